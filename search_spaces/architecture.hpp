@@ -1,0 +1,50 @@
+// One Transformer of the space: model width, and head count and FFN width of every layer.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "support/json.hpp"
+
+namespace paretoformer {
+
+struct Layer {
+  int heads = 0;      // attention heads, each Architecture::head_width wide
+  int ffn_width = 0;  // hidden width of the feed-forward block
+
+  bool operator==(const Layer&) const = default;
+};
+
+// A plain value, canonical by construction: it holds active layers only. The q, k, v projections
+// go from model_width to heads * head_width, the output projection back.
+struct Architecture {
+  int model_width = 0;
+  int head_width = 64;
+  int vocabulary = 0;  // 0: Transformer layers only; else embedding and language-model head count
+  std::vector<Layer> layers;
+
+  bool operator==(const Architecture&) const = default;
+};
+
+// Stable 64-bit identity: equal for equal architectures, on every machine and in every version.
+std::uint64_t architecture_id(const Architecture& architecture);
+
+// Trainable parameters: per layer the four projections, the two FFN matrices, their biases and two
+// LayerNorms; the final LayerNorm; with a vocabulary, the (tied) token embedding, and `positions`
+// learned position vectors.
+std::int64_t parameter_count(const Architecture& architecture, int positions = 0);
+
+// "d=96 h=[4,2,3] f=[384,128,256]": one line for tables and messages.
+std::string describe(const Architecture& architecture);
+
+Json to_json(const Architecture& architecture);
+
+// Reads {"model_width": 672, "layers": [{"heads": 12, "ffn_width": 1280}, ...]} with optional
+// "head_width" (64), "vocabulary" (none) and "depth": the number of active layers, beyond which
+// layers are inactive and are cut. Throws InputError.
+Architecture architecture_from_json(const JsonNode& node);
+Architecture read_architecture(const std::filesystem::path& path);
+
+}  // namespace paretoformer
