@@ -1,0 +1,93 @@
+// The elementwise and row-wise operators of a Transformer, forward and backward, on plain arrays.
+//
+// Every function works on `rows` rows that are `stride` elements apart (one stride for all its
+// two-dimensional arguments unless said otherwise), single-threaded and without allocating.
+// Reductions run over sixteen interleaved partial sums in a fixed order, so the bits depend
+// neither on threads nor on the compiler's choice of vectors. T is float or double; in float,
+// exponentials are polynomials with a relative error below 3e-7.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace paretoformer {
+
+// x[r] = token_embedding[tokens[r]] + position_embedding[r % context]; both tables have rows of
+// `table_stride`, x has rows of `width`.
+template <class T>
+void embed(int rows, int width, int context, const std::int32_t* tokens, const T* token_embedding,
+           const T* position_embedding, std::ptrdiff_t table_stride, T* x);
+
+// y = (x - mean) / sqrt(variance + 1e-5) * gain + bias; keeps mean and 1/deviation per row.
+template <class T>
+void layer_norm(int rows, int width, const T* x, const T* gain, const T* bias, T* y, T* mean,
+                T* inverse_deviation);
+// dx += dL/dx; d_gain and d_bias accumulate over the rows.
+template <class T>
+void layer_norm_backward(int rows, int width, const T* dy, const T* x, const T* gain, const T* mean,
+                         const T* inverse_deviation, T* dx, T* d_gain, T* d_bias);
+
+// y[r] += bias
+template <class T>
+void add_bias(int rows, int width, const T* bias, T* y);
+// d_bias += sum over rows of dy
+template <class T>
+void add_bias_backward(int rows, int width, const T* dy, T* d_bias);
+// y[r] = x[r] + y[r] + bias: the residual connection after a projection.
+template <class T>
+void add_residual(int rows, int width, const T* x, const T* bias, T* y);
+
+// u += bias; y = gelu(u), in the tanh form of Hendrycks and Gimpel 2016 that GPT-2 uses.
+template <class T>
+void bias_gelu(int rows, int width, const T* bias, T* u, T* y);
+// dy *= gelu'(u)
+template <class T>
+void gelu_backward(int rows, int width, const T* u, T* dy);
+
+// Causal softmax of one block of attention scores: row r (query first_query + r) keeps columns
+// 0..first_query + r, scaled by `scale`; columns up to `columns` beyond them become 0. Stores
+// log(sum(exp)) of the scaled scores per row.
+template <class T>
+void causal_softmax(int rows, int columns, int first_query, T scale, T* scores,
+                    std::ptrdiff_t stride, T* log_sum_exp);
+// The same probabilities again from the raw scores and the stored log-sum-exp.
+template <class T>
+void causal_softmax_again(int rows, int columns, int first_query, T scale, T* scores,
+                          std::ptrdiff_t stride, const T* log_sum_exp);
+
+// gradient := probabilities * (gradient - sum_j probabilities * gradient) * scale, row by row: the
+// gradient of the raw scores from that of the probabilities.
+template <class T>
+void softmax_backward(int rows, int columns, const T* probabilities, T* gradient,
+                      std::ptrdiff_t stride, T scale);
+
+// Cross-entropy of next-token logits. Returns the sum over rows of -log softmax(logits)[target];
+// turns logits into (softmax(logits) - one_hot(target)) * gradient_scale, and, when
+// `probabilities` is given, stores softmax(logits) there.
+template <class T>
+double cross_entropy(int rows, int vocabulary, T* logits, const std::int32_t* targets,
+                     T gradient_scale, T* probabilities);
+// The same against soft targets (in-place distillation): the gradient is
+// (softmax(logits) - teacher) * gradient_scale. Returns the hard loss against `targets`, so that
+// losses of all sub-networks compare.
+template <class T>
+double distillation(int rows, int vocabulary, T* logits, const std::int32_t* targets,
+                    const T* teacher, T gradient_scale);
+// The loss alone; logits are destroyed.
+template <class T>
+double cross_entropy_loss(int rows, int vocabulary, T* logits, const std::int32_t* targets);
+
+// Sum of squares, in double.
+template <class T>
+double sum_of_squares(std::size_t count, const T* values);
+
+struct AdamW {
+  double learning_rate, beta1, beta2, epsilon, weight_decay;
+  double gradient_scale;            // multiplies every gradient (averaging, clipping)
+  double correction1, correction2;  // 1 - beta^t
+};
+// One step (Loshchilov and Hutter 2019: decoupled weight decay).
+template <class T>
+void adamw(std::size_t count, const AdamW& adamw, const T* gradient, T* parameter, T* m, T* v);
+
+}  // namespace paretoformer

@@ -1,0 +1,254 @@
+#include "supernet/matmul.hpp"
+
+#include <algorithm>
+#include <cstring>
+#include <memory>
+#include <new>
+#include <utility>
+
+// The structure is Goto's (Goto and van de Geijn 2008, "Anatomy of high-performance matrix
+// multiplication"): a register tile of kTileRows x (2 vectors) accumulates over a block of k;
+// B is packed into panels of the tile's width, and A is read in place where its rows are
+// contiguous. The vectors are the compilers' vector extension, so one source serves AVX-512, AVX2
+// and others.
+namespace paretoformer {
+namespace {
+
+#if defined(__AVX512F__)
+constexpr int kVectorBytes = 64;
+constexpr int kTileRows = 14;  // 14 x 2 accumulators + 2 of B + 1 of A of the 32 registers
+#elif defined(__AVX__)
+constexpr int kVectorBytes = 32;
+constexpr int kTileRows = 6;  // 6 x 2 + 2 + 1 of the 16 registers
+#else
+constexpr int kVectorBytes = 16;
+constexpr int kTileRows = 6;
+#endif
+
+constexpr int kBlockK = 256;  // a packed panel of B (two vectors wide) stays in the L1 cache
+constexpr int kBlockN = 512;  // the packed block of B, 512 kB in fp32, stays in the L2 cache
+constexpr int kBlockM = 256;  // bounds the packed block of A
+
+template <class T>
+constexpr int kLanes = kVectorBytes / static_cast<int>(sizeof(T));
+template <class T>
+constexpr int kPanel = 2 * kLanes<T>;
+
+template <class T>
+struct VectorOf {
+  typedef T Aligned __attribute__((vector_size(kVectorBytes)));
+  typedef T Unaligned __attribute__((vector_size(kVectorBytes), aligned(alignof(T)), may_alias));
+};
+template <class T>
+using Vector = typename VectorOf<T>::Aligned;
+
+template <class T>
+Vector<T> load(const T* p) {
+  return *reinterpret_cast<const typename VectorOf<T>::Unaligned*>(p);
+}
+template <class T>
+void store(T* p, Vector<T> v) {
+  *reinterpret_cast<typename VectorOf<T>::Unaligned*>(p) = v;
+}
+
+// Transposes a square of kLanes x kLanes held in registers: swaps off-diagonal blocks of halving
+// size.
+template <class T, int kBlock, std::size_t... kLane>
+void swap_blocks(Vector<T>* rows, std::index_sequence<kLane...>) {
+  constexpr int kN = kLanes<T>;
+  for (int i = 0; i < kN; ++i) {
+    if (i & kBlock) continue;
+    const Vector<T> upper = rows[i];
+    const Vector<T> lower = rows[i + kBlock];
+    rows[i] = __builtin_shufflevector(
+        upper, lower,
+        (kLane & kBlock ? static_cast<int>(kLane) - kBlock + kN : static_cast<int>(kLane))...);
+    rows[i + kBlock] = __builtin_shufflevector(
+        upper, lower,
+        (kLane & kBlock ? static_cast<int>(kLane) + kN : static_cast<int>(kLane) + kBlock)...);
+  }
+}
+
+template <class T>
+void transpose_square(const T* source, std::ptrdiff_t stride, T* target,
+                      std::ptrdiff_t target_stride) {
+  constexpr int kN = kLanes<T>;
+  constexpr auto kIndices = std::make_index_sequence<kN>{};
+  Vector<T> rows[kN];
+  for (int i = 0; i < kN; ++i) rows[i] = load(source + i * stride);
+  if constexpr (kN >= 16) swap_blocks<T, 8>(rows, kIndices);
+  if constexpr (kN >= 8) swap_blocks<T, 4>(rows, kIndices);
+  if constexpr (kN >= 4) swap_blocks<T, 2>(rows, kIndices);
+  swap_blocks<T, 1>(rows, kIndices);
+  for (int i = 0; i < kN; ++i) store(target + i * target_stride, rows[i]);
+}
+
+// Packs B(0..k, 0..n) into panels [k][kPanel], the last one padded with zeros.
+template <class T>
+void pack_b(int k, int n, MatrixView<T> b, T* packed) {
+  constexpr int kWide = kPanel<T>;
+  constexpr int kN = kLanes<T>;
+  for (int j = 0; j < n; j += kWide, packed += static_cast<std::ptrdiff_t>(k) * kWide) {
+    const int columns = std::min(kWide, n - j);
+    if (b.column_stride == 1) {
+      const T* source = b.data + j;
+      for (int p = 0; p < k; ++p, source += b.row_stride) {
+        T* target = packed + static_cast<std::ptrdiff_t>(p) * kWide;
+        if (columns == kWide) {
+          store(target, load(source));
+          store(target + kN, load(source + kN));
+        } else {
+          std::fill(std::copy_n(source, columns, target), target + kWide, T{0});
+        }
+      }
+      continue;
+    }
+    for (int jj = 0; jj < kWide; jj += kN) {
+      const T* source = b.data + (j + jj) * b.column_stride;
+      const int here = std::clamp(columns - jj, 0, kN);
+      int p = 0;
+      if (here == kN)
+        for (; p + kN <= k; p += kN)
+          transpose_square(source + p, b.column_stride,
+                           packed + static_cast<std::ptrdiff_t>(p) * kWide + jj, kWide);
+      for (; p < k; ++p)
+        for (int lane = 0; lane < kN; ++lane)
+          packed[static_cast<std::ptrdiff_t>(p) * kWide + jj + lane] =
+              lane < here ? source[lane * b.column_stride + p] : T{0};
+    }
+  }
+}
+
+// One register tile: C[kRows x kColumns vectors] (+)= A[kRows x k] panel[k]. With kPacked, A is
+// [k][kRows]; otherwise its rows are `a_stride` apart.
+template <class T, int kRows, int kColumns, bool kPacked>
+void tile(int k, const T* a, std::ptrdiff_t a_stride, const T* panel, T* c, std::ptrdiff_t c_stride,
+          bool accumulate) {
+  Vector<T> sum[kRows][kColumns] = {};
+  // Rows in groups of three: base, base + stride, base + 2 * stride are x86 addressing modes, so
+  // five pointers serve fourteen rows.
+  constexpr int kGroups = (kRows + 2) / 3;
+  const T* base[kGroups];
+  for (int g = 0; g < kGroups; ++g) base[g] = a + 3 * g * a_stride;
+  for (int p = 0; p < k; ++p) {
+    Vector<T> b[kColumns];
+    for (int j = 0; j < kColumns; ++j) b[j] = load(panel + p * kPanel<T> + j * kLanes<T>);
+#pragma GCC unroll 16
+    for (int i = 0; i < kRows; ++i) {
+      const T element = kPacked ? a[p * kRows + i] : base[i / 3][(i % 3) * a_stride + p];
+      const Vector<T> broadcast = element - Vector<T>{};
+      for (int j = 0; j < kColumns; ++j) sum[i][j] += broadcast * b[j];
+    }
+  }
+#pragma GCC unroll 16
+  for (int i = 0; i < kRows; ++i)
+    for (int j = 0; j < kColumns; ++j) {
+      T* target = c + i * c_stride + j * kLanes<T>;
+      store(target, accumulate ? load(target) + sum[i][j] : sum[i][j]);
+    }
+}
+
+template <class T>
+using Tile = void (*)(int, const T*, std::ptrdiff_t, const T*, T*, std::ptrdiff_t, bool);
+
+template <class T, int kColumns, bool kPacked, std::size_t... kRow>
+Tile<T> pick_tile(int rows, std::index_sequence<kRow...>) {
+  static constexpr Tile<T> kTiles[] = {tile<T, static_cast<int>(kRow) + 1, kColumns, kPacked>...};
+  return kTiles[rows - 1];
+}
+
+template <class T>
+Tile<T> pick_tile(int rows, int columns, bool packed) {
+  constexpr auto kRows = std::make_index_sequence<kTileRows>{};
+  if (columns == 2)
+    return packed ? pick_tile<T, 2, true>(rows, kRows) : pick_tile<T, 2, false>(rows, kRows);
+  return packed ? pick_tile<T, 1, true>(rows, kRows) : pick_tile<T, 1, false>(rows, kRows);
+}
+
+struct FreeAligned {
+  void operator()(void* p) const { ::operator delete (p, std::align_val_t{64}); }
+};
+
+template <class T>
+T* scratch(std::size_t count) {
+  thread_local std::unique_ptr<void, FreeAligned> buffer{
+      ::operator new (sizeof(T) * count, std::align_val_t{64})};
+  return static_cast<T*>(buffer.get());
+}
+
+// A block of rows of A times the packed block of B.
+template <class T>
+void block_times_panels(int m, int n, int k, MatrixView<T> a, T* packed_a, const T* packed_b, T* c,
+                        std::ptrdiff_t c_stride, bool accumulate) {
+  // Equal heights instead of full tiles and a small remainder.
+  const int tiles = (m + kTileRows - 1) / kTileRows;
+  const int height = (m + tiles - 1) / tiles;
+  // Rows that are a multiple of 4 kB apart share one set of the L1 cache: pack those as well.
+  const bool pack =
+      a.column_stride != 1 || (a.row_stride * static_cast<std::ptrdiff_t>(sizeof(T))) % 4096 == 0;
+  if (pack) {
+    T* target = packed_a;
+    for (int i = 0; i < m; i += height) {
+      const int rows = std::min(height, m - i);
+      for (int p = 0; p < k; ++p, target += rows) {
+        const T* source = a.data + i * a.row_stride + p * a.column_stride;
+        for (int r = 0; r < rows; ++r) target[r] = source[r * a.row_stride];
+      }
+    }
+  }
+  T edge[kTileRows * kPanel<T>];
+  for (int j = 0; j < n; j += kPanel<T>) {
+    const T* panel = packed_b + static_cast<std::ptrdiff_t>(j) * k;
+    const int columns = std::min(kPanel<T>, n - j);
+    const int vectors = columns > kLanes<T> ? 2 : 1;
+    const bool whole = columns == vectors * kLanes<T>;
+    for (int i = 0; i < m; i += height) {
+      const int rows = std::min(height, m - i);
+      const T* a_tile =
+          pack ? packed_a + static_cast<std::ptrdiff_t>(i) * k : a.data + i * a.row_stride;
+      T* target = c + i * c_stride + j;
+      const Tile<T> run = pick_tile<T>(rows, vectors, pack);
+      if (whole) {
+        run(k, a_tile, a.row_stride, panel, target, c_stride, accumulate);
+        continue;
+      }
+      run(k, a_tile, a.row_stride, panel, edge, kPanel<T>, false);
+      for (int r = 0; r < rows; ++r)
+        for (int s = 0; s < columns; ++s) {
+          T& out = target[r * c_stride + s];
+          out = accumulate ? out + edge[r * kPanel<T> + s] : edge[r * kPanel<T> + s];
+        }
+    }
+  }
+}
+
+}  // namespace
+
+template <class T>
+void matmul(int m, int n, int k, MatrixView<T> a, MatrixView<T> b, T* c, std::ptrdiff_t c_stride,
+            Into into) {
+  constexpr std::size_t kPackedB = static_cast<std::size_t>(kBlockK) * (kBlockN + kPanel<T>);
+  T* const packed_b = scratch<T>(kPackedB + static_cast<std::size_t>(kBlockM) * kBlockK);
+  T* const packed_a = packed_b + kPackedB;
+  for (int j = 0; j < n; j += kBlockN) {
+    const int columns = std::min(kBlockN, n - j);
+    for (int p = 0; p < k; p += kBlockK) {
+      const int depth = std::min(kBlockK, k - p);
+      pack_b<T>(depth, columns,
+                {b.data + p * b.row_stride + j * b.column_stride, b.row_stride, b.column_stride},
+                packed_b);
+      for (int i = 0; i < m; i += kBlockM)
+        block_times_panels<T>(
+            std::min(kBlockM, m - i), columns, depth,
+            {a.data + i * a.row_stride + p * a.column_stride, a.row_stride, a.column_stride},
+            packed_a, packed_b, c + i * c_stride + j, c_stride, into == Into::accumulate || p > 0);
+    }
+  }
+}
+
+template void matmul<float>(int, int, int, MatrixView<float>, MatrixView<float>, float*,
+                            std::ptrdiff_t, Into);
+template void matmul<double>(int, int, int, MatrixView<double>, MatrixView<double>, double*,
+                             std::ptrdiff_t, Into);
+
+}  // namespace paretoformer

@@ -1,0 +1,40 @@
+// Single-threaded matrix product on strided views: the one kernel that training time depends on.
+//
+// Every element of the result is summed over k in one fixed order that does not depend on how the
+// caller cuts the rows or columns into pieces: splitting a product over any number of threads
+// gives the same bits. (A library product, e.g. Eigen's, chooses its blocking by the shape.)
+#pragma once
+
+#include <cstddef>
+
+namespace paretoformer {
+
+// Element (i, j) is data[i * row_stride + j * column_stride]; one of the strides is 1.
+template <class T>
+struct MatrixView {
+  const T* data;
+  std::ptrdiff_t row_stride;
+  std::ptrdiff_t column_stride;
+};
+
+// Rows of `stride` elements as they lie in memory.
+template <class T>
+MatrixView<T> plain(const T* data, std::ptrdiff_t stride) {
+  return {data, stride, 1};
+}
+
+// The transpose of rows of `stride` elements.
+template <class T>
+MatrixView<T> transposed(const T* data, std::ptrdiff_t stride) {
+  return {data, 1, stride};
+}
+
+enum class Into { replace, accumulate };
+
+// C[m x n] = A[m x k] B[k x n], or C += A B; C has rows of `c_stride` elements and must not overlap
+// A or B. Allocates only on a thread's first call. T is float or double.
+template <class T>
+void matmul(int m, int n, int k, MatrixView<T> a, MatrixView<T> b, T* c, std::ptrdiff_t c_stride,
+            Into into = Into::replace);
+
+}  // namespace paretoformer

@@ -1,0 +1,416 @@
+#include "supernet/network.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+#include "supernet/kernels.hpp"
+#include "supernet/matmul.hpp"
+
+namespace paretoformer {
+namespace {
+
+constexpr int kQueryBlock = 64;    // causal blocks above the diagonal are skipped
+constexpr int kRowsPerTask = 256;  // amortises the packing of the weights
+constexpr int kWeightPanel = 128;  // rows of a weight gradient per task
+
+// One network's sizes and one task's rows.
+template <class T>
+struct Rows {
+  Rows(const Pass<T>& pass, int task)
+      : length(pass.batch.length),
+        first_sequence(task * sequences_per_task(length)),
+        sequences(std::min(sequences_per_task(length), pass.batch.sequences - first_sequence)),
+        first(static_cast<std::ptrdiff_t>(first_sequence) * length),
+        count(sequences * length) {}
+
+  // This task's part of an array of rows of `width`.
+  T* of(T* rows, int width) const { return rows + first * width; }
+
+  int length, first_sequence, sequences;
+  std::ptrdiff_t first;
+  int count;
+};
+
+// Views of one head of one sequence in the interleaved q, k, v rows.
+template <class T>
+struct Head {
+  T *q, *k, *v;
+  std::ptrdiff_t stride;
+};
+
+template <class T>
+Head<T> head_of(T* qkv, std::ptrdiff_t row, int head, int heads, int head_width) {
+  const std::ptrdiff_t stride = 3 * static_cast<std::ptrdiff_t>(heads) * head_width;
+  T* base = qkv + row * stride + 3 * static_cast<std::ptrdiff_t>(head) * head_width;
+  return {base, base + head_width, base + 2 * head_width, stride};
+}
+
+template <class T>
+T attention_scale(int head_width) {
+  return static_cast<T>(1.0 / std::sqrt(static_cast<double>(head_width)));
+}
+
+template <class T>
+void attention_forward(const Pass<T>& pass, const Rows<T>& rows, int task,
+                       const typename Activations<T>::LayerBuffers& buffers, int heads) {
+  const int hd = pass.layout.head_width();
+  const int length = rows.length;
+  T* scores =
+      pass.activations.scores + static_cast<std::ptrdiff_t>(task) * 2 * kQueryBlock * length;
+  for (int s = 0; s < rows.sequences; ++s)
+    for (int h = 0; h < heads; ++h) {
+      const std::ptrdiff_t row = rows.first + static_cast<std::ptrdiff_t>(s) * length;
+      const Head<T> head = head_of(buffers.qkv, row, h, heads, hd);
+      T* out = buffers.attended + row * heads * hd + h * hd;
+      T* lse = buffers.log_sum_exp + h * pass.activations.row_capacity + row;
+      for (int q0 = 0; q0 < length; q0 += kQueryBlock) {
+        const int queries = std::min(kQueryBlock, length - q0);
+        const int keys = q0 + queries;
+        matmul<T>(queries, keys, hd, plain<T>(head.q + q0 * head.stride, head.stride),
+                  transposed<T>(head.k, head.stride), scores, length);
+        causal_softmax(queries, keys, q0, attention_scale<T>(hd), scores, length, lse + q0);
+        matmul<T>(queries, hd, keys, plain<T>(scores, length), plain<T>(head.v, head.stride),
+                  out + static_cast<std::ptrdiff_t>(q0) * heads * hd, heads * hd);
+      }
+    }
+}
+
+// From d_attended to d_qkv. Probabilities are recomputed from the stored log-sum-exp, as in
+// FlashAttention (Dao et al. 2022, algorithm 4).
+template <class T>
+void attention_backward(const Pass<T>& pass, const Rows<T>& rows, int task,
+                        const typename Activations<T>::LayerBuffers& buffers, int heads) {
+  const int hd = pass.layout.head_width();
+  const int length = rows.length;
+  const T scale = attention_scale<T>(hd);
+  T* p = pass.activations.scores + static_cast<std::ptrdiff_t>(task) * 2 * kQueryBlock * length;
+  T* dp = p + static_cast<std::ptrdiff_t>(kQueryBlock) * length;
+  for (int s = 0; s < rows.sequences; ++s)
+    for (int h = 0; h < heads; ++h) {
+      const std::ptrdiff_t row = rows.first + static_cast<std::ptrdiff_t>(s) * length;
+      const Head<T> head = head_of(buffers.qkv, row, h, heads, hd);
+      const Head<T> d_head = head_of(buffers.d_qkv, row, h, heads, hd);
+      const T* lse = buffers.log_sum_exp + h * pass.activations.row_capacity + row;
+      // The last block of queries sees all keys, so it writes d_k and d_v; the others add.
+      Into into = Into::replace;
+      for (int q0 = (length - 1) / kQueryBlock * kQueryBlock; q0 >= 0; q0 -= kQueryBlock) {
+        const int queries = std::min(kQueryBlock, length - q0);
+        const int keys = q0 + queries;
+        const T* q = head.q + q0 * head.stride;
+        const T* d_out = pass.activations.d_attended + (row + q0) * heads * hd + h * hd;
+        matmul<T>(queries, keys, hd, plain<T>(q, head.stride), transposed<T>(head.k, head.stride),
+                  p, length);
+        causal_softmax_again(queries, keys, q0, scale, p, length, lse + q0);
+        matmul<T>(queries, keys, hd, plain<T>(d_out, heads * hd),
+                  transposed<T>(head.v, head.stride), dp, length);
+        matmul<T>(keys, hd, queries, transposed<T>(p, length), plain<T>(d_out, heads * hd),
+                  d_head.v, d_head.stride, into);
+        softmax_backward(queries, keys, p, dp, length, scale);
+        matmul<T>(queries, hd, keys, plain<T>(dp, length), plain<T>(head.k, head.stride),
+                  d_head.q + q0 * d_head.stride, d_head.stride);
+        matmul<T>(keys, hd, queries, transposed<T>(dp, length), plain<T>(q, head.stride), d_head.k,
+                  d_head.stride, into);
+        into = Into::accumulate;
+      }
+    }
+}
+
+template <class T>
+T* stream_gradient(const Activations<T>& activations, std::size_t layer, int width) {
+  return activations.d_stream +
+         static_cast<std::ptrdiff_t>(layer) * activations.row_capacity * width;
+}
+
+}  // namespace
+
+int sequences_per_task(int length) { return std::max(1, kRowsPerTask / length); }
+
+int row_tasks(const Batch& batch) {
+  const int per_task = sequences_per_task(batch.length);
+  return (batch.sequences + per_task - 1) / per_task;
+}
+
+template <class T>
+Activations<T>::Activations(const ParameterLayout& layout, int sequences, int sequence_length,
+                            Keep keep)
+    : row_capacity(sequences * sequence_length), length(sequence_length) {
+  const bool training = keep == Keep::all_layers;
+  const Architecture& largest = layout.largest();
+  const std::size_t depth = largest.layers.size();
+  const auto rows = static_cast<std::size_t>(row_capacity);
+  const auto d = static_cast<std::size_t>(largest.model_width);
+  std::size_t a = 0;
+  std::size_t f = 0;
+  std::size_t heads = 0;
+  for (const Layer& layer : largest.layers) {
+    heads = std::max(heads, static_cast<std::size_t>(layer.heads));
+    a = std::max(a, static_cast<std::size_t>(layer.heads * largest.head_width));
+    f = std::max(f, static_cast<std::size_t>(layer.ffn_width));
+  }
+  layers.resize(depth);
+  // The plan is made twice: first to count, then to hand out addresses.
+  std::size_t used = 0;
+  const auto plan = [&](auto take) {
+    for (std::size_t l = 0; l < depth; ++l) {
+      LayerBuffers& b = layers[l];
+      if (l > 0 && !training) {
+        b = layers[0];
+        continue;
+      }
+      for (T** rows_of_d : {&b.input, &b.norm1, &b.middle, &b.norm2}) take(*rows_of_d, rows * d);
+      take(b.qkv, rows * 3 * a);
+      take(b.attended, rows * a);
+      take(b.up, rows * f);
+      take(b.gelu, rows * f);
+      for (T** statistic : {&b.mean1, &b.deviation1, &b.mean2, &b.deviation2})
+        take(*statistic, rows);
+      take(b.log_sum_exp, heads * rows);
+      if (!training) continue;
+      take(b.d_qkv, rows * 3 * a);
+      take(b.d_middle, rows * d);
+      take(b.d_up, rows * f);
+    }
+    // Without a backward pass a layer may overwrite its input with its output.
+    output = layers[0].input;
+    if (training) take(output, rows * d);
+    take(norm, rows * d);
+    take(mean, rows);
+    take(deviation, rows);
+    take(logits, rows * static_cast<std::size_t>(largest.vocabulary));
+    const int tasks = row_tasks(Batch{nullptr, nullptr, sequences, length});
+    take(scores,
+         static_cast<std::size_t>(tasks) * 2 * kQueryBlock * static_cast<std::size_t>(length));
+    if (!training) return;
+    take(d_stream, (depth + 1) * rows * d);
+    take(d_norm, rows * d);
+    take(d_attended, rows * a);
+  };
+  constexpr std::size_t kAlign = 64 / sizeof(T);
+  plan([&](T*& pointer, std::size_t count) {
+    pointer = nullptr;
+    used += (count + kAlign - 1) / kAlign * kAlign;
+  });
+  arena_.assign(used, T{0});
+  used = 0;
+  plan([&](T*& pointer, std::size_t count) {
+    pointer = arena_.data() + used;
+    used += (count + kAlign - 1) / kAlign * kAlign;
+  });
+}
+
+template <class T>
+void forward(const Pass<T>& pass, int task) {
+  const Rows<T> rows(pass, task);
+  const ParameterLayout& layout = pass.layout;
+  const T* w = pass.parameters;
+  Activations<T>& act = pass.activations;
+  const int d = pass.network.model_width;
+  const int n = rows.count;
+  const int stride = layout.model_width();
+  const std::size_t depth = pass.network.layers.size();
+
+  embed(n, d, rows.length, pass.batch.tokens + rows.first, w + layout.token_embedding,
+        w + layout.position_embedding, stride, rows.of(act.layers[0].input, d));
+  T* x = rows.of(act.layers[0].input, d);
+  for (std::size_t l = 0; l < depth; ++l) {
+    const auto& b = act.layers[l];
+    const LayerOffsets& o = layout.layer(static_cast<int>(l));
+    const int heads = pass.network.layers[l].heads;
+    const int a = heads * layout.head_width();
+    const int f = pass.network.layers[l].ffn_width;
+    T* norm1 = rows.of(b.norm1, d);
+    T* qkv = rows.of(b.qkv, 3 * a);
+    T* middle = rows.of(b.middle, d);
+    T* norm2 = rows.of(b.norm2, d);
+    T* up = rows.of(b.up, f);
+    T* gelu = rows.of(b.gelu, f);
+    layer_norm(n, d, x, w + o.norm1_gain, w + o.norm1_bias, norm1, b.mean1 + rows.first,
+               b.deviation1 + rows.first);
+    matmul<T>(n, 3 * a, d, plain<T>(norm1, d), transposed<T>(w + o.qkv, stride), qkv, 3 * a);
+    add_bias(n, 3 * a, w + o.qkv_bias, qkv);
+    attention_forward(pass, rows, task, b, heads);
+    matmul<T>(n, d, a, plain<T>(rows.of(b.attended, a), a),
+              transposed<T>(w + o.output, o.attention_width), middle, d);
+    add_residual(n, d, x, w + o.output_bias, middle);
+    layer_norm(n, d, middle, w + o.norm2_gain, w + o.norm2_bias, norm2, b.mean2 + rows.first,
+               b.deviation2 + rows.first);
+    matmul<T>(n, f, d, plain<T>(norm2, d), transposed<T>(w + o.up, stride), up, f);
+    bias_gelu(n, f, w + o.up_bias, up, gelu);
+    x = rows.of(l + 1 < depth ? act.layers[l + 1].input : act.output, d);
+    matmul<T>(n, d, f, plain<T>(gelu, f), transposed<T>(w + o.down, o.ffn_width), x, d);
+    add_residual(n, d, middle, w + o.down_bias, x);
+  }
+  T* norm = rows.of(act.norm, d);
+  layer_norm(n, d, x, w + layout.final_gain, w + layout.final_bias, norm, act.mean + rows.first,
+             act.deviation + rows.first);
+  const int v = layout.vocabulary();
+  matmul<T>(n, v, d, plain<T>(norm, d), transposed<T>(w + layout.token_embedding, stride),
+            rows.of(act.logits, v), v);
+}
+
+template <class T>
+void backward(const Pass<T>& pass, int task, T* vector_gradients) {
+  const Rows<T> rows(pass, task);
+  const ParameterLayout& layout = pass.layout;
+  const T* w = pass.parameters;
+  Activations<T>& act = pass.activations;
+  const int d = pass.network.model_width;
+  const int n = rows.count;
+  const int v = layout.vocabulary();
+  const int stride = layout.model_width();
+  const std::size_t depth = pass.network.layers.size();
+  const auto gradient = [&](std::size_t offset) {
+    return vector_gradients + (offset - layout.matrix_size());
+  };
+
+  T* d_norm = rows.of(act.d_norm, d);
+  matmul<T>(n, d, v, plain<T>(rows.of(act.logits, v), v),
+            plain<T>(w + layout.token_embedding, stride), d_norm, d);
+  T* d_x = rows.of(stream_gradient(act, depth, d), d);
+  std::fill_n(d_x, static_cast<std::ptrdiff_t>(n) * d, T{0});
+  layer_norm_backward(n, d, d_norm, rows.of(act.output, d), w + layout.final_gain,
+                      act.mean + rows.first, act.deviation + rows.first, d_x,
+                      gradient(layout.final_gain), gradient(layout.final_bias));
+  for (std::size_t l = depth; l-- > 0;) {
+    const auto& b = act.layers[l];
+    const LayerOffsets& o = layout.layer(static_cast<int>(l));
+    const int heads = pass.network.layers[l].heads;
+    const int a = heads * layout.head_width();
+    const int f = pass.network.layers[l].ffn_width;
+    T* d_up = rows.of(b.d_up, f);
+    T* d_middle = rows.of(b.d_middle, d);
+    T* d_qkv = rows.of(b.d_qkv, 3 * a);
+    add_bias_backward(n, d, d_x, gradient(o.down_bias));
+    matmul<T>(n, f, d, plain<T>(d_x, d), plain<T>(w + o.down, o.ffn_width), d_up, f);
+    gelu_backward(n, f, rows.of(b.up, f), d_up);
+    add_bias_backward(n, f, d_up, gradient(o.up_bias));
+    matmul<T>(n, d, f, plain<T>(d_up, f), plain<T>(w + o.up, stride), d_norm, d);
+    std::copy_n(d_x, static_cast<std::ptrdiff_t>(n) * d, d_middle);
+    layer_norm_backward(n, d, d_norm, rows.of(b.middle, d), w + o.norm2_gain, b.mean2 + rows.first,
+                        b.deviation2 + rows.first, d_middle, gradient(o.norm2_gain),
+                        gradient(o.norm2_bias));
+    add_bias_backward(n, d, d_middle, gradient(o.output_bias));
+    matmul<T>(n, a, d, plain<T>(d_middle, d), plain<T>(w + o.output, o.attention_width),
+              rows.of(act.d_attended, a), a);
+    attention_backward(pass, rows, task, b, heads);
+    add_bias_backward(n, 3 * a, d_qkv, gradient(o.qkv_bias));
+    matmul<T>(n, d, 3 * a, plain<T>(d_qkv, 3 * a), plain<T>(w + o.qkv, stride), d_norm, d);
+    d_x = rows.of(stream_gradient(act, l, d), d);
+    std::copy_n(d_middle, static_cast<std::ptrdiff_t>(n) * d, d_x);
+    layer_norm_backward(n, d, d_norm, rows.of(b.input, d), w + o.norm1_gain, b.mean1 + rows.first,
+                        b.deviation1 + rows.first, d_x, gradient(o.norm1_gain),
+                        gradient(o.norm1_bias));
+  }
+}
+
+void list_weight_tasks(const Architecture& network, int vocabulary, int context,
+                       std::vector<WeightTask>& tasks) {
+  using Kind = WeightTask::Kind;
+  tasks.clear();
+  const auto panels = [&](Kind kind, int layer, int rows) {
+    for (int row = 0; row < rows; row += kWeightPanel)
+      tasks.push_back({kind, layer, row, std::min(kWeightPanel, rows - row)});
+  };
+  panels(Kind::token_embedding, 0, vocabulary);
+  for (int l = 0; l < static_cast<int>(network.layers.size()); ++l) {
+    const Layer& layer = network.layers[static_cast<std::size_t>(l)];
+    panels(Kind::up, l, layer.ffn_width);
+    panels(Kind::down, l, network.model_width);
+    panels(Kind::qkv, l, 3 * layer.heads * network.head_width);
+    panels(Kind::output, l, network.model_width);
+  }
+  panels(Kind::position_embedding, 0, context);
+}
+
+namespace {
+
+// Tokens enter by a look-up, so their gradient rows are gathered, in the order of the batch.
+template <class T>
+void embedding_gradient(const Pass<T>& pass, const WeightTask& task, bool replace, T* gradient) {
+  const int d = pass.network.model_width;
+  const int stride = pass.layout.model_width();
+  const T* d_x = stream_gradient(pass.activations, 0, d);
+  const Batch& batch = pass.batch;
+  const int last = task.first_row + task.rows;
+  const auto add_row = [&](T* target, int row) {
+    const T* source = d_x + static_cast<std::ptrdiff_t>(row) * d;
+    for (int i = 0; i < d; ++i) target[i] += source[i];
+  };
+  if (task.kind == WeightTask::Kind::token_embedding) {
+    T* table = gradient + pass.layout.token_embedding;
+    const int v = pass.layout.vocabulary();
+    matmul<T>(task.rows, d, batch.rows(),
+              transposed<T>(pass.activations.logits + task.first_row, v),
+              plain<T>(pass.activations.norm, d),
+              table + static_cast<std::ptrdiff_t>(task.first_row) * stride, stride,
+              replace ? Into::replace : Into::accumulate);
+    for (int row = 0; row < batch.rows(); ++row)
+      if (const int token = batch.tokens[row]; token >= task.first_row && token < last)
+        add_row(table + static_cast<std::ptrdiff_t>(token) * stride, row);
+    return;
+  }
+  for (int position = task.first_row; position < last; ++position) {
+    T* target =
+        gradient + pass.layout.position_embedding + static_cast<std::ptrdiff_t>(position) * stride;
+    if (replace) std::fill_n(target, d, T{0});
+    for (int s = 0; s < batch.sequences && position < batch.length; ++s)
+      add_row(target, s * batch.length + position);
+  }
+}
+
+}  // namespace
+
+template <class T>
+void weight_gradient(const Pass<T>& pass, const WeightTask& task, bool replace, T* gradient) {
+  using Kind = WeightTask::Kind;
+  if (task.kind == Kind::token_embedding || task.kind == Kind::position_embedding)
+    return embedding_gradient(pass, task, replace, gradient);
+  const auto l = static_cast<std::size_t>(task.layer);
+  const LayerOffsets& o = pass.layout.layer(task.layer);
+  const auto& b = pass.activations.layers[l];
+  const int d = pass.network.model_width;
+  const int a = pass.network.layers[l].heads * pass.layout.head_width();
+  const int f = pass.network.layers[l].ffn_width;
+  // gradient[row][column] += sum over positions of dy[position][row] * x[position][column]
+  const auto outer = [&](const T* dy, int dy_width, const T* x, int x_width, std::size_t offset,
+                         std::ptrdiff_t stride) {
+    matmul<T>(task.rows, x_width, pass.batch.rows(), transposed<T>(dy + task.first_row, dy_width),
+              plain<T>(x, x_width), gradient + offset + task.first_row * stride, stride,
+              replace ? Into::replace : Into::accumulate);
+  };
+  const int stride = pass.layout.model_width();
+  switch (task.kind) {
+    case Kind::qkv:
+      return outer(b.d_qkv, 3 * a, b.norm1, d, o.qkv, stride);
+    case Kind::output:
+      return outer(b.d_middle, d, b.attended, a, o.output, o.attention_width);
+    case Kind::up:
+      return outer(b.d_up, f, b.norm2, d, o.up, stride);
+    default:  // down
+      return outer(stream_gradient(pass.activations, l + 1, d), d, b.gelu, f, o.down, o.ffn_width);
+  }
+}
+
+template <class T>
+void sequence_losses(const Pass<T>& pass, int task, std::span<double> losses) {
+  forward(pass, task);
+  const Rows<T> rows(pass, task);
+  const int v = pass.layout.vocabulary();
+  for (int s = 0; s < rows.sequences; ++s) {
+    const std::ptrdiff_t first = rows.first + static_cast<std::ptrdiff_t>(s) * rows.length;
+    losses[static_cast<std::size_t>(s)] = cross_entropy_loss(
+        rows.length, v, pass.activations.logits + first * v, pass.batch.targets + first);
+  }
+}
+
+#define PARETOFORMER_INSTANTIATE(T)                                              \
+  template class Activations<T>;                                                 \
+  template void forward<T>(const Pass<T>&, int);                                 \
+  template void backward<T>(const Pass<T>&, int, T*);                            \
+  template void weight_gradient<T>(const Pass<T>&, const WeightTask&, bool, T*); \
+  template void sequence_losses<T>(const Pass<T>&, int, std::span<double>);
+
+PARETOFORMER_INSTANTIATE(float)
+PARETOFORMER_INSTANTIATE(double)
+
+}  // namespace paretoformer

@@ -1,0 +1,100 @@
+// Forward and backward pass of one sub-network through the shared weights.
+//
+// The model is GPT-2's pre-norm decoder: x += attention(norm(x)); x += ffn(norm(x)); learned
+// positions, causal attention, tanh-GELU, the output layer tied to the token embedding. Work is cut
+// into tasks whose number and bounds depend on the batch alone, so results have the same bits on
+// any number of threads:
+//   - a row task carries a few whole sequences forward and back through all layers;
+//   - a weight task forms some rows of one weight gradient from all positions of the batch.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "search_spaces/architecture.hpp"
+#include "supernet/parameters.hpp"
+
+namespace paretoformer {
+
+// `sequences` sequences of `length` tokens each, one after the other, and the token that follows
+// each.
+struct Batch {
+  const std::int32_t* tokens = nullptr;
+  const std::int32_t* targets = nullptr;
+  int sequences = 0;
+  int length = 0;
+
+  int rows() const { return sequences * length; }
+};
+
+// Memory for the passes of any sub-network over at most `sequences` sequences, planned once for the
+// largest. For training it keeps what every layer's backward pass needs, otherwise layers share.
+template <class T>
+class Activations {
+ public:
+  enum class Keep { nothing, all_layers };
+  Activations(const ParameterLayout& layout, int sequences, int length, Keep keep);
+
+  struct LayerBuffers {
+    T *input, *norm1, *qkv, *attended, *middle, *norm2, *up, *gelu;  // [rows][width]
+    T *mean1, *deviation1, *mean2, *deviation2;                      // [rows]
+    T* log_sum_exp;                                                  // [heads][rows]
+    T *d_qkv, *d_middle, *d_up;                                      // training only
+  };
+
+  std::vector<LayerBuffers> layers;
+  T *output, *norm, *mean, *deviation;  // after the last layer
+  T* logits;                            // [rows][vocabulary], then their gradient
+  T* d_stream;                          // [layers + 1][rows][d]: gradients of the residual stream
+  T *d_norm, *d_attended;               // reused by every layer
+  T* scores;                            // [tasks][2][kQueryBlock][length]
+  int row_capacity = 0;
+  int length = 0;
+
+ private:
+  std::vector<T> arena_;
+};
+
+// Sequences in one row task: enough rows for an efficient product, few enough to share the work.
+int sequences_per_task(int length);
+int row_tasks(const Batch& batch);
+
+// What a pass works on.
+template <class T>
+struct Pass {
+  const ParameterLayout& layout;
+  const T* parameters;
+  const Architecture& network;  // a prefix of layout.largest()
+  Batch batch;
+  Activations<T>& activations;
+};
+
+// Fills the logits of one row task.
+template <class T>
+void forward(const Pass<T>& pass, int task);
+
+// From the gradient in the logits to the gradients of every activation of one row task. Biases and
+// LayerNorm gradients are added to `vector_gradients` (layout.vector_size() values of this task).
+template <class T>
+void backward(const Pass<T>& pass, int task, T* vector_gradients);
+
+// The weight tasks of a network, each some rows of one matrix.
+struct WeightTask {
+  enum class Kind { token_embedding, position_embedding, qkv, output, up, down } kind;
+  int layer;
+  int first_row, rows;
+};
+void list_weight_tasks(const Architecture& network, int vocabulary, int context,
+                       std::vector<WeightTask>& tasks);
+
+// Adds (or with `replace` writes) this task's rows of the gradient.
+template <class T>
+void weight_gradient(const Pass<T>& pass, const WeightTask& task, bool replace, T* gradient);
+
+// Sum of next-token losses (nats) of every sequence of one row task: forward() and cross-entropy.
+template <class T>
+void sequence_losses(const Pass<T>& pass, int task, std::span<double> losses);
+
+}  // namespace paretoformer

@@ -1,0 +1,81 @@
+// The arena of shared weights: where each tensor of the largest network lies in one flat vector.
+//
+// A sub-network is a prefix of every tensor: its first model_width columns, its first heads and FFN
+// channels, its first layers. Nothing is copied; only the strides are those of the largest network.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "search_spaces/architecture.hpp"
+
+namespace paretoformer {
+
+struct Tensor {
+  std::string name;  // "layers.0.attention.qkv.weight"
+  int rows = 0;      // 1 for vectors
+  int columns = 0;   // contiguous
+  std::size_t offset = 0;
+
+  std::size_t size() const { return static_cast<std::size_t>(rows) * columns; }
+};
+
+// Offsets of one layer's tensors. Weights are [out][in]. The rows of qkv are head-major: head h
+// owns rows [3 * head_width * h, 3 * head_width * (h + 1)), its q, k and v below one another, so
+// that a prefix of rows is whole heads and one product yields q, k and v of all of them.
+struct LayerOffsets {
+  int attention_width, ffn_width;     // of the largest network: row strides of output and down
+  std::size_t qkv, output, up, down;  // matrices
+  std::size_t norm1_gain, norm1_bias, qkv_bias, output_bias;
+  std::size_t norm2_gain, norm2_bias, up_bias, down_bias;
+};
+
+// All matrices come first (they are decayed by AdamW), then all vectors.
+class ParameterLayout {
+ public:
+  // `largest` must have a vocabulary; `context` is the number of learned positions, the longest
+  // sequence. A stand-alone network is a supernet whose only member is itself.
+  ParameterLayout(const Architecture& largest, int context);
+
+  const Architecture& largest() const { return largest_; }
+  int model_width() const { return largest_.model_width; }  // row stride of most matrices
+  int head_width() const { return largest_.head_width; }
+  int vocabulary() const { return largest_.vocabulary; }
+  int context() const { return context_; }
+  // Scalars in the arena; [0, matrix_size()) are matrices, the rest vectors.
+  std::size_t size() const { return size_; }
+  std::size_t matrix_size() const { return matrix_size_; }
+  std::size_t vector_size() const { return size_ - matrix_size_; }
+  const std::vector<Tensor>& tensors() const { return tensors_; }
+  const LayerOffsets& layer(int index) const { return layers_[static_cast<std::size_t>(index)]; }
+
+  // The token embedding [vocabulary][d] is tied to the language-model head.
+  std::size_t token_embedding = 0;
+  std::size_t position_embedding = 0;  // [context][d]
+  std::size_t final_gain = 0, final_bias = 0;
+
+ private:
+  std::size_t add(std::string name, int rows, int columns);
+
+  Architecture largest_;
+  int context_;
+  std::vector<Tensor> tensors_;
+  std::vector<LayerOffsets> layers_;
+  std::size_t size_ = 0;
+  std::size_t matrix_size_ = 0;
+};
+
+// Weights N(0, 0.02^2), gains 1, biases 0; the two projections that write to the residual stream
+// start at zero, so that every layer starts as the identity (the LayerNorm analogue of the
+// zero-initialised last gain of a residual block, as AttentiveNAS trains its supernets).
+template <class T>
+std::vector<T> initial_parameters(const ParameterLayout& layout, std::uint64_t seed);
+
+// The weights of one sub-network, copied out into an arena of its own (`target`'s layout).
+template <class T>
+std::vector<T> extract(const ParameterLayout& supernet, const std::vector<T>& parameters,
+                       const ParameterLayout& target);
+
+}  // namespace paretoformer

@@ -1,0 +1,92 @@
+// Training of the shared weights by the sandwich rule.
+//
+// Every step trains the largest network, the smallest and some random ones on one batch and applies
+// their averaged gradient (Yu et al. 2020, BigNAS, section 3.1; Kim et al. 2023, section 6.4). With
+// in-place distillation the largest learns from the text and the others from its probabilities.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "search_spaces/architecture.hpp"
+#include "search_spaces/search_space.hpp"
+#include "supernet/network.hpp"
+#include "supernet/parameters.hpp"
+#include "support/json.hpp"
+
+namespace paretoformer {
+
+struct TrainingConfig {
+  int steps = 2000;
+  int batch = 8;                     // sequences per step
+  int context = 128;                 // tokens per sequence
+  double learning_rate = 2.5e-3;     // peak
+  double final_learning_rate = 0.1;  // at the end, as a fraction of the peak
+  double warmup = 0.05;              // fraction of the steps
+  double weight_decay = 0.05;        // matrices only
+  double beta1 = 0.9;
+  double beta2 = 0.98;
+  double clip_norm = 1.0;  // of the averaged gradient
+  int random_subnetworks = 2;
+  bool distillation = true;
+  double checkpoint_seconds = 20;
+
+  static TrainingConfig from_json(const JsonNode& node);
+  Json to_json() const;
+};
+
+// Linear warm-up, then cosine decay to final_learning_rate * peak.
+double learning_rate_at(const TrainingConfig& config, std::int64_t step);
+
+// The networks of one step: largest, smallest, random ones; a pure function of (seed, step).
+std::vector<Architecture> sandwich(const SearchSpace& space, int random_subnetworks,
+                                   std::uint64_t seed, std::int64_t step);
+
+// Starts of the sequences of one step, uniform over the text; a pure function of (seed, step).
+// Fills tokens and targets (batch * context each). `text` has more than `context` tokens.
+void draw_batch(std::span<const std::int32_t> text, int batch, int context, std::uint64_t seed,
+                std::int64_t step, std::vector<std::int32_t>& tokens,
+                std::vector<std::int32_t>& targets);
+
+// Everything that a step changes.
+template <class T>
+struct TrainingState {
+  std::int64_t step = 0;
+  std::vector<T> parameters, m, v;  // weights and AdamW's moments, same layout
+};
+
+template <class T>
+class Trainer {
+ public:
+  // Plans all memory; steps allocate nothing afterwards. `layout` must outlive the trainer.
+  Trainer(const ParameterLayout& layout, const TrainingConfig& config, TrainingState<T> state);
+
+  // Gradients of the mean loss over `batch`, summed over the networks, the first of which must be
+  // the largest of the layout. Returns the hard-label loss (nats per token) of each.
+  std::span<const double> compute_gradients(const Batch& batch,
+                                            std::span<const Architecture> networks);
+  // Averages, clips and applies them. Returns the norm of the averaged gradient before clipping.
+  double apply_gradients();
+
+  const TrainingState<T>& state() const { return state_; }
+  // After compute_gradients(): the sum over its networks.
+  const std::vector<T>& gradient() const { return gradient_; }
+
+ private:
+  void run_row_tasks(const Pass<T>& pass, std::size_t index);
+  void reduce_vector_gradients();
+
+  const ParameterLayout& layout_;
+  TrainingConfig config_;
+  TrainingState<T> state_;
+  Activations<T> activations_;
+  std::vector<T> gradient_;
+  std::vector<T> vector_gradients_;  // [row task][layout.vector_size()]
+  std::vector<T> teacher_;           // [rows][vocabulary] probabilities of the largest network
+  std::vector<double> task_losses_, losses_, partial_norms_;
+  std::vector<WeightTask> weight_tasks_;
+  std::size_t networks_ = 0;
+};
+
+}  // namespace paretoformer
