@@ -1,0 +1,64 @@
+// Everything a search has evaluated, in order, and the Pareto order over it.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <unordered_map>
+#include <vector>
+
+#include "nas/candidate.hpp"
+#include "nas/objectives.hpp"
+#include "nas/pareto.hpp"
+
+namespace paretoformer {
+
+// Where a candidate stands among others: by rank, then by crowding. Rank 0 is the front of the
+// feasible ones; all infeasible ones come after them, the smaller their violation the better.
+struct Standing {
+  std::size_t rank = 0;
+  double crowding = 0;  // crowding_distance() within the rank: more is better
+};
+
+bool better(const Standing& a, const Standing& b);
+
+// Unbounded: nothing evaluated is ever forgotten.
+class Archive {
+ public:
+  // Throws Error unless the objectives are at least one and distinct.
+  explicit Archive(std::vector<Objective> objectives, std::vector<Limit> limits = {});
+
+  const std::vector<Objective>& objectives() const { return objectives_; }
+  const std::vector<Limit>& limits() const { return limits_; }
+
+  // Throws Error for an id that is there already, and for an objective that is not finite.
+  void add(Candidate candidate);
+
+  // In the order in which they were added.
+  const std::vector<Candidate>& candidates() const { return candidates_; }
+  std::size_t size() const { return candidates_.size(); }
+  // Null when absent; valid until the next add().
+  const Candidate* find(std::uint64_t id) const;
+  bool contains(std::uint64_t id) const { return find(id) != nullptr; }
+
+  // The chosen objectives of a candidate.
+  Point point(const Candidate& candidate) const;
+
+  // Indices into candidates() of the feasible ones that no feasible one dominates, ordered by the
+  // first objective, then the second and so on, then by age.
+  std::vector<std::size_t> front() const;
+  // The same among `members` only.
+  std::vector<std::size_t> front(const std::vector<std::size_t>& members) const;
+  // One standing per member, among `members` only.
+  std::vector<Standing> standings(const std::vector<std::size_t>& members) const;
+
+  // Hypervolume of the front in the chosen objectives.
+  double hypervolume(const Point& reference) const;
+
+ private:
+  std::vector<Objective> objectives_;
+  std::vector<Limit> limits_;
+  std::vector<Candidate> candidates_;
+  std::unordered_map<std::uint64_t, std::size_t> index_;
+};
+
+}  // namespace paretoformer

@@ -1,0 +1,127 @@
+#include "nas/objectives.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <limits>
+
+#include "support/error.hpp"
+
+namespace paretoformer {
+namespace {
+
+constexpr double kLargest = std::numeric_limits<double>::max();
+
+struct Names {
+  const char* name;
+  const char* key;
+};
+
+// In the order of the enumeration.
+constexpr std::array<Names, 5> kNames{{{"perplexity", "perplexity"},
+                                       {"latency", "latency_cycles"},
+                                       {"energy", "energy_pj"},
+                                       {"edp", "edp"},
+                                       {"parameters", "parameters"}}};
+
+const Names& names(Objective objective) { return kNames[static_cast<std::size_t>(objective)]; }
+
+}  // namespace
+
+const std::vector<Objective>& all_objectives() {
+  static const std::vector<Objective> all{Objective::kPerplexity, Objective::kLatency,
+                                          Objective::kEnergy, Objective::kEdp,
+                                          Objective::kParameters};
+  return all;
+}
+
+std::string name_of(Objective objective) { return names(objective).name; }
+
+std::string key_of(Objective objective) { return names(objective).key; }
+
+Objective objective_from_json(const JsonNode& node) {
+  std::vector<std::string> allowed;
+  for (const Names& each : kNames) allowed.emplace_back(each.name);
+  const std::string name = node.choice(allowed);
+  const auto found = std::find(allowed.begin(), allowed.end(), name);
+  return all_objectives()[static_cast<std::size_t>(found - allowed.begin())];
+}
+
+double value(const Objectives& objectives, Objective objective) {
+  switch (objective) {
+    case Objective::kPerplexity:
+      return objectives.perplexity;
+    case Objective::kLatency:
+      return objectives.latency_cycles;
+    case Objective::kEnergy:
+      return objectives.energy_pj;
+    case Objective::kEdp:
+      return objectives.edp();
+    case Objective::kParameters:
+      return static_cast<double>(objectives.parameters);
+  }
+  throw Error("unknown objective");
+}
+
+Json to_json(const Objectives& objectives) {
+  Json json;
+  const auto put = [&json](const std::string& key, double number) {
+    if (!std::isfinite(number)) throw Error("objective " + key + " is not finite");
+    json[key] = number;
+  };
+  put("validation_loss", objectives.validation_loss);
+  for (Objective objective : all_objectives())
+    if (objective != Objective::kParameters) put(key_of(objective), value(objectives, objective));
+  json[key_of(Objective::kParameters)] = objectives.parameters;
+  return json;
+}
+
+Objectives objectives_from_json(const JsonNode& node) {
+  const JsonObject object(node);
+  Objectives objectives;
+  objectives.validation_loss = object.number("validation_loss", 0, kLargest);
+  objectives.perplexity = object.number("perplexity", 0, kLargest);
+  objectives.latency_cycles = object.number("latency_cycles", 0, kLargest);
+  objectives.energy_pj = object.number("energy_pj", 0, kLargest);
+  objectives.parameters = object.integer("parameters", 0, std::numeric_limits<std::int64_t>::max());
+  const double edp = object.number("edp", 0, kLargest);
+  if (edp != objectives.edp())
+    object.at("edp").fail("is wrong: expected latency_cycles times energy_pj, " +
+                          Json(objectives.edp()).dump());
+  object.finish();
+  return objectives;
+}
+
+Json to_json(const std::vector<Limit>& limits) {
+  Json json = Json::object();
+  for (const Limit& limit : limits) json[name_of(limit.objective)] = limit.maximum;
+  return json;
+}
+
+std::vector<Limit> limits_from_json(const JsonNode& node) {
+  const JsonObject object(node);
+  std::vector<Limit> limits;
+  for (Objective objective : all_objectives()) {
+    const std::string name = name_of(objective);
+    if (object.has(name))
+      limits.push_back(
+          {objective, object.number(name, std::numeric_limits<double>::min(), kLargest)});
+  }
+  object.finish();
+  return limits;
+}
+
+double violation(const Objectives& objectives, const std::vector<Limit>& limits) {
+  double total = 0;
+  for (const Limit& limit : limits)
+    total += std::max(0.0, (value(objectives, limit.objective) - limit.maximum) / limit.maximum);
+  return total;
+}
+
+bool feasible(const Objectives& objectives, const std::vector<Limit>& limits) {
+  return std::all_of(limits.begin(), limits.end(), [&](const Limit& limit) {
+    return value(objectives, limit.objective) <= limit.maximum;
+  });
+}
+
+}  // namespace paretoformer

@@ -1,0 +1,33 @@
+// Pareto order over vectors of objectives, all minimised: fronts, crowding and hypervolume.
+#pragma once
+
+#include <cstddef>
+#include <span>
+#include <vector>
+
+namespace paretoformer {
+
+// One value per objective; all points of a call have the same number of them, and no NaN.
+using Point = std::vector<double>;
+
+// Nowhere worse and somewhere better. Equal points do not dominate one another.
+bool dominates(std::span<const double> a, std::span<const double> b);
+
+// Indices of the points that no other point dominates, increasing; equal points are all kept.
+std::vector<std::size_t> non_dominated(const std::vector<Point>& points);
+
+// The fronts, best first; each lists indices into `points`, increasing. Sequential search of Zhang,
+// Tian, Cheng, Jin 2015, "An Efficient Approach to Nondominated Sorting" (ENS-SS).
+std::vector<std::vector<std::size_t>> non_dominated_sort(const std::vector<Point>& points);
+
+// Per point of one front, the summed normalised gap between its neighbours in each objective (Deb
+// et al. 2002, NSGA-II, Sec. III-B); infinite at the ends of an objective that varies. Among equal
+// values the earlier point counts as the smaller.
+std::vector<double> crowding_distance(const std::vector<Point>& front);
+
+// Volume dominated by `points` and bounded by `reference`; points that are not below the reference
+// in every objective add nothing. A sweep for two objectives, else the WFG recursion (While,
+// Bradstreet, Barone 2012), fast up to about six. Throws Error when the sizes differ.
+double hypervolume(const std::vector<Point>& points, const Point& reference);
+
+}  // namespace paretoformer
