@@ -37,6 +37,17 @@ inline T reduce_max(int count, const T* x) {
   return *std::max_element(lanes, lanes + kLanes);
 }
 
+// a * b + c, rounded once where the processor can. Contraction by the compiler is switched off for
+// this file: it treats the vector body and the scalar ends of a loop differently, and where those
+// ends lie depends on addresses, so the same run would not give the same bits twice.
+inline float multiply_add(float a, float b, float c) {
+#ifdef __FMA__
+  return __builtin_fmaf(a, b, c);
+#else
+  return a * b + c;
+#endif
+}
+
 inline double exponential(double x) { return std::exp(x); }
 
 // exp(x) = 2^n e^r with |r| <= ln(2) / 2; e^r by its Taylor polynomial of degree 7 (remainder
@@ -45,17 +56,18 @@ inline float exponential(float x) {
   x = x < -87.0f ? -87.0f : x;
   x = x > 88.0f ? 88.0f : x;
   constexpr float kRound = 12582912.0f;  // 1.5 * 2^23: adding it rounds to an integer
-  const float shifted = x * 1.44269504f + kRound;
+  const float shifted = multiply_add(x, 1.44269504f, kRound);
   const float n = shifted - kRound;
-  const float r = (x - n * 0.693359375f) + n * 2.12194440e-4f;  // ln 2 in two parts (Cody, Waite)
+  // ln 2 in two parts (Cody and Waite)
+  const float r = multiply_add(n, 2.12194440e-4f, multiply_add(n, -0.693359375f, x));
   float y = 1.0f / 5040.0f;
-  y = y * r + 1.0f / 720.0f;
-  y = y * r + 1.0f / 120.0f;
-  y = y * r + 1.0f / 24.0f;
-  y = y * r + 1.0f / 6.0f;
-  y = y * r + 0.5f;
-  y = y * r + 1.0f;
-  y = y * r + 1.0f;
+  y = multiply_add(y, r, 1.0f / 720.0f);
+  y = multiply_add(y, r, 1.0f / 120.0f);
+  y = multiply_add(y, r, 1.0f / 24.0f);
+  y = multiply_add(y, r, 1.0f / 6.0f);
+  y = multiply_add(y, r, 0.5f);
+  y = multiply_add(y, r, 1.0f);
+  y = multiply_add(y, r, 1.0f);
   const std::int32_t exponent = std::bit_cast<std::int32_t>(shifted) - 0x4B400000;
   return y * std::bit_cast<float>((exponent + 127) << 23);
 }

@@ -79,7 +79,8 @@ void attention_forward(const Pass<T>& pass, const Rows<T>& rows, int task,
 // FlashAttention (Dao et al. 2022, algorithm 4).
 template <class T>
 void attention_backward(const Pass<T>& pass, const Rows<T>& rows, int task,
-                        const typename Activations<T>::LayerBuffers& buffers, int heads) {
+                        const typename Activations<T>::LayerBuffers& buffers, int heads,
+                        const T* d_attended) {
   const int hd = pass.layout.head_width();
   const int length = rows.length;
   const T scale = attention_scale<T>(hd);
@@ -97,7 +98,8 @@ void attention_backward(const Pass<T>& pass, const Rows<T>& rows, int task,
         const int queries = std::min(kQueryBlock, length - q0);
         const int keys = q0 + queries;
         const T* q = head.q + q0 * head.stride;
-        const T* d_out = pass.activations.d_attended + (row + q0) * heads * hd + h * hd;
+        const T* d_out =
+            d_attended + (static_cast<std::ptrdiff_t>(s) * length + q0) * heads * hd + h * hd;
         matmul<T>(queries, keys, hd, plain<T>(q, head.stride), transposed<T>(head.k, head.stride),
                   p, length);
         causal_softmax_again(queries, keys, q0, scale, p, length, lse + q0);
@@ -147,6 +149,7 @@ Activations<T>::Activations(const ParameterLayout& layout, int sequences, int se
     a = std::max(a, static_cast<std::size_t>(layer.heads * largest.head_width));
     f = std::max(f, static_cast<std::size_t>(layer.ffn_width));
   }
+  attention_width = static_cast<int>(a);
   layers.resize(depth);
   // The plan is made twice: first to count, then to hand out addresses.
   std::size_t used = 0;
@@ -264,6 +267,9 @@ void backward(const Pass<T>& pass, int task, T* vector_gradients) {
   };
 
   T* d_norm = rows.of(act.d_norm, d);
+  // Layers differ in attention width and tasks are in different layers at one time: each task's
+  // part must lie where the widest layer puts it.
+  T* d_attended = rows.of(act.d_attended, act.attention_width);
   matmul<T>(n, d, v, plain<T>(rows.of(act.logits, v), v),
             plain<T>(w + layout.token_embedding, stride), d_norm, d);
   T* d_x = rows.of(stream_gradient(act, depth, d), d);
@@ -290,9 +296,9 @@ void backward(const Pass<T>& pass, int task, T* vector_gradients) {
                         b.deviation2 + rows.first, d_middle, gradient(o.norm2_gain),
                         gradient(o.norm2_bias));
     add_bias_backward(n, d, d_middle, gradient(o.output_bias));
-    matmul<T>(n, a, d, plain<T>(d_middle, d), plain<T>(w + o.output, o.attention_width),
-              rows.of(act.d_attended, a), a);
-    attention_backward(pass, rows, task, b, heads);
+    matmul<T>(n, a, d, plain<T>(d_middle, d), plain<T>(w + o.output, o.attention_width), d_attended,
+              a);
+    attention_backward(pass, rows, task, b, heads, d_attended);
     add_bias_backward(n, 3 * a, d_qkv, gradient(o.qkv_bias));
     matmul<T>(n, d, 3 * a, plain<T>(d_qkv, 3 * a), plain<T>(w + o.qkv, stride), d_norm, d);
     d_x = rows.of(stream_gradient(act, l, d), d);

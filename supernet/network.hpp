@@ -30,7 +30,8 @@ struct Batch {
 };
 
 // Memory for the passes of any sub-network over at most `sequences` sequences, planned once for the
-// largest. For training it keeps what every layer's backward pass needs, otherwise layers share.
+// largest. For training it keeps what every layer's backward pass needs, otherwise layers share,
+// and the row tasks of a pass must run one after the other.
 template <class T>
 class Activations {
  public:
@@ -52,6 +53,7 @@ class Activations {
   T* scores;                            // [tasks][2][kQueryBlock][length]
   int row_capacity = 0;
   int length = 0;
+  int attention_width = 0;  // of the widest layer
 
  private:
   std::vector<T> arena_;

@@ -84,8 +84,8 @@ TEST(LayerNorm, GradientsOfInputGainAndBias) {
   Values dx(x.size(), 0.0);
   Values d_gain(width, 0.0);
   Values d_bias(width, 0.0);
-  layer_norm_backward(kRows, width, dy.data(), x.data(), gain.data(), mean.data(),
-                      deviation.data(), dx.data(), d_gain.data(), d_bias.data());
+  layer_norm_backward(kRows, width, dy.data(), x.data(), gain.data(), mean.data(), deviation.data(),
+                      dx.data(), d_gain.data(), d_bias.data());
   expect_gradient([&](const Values& v) { return loss(v, gain, bias); }, x, dx);
   expect_gradient([&](const Values& v) { return loss(x, v, bias); }, gain, d_gain);
   expect_gradient([&](const Values& v) { return loss(x, gain, v); }, bias, d_bias);
@@ -163,8 +163,8 @@ TEST(CrossEntropy, UniformLogitsCostTheLogarithmOfTheVocabulary) {
   const int vocabulary = 50;
   const std::vector<std::int32_t> targets{0, 7, 49};
   Values logits(3 * vocabulary, 2.5);
-  EXPECT_NEAR(cross_entropy_loss(3, vocabulary, logits.data(), targets.data()),
-              3 * std::log(50.0), 1e-12);
+  EXPECT_NEAR(cross_entropy_loss(3, vocabulary, logits.data(), targets.data()), 3 * std::log(50.0),
+              1e-12);
 }
 
 TEST(CrossEntropy, Gradient) {
@@ -173,8 +173,8 @@ TEST(CrossEntropy, Gradient) {
   const Values logits = normals(kRows * vocabulary, 11);
   Values gradient = logits;
   Values probabilities(logits.size());
-  const double loss = cross_entropy(kRows, vocabulary, gradient.data(), targets.data(), 0.25,
-                                    probabilities.data());
+  const double loss =
+      cross_entropy(kRows, vocabulary, gradient.data(), targets.data(), 0.25, probabilities.data());
   const auto function = [&](const Values& v) {
     Values copy = v;
     return cross_entropy_loss(kRows, vocabulary, copy.data(), targets.data());
@@ -203,8 +203,8 @@ TEST(Distillation, GradientOfTheSoftCrossEntropy) {
     return loss;
   };
   Values gradient = logits;
-  const double hard = distillation(kRows, vocabulary, gradient.data(), targets.data(),
-                                   teacher.data(), 1.0);
+  const double hard =
+      distillation(kRows, vocabulary, gradient.data(), targets.data(), teacher.data(), 1.0);
   Values copy = logits;
   EXPECT_NEAR(hard, cross_entropy_loss(kRows, vocabulary, copy.data(), targets.data()), 1e-12);
   expect_gradient(function, logits, gradient);
