@@ -1,0 +1,60 @@
+#include "supernet/evaluation.hpp"
+
+#include <oneapi/tbb/parallel_for.h>
+
+#include <algorithm>
+#include <numeric>
+
+#include "support/error.hpp"
+
+namespace paretoformer {
+
+Evaluator::Evaluator(const ParameterLayout& layout, const std::vector<float>& parameters,
+                     std::span<const std::int32_t> text, int context, int max_sequences)
+    : layout_(layout), parameters_(parameters), context_(context), activations_([&layout, context] {
+        return Activations<float>(layout, sequences_per_task(context), context,
+                                  Activations<float>::Keep::nothing);
+      }) {
+  const auto length = static_cast<std::size_t>(context);
+  std::size_t count = text.empty() ? 0 : (text.size() - 1) / length;
+  if (count == 0)
+    throw InputError("the validation text has " + std::to_string(text.size()) +
+                     " tokens, at least " + std::to_string(length + 1) + " are needed for one " +
+                     "sequence of context " + std::to_string(length));
+  if (max_sequences > 0) count = std::min(count, static_cast<std::size_t>(max_sequences));
+  tokens_.assign(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(count * length));
+  targets_.assign(text.begin() + 1, text.begin() + static_cast<std::ptrdiff_t>(count * length) + 1);
+}
+
+std::vector<std::vector<double>> Evaluator::sequence_losses(
+    std::span<const Architecture> networks) {
+  const int per_task = sequences_per_task(context_);
+  const int chunks = (sequences() + per_task - 1) / per_task;
+  std::vector<std::vector<double>> result(
+      networks.size(), std::vector<double>(static_cast<std::size_t>(sequences())));
+  const std::size_t count = networks.size() * static_cast<std::size_t>(chunks);
+  tbb::parallel_for(std::size_t{0}, count, [&](std::size_t index) {
+    const std::size_t network = index / static_cast<std::size_t>(chunks);
+    const int first = static_cast<int>(index % static_cast<std::size_t>(chunks)) * per_task;
+    const std::ptrdiff_t row = static_cast<std::ptrdiff_t>(first) * context_;
+    const Batch batch{tokens_.data() + row, targets_.data() + row,
+                      std::min(per_task, sequences() - first), context_};
+    const std::span<double> losses =
+        std::span(result[network])
+            .subspan(static_cast<std::size_t>(first), static_cast<std::size_t>(batch.sequences));
+    paretoformer::sequence_losses<float>(
+        {layout_, parameters_.data(), networks[network], batch, activations_.local()}, 0, losses);
+    for (double& loss : losses) loss /= context_;
+  });
+  return result;
+}
+
+std::vector<double> Evaluator::losses(std::span<const Architecture> networks) {
+  std::vector<double> means;
+  means.reserve(networks.size());
+  for (const std::vector<double>& all : sequence_losses(networks))
+    means.push_back(std::accumulate(all.begin(), all.end(), 0.0) / static_cast<double>(all.size()));
+  return means;
+}
+
+}  // namespace paretoformer

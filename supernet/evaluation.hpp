@@ -1,0 +1,42 @@
+// Validation losses of sub-networks, straight from the shared weights.
+#pragma once
+
+#include <oneapi/tbb/enumerable_thread_specific.h>
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "search_spaces/architecture.hpp"
+#include "supernet/network.hpp"
+#include "supernet/parameters.hpp"
+
+namespace paretoformer {
+
+// Holds the validation sequences and, per thread, the memory of one pass. The text is cut into
+// sequences of `context` tokens that do not overlap; every network sees the same ones, so their
+// losses are paired. Results do not depend on the number of threads.
+class Evaluator {
+ public:
+  // Takes at most `max_sequences` sequences from the beginning of `text` (0: all of them). Throws
+  // InputError when the text is shorter than one. `layout` and `parameters` must outlive it.
+  Evaluator(const ParameterLayout& layout, const std::vector<float>& parameters,
+            std::span<const std::int32_t> text, int context, int max_sequences = 0);
+
+  int sequences() const { return static_cast<int>(tokens_.size()) / context_; }
+  int tokens() const { return static_cast<int>(tokens_.size()); }
+
+  // Mean loss (nats per token) of every sequence, for each network in turn.
+  std::vector<std::vector<double>> sequence_losses(std::span<const Architecture> networks);
+  // Mean loss (nats per token) of each network.
+  std::vector<double> losses(std::span<const Architecture> networks);
+
+ private:
+  const ParameterLayout& layout_;
+  const std::vector<float>& parameters_;
+  int context_;
+  std::vector<std::int32_t> tokens_, targets_;
+  tbb::enumerable_thread_specific<Activations<float>> activations_;
+};
+
+}  // namespace paretoformer

@@ -1,0 +1,169 @@
+#include "supernet/training_run.hpp"
+
+#include <algorithm>
+#include <charconv>
+#include <chrono>
+#include <cmath>
+
+#include "supernet/safetensors.hpp"
+#include "support/error.hpp"
+#include "support/files.hpp"
+#include "support/json.hpp"
+
+namespace paretoformer {
+namespace {
+
+constexpr const char* kFormat = "paretoformer.supernet.1";
+constexpr int kLogLines = 400;
+
+std::vector<std::int64_t> shape_of(const Tensor& tensor) {
+  if (tensor.rows == 1) return {tensor.columns};
+  return {tensor.rows, tensor.columns};
+}
+
+std::int64_t parse_step(const std::string& text, const std::string& file) {
+  std::int64_t step = -1;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), step);
+  if (error != std::errc{} || end != text.data() + text.size() || step < 0)
+    throw InputError(file + ": metadata \"step\" is \"" + text + "\", expected a number");
+  return step;
+}
+
+// Drops log lines written after the checkpoint that the run continues from.
+void cut_log(const std::filesystem::path& path, std::int64_t step) {
+  if (!std::filesystem::exists(path)) return;
+  std::string kept;
+  const std::vector<std::string> lines = LineLog(path).lines();
+  for (const std::string& line : lines) {
+    const Json record = parse_json(line, path.string());
+    if (JsonObject(JsonNode(record, path.string())).integer("step", 0, INT64_MAX) > step) break;
+    kept += line + "\n";
+  }
+  write_file_atomic(path, kept);
+}
+
+Json to_json(const TrainingRecord& record) {
+  return Json{{"step", record.step},
+              {"largest", record.largest},
+              {"smallest", record.smallest},
+              {"random", record.random},
+              {"learning_rate", record.learning_rate},
+              {"gradient_norm", record.gradient_norm}};
+}
+
+TrainingRecord record_of(const TrainingRun& run, std::int64_t step, std::span<const double> losses,
+                         double gradient_norm) {
+  TrainingRecord record;
+  record.step = step + 1;
+  record.steps = run.config.steps;
+  record.largest = losses[0];
+  record.smallest = losses[1];
+  for (double loss : losses.subspan(2))
+    record.random += loss / static_cast<double>(losses.size() - 2);
+  record.learning_rate = learning_rate_at(run.config, step);
+  record.gradient_norm = gradient_norm;
+  return record;
+}
+
+void require_finite(std::span<const double> losses, double gradient_norm,
+                    const std::vector<Architecture>& networks, std::int64_t step) {
+  for (std::size_t i = 0; i < losses.size(); ++i)
+    if (!std::isfinite(losses[i]))
+      throw Error("training diverged: the loss is " + std::to_string(losses[i]) + " at step " +
+                  std::to_string(step) + " in sub-network " + describe(networks[i]) +
+                  "; the last checkpoint is kept; try a lower learning_rate");
+  if (!std::isfinite(gradient_norm))
+    throw Error("training diverged: the gradient is not finite at step " + std::to_string(step) +
+                "; the last checkpoint is kept; try a lower learning_rate");
+}
+
+}  // namespace
+
+void save_checkpoint(const std::filesystem::path& path, const ParameterLayout& layout,
+                     const TrainingState<float>& state, const std::string& fingerprint) {
+  std::vector<NamedTensor> tensors;
+  const auto add = [&](const std::string& prefix, const std::vector<float>& values) {
+    for (const Tensor& tensor : layout.tensors())
+      tensors.push_back({prefix + tensor.name, shape_of(tensor),
+                         std::span(values).subspan(tensor.offset, tensor.size())});
+  };
+  add("", state.parameters);
+  add("adam.m.", state.m);
+  add("adam.v.", state.v);
+  write_safetensors(
+      path, tensors,
+      {{"format", kFormat}, {"step", std::to_string(state.step)}, {"fingerprint", fingerprint}});
+}
+
+TrainingState<float> load_checkpoint(const std::filesystem::path& path,
+                                     const ParameterLayout& layout,
+                                     const std::string& fingerprint) {
+  const Safetensors file = read_safetensors(path);
+  if (file.meta("format") != kFormat)
+    throw InputError(file.file + ": metadata \"format\" is \"" + file.meta("format") +
+                     "\", expected \"" + kFormat + "\"");
+  if (file.meta("fingerprint") != fingerprint)
+    throw InputError(file.file +
+                     ": was trained with another search space, text, tokeniser, seed or training "
+                     "configuration");
+  TrainingState<float> state;
+  state.step = parse_step(file.meta("step"), file.file);
+  const auto read = [&](const std::string& prefix, std::vector<float>& values) {
+    values.resize(layout.size());
+    for (const Tensor& tensor : layout.tensors()) {
+      const std::span<const float> source = file.at(prefix + tensor.name, shape_of(tensor));
+      std::copy(source.begin(), source.end(),
+                values.begin() + static_cast<std::ptrdiff_t>(tensor.offset));
+    }
+  };
+  read("", state.parameters);
+  read("adam.m.", state.m);
+  read("adam.v.", state.v);
+  return state;
+}
+
+std::vector<float> train_supernet(const TrainingRun& run) {
+  using Clock = std::chrono::steady_clock;
+  const TrainingConfig& config = run.config;
+  TrainingState<float> start;
+  if (std::filesystem::exists(run.checkpoint))
+    start = load_checkpoint(run.checkpoint, run.layout, run.fingerprint);
+  else
+    start.parameters = initial_parameters<float>(run.layout, run.seed);
+  cut_log(run.log, start.step);
+  const std::int64_t first = start.step;
+  if (first >= config.steps) return std::move(start.parameters);
+
+  LineLog log(run.log);
+  Trainer<float> trainer(run.layout, config, std::move(start));
+  const int log_interval = std::max(1, config.steps / kLogLines);
+  Clock::time_point saved = Clock::now();
+  std::vector<std::int32_t> tokens;
+  std::vector<std::int32_t> targets;
+  for (std::int64_t step = first; step < config.steps; ++step) {
+    if (run.stop && run.stop()) {
+      save_checkpoint(run.checkpoint, run.layout, trainer.state(), run.fingerprint);
+      throw Interrupted("training stopped after " + std::to_string(step) + " of " +
+                        std::to_string(config.steps) + " steps");
+    }
+    draw_batch(run.text, config.batch, config.context, run.seed, step, tokens, targets);
+    const std::vector<Architecture> networks =
+        sandwich(run.space, config.random_subnetworks, run.seed, step);
+    const std::span<const double> losses = trainer.compute_gradients(
+        {tokens.data(), targets.data(), config.batch, config.context}, networks);
+    const double norm = trainer.apply_gradients();
+    require_finite(losses, norm, networks, step);
+    const TrainingRecord record = record_of(run, step, losses, norm);
+    const bool last = step + 1 == config.steps;
+    if (last || (step + 1) % log_interval == 0) log.append(to_json(record).dump() + "\n");
+    if (run.on_step) run.on_step(record);
+    const std::chrono::duration<double> elapsed = Clock::now() - saved;
+    if (last || elapsed.count() >= config.checkpoint_seconds) {
+      save_checkpoint(run.checkpoint, run.layout, trainer.state(), run.fingerprint);
+      saved = Clock::now();
+    }
+  }
+  return trainer.state().parameters;
+}
+
+}  // namespace paretoformer
