@@ -64,7 +64,7 @@ TEST(SearchSpacePresets, AllAreValidAndNamedAsTheirFiles) {
   for (const std::string& name : SearchSpace::preset_names()) {
     const SearchSpace space = SearchSpace::find(name);
     EXPECT_EQ(space.name(), name);
-    EXPECT_EQ(space, SearchSpace::read(std::string(PARETOFORMER_SOURCE_DIR) + "/search_spaces/" +
+    EXPECT_EQ(space, SearchSpace::find(std::string(PARETOFORMER_SOURCE_DIR) + "/search_spaces/" +
                                        name + ".json"));
   }
 }
