@@ -39,7 +39,8 @@ TEST(ArchitectureJson, RejectsWhatIsNoArchitecture) {
 
 TEST(ArchitectureId, IsStableAcrossVersions) {
   // Written into history files and caches: this number must never change.
-  EXPECT_EQ(architecture_id(Architecture{96, 16, 0, {{4, 384}, {2, 128}}}), 14771436707061400467ULL);
+  EXPECT_EQ(architecture_id(Architecture{96, 16, 0, {{4, 384}, {2, 128}}}),
+            14771436707061400467ULL);
   EXPECT_NE(architecture_id(Architecture{96, 16, 0, {{4, 384}, {2, 128}}}),
             architecture_id(Architecture{96, 16, 0, {{2, 128}, {4, 384}}}));
 }

@@ -1,0 +1,32 @@
+# paretoformer_embed_json(TARGET FOLDER): makes the *.json files of FOLDER part of TARGET, so that
+# presets are found wherever the binary is installed. TARGET's own sources may then
+# #include "TARGET/embedded_json.hpp" and walk paretoformer::TARGET_json: {name without .json, text}.
+function(paretoformer_embed_json target folder)
+  cmake_path(ABSOLUTE_PATH folder BASE_DIRECTORY ${CMAKE_CURRENT_SOURCE_DIR} NORMALIZE)
+  file(GLOB files CONFIGURE_DEPENDS ${folder}/*.json)
+  list(LENGTH files count)
+  set(entries "")
+  foreach(file IN LISTS files)
+    set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${file})
+    cmake_path(GET file STEM LAST_ONLY name)
+    file(READ ${file} text)
+    string(APPEND entries "    {\"${name}\", R\"embedded(${text})embedded\"},\n")
+  endforeach()
+  set(generated ${CMAKE_CURRENT_BINARY_DIR}/generated)
+  file(CONFIGURE OUTPUT ${generated}/${target}/embedded_json.hpp @ONLY CONTENT
+"// Generated from the *.json files of @target@ by cmake/embed.cmake.
+#pragma once
+
+#include <array>
+#include <string_view>
+#include <utility>
+
+namespace paretoformer {
+
+inline constexpr std::array<std::pair<std::string_view, std::string_view>, @count@> @target@_json{{
+@entries@}};
+
+}  // namespace paretoformer
+")
+  target_include_directories(${target} PRIVATE ${generated})
+endfunction()
