@@ -10,16 +10,17 @@
 
 namespace paretoformer {
 
-// Where softmax, GELU and LayerNorm run: on the normaliser and activation units that I-BERT support
-// adds to Gemmini (`has_normalizations`), or in floating point on the host CPU.
+// Where softmax, GELU, LayerNorm and the residual add run: in integers on the accelerator, with the
+// normaliser and activation units that I-BERT support adds to Gemmini (`has_normalizations`), or in
+// floating point on the host CPU.
 enum class NonlinearUnits { kHost, kOnChip };
 
 // Every parameter, declared once: X(type, key, default, lowest, highest, meaning). The key in JSON
-// is the member's name. "gemmini.h 4.1" and the like point into the C library and RTL of
-// ucb-bar/gemmini; "Table" and "Sec." into the survey (arXiv 2302.14017). Host cycles are worked
-// out from Sec. 3.4: 787 M cycles for a BERT-Base layer at length 512 before the I-BERT units were
-// added, times the published share of each operator, over its elements. Energies are the 40 nm
-// Accelergy fit of DOSA (dataset/dse/energy_model.py), per word access.
+// is the member's name. Scala files and gemmini.h are those of ucb-bar/gemmini; "Sec. 3.4" is the
+// survey's (arXiv 2302.14017). Host cycles are worked out from it: 787 M cycles for a BERT-Base
+// layer at length 512 before the I-BERT units were added, times the published share of each
+// operator, over its elements. Energies are the 40 nm Accelergy fit of DOSA
+// (dataset/dse/energy_model.py), per word access.
 // clang-format off
 #define PARETOFORMER_HARDWARE_PARAMETERS(X)                                                        \
   X(int, array_size, 16, 4, 128,                                                                   \
