@@ -1,42 +1,32 @@
-# paretoformer_embed_json(TARGET): compiles every *.json of the current folder into TARGET, where
-# namespace paretoformer::TARGET_presets offers embedded_json(name) and embedded_names().
-function(paretoformer_embed_json target)
-  file(GLOB files CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.json)
-  set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${files})
+# paretoformer_embed_json(TARGET FOLDER): makes the *.json files of FOLDER part of TARGET, so that
+# presets are found wherever the binary is installed. TARGET's own sources may then
+# #include "TARGET/embedded_json.hpp" and walk paretoformer::TARGET_json: {name without .json, text}.
+function(paretoformer_embed_json target folder)
+  cmake_path(ABSOLUTE_PATH folder BASE_DIRECTORY ${CMAKE_CURRENT_SOURCE_DIR} NORMALIZE)
+  file(GLOB files CONFIGURE_DEPENDS ${folder}/*.json)
+  list(LENGTH files count)
   set(entries "")
   foreach(file IN LISTS files)
-    get_filename_component(name ${file} NAME_WE)
+    set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${file})
+    cmake_path(GET file STEM LAST_ONLY name)
     file(READ ${file} text)
-    string(APPEND entries "    {\"${name}\", R\"json(${text})json\"},\n")
+    string(APPEND entries "    {\"${name}\", R\"embedded(${text})embedded\"},\n")
   endforeach()
-  set(source ${CMAKE_CURRENT_BINARY_DIR}/${target}_presets.cpp)
-  file(CONFIGURE OUTPUT ${source} @ONLY CONTENT [[
-#include <string>
+  set(generated ${CMAKE_CURRENT_BINARY_DIR}/generated)
+  file(CONFIGURE OUTPUT ${generated}/${target}/embedded_json.hpp @ONLY CONTENT
+"// Generated from the *.json files of @target@ by cmake/embed.cmake.
+#pragma once
+
+#include <array>
 #include <string_view>
 #include <utility>
-#include <vector>
 
-namespace paretoformer::@target@_presets {
+namespace paretoformer {
 
-static const std::vector<std::pair<std::string, std::string_view>>& files() {
-  static const std::vector<std::pair<std::string, std::string_view>> all{
-@entries@  };
-  return all;
-}
+inline constexpr std::array<std::pair<std::string_view, std::string_view>, @count@> @target@_json{{
+@entries@}};
 
-std::string_view embedded_json(std::string_view name) {
-  for (const auto& [known, text] : files())
-    if (known == name) return text;
-  return {};
-}
-
-std::vector<std::string> embedded_names() {
-  std::vector<std::string> names;
-  for (const auto& file : files()) names.push_back(file.first);
-  return names;
-}
-
-}  // namespace paretoformer::@target@_presets
-]])
-  target_sources(${target} PRIVATE ${source})
+}  // namespace paretoformer
+")
+  target_include_directories(${target} PRIVATE ${generated})
 endfunction()

@@ -5,15 +5,10 @@
 #include <limits>
 #include <string_view>
 
+#include "search_spaces/embedded_json.hpp"
 #include "support/error.hpp"
 
 namespace paretoformer {
-
-// Generated from the *.json of this folder (cmake/embed.cmake).
-namespace search_spaces_presets {
-std::string_view embedded_json(std::string_view name);
-std::vector<std::string> embedded_names();
-}  // namespace search_spaces_presets
 
 namespace {
 
@@ -126,10 +121,10 @@ SearchSpace SearchSpace::read(const std::filesystem::path& path) {
 }
 
 SearchSpace SearchSpace::find(const std::string& name_or_path) {
-  const std::string_view preset = search_spaces_presets::embedded_json(name_or_path);
-  if (!preset.empty()) {
+  for (const auto& [name, text] : search_spaces_json) {
+    if (name != name_or_path) continue;
     const std::string file = "preset " + name_or_path;
-    const Json json = parse_json(preset, file);
+    const Json json = parse_json(text, file);
     return from_json(JsonNode(json, file));
   }
   std::error_code ignored;
@@ -141,7 +136,9 @@ SearchSpace SearchSpace::find(const std::string& name_or_path) {
 }
 
 std::vector<std::string> SearchSpace::preset_names() {
-  return search_spaces_presets::embedded_names();
+  std::vector<std::string> names;
+  for (const auto& preset : search_spaces_json) names.emplace_back(preset.first);
+  return names;
 }
 
 Json SearchSpace::to_json() const {

@@ -1,0 +1,245 @@
+#include "accel_sim/analytical_model.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+
+#include "accel_sim/tiling.hpp"
+#include "support/error.hpp"
+
+namespace paretoformer {
+namespace {
+
+// One RoCC command from the CPU, operands included, when nothing blocks (an estimate).
+constexpr int kRoccCommandCycles = 4;
+// A store moves up to 64 bytes of a row: four 16-byte blocks (MAX_BYTES, GemminiConfigs.scala).
+constexpr int kBlocksPerStore = 4;
+// A store of n blocks through the normaliser occupies n + 3 cycles (ReservationStation.scala L378:
+// a store waits until the previous one is complete).
+constexpr int kStoreOverheadCycles = 3;
+constexpr int kPasses = 3;
+// Cycles at the end of each pass while the unit divides and takes roots (Normalizer.scala).
+constexpr std::array<int, kPasses> kLayerNormTails = {23, 60, 0};  // mean, inv_stddev, write
+constexpr std::array<int, kPasses> kSoftmaxTails = {4, 24, 0};     // max, inv_sum_exp, write
+
+std::int64_t ceil_divide(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
+
+Cycles whole_cycles(double cycles) {
+  if (!(cycles < 0x1.0p63)) cost_arithmetic::overflow();
+  return Cycles(static_cast<std::int64_t>(std::ceil(cycles)));
+}
+
+Cycles dram_cycles(std::int64_t bytes, const Hardware& hardware) {
+  return whole_cycles(static_cast<double>(bytes) / hardware.dram_bytes_per_cycle);
+}
+
+// Cycles of one call of the C library before and after the overlapped part.
+Cycles call_cycles(const Hardware& hardware) {
+  return Cycles(hardware.call_overhead_cycles) + Cycles(hardware.dram_latency_cycles);
+}
+
+std::int64_t elements(const Operator& op) {
+  return static_cast<std::int64_t>(op.rows) * op.columns;
+}
+
+// Elements of the memory rows that hold `op`: the last one of each row is padded to array_size.
+std::int64_t padded_elements(const Operator& op, const Hardware& hardware) {
+  return op.rows * ceil_divide(op.columns, hardware.array_size) * hardware.array_size;
+}
+
+// Whether rows of that many scores can wait in the accumulator for their softmax.
+bool softmax_is_fused(int columns, const Hardware& hardware) {
+  return whole_row_tile(matmul(1, 1, columns), hardware).has_value();
+}
+
+bool on_chip(const Hardware& hardware) {
+  return hardware.nonlinear_units == NonlinearUnits::kOnChip;
+}
+
+MatmulTile tile_of(const Operator& op, const Hardware& hardware) {
+  if (op.activation == Activation::kSoftmax && on_chip(hardware)) {
+    if (const auto tile = whole_row_tile(op, hardware)) return *tile;
+  }
+  return greedy_tile(op, hardware);
+}
+
+AnalyticalEstimate estimate_matmul(const Operator& op, const Hardware& hardware) {
+  const std::int64_t size = hardware.array_size;
+  const MatmulTile whole = blocks(op, hardware);
+  const MatmulTile tile = tile_of(op, hardware);
+  const std::int64_t loops_down = ceil_divide(whole.rows, tile.rows);
+  const std::int64_t loops_in = ceil_divide(whole.inner, tile.inner);
+  const std::int64_t loops_across = ceil_divide(whole.columns, tile.columns);
+
+  const std::int64_t steps = std::int64_t{whole.rows} * whole.inner * whole.columns;
+  // The weights of a block are loaded once for every row of tiles, and kept for all its rows.
+  const std::int64_t flips = std::int64_t{whole.inner} * whole.columns * loops_down;
+  const bool transposed = op.right == RightOperand::kTransposedActivations;
+
+  const std::int64_t left_reads = loops_down * loops_in <= 2 ? 1 : loops_across;
+  const std::int64_t right_reads = loops_across * loops_in <= 2 ? 1 : loops_down;
+  const std::int64_t loaded = std::int64_t{op.rows} * op.inner * left_reads +
+                              std::int64_t{op.inner} * op.columns * right_reads;
+  const bool spilled = op.activation == Activation::kSoftmax && on_chip(hardware) &&
+                       !softmax_is_fused(op.columns, hardware);
+  const std::int64_t stored = elements(op) * (spilled ? 4 : 1);
+
+  AnalyticalEstimate result;
+  result.latency.compute = Cycles((steps + (transposed ? flips : 0)) * size);
+  result.latency.memory = dram_cycles(loaded + stored, hardware);
+  result.latency.issue = Cycles(loops_down * loops_in * loops_across) * hardware.loop_issue_cycles;
+  // From a scratchpad row to its result: 3 cycles, the array's stages and skew, an output register.
+  result.latency.fixed = call_cycles(hardware) + Cycles(3 + size + (size - 1) + 1);
+
+  const std::int64_t block = size * size;
+  AccessCounts& accesses = result.accesses;
+  accesses.macs = statistics(op).macs;
+  accesses.pe_register = accesses.macs + flips * block;
+  accesses.scratchpad = (steps + flips) * block + loaded;
+  accesses.accumulator = (2 * steps + std::int64_t{whole.rows} * whole.columns) * block;
+  accesses.dram_bytes = loaded + stored;
+  return result;
+}
+
+// Three passes over every row, two rows at a time (the unit keeps two sets of statistics); a pass
+// lasts until its stores are through, or one row's stores and the tail behind them.
+Cycles normaliser_cycles(const Operator& op, const Hardware& hardware) {
+  const bool softmax = op.kind == OperatorKind::kSoftmax;
+  const std::array<int, kPasses>& tails = softmax ? kSoftmaxTails : kLayerNormTails;
+  const std::int64_t row_blocks = ceil_divide(op.columns, hardware.array_size);
+  const std::int64_t stores = ceil_divide(row_blocks, kBlocksPerStore);
+  const std::int64_t row = 1 + row_blocks + kStoreOverheadCycles * stores;
+  std::int64_t pair = softmax ? 2 * row_blocks : 0;  // the maximum takes two cycles a block
+  for (int tail : tails) pair += std::max(2 * row, row + tail);
+  return Cycles(ceil_divide(op.rows, 2)) * pair;
+}
+
+// Whole matrix in, normalised matrix out (tiled_norm, gemmini.h L3416-3586): per row and pass, one
+// configuration and one command per store, each issued by the CPU.
+AnalyticalEstimate estimate_tiled_norm(const Operator& op, int input_bytes,
+                                       const Hardware& hardware) {
+  const std::int64_t row_blocks = ceil_divide(op.columns, hardware.array_size);
+  const std::int64_t commands = op.rows * kPasses * (1 + ceil_divide(row_blocks, kBlocksPerStore));
+  AnalyticalEstimate result;
+  result.accesses.accumulator = (1 + kPasses) * padded_elements(op, hardware);
+  result.accesses.dram_bytes = elements(op) * (input_bytes + 1);
+  result.latency.compute = normaliser_cycles(op, hardware);
+  result.latency.memory = dram_cycles(result.accesses.dram_bytes, hardware);
+  result.latency.issue = Cycles(commands) * hardware.norm_command_cycles;
+  result.latency.fixed = call_cycles(hardware);
+  return result;
+}
+
+AnalyticalEstimate estimate_softmax(const Operator& op, const Hardware& hardware) {
+  if (!softmax_is_fused(op.columns, hardware)) return estimate_tiled_norm(op, 4, hardware);
+  AnalyticalEstimate result;
+  result.latency.compute = normaliser_cycles(op, hardware);
+  // The last pass is the matmul's own way out of the accumulator.
+  result.accesses.accumulator = (kPasses - 1) * padded_elements(op, hardware);
+  return result;
+}
+
+// One LOOP_WS in its residual-add form (gemmini.h L3135-3305): one operand is written to the
+// accumulator, the other added to it, the sum read.
+AnalyticalEstimate estimate_residual_add(const Operator& op, const Hardware& hardware) {
+  AnalyticalEstimate result;
+  result.accesses.accumulator = 4 * padded_elements(op, hardware);
+  result.accesses.dram_bytes = 3 * elements(op);
+  result.latency.compute =
+      Cycles(ceil_divide(2 * elements(op), hardware.mvin_scale_elements_per_cycle));
+  result.latency.memory = dram_cycles(result.accesses.dram_bytes, hardware);
+  result.latency.fixed = call_cycles(hardware);
+  return result;
+}
+
+// Rows of the table through the scratchpad to where the activations are.
+AnalyticalEstimate estimate_embedding(const Operator& op, const Hardware& hardware) {
+  AnalyticalEstimate result;
+  result.accesses.scratchpad = 2 * padded_elements(op, hardware);
+  result.accesses.dram_bytes = 2 * elements(op);
+  result.latency.memory = dram_cycles(result.accesses.dram_bytes, hardware);
+  result.latency.fixed = call_cycles(hardware);
+  return result;
+}
+
+// On the CPU: int8 operands are read and dequantised, results quantised and written.
+AnalyticalEstimate estimate_on_host(const Operator& op, double cycles_per_element,
+                                    int conversions_per_element, const Hardware& hardware) {
+  AnalyticalEstimate result;
+  const double per_element =
+      cycles_per_element + conversions_per_element * hardware.host_conversion_cycles_per_element;
+  result.accesses.dram_bytes = statistics(op).bytes;
+  result.latency.compute = whole_cycles(static_cast<double>(elements(op)) * per_element);
+  result.latency.memory = dram_cycles(result.accesses.dram_bytes, hardware);
+  return result;
+}
+
+bool runs_on_host(const Operator& op, const Hardware& hardware) {
+  return !on_chip(hardware) && op.kind != OperatorKind::kMatmul &&
+         op.kind != OperatorKind::kEmbedding;
+}
+
+AnalyticalEstimate estimate(const Operator& op, const Hardware& hardware) {
+  const bool host = runs_on_host(op, hardware);
+  switch (op.kind) {
+    case OperatorKind::kMatmul:
+      return estimate_matmul(op, hardware);
+    case OperatorKind::kEmbedding:
+      return estimate_embedding(op, hardware);
+    case OperatorKind::kSoftmax:
+      return host ? estimate_on_host(op, hardware.host_softmax_cycles_per_element, 2, hardware)
+                  : estimate_softmax(op, hardware);
+    case OperatorKind::kLayerNorm:
+      return host ? estimate_on_host(op, hardware.host_layer_norm_cycles_per_element, 2, hardware)
+                  : estimate_tiled_norm(op, 1, hardware);
+    case OperatorKind::kResidualAdd:
+      // Its published share is taken to hold its own conversions.
+      return host ? estimate_on_host(op, hardware.host_residual_add_cycles_per_element, 0, hardware)
+                  : estimate_residual_add(op, hardware);
+    case OperatorKind::kGelu: {
+      if (host) return estimate_on_host(op, hardware.host_gelu_cycles_per_element, 2, hardware);
+      // The activation unit works at the rate of the matmul's stores: only constants are set.
+      AnalyticalEstimate result;
+      result.latency.issue = Cycles(kRoccCommandCycles);
+      return result;
+    }
+  }
+  throw Error("no analytical model for this kind of operator");
+}
+
+// Energy per access of DOSA's fit (dataset/dse/energy_model.py L101-104, L220, L226).
+Picojoules energy(const AccessCounts& accesses, Cycles total, Cycles host,
+                  const Hardware& hardware) {
+  const double scratchpad_pj =
+      hardware.scratchpad_pj + hardware.scratchpad_pj_per_kib * hardware.scratchpad_kib;
+  const double accumulator_pj = hardware.accumulator_pj + hardware.accumulator_pj_per_column_kib *
+                                                              hardware.accumulator_kib /
+                                                              hardware.array_size;
+  const auto times = [](std::int64_t count, double picojoules) {
+    return static_cast<double>(count) * picojoules;
+  };
+  return Picojoules(
+      times(accesses.macs, hardware.mac_pj) + times(accesses.pe_register, hardware.pe_register_pj) +
+      times(accesses.scratchpad, scratchpad_pj) + times(accesses.accumulator, accumulator_pj) +
+      times(accesses.dram_bytes, hardware.dram_pj_per_byte) +
+      times(total.value(), hardware.static_pj_per_cycle) +
+      times(host.value(), hardware.host_pj_per_cycle));
+}
+
+}  // namespace
+
+Cycles AnalyticalLatency::total() const { return fixed + std::max({compute, memory, issue}); }
+
+AnalyticalEstimate analytical_estimate(const Operator& op, const Hardware& hardware) {
+  AnalyticalEstimate result = estimate(op, hardware);
+  const Cycles total = result.latency.total();
+  const Cycles host = runs_on_host(op, hardware) ? total : Cycles();
+  result.cost = {total, energy(result.accesses, total, host, hardware)};
+  return result;
+}
+
+HardwareCost analytical_cost(const Operator& op, const Hardware& hardware) {
+  return analytical_estimate(op, hardware).cost;
+}
+
+}  // namespace paretoformer

@@ -1,0 +1,94 @@
+// The operators a Transformer consists of, as an accelerator sees them: what is run, on which
+// shapes, and how often.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "search_spaces/architecture.hpp"
+
+namespace paretoformer {
+
+enum class OperatorKind { kMatmul, kSoftmax, kLayerNorm, kGelu, kResidualAdd, kEmbedding };
+
+// Where the right-hand matrix of a matmul comes from. Weights are stored as they are multiplied;
+// the keys of an act-to-act matmul are stored row by row and have to be transposed on the way in.
+enum class RightOperand { kNone, kWeights, kActivations, kTransposedActivations };
+
+// The non-linear operator that follows a matmul and may be fused with its way out of the
+// accumulator. The operator itself still stands in the list, priced for what it adds.
+enum class Activation { kNone, kGelu, kSoftmax };
+
+// One operator of one shape, run once: the key of a look-up table. Equal layers and heads give
+// equal operators. A matmul is rows x inner times inner x columns; everything else works on rows x
+// columns elements (softmax and LayerNorm along a row) and leaves the other fields alone.
+struct Operator {
+  OperatorKind kind = OperatorKind::kMatmul;
+  RightOperand right = RightOperand::kNone;
+  Activation activation = Activation::kNone;
+  int rows = 0;
+  int inner = 0;
+  int columns = 0;
+
+  bool operator==(const Operator&) const = default;
+};
+
+struct OperatorHash {
+  std::size_t operator()(const Operator& op) const;
+};
+
+Operator matmul(int rows, int inner, int columns, RightOperand right = RightOperand::kWeights,
+                Activation activation = Activation::kNone);
+Operator elementwise(OperatorKind kind, int rows, int columns);
+
+// "matmul weights gelu 512 768 3072": kind, right operand, activation, rows, inner, columns.
+std::string describe(const Operator& op);
+// The inverse of describe(). Throws InputError when `text` is no operator.
+Operator operator_from_text(const std::string& text);
+
+// Work and operands of an operator, counted as the survey does (Sec. 2.2, its digits decoded).
+struct OperatorStatistics {
+  std::int64_t macs = 0;
+  // A projection 2 m n k; an act-to-act matmul (2k - 1) m n, there being no bias; softmax 4 per
+  // score; LayerNorm 8, GELU 10 and residual add 1 per element, which together make the 58 per
+  // token and model-width element that the survey's sums give (how it splits them is not printed).
+  std::int64_t flops = 0;
+  // Every int8 operand and result once.
+  std::int64_t bytes = 0;
+};
+OperatorStatistics statistics(const Operator& op);
+
+enum class Mode {
+  kPrefill,  // all positions of a sequence at once
+  kDecode,   // one token at the last position, keys and values of all earlier ones cached
+};
+
+struct Workload {
+  int sequence_length = 512;  // positions attended to, the current token included
+  Mode mode = Mode::kPrefill;
+
+  bool operator==(const Workload&) const = default;
+};
+
+// An operator at its place in the network.
+struct TransformerOperator {
+  std::string_view role;    // "attention.scores"; a literal
+  int layer = 0;            // -1 outside the layers
+  std::int64_t repeat = 1;  // how often it is run there: once per head, or for each of q, k and v
+  Operator op;
+};
+
+// In the order in which they run. Per layer, as in Gemmini's transformer.c: LayerNorm; three
+// projections d -> heads * head_width; per head scores, softmax and context; output projection;
+// residual add; LayerNorm; FFN up, GELU, FFN down; residual add. With a vocabulary, before them the
+// embedding look-up and after them the final LayerNorm and the language-model head for every
+// computed position. The whole score matrix is computed: Gemmini does not skip masked scores.
+// Biases are left out (under 1 % of the bytes). Throws InputError for a sequence length outside
+// 1 to 2^20, and for heads that are wider than 2^20 together.
+std::vector<TransformerOperator> transformer_operators(const Architecture& architecture,
+                                                       const Workload& workload);
+
+}  // namespace paretoformer

@@ -1,0 +1,37 @@
+// How Gemmini's C library cuts a matmul into tiles that fit the double-buffered memories.
+#pragma once
+
+#include <optional>
+
+#include "accel_sim/hardware.hpp"
+#include "accel_sim/operators.hpp"
+
+namespace paretoformer {
+
+// Extents in blocks of array_size: results of rows x columns blocks, summed over inner blocks.
+struct MatmulTile {
+  int rows = 0;
+  int inner = 0;
+  int columns = 0;
+
+  bool operator==(const MatmulTile&) const = default;
+};
+
+// The extents of the whole matmul in blocks, each rounded up.
+MatmulTile blocks(const Operator& matmul, const Hardware& hardware);
+
+// Whether the rows x columns results of the tile fit half the accumulator, and its two inputs half
+// the scratchpad (weight-stationary tiles are always double-buffered, gemmini.h L1231).
+bool fits(const MatmulTile& tile, const Hardware& hardware);
+
+// The rule of tiled_matmul_auto (gemmini.h L1231-1345): start from a square of results and grow
+// columns, rows and inner in turn by one block while the tile fits. Where the square leaves no room
+// for inner blocks (a scratchpad far smaller than the accumulator, on which the C code would divide
+// by zero), the square shrinks first.
+MatmulTile greedy_tile(const Operator& matmul, const Hardware& hardware);
+
+// The tile for a matmul whose softmax is fused: whole rows of results stay in the accumulator, so
+// the start is one row of blocks (gemmini.h L1188-1195). Nothing when a row does not fit.
+std::optional<MatmulTile> whole_row_tile(const Operator& matmul, const Hardware& hardware);
+
+}  // namespace paretoformer

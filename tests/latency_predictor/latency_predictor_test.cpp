@@ -1,0 +1,141 @@
+#include "latency_predictor/latency_predictor.hpp"
+
+#include <gtest/gtest.h>
+
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "support/error.hpp"
+#include "support/random.hpp"
+
+namespace paretoformer {
+namespace {
+
+// A member of the published space (survey Sec. 6.4), with a language-model head.
+Architecture draw(Random& random) {
+  Architecture architecture{384 + 96 * static_cast<int>(random.below(5)), 64, 30522, {}};
+  architecture.layers.resize(3 + random.below(4));
+  for (Layer& layer : architecture.layers)
+    layer = {4 + 2 * static_cast<int>(random.below(5)),
+             768 + 128 * static_cast<int>(random.below(19))};
+  return architecture;
+}
+
+HardwareCost sum(const std::vector<OperatorPrediction>& predictions) {
+  HardwareCost total;
+  for (const OperatorPrediction& prediction : predictions) total += prediction.cost;
+  return total;
+}
+
+class EveryPreset : public testing::TestWithParam<std::string> {};
+INSTANTIATE_TEST_SUITE_P(Presets, EveryPreset,
+                         testing::Values("gemmini_cnn", "gemmini_transformer"));
+
+TEST_P(EveryPreset, PredictIsTheSumOfTheBreakdown) {
+  for (const Mode mode : {Mode::kPrefill, Mode::kDecode}) {
+    const LatencyPredictor predictor(find_hardware(GetParam()), {512, mode});
+    Random random(1);
+    for (int i = 0; i < 50; ++i) {
+      const Architecture architecture = draw(random);
+      EXPECT_EQ(predictor.predict(architecture), sum(predictor.breakdown(architecture)));
+    }
+  }
+}
+
+TEST_P(EveryPreset, GrowsWithEveryGene) {
+  const Hardware hardware = find_hardware(GetParam());
+  Random random(2);
+  for (const int length : {128, 512, 2048}) {
+    const LatencyPredictor predictor(hardware, {length, Mode::kPrefill});
+    for (int i = 0; i < 40; ++i) {
+      const Architecture small = draw(random);
+      const HardwareCost before = predictor.predict(small);
+      const auto expect_grown = [&](const Architecture& large) {
+        const HardwareCost after = predictor.predict(large);
+        EXPECT_GE(after.latency, before.latency) << describe(small) << " -> " << describe(large);
+        EXPECT_GT(after.energy, before.energy) << describe(small) << " -> " << describe(large);
+      };
+      Architecture large = small;
+      large.model_width += 96;
+      expect_grown(large);
+      for (std::size_t layer = 0; layer < small.layers.size(); ++layer) {
+        large = small;
+        large.layers[layer].heads += 2;
+        expect_grown(large);
+        large = small;
+        large.layers[layer].ffn_width += 128;
+        expect_grown(large);
+      }
+      large = small;
+      large.layers.push_back({4, 768});
+      expect_grown(large);
+    }
+  }
+}
+
+TEST_P(EveryPreset, GrowsWithTheSequence) {
+  const Hardware hardware = find_hardware(GetParam());
+  Random random(3);
+  const Architecture architecture = draw(random);
+  for (const Mode mode : {Mode::kPrefill, Mode::kDecode}) {
+    HardwareCost before;
+    for (int length = 16; length <= 4096; length += 16) {
+      const HardwareCost now = LatencyPredictor(hardware, {length, mode}).predict(architecture);
+      EXPECT_GE(now.latency, before.latency) << length;
+      EXPECT_GT(now.energy, before.energy) << length;
+      before = now;
+    }
+  }
+}
+
+TEST_P(EveryPreset, ThreadsGetTheSameAnswers) {
+  std::vector<Architecture> architectures;
+  Random random(4);
+  for (int i = 0; i < 200; ++i) architectures.push_back(draw(random));
+  const LatencyPredictor serial(find_hardware(GetParam()), {512, Mode::kPrefill});
+  const LatencyPredictor shared(find_hardware(GetParam()), {512, Mode::kPrefill});
+  constexpr std::size_t kThreads = 4;
+  std::vector<std::vector<HardwareCost>> answers(kThreads);
+  std::vector<std::thread> threads;
+  for (std::size_t t = 0; t < kThreads; ++t)
+    threads.emplace_back([&, t] {
+      for (const Architecture& architecture : architectures)
+        answers[t].push_back(shared.predict(architecture));
+    });
+  for (std::thread& thread : threads) thread.join();
+  for (std::size_t i = 0; i < architectures.size(); ++i)
+    for (std::size_t t = 0; t < kThreads; ++t)
+      EXPECT_EQ(answers[t][i], serial.predict(architectures[i]));
+  EXPECT_EQ(shared.table().size(), serial.table().size());
+}
+
+TEST(LatencyPredictor, AddsRepeatsAtTheirPlaces) {
+  const LatencyPredictor predictor(find_hardware("gemmini_transformer"), {32, Mode::kPrefill});
+  const Architecture architecture{96, 16, 1000, {{4, 384}, {2, 384}}};
+  const auto predictions = predictor.breakdown(architecture);
+  ASSERT_EQ(predictions.size(), 2U * 12U + 3U);
+  EXPECT_EQ(predictions.front().role, "embedding");
+  EXPECT_EQ(predictions.front().layer, -1);
+  EXPECT_EQ(predictions[3].role, "attention.scores");
+  EXPECT_EQ(predictions[3].cost, predictor.table().cost(predictions[3].op) * 4);
+  EXPECT_EQ(predictions[15].layer, 1);
+  EXPECT_EQ(predictions[15].cost, predictor.table().cost(predictions[3].op) * 2);
+}
+
+TEST(LatencyPredictor, RefusesATableForOtherHardware) {
+  const Hardware hardware = find_hardware("gemmini_cnn");
+  EXPECT_THROW(LatencyPredictor(find_hardware("gemmini_transformer"), {512, Mode::kPrefill},
+                                analytical_table(hardware)),
+               InputError);
+}
+
+TEST(LatencyPredictor, ThrowsWhereNothingKnowsThePrice) {
+  const Hardware hardware = find_hardware("gemmini_cnn");
+  const LatencyPredictor predictor(hardware, {512, Mode::kPrefill},
+                                   LookupTable(hardware_hash(hardware), "measured"));
+  EXPECT_THROW(predictor.predict({96, 16, 0, {{4, 384}}}), Error);
+}
+
+}  // namespace
+}  // namespace paretoformer
