@@ -1,0 +1,61 @@
+// The embedded text: an artificial language that needs no file and knows its own probability.
+//
+// Documents have a topic, nested relative clauses, agreement over distance, thousands of lexical
+// facts and quoted passages that return, so that width, depth, heads and FFN of a small
+// Transformer each buy something. The language (lexicon, facts, probabilities) is fixed; a seed
+// only selects the documents, so texts of different seeds are training and validation text of
+// one language:
+//
+//   DOCUMENT := topic ":" QUOTE QUOTE SENTENCE {SENTENCE | QUOTE | ECHO} "\n"
+//   QUOTE    := name "says:" CLAUSE "."        the speaker differs from the one before
+//   ECHO     := "again" name ":" COPY "."      what one of the last two speakers said, repeated
+//   SENTENCE := [adverb ","] (CLAUSE | pronoun PREDICATE) "."
+//   CLAUSE   := NP PREDICATE
+//   PREDICATE:= VP {"and" VP}
+//   NP       := determiner noun [adjective] ["that" VP "," | "whom" NP verb ","]
+//   VP       := verb [NP] [preposition determiner noun]
+//
+// The noun takes the number of its determiner, the verb the number and gender of its subject
+// however far away, the pronoun those of the last subject. Nouns prefer verbs and adjectives, a
+// noun with a verb prefers objects, a verb prefers a preposition, a topic prefers nouns and
+// adverbs.
+//
+// The language is unambiguous: every random choice shows in the very next word, because the
+// alternatives of a choice begin with different words, and every word belongs to one class with
+// one meaning. Reading a text from left to right therefore recovers its one derivation, and the
+// probability of a text is the product of the probabilities of its choices. information_bits()
+// below is that reader.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+namespace paretoformer {
+
+struct GeneratedText {
+  std::string text;             // lower-case ASCII; every document is one line
+  double information_bits = 0;  // exact -log2 of the probability of `text` under the language
+};
+
+// Whole documents until there are at least `bytes` bytes. No model has, on average over seeds, a
+// shorter code for the text than `information_bits`. The same text for the same seed on every
+// machine.
+GeneratedText generate_text(std::uint64_t seed, std::size_t bytes);
+
+// -log2 of the probability of `text`, recovered from the text alone. Throws InputError naming the
+// byte offset of the first word that the language does not allow there, and when the last
+// document is cut short.
+double information_bits(std::string_view text);
+
+// Expectations over documents, in closed form (nested clauses as the solution of a linear system).
+struct LanguageEntropy {
+  double bits_per_document = 0;
+  double bytes_per_document = 0;
+  double bits_per_byte() const { return bits_per_document / bytes_per_document; }
+};
+
+LanguageEntropy language_entropy();
+
+}  // namespace paretoformer
