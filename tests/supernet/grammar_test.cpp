@@ -35,7 +35,7 @@ std::string message_of(const std::string& text) {
 
 TEST(Grammar, SameSeedSameTextOnEveryMachine) {
   const std::string text = generate_text(1, 1000).text;
-  EXPECT_EQ(hex(hash_text(text.substr(0, 1000))), "66c3bad5aebc9b49");
+  EXPECT_EQ(hex(hash_text(text.substr(0, 1000))), "7c02d481e733556c");
   EXPECT_EQ(text, generate_text(1, 1000).text);
   EXPECT_NE(text, generate_text(2, 1000).text);
 }
