@@ -140,8 +140,12 @@ class Reader {
     at_ += content.size();
   }
   [[noreturn]] void fail() const {
-    throw InputError("generated text: byte " + std::to_string(at_) + ": \"" +
-                     std::string(next_spelling()) + "\" is not possible here");
+    const std::string_view next = next_spelling();
+    const std::string name = next.empty()   ? "end of text"
+                             : next == "\n" ? "end of line"
+                                            : "\"" + std::string(next.substr(0, 40)) + "\"";
+    throw InputError("generated text: byte " + std::to_string(at_) + ": " + name +
+                     " is not possible here");
   }
 
   std::string_view text_;

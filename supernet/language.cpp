@@ -14,7 +14,7 @@ constexpr double kLikedVerbWeights[] = {0.36, 0.25, 0.16, 0.09};
 constexpr double kLikedObjectWeights[] = {0.50, 0.22, 0.12};
 constexpr double kLikedPrepositionWeights[] = {0.75};
 
-constexpr int kTopicNouns = 64;       // nouns that a topic prefers ...
+constexpr int kTopicNouns = 40;       // nouns that a topic prefers ...
 constexpr double kTopicShare = 0.85;  // ... with this probability in all
 constexpr double kZipfOffset = 3;     // rank r has weight 1 / (r + offset), Mandelbrot's form
 constexpr double kAdverbOffset = 1;

@@ -37,7 +37,7 @@ TEST(Language, DistributionsAreConsistent) {
   expect_consistent(language.nouns(3));
   expect_consistent(language.adverbs(11));
   expect_consistent(language.verbs(17));
-  expect_consistent(language.adjectives(319));
+  expect_consistent(language.adjectives(kNouns - 1));
   expect_consistent(language.prepositions(5));
 }
 
