@@ -148,6 +148,19 @@ void tile(int k, const T* a, std::ptrdiff_t a_stride, const T* panel, T* c, std:
     }
 }
 
+// Packs `kRows` rows of A as [k][kRows]; the constant makes the copy of one k a few vector moves.
+template <class T, int kRows>
+void pack_a(int k, MatrixView<T> a, T* packed) {
+  if (a.row_stride == 1) {
+    for (int p = 0; p < k; ++p)
+      std::memcpy(packed + p * kRows, a.data + p * a.column_stride, kRows * sizeof(T));
+    return;
+  }
+  for (int p = 0; p < k; ++p)
+    for (int r = 0; r < kRows; ++r)
+      packed[p * kRows + r] = a.data[r * a.row_stride + p * a.column_stride];
+}
+
 template <class T>
 using Tile = void (*)(int, const T*, std::ptrdiff_t, const T*, T*, std::ptrdiff_t, bool);
 
@@ -163,6 +176,15 @@ Tile<T> pick_tile(int rows, int columns, bool packed) {
   if (columns == 2)
     return packed ? pick_tile<T, 2, true>(rows, kRows) : pick_tile<T, 2, false>(rows, kRows);
   return packed ? pick_tile<T, 1, true>(rows, kRows) : pick_tile<T, 1, false>(rows, kRows);
+}
+
+template <class T>
+using Pack = void (*)(int, MatrixView<T>, T*);
+
+template <class T, std::size_t... kRow>
+Pack<T> pick_pack(int rows, std::index_sequence<kRow...>) {
+  static constexpr Pack<T> kPacks[] = {pack_a<T, static_cast<int>(kRow) + 1>...};
+  return kPacks[rows - 1];
 }
 
 struct FreeAligned {
@@ -187,13 +209,11 @@ void block_times_panels(int m, int n, int k, MatrixView<T> a, T* packed_a, const
   const bool pack =
       a.column_stride != 1 || (a.row_stride * static_cast<std::ptrdiff_t>(sizeof(T))) % 4096 == 0;
   if (pack) {
-    T* target = packed_a;
     for (int i = 0; i < m; i += height) {
       const int rows = std::min(height, m - i);
-      for (int p = 0; p < k; ++p, target += rows) {
-        const T* source = a.data + i * a.row_stride + p * a.column_stride;
-        for (int r = 0; r < rows; ++r) target[r] = source[r * a.row_stride];
-      }
+      pick_pack<T>(rows, std::make_index_sequence<kTileRows>{})(
+          k, {a.data + i * a.row_stride, a.row_stride, a.column_stride},
+          packed_a + static_cast<std::ptrdiff_t>(i) * k);
     }
   }
   T edge[kTileRows * kPanel<T>];
