@@ -1,5 +1,6 @@
 #include "supernet/safetensors.hpp"
 
+#include <algorithm>
 #include <bit>
 #include <cstring>
 
@@ -108,6 +109,35 @@ Safetensors read_safetensors(const std::filesystem::path& path) {
   if (expected != result.metadata.end() && expected->second != hex(checksum))
     throw damaged("its checksum is " + hex(checksum) + ", expected " + expected->second);
   return result;
+}
+
+namespace {
+
+std::vector<std::int64_t> shape_of(const Tensor& tensor) {
+  if (tensor.rows == 1) return {tensor.columns};
+  return {tensor.rows, tensor.columns};
+}
+
+}  // namespace
+
+std::vector<NamedTensor> named_tensors(const ParameterLayout& layout, std::span<const float> arena,
+                                       const std::string& prefix) {
+  std::vector<NamedTensor> tensors;
+  for (const Tensor& tensor : layout.tensors())
+    tensors.push_back(
+        {prefix + tensor.name, shape_of(tensor), arena.subspan(tensor.offset, tensor.size())});
+  return tensors;
+}
+
+std::vector<float> read_tensors(const Safetensors& file, const ParameterLayout& layout,
+                                const std::string& prefix) {
+  std::vector<float> arena(layout.size());
+  for (const Tensor& tensor : layout.tensors()) {
+    const std::span<const float> source = file.at(prefix + tensor.name, shape_of(tensor));
+    std::copy(source.begin(), source.end(),
+              arena.begin() + static_cast<std::ptrdiff_t>(tensor.offset));
+  }
+  return arena;
 }
 
 std::span<const float> Safetensors::at(const std::string& name,

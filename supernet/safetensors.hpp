@@ -9,6 +9,8 @@
 #include <string>
 #include <vector>
 
+#include "supernet/parameters.hpp"
+
 namespace paretoformer {
 
 struct NamedTensor {
@@ -32,6 +34,12 @@ struct Safetensors {
   const std::string& meta(const std::string& key) const;
   std::string file;
 };
+
+// The tensors of an arena, as written to and read from files: vectors have one dimension.
+std::vector<NamedTensor> named_tensors(const ParameterLayout& layout, std::span<const float> arena,
+                                       const std::string& prefix = "");
+std::vector<float> read_tensors(const Safetensors& file, const ParameterLayout& layout,
+                                const std::string& prefix);
 
 // Reads F32 tensors. Throws InputError naming the file when it is absent, cut short, edited (a
 // checksum that does not fit) or not in this format.

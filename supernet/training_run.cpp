@@ -16,11 +16,6 @@ namespace {
 constexpr const char* kFormat = "paretoformer.supernet.1";
 constexpr int kLogLines = 400;
 
-std::vector<std::int64_t> shape_of(const Tensor& tensor) {
-  if (tensor.rows == 1) return {tensor.columns};
-  return {tensor.rows, tensor.columns};
-}
-
 std::int64_t parse_step(const std::string& text, const std::string& file) {
   std::int64_t step = -1;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), step);
@@ -83,9 +78,8 @@ void save_checkpoint(const std::filesystem::path& path, const ParameterLayout& l
                      const TrainingState<float>& state, const std::string& fingerprint) {
   std::vector<NamedTensor> tensors;
   const auto add = [&](const std::string& prefix, const std::vector<float>& values) {
-    for (const Tensor& tensor : layout.tensors())
-      tensors.push_back({prefix + tensor.name, shape_of(tensor),
-                         std::span(values).subspan(tensor.offset, tensor.size())});
+    for (NamedTensor& tensor : named_tensors(layout, values, prefix))
+      tensors.push_back(std::move(tensor));
   };
   add("", state.parameters);
   add("adam.m.", state.m);
@@ -108,17 +102,9 @@ TrainingState<float> load_checkpoint(const std::filesystem::path& path,
                      "configuration");
   TrainingState<float> state;
   state.step = parse_step(file.meta("step"), file.file);
-  const auto read = [&](const std::string& prefix, std::vector<float>& values) {
-    values.resize(layout.size());
-    for (const Tensor& tensor : layout.tensors()) {
-      const std::span<const float> source = file.at(prefix + tensor.name, shape_of(tensor));
-      std::copy(source.begin(), source.end(),
-                values.begin() + static_cast<std::ptrdiff_t>(tensor.offset));
-    }
-  };
-  read("", state.parameters);
-  read("adam.m.", state.m);
-  read("adam.v.", state.v);
+  state.parameters = read_tensors(file, layout, "");
+  state.m = read_tensors(file, layout, "adam.m.");
+  state.v = read_tensors(file, layout, "adam.v.");
   return state;
 }
 

@@ -1,0 +1,331 @@
+#include "nas/commands.hpp"
+
+#include <oneapi/tbb/global_control.h>
+
+#include <atomic>
+#include <cmath>
+#include <cstdio>
+#include <memory>
+#include <numeric>
+
+#include "nas/plot.hpp"
+#include "nas/progress.hpp"
+#include "nas/report.hpp"
+#include "nas/run_folder.hpp"
+#include "nas/search.hpp"
+#include "supernet/network_file.hpp"
+#include "support/error.hpp"
+#include "support/files.hpp"
+#include "support/hash.hpp"
+
+namespace paretoformer {
+namespace {
+
+constexpr int kSeparationNetworks = 20;
+
+std::atomic<bool> stop_requested{false};
+static_assert(std::atomic<bool>::is_always_lock_free);
+
+bool stopping() { return stop_requested.load(std::memory_order_relaxed); }
+
+std::unique_ptr<tbb::global_control> limit_threads(const CommonOptions& common) {
+  if (common.threads == 0) return nullptr;
+  return std::make_unique<tbb::global_control>(tbb::global_control::max_allowed_parallelism,
+                                               static_cast<std::size_t>(common.threads));
+}
+
+void print(const std::string& text) { std::fputs(text.c_str(), stdout); }
+
+void log(const CommonOptions& common, const std::string& text) {
+  if (!common.quiet) std::fputs(text.c_str(), stderr);
+}
+
+template <class... Arguments>
+std::string format(const char* pattern, Arguments... arguments) {
+  char text[512];
+  std::snprintf(text, sizeof text, pattern, arguments...);
+  return text;
+}
+
+void write_state(const RunFolder& run, const char* phase, std::size_t evaluations) {
+  write_file_atomic(run.state(), to_text(Json{{"phase", phase}, {"evaluations", evaluations}}));
+}
+
+std::string space_summary(const ProxyTask& proxy, int context) {
+  const SearchSpace& space = proxy.space();
+  return format(
+      "search space \"%s\": %.4g networks, %.3g to %.3g million parameters; text: %.3g "
+      "million training tokens, vocabulary %d\n",
+      space.name().c_str(), static_cast<double>(space.count()),
+      1e-6 * static_cast<double>(parameter_count(space.smallest(), context)),
+      1e-6 * static_cast<double>(parameter_count(space.largest(), context)),
+      1e-6 * static_cast<double>(proxy.corpus().train.size()),
+      proxy.corpus().tokenizer.vocabulary_size());
+}
+
+// Text, tokeniser and checks, then training to the end (nothing to do when it is finished).
+void prepare_and_train(const RunFolder& run, ProxyTask& proxy, const CommonOptions& common) {
+  if (!proxy.corpus().tokenizer.model().empty())
+    write_file_atomic(run.tokenizer(), proxy.corpus().tokenizer.model());
+  log(common, space_summary(proxy, proxy.context()));
+  const int steps = run.config().training.steps;
+  std::unique_ptr<Progress> progress;
+  proxy.train(
+      run,
+      [&](const TrainingRecord& r) {
+        if (!progress)
+          progress = std::make_unique<Progress>("training", steps, r.step - 1, common.quiet);
+        progress->update(r.step, format("loss largest %.3f smallest %.3f random %.3f", r.largest,
+                                        r.smallest, r.random));
+      },
+      stopping);
+}
+
+struct Extremes {
+  Objectives smallest, largest;
+};
+
+Extremes evaluate_extremes(const ProxyTask& proxy, CandidateEvaluator& evaluator) {
+  const std::vector<Architecture> networks{proxy.space().smallest(), proxy.space().largest()};
+  const std::vector<Objectives> objectives = evaluator.evaluate(networks);
+  return {objectives[0], objectives[1]};
+}
+
+Json to_json(const Separation& s) {
+  return Json{{"model_width", s.model_width},
+              {"networks", s.networks},
+              {"spread", s.spread},
+              {"subset_change", s.subset_change},
+              {"ratio", s.ratio()}};
+}
+
+Json perplexities(const ProxyTask& proxy, const Extremes& extremes) {
+  Json json{{"unigram", proxy.corpus().unigram_perplexity},
+            {"smallest", extremes.smallest.perplexity},
+            {"largest", extremes.largest.perplexity}};
+  if (proxy.corpus().oracle_perplexity) json["source"] = *proxy.corpus().oracle_perplexity;
+  return json;
+}
+
+void require_front(const Archive& archive) {
+  if (!archive.front().empty()) return;
+  std::string closest;
+  for (const Limit& limit : archive.limits()) {
+    double best = INFINITY;
+    for (const Candidate& candidate : archive.candidates())
+      best = std::min(best, value(candidate.objectives, limit.objective));
+    closest += (closest.empty() ? "" : ", ") + name_of(limit.objective) +
+               format(" <= %.6g (the lowest found is %.6g)", limit.maximum, best);
+  }
+  throw Error("no network of " + std::to_string(archive.size()) +
+              " evaluated meets all limits: " + closest);
+}
+
+Architecture architecture_argument(const std::filesystem::path& path) {
+  const Json json = read_json(path);
+  // A bare architecture, or a candidate or exported file that holds one.
+  if (json.is_object() && json.contains("architecture"))
+    return architecture_from_json(JsonNode(json["architecture"], path.string(), "/architecture"));
+  return architecture_from_json(JsonNode(json, path.string()));
+}
+
+}  // namespace
+
+void request_stop() { stop_requested.store(true, std::memory_order_relaxed); }
+
+void search_command(const RunOptions& options, const CommonOptions& common) {
+  const auto threads = limit_threads(common);
+  const RunConfig config = load_run_config(options.config, options.overrides);
+  const RunFolder run = RunFolder::open(config, options.resume);
+  ProxyTask proxy(run.config(), run.cache());
+  CandidateEvaluator evaluator(proxy, run.config().hardware, run.config().workload);
+  require_feasible(run.config(), proxy.space(), evaluator.predictor());
+  write_state(run, "training", 0);
+  prepare_and_train(run, proxy, common);
+
+  const Extremes extremes = evaluate_extremes(proxy, evaluator);
+  const Separation separation = measure_separation(proxy, kSeparationNetworks, run.config().seed);
+  const std::string summary =
+      perplexity_summary(proxy, extremes.smallest.perplexity, extremes.largest.perplexity) +
+      separation_summary(separation);
+  log(common, summary);
+
+  write_state(run, "search", 0);
+  const auto total =
+      static_cast<std::int64_t>(run.config().search.generations) * run.config().search.population;
+  Progress progress("search", total, 0, common.quiet);
+  GenerationRecord last;
+  SearchHooks hooks;
+  hooks.on_generation = [&](const GenerationRecord& record) { last = record; };
+  hooks.on_evaluations = [&](std::size_t evaluations, const Archive&) {
+    progress.update(static_cast<std::int64_t>(evaluations),
+                    format("generation %d front %zu hypervolume %.4f", last.generation, last.front,
+                           last.hypervolume));
+  };
+  hooks.stop = stopping;
+  const Archive archive = run_search(run, proxy, evaluator, hooks);
+  require_front(archive);
+
+  Json json = front_json(run, proxy, archive);
+  write_file_atomic(run.front(), to_text(json));
+  write_file_atomic(run.plot(),
+                    front_svg(archive, "Pareto front of " + proxy.space().name() + ", " +
+                                           std::to_string(archive.size()) + " networks evaluated"));
+  write_state(run, "finished", archive.size());
+  if (common.json) {
+    json["run"] = run.path().string();
+    json["perplexities"] = perplexities(proxy, extremes);
+    json["separation"] = to_json(separation);
+    return print(to_text(json));
+  }
+  print("\n" + front_table(archive, extremes.largest));
+  print(summary);
+  print(
+      format("%zu of %.4g networks evaluated, %zu on the front, hypervolume %.4f of the "
+             "reference box (generation 0)\n",
+             archive.size(), static_cast<double>(proxy.space().count()), archive.front().size(),
+             last.hypervolume));
+  print("Front: " + run.front().string() + "  picture: " + run.plot().string() +
+        "\nTake the networks away: paretoformer export " + run.path().string() + "\n");
+}
+
+void train_command(const RunOptions& options, const CommonOptions& common) {
+  const auto threads = limit_threads(common);
+  const RunFolder run =
+      RunFolder::open(load_run_config(options.config, options.overrides), options.resume);
+  ProxyTask proxy(run.config(), run.cache());
+  CandidateEvaluator evaluator(proxy, run.config().hardware, run.config().workload);
+  require_feasible(run.config(), proxy.space(), evaluator.predictor());
+  write_state(run, "training", 0);
+  prepare_and_train(run, proxy, common);
+  write_state(run, "trained", 0);
+  const Extremes extremes = evaluate_extremes(proxy, evaluator);
+  const Separation separation = measure_separation(proxy, kSeparationNetworks, run.config().seed);
+  if (common.json)
+    return print(to_text(Json{{"run", run.path().string()},
+                              {"steps", run.config().training.steps},
+                              {"perplexities", perplexities(proxy, extremes)},
+                              {"separation", to_json(separation)}}));
+  print(perplexity_summary(proxy, extremes.smallest.perplexity, extremes.largest.perplexity) +
+        separation_summary(separation) + "Supernet: " + run.supernet().string() + "\n");
+}
+
+void validate_command(const RunOptions& options, const CommonOptions& common) {
+  const RunConfig config = load_run_config(options.config, options.overrides);
+  const ProxyTask proxy(config, {});
+  const LatencyPredictor predictor(config.hardware, config.workload);
+  require_feasible(config, proxy.space(), predictor);
+  const HardwareCost low = predictor.predict(proxy.space().smallest());
+  const HardwareCost high = predictor.predict(proxy.space().largest());
+  if (common.json)
+    return print(to_text(Json{{"valid", true},
+                              {"networks", proxy.space().count()},
+                              {"training_tokens", proxy.corpus().train.size()},
+                              {"validation_tokens", proxy.corpus().validation.size()},
+                              {"vocabulary", proxy.corpus().tokenizer.vocabulary_size()},
+                              {"cycles", {low.latency.value(), high.latency.value()}},
+                              {"energy_pj", {low.energy.value(), high.energy.value()}},
+                              {"config_hash", hex(config_hash(config))},
+                              {"config", to_json(config)}}));
+  print(space_summary(proxy, proxy.context()) +
+        format("cost at length %d: %lld to %lld cycles, %.4g to %.4g uJ\n",
+               config.workload.sequence_length, static_cast<long long>(low.latency.value()),
+               static_cast<long long>(high.latency.value()), low.energy.value() * 1e-6,
+               high.energy.value() * 1e-6) +
+        "The configuration is valid.\n");
+}
+
+void evaluate_command(const std::filesystem::path& folder, const std::filesystem::path& file,
+                      const std::filesystem::path& weights, const CommonOptions& common) {
+  const auto threads = limit_threads(common);
+  const RunFolder run = RunFolder::read(folder);
+  Architecture network = architecture_argument(file);
+  ProxyTask proxy(run.config(), run.cache());
+  if (network.vocabulary == 0) network.vocabulary = proxy.space().vocabulary();
+  Objectives objectives;
+  CandidateEvaluator evaluator(proxy, run.config().hardware, run.config().workload);
+  if (weights.empty()) {
+    std::string why;
+    if (!proxy.space().contains(network, &why))
+      throw InputError(file.string() + ": the network is not in the run's search space: " + why);
+    proxy.load_weights(run);
+    objectives = evaluator.evaluate(std::span(&network, 1))[0];
+  } else {
+    const StandaloneNetwork alone = load_network(weights);
+    if (!(alone.layout.largest() == network))
+      throw InputError(weights.string() + ": holds the weights of " +
+                       describe(alone.layout.largest()) + ", expected " + describe(network));
+    Evaluator own(alone.layout, alone.parameters, proxy.corpus().validation, proxy.context(),
+                  run.config().validation_sequences);
+    objectives = cost_of(network, evaluator.predictor(), proxy.context());
+    objectives.validation_loss = own.losses(std::span(&network, 1))[0];
+    objectives.perplexity = std::exp(objectives.validation_loss);
+  }
+  if (common.json)
+    return print(to_text(Json{{"id", hex(architecture_id(network))},
+                              {"architecture", to_json(network)},
+                              {"perplexity", objectives.perplexity},
+                              {"validation_loss", objectives.validation_loss},
+                              {"cycles", objectives.latency_cycles},
+                              {"energy_pj", objectives.energy_pj},
+                              {"edp", objectives.edp()},
+                              {"parameters", objectives.parameters}}));
+  print(format("%s\nperplexity %.4f (loss %.6f)\ncycles %.0f\nenergy %.3f uJ\nparameters %lld\n",
+               describe(network).c_str(), objectives.perplexity, objectives.validation_loss,
+               objectives.latency_cycles, objectives.energy_pj * 1e-6,
+               static_cast<long long>(objectives.parameters)));
+}
+
+void predict_command(const std::filesystem::path& file, const std::string& hardware_name,
+                     int length, const std::string& mode, bool breakdown,
+                     const CommonOptions& common) {
+  const Architecture network = architecture_argument(file);
+  const Hardware hardware = find_hardware(hardware_name);
+  const LatencyPredictor predictor(hardware,
+                                   {length, mode == "decode" ? Mode::kDecode : Mode::kPrefill});
+  const HardwareCost cost = predictor.predict(network);
+  const std::vector<OperatorPrediction> operators = predictor.breakdown(network);
+  if (!common.json) {
+    if (breakdown) print(breakdown_table(operators));
+    return print(format("%s\n%lld cycles, %.3f uJ on %s at length %d (%s, %s model)\n",
+                        describe(network).c_str(), static_cast<long long>(cost.latency.value()),
+                        cost.energy.value() * 1e-6, hardware_name.c_str(), length, mode.c_str(),
+                        predictor.table().model().c_str()));
+  }
+  Json json{{"cycles", cost.latency.value()},
+            {"energy_pj", cost.energy.value()},
+            // The table holds exactly what the model says; how far the model is from the machine
+            // is not known to it.
+            {"relative_uncertainty", nullptr},
+            {"extrapolates", false},
+            {"model", predictor.table().model()},
+            {"hardware_hash", hex(hardware_hash(hardware))}};
+  if (breakdown) {
+    json["operators"] = Json::array();
+    for (const OperatorPrediction& p : operators)
+      json["operators"].push_back(Json{{"role", p.role},
+                                       {"layer", p.layer},
+                                       {"repeat", p.repeat},
+                                       {"operator", describe(p.op)},
+                                       {"cycles", p.cost.latency.value()},
+                                       {"energy_pj", p.cost.energy.value()}});
+  }
+  print(to_text(json));
+}
+
+void export_command(const std::filesystem::path& folder, const std::filesystem::path& target,
+                    const CommonOptions& common) {
+  const RunFolder run = RunFolder::read(folder);
+  ProxyTask proxy(run.config(), run.cache());
+  proxy.load_weights(run);
+  const Archive archive = load_archive(run, proxy.space());
+  if (archive.size() == 0)
+    throw InputError(run.history().string() + ": the run has no evaluated networks yet");
+  require_front(archive);
+  const std::filesystem::path to = target.empty() ? run.exports() : target;
+  const std::size_t count = export_front(run, proxy, archive, to);
+  if (common.json) return print(to_text(Json{{"folder", to.string()}, {"networks", count}}));
+  print(format("%zu networks of the front: ", count) + to.string() + "\n");
+}
+
+}  // namespace paretoformer

@@ -1,0 +1,42 @@
+// The verbs of the command line. Each prints its answer on standard output, as text or, with
+// `json`, as one JSON document; logs and progress go to standard error.
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+namespace paretoformer {
+
+struct CommonOptions {
+  bool json = false;
+  bool quiet = false;
+  int threads = 0;  // 0: all cores
+};
+
+struct RunOptions {
+  std::string config;                  // a preset, a file or a run folder
+  std::vector<std::string> overrides;  // "key.path=value"
+  bool resume = false;
+};
+
+// Trains the supernet, searches, writes the front.
+void search_command(const RunOptions& options, const CommonOptions& common);
+// Trains the supernet only; `search --resume` goes on from there.
+void train_command(const RunOptions& options, const CommonOptions& common);
+// Checks a configuration and its text without writing anything.
+void validate_command(const RunOptions& options, const CommonOptions& common);
+// Perplexity and cost of one architecture in a run; with `weights`, perplexity of an exported file.
+void evaluate_command(const std::filesystem::path& run, const std::filesystem::path& architecture,
+                      const std::filesystem::path& weights, const CommonOptions& common);
+// Cost of one architecture on an accelerator.
+void predict_command(const std::filesystem::path& architecture, const std::string& hardware,
+                     int length, const std::string& mode, bool breakdown,
+                     const CommonOptions& common);
+void export_command(const std::filesystem::path& run, const std::filesystem::path& folder,
+                    const CommonOptions& common);
+
+// Asks the command that is running to save its state and stop; safe in a signal handler.
+void request_stop();
+
+}  // namespace paretoformer

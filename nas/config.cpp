@@ -1,0 +1,178 @@
+#include "nas/config.hpp"
+
+#include <algorithm>
+
+#include "nas/embedded_json.hpp"
+#include "support/error.hpp"
+#include "support/hash.hpp"
+
+namespace paretoformer {
+namespace {
+
+namespace fs = std::filesystem;
+
+// A file relative to the configuration, or the text itself when there is no such file (a preset).
+std::string relative_file(const std::string& name, const fs::path& base_folder) {
+  std::error_code ignored;
+  const fs::path path = base_folder / name;
+  return fs::is_regular_file(path, ignored) ? path.string() : name;
+}
+
+SearchSpace space_from_json(const JsonNode& node, const fs::path& base_folder) {
+  if (node.json().is_object()) return SearchSpace::from_json(node);
+  return SearchSpace::find(relative_file(node.string(), base_folder));
+}
+
+Hardware hardware_in_config(const JsonNode& node, const fs::path& base_folder) {
+  if (node.json().is_object()) return hardware_from_json(node);
+  return find_hardware(relative_file(node.string(), base_folder));
+}
+
+Workload workload_from_json(const JsonNode& node, int context) {
+  const JsonObject object(node);
+  Workload workload;
+  workload.sequence_length =
+      static_cast<int>(object.integer("sequence_length", 1, 1 << 20, context));
+  if (object.choice("mode", {"prefill", "decode"}, "prefill") == "decode")
+    workload.mode = Mode::kDecode;
+  object.finish();
+  return workload;
+}
+
+Json to_json(const Workload& workload) {
+  return Json{{"sequence_length", workload.sequence_length},
+              {"mode", workload.mode == Mode::kDecode ? "decode" : "prefill"}};
+}
+
+std::vector<Objective> objectives_from(const JsonNode& node) {
+  std::vector<Objective> objectives;
+  for (const JsonNode& element : node.elements()) {
+    const Objective objective = objective_from_json(element);
+    if (std::find(objectives.begin(), objectives.end(), objective) != objectives.end())
+      element.fail("appears twice: expected distinct objectives");
+    objectives.push_back(objective);
+  }
+  if (objectives.size() < 2) node.fail("has too few entries: expected two or more objectives");
+  return objectives;
+}
+
+const Json kEmptyObject = Json::object();
+
+// The value at a key, or an empty object when it is absent.
+JsonNode section(const JsonObject& object, const std::string& key) {
+  if (object.has(key)) return object.at(key);
+  return {kEmptyObject, object.node().file(), object.node().path() + "/" + key};
+}
+
+void apply_override(Json& root, const std::string& text) {
+  const std::size_t equals = text.find('=');
+  if (equals == std::string::npos || equals == 0)
+    throw InputError("--set " + text + ": expected KEY=VALUE, e.g. training.steps=100");
+  Json* target = &root;
+  std::string path = text.substr(0, equals);
+  for (std::size_t dot; (dot = path.find('.')) != std::string::npos; path.erase(0, dot + 1)) {
+    target = &(*target)[path.substr(0, dot)];
+    if (target->is_null()) *target = Json::object();
+    if (!target->is_object())
+      throw InputError("--set " + text + ": \"" + path.substr(0, dot) +
+                       "\" is not an object in the configuration");
+  }
+  const std::string value = text.substr(equals + 1);
+  (*target)[path] = Json::accept(value) ? Json::parse(value) : Json(value);
+}
+
+std::uint64_t hash_of(const Json& json) { return hash_text(json.dump()); }
+
+}  // namespace
+
+RunConfig run_config_from_json(const JsonNode& node, const fs::path& base_folder) {
+  const JsonObject object(node);
+  RunConfig config;
+  config.space = space_from_json(object.at("search_space"), base_folder);
+  config.corpus = corpus_config_from_json(section(object, "corpus"), base_folder);
+  config.training = TrainingConfig::from_json(section(object, "training"));
+  const Json default_hardware = "gemmini_transformer";
+  config.hardware = hardware_in_config(object.has("hardware")
+                                           ? object.at("hardware")
+                                           : JsonNode(default_hardware, node.file(), "/hardware"),
+                                       base_folder);
+  config.workload = workload_from_json(section(object, "workload"), config.training.context);
+  const Json default_objectives = {"perplexity", "edp"};
+  config.objectives = objectives_from(
+      object.has("objectives") ? object.at("objectives")
+                               : JsonNode(default_objectives, node.file(), "/objectives"));
+  config.limits = limits_from_json(section(object, "limits"));
+  config.search = evolution_config_from_json(section(object, "search"));
+  config.validation_sequences =
+      static_cast<int>(object.integer("validation_sequences", 0, 1 << 24, 0));
+  config.seed = static_cast<std::uint64_t>(object.integer("seed", 0, INT64_MAX, 1));
+  config.run = object.string("run", "runs/" + config.space.name());
+  object.finish();
+  return config;
+}
+
+Json to_json(const RunConfig& config) {
+  Json json;
+  json["search_space"] = config.space.to_json();
+  json["corpus"] = to_json(config.corpus);
+  json["training"] = config.training.to_json();
+  json["hardware"] = to_json(config.hardware);
+  json["workload"] = to_json(config.workload);
+  json["objectives"] = Json::array();
+  for (Objective objective : config.objectives) json["objectives"].push_back(name_of(objective));
+  json["limits"] = to_json(config.limits);
+  json["search"] = to_json(config.search);
+  json["validation_sequences"] = config.validation_sequences;
+  json["seed"] = config.seed;
+  json["run"] = config.run.string();
+  return json;
+}
+
+RunConfig load_run_config(const std::string& name_or_path,
+                          const std::vector<std::string>& overrides) {
+  std::string file = name_or_path;
+  fs::path base = fs::path(name_or_path).parent_path();
+  Json json;
+  std::vector<std::string> presets;
+  for (const auto& [name, text] : nas_json) {
+    presets.emplace_back(name);
+    if (name != name_or_path) continue;
+    file = "preset " + name_or_path;
+    json = parse_json(text, file);
+  }
+  if (json.is_null()) {
+    std::error_code ignored;
+    fs::path path = name_or_path;
+    if (fs::is_directory(path, ignored)) path /= "config.json";
+    if (!fs::exists(path, ignored)) {
+      std::string known;
+      for (const std::string& name : presets) known += (known.empty() ? "" : ", ") + name;
+      throw InputError("configuration \"" + name_or_path + "\" is neither a preset (" + known +
+                       ") nor a file" + did_you_mean(name_or_path, presets));
+    }
+    file = path.string();
+    base = path.parent_path();
+    json = read_json(path);
+  }
+  for (const std::string& text : overrides) {
+    if (!json.is_object()) break;  // reported below, with the file's name
+    apply_override(json, text);
+  }
+  return run_config_from_json(JsonNode(json, file), base);
+}
+
+std::uint64_t training_hash(const RunConfig& config) {
+  Json training = config.training.to_json();
+  training.erase("checkpoint_seconds");  // when state is saved does not change it
+  return hash_of(
+      Json{{"space", config.space.to_json()}, {"training", training}, {"seed", config.seed}});
+}
+
+std::uint64_t config_hash(const RunConfig& config) {
+  Json json = to_json(config);
+  json.erase("run");
+  json["training"].erase("checkpoint_seconds");
+  return hash_of(json);
+}
+
+}  // namespace paretoformer

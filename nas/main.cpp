@@ -1,0 +1,144 @@
+// The command line: options to verbs, errors to one line and an exit status.
+#include <CLI/CLI.hpp>
+#include <csignal>
+#include <cstdio>
+#include <exception>
+#include <new>
+#include <string>
+
+#include "nas/commands.hpp"
+#include "support/error.hpp"
+
+namespace {
+
+using namespace paretoformer;
+
+constexpr int kFailure = 1;
+constexpr int kBadInput = 2;
+constexpr int kInterrupted = 130;
+
+void on_signal(int signal) {
+  request_stop();
+  std::signal(signal, SIG_DFL);  // a second Ctrl-C does not wait
+}
+
+void add_common(CLI::App* verb, CommonOptions& common) {
+  verb->add_flag("--json", common.json, "Print one JSON document on standard output");
+  verb->add_flag("-q,--quiet", common.quiet, "No progress or log on standard error");
+  verb->add_option("--threads", common.threads, "Threads to use (default: all cores)")
+      ->check(CLI::Range(1, 1024));
+}
+
+struct RunArguments {
+  RunOptions options;
+  std::string folder, algorithm;
+
+  RunOptions resolved() const {
+    RunOptions result = options;
+    if (!folder.empty()) result.overrides.push_back("run=\"" + folder + "\"");
+    if (!algorithm.empty()) result.overrides.push_back("search.algorithm=" + algorithm);
+    return result;
+  }
+};
+
+CLI::App* add_run_verb(CLI::App& app, const std::string& name, const std::string& help,
+                       RunArguments& arguments, CommonOptions& common) {
+  CLI::App* verb = app.add_subcommand(name, help);
+  verb->add_option("CONFIG", arguments.options.config,
+                   "Preset (quickstart, wikitext2), JSON file or run folder")
+      ->required();
+  verb->add_option("--set", arguments.options.overrides,
+                   "Change a key, e.g. --set training.steps=100 (repeatable)")
+      ->allow_extra_args(false);
+  verb->add_option("--run", arguments.folder, "Run folder (instead of the configuration's)");
+  add_common(verb, common);
+  return verb;
+}
+
+int run(int argc, char** argv) {
+  CLI::App app{"Paretoformer: hardware-aware neural architecture search for Transformers"};
+  app.set_version_flag("--version", PARETOFORMER_VERSION);
+  app.require_subcommand(1);
+  CommonOptions common;
+  RunArguments arguments;
+
+  CLI::App* search =
+      add_run_verb(app, "search", "Train a supernet, search, write the front", arguments, common);
+  search->add_flag("--resume", arguments.options.resume, "Continue an interrupted run");
+  search->add_option("--algorithm", arguments.algorithm, "evolution or random");
+  search->callback([&] { search_command(arguments.resolved(), common); });
+
+  CLI::App* train = add_run_verb(app, "train", "Train the supernet only", arguments, common);
+  train->add_flag("--resume", arguments.options.resume, "Continue an interrupted training");
+  train->callback([&] { train_command(arguments.resolved(), common); });
+
+  CLI::App* validate =
+      add_run_verb(app, "validate", "Check a configuration and its text", arguments, common);
+  validate->callback([&] { validate_command(arguments.resolved(), common); });
+
+  std::string run_folder, architecture, weights;
+  CLI::App* evaluate =
+      app.add_subcommand("evaluate", "Perplexity and cost of one architecture in a run");
+  evaluate->add_option("RUN", run_folder, "Run folder")->required();
+  evaluate->add_option("ARCHITECTURE", architecture, "Architecture or exported JSON file")
+      ->required();
+  evaluate->add_option("--weights", weights, "Exported weights instead of the supernet's slice");
+  add_common(evaluate, common);
+  evaluate->callback([&] { evaluate_command(run_folder, architecture, weights, common); });
+
+  std::string hardware = "gemmini_transformer", mode = "prefill";
+  int length = 512;
+  bool breakdown = false;
+  CLI::App* predict = app.add_subcommand("predict", "Cost of one architecture on an accelerator");
+  predict->option_defaults()->always_capture_default();
+  predict->add_option("ARCHITECTURE", architecture, "Architecture or exported JSON file")
+      ->required();
+  predict->add_option("--hardware", hardware, "Preset or JSON file");
+  predict->add_option("--length", length, "Sequence length")->check(CLI::Range(1, 1 << 20));
+  predict->add_option("--mode", mode, "prefill or decode")
+      ->check(CLI::IsMember({"prefill", "decode"}));
+  predict->add_flag("--breakdown", breakdown, "A line per operator");
+  add_common(predict, common);
+  predict->callback(
+      [&] { predict_command(architecture, hardware, length, mode, breakdown, common); });
+
+  std::string target;
+  CLI::App* export_verb = app.add_subcommand("export", "Write every network of a run's front");
+  export_verb->add_option("RUN", run_folder, "Run folder")->required();
+  export_verb->add_option("--output", target, "Target folder (default: RUN/export)");
+  add_common(export_verb, common);
+  export_verb->callback([&] { export_command(run_folder, target, common); });
+
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    if (error.get_exit_code() == 0) return app.exit(error);  // --help, --version
+    std::fprintf(stderr, "paretoformer: %s (see --help)\n", error.what());
+    return kBadInput;
+  }
+  return 0;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  std::signal(SIGINT, on_signal);
+  std::signal(SIGTERM, on_signal);
+  std::signal(SIGPIPE, SIG_IGN);
+  std::signal(SIGXFSZ, SIG_IGN);  // a file too large is then an ordinary write error
+  try {
+    return run(argc, argv);
+  } catch (const Interrupted& error) {
+    std::fprintf(stderr, "\nparetoformer: %s; continue with --resume\n", error.what());
+    return kInterrupted;
+  } catch (const InputError& error) {
+    std::fprintf(stderr, "paretoformer: %s\n", error.what());
+    return kBadInput;
+  } catch (const std::bad_alloc&) {
+    std::fprintf(stderr, "paretoformer: out of memory\n");
+    return kFailure;
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "paretoformer: %s\n", error.what());
+    return kFailure;
+  }
+}

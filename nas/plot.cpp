@@ -1,0 +1,186 @@
+#include "nas/plot.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+#include <vector>
+
+namespace paretoformer {
+namespace {
+
+constexpr double kWidth = 760;
+constexpr double kHeight = 500;
+constexpr double kLeft = 80;
+constexpr double kRight = 24;
+constexpr double kTop = 48;
+constexpr double kBottom = 64;
+
+std::string number(double value, const char* format = "%.2f") {
+  char text[48];
+  std::snprintf(text, sizeof text, format, value);
+  return text;
+}
+
+std::string escaped(const std::string& text) {
+  std::string result;
+  for (char c : text) {
+    if (c == '&')
+      result += "&amp;";
+    else if (c == '<')
+      result += "&lt;";
+    else if (c == '>')
+      result += "&gt;";
+    else
+      result += c;
+  }
+  return result;
+}
+
+// One axis: values to positions between `from` and `to`, with ticks at round values.
+class Axis {
+ public:
+  Axis(double low, double high, double from, double to)
+      : logarithmic_(low > 0 && high > 5 * low), from_(from), to_(to) {
+    low_ = mapped(low);
+    high_ = mapped(high);
+    const double margin = high_ > low_ ? 0.04 * (high_ - low_) : 0.5;
+    low_ -= margin;
+    high_ += margin;
+  }
+
+  double at(double value) const {
+    return from_ + (mapped(value) - low_) / (high_ - low_) * (to_ - from_);
+  }
+
+  std::vector<double> ticks() const {
+    std::vector<double> values;
+    if (logarithmic_) {
+      for (int power = static_cast<int>(std::floor(low_)); power <= high_; ++power)
+        for (double digit : {1.0, 2.0, 5.0}) {
+          const double value = digit * std::pow(10.0, power);
+          if (mapped(value) >= low_ && mapped(value) <= high_) values.push_back(value);
+        }
+      return values;
+    }
+    const double raw = (high_ - low_) / 6;
+    const double power = std::pow(10.0, std::floor(std::log10(raw)));
+    double step = 10 * power;
+    for (double digit : {5.0, 2.0, 1.0})
+      if (digit * power >= raw) step = digit * power;
+    for (double value = std::ceil(low_ / step) * step; value <= high_; value += step)
+      values.push_back(value);
+    return values;
+  }
+
+ private:
+  double mapped(double value) const { return logarithmic_ ? std::log10(value) : value; }
+
+  bool logarithmic_;
+  double from_, to_;
+  double low_ = 0, high_ = 1;
+};
+
+std::string line(double x1, double y1, double x2, double y2, const std::string& colour) {
+  return "<line x1=\"" + number(x1) + "\" y1=\"" + number(y1) + "\" x2=\"" + number(x2) +
+         "\" y2=\"" + number(y2) + "\" stroke=\"" + colour + "\"/>\n";
+}
+
+std::string label(double x, double y, const std::string& anchor, const std::string& text,
+                  const std::string& more = "") {
+  return "<text x=\"" + number(x) + "\" y=\"" + number(y) + "\" text-anchor=\"" + anchor + "\"" +
+         more + ">" + escaped(text) + "</text>\n";
+}
+
+std::string axes(const Axis& x, const Axis& y, const std::string& x_name,
+                 const std::string& y_name) {
+  std::string svg;
+  for (double value : x.ticks()) {
+    svg += line(x.at(value), kTop, x.at(value), kHeight - kBottom, "#e4e4e4");
+    svg += label(x.at(value), kHeight - kBottom + 18, "middle", number(value, "%.3g"));
+  }
+  for (double value : y.ticks()) {
+    svg += line(kLeft, y.at(value), kWidth - kRight, y.at(value), "#e4e4e4");
+    svg += label(kLeft - 8, y.at(value) + 4, "end", number(value, "%.4g"));
+  }
+  svg += line(kLeft, kHeight - kBottom, kWidth - kRight, kHeight - kBottom, "#444");
+  svg += line(kLeft, kTop, kLeft, kHeight - kBottom, "#444");
+  svg += label((kLeft + kWidth - kRight) / 2, kHeight - 18, "middle", x_name);
+  const double middle = (kTop + kHeight - kBottom) / 2;
+  svg +=
+      label(22, middle, "middle", y_name, " transform=\"rotate(-90 22 " + number(middle) + ")\"");
+  return svg;
+}
+
+std::string dot(double x, double y, double radius, const std::string& style,
+                const std::string& title) {
+  return "<circle cx=\"" + number(x) + "\" cy=\"" + number(y) + "\" r=\"" + number(radius, "%.1f") +
+         "\" " + style + ">" + (title.empty() ? "" : "<title>" + escaped(title) + "</title>") +
+         "</circle>\n";
+}
+
+std::string unit_of(Objective objective) {
+  switch (objective) {
+    case Objective::kLatency:
+      return "latency (cycles)";
+    case Objective::kEnergy:
+      return "energy (pJ)";
+    case Objective::kEdp:
+      return "energy-delay product (pJ x cycles)";
+    default:
+      return name_of(objective);
+  }
+}
+
+}  // namespace
+
+std::string front_svg(const Archive& archive, const std::string& title) {
+  const Objective up = archive.objectives()[0];
+  const Objective right = archive.objectives()[1];
+  const auto x_of = [&](const Candidate& c) { return value(c.objectives, right); };
+  const auto y_of = [&](const Candidate& c) { return value(c.objectives, up); };
+  double low_x = INFINITY, high_x = -INFINITY, low_y = INFINITY, high_y = -INFINITY;
+  int generations = 1;
+  for (const Candidate& c : archive.candidates()) {
+    low_x = std::min(low_x, x_of(c));
+    high_x = std::max(high_x, x_of(c));
+    low_y = std::min(low_y, y_of(c));
+    high_y = std::max(high_y, y_of(c));
+    generations = std::max(generations, c.generation + 1);
+  }
+  const Axis x(low_x, high_x, kLeft, kWidth - kRight);
+  const Axis y(low_y, high_y, kHeight - kBottom, kTop);
+
+  std::string svg = "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 " +
+                    number(kWidth, "%.0f") + " " + number(kHeight, "%.0f") +
+                    "\" font-family=\"sans-serif\" font-size=\"12\" fill=\"#222\">\n"
+                    "<rect width=\"100%\" height=\"100%\" fill=\"white\"/>\n";
+  svg += label(kLeft, 26, "start", title, " font-size=\"15\"");
+  svg += axes(x, y, unit_of(right), unit_of(up));
+  for (const Candidate& c : archive.candidates()) {
+    const double age = static_cast<double>(c.generation + 1) / generations;
+    svg += dot(x.at(x_of(c)), y.at(y_of(c)), 2,
+               "fill=\"#5b7fa6\" fill-opacity=\"" + number(0.15 + 0.45 * age) + "\"", "");
+  }
+  std::vector<const Candidate*> front;
+  for (std::size_t index : archive.front()) front.push_back(&archive.candidates()[index]);
+  std::stable_sort(front.begin(), front.end(),
+                   [&](const Candidate* a, const Candidate* b) { return x_of(*a) < x_of(*b); });
+  // A front of two objectives is a staircase: between two members nothing better is known.
+  if (archive.objectives().size() == 2 && !front.empty()) {
+    std::string points;
+    for (std::size_t i = 0; i < front.size(); ++i) {
+      if (i > 0)
+        points += number(x.at(x_of(*front[i]))) + "," + number(y.at(y_of(*front[i - 1]))) + " ";
+      points += number(x.at(x_of(*front[i]))) + "," + number(y.at(y_of(*front[i]))) + " ";
+    }
+    svg += "<polyline points=\"" + points +
+           "\" fill=\"none\" stroke=\"#c8442c\" stroke-width=\"1.5\"/>\n";
+  }
+  for (const Candidate* c : front)
+    svg += dot(x.at(x_of(*c)), y.at(y_of(*c)), 4, "fill=\"#c8442c\"",
+               describe(c->architecture) + "  " + name_of(up) + " " + number(y_of(*c), "%.5g") +
+                   "  " + name_of(right) + " " + number(x_of(*c), "%.5g"));
+  return svg + "</svg>\n";
+}
+
+}  // namespace paretoformer

@@ -1,0 +1,92 @@
+#include "nas/proxy_task.hpp"
+
+#include <cmath>
+#include <numeric>
+
+#include "support/error.hpp"
+#include "support/files.hpp"
+#include "support/hash.hpp"
+#include "support/random.hpp"
+
+namespace paretoformer {
+namespace {
+
+constexpr std::uint64_t kSeparationStream = 20;
+
+double standard_deviation(const std::vector<double>& values) {
+  const double count = static_cast<double>(values.size());
+  const double mean = std::accumulate(values.begin(), values.end(), 0.0) / count;
+  double squares = 0;
+  for (double value : values) squares += (value - mean) * (value - mean);
+  return std::sqrt(squares / (count - 1));
+}
+
+double mean_of(const std::vector<double>& values, std::size_t first, std::size_t step) {
+  double sum = 0;
+  int count = 0;
+  for (std::size_t i = first; i < values.size(); i += step, ++count) sum += values[i];
+  return sum / count;
+}
+
+}  // namespace
+
+ProxyTask::ProxyTask(const RunConfig& config, const std::filesystem::path& cache)
+    : context_(config.training.context),
+      validation_sequences_(config.validation_sequences),
+      corpus_(load_corpus(config.corpus, cache)),
+      space_(config.space.with_vocabulary(corpus_.tokenizer.vocabulary_size())),
+      layout_(space_.largest(), context_),
+      fingerprint_(hex(hash_text(hex(training_hash(config)) + hex(corpus_.hash)))) {
+  require_tokens(corpus_, config.training.batch, context_);
+}
+
+void ProxyTask::train(const RunFolder& run, std::function<void(const TrainingRecord&)> on_step,
+                      std::function<bool()> stop) {
+  evaluator_.reset();
+  weights_ = train_supernet({space_, layout_, run.config().training, run.config().seed,
+                             corpus_.train, run.supernet(), run.training_log(), fingerprint_,
+                             std::move(on_step), std::move(stop)});
+}
+
+void ProxyTask::load_weights(const RunFolder& run) {
+  if (!std::filesystem::exists(run.supernet()))
+    throw InputError(run.supernet().string() + ": the run has no trained supernet yet");
+  evaluator_.reset();
+  TrainingState<float> state = load_checkpoint(run.supernet(), layout_, fingerprint_);
+  if (state.step < run.config().training.steps)
+    throw InputError(
+        run.supernet().string() + ": training stopped after " + std::to_string(state.step) +
+        " of " + std::to_string(run.config().training.steps) + " steps; continue it with --resume");
+  weights_ = std::move(state.parameters);
+}
+
+Evaluator& ProxyTask::evaluator() {
+  if (weights_.empty()) throw Error("the supernet has no weights yet");
+  if (!evaluator_)
+    evaluator_.emplace(layout_, weights_, corpus_.validation, context_, validation_sequences_);
+  return *evaluator_;
+}
+
+Separation measure_separation(ProxyTask& proxy, int networks, std::uint64_t seed) {
+  const std::vector<int>& widths = proxy.space().model_widths();
+  Separation result;
+  result.model_width = widths[widths.size() / 2];
+  result.networks = networks;
+  Random random(seed, {kSeparationStream});
+  std::vector<Architecture> sample;
+  for (int i = 0; i < networks; ++i) {
+    sample.push_back(proxy.space().sample(random));
+    sample.back().model_width = result.model_width;
+  }
+  std::vector<double> losses;
+  std::vector<double> changes;
+  for (const std::vector<double>& sequences : proxy.evaluator().sequence_losses(sample)) {
+    losses.push_back(mean_of(sequences, 0, 1));
+    changes.push_back(mean_of(sequences, 0, 2) - mean_of(sequences, 1, 2));
+  }
+  result.spread = standard_deviation(losses);
+  result.subset_change = standard_deviation(changes);
+  return result;
+}
+
+}  // namespace paretoformer

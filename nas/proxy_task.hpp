@@ -1,0 +1,70 @@
+// The accuracy side of a run: its text, its supernet, and losses of candidates.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "nas/run_folder.hpp"
+#include "search_spaces/search_space.hpp"
+#include "supernet/corpus.hpp"
+#include "supernet/evaluation.hpp"
+#include "supernet/parameters.hpp"
+#include "supernet/training_run.hpp"
+
+namespace paretoformer {
+
+// Text, search space with the tokeniser's vocabulary, and weights, once there are any.
+class ProxyTask {
+ public:
+  // Loads the text; the tokeniser is kept in `cache` (empty: not kept). Throws InputError, also
+  // when the text is too short.
+  ProxyTask(const RunConfig& config, const std::filesystem::path& cache);
+
+  const Corpus& corpus() const { return corpus_; }
+  const SearchSpace& space() const { return space_; }
+  const ParameterLayout& layout() const { return layout_; }
+  int context() const { return context_; }
+  // What the weights are made from: space, text, tokeniser, training and seed.
+  const std::string& fingerprint() const { return fingerprint_; }
+
+  // Trains, or continues, to the end. Throws what train_supernet() throws.
+  void train(const RunFolder& run, std::function<void(const TrainingRecord&)> on_step,
+             std::function<bool()> stop);
+  // Weights from the run folder. Throws InputError when training is not finished.
+  void load_weights(const RunFolder& run);
+  const std::vector<float>& weights() const { return weights_; }
+
+  // Evaluates on the validation text. Needs weights.
+  Evaluator& evaluator();
+
+ private:
+  int context_;
+  int validation_sequences_;
+  Corpus corpus_;
+  SearchSpace space_;
+  ParameterLayout layout_;
+  std::string fingerprint_;
+  std::vector<float> weights_;
+  std::optional<Evaluator> evaluator_;
+};
+
+// Whether the proxy task tells networks of one model width apart: a search is worth nothing where
+// it does not.
+struct Separation {
+  int model_width = 0;
+  int networks = 0;
+  double spread = 0;         // standard deviation of their losses
+  double subset_change = 0;  // of the change of those losses, less its mean, when half of the
+                             // validation sequences is replaced by the other half
+  double ratio() const { return spread / subset_change; }
+};
+
+// `networks` random ones of the middle model width. All are scored on the same tokens, so a change
+// that they share moves no ranking and is left out.
+Separation measure_separation(ProxyTask& proxy, int networks, std::uint64_t seed);
+
+}  // namespace paretoformer

@@ -1,0 +1,34 @@
+// What a run found, for people and for programs.
+#pragma once
+
+#include <string>
+
+#include "nas/archive.hpp"
+#include "nas/proxy_task.hpp"
+#include "nas/run_folder.hpp"
+#include "nas/search.hpp"
+
+namespace paretoformer {
+
+// Where results come from: hashes of configuration, hardware, text and weights, and the seed.
+Json provenance(const RunFolder& run, const ProxyTask& proxy);
+
+// The content of front.json. It depends on nothing but the search: no times, no paths.
+Json front_json(const RunFolder& run, const ProxyTask& proxy, const Archive& archive);
+
+// One line per member of the front, cheapest last, compared with the largest network.
+std::string front_table(const Archive& archive, const Objectives& largest);
+
+// Perplexities of the smallest and the largest network between those of trivial models.
+std::string perplexity_summary(const ProxyTask& proxy, double smallest, double largest);
+std::string separation_summary(const Separation& separation);
+
+// A cost table, one line per operator and layer.
+std::string breakdown_table(const std::vector<OperatorPrediction>& operators);
+
+// Writes ID.json (architecture, objectives, provenance) and ID.safetensors (its weights) of every
+// member of the front, and front.json, into `folder`; returns the number of members.
+std::size_t export_front(const RunFolder& run, const ProxyTask& proxy, const Archive& archive,
+                         const std::filesystem::path& folder);
+
+}  // namespace paretoformer

@@ -1,0 +1,48 @@
+// The folder that is the whole state of a run: kill the process anywhere, and what is in it is
+// enough to continue to the same result.
+#pragma once
+
+#include <filesystem>
+#include <string>
+
+#include "nas/config.hpp"
+
+namespace paretoformer {
+
+class RunFolder {
+ public:
+  // Opens config.run for writing and locks it against other processes. A new folder gets the
+  // resolved config.json. An existing run is continued only with `resume`, and only when its
+  // configuration is the same. Throws InputError (also when there is nothing to resume).
+  static RunFolder open(const RunConfig& config, bool resume);
+  // The run in `folder`, for reading. Throws InputError when there is none.
+  static RunFolder read(const std::filesystem::path& folder);
+
+  RunFolder(RunFolder&& other) noexcept;
+  RunFolder& operator=(RunFolder&&) = delete;
+  ~RunFolder();
+
+  const RunConfig& config() const { return config_; }
+  const std::filesystem::path& path() const { return path_; }
+
+  std::filesystem::path supernet() const { return path_ / "supernet.safetensors"; }
+  std::filesystem::path tokenizer() const { return path_ / "tokenizer.model"; }
+  std::filesystem::path cache() const { return path_ / "cache"; }
+  std::filesystem::path training_log() const { return path_ / "training.jsonl"; }
+  std::filesystem::path history() const { return path_ / "history.jsonl"; }
+  std::filesystem::path generations() const { return path_ / "generations.jsonl"; }
+  std::filesystem::path front() const { return path_ / "front.json"; }
+  std::filesystem::path plot() const { return path_ / "front.svg"; }
+  std::filesystem::path state() const { return path_ / "state.json"; }
+  std::filesystem::path exports() const { return path_ / "export"; }
+
+ private:
+  RunFolder(std::filesystem::path path, RunConfig config, int lock)
+      : config_(std::move(config)), path_(std::move(path)), lock_(lock) {}
+
+  RunConfig config_;
+  std::filesystem::path path_;
+  int lock_ = -1;  // file descriptor, released by the kernel if the process dies
+};
+
+}  // namespace paretoformer
