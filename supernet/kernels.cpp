@@ -237,7 +237,7 @@ double cross_entropy(int rows, int vocabulary, T* logits, const std::int32_t* ta
 
 template <class T>
 double distillation(int rows, int vocabulary, T* logits, const std::int32_t* targets,
-                    const T* teacher, T gradient_scale) {
+                    const T* teacher, T soft, T gradient_scale) {
   double loss = 0;
   for (int r = 0; r < rows; ++r, logits += vocabulary, teacher += vocabulary) {
     const double target_logit = static_cast<double>(logits[targets[r]]);
@@ -245,7 +245,8 @@ double distillation(int rows, int vocabulary, T* logits, const std::int32_t* tar
     const T inverse = T{1} / exponentiate(vocabulary, logits, &log_sum);
     loss += log_sum - target_logit;
     for (int j = 0; j < vocabulary; ++j)
-      logits[j] = (logits[j] * inverse - teacher[j]) * gradient_scale;
+      logits[j] = (logits[j] * inverse - soft * teacher[j]) * gradient_scale;
+    logits[targets[r]] -= (T{1} - soft) * gradient_scale;
   }
   return loss;
 }
@@ -309,7 +310,7 @@ void adamw(std::size_t count, const AdamW& adamw, const T* gradient, T* paramete
   template void causal_softmax_again<T>(int, int, int, T, T*, std::ptrdiff_t, const T*);           \
   template void softmax_backward<T>(int, int, const T*, T*, std::ptrdiff_t, T);                    \
   template double cross_entropy<T>(int, int, T*, const std::int32_t*, T, T*);                      \
-  template double distillation<T>(int, int, T*, const std::int32_t*, const T*, T);                 \
+  template double distillation<T>(int, int, T*, const std::int32_t*, const T*, T, T);              \
   template double cross_entropy_loss<T>(int, int, T*, const std::int32_t*);                        \
   template double sum_of_squares<T>(std::size_t, const T*);                                        \
   template void adamw<T>(std::size_t, const AdamW&, const T*, T*, T*, T*);

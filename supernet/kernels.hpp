@@ -67,12 +67,12 @@ void softmax_backward(int rows, int columns, const T* probabilities, T* gradient
 template <class T>
 double cross_entropy(int rows, int vocabulary, T* logits, const std::int32_t* targets,
                      T gradient_scale, T* probabilities);
-// The same against soft targets (in-place distillation): the gradient is
-// (softmax(logits) - teacher) * gradient_scale. Returns the hard loss against `targets`, so that
-// losses of all sub-networks compare.
+// The same against a mixture of soft and hard targets (in-place distillation): the gradient is
+// (softmax(logits) - soft * teacher - (1 - soft) * one_hot(target)) * gradient_scale. Returns the
+// loss against `targets` alone, so that losses of all sub-networks compare.
 template <class T>
 double distillation(int rows, int vocabulary, T* logits, const std::int32_t* targets,
-                    const T* teacher, T gradient_scale);
+                    const T* teacher, T soft, T gradient_scale);
 // The loss alone; logits are destroyed.
 template <class T>
 double cross_entropy_loss(int rows, int vocabulary, T* logits, const std::int32_t* targets);

@@ -1,6 +1,7 @@
 #include "supernet/parameters.hpp"
 
 #include <algorithm>
+#include <cmath>
 
 #include "support/error.hpp"
 #include "support/random.hpp"
@@ -9,7 +10,6 @@ namespace paretoformer {
 namespace {
 
 constexpr std::uint64_t kInitialStream = 1;
-constexpr double kInitialDeviation = 0.02;
 
 bool ends_with(const std::string& text, const std::string& ending) {
   return text.size() >= ending.size() &&
@@ -67,9 +67,11 @@ std::vector<T> initial_parameters(const ParameterLayout& layout, std::uint64_t s
         ends_with(tensor.name, "attention.output.weight") ||
         ends_with(tensor.name, "ffn.down.weight"))
       continue;
+    const bool embedding = ends_with(tensor.name, "embedding.weight");
+    const double deviation = 1 / std::sqrt((embedding ? 2.0 : 1.0) * tensor.columns);
     Random random(seed, {kInitialStream, i});
     for (std::size_t j = 0; j < tensor.size(); ++j)
-      values[j] = static_cast<T>(kInitialDeviation * random.normal());
+      values[j] = static_cast<T>(deviation * random.normal());
   }
   return parameters;
 }

@@ -48,7 +48,7 @@ TrainingConfig TrainingConfig::from_json(const JsonNode& node) {
   number("beta2", c.beta2, 0, 0.999999);
   number("clip_norm", c.clip_norm, 1e-6, 1e6);
   integer("random_subnetworks", c.random_subnetworks, 0, 64);
-  c.distillation = object.boolean("distillation", c.distillation);
+  number("distillation", c.distillation, 0, 1);
   number("checkpoint_seconds", c.checkpoint_seconds, 0, 86400);
   object.finish();
   return c;
@@ -118,7 +118,7 @@ Trainer<T>::Trainer(const ParameterLayout& layout, const TrainingConfig& config,
   vector_gradients_.resize(tasks * layout.vector_size());
   task_losses_.resize(tasks);
   losses_.reserve(2 + static_cast<std::size_t>(config.random_subnetworks));
-  if (config.distillation)
+  if (config.distillation > 0)
     teacher_.resize(static_cast<std::size_t>(batch.rows()) *
                     static_cast<std::size_t>(layout.vocabulary()));
   partial_norms_.resize(blocks(layout.size()));
@@ -133,6 +133,7 @@ void Trainer<T>::run_row_tasks(const Pass<T>& pass, std::size_t index) {
   const int v = layout_.vocabulary();
   const int per_task = sequences_per_task(pass.batch.length);
   const T scale = T{1} / static_cast<T>(pass.batch.rows());
+  const T soft = static_cast<T>(config_.distillation);
   parallel_tasks(task_losses_.size(), [&](std::size_t task) {
     const auto t = static_cast<int>(task);
     T* vectors = vector_gradients_.data() + task * layout_.vector_size();
@@ -145,7 +146,7 @@ void Trainer<T>::run_row_tasks(const Pass<T>& pass, std::size_t index) {
     T* teacher = teacher_.empty() ? nullptr : teacher_.data() + first * v;
     const std::int32_t* targets = pass.batch.targets + first;
     task_losses_[task] = index > 0 && teacher
-                             ? distillation(rows, v, logits, targets, teacher, scale)
+                             ? distillation(rows, v, logits, targets, teacher, soft, scale)
                              : cross_entropy(rows, v, logits, targets, scale, teacher);
     backward(pass, t, vectors);
   });

@@ -2,7 +2,8 @@
 //
 // Every step trains the largest network, the smallest and some random ones on one batch and applies
 // their averaged gradient (Yu et al. 2020, BigNAS, section 3.1; Kim et al. 2023, section 6.4). With
-// in-place distillation the largest learns from the text and the others from its probabilities.
+// in-place distillation the largest learns from the text and the others also from its
+// probabilities.
 #pragma once
 
 #include <cstdint>
@@ -29,7 +30,7 @@ struct TrainingConfig {
   double beta2 = 0.98;
   double clip_norm = 1.0;  // of the averaged gradient
   int random_subnetworks = 2;
-  bool distillation = true;
+  double distillation = 0.5;  // weight of soft labels for all but the largest; 0: text only
   double checkpoint_seconds = 20;
 
   static TrainingConfig from_json(const JsonNode& node);

@@ -191,20 +191,23 @@ TEST(Distillation, GradientOfTheSoftCrossEntropy) {
   Values teacher(logits.size());
   Values scratch = normals(kRows * vocabulary, 13);
   cross_entropy(kRows, vocabulary, scratch.data(), targets.data(), 1.0, teacher.data());
-  // -sum_j teacher_j log softmax(v)_j, written out.
+  // -sum_j target_j log softmax(v)_j, written out; the target is 0.7 teacher + 0.3 text.
+  const auto target = [&](int r, int j) {
+    return 0.7 * teacher[r * vocabulary + j] + (targets[r] == j ? 0.3 : 0.0);
+  };
   const auto function = [&](const Values& v) {
     double loss = 0;
     for (int r = 0; r < kRows; ++r) {
       double sum = 0;
       for (int j = 0; j < vocabulary; ++j) sum += std::exp(v[r * vocabulary + j]);
       for (int j = 0; j < vocabulary; ++j)
-        loss -= teacher[r * vocabulary + j] * (v[r * vocabulary + j] - std::log(sum));
+        loss -= target(r, j) * (v[r * vocabulary + j] - std::log(sum));
     }
     return loss;
   };
   Values gradient = logits;
   const double hard =
-      distillation(kRows, vocabulary, gradient.data(), targets.data(), teacher.data(), 1.0);
+      distillation(kRows, vocabulary, gradient.data(), targets.data(), teacher.data(), 0.7, 1.0);
   Values copy = logits;
   EXPECT_NEAR(hard, cross_entropy_loss(kRows, vocabulary, copy.data(), targets.data()), 1e-12);
   expect_gradient(function, logits, gradient);

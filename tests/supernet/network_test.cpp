@@ -60,7 +60,7 @@ TrainingConfig config_for(const Batch& batch) {
   TrainingConfig config;
   config.batch = batch.sequences;
   config.context = batch.length;
-  config.distillation = false;
+  config.distillation = 0;
   return config;
 }
 

@@ -1,0 +1,140 @@
+#include "supernet/training_run.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <oneapi/tbb/task_arena.h>
+
+#include <cmath>
+#include <filesystem>
+
+#include "supernet/evaluation.hpp"
+#include "support/error.hpp"
+#include "support/files.hpp"
+#include "support/random.hpp"
+
+namespace paretoformer {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr int kVocabulary = 19;
+
+class TrainingRuns : public testing::Test {
+ protected:
+  void SetUp() override {
+    folder_ = fs::path(testing::TempDir()) /
+              testing::UnitTest::GetInstance()->current_test_info()->name();
+    fs::remove_all(folder_);
+    fs::create_directories(folder_);
+    Random random(5);
+    for (int i = 0; i < 4000; ++i)
+      text_.push_back(static_cast<std::int32_t>(
+          i == 0 ? 0 : (text_.back() * 5 + static_cast<int>(random.below(3))) % kVocabulary));
+    config_.steps = 30;
+    config_.batch = 4;
+    config_.context = 16;
+  }
+  void TearDown() override { fs::remove_all(folder_); }
+
+  static SearchSpace space() {
+    const Json json = parse_json(R"({"head_width": 8, "depth": [1, 2], "model_width": [16, 24],
+                                     "heads": [1, 2], "ffn_width": [16, 32]})",
+                                 "tiny.json");
+    return SearchSpace::from_json(JsonNode(json, "tiny.json")).with_vocabulary(kVocabulary);
+  }
+
+  std::vector<float> train(const std::string& name, int stop_after = -1,
+                           const std::string& fingerprint = "f") {
+    TrainingRun run{
+        space_,      layout_, config_, 1, text_, folder_ / name, folder_ / (name + ".log"),
+        fingerprint, {},      {}};
+    int steps = 0;
+    run.stop = [&] { return steps++ == stop_after; };
+    return train_supernet(run);
+  }
+
+  fs::path folder_;
+  SearchSpace space_ = space();
+  ParameterLayout layout_{space_.largest(), 16};
+  TrainingConfig config_;
+  std::vector<std::int32_t> text_;
+};
+
+TEST_F(TrainingRuns, AnInterruptedTrainingContinuesToTheSameBits) {
+  const std::vector<float> whole = train("whole");
+  for (const int stop : {1, 7, 20}) try {
+      train("parts", stop);
+      FAIL() << "it was not interrupted";
+    } catch (const Interrupted& interruption) {
+      EXPECT_THAT(interruption.what(), testing::HasSubstr("of 30 steps"));
+    }
+  EXPECT_EQ(train("parts"), whole);
+  EXPECT_EQ(read_file(folder_ / "parts"), read_file(folder_ / "whole"));
+  EXPECT_EQ(read_file(folder_ / "parts.log"), read_file(folder_ / "whole.log"));
+  EXPECT_EQ(LineLog(folder_ / "whole.log").lines().size(), 30u);
+}
+
+// A kill leaves log lines beyond the last checkpoint.
+TEST_F(TrainingRuns, LogLinesBeyondTheCheckpointAreWrittenAgain) {
+  train("whole");
+  EXPECT_THROW(train("parts", 9), Interrupted);
+  const std::vector<std::string> lines = LineLog(folder_ / "whole.log").lines();
+  LineLog(folder_ / "parts.log").append(lines[9] + "\n" + lines[10] + "\n");
+  train("parts");
+  EXPECT_EQ(read_file(folder_ / "parts.log"), read_file(folder_ / "whole.log"));
+}
+
+TEST_F(TrainingRuns, ACheckpointOfSomethingElseIsRefused) {
+  train("a");
+  EXPECT_THROW(train("a", -1, "other"), InputError);
+}
+
+TEST_F(TrainingRuns, ADivergingTrainingSaysWhereAndKeepsTheCheckpoint) {
+  EXPECT_THROW(train("a", 5), Interrupted);
+  const std::string before = read_file(folder_ / "a");
+  TrainingState<float> state = load_checkpoint(folder_ / "a", layout_, "f");
+  state.parameters[layout_.final_gain] = NAN;
+  save_checkpoint(folder_ / "a", layout_, state, "f");
+  const std::string damaged = read_file(folder_ / "a");
+  try {
+    train("a");
+    FAIL() << "no error";
+  } catch (const Error& error) {
+    EXPECT_THAT(error.what(), testing::HasSubstr("step 5 in sub-network d=24"));
+  }
+  EXPECT_EQ(read_file(folder_ / "a"), damaged);
+  EXPECT_NE(before, damaged);
+}
+
+TEST_F(TrainingRuns, EvaluationDoesNotDependOnThreadsOrOnWhatElseIsEvaluated) {
+  const std::vector<float> weights = train("a");
+  const std::vector<Architecture> networks{space_.largest(), space_.smallest(),
+                                           space_.extremes()[3]};
+  Evaluator evaluator(layout_, weights, text_, 16);
+  EXPECT_EQ(evaluator.sequences(), 249);  // (4000 - 1) / 16
+  std::vector<double> one;
+  tbb::task_arena(1).execute([&] { one = evaluator.losses(networks); });
+  EXPECT_EQ(one, evaluator.losses(networks));
+  for (std::size_t i = 0; i < networks.size(); ++i)
+    EXPECT_EQ(evaluator.losses(std::span(networks).subspan(i, 1))[0], one[i]);
+  EXPECT_LT(one[0], std::log(double{kVocabulary}));
+}
+
+TEST_F(TrainingRuns, FirstSequencesAreANestedSubset) {
+  const std::vector<float> weights = train("a");
+  const std::vector<Architecture> networks{space_.largest()};
+  Evaluator all(layout_, weights, text_, 16);
+  Evaluator few(layout_, weights, text_, 16, 21);
+  const std::vector<double> losses = all.sequence_losses(networks)[0];
+  EXPECT_EQ(few.sequence_losses(networks)[0],
+            std::vector<double>(losses.begin(), losses.begin() + 21));
+}
+
+TEST_F(TrainingRuns, TooShortAValidationTextIsAnInputError) {
+  const std::vector<float> weights = initial_parameters<float>(layout_, 1);
+  EXPECT_THROW(Evaluator(layout_, weights, std::span(text_).first(16), 16), InputError);
+  EXPECT_NO_THROW(Evaluator(layout_, weights, std::span(text_).first(17), 16));
+}
+
+}  // namespace
+}  // namespace paretoformer
