@@ -89,7 +89,9 @@ RunConfig run_config_from_json(const JsonNode& node, const fs::path& base_folder
   const JsonObject object(node);
   RunConfig config;
   config.space = space_from_json(object.at("search_space"), base_folder);
-  config.corpus = corpus_config_from_json(section(object, "corpus"), base_folder);
+  // Absolute, because the copy in the run folder is read with another base folder.
+  config.corpus =
+      corpus_config_from_json(section(object, "corpus"), fs::current_path() / base_folder);
   config.training = TrainingConfig::from_json(section(object, "training"));
   const Json default_hardware = "gemmini_transformer";
   config.hardware = hardware_in_config(object.has("hardware")
@@ -143,7 +145,8 @@ RunConfig load_run_config(const std::string& name_or_path,
   if (json.is_null()) {
     std::error_code ignored;
     fs::path path = name_or_path;
-    if (fs::is_directory(path, ignored)) path /= "config.json";
+    const bool is_run = fs::is_directory(path, ignored);
+    if (is_run) path /= "config.json";
     if (!fs::exists(path, ignored)) {
       std::string known;
       for (const std::string& name : presets) known += (known.empty() ? "" : ", ") + name;
@@ -153,6 +156,7 @@ RunConfig load_run_config(const std::string& name_or_path,
     file = path.string();
     base = path.parent_path();
     json = read_json(path);
+    if (is_run && json.is_object()) json["run"] = name_or_path;  // wherever it was moved to
   }
   for (const std::string& text : overrides) {
     if (!json.is_object()) break;  // reported below, with the file's name
