@@ -55,8 +55,12 @@ bool create_folder(const fs::path& folder) {
 // What write_file_atomic() leaves behind when the process is killed in the middle.
 void remove_temporary_files(const fs::path& folder) {
   std::error_code ignored;
-  for (const fs::directory_entry& entry : fs::directory_iterator(folder, ignored))
-    if (entry.path().extension().string().starts_with(".tmp")) fs::remove(entry.path(), ignored);
+  for (const fs::directory_entry& entry : fs::directory_iterator(folder, ignored)) {
+    const std::string extension = entry.path().extension().string();
+    if (extension.starts_with(".tmp") && extension.size() > 4 &&
+        extension.find_first_not_of("0123456789", 4) == std::string::npos)
+      fs::remove(entry.path(), ignored);
+  }
 }
 
 }  // namespace

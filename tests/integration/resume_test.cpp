@@ -25,6 +25,7 @@ class Resume : public ::testing::Test {
  protected:
   void SetUp() override {
     Json config = tiny_config();
+    config["validation_sequences"] = 64;  // a search long enough to be killed in
     config["run"] = "whole";
     write(box_ / "whole.json", config.dump());
     const Result whole = box_.run({"search", "whole.json", "--quiet", "--threads", "2"});
@@ -70,6 +71,7 @@ class Resume : public ::testing::Test {
       }
       resume = true;
     }
+    RecordProperty("killed", std::to_string(killed));
     // On a busy machine a moment may pass before it is seen.
     EXPECT_GE(2 * killed, moments.size());
     const Result last = box_.run(search(threads_after, true));

@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "support/files.hpp"
 
 namespace paretoformer {
@@ -24,6 +26,12 @@ TEST(Progress, PlainLinesOffATerminalFirstAndLastAtLeast) {
   EXPECT_THAT(text, HasSubstr("note100\n"));
   EXPECT_EQ(text.find('\r'), std::string::npos);
   EXPECT_LT(std::count(text.begin(), text.end(), '\n'), 10);
+}
+
+TEST(Progress, TheTimeLeftCountsOnlyWhatWasDoneSinceTheStart) {
+  CaptureStderr();
+  Progress("work", 100, 40, false).update(40, "");  // a resumed run: no rate yet
+  EXPECT_THAT(GetCapturedStderr(), HasSubstr("40%  40/100  0.0/s  elapsed 0:00  left ?"));
 }
 
 TEST(Progress, QuietPrintsNothingAndAnEmptyTotalIsNoDivisionByZero) {

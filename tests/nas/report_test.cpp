@@ -3,6 +3,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <cmath>
+
 #include "nas/search.hpp"
 #include "supernet/network_file.hpp"
 #include "support/files.hpp"
@@ -68,6 +71,12 @@ TEST_F(ReportTest, TheTableHasALinePerMemberBestPerplexityFirst) {
   }
   EXPECT_EQ(static_cast<std::size_t>(std::count(table.begin(), table.end(), '\n')),
             archive_.front().size() + 2);
+}
+
+TEST(SeparationSummary, SaysSoWhenItCannotBeMeasured) {
+  EXPECT_THAT(separation_summary({32, 20, 0.5, 0.1}), HasSubstr("5.0 times"));
+  EXPECT_THAT(separation_summary({32, 20, 0.5, std::nan("")}), HasSubstr("unknown"));
+  EXPECT_THAT(separation_summary({32, 20, 0, 0}), HasSubstr("unknown"));
 }
 
 TEST_F(ReportTest, TheBreakdownHasALinePerOperator) {

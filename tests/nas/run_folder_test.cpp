@@ -106,9 +106,11 @@ TEST_F(RunFolderTest, UnfinishedFilesOfAKilledProcessAreRemoved) {
   make();
   write_file_atomic(config_.run / "supernet.safetensors.tmp123", "half");
   write_file_atomic(config_.run / "history.jsonl", "");
+  write_file_atomic(config_.run / "notes.tmp", "mine");
   EXPECT_EQ(error(config_, true), "no InputError");
   EXPECT_FALSE(fs::exists(config_.run / "supernet.safetensors.tmp123"));
   EXPECT_TRUE(fs::exists(config_.run / "history.jsonl"));
+  EXPECT_TRUE(fs::exists(config_.run / "notes.tmp"));
 }
 
 TEST_F(RunFolderTest, ReadNeedsARunAndFollowsItsFolder) {
