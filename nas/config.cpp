@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "nas/embedded_json.hpp"
+#include "supernet/tokenizer.hpp"
 #include "support/error.hpp"
 #include "support/hash.hpp"
 
@@ -68,6 +69,8 @@ void apply_override(Json& root, const std::string& text) {
   const std::size_t equals = text.find('=');
   if (equals == std::string::npos || equals == 0)
     throw InputError("--set " + text + ": expected KEY=VALUE, e.g. training.steps=100");
+  if (valid_utf8_prefix(text) < text.size())
+    throw InputError("--set " + text.substr(0, equals) + ": is not valid UTF-8");
   Json* target = &root;
   std::string path = text.substr(0, equals);
   for (std::size_t dot; (dot = path.find('.')) != std::string::npos; path.erase(0, dot + 1)) {

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "nas/commands.hpp"
+#include "supernet/tokenizer.hpp"
 #include "support/error.hpp"
 #include "support/json.hpp"
 
@@ -33,8 +34,9 @@ void add_common(CLI::App* verb, CommonOptions& common) {
 }
 
 // As a JSON string, so that an override takes it as it is.
-std::string quoted(const std::string& text) {
-  return Json(text).dump(-1, ' ', false, Json::error_handler_t::replace);
+std::string quoted(const std::string& option, const std::string& text) {
+  if (valid_utf8_prefix(text) < text.size()) throw InputError(option + ": is not valid UTF-8");
+  return Json(text).dump();
 }
 
 struct RunArguments {
@@ -43,8 +45,9 @@ struct RunArguments {
 
   RunOptions resolved() const {
     RunOptions result = options;
-    if (!folder.empty()) result.overrides.push_back("run=" + quoted(folder));
-    if (!algorithm.empty()) result.overrides.push_back("search.algorithm=" + quoted(algorithm));
+    if (!folder.empty()) result.overrides.push_back("run=" + quoted("--run", folder));
+    if (!algorithm.empty())
+      result.overrides.push_back("search.algorithm=" + quoted("--algorithm", algorithm));
     return result;
   }
 };

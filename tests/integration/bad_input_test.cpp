@@ -65,6 +65,8 @@ TEST_F(BadInput, CommandLine) {
   expect_refused({"search", "config.json", "--set", "seed"}, {"--set seed", "KEY=VALUE"});
   expect_refused({"search", "config.json", "--set", "training.stepz=5"},
                  {"config.json", "/training/stepz", "did you mean \"steps\"?"});
+  expect_refused({"search", "config.json", "--run", "caf\xe9"}, {"--run: is not valid UTF-8"});
+  expect_refused({"search", "config.json", "--set", "run=caf\xe9"}, {"--set run: is not valid"});
   EXPECT_EQ(box_.run({"--help"}).status, 0);
   EXPECT_EQ(box_.run({"search", "--help"}).status, 0);
   EXPECT_EQ(box_.run({"--version"}).status, 0);
