@@ -3,8 +3,10 @@
 #include <oneapi/tbb/global_control.h>
 
 #include <atomic>
+#include <cerrno>
 #include <cmath>
 #include <cstdio>
+#include <cstring>
 #include <memory>
 #include <numeric>
 
@@ -34,7 +36,10 @@ std::unique_ptr<tbb::global_control> limit_threads(const CommonOptions& common) 
                                                static_cast<std::size_t>(common.threads));
 }
 
-void print(const std::string& text) { std::fputs(text.c_str(), stdout); }
+void print(const std::string& text) {
+  if (std::fputs(text.c_str(), stdout) < 0 || std::fflush(stdout) != 0)
+    throw Error(std::string("cannot write to standard output: ") + std::strerror(errno));
+}
 
 void log(const CommonOptions& common, const std::string& text) {
   if (!common.quiet) std::fputs(text.c_str(), stderr);
@@ -74,7 +79,7 @@ void prepare_and_train(const RunFolder& run, ProxyTask& proxy, const CommonOptio
       run,
       [&](const TrainingRecord& r) {
         if (!progress)
-          progress = std::make_unique<Progress>("training", steps, r.step - 1, common.quiet);
+          progress = std::make_unique<Progress>("training", steps, r.step, common.quiet);
         progress->update(r.step, format("loss largest %.3f smallest %.3f random %.3f", r.largest,
                                         r.smallest, r.random));
       },
@@ -121,12 +126,17 @@ void require_front(const Archive& archive) {
               " evaluated meets all limits: " + closest);
 }
 
-Architecture architecture_argument(const std::filesystem::path& path) {
-  const Json json = read_json(path);
-  // A bare architecture, or a candidate or exported file that holds one.
-  if (json.is_object() && json.contains("architecture"))
-    return architecture_from_json(JsonNode(json["architecture"], path.string(), "/architecture"));
-  return architecture_from_json(JsonNode(json, path.string()));
+// A bare architecture, or a candidate or exported file that holds one. What it does not say of head
+// width and vocabulary, `space` (if given) says.
+Architecture architecture_argument(const std::filesystem::path& path, const SearchSpace* space) {
+  Json json = read_json(path);
+  const bool inside = json.is_object() && json.contains("architecture");
+  Json& network = inside ? json["architecture"] : json;
+  if (space && network.is_object()) {
+    if (!network.contains("head_width")) network["head_width"] = space->head_width();
+    if (!network.contains("vocabulary")) network["vocabulary"] = space->vocabulary();
+  }
+  return architecture_from_json(JsonNode(network, path.string(), inside ? "/architecture" : ""));
 }
 
 }  // namespace
@@ -136,10 +146,11 @@ void request_stop() { stop_requested.store(true, std::memory_order_relaxed); }
 void search_command(const RunOptions& options, const CommonOptions& common) {
   const auto threads = limit_threads(common);
   const RunConfig config = load_run_config(options.config, options.overrides);
-  const RunFolder run = RunFolder::open(config, options.resume);
+  RunFolder run = RunFolder::open(config, options.resume);
   ProxyTask proxy(run.config(), run.cache());
   CandidateEvaluator evaluator(proxy, run.config().hardware, run.config().workload);
   require_feasible(run.config(), proxy.space(), evaluator.predictor());
+  run.keep();
   write_state(run, "training", 0);
   prepare_and_train(run, proxy, common);
 
@@ -150,10 +161,11 @@ void search_command(const RunOptions& options, const CommonOptions& common) {
       separation_summary(separation);
   log(common, summary);
 
-  write_state(run, "search", 0);
+  const std::size_t known = load_archive(run, proxy.space()).size();
+  write_state(run, "search", known);
   const auto total =
       static_cast<std::int64_t>(run.config().search.generations) * run.config().search.population;
-  Progress progress("search", total, 0, common.quiet);
+  Progress progress("search", total, static_cast<std::int64_t>(known), common.quiet);
   GenerationRecord last;
   SearchHooks hooks;
   hooks.on_generation = [&](const GenerationRecord& record) { last = record; };
@@ -191,11 +203,12 @@ void search_command(const RunOptions& options, const CommonOptions& common) {
 
 void train_command(const RunOptions& options, const CommonOptions& common) {
   const auto threads = limit_threads(common);
-  const RunFolder run =
+  RunFolder run =
       RunFolder::open(load_run_config(options.config, options.overrides), options.resume);
   ProxyTask proxy(run.config(), run.cache());
   CandidateEvaluator evaluator(proxy, run.config().hardware, run.config().workload);
   require_feasible(run.config(), proxy.space(), evaluator.predictor());
+  run.keep();
   write_state(run, "training", 0);
   prepare_and_train(run, proxy, common);
   write_state(run, "trained", 0);
@@ -239,9 +252,8 @@ void evaluate_command(const std::filesystem::path& folder, const std::filesystem
                       const std::filesystem::path& weights, const CommonOptions& common) {
   const auto threads = limit_threads(common);
   const RunFolder run = RunFolder::read(folder);
-  Architecture network = architecture_argument(file);
   ProxyTask proxy(run.config(), run.cache());
-  if (network.vocabulary == 0) network.vocabulary = proxy.space().vocabulary();
+  const Architecture network = architecture_argument(file, &proxy.space());
   Objectives objectives;
   CandidateEvaluator evaluator(proxy, run.config().hardware, run.config().workload);
   if (weights.empty()) {
@@ -279,7 +291,7 @@ void evaluate_command(const std::filesystem::path& folder, const std::filesystem
 void predict_command(const std::filesystem::path& file, const std::string& hardware_name,
                      int length, const std::string& mode, bool breakdown,
                      const CommonOptions& common) {
-  const Architecture network = architecture_argument(file);
+  const Architecture network = architecture_argument(file, nullptr);
   const Hardware hardware = find_hardware(hardware_name);
   const LatencyPredictor predictor(hardware,
                                    {length, mode == "decode" ? Mode::kDecode : Mode::kPrefill});

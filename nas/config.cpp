@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "nas/embedded_json.hpp"
+#include "supernet/tokenizer.hpp"
 #include "support/error.hpp"
 #include "support/hash.hpp"
 
@@ -68,6 +69,8 @@ void apply_override(Json& root, const std::string& text) {
   const std::size_t equals = text.find('=');
   if (equals == std::string::npos || equals == 0)
     throw InputError("--set " + text + ": expected KEY=VALUE, e.g. training.steps=100");
+  if (valid_utf8_prefix(text) < text.size())
+    throw InputError("--set " + text.substr(0, equals) + ": is not valid UTF-8");
   Json* target = &root;
   std::string path = text.substr(0, equals);
   for (std::size_t dot; (dot = path.find('.')) != std::string::npos; path.erase(0, dot + 1)) {
@@ -89,7 +92,9 @@ RunConfig run_config_from_json(const JsonNode& node, const fs::path& base_folder
   const JsonObject object(node);
   RunConfig config;
   config.space = space_from_json(object.at("search_space"), base_folder);
-  config.corpus = corpus_config_from_json(section(object, "corpus"), base_folder);
+  // Absolute, because the copy in the run folder is read with another base folder.
+  config.corpus =
+      corpus_config_from_json(section(object, "corpus"), fs::current_path() / base_folder);
   config.training = TrainingConfig::from_json(section(object, "training"));
   const Json default_hardware = "gemmini_transformer";
   config.hardware = hardware_in_config(object.has("hardware")
@@ -143,7 +148,8 @@ RunConfig load_run_config(const std::string& name_or_path,
   if (json.is_null()) {
     std::error_code ignored;
     fs::path path = name_or_path;
-    if (fs::is_directory(path, ignored)) path /= "config.json";
+    const bool is_run = fs::is_directory(path, ignored);
+    if (is_run) path /= "config.json";
     if (!fs::exists(path, ignored)) {
       std::string known;
       for (const std::string& name : presets) known += (known.empty() ? "" : ", ") + name;
@@ -153,6 +159,7 @@ RunConfig load_run_config(const std::string& name_or_path,
     file = path.string();
     base = path.parent_path();
     json = read_json(path);
+    if (is_run && json.is_object()) json["run"] = name_or_path;  // wherever it was moved to
   }
   for (const std::string& text : overrides) {
     if (!json.is_object()) break;  // reported below, with the file's name

@@ -1,13 +1,17 @@
 // The command line: options to verbs, errors to one line and an exit status.
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <csignal>
 #include <cstdio>
 #include <exception>
 #include <new>
 #include <string>
+#include <vector>
 
 #include "nas/commands.hpp"
+#include "supernet/tokenizer.hpp"
 #include "support/error.hpp"
+#include "support/json.hpp"
 
 namespace {
 
@@ -29,14 +33,21 @@ void add_common(CLI::App* verb, CommonOptions& common) {
       ->check(CLI::Range(1, 1024));
 }
 
+// As a JSON string, so that an override takes it as it is.
+std::string quoted(const std::string& option, const std::string& text) {
+  if (valid_utf8_prefix(text) < text.size()) throw InputError(option + ": is not valid UTF-8");
+  return Json(text).dump();
+}
+
 struct RunArguments {
   RunOptions options;
   std::string folder, algorithm;
 
   RunOptions resolved() const {
     RunOptions result = options;
-    if (!folder.empty()) result.overrides.push_back("run=\"" + folder + "\"");
-    if (!algorithm.empty()) result.overrides.push_back("search.algorithm=" + algorithm);
+    if (!folder.empty()) result.overrides.push_back("run=" + quoted("--run", folder));
+    if (!algorithm.empty())
+      result.overrides.push_back("search.algorithm=" + quoted("--algorithm", algorithm));
     return result;
   }
 };
@@ -53,6 +64,16 @@ CLI::App* add_run_verb(CLI::App& app, const std::string& name, const std::string
   verb->add_option("--run", arguments.folder, "Run folder (instead of the configuration's)");
   add_common(verb, common);
   return verb;
+}
+
+// CLI11 says only that a subcommand is required.
+void require_known_verb(const CLI::App& app, int argc, char** argv) {
+  if (argc < 2 || argv[1][0] == '-') return;
+  std::vector<std::string> verbs;
+  for (const CLI::App* verb : app.get_subcommands({})) verbs.push_back(verb->get_name());
+  if (std::find(verbs.begin(), verbs.end(), argv[1]) == verbs.end())
+    throw InputError("unknown verb \"" + std::string(argv[1]) + "\"" +
+                     did_you_mean(argv[1], verbs) + " (see --help)");
 }
 
 int run(int argc, char** argv) {
@@ -109,6 +130,7 @@ int run(int argc, char** argv) {
   add_common(export_verb, common);
   export_verb->callback([&] { export_command(run_folder, target, common); });
 
+  require_known_verb(app, argc, argv);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

@@ -85,6 +85,8 @@ std::string perplexity_summary(const ProxyTask& proxy, double smallest, double l
 }
 
 std::string separation_summary(const Separation& s) {
+  if (!std::isfinite(s.ratio()))
+    return "separation: unknown; it takes two validation sequences, and networks that differ\n";
   return format(
       "separation: the losses of %d random networks of width %d spread by %.4f, another validation "
       "subset changes their differences by %.4f: %.1f times (the search needs at least 5)\n",

@@ -44,33 +44,61 @@ int lock_folder(const fs::path& folder) {
   return descriptor;
 }
 
-void create_folder(const fs::path& folder) {
+// Whether it was not there before.
+bool create_folder(const fs::path& folder) {
   std::error_code error;
-  fs::create_directories(folder, error);
+  const bool created = fs::create_directories(folder, error);
   if (error) throw Error(folder.string() + ": cannot create folder: " + error.message());
+  return created;
+}
+
+// What write_file_atomic() leaves behind when the process is killed in the middle.
+void remove_temporary_files(const fs::path& folder) {
+  std::error_code ignored;
+  for (const fs::directory_entry& entry : fs::directory_iterator(folder, ignored)) {
+    const std::string extension = entry.path().extension().string();
+    if (extension.starts_with(".tmp") && extension.size() > 4 &&
+        extension.find_first_not_of("0123456789", 4) == std::string::npos)
+      fs::remove(entry.path(), ignored);
+  }
 }
 
 }  // namespace
 
 RunFolder RunFolder::open(const RunConfig& config, bool resume) {
   const fs::path file = config.run / "config.json";
-  if (!fs::exists(file)) {
-    if (resume) throw InputError(config.run.string() + ": there is no run to resume");
-    create_folder(config.run);
-    const int lock = lock_folder(config.run);
-    write_file_atomic(file, to_text(to_json(config)));
-    return {config.run, config, lock};
+  const auto refuse_existing = [&] {
+    if (fs::exists(file))
+      throw InputError(config.run.string() +
+                       ": holds a run already; continue it with --resume, or choose another "
+                       "folder with --run");
+  };
+  if (!resume) {
+    refuse_existing();
+    RunFolder run(config.run, config, -1);
+    const bool created = create_folder(config.run);
+    run.lock_ = lock_folder(config.run);
+    refuse_existing();  // another process may have come and gone meanwhile
+    run.is_new_ = true;
+    run.created_ = created;
+    return run;
   }
-  if (!resume)
+  if (!fs::exists(file))
     throw InputError(config.run.string() +
-                     ": holds a run already; continue it with --resume, or choose another folder "
-                     "with --run");
+                     ": there is no run to resume; start it without --resume");
   RunFolder existing = read(config.run);
   existing.lock_ = lock_folder(config.run);
   const std::string change = difference(to_json(config), to_json(existing.config()), "");
   if (!change.empty())
     throw InputError(file.string() + ": the configuration differs from the run's at " + change);
+  remove_temporary_files(config.run);
   return existing;
+}
+
+void RunFolder::keep() {
+  if (!is_new_) return;
+  write_file_atomic(path_ / "config.json", to_text(to_json(config_)));
+  is_new_ = created_ = false;
 }
 
 RunFolder RunFolder::read(const fs::path& folder) {
@@ -84,9 +112,13 @@ RunFolder RunFolder::read(const fs::path& folder) {
 RunFolder::RunFolder(RunFolder&& other) noexcept
     : config_(std::move(other.config_)),
       path_(std::move(other.path_)),
-      lock_(std::exchange(other.lock_, -1)) {}
+      lock_(std::exchange(other.lock_, -1)),
+      is_new_(std::exchange(other.is_new_, false)),
+      created_(std::exchange(other.created_, false)) {}
 
 RunFolder::~RunFolder() {
+  std::error_code ignored;
+  if (created_) fs::remove_all(path_, ignored);
   if (lock_ >= 0) ::close(lock_);
 }
 

@@ -11,10 +11,13 @@ namespace paretoformer {
 
 class RunFolder {
  public:
-  // Opens config.run for writing and locks it against other processes. A new folder gets the
-  // resolved config.json. An existing run is continued only with `resume`, and only when its
-  // configuration is the same. Throws InputError (also when there is nothing to resume).
+  // Opens config.run for writing and locks it against other processes. An existing run is continued
+  // only with `resume`, and only when its configuration is the same. A new folder is removed again
+  // unless keep() is called. Throws InputError (also when there is nothing to resume).
   static RunFolder open(const RunConfig& config, bool resume);
+  // Makes a new folder a run, by writing the resolved config.json: to be called when text and
+  // limits have been checked, so that a run that cannot begin is not in the way of the next one.
+  void keep();
   // The run in `folder`, for reading. Throws InputError when there is none.
   static RunFolder read(const std::filesystem::path& folder);
 
@@ -42,7 +45,9 @@ class RunFolder {
 
   RunConfig config_;
   std::filesystem::path path_;
-  int lock_ = -1;  // file descriptor, released by the kernel if the process dies
+  int lock_ = -1;         // file descriptor, released by the kernel if the process dies
+  bool is_new_ = false;   // keep() has not been called
+  bool created_ = false;  // is_new_, and the folder was not there before
 };
 
 }  // namespace paretoformer

@@ -6,6 +6,7 @@
 
 #include "support/error.hpp"
 #include "support/files.hpp"
+#include "support/hash.hpp"
 
 namespace paretoformer {
 namespace {
@@ -92,6 +93,8 @@ Archive load_archive(const RunFolder& run, const SearchSpace& space) {
     std::string why;
     if (!space.contains(candidate.architecture, &why))
       throw InputError(where + ": the candidate is not in the search space: " + why);
+    if (archive.contains(candidate.id))
+      throw InputError(where + ": candidate " + hex(candidate.id) + " appears a second time");
     archive.add(std::move(candidate));
   }
   return archive;

@@ -18,6 +18,12 @@ std::string where(std::string_view text, std::size_t byte) {
   return std::to_string(line) + ":" + std::to_string(std::max<std::size_t>(column, 1));
 }
 
+// The library's message without its own prefix.
+std::string after(const std::string& message, const std::string& mark) {
+  const std::size_t at = message.find(mark);
+  return at == std::string::npos ? message : message.substr(at + mark.size());
+}
+
 std::string shown(const Json& json) {
   std::string text = json.dump(-1, ' ', false, Json::error_handler_t::replace);
   if (text.size() > 60) text = text.substr(0, 57) + "...";
@@ -41,10 +47,10 @@ Json parse_json(std::string_view text, const std::string& file) {
   try {
     return Json::parse(text.begin(), text.end(), check);
   } catch (const nlohmann::json::parse_error& error) {
-    std::string why = error.what();
-    if (const std::size_t colon = why.find(": "); colon != std::string::npos)
-      why = why.substr(colon + 2);
-    throw InputError(file + ":" + where(text, error.byte) + ": not valid JSON: " + why);
+    throw InputError(file + ":" + where(text, error.byte) +
+                     ": not valid JSON: " + after(error.what(), ": "));
+  } catch (const nlohmann::json::out_of_range& error) {  // 1e999
+    throw InputError(file + ": not valid JSON: " + after(error.what(), "] "));
   }
 }
 

@@ -24,6 +24,11 @@ TEST(ParseJson, NamesLineAndColumnOfASyntaxError) {
               testing::StartsWith("run.json:2:8: not valid JSON: "));
 }
 
+TEST(ParseJson, RejectsNumbersBeyondADouble) {
+  EXPECT_EQ(message_of([] { parse_json("{\"a\": 1e999}", "run.json"); }),
+            "run.json: not valid JSON: number overflow parsing '1e999'");
+}
+
 TEST(ParseJson, RejectsAKeyGivenTwice) {
   EXPECT_EQ(message_of([] { parse_json("{\"a\": {\"b\": 1, \"b\": 2}}", "run.json"); }),
             "run.json: key \"b\" appears twice in one object");

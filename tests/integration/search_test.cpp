@@ -1,0 +1,222 @@
+// A whole run and what is done with its results.
+#include <gmock/gmock.h>
+
+#include <cmath>
+#include <set>
+
+#include "tests/integration/run_binary.hpp"
+
+namespace paretoformer::integration {
+namespace {
+
+using ::testing::HasSubstr;
+
+class Search : public ::testing::Test {
+ protected:
+  void SetUp() override { write(box_ / "config.json", tiny_config().dump(2)); }
+
+  Json search(const std::vector<std::string>& more = {}) {
+    std::vector<std::string> arguments{"search", "config.json", "--json"};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    const Result result = box_.run(arguments);
+    EXPECT_EQ(result.status, 0) << result.err;
+    return result.status == 0 ? parse(result.out) : Json();
+  }
+
+  std::vector<Json> history() {
+    std::vector<Json> candidates;
+    for (const std::string& line : lines(content(box_ / "run/history.jsonl")))
+      candidates.push_back(parse(line));
+    return candidates;
+  }
+
+  Sandbox box_;
+};
+
+bool dominated(const Json& a, const Json& by) {
+  const auto p = [](const Json& c) { return c["objectives"]["perplexity"].get<double>(); };
+  const auto e = [](const Json& c) { return c["objectives"]["edp"].get<double>(); };
+  return p(by) <= p(a) && e(by) <= e(a) && (p(by) < p(a) || e(by) < e(a));
+}
+
+TEST_F(Search, EndToEnd) {
+  const Json answer = search();
+  for (const char* name :
+       {"config.json", "supernet.safetensors", "tokenizer.model", "training.jsonl", "history.jsonl",
+        "generations.jsonl", "front.json", "front.svg", "state.json"})
+    EXPECT_TRUE(fs::is_regular_file(box_ / ("run/" + std::string(name)))) << name;
+  EXPECT_EQ(answer["run"], "run");
+  EXPECT_EQ(answer["evaluations"], 96);
+  EXPECT_EQ(parse(content(box_ / "run/state.json")),
+            (Json{{"phase", "finished"}, {"evaluations", 96}}));
+  const Json front = parse(content(box_ / "run/front.json"));
+  EXPECT_EQ(front["format"], "paretoformer.front.1");
+  for (const char* key : {"front", "evaluations", "hypervolume"})
+    EXPECT_EQ(front[key], answer[key]);
+  // Results do not depend on where and when.
+  EXPECT_EQ(content(box_ / "run/front.json").find(box_.path().string()), std::string::npos);
+
+  const std::vector<Json> candidates = history();
+  ASSERT_EQ(candidates.size(), 96u);
+  std::set<std::string> ids;
+  std::set<std::string> best;
+  for (const Json& a : candidates) {
+    ids.insert(a["id"].get<std::string>());
+    bool is_best = true;
+    for (const Json& b : candidates) is_best = is_best && !dominated(a, b);
+    if (is_best) best.insert(a.dump());
+    EXPECT_DOUBLE_EQ(a["objectives"]["perplexity"].get<double>(),
+                     std::exp(a["objectives"]["validation_loss"].get<double>()));
+  }
+  EXPECT_EQ(ids.size(), 96u);
+  std::set<std::string> members;
+  double previous = -1;
+  double area = 0;
+  const Json& reference = front["reference_point"];
+  double edp_bound = reference[1].get<double>();
+  for (const Json& member : front["front"]) {
+    members.insert(member.dump());
+    const double perplexity = member["objectives"]["perplexity"].get<double>();
+    EXPECT_GT(perplexity, previous);
+    previous = perplexity;
+    const double edp = member["objectives"]["edp"].get<double>();
+    if (perplexity < reference[0].get<double>() && edp < edp_bound) {
+      area += (reference[0].get<double>() - perplexity) * (edp_bound - edp);
+      edp_bound = edp;
+    }
+  }
+  EXPECT_EQ(members, best);
+  EXPECT_NEAR(front["hypervolume"].get<double>() / area, 1, 1e-12);
+  EXPECT_EQ(line_count(box_ / "run/generations.jsonl"), 8u);
+  EXPECT_EQ(line_count(box_ / "run/training.jsonl"), 160u);
+}
+
+TEST_F(Search, TextOutputNamesTheFilesAndProgressGoesToStandardError) {
+  const Result result = box_.run({"search", "config.json"});
+  ASSERT_EQ(result.status, 0);
+  EXPECT_THAT(result.out, HasSubstr("Front: run/front.json"));
+  EXPECT_THAT(result.out, HasSubstr("96 of 252 networks evaluated"));
+  EXPECT_THAT(result.err, HasSubstr("160/160"));
+  EXPECT_THAT(result.err, HasSubstr("96/96"));
+  EXPECT_EQ(result.err.find('\r'), std::string::npos);  // no terminal, no bar
+}
+
+TEST_F(Search, RandomSearchHasTheSameBudget) {
+  const Json answer = search({"--algorithm", "random", "--run", "a \"quoted\" folder"});
+  EXPECT_EQ(answer["evaluations"], 96);
+  EXPECT_EQ(answer["run"], "a \"quoted\" folder");
+  for (const std::string& line : lines(content(box_ / "a \"quoted\" folder/history.jsonl")))
+    EXPECT_TRUE(parse(line)["parents"].empty());
+}
+
+TEST_F(Search, LimitsHoldForTheWholeFront) {
+  const Json free = search();
+  const double limit = free["front"].back()["objectives"]["latency_cycles"].get<double>() * 2;
+  const Json bounded =
+      search({"--run", "bounded", "--set", "limits.latency=" + std::to_string(limit)});
+  ASSERT_FALSE(bounded["front"].empty());
+  for (const Json& member : bounded["front"])
+    EXPECT_LE(member["objectives"]["latency_cycles"].get<double>(), limit);
+}
+
+TEST_F(Search, TextFilesRelativeToTheConfiguration) {
+  // Text of the user's own, found from wherever the run is used.
+  std::string text;
+  for (int i = 0; i < 3000; ++i) text += "word" + std::to_string(i % 97) + (i % 9 ? " " : "\n");
+  Json config = tiny_config();
+  config["corpus"] = {
+      {"train", "texts/train.txt"}, {"validation", "texts/valid.txt"}, {"tokenizer", "bytes"}};
+  config["training"]["steps"] = 20;
+  fs::create_directories(box_ / "project/texts");
+  write(box_ / "project/texts/train.txt", text);
+  write(box_ / "project/texts/valid.txt", text.substr(0, 4000));
+  write(box_ / "project/config.json", config.dump());
+  ASSERT_EQ(box_.run({"search", "project/config.json", "--quiet"}).status, 0);
+  for (const char* same : {"project/config.json", "run"}) {
+    const Result resumed = box_.run({"search", same, "--quiet", "--resume"});
+    EXPECT_EQ(resumed.status, 0) << resumed.err;
+  }
+  const Result exported = box_.run({"export", "run", "--json"});
+  EXPECT_EQ(exported.status, 0) << exported.err;
+  EXPECT_FALSE(fs::exists(box_ / "run/tokenizer.model"));
+}
+
+TEST_F(Search, ExportEvaluateAndPredictAgreeWithTheHistory) {
+  const Json front = search()["front"];
+  const Result exported = box_.run({"export", "run", "--json"});
+  ASSERT_EQ(exported.status, 0) << exported.err;
+  EXPECT_EQ(parse(exported.out), (Json{{"folder", "run/export"}, {"networks", front.size()}}));
+  ASSERT_GE(front.size(), 2u);
+  for (const Json& member : front) {
+    const std::string stem = "run/export/" + member["id"].get<std::string>();
+    const Json file = parse(content(box_ / (stem + ".json")));
+    EXPECT_EQ(file["objectives"], member["objectives"]);
+    EXPECT_EQ(file["architecture"], member["architecture"]);
+    EXPECT_TRUE(fs::is_regular_file(box_ / (stem + ".safetensors")));
+  }
+  EXPECT_EQ(content(box_ / "run/export/front.json"), content(box_ / "run/front.json"));
+
+  for (const Json& member : {front.front(), front.back()}) {
+    const std::string stem = "run/export/" + member["id"].get<std::string>();
+    const Json& expected = member["objectives"];
+    const auto expect_same = [&](const Json& answer) {
+      EXPECT_EQ(answer["id"], member["id"]);
+      EXPECT_EQ(answer["validation_loss"], expected["validation_loss"]);
+      EXPECT_EQ(answer["perplexity"], expected["perplexity"]);
+      EXPECT_EQ(answer["cycles"], expected["latency_cycles"]);
+      EXPECT_EQ(answer["energy_pj"], expected["energy_pj"]);
+      EXPECT_EQ(answer["edp"], expected["edp"]);
+      EXPECT_EQ(answer["parameters"], expected["parameters"]);
+    };
+    const Result own =
+        box_.run({"evaluate", "run", stem + ".json", "--weights", stem + ".safetensors", "--json"});
+    ASSERT_EQ(own.status, 0) << own.err;
+    expect_same(parse(own.out));
+
+    const Json& network = member["architecture"];
+    write(box_ / "bare.json",
+          Json{{"model_width", network["model_width"]}, {"layers", network["layers"]}}.dump());
+    for (const std::string& file : {stem + ".json", std::string("bare.json")}) {
+      const Result slice = box_.run({"evaluate", "run", file, "--json", "--threads", "1"});
+      ASSERT_EQ(slice.status, 0) << slice.err;
+      expect_same(parse(slice.out));
+    }
+
+    const Result cost = box_.run({"predict", stem + ".json", "--hardware", "gemmini_transformer",
+                                  "--length", "32", "--breakdown", "--json"});
+    ASSERT_EQ(cost.status, 0) << cost.err;
+    const Json answer = parse(cost.out);
+    EXPECT_EQ(answer["cycles"].get<double>(), expected["latency_cycles"].get<double>());
+    EXPECT_EQ(answer["energy_pj"], expected["energy_pj"]);
+    std::int64_t cycles = 0;
+    double energy = 0;
+    for (const Json& op : answer["operators"]) {
+      cycles += op["cycles"].get<std::int64_t>();
+      energy += op["energy_pj"].get<double>();
+    }
+    EXPECT_EQ(answer["cycles"], cycles);
+    EXPECT_NEAR(answer["energy_pj"].get<double>() / energy, 1, 1e-12);
+  }
+  const Result wrong =
+      box_.run({"evaluate", "run", "run/export/" + front[0]["id"].get<std::string>() + ".json",
+                "--weights", "run/export/" + front[1]["id"].get<std::string>() + ".safetensors"});
+  EXPECT_EQ(wrong.status, 2);
+  EXPECT_THAT(wrong.err, HasSubstr("holds the weights of"));
+}
+
+TEST_F(Search, ValidateWritesNothing) {
+  const std::vector<std::string> before = box_.files();
+  const Result text = box_.run({"validate", "config.json"});
+  EXPECT_EQ(text.status, 0) << text.err;
+  EXPECT_THAT(text.out, HasSubstr("The configuration is valid."));
+  const Result json = box_.run({"validate", "config.json", "--json", "--set", "seed=5"});
+  ASSERT_EQ(json.status, 0) << json.err;
+  const Json answer = parse(json.out);
+  EXPECT_EQ(answer["networks"], 252);
+  EXPECT_EQ(answer["vocabulary"], 330);
+  EXPECT_EQ(answer["config"]["seed"], 5);
+  EXPECT_EQ(box_.files(), before);
+}
+
+}  // namespace
+}  // namespace paretoformer::integration

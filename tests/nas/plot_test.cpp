@@ -1,0 +1,92 @@
+#include "nas/plot.hpp"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <regex>
+
+#include "support/random.hpp"
+
+namespace paretoformer {
+namespace {
+
+// `count` candidates with random objectives; costs spread over `decades`.
+Archive archive_of(int count, double decades, std::vector<Objective> objectives) {
+  Archive archive(std::move(objectives));
+  Random random(1);
+  for (int i = 0; i < count; ++i) {
+    Candidate c;
+    c.architecture = {16 * (i + 1), 16, 0, {{1, 32}}};
+    c.id = architecture_id(c.architecture);
+    c.generation = i / 10;
+    c.objectives.validation_loss = 1 + random.uniform();
+    c.objectives.perplexity = std::exp(c.objectives.validation_loss);
+    c.objectives.latency_cycles = 1e5 * std::pow(10.0, decades * random.uniform());
+    c.objectives.energy_pj = 1e6;
+    c.objectives.parameters = 1000 + i;
+    archive.add(std::move(c));
+  }
+  return archive;
+}
+
+std::size_t count_of(const std::string& text, const std::string& part) {
+  std::size_t count = 0;
+  for (std::size_t at = 0; (at = text.find(part, at)) != std::string::npos; at += part.size())
+    ++count;
+  return count;
+}
+
+// Tags are closed in the order in which they were opened, and all characters are escaped.
+void expect_well_formed(const std::string& svg) {
+  static const std::regex tag(R"re(<(/?)([a-z]+)((?: [a-zA-Z0-9:-]+="[^"<&]*")*)(/?)>)re");
+  static const std::regex character_data(R"re(([^<>&]|&(amp|lt|gt);)*)re");
+  std::vector<std::string> open;
+  std::string::const_iterator at = svg.begin();
+  for (std::smatch match; std::regex_search(at, svg.end(), match, tag); at = match.suffix().first) {
+    EXPECT_TRUE(std::regex_match(match.prefix().str(), character_data)) << match.prefix();
+    if (match[1].length() > 0) {
+      ASSERT_FALSE(open.empty());
+      EXPECT_EQ(open.back(), match[2]);
+      open.pop_back();
+    } else if (match[4].length() == 0) {
+      open.push_back(match[2]);
+    }
+  }
+  EXPECT_EQ(std::string(at, svg.end()), "\n");
+  EXPECT_TRUE(open.empty());
+  EXPECT_EQ(svg.find("nan"), std::string::npos);
+  EXPECT_EQ(svg.find("inf\""), std::string::npos);
+}
+
+TEST(FrontSvg, ARedDotPerMemberABlueOnePerCandidate) {
+  for (double decades : {0.1, 1.0, 3.0}) {
+    const Archive archive = archive_of(50, decades, {Objective::kPerplexity, Objective::kLatency});
+    const std::string svg = front_svg(archive, "title");
+    expect_well_formed(svg);
+    EXPECT_EQ(count_of(svg, "fill=\"#c8442c\""), archive.front().size());
+    EXPECT_EQ(count_of(svg, "<title>"), archive.front().size());
+    EXPECT_EQ(count_of(svg, "fill=\"#5b7fa6\""), 50u);
+    EXPECT_EQ(count_of(svg, "<polyline"), 1u);
+  }
+}
+
+TEST(FrontSvg, TitlesAreEscaped) {
+  const std::string svg =
+      front_svg(archive_of(5, 1, {Objective::kPerplexity, Objective::kEdp}), "a<b> & \"c\"");
+  expect_well_formed(svg);
+  EXPECT_NE(svg.find("a&lt;b&gt; &amp; \"c\""), std::string::npos);
+}
+
+TEST(FrontSvg, OneCandidateEqualCostsAndThreeObjectives) {
+  expect_well_formed(front_svg(archive_of(1, 1, {Objective::kPerplexity, Objective::kEdp}), ""));
+  expect_well_formed(front_svg(archive_of(9, 0, {Objective::kPerplexity, Objective::kEdp}), ""));
+  const Archive three =
+      archive_of(30, 1, {Objective::kPerplexity, Objective::kLatency, Objective::kParameters});
+  const std::string svg = front_svg(three, "");
+  expect_well_formed(svg);
+  EXPECT_EQ(count_of(svg, "fill=\"#c8442c\""), three.front().size());
+  EXPECT_EQ(count_of(svg, "<polyline"), 0u);
+}
+
+}  // namespace
+}  // namespace paretoformer

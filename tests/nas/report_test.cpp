@@ -1,0 +1,91 @@
+#include "nas/report.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "nas/search.hpp"
+#include "supernet/network_file.hpp"
+#include "support/files.hpp"
+#include "support/hash.hpp"
+#include "tests/nas/tiny_run.hpp"
+
+namespace paretoformer {
+namespace {
+
+using ::testing::HasSubstr;
+namespace fs = std::filesystem;
+
+class ReportTest : public ::testing::Test {
+ protected:
+  TemporaryFolder box_;
+  RunConfig config_ = tiny_config(box_ / "run");
+  TinyRun run_{config_};
+  CandidateEvaluator evaluator_{run_.proxy, config_.hardware, config_.workload};
+  Archive archive_ = run_search(run_.folder, run_.proxy, evaluator_, {});
+};
+
+TEST_F(ReportTest, FrontJsonReadsBackAndDoesNotSayWhereItWasMade) {
+  const Json json = front_json(run_.folder, run_.proxy, archive_);
+  EXPECT_EQ(json["format"], "paretoformer.front.1");
+  EXPECT_EQ(json["evaluations"], archive_.size());
+  EXPECT_EQ(json["hypervolume"], archive_.hypervolume(reference_point(archive_)));
+  EXPECT_EQ(json["provenance"]["config_hash"], hex(config_hash(config_)));
+  ASSERT_EQ(json["front"].size(), archive_.front().size());
+  for (std::size_t i = 0; i < archive_.front().size(); ++i)
+    EXPECT_EQ(candidate_from_json(JsonNode(json["front"][i], "front.json")),
+              archive_.candidates()[archive_.front()[i]]);
+  EXPECT_EQ(json.dump().find(box_ / ""), std::string::npos);
+}
+
+TEST_F(ReportTest, ExportedNetworksScoreWhatTheirSliceScored) {
+  const fs::path folder = box_ / "out/export";
+  EXPECT_EQ(export_front(run_.folder, run_.proxy, archive_, folder), archive_.front().size());
+  for (std::size_t index : archive_.front()) {
+    const Candidate& candidate = archive_.candidates()[index];
+    const StandaloneNetwork alone = load_network(folder / (hex(candidate.id) + ".safetensors"));
+    EXPECT_EQ(alone.layout.largest(), candidate.architecture);
+    Evaluator own(alone.layout, alone.parameters, run_.proxy.corpus().validation,
+                  run_.proxy.context(), config_.validation_sequences);
+    EXPECT_EQ(own.losses(std::span(&candidate.architecture, 1))[0],
+              candidate.objectives.validation_loss);
+    const Json json = read_json(folder / (hex(candidate.id) + ".json"));
+    EXPECT_EQ(json["objectives"], to_json(candidate.objectives));
+    EXPECT_EQ(json["weights"], hex(candidate.id) + ".safetensors");
+  }
+  EXPECT_FALSE(fs::exists(folder / "tokenizer.model"));  // bytes need none
+}
+
+TEST_F(ReportTest, TheTableHasALinePerMemberBestPerplexityFirst) {
+  const Objectives largest = evaluator_.evaluate(std::vector{run_.proxy.space().largest()})[0];
+  const std::string table = front_table(archive_, largest);
+  std::size_t previous = 0;
+  // The front is ordered by perplexity, its first objective.
+  for (std::size_t index : archive_.front()) {
+    const std::size_t at = table.find(hex(archive_.candidates()[index].id));
+    ASSERT_NE(at, std::string::npos);
+    EXPECT_GT(at, previous);
+    previous = at;
+  }
+  EXPECT_EQ(static_cast<std::size_t>(std::count(table.begin(), table.end(), '\n')),
+            archive_.front().size() + 2);
+}
+
+TEST(SeparationSummary, SaysSoWhenItCannotBeMeasured) {
+  EXPECT_THAT(separation_summary({32, 20, 0.5, 0.1}), HasSubstr("5.0 times"));
+  EXPECT_THAT(separation_summary({32, 20, 0.5, std::nan("")}), HasSubstr("unknown"));
+  EXPECT_THAT(separation_summary({32, 20, 0, 0}), HasSubstr("unknown"));
+}
+
+TEST_F(ReportTest, TheBreakdownHasALinePerOperator) {
+  const auto operators = evaluator_.predictor().breakdown(run_.proxy.space().largest());
+  const std::string table = breakdown_table(operators);
+  EXPECT_EQ(static_cast<std::size_t>(std::count(table.begin(), table.end(), '\n')),
+            operators.size() + 1);
+  for (const OperatorPrediction& p : operators) EXPECT_THAT(table, HasSubstr(describe(p.op)));
+}
+
+}  // namespace
+}  // namespace paretoformer

@@ -1,0 +1,185 @@
+#include "nas/search.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+#include <set>
+
+#include "nas/report.hpp"
+#include "support/error.hpp"
+#include "support/files.hpp"
+#include "tests/nas/tiny_run.hpp"
+
+namespace paretoformer {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+namespace fs = std::filesystem;
+
+class SearchTest : public ::testing::Test {
+ protected:
+  Archive search(const SearchHooks& hooks = {}) {
+    return run_search(run_.folder, run_.proxy, evaluator_, hooks);
+  }
+  std::string history() { return read_file(run_.folder.history()); }
+
+  TemporaryFolder box_;
+  RunConfig config_ = tiny_config(box_ / "run");
+  TinyRun run_{config_};
+  CandidateEvaluator evaluator_{run_.proxy, config_.hardware, config_.workload};
+};
+
+TEST_F(SearchTest, HistoryIsTheArchiveInOrderOfEvaluation) {
+  std::vector<std::size_t> counts;
+  std::vector<GenerationRecord> records;
+  SearchHooks hooks;
+  hooks.on_evaluations = [&](std::size_t count, const Archive& archive) {
+    EXPECT_EQ(archive.size(), count);
+    EXPECT_EQ(load_archive(run_.folder, run_.proxy.space()).size(), count);
+    counts.push_back(count);
+  };
+  hooks.on_generation = [&](const GenerationRecord& record) { records.push_back(record); };
+  const Archive archive = search(hooks);
+  EXPECT_EQ(archive.size(), 60u);
+  EXPECT_TRUE(std::is_sorted(counts.begin(), counts.end()));
+  const Archive loaded = load_archive(run_.folder, run_.proxy.space());
+  EXPECT_EQ(loaded.candidates(), archive.candidates());
+  std::set<std::uint64_t> ids;
+  int generation = 0;
+  for (const Candidate& candidate : archive.candidates()) {
+    EXPECT_TRUE(ids.insert(candidate.id).second);
+    EXPECT_GE(candidate.generation, generation);
+    generation = candidate.generation;
+    EXPECT_TRUE(run_.proxy.space().contains(candidate.architecture));
+    for (std::uint64_t parent : candidate.parents)
+      EXPECT_LT(archive.find(parent)->generation, candidate.generation);
+  }
+  ASSERT_EQ(records.size(), 5u);
+  for (std::size_t i = 0; i < records.size(); ++i) {
+    EXPECT_EQ(records[i].generation, static_cast<int>(i));
+    EXPECT_EQ(records[i].evaluations, 12 * (i + 1));
+    EXPECT_GE(records[i].hypervolume, i > 0 ? records[i - 1].hypervolume : 0);
+  }
+  EXPECT_EQ(records.back().front, archive.front().size());
+}
+
+TEST_F(SearchTest, AHistoryCutAnywhereGrowsBackToTheSameBytes) {
+  const Archive whole = search();
+  const std::string bytes = history();
+  const std::string generations = read_file(run_.folder.generations());
+  const std::string front = to_text(front_json(run_.folder, run_.proxy, whole));
+  const std::size_t third_line = bytes.find('\n', bytes.find('\n') + 1) + 1;
+  for (std::size_t cut : {std::size_t{0}, std::size_t{1}, third_line - 1, third_line,
+                          third_line + 1, bytes.size() / 2, bytes.size() - 1, bytes.size()}) {
+    SCOPED_TRACE(cut);
+    write_file_atomic(run_.folder.history(), bytes.substr(0, cut));
+    fs::remove(run_.folder.generations());
+    const Archive resumed = search();
+    EXPECT_TRUE(history() == bytes);
+    EXPECT_EQ(read_file(run_.folder.generations()), generations);
+    EXPECT_EQ(to_text(front_json(run_.folder, run_.proxy, resumed)), front);
+  }
+}
+
+TEST_F(SearchTest, StoppedWhenAskedAndContinued) {
+  search();
+  const std::string bytes = history();
+  fs::remove(run_.folder.history());
+  int asked = 0;
+  SearchHooks hooks;
+  hooks.stop = [&asked] { return ++asked == 5; };
+  EXPECT_THROW(search(hooks), Interrupted);
+  EXPECT_GT(history().size(), 0u);
+  EXPECT_LT(history().size(), bytes.size());
+  search();
+  EXPECT_TRUE(history() == bytes);
+}
+
+TEST_F(SearchTest, ADamagedHistoryIsRefusedNamingTheLine) {
+  Candidate foreign = search().candidates()[0];
+  const std::string bytes = history();
+  const std::size_t second = bytes.find('\n') + 1;
+  const std::string first_line = bytes.substr(0, second);
+  const auto error = [&](const std::string& text) -> std::string {
+    write_file_atomic(run_.folder.history(), text);
+    try {
+      search();
+    } catch (const InputError& error) {
+      return error.what();
+    }
+    return "no InputError";
+  };
+  EXPECT_THAT(error(first_line + "{\n" + bytes.substr(second)), HasSubstr("history.jsonl:2:"));
+  EXPECT_THAT(error(first_line + first_line),
+              AllOf(HasSubstr("history.jsonl:2:"), HasSubstr("appears a second time")));
+  foreign.architecture.model_width = 40;
+  foreign.id = architecture_id(foreign.architecture);
+  EXPECT_THAT(error(to_json(foreign).dump() + "\n"),
+              AllOf(HasSubstr("history.jsonl:1:"), HasSubstr("model_width 40 is not a choice")));
+}
+
+TEST_F(SearchTest, TheReferenceIsTheWorstOfGenerationZero) {
+  const Archive archive = search();
+  const Point reference = reference_point(archive);
+  Point worst{0, 0};
+  for (std::size_t i = 0; i < 12; ++i) {
+    const Point point = archive.point(archive.candidates()[i]);
+    for (std::size_t k = 0; k < 2; ++k) worst[k] = std::max(worst[k], point[k]);
+  }
+  EXPECT_EQ(reference, (Point{1.1 * worst[0], 1.1 * worst[1]}));
+}
+
+TEST_F(SearchTest, AnExhaustedSpaceEndsTheSearch) {
+  RunConfig config = config_;
+  config.run = box_ / "exhausted";
+  config.search.population = 100;
+  TinyRun run(config);
+  CandidateEvaluator evaluator(run.proxy, config.hardware, config.workload);
+  EXPECT_EQ(run_search(run.folder, run.proxy, evaluator, {}).size(), 252u);
+}
+
+TEST_F(SearchTest, InfeasibleLimitsAreExplainedByTheSmallestNetwork) {
+  const SearchSpace& space = run_.proxy.space();
+  const Objectives smallest =
+      cost_of(space.smallest(), evaluator_.predictor(), config_.training.context);
+  for (Objective objective :
+       {Objective::kLatency, Objective::kEnergy, Objective::kEdp, Objective::kParameters}) {
+    RunConfig config = config_;
+    config.limits = {{objective, value(smallest, objective)}};
+    EXPECT_NO_THROW(require_feasible(config, space, evaluator_.predictor()));
+    config.limits[0].maximum *= 0.999;
+    try {
+      require_feasible(config, space, evaluator_.predictor());
+      ADD_FAILURE() << name_of(objective);
+    } catch (const InputError& error) {
+      char needed[32];
+      std::snprintf(needed, sizeof needed, "%.6g", value(smallest, objective));
+      EXPECT_THAT(error.what(), AllOf(HasSubstr(name_of(objective) + " <= "), HasSubstr(needed),
+                                      HasSubstr(describe(space.smallest()))));
+    }
+  }
+  // No network of the space is cheaper than the smallest in anything.
+  space.enumerate([&](const Architecture& network) {
+    const Objectives cost = cost_of(network, evaluator_.predictor(), config_.training.context);
+    for (Objective objective :
+         {Objective::kLatency, Objective::kEnergy, Objective::kEdp, Objective::kParameters})
+      EXPECT_GE(value(cost, objective), value(smallest, objective)) << describe(network);
+    return true;
+  });
+}
+
+TEST_F(SearchTest, EvaluationDoesNotDependOnTheCompany) {
+  const std::vector<Architecture> networks{run_.proxy.space().largest(),
+                                           run_.proxy.space().smallest()};
+  const std::vector<Objectives> both = evaluator_.evaluate(networks);
+  EXPECT_EQ(evaluator_.evaluate(std::span(networks).subspan(1))[0], both[1]);
+  EXPECT_EQ(both[0].perplexity, std::exp(both[0].validation_loss));
+  EXPECT_EQ(both[0].parameters, parameter_count(networks[0], config_.training.context));
+}
+
+}  // namespace
+}  // namespace paretoformer

@@ -1,0 +1,65 @@
+// A run small enough for unit tests: 252 networks, bytes for tokens, weights trained in a moment.
+#pragma once
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <string>
+
+#include "nas/config.hpp"
+#include "nas/proxy_task.hpp"
+#include "nas/run_folder.hpp"
+
+namespace paretoformer {
+
+class TemporaryFolder {
+ public:
+  TemporaryFolder() {
+    std::string name = (std::filesystem::temp_directory_path() / "paretoformer-XXXXXX").string();
+    if (::mkdtemp(name.data()) == nullptr) throw std::runtime_error("no temporary folder");
+    path_ = name;
+  }
+  ~TemporaryFolder() {
+    std::error_code ignored;
+    std::filesystem::remove_all(path_, ignored);
+  }
+  TemporaryFolder(const TemporaryFolder&) = delete;
+  TemporaryFolder& operator=(const TemporaryFolder&) = delete;
+
+  std::filesystem::path operator/(const std::string& name) const { return path_ / name; }
+
+ private:
+  std::filesystem::path path_;
+};
+
+inline RunConfig tiny_config(const std::filesystem::path& run) {
+  const Json json{
+      {"search_space",
+       {{"name", "tiny"},
+        {"head_width", 16},
+        {"depth", {1, 2, 3}},
+        {"model_width", {16, 32, 48}},
+        {"heads", {1, 2}},
+        {"ffn_width", {32, 64}}}},
+      {"corpus", {{"train_bytes", 20000}, {"validation_bytes", 2000}, {"tokenizer", "bytes"}}},
+      {"training", {{"steps", 12}, {"batch", 4}, {"context", 32}}},
+      {"search", {{"population", 12}, {"generations", 5}}},
+      {"validation_sequences", 8},
+      {"run", run.string()}};
+  return run_config_from_json(JsonNode(json, "tiny"), "");
+}
+
+// A new run folder with a trained supernet.
+struct TinyRun {
+  explicit TinyRun(const RunConfig& config)
+      : folder(RunFolder::open(config, false)), proxy(config, {}) {
+    folder.keep();
+    proxy.train(folder, {}, {});
+  }
+
+  RunFolder folder;
+  ProxyTask proxy;
+};
+
+}  // namespace paretoformer
