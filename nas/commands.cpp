@@ -149,7 +149,7 @@ void search_command(const RunOptions& options, const CommonOptions& common) {
   RunFolder run = RunFolder::open(config, options.resume);
   ProxyTask proxy(run.config(), run.cache());
   CandidateEvaluator evaluator(proxy, run.config().hardware, run.config().workload);
-  require_feasible(run.config(), proxy.space(), evaluator.predictor());
+  require_feasible(run.config(), proxy, evaluator.predictor());
   run.keep();
   write_state(run, "training", 0);
   prepare_and_train(run, proxy, common);
@@ -207,7 +207,7 @@ void train_command(const RunOptions& options, const CommonOptions& common) {
       RunFolder::open(load_run_config(options.config, options.overrides), options.resume);
   ProxyTask proxy(run.config(), run.cache());
   CandidateEvaluator evaluator(proxy, run.config().hardware, run.config().workload);
-  require_feasible(run.config(), proxy.space(), evaluator.predictor());
+  require_feasible(run.config(), proxy, evaluator.predictor());
   run.keep();
   write_state(run, "training", 0);
   prepare_and_train(run, proxy, common);
@@ -227,7 +227,7 @@ void validate_command(const RunOptions& options, const CommonOptions& common) {
   const RunConfig config = load_run_config(options.config, options.overrides);
   const ProxyTask proxy(config, {});
   const LatencyPredictor predictor(config.hardware, config.workload);
-  require_feasible(config, proxy.space(), predictor);
+  require_feasible(config, proxy, predictor);
   const HardwareCost low = predictor.predict(proxy.space().smallest());
   const HardwareCost high = predictor.predict(proxy.space().largest());
   if (common.json)

@@ -65,17 +65,24 @@ std::vector<Objectives> CandidateEvaluator::evaluate(std::span<const Architectur
   return results;
 }
 
-void require_feasible(const RunConfig& config, const SearchSpace& space,
+void require_feasible(const RunConfig& config, const ProxyTask& proxy,
                       const LatencyPredictor& predictor) {
   // Every gene adds work and weights, so the smallest network has the lowest cost of all.
-  const Objectives smallest = cost_of(space.smallest(), predictor, config.training.context);
+  const Architecture network = proxy.space().smallest();
+  const Objectives smallest = cost_of(network, predictor, config.training.context);
   for (const Limit& limit : config.limits) {
-    if (limit.objective == Objective::kPerplexity) continue;  // known only after training
+    const std::string unmet = "no network of the space meets the limit " +
+                              name_of(limit.objective) + " <= " + shown(limit.maximum) + ": ";
+    if (limit.objective == Objective::kPerplexity) {
+      // What a network reaches is known only after training; what none can reach is known now.
+      const double lowest = proxy.corpus().oracle_perplexity.value_or(1.0);
+      if (limit.maximum < lowest)
+        throw InputError(unmet + "no model of this text is below " + shown(lowest));
+      continue;
+    }
     const double needed = value(smallest, limit.objective);
     if (needed > limit.maximum)
-      throw InputError("no network of the space meets the limit " + name_of(limit.objective) +
-                       " <= " + shown(limit.maximum) + ": the smallest, " +
-                       describe(space.smallest()) + ", needs " + shown(needed));
+      throw InputError(unmet + "the smallest, " + describe(network) + ", needs " + shown(needed));
   }
 }
 

@@ -44,8 +44,9 @@ struct SearchHooks {
 };
 
 // Throws InputError when a limit on latency, energy, EDP or parameters is below what the smallest
-// network of the space needs, and names that.
-void require_feasible(const RunConfig& config, const SearchSpace& space,
+// network of the space needs, and names that; and when one on perplexity is below that of the text's
+// own source.
+void require_feasible(const RunConfig& config, const ProxyTask& proxy,
                       const LatencyPredictor& predictor);
 
 // Candidates in a run folder, in the order of evaluation.

@@ -150,10 +150,10 @@ TEST_F(SearchTest, InfeasibleLimitsAreExplainedByTheSmallestNetwork) {
        {Objective::kLatency, Objective::kEnergy, Objective::kEdp, Objective::kParameters}) {
     RunConfig config = config_;
     config.limits = {{objective, value(smallest, objective)}};
-    EXPECT_NO_THROW(require_feasible(config, space, evaluator_.predictor()));
+    EXPECT_NO_THROW(require_feasible(config, run_.proxy, evaluator_.predictor()));
     config.limits[0].maximum *= 0.999;
     try {
-      require_feasible(config, space, evaluator_.predictor());
+      require_feasible(config, run_.proxy, evaluator_.predictor());
       ADD_FAILURE() << name_of(objective);
     } catch (const InputError& error) {
       char needed[32];
@@ -170,6 +170,16 @@ TEST_F(SearchTest, InfeasibleLimitsAreExplainedByTheSmallestNetwork) {
       EXPECT_GE(value(cost, objective), value(smallest, objective)) << describe(network);
     return true;
   });
+}
+
+TEST_F(SearchTest, APerplexityBelowThatOfTheSourceIsInfeasible) {
+  RunConfig config = config_;
+  ASSERT_TRUE(run_.proxy.corpus().oracle_perplexity.has_value());
+  const double source = *run_.proxy.corpus().oracle_perplexity;
+  config.limits = {{Objective::kPerplexity, source}};
+  EXPECT_NO_THROW(require_feasible(config, run_.proxy, evaluator_.predictor()));
+  config.limits = {{Objective::kPerplexity, 0.999 * source}};
+  EXPECT_THROW(require_feasible(config, run_.proxy, evaluator_.predictor()), InputError);
 }
 
 TEST_F(SearchTest, EvaluationDoesNotDependOnTheCompany) {
