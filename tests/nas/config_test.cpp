@@ -60,7 +60,7 @@ TEST(RunConfigJson, EveryKeyRoundTrips) {
       "quickstart",
       {"limits.energy=1e9", "objectives=[\"perplexity\",\"latency\",\"energy\"]",
        "workload.mode=decode", "workload.sequence_length=77", "search.algorithm=random", "seed=9",
-       "training.distillation=false", "validation_sequences=3", "run=elsewhere"}));
+       "training.distillation=0.25", "validation_sequences=3", "run=elsewhere"}));
   EXPECT_EQ(to_json(parse(json)), json);
   EXPECT_EQ(json["workload"], (Json{{"sequence_length", 77}, {"mode", "decode"}}));
   EXPECT_EQ(json["limits"]["energy"], 1e9);
@@ -140,7 +140,7 @@ TEST(ConfigHash, IgnoresFolderAndCheckpointsAndNothingElse) {
   for (const char* same : {"run=elsewhere", "training.checkpoint_seconds=1"})
     EXPECT_EQ(hashes(same), base) << same;
   for (const char* both : {"seed=2", "training.steps=5", "training.learning_rate=0.001",
-                           "training.distillation=false", "search_space=survey"}) {
+                           "training.distillation=0.25", "search_space=survey"}) {
     EXPECT_NE(hashes(both).first, base.first) << both;
     EXPECT_NE(hashes(both).second, base.second) << both;
   }
