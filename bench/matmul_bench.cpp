@@ -30,7 +30,7 @@ struct Shape {
 };
 
 constexpr Shape kShapes[] = {
-    {Kind::kNT, 256, 384, 128, "forward, quickstart"},
+    {Kind::kNT, 256, 384, 128, "forward"},
     {Kind::kNN, 256, 128, 384, "backward"},
     {Kind::kNT, 256, 512, 128, "forward, FFN"},
     {Kind::kTN, 512, 128, 1024, "weight gradient"},
