@@ -24,5 +24,6 @@ configure_package_config_file(cmake/ParetoformerConfig.cmake.in
   ${PROJECT_BINARY_DIR}/ParetoformerConfig.cmake INSTALL_DESTINATION ${package_dir})
 write_basic_package_version_file(${PROJECT_BINARY_DIR}/ParetoformerConfigVersion.cmake
   COMPATIBILITY SameMinorVersion)
-install(FILES ${PROJECT_BINARY_DIR}/ParetoformerConfig.cmake
+install(FILES cmake/FindSentencePiece.cmake
+              ${PROJECT_BINARY_DIR}/ParetoformerConfig.cmake
               ${PROJECT_BINARY_DIR}/ParetoformerConfigVersion.cmake DESTINATION ${package_dir})

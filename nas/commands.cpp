@@ -97,11 +97,9 @@ Extremes evaluate_extremes(const ProxyTask& proxy, CandidateEvaluator& evaluator
 }
 
 Json to_json(const Separation& s) {
-  return Json{{"model_width", s.model_width},
-              {"networks", s.networks},
-              {"spread", s.spread},
-              {"subset_change", s.subset_change},
-              {"ratio", s.ratio()}};
+  return Json{
+      {"model_width", s.model_width},     {"networks", s.networks},           {"spread", s.spread},
+      {"shared_change", s.shared_change}, {"subset_change", s.subset_change}, {"ratio", s.ratio()}};
 }
 
 Json perplexities(const ProxyTask& proxy, const Extremes& extremes) {

@@ -13,19 +13,16 @@ namespace {
 
 constexpr std::uint64_t kSeparationStream = 20;
 
-double standard_deviation(const std::vector<double>& values) {
-  const double count = static_cast<double>(values.size());
-  const double mean = std::accumulate(values.begin(), values.end(), 0.0) / count;
-  double squares = 0;
-  for (double value : values) squares += (value - mean) * (value - mean);
-  return std::sqrt(squares / (count - 1));
+double mean(std::span<const double> values) {
+  return std::accumulate(values.begin(), values.end(), 0.0) / static_cast<double>(values.size());
 }
 
-double mean_of(const std::vector<double>& values, std::size_t first, std::size_t step) {
-  double sum = 0;
-  int count = 0;
-  for (std::size_t i = first; i < values.size(); i += step, ++count) sum += values[i];
-  return sum / count;
+double standard_deviation(const std::vector<double>& values) {
+  const double count = static_cast<double>(values.size());
+  const double center = mean(values);
+  double squares = 0;
+  for (double value : values) squares += (value - center) * (value - center);
+  return std::sqrt(squares / (count - 1));
 }
 
 }  // namespace
@@ -67,7 +64,7 @@ Evaluator& ProxyTask::evaluator() {
   return *evaluator_;
 }
 
-Separation measure_separation(ProxyTask& proxy, int networks, std::uint64_t seed) {
+Separation measure_separation(const ProxyTask& proxy, int networks, std::uint64_t seed) {
   const std::vector<int>& widths = proxy.space().model_widths();
   Separation result;
   result.model_width = widths[widths.size() / 2];
@@ -78,13 +75,17 @@ Separation measure_separation(ProxyTask& proxy, int networks, std::uint64_t seed
     sample.push_back(proxy.space().sample(random));
     sample.back().model_width = result.model_width;
   }
+  Evaluator both(proxy.layout(), proxy.weights(), proxy.corpus().validation, proxy.context(),
+                 2 * proxy.validation_sequences());
   std::vector<double> losses;
   std::vector<double> changes;
-  for (const std::vector<double>& sequences : proxy.evaluator().sequence_losses(sample)) {
-    losses.push_back(mean_of(sequences, 0, 1));
-    changes.push_back(mean_of(sequences, 0, 2) - mean_of(sequences, 1, 2));
+  for (const std::vector<double>& sequences : both.sequence_losses(sample)) {
+    const std::span<const double> all(sequences);
+    losses.push_back(mean(all.first(all.size() / 2)));
+    changes.push_back(mean(all.subspan(all.size() / 2)) - losses.back());
   }
   result.spread = standard_deviation(losses);
+  result.shared_change = mean(changes);
   result.subset_change = standard_deviation(changes);
   return result;
 }

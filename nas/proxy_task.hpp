@@ -40,6 +40,8 @@ class ProxyTask {
 
   // Evaluates on the validation text. Needs weights.
   Evaluator& evaluator();
+  // At most so many sequences score a candidate; 0: all.
+  int validation_sequences() const { return validation_sequences_; }
 
  private:
   int context_;
@@ -57,14 +59,17 @@ class ProxyTask {
 struct Separation {
   int model_width = 0;
   int networks = 0;
-  double spread = 0;         // standard deviation of their losses
-  double subset_change = 0;  // of the change of those losses, less its mean, when half of the
-                             // validation sequences is replaced by the other half
+  double spread = 0;  // standard deviation of their losses on the validation sequences
+  // Another subset of the text moves all losses together, which changes no ranking, and each a
+  // little on its own, which does:
+  double shared_change = 0;  // mean of the changes
+  double subset_change = 0;  // their standard deviation
   double ratio() const { return spread / subset_change; }
 };
 
-// `networks` random ones of the middle model width. All are scored on the same tokens, so a change
-// that they share moves no ranking and is left out.
-Separation measure_separation(ProxyTask& proxy, int networks, std::uint64_t seed);
+// `networks` random ones of the middle model width. The other subset is as many sequences further
+// on in the validation text; where there are not enough, two halves are compared. Needs weights and
+// two sequences (otherwise the changes are NaN).
+Separation measure_separation(const ProxyTask& proxy, int networks, std::uint64_t seed);
 
 }  // namespace paretoformer

@@ -88,9 +88,9 @@ std::string separation_summary(const Separation& s) {
   if (!std::isfinite(s.ratio()))
     return "separation: unknown; it takes two validation sequences, and networks that differ\n";
   return format(
-      "separation: the losses of %d random networks of width %d spread by %.4f, another validation "
-      "subset changes their differences by %.4f: %.1f times (the search needs at least 5)\n",
-      s.networks, s.model_width, s.spread, s.subset_change, s.ratio());
+      "separation: the losses of %d random networks of width %d spread by %.4f; another validation "
+      "subset moves all by %+.4f and each by %.4f more or less: %.1f times (a search needs 5)\n",
+      s.networks, s.model_width, s.spread, s.shared_change, s.subset_change, s.ratio());
 }
 
 std::string breakdown_table(const std::vector<OperatorPrediction>& operators) {

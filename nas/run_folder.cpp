@@ -23,7 +23,7 @@ std::string difference(const Json& now, const Json& then, const std::string& pat
   if (now.is_object() && then.is_object()) {
     for (const auto& item : now.items()) {
       if (!then.contains(item.key())) return path + "/" + item.key() + ": is new";
-      const std::string inner = difference(item.value(), then[item.key()], path + "/" + item.key());
+      std::string inner = difference(item.value(), then[item.key()], path + "/" + item.key());
       if (!inner.empty()) return inner;
     }
     for (const auto& item : then.items())

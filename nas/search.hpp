@@ -44,8 +44,8 @@ struct SearchHooks {
 };
 
 // Throws InputError when a limit on latency, energy, EDP or parameters is below what the smallest
-// network of the space needs, and names that; and when one on perplexity is below that of the text's
-// own source.
+// network of the space needs, and names that; and when one on perplexity is below that of the
+// text's own source.
 void require_feasible(const RunConfig& config, const ProxyTask& proxy,
                       const LatencyPredictor& predictor);
 

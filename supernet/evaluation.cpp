@@ -1,10 +1,9 @@
 #include "supernet/evaluation.hpp"
 
-#include <oneapi/tbb/parallel_for.h>
-
 #include <algorithm>
 #include <numeric>
 
+#include "supernet/parallel.hpp"
 #include "support/error.hpp"
 
 namespace paretoformer {
@@ -33,7 +32,7 @@ std::vector<std::vector<double>> Evaluator::sequence_losses(
   std::vector<std::vector<double>> result(
       networks.size(), std::vector<double>(static_cast<std::size_t>(sequences())));
   const std::size_t count = networks.size() * static_cast<std::size_t>(chunks);
-  tbb::parallel_for(std::size_t{0}, count, [&](std::size_t index) {
+  parallel_tasks(count, [&](std::size_t index) {
     const std::size_t network = index / static_cast<std::size_t>(chunks);
     const int first = static_cast<int>(index % static_cast<std::size_t>(chunks)) * per_task;
     const std::ptrdiff_t row = static_cast<std::ptrdiff_t>(first) * context_;

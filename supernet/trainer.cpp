@@ -1,12 +1,11 @@
 #include "supernet/trainer.hpp"
 
-#include <oneapi/tbb/parallel_for.h>
-
 #include <algorithm>
 #include <cmath>
 #include <numbers>
 
 #include "supernet/kernels.hpp"
+#include "supernet/parallel.hpp"
 #include "support/error.hpp"
 #include "support/random.hpp"
 
@@ -17,12 +16,6 @@ constexpr std::uint64_t kBatchStream = 2;
 constexpr std::uint64_t kSandwichStream = 3;
 constexpr double kAdamEpsilon = 1e-8;
 constexpr std::size_t kParameterBlock = 16384;
-
-// One task per index, whatever the number of threads.
-template <class Body>
-void parallel_tasks(std::size_t count, const Body& body) {
-  tbb::parallel_for(std::size_t{0}, count, std::size_t{1}, body, tbb::simple_partitioner{});
-}
 
 std::size_t blocks(std::size_t count) { return (count + kParameterBlock - 1) / kParameterBlock; }
 

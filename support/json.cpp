@@ -96,7 +96,7 @@ std::string JsonNode::string() const {
 }
 
 std::string JsonNode::choice(const std::vector<std::string>& allowed) const {
-  const std::string value = string();
+  std::string value = string();
   if (std::find(allowed.begin(), allowed.end(), value) != allowed.end()) return value;
   std::string expected;
   for (const std::string& option : allowed) expected += (expected.empty() ? "" : ", ") + option;

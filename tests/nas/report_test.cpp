@@ -74,9 +74,9 @@ TEST_F(ReportTest, TheTableHasALinePerMemberBestPerplexityFirst) {
 }
 
 TEST(SeparationSummary, SaysSoWhenItCannotBeMeasured) {
-  EXPECT_THAT(separation_summary({32, 20, 0.5, 0.1}), HasSubstr("5.0 times"));
-  EXPECT_THAT(separation_summary({32, 20, 0.5, std::nan("")}), HasSubstr("unknown"));
-  EXPECT_THAT(separation_summary({32, 20, 0, 0}), HasSubstr("unknown"));
+  EXPECT_THAT(separation_summary({32, 20, 0.5, -0.3, 0.1}), HasSubstr("5.0 times"));
+  EXPECT_THAT(separation_summary({32, 20, 0.5, -0.3, std::nan("")}), HasSubstr("unknown"));
+  EXPECT_THAT(separation_summary({32, 20, 0, 0, 0}), HasSubstr("unknown"));
 }
 
 TEST_F(ReportTest, TheBreakdownHasALinePerOperator) {

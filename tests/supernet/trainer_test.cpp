@@ -80,7 +80,7 @@ TEST(Trainer, LossFallsWithAndWithoutDistillation) {
     TrainingConfig config = tiny_config();
     config.distillation = distillation;
     const Training run = train(config, 2, config.steps);
-    EXPECT_NEAR(run.losses.front(), std::log(double{kVocabulary}), 0.2);
+    EXPECT_NEAR(run.losses.front(), std::log(double{kVocabulary}), 0.5);
     EXPECT_LT(run.losses.back(), 0.6 * run.losses.front());  // the source: log(3) = 0.3 of it
   }
 }

@@ -1,0 +1,15 @@
+// Links the room above all others, and SentencePiece behind it: learns a tokeniser, checks a
+// configuration.
+#include <cstdio>
+
+#include "nas/config.hpp"
+#include "supernet/corpus.hpp"
+
+int main() {
+  using namespace paretoformer;
+  RunConfig config = load_run_config("quickstart", {"corpus.train_bytes=200000"});
+  const Corpus corpus = load_corpus(config.corpus, {});
+  std::printf("%zu tokens of a vocabulary of %d\n", corpus.train.size(),
+              corpus.tokenizer.vocabulary_size());
+  return corpus.train.empty() ? 1 : 0;
+}

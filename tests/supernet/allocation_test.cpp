@@ -1,0 +1,93 @@
+// Training steps allocate nothing. Every form of operator new of this process is counted here, on
+// all threads; malloc is not, because TBB's task pool calls it (the project itself never does).
+#include <gtest/gtest.h>
+#include <oneapi/tbb/global_control.h>
+#include <oneapi/tbb/task_arena.h>
+
+#include <atomic>
+#include <cstdlib>
+#include <new>
+#include <thread>
+#include <vector>
+
+#include "supernet/matmul.hpp"
+#include "supernet/parallel.hpp"
+#include "supernet/trainer.hpp"
+#include "support/random.hpp"
+
+namespace {
+
+std::atomic<long> allocations{0};
+
+void* counted(std::size_t size, std::size_t alignment) {
+  allocations.fetch_add(1, std::memory_order_relaxed);
+  const std::size_t rounded = (size + alignment - 1) / alignment * alignment;
+  void* p = std::aligned_alloc(alignment, rounded == 0 ? alignment : rounded);
+  if (!p) throw std::bad_alloc();
+  return p;
+}
+
+}  // namespace
+
+// The array, sized and nothrow forms of the standard library end up in these.
+void* operator new(std::size_t size) { return counted(size, __STDCPP_DEFAULT_NEW_ALIGNMENT__); }
+void* operator new(std::size_t size, std::align_val_t alignment) {
+  return counted(size, static_cast<std::size_t>(alignment));
+}
+void operator delete(void* p) noexcept { std::free(p); }
+void operator delete(void* p, std::size_t) noexcept { std::free(p); }
+void operator delete(void* p, std::align_val_t) noexcept { std::free(p); }
+void operator delete(void* p, std::size_t, std::align_val_t) noexcept { std::free(p); }
+
+namespace paretoformer {
+namespace {
+
+// A thread's first matrix product allocates its packing buffer: waits until all `threads` threads
+// are here, so that each of them has done one.
+void warm_up(int threads) {
+  std::atomic<int> here{0};
+  parallel_tasks(static_cast<std::size_t>(threads), [&](std::size_t) {
+    ++here;
+    while (here < threads) std::this_thread::yield();
+    const float a = 1, b = 2;
+    float c = 0;
+    matmul<float>(1, 1, 1, plain(&a, 1), plain(&b, 1), &c, 1);
+  });
+}
+
+TEST(TrainerAllocation, NoneAfterTheFirstSteps) {
+  ASSERT_GT(allocations, 0);  // gtest's own: the counter works
+  constexpr int kThreads = 2;
+  const tbb::global_control two(tbb::global_control::max_allowed_parallelism, kThreads);
+  const SearchSpace space = SearchSpace::find("quickstart").with_vocabulary(128);
+  TrainingConfig config;
+  config.batch = 4;
+  config.context = 64;
+  const ParameterLayout layout(space.largest(), config.context);
+  TrainingState<float> state;
+  state.parameters = initial_parameters<float>(layout, 1);
+  Trainer<float> trainer(layout, config, std::move(state));
+  Random random(2);
+  std::vector<std::int32_t> text(2000);
+  for (std::int32_t& token : text) token = static_cast<std::int32_t>(random.below(128));
+
+  tbb::task_arena arena(kThreads);
+  arena.execute([&] { warm_up(kThreads); });
+  std::vector<std::int32_t> tokens, targets;
+  for (int step = 0; step < 6; ++step) {
+    draw_batch(text, config.batch, config.context, 1, step, tokens, targets);
+    const std::vector<Architecture> networks = sandwich(space, 2, 1, step);
+    const Batch batch{tokens.data(), targets.data(), config.batch, config.context};
+    arena.execute([&] {
+      const long before = allocations;
+      trainer.compute_gradients(batch, networks);
+      trainer.apply_gradients();
+      const long after = allocations;
+      // Not the first two: whatever is made once is made there.
+      EXPECT_EQ(step < 2 ? 0 : after - before, 0) << "in step " << step;
+    });
+  }
+}
+
+}  // namespace
+}  // namespace paretoformer
