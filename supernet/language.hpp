@@ -39,12 +39,12 @@ enum class Kind {
 };
 inline constexpr int kKinds = static_cast<int>(Kind::kNone);
 
-inline constexpr int kTopics = 8;
-inline constexpr int kNames = 16;
-inline constexpr int kAdverbs = 16;
-inline constexpr int kNouns = 96;
-inline constexpr int kAdjectives = 32;
-inline constexpr int kVerbs = 48;
+inline constexpr int kTopics = 12;
+inline constexpr int kNames = 32;
+inline constexpr int kAdverbs = 24;
+inline constexpr int kNouns = 192;
+inline constexpr int kAdjectives = 64;
+inline constexpr int kVerbs = 96;
 inline constexpr int kPrepositions = 8;
 inline constexpr int kDeterminers = 6;   // the first half singular, the second half plural
 inline constexpr int kNounClasses = 8;   // what a verb demands of its object

@@ -35,7 +35,7 @@ std::string message_of(const std::string& text) {
 
 TEST(Grammar, SameSeedSameTextOnEveryMachine) {
   const std::string text = generate_text(1, 1000).text;
-  EXPECT_EQ(hex(hash_text(text.substr(0, 1000))), "769227178641328a");
+  EXPECT_EQ(hex(hash_text(text.substr(0, 1000))), "7c02d481e733556c");
   EXPECT_EQ(text, generate_text(1, 1000).text);
   EXPECT_NE(text, generate_text(2, 1000).text);
 }
@@ -63,7 +63,7 @@ TEST(Grammar, ReaderRecoversTheInformationOfTheGenerator) {
 TEST(Grammar, ReaderNamesTheByteThatTheLanguageDoesNotAllow) {
   const std::string text = generate_text(1, 1000).text;
   EXPECT_THAT(message_of("zebra" + text),
-              testing::StartsWith("generated text: byte 0: \"zebratheatre\" is not possible here"));
+              testing::StartsWith("generated text: byte 0: \"zebraforest\" is not possible here"));
   EXPECT_EQ(message_of(text.substr(0, text.size() - 1)), "generated text: byte " +
                                                              std::to_string(text.size() - 1) +
                                                              ": end of text is not possible here");
