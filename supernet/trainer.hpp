@@ -21,8 +21,8 @@ namespace paretoformer {
 struct TrainingConfig {
   int steps = 2000;
   int batch = 8;                     // sequences per step
-  int context = 64;                 // tokens per sequence
-  double learning_rate = 3e-3;     // peak
+  int context = 64;                  // tokens per sequence
+  double learning_rate = 3e-3;       // peak
   double final_learning_rate = 0.1;  // at the end, as a fraction of the peak
   double warmup = 0.05;              // fraction of the steps
   double weight_decay = 0.05;        // matrices only
