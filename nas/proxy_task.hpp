@@ -67,9 +67,9 @@ struct Separation {
   double ratio() const { return spread / subset_change; }
 };
 
-// `networks` random ones of the middle model width. The other subset is as many sequences further
-// on in the validation text; where there are not enough, two halves are compared. Needs weights and
-// two sequences (otherwise the changes are NaN).
+// `networks` random ones of the middle model width. The other subset is as many sequences from
+// between those that score candidates; where there are not enough, two halves are compared. Needs
+// weights and two sequences (otherwise the changes are NaN).
 Separation measure_separation(const ProxyTask& proxy, int networks, std::uint64_t seed);
 
 }  // namespace paretoformer

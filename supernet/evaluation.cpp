@@ -15,14 +15,19 @@ Evaluator::Evaluator(const ParameterLayout& layout, const std::vector<float>& pa
                                   Activations<float>::Keep::nothing);
       }) {
   const auto length = static_cast<std::size_t>(context);
-  std::size_t count = text.empty() ? 0 : (text.size() - 1) / length;
-  if (count == 0)
+  const std::size_t available = text.empty() ? 0 : (text.size() - 1) / length;
+  if (available == 0)
     throw InputError("the validation text has " + std::to_string(text.size()) +
                      " tokens, at least " + std::to_string(length + 1) + " are needed for one " +
                      "sequence of context " + std::to_string(length));
-  if (max_sequences > 0) count = std::min(count, static_cast<std::size_t>(max_sequences));
-  tokens_.assign(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(count * length));
-  targets_.assign(text.begin() + 1, text.begin() + static_cast<std::ptrdiff_t>(count * length) + 1);
+  const std::size_t count =
+      max_sequences > 0 ? std::min(available, static_cast<std::size_t>(max_sequences)) : available;
+  for (std::size_t i = 0; i < count; ++i) {
+    const std::span<const std::int32_t> sequence =
+        text.subspan(i * available / count * length, length + 1);
+    tokens_.insert(tokens_.end(), sequence.begin(), sequence.end() - 1);
+    targets_.insert(targets_.end(), sequence.begin() + 1, sequence.end());
+  }
 }
 
 std::vector<std::vector<double>> Evaluator::sequence_losses(

@@ -18,8 +18,9 @@ namespace paretoformer {
 // losses are paired. Results do not depend on the number of threads.
 class Evaluator {
  public:
-  // Takes at most `max_sequences` sequences from the beginning of `text` (0: all of them). Throws
-  // InputError when the text is shorter than one. `layout` and `parameters` must outlive it.
+  // Takes at most `max_sequences` sequences (0: all of them), spread evenly over `text`: neighbours
+  // share a topic, so the same number from one place would say less. Throws InputError when the
+  // text is shorter than one. `layout` and `parameters` must outlive it.
   Evaluator(const ParameterLayout& layout, const std::vector<float>& parameters,
             std::span<const std::int32_t> text, int context, int max_sequences = 0);
 
