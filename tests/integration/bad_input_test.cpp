@@ -117,13 +117,15 @@ TEST_F(BadInput, LimitThatNothingMeets) {
   expect_refused({"search", "config.json", "--set", "limits.latency=10"},
                  {"no network of the space meets the limit latency <= 10", "the smallest"});
   expect_refused({"train", "config.json", "--set", "limits.parameters=10"}, {"parameters <= 10"});
+  expect_refused({"search", "config.json", "--set", "limits.perplexity=1"},
+                 {"perplexity <= 1: no model of this text is below"});
   // One that is known only after training.
-  const Result late = box_.run({"search", "config.json", "--quiet", "--set", "limits.perplexity=1",
+  const Result late = box_.run({"search", "config.json", "--quiet", "--set", "limits.perplexity=2",
                                 "--set", "training.steps=2", "--json"});
   EXPECT_EQ(late.status, 1);
   EXPECT_EQ(late.out, "");
   EXPECT_EQ(lines(late.err).size(), 1u) << late.err;
-  EXPECT_THAT(late.err, AllOf(HasSubstr("of 96 evaluated meets all limits: perplexity <= 1"),
+  EXPECT_THAT(late.err, AllOf(HasSubstr("of 96 evaluated meets all limits: perplexity <= 2"),
                               HasSubstr("the lowest found is")));
   EXPECT_FALSE(fs::exists(box_ / "run/front.json"));
 }
