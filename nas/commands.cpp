@@ -18,6 +18,7 @@
 #include "supernet/network_file.hpp"
 #include "support/error.hpp"
 #include "support/files.hpp"
+#include "support/format.hpp"
 #include "support/hash.hpp"
 
 namespace paretoformer {
@@ -43,13 +44,6 @@ void print(const std::string& text) {
 
 void log(const CommonOptions& common, const std::string& text) {
   if (!common.quiet) std::fputs(text.c_str(), stderr);
-}
-
-template <class... Arguments>
-std::string format(const char* pattern, Arguments... arguments) {
-  char text[512];
-  std::snprintf(text, sizeof text, pattern, arguments...);
-  return text;
 }
 
 void write_state(const RunFolder& run, const char* phase, std::size_t evaluations) {

@@ -2,26 +2,15 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstdio>
 
+#include "accel_sim/analytical_model.hpp"
 #include "supernet/network_file.hpp"
 #include "support/error.hpp"
 #include "support/files.hpp"
+#include "support/format.hpp"
 #include "support/hash.hpp"
 
 namespace paretoformer {
-namespace {
-
-template <class... Arguments>
-std::string format(const char* pattern, Arguments... arguments) {
-  const int length = std::snprintf(nullptr, 0, pattern, arguments...);
-  std::string text(static_cast<std::size_t>(length) + 1, '\0');
-  std::snprintf(text.data(), text.size(), pattern, arguments...);
-  text.pop_back();
-  return text;
-}
-
-}  // namespace
 
 Json provenance(const RunFolder& run, const ProxyTask& proxy) {
   return Json{{"seed", run.config().seed},
@@ -29,8 +18,8 @@ Json provenance(const RunFolder& run, const ProxyTask& proxy) {
               {"hardware_hash", hex(hardware_hash(run.config().hardware))},
               {"text_hash", hex(proxy.corpus().hash)},
               {"supernet", proxy.fingerprint()},
-              {"cost_model", run.config().workload.mode == Mode::kDecode ? "analytical, decode"
-                                                                         : "analytical, prefill"},
+              {"cost_model", kAnalyticalModel},
+              {"mode", run.config().workload.mode == Mode::kDecode ? "decode" : "prefill"},
               {"sequence_length", run.config().workload.sequence_length}};
 }
 

@@ -2,10 +2,10 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstdio>
 
 #include "support/error.hpp"
 #include "support/files.hpp"
+#include "support/format.hpp"
 #include "support/hash.hpp"
 
 namespace paretoformer {
@@ -15,12 +15,6 @@ namespace {
 // enough to lose little when the process is killed.
 constexpr std::size_t kChunk = 8;
 constexpr double kReferenceMargin = 1.1;
-
-std::string shown(double value) {
-  char text[32];
-  std::snprintf(text, sizeof text, "%.6g", value);
-  return text;
-}
 
 GenerationRecord record_of(const Archive& archive, int generation) {
   const Point reference = reference_point(archive);
@@ -72,17 +66,19 @@ void require_feasible(const RunConfig& config, const ProxyTask& proxy,
   const Objectives smallest = cost_of(network, predictor, config.training.context);
   for (const Limit& limit : config.limits) {
     const std::string unmet = "no network of the space meets the limit " +
-                              name_of(limit.objective) + " <= " + shown(limit.maximum) + ": ";
+                              name_of(limit.objective) + " <= " + format("%.6g", limit.maximum) +
+                              ": ";
     if (limit.objective == Objective::kPerplexity) {
       // What a network reaches is known only after training; what none can reach is known now.
       const double lowest = proxy.corpus().oracle_perplexity.value_or(1.0);
       if (limit.maximum < lowest)
-        throw InputError(unmet + "no model of this text is below " + shown(lowest));
+        throw InputError(unmet + "no model of this text is below " + format("%.6g", lowest));
       continue;
     }
     const double needed = value(smallest, limit.objective);
     if (needed > limit.maximum)
-      throw InputError(unmet + "the smallest, " + describe(network) + ", needs " + shown(needed));
+      throw InputError(unmet + "the smallest, " + describe(network) + ", needs " +
+                       format("%.6g", needed));
   }
 }
 
