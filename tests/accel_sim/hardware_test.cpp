@@ -7,6 +7,7 @@
 
 #include "support/error.hpp"
 #include "support/files.hpp"
+#include "tests/temporary_folder.hpp"
 
 namespace paretoformer {
 namespace {
@@ -96,10 +97,10 @@ TEST(HardwarePresets, AreTheConfigurationsOfTheCaseStudy) {
 }
 
 TEST(FindHardware, TakesAPathAndSuggestsAPreset) {
-  const auto path = std::filesystem::path(testing::TempDir()) / "hardware_test.json";
+  const TemporaryFolder folder;
+  const auto path = folder / "hardware_test.json";
   write_file_atomic(path, R"({"array_size": 8})");
   EXPECT_EQ(find_hardware(path.string()).array_size, 8);
-  std::filesystem::remove(path);
   try {
     find_hardware("gemini_cnn");
     FAIL() << "no error";

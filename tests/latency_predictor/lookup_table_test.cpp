@@ -9,6 +9,7 @@
 #include "support/error.hpp"
 #include "support/files.hpp"
 #include "support/hash.hpp"
+#include "tests/temporary_folder.hpp"
 
 namespace paretoformer {
 namespace {
@@ -24,15 +25,11 @@ HardwareCost made_up_price(const Operator& op) {
 class LookupTableFile : public testing::Test {
  protected:
   void SetUp() override {
-    path_ = std::filesystem::path(testing::TempDir()) /
-            (std::string("table_") + testing::UnitTest::GetInstance()->current_test_info()->name() +
-             ".txt");
     LookupTable table(kHardware, "made_up", made_up_price);
     for (const Operator& op : operators_) table.cost(op);
     table.write(path_);
     text_ = read_file(path_);
   }
-  void TearDown() override { std::filesystem::remove(path_); }
 
   // What reading `text` complains about, after checking that nothing was added.
   std::string error_of(const std::string& text, std::uint64_t hardware = kHardware,
@@ -60,7 +57,8 @@ class LookupTableFile : public testing::Test {
       matmul(32, 64, 48),
       matmul(1, 2, 3, RightOperand::kTransposedActivations, Activation::kSoftmax),
       elementwise(OperatorKind::kGelu, 7, 9)};
-  std::filesystem::path path_;
+  TemporaryFolder temporary_;
+  std::filesystem::path path_ = temporary_ / "table.txt";
   std::string text_;
 };
 

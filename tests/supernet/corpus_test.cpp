@@ -12,6 +12,7 @@
 #include "supernet/grammar.hpp"
 #include "support/error.hpp"
 #include "support/files.hpp"
+#include "tests/temporary_folder.hpp"
 
 namespace paretoformer {
 namespace {
@@ -34,14 +35,6 @@ CorpusConfig config_of(const std::string& json) {
 
 class CorpusTest : public testing::Test {
  protected:
-  void SetUp() override {
-    folder_ = fs::path(testing::TempDir()) /
-              testing::UnitTest::GetInstance()->current_test_info()->name();
-    fs::remove_all(folder_);
-    fs::create_directories(folder_);
-  }
-  void TearDown() override { fs::remove_all(folder_); }
-
   CorpusConfig files(const std::string& train, const std::string& validation) const {
     write_file_atomic(folder_ / "train.txt", train);
     write_file_atomic(folder_ / "validation.txt", validation);
@@ -54,7 +47,8 @@ class CorpusTest : public testing::Test {
     return config;
   }
 
-  fs::path folder_;
+  TemporaryFolder temporary_;
+  fs::path folder_ = temporary_.path();
 };
 
 TEST(CorpusConfig, DefaultsToGeneratedText) {

@@ -12,6 +12,7 @@
 #include "supernet/training_run.hpp"
 #include "support/error.hpp"
 #include "support/files.hpp"
+#include "tests/temporary_folder.hpp"
 
 namespace paretoformer {
 namespace {
@@ -20,15 +21,6 @@ namespace fs = std::filesystem;
 
 class SafetensorsFile : public testing::Test {
  protected:
-  void SetUp() override {
-    folder_ = fs::path(testing::TempDir()) /
-              testing::UnitTest::GetInstance()->current_test_info()->name();
-    fs::remove_all(folder_);
-    fs::create_directories(folder_);
-    path_ = folder_ / "weights.safetensors";
-  }
-  void TearDown() override { fs::remove_all(folder_); }
-
   std::string error_of_reading() {
     try {
       read_safetensors(path_);
@@ -38,7 +30,8 @@ class SafetensorsFile : public testing::Test {
     return "no error";
   }
 
-  fs::path folder_, path_;
+  TemporaryFolder temporary_;
+  fs::path path_ = temporary_ / "weights.safetensors";
 };
 
 TEST_F(SafetensorsFile, RoundTrip) {

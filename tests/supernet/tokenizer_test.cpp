@@ -12,6 +12,7 @@
 #include "supernet/grammar.hpp"
 #include "support/error.hpp"
 #include "support/files.hpp"
+#include "tests/temporary_folder.hpp"
 
 namespace paretoformer {
 namespace {
@@ -136,8 +137,8 @@ TEST(Tokenizer, ValidUtf8Prefix) {
 }
 
 TEST(TokenizerCache, IsUsedAndADamagedFileReplaced) {
-  const fs::path folder = fs::path(testing::TempDir()) / "tokenizer_cache";
-  fs::remove_all(folder);
+  const TemporaryFolder temporary;
+  const fs::path folder = temporary / "cache";
   const Tokenizer trained = train_bpe_cached(sample_text(), 512, folder);
   EXPECT_EQ(trained.model(), sample_tokenizer().model());
   ASSERT_EQ(std::distance(fs::directory_iterator(folder), {}), 1);
@@ -161,7 +162,6 @@ TEST(TokenizerCache, IsUsedAndADamagedFileReplaced) {
   train_bpe_cached(sample_text(), 513, folder);
   train_bpe_cached(sample_text() + "x\n", 512, folder);
   EXPECT_EQ(std::distance(fs::directory_iterator(folder), {}), 3);
-  fs::remove_all(folder);
 }
 
 }  // namespace

@@ -11,6 +11,7 @@
 #include "support/error.hpp"
 #include "support/files.hpp"
 #include "support/random.hpp"
+#include "tests/temporary_folder.hpp"
 
 namespace paretoformer {
 namespace {
@@ -22,10 +23,6 @@ constexpr int kVocabulary = 19;
 class TrainingRuns : public testing::Test {
  protected:
   void SetUp() override {
-    folder_ = fs::path(testing::TempDir()) /
-              testing::UnitTest::GetInstance()->current_test_info()->name();
-    fs::remove_all(folder_);
-    fs::create_directories(folder_);
     Random random(5);
     for (int i = 0; i < 4000; ++i)
       text_.push_back(static_cast<std::int32_t>(
@@ -34,7 +31,6 @@ class TrainingRuns : public testing::Test {
     config_.batch = 4;
     config_.context = 16;
   }
-  void TearDown() override { fs::remove_all(folder_); }
 
   static SearchSpace space() {
     const Json json = parse_json(R"({"head_width": 8, "depth": [1, 2], "model_width": [16, 24],
@@ -53,7 +49,8 @@ class TrainingRuns : public testing::Test {
     return train_supernet(run);
   }
 
-  fs::path folder_;
+  TemporaryFolder temporary_;
+  fs::path folder_ = temporary_.path();
   SearchSpace space_ = space();
   ParameterLayout layout_{space_.largest(), 16};
   TrainingConfig config_;
