@@ -80,6 +80,22 @@ void prepare_and_train(const RunFolder& run, ProxyTask& proxy, const CommonOptio
       stopping);
 }
 
+// A run whose supernet is trained: what `search` and `train` both begin with.
+struct TrainedRun {
+  TrainedRun(const RunOptions& options, const CommonOptions& common)
+      : folder(
+            RunFolder::open(load_run_config(options.config, options.overrides), options.resume)) {
+    require_feasible(folder.config(), proxy, evaluator.predictor());
+    folder.keep();
+    write_state(folder, "training", 0);
+    prepare_and_train(folder, proxy, common);
+  }
+
+  RunFolder folder;
+  ProxyTask proxy{folder.config(), folder.cache()};
+  CandidateEvaluator evaluator{proxy, folder.config().hardware, folder.config().workload};
+};
+
 struct Extremes {
   Objectives smallest, largest;
 };
@@ -137,14 +153,8 @@ void request_stop() { stop_requested.store(true, std::memory_order_relaxed); }
 
 void search_command(const RunOptions& options, const CommonOptions& common) {
   const auto threads = limit_threads(common);
-  const RunConfig config = load_run_config(options.config, options.overrides);
-  RunFolder run = RunFolder::open(config, options.resume);
-  ProxyTask proxy(run.config(), run.cache());
-  CandidateEvaluator evaluator(proxy, run.config().hardware, run.config().workload);
-  require_feasible(run.config(), proxy, evaluator.predictor());
-  run.keep();
-  write_state(run, "training", 0);
-  prepare_and_train(run, proxy, common);
+  TrainedRun trained(options, common);
+  auto& [run, proxy, evaluator] = trained;
 
   const Extremes extremes = evaluate_extremes(proxy, evaluator);
   const Separation separation = measure_separation(proxy, kSeparationNetworks, run.config().seed);
@@ -195,14 +205,8 @@ void search_command(const RunOptions& options, const CommonOptions& common) {
 
 void train_command(const RunOptions& options, const CommonOptions& common) {
   const auto threads = limit_threads(common);
-  RunFolder run =
-      RunFolder::open(load_run_config(options.config, options.overrides), options.resume);
-  ProxyTask proxy(run.config(), run.cache());
-  CandidateEvaluator evaluator(proxy, run.config().hardware, run.config().workload);
-  require_feasible(run.config(), proxy, evaluator.predictor());
-  run.keep();
-  write_state(run, "training", 0);
-  prepare_and_train(run, proxy, common);
+  TrainedRun trained(options, common);
+  auto& [run, proxy, evaluator] = trained;
   write_state(run, "trained", 0);
   const Extremes extremes = evaluate_extremes(proxy, evaluator);
   const Separation separation = measure_separation(proxy, kSeparationNetworks, run.config().seed);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <functional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -12,10 +13,10 @@
 
 namespace paretoformer {
 
-// Perplexity, cost and size of networks; what a candidate is judged by.
 // Latency, energy and parameters; `context` learned positions are among the parameters.
 Objectives cost_of(const Architecture& network, const LatencyPredictor& predictor, int context);
 
+// Perplexity, cost and size of networks: what a candidate is judged by.
 class CandidateEvaluator {
  public:
   CandidateEvaluator(ProxyTask& proxy, const Hardware& hardware, const Workload& workload);

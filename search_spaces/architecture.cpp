@@ -88,9 +88,4 @@ Architecture architecture_from_json(const JsonNode& node) {
   return architecture;
 }
 
-Architecture read_architecture(const std::filesystem::path& path) {
-  const Json json = read_json(path);
-  return architecture_from_json(JsonNode(json, path.string()));
-}
-
 }  // namespace paretoformer

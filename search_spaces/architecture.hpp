@@ -2,7 +2,6 @@
 #pragma once
 
 #include <cstdint>
-#include <filesystem>
 #include <string>
 #include <vector>
 
@@ -45,6 +44,5 @@ Json to_json(const Architecture& architecture);
 // "head_width" (64), "vocabulary" (none) and "depth": the number of active layers, beyond which
 // layers are inactive and are cut. Throws InputError.
 Architecture architecture_from_json(const JsonNode& node);
-Architecture read_architecture(const std::filesystem::path& path);
 
 }  // namespace paretoformer

@@ -19,6 +19,7 @@
 #include <vector>
 
 #include "support/json.hpp"
+#include "tests/temporary_folder.hpp"
 
 namespace paretoformer::integration {
 
@@ -59,28 +60,13 @@ struct Limits {
 };
 
 // A folder of its own for each test, removed afterwards; the child's working folder.
-class Sandbox {
+class Sandbox : public TemporaryFolder {
  public:
-  Sandbox() {
-    std::string name = (fs::temp_directory_path() / "paretoformer-XXXXXX").string();
-    if (::mkdtemp(name.data()) == nullptr) throw std::runtime_error("no temporary folder");
-    path_ = name;
-  }
-  ~Sandbox() {
-    std::error_code ignored;
-    fs::remove_all(path_, ignored);
-  }
-  Sandbox(const Sandbox&) = delete;
-  Sandbox& operator=(const Sandbox&) = delete;
-
-  const fs::path& path() const { return path_; }
-  fs::path operator/(const std::string& name) const { return path_ / name; }
-
   // Runs the binary with `arguments` in this folder.
   Result run(const std::vector<std::string>& arguments, const Limits& limits = {}) const {
     static int calls = 0;  // one may run while another does
     const std::string number = std::to_string(calls++);
-    const fs::path out = path_ / (".stdout" + number), err = path_ / (".stderr" + number);
+    const fs::path out = path() / (".stdout" + number), err = path() / (".stderr" + number);
     const std::string target =
         limits.standard_output.empty() ? out.string() : limits.standard_output;
     std::vector<std::string> words{PARETOFORMER_BINARY};
@@ -95,7 +81,7 @@ class Sandbox {
       ::dup2(out_file, STDOUT_FILENO);
       ::dup2(err_file, STDERR_FILENO);
       const rlimit limit{limits.file_bytes, limits.file_bytes};
-      if (::chdir(path_.c_str()) == 0 && ::setrlimit(RLIMIT_FSIZE, &limit) == 0)
+      if (::chdir(path().c_str()) == 0 && ::setrlimit(RLIMIT_FSIZE, &limit) == 0)
         ::execv(pointers[0], pointers.data());
       ::_exit(127);
     }
@@ -129,14 +115,11 @@ class Sandbox {
   // Everything in the folder: relative names, sorted.
   std::vector<std::string> files() const {
     std::vector<std::string> names;
-    for (const auto& entry : fs::recursive_directory_iterator(path_))
-      names.push_back(fs::relative(entry.path(), path_).string());
+    for (const auto& entry : fs::recursive_directory_iterator(path()))
+      names.push_back(fs::relative(entry.path(), path()).string());
     std::sort(names.begin(), names.end());
     return names;
   }
-
- private:
-  fs::path path_;
 };
 
 // 252 networks, 160 steps, 96 evaluations: a second or two.

@@ -80,7 +80,8 @@ TEST(Trainer, LossFallsWithAndWithoutDistillation) {
     TrainingConfig config = tiny_config();
     config.distillation = distillation;
     const Training run = train(config, 2, config.steps);
-    EXPECT_NEAR(run.losses.front(), std::log(double{kVocabulary}), 0.5);
+    // A uniform guess, and half the variance (1/2) of the initial logits: network_test.cpp.
+    EXPECT_NEAR(run.losses.front(), std::log(double{kVocabulary}) + 0.25, 0.2);
     EXPECT_LT(run.losses.back(), 0.6 * run.losses.front());  // the source: log(3) = 0.3 of it
   }
 }
