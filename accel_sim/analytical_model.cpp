@@ -4,6 +4,7 @@
 #include <array>
 #include <cmath>
 
+#include "accel_sim/program.hpp"
 #include "accel_sim/tiling.hpp"
 #include "support/error.hpp"
 
@@ -47,26 +48,10 @@ std::int64_t padded_elements(const Operator& op, const Hardware& hardware) {
   return op.rows * ceil_divide(op.columns, hardware.array_size) * hardware.array_size;
 }
 
-// Whether rows of that many scores can wait in the accumulator for their softmax.
-bool softmax_is_fused(int columns, const Hardware& hardware) {
-  return whole_row_tile(matmul(1, 1, columns), hardware).has_value();
-}
-
-bool on_chip(const Hardware& hardware) {
-  return hardware.nonlinear_units == NonlinearUnits::kOnChip;
-}
-
-MatmulTile tile_of(const Operator& op, const Hardware& hardware) {
-  if (op.activation == Activation::kSoftmax && on_chip(hardware)) {
-    if (const auto tile = whole_row_tile(op, hardware)) return *tile;
-  }
-  return greedy_tile(op, hardware);
-}
-
 AnalyticalEstimate estimate_matmul(const Operator& op, const Hardware& hardware) {
   const std::int64_t size = hardware.array_size;
   const MatmulTile whole = blocks(op, hardware);
-  const MatmulTile tile = tile_of(op, hardware);
+  const MatmulTile tile = default_tile(op, hardware);
   const std::int64_t loops_down = ceil_divide(whole.rows, tile.rows);
   const std::int64_t loops_in = ceil_divide(whole.inner, tile.inner);
   const std::int64_t loops_across = ceil_divide(whole.columns, tile.columns);
@@ -80,8 +65,9 @@ AnalyticalEstimate estimate_matmul(const Operator& op, const Hardware& hardware)
   const std::int64_t right_reads = loops_across * loops_in <= 2 ? 1 : loops_down;
   const std::int64_t loaded = std::int64_t{op.rows} * op.inner * left_reads +
                               std::int64_t{op.inner} * op.columns * right_reads;
-  const bool spilled = op.activation == Activation::kSoftmax && on_chip(hardware) &&
-                       !softmax_is_fused(op.columns, hardware);
+  const bool spilled = op.activation == Activation::kSoftmax &&
+                       hardware.nonlinear_units == NonlinearUnits::kOnChip &&
+                       !softmax_is_fused(op, hardware);
   const std::int64_t stored = elements(op) * (spilled ? 4 : 1);
 
   AnalyticalEstimate result;
@@ -131,7 +117,9 @@ AnalyticalEstimate estimate_tiled_norm(const Operator& op, int input_bytes,
 }
 
 AnalyticalEstimate estimate_softmax(const Operator& op, const Hardware& hardware) {
-  if (!softmax_is_fused(op.columns, hardware)) return estimate_tiled_norm(op, 4, hardware);
+  const Operator scores = matmul(op.rows, std::max(op.inner, 1), op.columns,
+                                 RightOperand::kTransposedActivations, Activation::kSoftmax);
+  if (!softmax_is_fused(scores, hardware)) return estimate_tiled_norm(op, 4, hardware);
   AnalyticalEstimate result;
   result.latency.compute = normaliser_cycles(op, hardware);
   // The last pass is the matmul's own way out of the accumulator.
@@ -174,11 +162,6 @@ AnalyticalEstimate estimate_on_host(const Operator& op, double cycles_per_elemen
   return result;
 }
 
-bool runs_on_host(const Operator& op, const Hardware& hardware) {
-  return !on_chip(hardware) && op.kind != OperatorKind::kMatmul &&
-         op.kind != OperatorKind::kEmbedding;
-}
-
 AnalyticalEstimate estimate(const Operator& op, const Hardware& hardware) {
   const bool host = runs_on_host(op, hardware);
   switch (op.kind) {
@@ -205,25 +188,6 @@ AnalyticalEstimate estimate(const Operator& op, const Hardware& hardware) {
     }
   }
   throw Error("no analytical model for this kind of operator");
-}
-
-// Energy per access of DOSA's fit (dataset/dse/energy_model.py L101-104, L220, L226).
-Picojoules energy(const AccessCounts& accesses, Cycles total, Cycles host,
-                  const Hardware& hardware) {
-  const double scratchpad_pj =
-      hardware.scratchpad_pj + hardware.scratchpad_pj_per_kib * hardware.scratchpad_kib;
-  const double accumulator_pj = hardware.accumulator_pj + hardware.accumulator_pj_per_column_kib *
-                                                              hardware.accumulator_kib /
-                                                              hardware.array_size;
-  const auto times = [](std::int64_t count, double picojoules) {
-    return static_cast<double>(count) * picojoules;
-  };
-  return Picojoules(
-      times(accesses.macs, hardware.mac_pj) + times(accesses.pe_register, hardware.pe_register_pj) +
-      times(accesses.scratchpad, scratchpad_pj) + times(accesses.accumulator, accumulator_pj) +
-      times(accesses.dram_bytes, hardware.dram_pj_per_byte) +
-      times(total.value(), hardware.static_pj_per_cycle) +
-      times(host.value(), hardware.host_pj_per_cycle));
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
 // The analytical cost model: latency and energy of an operator in closed form, from its tiles.
 #pragma once
 
+#include "accel_sim/energy.hpp"
 #include "accel_sim/hardware.hpp"
 #include "accel_sim/hardware_cost.hpp"
 #include "accel_sim/operators.hpp"
@@ -20,15 +21,6 @@ struct AnalyticalLatency {
   Cycles fixed;    // call, first DRAM access, filling and draining the array
 
   Cycles total() const;
-};
-
-// What the energy is counted from, in word accesses (int8, in the accumulator int32).
-struct AccessCounts {
-  std::int64_t macs = 0;
-  std::int64_t pe_register = 0;
-  std::int64_t scratchpad = 0;
-  std::int64_t accumulator = 0;
-  std::int64_t dram_bytes = 0;
 };
 
 struct AnalyticalEstimate {

@@ -1,6 +1,8 @@
 #include "accel_sim/hardware.hpp"
 
+#include <algorithm>
 #include <bit>
+#include <type_traits>
 
 #include "accel_sim/embedded_json.hpp"
 #include "support/error.hpp"
@@ -9,12 +11,9 @@
 namespace paretoformer {
 namespace {
 
-constexpr const char* kOnChip = "on_chip";
-constexpr const char* kHost = "host";
-
-std::string name_of(NonlinearUnits units) {
-  return units == NonlinearUnits::kOnChip ? kOnChip : kHost;
-}
+// The words for an enumeration in JSON, in the order of its enumerators.
+std::vector<std::string> words(NonlinearUnits) { return {"host", "on_chip"}; }
+std::vector<std::string> words(Dataflow) { return {"weight_stationary", "output_stationary"}; }
 
 void read_value(const JsonNode& node, double low, double high, int& value) {
   value = static_cast<int>(
@@ -23,14 +22,19 @@ void read_value(const JsonNode& node, double low, double high, int& value) {
 void read_value(const JsonNode& node, double low, double high, double& value) {
   value = node.number(low, high);
 }
-void read_value(const JsonNode& node, double, double, NonlinearUnits& value) {
-  value =
-      node.choice({kOnChip, kHost}) == kOnChip ? NonlinearUnits::kOnChip : NonlinearUnits::kHost;
+void read_value(const JsonNode& node, double, double, bool& value) { value = node.boolean(); }
+template <typename Enum>
+void read_value(const JsonNode& node, double, double, Enum& value) {
+  const std::vector<std::string> allowed = words(value);
+  const std::string word = node.choice(allowed);
+  value = static_cast<Enum>(std::find(allowed.begin(), allowed.end(), word) - allowed.begin());
 }
 
-Json value_to_json(int value) { return value; }
-Json value_to_json(double value) { return value; }
-Json value_to_json(NonlinearUnits value) { return name_of(value); }
+template <typename Value>
+Json value_to_json(Value value) {
+  if constexpr (std::is_enum_v<Value>) return words(value)[static_cast<std::size_t>(value)];
+  return value;
+}
 
 // What the ranges of single parameters cannot say.
 void check(const Hardware& hardware, const JsonNode& node) {
@@ -48,9 +52,25 @@ void check(const Hardware& hardware, const JsonNode& node) {
   };
   power_of_two("array_size", hardware.array_size);
   power_of_two("scratchpad_kib", hardware.scratchpad_kib);
+  power_of_two("scratchpad_banks", hardware.scratchpad_banks);
+  power_of_two("accumulator_banks", hardware.accumulator_banks);
+  power_of_two("bus_bytes_per_cycle", hardware.bus_bytes_per_cycle);
+  power_of_two("dram_page_bytes", hardware.dram_page_bytes);
   // Two buffers, each holding a block of either input; and two of one block of results.
   large_enough("scratchpad_kib", hardware.scratchpad_kib, hardware.scratchpad_blocks(), 4);
   large_enough("accumulator_kib", hardware.accumulator_kib, hardware.accumulator_blocks(), 2);
+  large_enough("scratchpad_kib", hardware.scratchpad_kib, hardware.scratchpad_blocks(),
+               hardware.scratchpad_banks);
+  const auto within = [&](const char* key, int kib, int physical, int blocks, int needed) {
+    if (kib > physical || blocks < needed)
+      throw InputError(node.file() + ": " + node.path() + "/" + key + ": " + std::to_string(kib) +
+                       " is out of range: expected room for " + std::to_string(needed) +
+                       " blocks and at most the " + std::to_string(physical) + " KiB there are");
+  };
+  within("tiling_scratchpad_kib", hardware.tiling_scratchpad_kib, hardware.scratchpad_kib,
+         hardware.tiling_scratchpad_blocks(), 4);
+  within("tiling_accumulator_kib", hardware.tiling_accumulator_kib, hardware.accumulator_kib,
+         hardware.tiling_accumulator_blocks(), 2);
 }
 
 }  // namespace
@@ -60,6 +80,14 @@ int Hardware::scratchpad_blocks() const {
 }
 int Hardware::accumulator_blocks() const {
   return accumulator_kib * 1024 / (4 * array_size * array_size);
+}
+int Hardware::tiling_scratchpad_blocks() const {
+  const int known = tiling_scratchpad_kib * 1024 / (array_size * array_size);
+  return known > 0 ? known : scratchpad_blocks();
+}
+int Hardware::tiling_accumulator_blocks() const {
+  const int known = tiling_accumulator_kib * 1024 / (4 * array_size * array_size);
+  return known > 0 ? known : accumulator_blocks();
 }
 
 std::vector<HardwareParameter> hardware_parameters() {

@@ -15,6 +15,10 @@ namespace paretoformer {
 // floating point on the host CPU.
 enum class NonlinearUnits { kHost, kOnChip };
 
+// What stays in the PEs while a block is computed: its weights, or its results. Output-stationary
+// matmuls are unrolled by the host, a command at a time (gemmini.h, sp_tiled_matmul_os).
+enum class Dataflow { kWeightStationary, kOutputStationary };
+
 // Every parameter, declared once: X(type, key, default, lowest, highest, meaning). The key in JSON
 // is the member's name. Scala files and gemmini.h are those of ucb-bar/gemmini; "Sec. 3.4" is the
 // survey's (arXiv 2302.14017). Host cycles are worked out from it: 787 M cycles for a BERT-Base
@@ -29,14 +33,44 @@ enum class NonlinearUnits { kHost, kOnChip };
     "int8 operands, half of it per double buffer, a power of two (Configs.scala L107)")            \
   X(int, accumulator_kib, 64, 1, 65536,                                                            \
     "int32 partial sums, half of it per double buffer (Configs.scala L111)")                       \
+  X(Dataflow, dataflow, Dataflow::kWeightStationary, 0, 0,                                         \
+    "weight_stationary or output_stationary: what the library's matmuls use")                      \
+  X(int, tiling_scratchpad_kib, 0, 0, 65536,                                                       \
+    "scratchpad that the library's tiling rule knows of; 0: all of it")                            \
+  X(int, tiling_accumulator_kib, 0, 0, 65536,                                                      \
+    "accumulator that the library's tiling rule knows of; 0: all of it")                           \
+  X(bool, operand_reuse, true, 0, 0,                                                               \
+    "the library keeps an operand of at most two tiles in the scratchpad (gemmini.h L783-819)")    \
+  X(int, scratchpad_banks, 4, 2, 16, "single-ported, half of them per double buffer")              \
+  X(int, accumulator_banks, 2, 2, 16, "two-ported, half of them per double buffer")                \
+  X(int, load_entries, 8, 1, 64, "reservation station: mvins waiting or running (Configs.scala L56)")\
+  X(int, execute_entries, 16, 4, 64, "reservation station: preloads and computes")                 \
+  X(int, store_entries, 4, 1, 64, "reservation station: mvouts")                                   \
+  X(bool, stores_wait_for_completion, true, 0, 0,                                                  \
+    "a store issues when the one before is complete (ReservationStation.scala L378), not issued")  \
+  X(int, requests_in_flight, 16, 1, 1024, "DMA requests outstanding, each way (max_in_flight_mem_reqs)")\
+  X(int, bus_bytes_per_cycle, 16, 4, 64, "system bus, a power of two (dma_buswidth 128 bit)")      \
+  X(int, bus_latency_cycles, 4, 0, 10000, "from the DMA to L2 (an estimate)")                      \
+  X(int, l2_kib, 512, 16, 1048576, "L2 cache, lines of 64 bytes, random replacement")              \
+  X(int, l2_hit_cycles, 22, 0, 10000, "from a request at L2 to its first data")                    \
+  X(int, l2_misses_in_flight, 10, 1, 1024,                                                         \
+    "MSHRs: outer latency 40 over 4 beats (inclusive-cache Parameters.scala L294)")                \
+  X(int, last_level_kib, 4096, 0, 1048576,                                                         \
+    "cache in front of the DRAM, as FireSim's memory model has one; 0: none")    \
   X(double, dram_bytes_per_cycle, 8, 0.125, 4096,                                                  \
     "DRAM bandwidth: a 64-bit outer bus (Chipyard GemminiRocketConfig)")                           \
-  X(int, dram_latency_cycles, 95, 0, 100000,                                                       \
-    "from a request to its data when L2 misses (fitted to DOSA's FireSim runs)")                   \
+  X(int, dram_latency_cycles, 70, 0, 100000,                                                       \
+    "from a request that misses L2 to its data (fitted to DOSA's FireSim runs)")                   \
+  X(int, dram_banks, 8, 1, 256, "DDR3; consecutive pages lie in consecutive banks")                \
+  X(int, dram_page_bytes, 8192, 64, 1048576, "open row of a bank, a power of two (DDR3, 64-bit)")  \
+  X(int, dram_page_miss_cycles, 90, 0, 10000, "to close a bank's page and open another")            \
+  X(int, write_latency_cycles, 30, 0, 10000, "from a write request to its acknowledgement")        \
   X(int, call_overhead_cycles, 650, 0, 1000000,                                                    \
     "CPU prologue of an operator (620, cold) and its fence (30), not overlapped")                  \
   X(int, loop_issue_cycles, 60, 0, 100000,                                                         \
     "CPU time to issue the six commands of one LOOP_WS, overlapped with the array")                \
+  X(int, command_issue_cycles, 12, 0, 100000,                                                      \
+    "CPU time per command of an output-stationary matmul, addresses included (an estimate)")       \
   X(NonlinearUnits, nonlinear_units, NonlinearUnits::kHost, 0, 0,                                  \
     "on_chip (I-BERT normaliser and activation units) or host (floating point on the CPU)")        \
   X(int, norm_command_cycles, 35, 0, 100000,                                                       \
@@ -62,6 +96,7 @@ enum class NonlinearUnits { kHost, kOnChip };
   X(double, scratchpad_pj, 0.49, 0, 1e6,                                                           \
     "one 8-bit scratchpad access, part that does not depend on capacity")                          \
   X(double, scratchpad_pj_per_kib, 0.02513, 0, 1e6, "the same, per KiB of capacity")               \
+  X(double, l2_pj_per_byte, 0, 0, 1e6, "one byte between the DMA and L2; 0 as in DOSA, which has none") \
   X(double, dram_pj_per_byte, 100, 0, 1e6, "one byte to or from DRAM")                             \
   X(double, host_pj_per_cycle, 0, 0, 1e6,                                                          \
     "host CPU while it computes an operator; 0 as in DOSA, which leaves the host out")             \
@@ -80,12 +115,15 @@ struct Hardware {
   // accumulator.
   int scratchpad_blocks() const;
   int accumulator_blocks() const;
+  // The same, of what the library's tiling rule knows of.
+  int tiling_scratchpad_blocks() const;
+  int tiling_accumulator_blocks() const;
 };
 
 // One line of the table above, for help texts and documentation.
 struct HardwareParameter {
   std::string key;
-  std::string type;  // "int", "double" or "NonlinearUnits"
+  std::string type;  // "int", "double", "bool" or the name of an enumeration
   std::string initial;
   double low = 0;
   double high = 0;

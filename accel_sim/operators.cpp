@@ -34,6 +34,8 @@ bool parse(const std::string& word, const std::array<std::string_view, kSize>& n
 bool consistent(const Operator& op) {
   if (op.rows < 1 || op.columns < 1) return false;
   if (op.kind == OperatorKind::kMatmul) return op.inner >= 1 && op.right != RightOperand::kNone;
+  if (op.kind == OperatorKind::kSoftmax && op.activation == Activation::kNone)
+    return op.inner >= 0 && (op.inner > 0) == (op.right != RightOperand::kNone);
   return op.inner == 0 && op.right == RightOperand::kNone && op.activation == Activation::kNone;
 }
 
@@ -64,6 +66,11 @@ Operator matmul(int rows, int inner, int columns, RightOperand right, Activation
 
 Operator elementwise(OperatorKind kind, int rows, int columns) {
   return {kind, RightOperand::kNone, Activation::kNone, rows, 0, columns};
+}
+
+Operator softmax_of(const Operator& scores) {
+  return {OperatorKind::kSoftmax, scores.right,  Activation::kNone, scores.rows,
+          scores.inner,           scores.columns};
 }
 
 std::string describe(const Operator& op) {
@@ -134,11 +141,10 @@ std::vector<TransformerOperator> transformer_operators(const Architecture& archi
     const int a = attention_width(heads, head);
     list.push_back({"attention.norm", layer, 1, norm});
     list.push_back({"attention.qkv", layer, 3, matmul(rows, d, a)});
-    list.push_back(
-        {"attention.scores", layer, heads,
-         matmul(rows, head, length, RightOperand::kTransposedActivations, Activation::kSoftmax)});
-    list.push_back(
-        {"attention.softmax", layer, heads, elementwise(OperatorKind::kSoftmax, rows, length)});
+    const Operator scores =
+        matmul(rows, head, length, RightOperand::kTransposedActivations, Activation::kSoftmax);
+    list.push_back({"attention.scores", layer, heads, scores});
+    list.push_back({"attention.softmax", layer, heads, softmax_of(scores)});
     list.push_back({"attention.context", layer, heads,
                     matmul(rows, length, head, RightOperand::kActivations)});
     list.push_back({"attention.output", layer, 1, matmul(rows, a, d)});

@@ -43,6 +43,8 @@ struct OperatorHash {
 Operator matmul(int rows, int inner, int columns, RightOperand right = RightOperand::kWeights,
                 Activation activation = Activation::kNone);
 Operator elementwise(OperatorKind kind, int rows, int columns);
+// The softmax of that matmul's results.
+Operator softmax_of(const Operator& scores);
 
 // "matmul weights gelu 512 768 3072": kind, right operand, activation, rows, inner, columns.
 std::string describe(const Operator& op);

@@ -40,16 +40,22 @@ MatmulTile blocks(const Operator& matmul, const Hardware& hardware) {
           ceil_divide(matmul.columns, size)};
 }
 
+int buffers_per_memory(const Hardware& hardware) {
+  return hardware.dataflow == Dataflow::kWeightStationary ? 2 : 1;
+}
+
 bool fits(const MatmulTile& tile, const Hardware& hardware) {
+  const int buffers = buffers_per_memory(hardware);
   const auto rows = static_cast<std::int64_t>(tile.rows);
-  return rows * tile.columns <= hardware.accumulator_blocks() / 2 &&
-         (rows + tile.columns) * tile.inner <= hardware.scratchpad_blocks() / 2;
+  return rows * tile.columns <= hardware.tiling_accumulator_blocks() / buffers &&
+         (rows + tile.columns) * tile.inner <= hardware.tiling_scratchpad_blocks() / buffers;
 }
 
 MatmulTile greedy_tile(const Operator& matmul, const Hardware& hardware) {
   const MatmulTile whole = blocks(matmul, hardware);
-  const int side = integer_root(hardware.accumulator_blocks() / 2);
-  const int inner = std::max(hardware.scratchpad_blocks() / 4 / side, 1);
+  const int buffers = buffers_per_memory(hardware);
+  const int side = integer_root(hardware.tiling_accumulator_blocks() / buffers);
+  const int inner = std::max(hardware.tiling_scratchpad_blocks() / 2 / buffers / side, 1);
   MatmulTile start{std::min(whole.rows, side), std::min(whole.inner, inner),
                    std::min(whole.columns, side)};
   while (!fits(start, hardware)) --(start.rows >= start.columns ? start.rows : start.columns);

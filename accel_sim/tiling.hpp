@@ -20,8 +20,12 @@ struct MatmulTile {
 // The extents of the whole matmul in blocks, each rounded up.
 MatmulTile blocks(const Operator& matmul, const Hardware& hardware);
 
-// Whether the rows x columns results of the tile fit half the accumulator, and its two inputs half
-// the scratchpad (weight-stationary tiles are always double-buffered, gemmini.h L1231).
+// 2 when a tile has half of each memory to itself while the other half is loaded or stored, which
+// weight-stationary tiles always have (gemmini.h L1231); 1 for output-stationary ones.
+int buffers_per_memory(const Hardware& hardware);
+
+// Whether the rows x columns results of the tile fit a buffer of the accumulator, and its two
+// inputs one of the scratchpad, as far as the library's tiling rule knows of them.
 bool fits(const MatmulTile& tile, const Hardware& hardware);
 
 // The rule of tiled_matmul_auto (gemmini.h L1231-1345): start from a square of results and grow

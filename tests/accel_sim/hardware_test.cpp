@@ -50,7 +50,7 @@ TEST(HardwareJson, UnknownKeysAndValuesAreNamed) {
 TEST(HardwareJson, EveryNumberHasARange) {
   for (const HardwareParameter& parameter : hardware_parameters()) {
     EXPECT_FALSE(parameter.meaning.empty()) << parameter.key;
-    if (parameter.type == "NonlinearUnits") continue;
+    if (parameter.type != "int" && parameter.type != "double") continue;
     EXPECT_THAT(error_of("{\"" + parameter.key + "\": -1}"), HasSubstr("out of range"));
     EXPECT_THAT(error_of("{\"" + parameter.key + "\": \"x\"}"), HasSubstr("wrong type"));
   }
@@ -69,13 +69,19 @@ TEST(HardwareHash, DependsOnValuesAlone) {
   EXPECT_EQ(hardware_hash(parse(R"({"scratchpad_kib": 256})")), hardware_hash(Hardware{}));
   for (const HardwareParameter& parameter : hardware_parameters()) {
     Json json = to_json(Hardware{});
+    Json& value = json[parameter.key];
     if (parameter.type == "NonlinearUnits") {
-      json[parameter.key] = "on_chip";
+      value = "on_chip";
+    } else if (parameter.type == "Dataflow") {
+      value = "output_stationary";
+    } else if (parameter.type == "bool") {
+      value = !value.get<bool>();
+    } else if (parameter.key.starts_with("tiling_")) {
+      value = 32;
     } else {
-      json[parameter.key] = json[parameter.key].get<int>() * 2 + 1;
+      value = value.get<int>() * 2;  // powers of two stay powers of two
+      if (value == 0) value = 1;
     }
-    if (parameter.key == "array_size" || parameter.key == "scratchpad_kib")
-      json[parameter.key] = 32;
     EXPECT_NE(hardware_hash(hardware_from_json(JsonNode(json, "x"))), hardware_hash(Hardware{}))
         << parameter.key;
   }

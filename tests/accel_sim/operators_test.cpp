@@ -50,7 +50,7 @@ TEST(TransformerOperators, DecodeComputesOneTokenAgainstAllCachedOnes) {
   const auto list = transformer_operators({96, 16, 1000, {{4, 384}}}, {32, Mode::kDecode});
   EXPECT_EQ(find(list, "attention.qkv").op, matmul(1, 96, 64));
   EXPECT_EQ(find(list, "attention.scores").op.columns, 32);
-  EXPECT_EQ(find(list, "attention.softmax").op, elementwise(OperatorKind::kSoftmax, 1, 32));
+  EXPECT_EQ(find(list, "attention.softmax").op, softmax_of(find(list, "attention.scores").op));
   EXPECT_EQ(find(list, "attention.context").op, matmul(1, 32, 16, RightOperand::kActivations));
   EXPECT_EQ(list.back().op, matmul(1, 96, 1000));
 }

@@ -1,0 +1,154 @@
+#include "accel_sim/dma.hpp"
+
+#include <algorithm>
+#include <bit>
+
+namespace paretoformer {
+namespace {
+
+// From the last beat to the completion of an mvin: merger, scaler, write (Scratchpad.scala; an
+// estimate).
+constexpr int kLoadPipeline = 6;
+// From reading a row of the accumulator to the writer: normaliser, scaler and their queues, which
+// hold about that many rows of a mvout (Scratchpad.scala L270-277).
+constexpr int kStorePipeline = 12;
+constexpr int kRowsAhead = 4;
+// Cycles at the end of each pass while the unit divides and takes roots (Normalizer.scala); the
+// maximum takes two cycles a block.
+struct PassTiming {
+  int cycles_per_block;
+  int tail;
+};
+constexpr std::array<PassTiming, 3> kLayerNormPasses = {{{1, 23}, {1, 60}, {1, 0}}};
+constexpr std::array<PassTiming, 3> kSoftmaxPasses = {{{2, 4}, {1, 24}, {1, 0}}};
+
+}  // namespace
+
+BeatTable::BeatTable(const Hardware& hardware) {
+  constexpr int kLine = MemorySystem::kLineBytes;
+  const int beat = hardware.bus_bytes_per_cycle;
+  for (int offset = 0; offset < kLine; ++offset)
+    for (int useful = 0; useful <= kLine; ++useful) {
+      const bool possible = useful > 0 && offset + useful <= kLine;
+      const int bytes = possible ? request_bytes(offset, useful, beat) : 0;
+      beats_.push_back(static_cast<std::uint8_t>(bytes / beat));
+    }
+}
+
+LoadUnit::LoadUnit(const Hardware& hardware, MemorySystem& memory)
+    : memory_(&memory),
+      beats_(hardware),
+      // nCmds, LoadController.scala L84; no more than the reservation station can hold.
+      commands_(
+          std::min(hardware.requests_in_flight / hardware.array_size + 1, hardware.load_entries)),
+      bus_latency_(hardware.bus_latency_cycles),
+      hit_cycles_(hardware.bus_latency_cycles + hardware.l2_hit_cycles),
+      miss_cycles_(hardware.bus_latency_cycles + hardware.dram_latency_cycles),
+      in_flight_(hardware.requests_in_flight),
+      scale_rate_(hardware.mvin_scale_elements_per_cycle) {}
+
+LoadUnit::Span LoadUnit::mvin(const Mvin& mvin, std::int64_t time) {
+  constexpr int kLine = MemorySystem::kLineBytes;
+  const std::int64_t begin = std::max({time, issue_free_, commands_.oldest() + 1});
+  std::int64_t requests = 0, misses = 0, beats = 0, data = 0;
+  std::int64_t address = mvin.address;
+  for (int row = 0; row < mvin.rows; ++row, address += mvin.stride) {
+    std::int64_t line = address / kLine;
+    int offset = static_cast<int>(address % kLine);
+    int left = mvin.row_bytes;
+    while (left > 0) {
+      const int useful = std::min(kLine - offset, left);
+      beats += beats_(offset, useful);
+      if (!memory_->in_l2(line)) {
+        ++misses;
+        data = memory_->fetch(line, begin + requests + bus_latency_).data;
+      }
+      ++requests;
+      ++line;
+      left -= useful;
+      offset = 0;
+    }
+  }
+  // A register is taken from a request's issue to its last beat.
+  const std::int64_t occupied = (requests - misses) * hit_cycles_ + misses * miss_cycles_ + beats;
+  window_free_ = std::max(window_free_, begin * in_flight_) + occupied;
+  const std::int64_t window = window_free_ / in_flight_;
+  bus_free_ = std::max(bus_free_, begin + hit_cycles_) + beats;
+  issue_free_ = std::max(begin + requests, window - hit_cycles_);
+  const std::int64_t last_beats = beats / std::max<std::int64_t>(requests, 1);
+  std::int64_t end =
+      std::max({bus_free_, window, begin + requests + hit_cycles_, data + last_beats});
+  if (mvin.scaled) {
+    scaler_free_ = std::max(scaler_free_, begin + hit_cycles_) +
+                   std::int64_t{mvin.rows} * mvin.row_bytes / scale_rate_;
+    end = std::max(end, scaler_free_);
+  }
+  end += kLoadPipeline;
+  beats_received_ += beats;
+  commands_.push(end);
+  return {begin, end};
+}
+
+StoreUnit::StoreUnit(const Hardware& hardware, MemorySystem& memory)
+    : memory_(&memory),
+      beats_(hardware),
+      window_(hardware.requests_in_flight),
+      rows_ahead_(kRowsAhead),
+      bus_latency_(hardware.bus_latency_cycles),
+      write_latency_(hardware.write_latency_cycles) {}
+
+LoadUnit::Span StoreUnit::mvout(const Mvout& mvout, std::int64_t time) {
+  const std::int64_t begin = std::max(time, reader_free_);
+  if (mvout.pass == NormPass::kNone) {
+    reader_free_ = begin;
+    std::int64_t address = mvout.address;
+    for (int row = 0; row < mvout.rows; ++row, address += mvout.stride) {
+      reader_free_ = std::max(reader_free_, rows_ahead_.oldest()) + mvout.blocks;
+      writer_free_ = std::max(writer_free_ + mvout.blocks - 1, reader_free_ + kStorePipeline);
+      rows_ahead_.push(writer_free_);
+      write_row(address, mvout.row_bytes);
+    }
+  } else {
+    reader_free_ = normalise(mvout, begin);
+  }
+  return {begin, reader_free_};
+}
+
+std::int64_t StoreUnit::normalise(const Mvout& mvout, std::int64_t begin) {
+  const auto& passes =
+      mvout.normalisation == Normalisation::kSoftmax ? kSoftmaxPasses : kLayerNormPasses;
+  const PassTiming timing = passes[static_cast<std::size_t>(mvout.pass) - 1];
+  std::int64_t& set_free = statistics_free_[static_cast<std::size_t>(mvout.statistics)];
+  if (mvout.first_of_pass) begin = std::max(begin + 1, set_free);
+  const std::int64_t end = begin + mvout.blocks * timing.cycles_per_block;
+  if (mvout.last_of_pass) set_free = end + timing.tail;
+  if (mvout.pass == NormPass::kWrite) {
+    writer_free_ = std::max(writer_free_ + mvout.blocks - 1, end + kStorePipeline);
+    write_row(mvout.address, mvout.row_bytes);
+  }
+  return end;
+}
+
+void StoreUnit::write_row(std::int64_t address, int bytes) {
+  constexpr int kLine = MemorySystem::kLineBytes;
+  while (bytes > 0) {
+    const int offset = static_cast<int>(address % kLine);
+    const int useful = std::min(kLine - offset, bytes);
+    const int beats = beats_(offset, useful);
+    const std::int64_t begin = std::max(writer_free_, window_.oldest());
+    writer_free_ = begin + beats;
+    std::int64_t done = writer_free_ + write_latency_;
+    // A write of a whole line does not fetch it (inclusive-cache MSHR.scala L284).
+    const std::int64_t line = address / kLine;
+    if (!memory_->in_l2(line) && useful < kLine)
+      done = memory_->fetch_for_write(line, writer_free_ + bus_latency_) + bus_latency_;
+    window_.push(done);
+    acknowledged_ = std::max(acknowledged_, done);
+    beats_sent_ += beats;
+    written_ += useful;
+    address += useful;
+    bytes -= useful;
+  }
+}
+
+}  // namespace paretoformer

@@ -1,0 +1,100 @@
+// The two DMA engines as recurrences over requests, for the fast engine.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <vector>
+
+#include "accel_sim/commands.hpp"
+#include "accel_sim/hardware.hpp"
+#include "accel_sim/memory_system.hpp"
+
+namespace paretoformer {
+
+// The last `size` values pushed; a full one gives back its oldest.
+class TimeRing {
+ public:
+  explicit TimeRing(int size) : times_(static_cast<std::size_t>(size), 0) {}
+
+  std::int64_t oldest() const { return times_[next_]; }
+  void push(std::int64_t time) {
+    times_[next_] = time;
+    if (++next_ == times_.size()) next_ = 0;
+  }
+
+ private:
+  std::vector<std::int64_t> times_;
+  std::size_t next_ = 0;
+};
+
+// Beats of the request for `useful` bytes at an offset in their line.
+class BeatTable {
+ public:
+  explicit BeatTable(const Hardware& hardware);
+  int operator()(int offset, int useful) const {
+    return beats_[static_cast<std::size_t>(offset * (MemorySystem::kLineBytes + 1) + useful)];
+  }
+
+ private:
+  std::vector<std::uint8_t> beats_;
+};
+
+// Load controller and stream reader (LoadController.scala, DMA.scala), an mvin at a time: every
+// resource that its requests share (issue, registers of requests in flight, bus) is a clock that
+// moves on by what they take of it, and the mvin is done when the slowest is.
+class LoadUnit {
+ public:
+  LoadUnit(const Hardware& hardware, MemorySystem& memory);
+
+  // Runs an mvin whose dependencies are met and which is in the controller's queue at `time`.
+  struct Span {
+    std::int64_t begin;
+    std::int64_t end;  // its rows are in the local memory
+  };
+  Span mvin(const Mvin& mvin, std::int64_t time);
+
+  std::int64_t beats() const { return beats_received_; }
+
+ private:
+  MemorySystem* memory_;
+  BeatTable beats_;
+  TimeRing commands_;  // ends of the mvins that the controller tracks
+  std::int64_t bus_latency_, hit_cycles_, miss_cycles_;
+  int in_flight_, scale_rate_;
+  std::int64_t issue_free_ = 0;   // a request a cycle
+  std::int64_t window_free_ = 0;  // requests in flight; in cycles times their number
+  std::int64_t bus_free_ = 0;     // a beat a cycle
+  std::int64_t scaler_free_ = 0;
+  std::int64_t beats_received_ = 0;
+};
+
+// Store controller and stream writer.
+class StoreUnit {
+ public:
+  StoreUnit(const Hardware& hardware, MemorySystem& memory);
+
+  // The same for an mvout. It is complete when its last row has left the local memory.
+  LoadUnit::Span mvout(const Mvout& mvout, std::int64_t time);
+
+  std::int64_t acknowledged() const { return acknowledged_; }  // when all writes were
+  std::int64_t beats() const { return beats_sent_; }
+  std::int64_t written_bytes() const { return written_; }
+
+ private:
+  std::int64_t normalise(const Mvout& mvout, std::int64_t begin);
+  void write_row(std::int64_t address, int bytes);
+
+  MemorySystem* memory_;
+  BeatTable beats_;
+  TimeRing window_;
+  TimeRing rows_ahead_;  // when the writer began the last rows: so far may reading be ahead
+  std::int64_t bus_latency_, write_latency_;
+  std::int64_t reader_free_ = 0;  // of the local memory
+  std::int64_t writer_free_ = 0;
+  std::int64_t acknowledged_ = 0;
+  std::array<std::int64_t, 2> statistics_free_{};  // the normaliser's long operations, by set
+  std::int64_t beats_sent_ = 0;
+  std::int64_t written_ = 0;  // bytes
+};
+
+}  // namespace paretoformer

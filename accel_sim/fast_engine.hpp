@@ -1,0 +1,16 @@
+// The engine that everything uses: completion times of instructions, each from those it waits for.
+#pragma once
+
+#include "accel_sim/engine.hpp"
+#include "accel_sim/hardware.hpp"
+#include "accel_sim/program.hpp"
+
+namespace paretoformer {
+
+// Runs the program from a cold L2. With `trace`, appends a span for every mvin, mvout, run of
+// computes and prologue. The time it takes grows with the lines moved and the blocks of weights,
+// not with the cycles.
+EngineResult run_fast_engine(const Program& program, const Hardware& hardware,
+                             Trace* trace = nullptr);
+
+}  // namespace paretoformer

@@ -1,0 +1,127 @@
+// What lies behind the DMA: an L2 cache, a last-level cache and the DRAM, in front of which they
+// are.
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <cstdint>
+#include <vector>
+
+#include "accel_sim/hardware.hpp"
+
+namespace paretoformer {
+
+// Which line a cache gives up for a new one.
+enum class Replacement {
+  // Any, empty places not preferred, as rocket-chip's inclusive cache does (Directory.scala): a
+  // line
+  // stays for an exponentially distributed number of fills.
+  kRandom,
+  kOldest,  // the one filled first
+};
+
+// A cache as the number of fills that a line stays for, determined when it is filled; random ones
+// from its number and the fills so far, so that every run is the same. Sets are not modelled: the
+// lines of a matrix spread over all.
+class LineCache {
+ public:
+  // For lines below `lines`, none of which is in it at first. A capacity of 0 holds nothing.
+  LineCache(int kib, Replacement replacement, std::int64_t lines);
+
+  // Whether it holds the line; brings it in when it does not.
+  bool lookup(std::int64_t line) {
+    std::uint32_t& evicted_after = evicted_after_[static_cast<std::size_t>(line)];
+    if (evicted_after > fills_) return true;
+    ++fills_;  // 32 bits of them are 256 GiB of traffic
+    std::uint64_t x = static_cast<std::uint64_t>(line) * 0x9E3779B97F4A7C15u + fills_;
+    x ^= x >> 29;
+    x *= 0xBF58476D1CE4E5B9u;
+    evicted_after = fills_ + lifetimes_[x >> (64 - kQuantileBits)];
+    return false;
+  }
+
+ private:
+  static constexpr int kQuantileBits = 8;
+  std::vector<std::uint32_t> evicted_after_;  // by line, in fills; 0: never filled
+  std::uint32_t fills_ = 1;
+  std::array<std::uint32_t, 1 << kQuantileBits> lifetimes_;  // quantiles of how long a line stays
+};
+
+// Both engines ask this one model, request by request, in the order in which L2 sees them. A line
+// that L2 lacks takes one of its miss registers and crosses the outer bus; one that the last-level
+// cache lacks as well waits for its DRAM page to be opened if another one was open in the bank.
+class MemorySystem {
+ public:
+  static constexpr int kLineBytes = 64;
+
+  // For addresses below `bytes`; the caches are empty of them at first.
+  MemorySystem(const Hardware& hardware, std::int64_t bytes);
+
+  bool in_l2(std::int64_t line) { return l2_.lookup(line); }
+
+  // When a line that L2 lacks, asked for at `time`, gets a miss register, and when its data is
+  // back.
+  struct Fetch {
+    std::int64_t accepted;
+    std::int64_t data;
+  };
+  Fetch fetch(std::int64_t line, std::int64_t time) {
+    std::int64_t& miss_register = miss_registers_[next_register_];
+    if (++next_register_ == miss_registers_.size()) next_register_ = 0;
+    const std::int64_t accepted = std::max(time, miss_register);
+    const std::int64_t start = std::max(page_open(line, accepted * kTicks), bus_free_);
+    bus_free_ = start + line_ticks_;
+    ++fetches_;
+    miss_register = start / kTicks + latency_;
+    return {accepted, miss_register};
+  }
+
+  // The same for a line that is written in part, which nobody waits for in the order of requests:
+  // it takes its share of the bus.
+  std::int64_t fetch_for_write(std::int64_t line, std::int64_t time) {
+    const std::int64_t open = page_open(line, time * kTicks);
+    if (bus_free_ > time * kTicks) bus_free_ += line_ticks_;
+    ++fetches_;
+    return open / kTicks + latency_;
+  }
+
+  std::int64_t fetches() const { return fetches_; }
+
+ private:
+  // When the line can be read, in ticks.
+  std::int64_t page_open(std::int64_t line, std::int64_t time) {
+    if (last_level_.lookup(line)) return time;
+    const std::int64_t page = line >> page_shift_;
+    Bank& bank = banks_[static_cast<std::size_t>(page) % banks_.size()];
+    if (bank.page != page) {
+      bank.page = page;
+      bank.open = std::max(bank.open, time) + page_miss_ticks_;
+    }
+    return std::max(bank.open, time);
+  }
+
+  static constexpr std::int64_t kTicks =
+      256;  // per cycle, for bandwidths that do not divide a line
+
+  struct Bank {
+    std::int64_t page = -1;
+    std::int64_t open = 0;
+  };
+
+  LineCache l2_, last_level_;
+  std::vector<std::int64_t> miss_registers_;  // when each is free, in order of use
+  std::size_t next_register_ = 0;
+  std::vector<Bank> banks_;
+  std::int64_t bus_free_ = 0;
+  std::int64_t line_ticks_, page_miss_ticks_, latency_;
+  int page_shift_;
+  std::int64_t fetches_ = 0;
+};
+
+// The size of the DMA's request for `useful` bytes from an offset in their line: the smallest
+// aligned power of two, from a beat of the bus to a line, that covers them (DMA.scala L174-205; the
+// writer follows the same rule). Since a larger request never covers more than the rest of the
+// line, a row takes one request per line that it touches.
+int request_bytes(int offset, int useful, int beat_bytes);
+
+}  // namespace paretoformer

@@ -1,0 +1,196 @@
+#include "accel_sim/program.hpp"
+
+#include <algorithm>
+#include <string>
+
+#include "support/error.hpp"
+
+namespace paretoformer {
+namespace {
+
+constexpr std::int64_t kAlignment = 64;
+// One bookkeeping word per 64-byte line keeps the simulator's memory within bounds.
+constexpr std::int64_t kLargestSpan = std::int64_t{1} << 31;
+
+int ceil_divide(int a, int b) { return (a + b - 1) / b; }
+
+// Places matrices one behind the other.
+class AddressSpace {
+ public:
+  Matrix place(std::int64_t rows, std::int64_t columns, int element_bytes) {
+    const std::int64_t stride = columns * element_bytes;
+    const Matrix matrix{end_, stride, element_bytes};
+    // Extents are at most 2^20 and the span at most 2^31 before, so that 64 bits hold the product.
+    end_ += (rows * stride + kAlignment - 1) / kAlignment * kAlignment;
+    if (end_ > kLargestSpan)
+      throw InputError("a matrix of " + std::to_string(rows) + " x " + std::to_string(columns) +
+                       " does not fit the simulator's address space: expected operands and results "
+                       "of at most " +
+                       std::to_string(kLargestSpan) + " bytes together");
+    return matrix;
+  }
+  std::int64_t bytes() const { return end_; }
+
+ private:
+  std::int64_t end_ = 0;
+};
+
+void require_fitting(const MatmulTile& tile, const Hardware& hardware) {
+  const int buffers = buffers_per_memory(hardware);
+  const auto text = [&](const char* what, std::int64_t needed, int available) {
+    return "a tile of " + std::to_string(tile.rows) + " x " + std::to_string(tile.inner) + " x " +
+           std::to_string(tile.columns) + " blocks does not fit the " + what + ": it needs " +
+           std::to_string(needed) + " blocks, expected at most " + std::to_string(available) +
+           (buffers == 2 ? " (half of it)" : "");
+  };
+  const std::int64_t results = std::int64_t{tile.rows} * tile.columns;
+  const std::int64_t inputs = (std::int64_t{tile.rows} + tile.columns) * tile.inner;
+  if (results > hardware.accumulator_blocks() / buffers)
+    throw InputError(text("accumulator", results, hardware.accumulator_blocks() / buffers));
+  if (inputs > hardware.scratchpad_blocks() / buffers)
+    throw InputError(text("scratchpad", inputs, hardware.scratchpad_blocks() / buffers));
+}
+
+// tiled_matmul_outer, gemmini.h L692-834.
+Program lower_matmul(const Operator& op, const Hardware& hardware, const MatmulTile& tile) {
+  require_fitting(tile, hardware);
+  const int size = hardware.array_size;
+  const bool fused = softmax_is_fused(op, hardware);
+  const bool transposed = op.right == RightOperand::kTransposedActivations;
+  const bool spilled = op.activation == Activation::kSoftmax && !fused &&
+                       hardware.nonlinear_units == NonlinearUnits::kOnChip;
+  AddressSpace space;
+  const Matrix left = space.place(op.rows, op.inner, 1);
+  const Matrix right =
+      transposed ? space.place(op.columns, op.inner, 1) : space.place(op.inner, op.columns, 1);
+  const Matrix result = space.place(op.rows, op.columns, spilled ? 4 : 1);
+
+  const MatmulTile whole = blocks(op, hardware);
+  const int down = ceil_divide(whole.rows, tile.rows);
+  const int across = ceil_divide(whole.columns, tile.columns);
+  const int deep = ceil_divide(whole.inner, tile.inner);
+  const bool double_buffered = buffers_per_memory(hardware) == 2;
+  const bool keep_left = double_buffered && hardware.operand_reuse && down * deep <= 2;
+  const bool keep_right = double_buffered && hardware.operand_reuse && across * deep <= 2;
+
+  Program program;
+  program.tiles.reserve(static_cast<std::size_t>(down) * across * deep);
+  for (int i = 0; i < down; ++i)
+    for (int j = 0; j < across; ++j)
+      for (int k = 0; k < deep; ++k) {
+        const int row = i * tile.rows * size;
+        const int column = j * tile.columns * size;
+        const int depth = k * tile.inner * size;
+        const int slot = double_buffered ? static_cast<int>(program.tiles.size() % 2) : 0;
+        Tile item;
+        item.kind = hardware.dataflow == Dataflow::kWeightStationary ? TileKind::kMatmul
+                                                                     : TileKind::kHostMatmul;
+        if (fused) item.normalisation = Normalisation::kSoftmax;
+        item.rows = std::min(tile.rows * size, op.rows - row);
+        item.inner = std::min(tile.inner * size, op.inner - depth);
+        item.columns = std::min(tile.columns * size, op.columns - column);
+        item.left = left.at(row, depth);
+        item.right = transposed ? right.at(column, depth) : right.at(depth, column);
+        item.result = result.at(row, column);
+        item.load_left = !keep_left || j == 0;
+        item.load_right = !keep_right || i == 0;
+        item.transposed_right = transposed;
+        item.accumulate = k > 0;
+        item.store = k == deep - 1;
+        item.left_half = keep_left ? (i + k > 0) : slot;
+        item.right_half = keep_right ? (j + k > 0) : slot;
+        item.result_half = double_buffered ? (i * across + j) % 2 : 0;
+        program.tiles.push_back(item);
+      }
+  program.bytes = space.bytes();
+  return program;
+}
+
+// Tiles of whole rows or parts of rows that fit `capacity` blocks of the accumulator: rows are
+// halved first, then columns, as tiled_resadd_auto does (gemmini.h L3135-3305).
+Program lower_elementwise(const Operator& op, TileKind kind, int left_bytes, int capacity,
+                          const Hardware& hardware) {
+  const int size = hardware.array_size;
+  AddressSpace space;
+  const Matrix left = space.place(op.rows, op.columns, left_bytes);
+  const Matrix right = kind == TileKind::kResidualAdd ? space.place(op.rows, op.columns, 1) : left;
+  const Matrix result = space.place(op.rows, op.columns, 1);
+  int rows = ceil_divide(op.rows, size);
+  int columns = ceil_divide(op.columns, size);
+  while (std::int64_t{rows} * columns > capacity) {
+    int& extent = rows > 1 ? rows : columns;
+    extent = ceil_divide(extent, 2);
+  }
+  Program program;
+  for (int i = 0; i < op.rows; i += rows * size)
+    for (int j = 0; j < op.columns; j += columns * size) {
+      Tile item;
+      item.kind = kind;
+      item.rows = std::min(rows * size, op.rows - i);
+      item.columns = std::min(columns * size, op.columns - j);
+      item.left = left.at(i, j);
+      item.right = right.at(i, j);
+      item.result = result.at(i, j);
+      item.result_half = static_cast<int>(program.tiles.size() % 2);
+      item.left_half = item.result_half;
+      program.tiles.push_back(item);
+    }
+  program.bytes = space.bytes();
+  return program;
+}
+
+// tiled_norm_auto, gemmini.h L3416-3586: whole rows, all of the accumulator.
+Program lower_normalise(const Operator& op, Normalisation normalisation, int left_bytes,
+                        const Hardware& hardware) {
+  if (ceil_divide(op.columns, hardware.array_size) > hardware.accumulator_blocks())
+    throw InputError("a row of " + std::to_string(op.columns) +
+                     " values does not fit the accumulator, where it is normalised: expected at "
+                     "most " +
+                     std::to_string(hardware.accumulator_blocks() * hardware.array_size));
+  Program program = lower_elementwise(op, TileKind::kNormalise, left_bytes,
+                                      hardware.accumulator_blocks(), hardware);
+  for (Tile& tile : program.tiles) {
+    tile.normalisation = normalisation;
+    tile.result_half = 0;
+  }
+  return program;
+}
+
+}  // namespace
+
+bool softmax_is_fused(const Operator& scores, const Hardware& hardware) {
+  return scores.activation == Activation::kSoftmax &&
+         hardware.nonlinear_units == NonlinearUnits::kOnChip &&
+         hardware.dataflow == Dataflow::kWeightStationary &&
+         whole_row_tile(scores, hardware).has_value();
+}
+
+MatmulTile default_tile(const Operator& op, const Hardware& hardware) {
+  return softmax_is_fused(op, hardware) ? *whole_row_tile(op, hardware) : greedy_tile(op, hardware);
+}
+
+bool runs_on_host(const Operator& op, const Hardware& hardware) {
+  return hardware.nonlinear_units == NonlinearUnits::kHost && op.kind != OperatorKind::kMatmul &&
+         op.kind != OperatorKind::kEmbedding;
+}
+
+Program lower(const Operator& op, const Hardware& hardware, const std::optional<MatmulTile>& tile) {
+  switch (op.kind) {
+    case OperatorKind::kMatmul:
+      return lower_matmul(op, hardware, tile ? *tile : default_tile(op, hardware));
+    case OperatorKind::kSoftmax:
+      return lower_normalise(op, Normalisation::kSoftmax, 4, hardware);
+    case OperatorKind::kLayerNorm:
+      return lower_normalise(op, Normalisation::kLayerNorm, 1, hardware);
+    case OperatorKind::kResidualAdd:
+      return lower_elementwise(op, TileKind::kResidualAdd, 1, hardware.accumulator_blocks() / 2,
+                               hardware);
+    case OperatorKind::kEmbedding:
+      return lower_elementwise(op, TileKind::kCopy, 1, hardware.scratchpad_blocks() / 2, hardware);
+    case OperatorKind::kGelu:
+      return {};  // fused with the way out of the accumulator
+  }
+  throw Error("lowering of an unknown kind of operator");
+}
+
+}  // namespace paretoformer

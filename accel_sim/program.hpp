@@ -1,0 +1,83 @@
+// What the host hands to the accelerator for one operator: tiles, in the order in which the loops
+// of Gemmini's C library issue them.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "accel_sim/hardware.hpp"
+#include "accel_sim/operators.hpp"
+#include "accel_sim/tiling.hpp"
+
+namespace paretoformer {
+
+// A matrix in DRAM, row by row: byte address of its first element, bytes between rows, and bytes
+// per element (1 for int8, 4 for int32 sums).
+struct Matrix {
+  std::int64_t address = 0;
+  std::int64_t stride = 0;
+  int element_bytes = 1;
+
+  // The part that begins at that row and column.
+  Matrix at(std::int64_t row, std::int64_t column) const {
+    return {address + row * stride + column * element_bytes, stride, element_bytes};
+  }
+};
+
+enum class TileKind {
+  kMatmul,       // result = left * right, weight-stationary: one LOOP_WS
+  kHostMatmul,   // the same, output-stationary: unrolled by the host (sp_tiled_matmul_os)
+  kResidualAdd,  // result = left + right, both scaled: one LOOP_WS with is_resadd
+  kNormalise,    // result = norm(left): unrolled by the host (tiled_norm)
+  kCopy,         // result = rows of left, through the scratchpad
+};
+
+// What the normaliser does with whole rows on their way out of the accumulator, in three passes.
+enum class Normalisation { kNone, kLayerNorm, kSoftmax };
+
+struct Tile {
+  TileKind kind = TileKind::kMatmul;
+  Normalisation normalisation = Normalisation::kNone;
+  // Elements: rows x columns results, summed over `inner`.
+  int rows = 0;
+  int inner = 0;
+  int columns = 0;
+  Matrix left, right, result;
+  bool load_left = true;  // false: in the scratchpad from an earlier tile
+  bool load_right = true;
+  bool transposed_right = false;  // `right` is stored columns x inner
+  bool accumulate = false;        // onto what an earlier tile left in the accumulator
+  bool store = true;              // false: the sums stay there for the next tile
+  // Which half of the double-buffered memories.
+  int left_half = 0;
+  int right_half = 0;
+  int result_half = 0;
+};
+
+// The tiles of one call of the library, and the bytes of DRAM that its matrices span from address
+// 0.
+struct Program {
+  std::vector<Tile> tiles;
+  std::int64_t bytes = 0;
+};
+
+// Whether the normaliser works on the scores as they leave the accumulator: it is on the chip, and
+// whole rows of scores fit half the accumulator. Otherwise they go to DRAM as int32 and come back.
+bool softmax_is_fused(const Operator& scores, const Hardware& hardware);
+
+// The tile that lower() takes when none is given: whole rows for scores whose softmax is fused,
+// else Gemmini's own rule.
+MatmulTile default_tile(const Operator& matmul, const Hardware& hardware);
+
+// Lowers an operator that runs on the accelerator. Rows of every matrix are packed (a stride of
+// their length), matrices begin at multiples of 64 bytes, as heads do in the published program.
+// `tile` is for matmuls. Throws InputError when the tile does not fit the memories, or the matrices
+// span more than 2 GiB.
+Program lower(const Operator& op, const Hardware& hardware,
+              const std::optional<MatmulTile>& tile = std::nullopt);
+
+// Whether the host computes the operator in floating point: there is nothing to lower then.
+bool runs_on_host(const Operator& op, const Hardware& hardware);
+
+}  // namespace paretoformer

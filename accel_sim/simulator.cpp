@@ -1,0 +1,129 @@
+#include "accel_sim/simulator.hpp"
+
+#include <cmath>
+#include <unordered_map>
+
+#include "accel_sim/fast_engine.hpp"
+#include "accel_sim/program.hpp"
+
+namespace paretoformer {
+namespace {
+
+// Setting the constants of the activation unit: one RoCC command from the CPU (an estimate).
+constexpr std::int64_t kConfigCycles = 4;
+// Passes of the normaliser that only read; the last is the way out that there is anyway.
+constexpr std::int64_t kStatisticPasses = 2;
+
+double host_cycles_per_element(OperatorKind kind, const Hardware& hardware) {
+  // Operands come in and go out as int8; the published share of the residual add is taken to hold
+  // its own conversions.
+  const double conversions = 2 * hardware.host_conversion_cycles_per_element;
+  switch (kind) {
+    case OperatorKind::kSoftmax:
+      return hardware.host_softmax_cycles_per_element + conversions;
+    case OperatorKind::kLayerNorm:
+      return hardware.host_layer_norm_cycles_per_element + conversions;
+    case OperatorKind::kGelu:
+      return hardware.host_gelu_cycles_per_element + conversions;
+    default:
+      return hardware.host_residual_add_cycles_per_element;
+  }
+}
+
+SimulationReport on_host(const Operator& op, const Hardware& hardware) {
+  const double cycles =
+      static_cast<double>(op.rows) * op.columns * host_cycles_per_element(op.kind, hardware);
+  if (!(cycles < 0x1.0p63)) cost_arithmetic::overflow();
+  SimulationReport report;
+  report.breakdown.host = static_cast<std::int64_t>(std::ceil(cycles));
+  report.accesses.dram_bytes = statistics(op).bytes;
+  return report;
+}
+
+SimulationReport on_accelerator(const Operator& op, const Hardware& hardware,
+                                const SimulationOptions& options) {
+  const Program program = lower(op, hardware, options.tile);
+  const EngineResult result = run_fast_engine(program, hardware, options.trace);
+  SimulationReport report;
+  report.breakdown = result.breakdown;
+  report.accesses = result.accesses;
+  report.accesses.macs = statistics(op).macs;
+  report.accesses.pe_register += report.accesses.macs;
+  report.load_busy = result.load_busy;
+  report.store_busy = result.store_busy;
+  return report;
+}
+
+// The matmul whose results a softmax normalises.
+Operator scores_of(const Operator& softmax) {
+  return matmul(softmax.rows, softmax.inner, softmax.columns, softmax.right, Activation::kSoftmax);
+}
+
+// What of the common run of scores and softmax is the softmax's.
+SimulationReport normaliser_part(const Operator& scores, const SimulationReport& both,
+                                 const Hardware& hardware) {
+  SimulationReport part;
+  part.breakdown.normaliser = both.breakdown.normaliser;
+  part.accesses.accumulator = kStatisticPasses * scores.rows *
+                              std::int64_t{blocks(scores, hardware).columns} * hardware.array_size;
+  return part;
+}
+
+SimulationReport simulate_parts(const Operator& op, const Hardware& hardware,
+                                const SimulationOptions& options) {
+  if (runs_on_host(op, hardware)) return on_host(op, hardware);
+  if (op.kind == OperatorKind::kGelu) {
+    SimulationReport report;
+    report.breakdown.host = kConfigCycles;
+    return report;
+  }
+  if (op.kind == OperatorKind::kSoftmax && op.inner > 0 &&
+      softmax_is_fused(scores_of(op), hardware)) {
+    const Operator scores = scores_of(op);
+    SimulationOptions silent = options;
+    silent.trace = nullptr;  // its spans are in the trace of the scores
+    return normaliser_part(scores, on_accelerator(scores, hardware, silent), hardware);
+  }
+  SimulationReport report = on_accelerator(op, hardware, options);
+  if (op.kind == OperatorKind::kMatmul && softmax_is_fused(op, hardware)) {
+    const SimulationReport part = normaliser_part(op, report, hardware);
+    report.breakdown.normaliser -= part.breakdown.normaliser;
+    report.accesses.accumulator -= part.accesses.accumulator;
+  }
+  return report;
+}
+
+}  // namespace
+
+double SimulationReport::utilization(const Hardware& hardware) const {
+  const double possible =
+      static_cast<double>(cost.latency.value()) * hardware.array_size * hardware.array_size;
+  return possible > 0 ? static_cast<double>(accesses.macs) / possible : 0;
+}
+
+SimulationReport simulate(const Operator& op, const Hardware& hardware,
+                          const SimulationOptions& options) {
+  SimulationReport report = simulate_parts(op, hardware, options);
+  const Cycles total(report.breakdown.total());
+  report.cost = {total, energy(report.accesses, total,
+                               runs_on_host(op, hardware) ? total : Cycles(), hardware)};
+  return report;
+}
+
+HardwareCost simulated_cost(const Operator& op, const Hardware& hardware) {
+  return simulate(op, hardware).cost;
+}
+
+std::vector<OperatorReport> simulate(const Architecture& architecture, const Workload& workload,
+                                     const Hardware& hardware) {
+  std::unordered_map<Operator, SimulationReport, OperatorHash> known;
+  std::vector<OperatorReport> reports;
+  for (const TransformerOperator& item : transformer_operators(architecture, workload)) {
+    auto entry = known.find(item.op);
+    if (entry == known.end()) entry = known.emplace(item.op, simulate(item.op, hardware)).first;
+    reports.push_back({item, entry->second});
+  }
+  return reports;
+}
+
+}  // namespace paretoformer

@@ -1,0 +1,65 @@
+// The cycle simulator: what an operator, or a whole Transformer, costs on the accelerator, and
+// where its cycles and its energy go.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "accel_sim/energy.hpp"
+#include "accel_sim/engine.hpp"
+#include "accel_sim/hardware.hpp"
+#include "accel_sim/hardware_cost.hpp"
+#include "accel_sim/operators.hpp"
+#include "accel_sim/tiling.hpp"
+#include "search_spaces/architecture.hpp"
+
+namespace paretoformer {
+
+// The name under which look-up tables carry the simulator's numbers; its number goes up when they
+// change.
+inline constexpr const char* kSimulatorModel = "simulator/1";
+
+enum class Engine {
+  kFast,       // recurrences over instructions (fast_engine.hpp)
+  kReference,  // cycle by cycle (reference_engine.hpp), about a thousand times slower
+};
+
+struct SimulationOptions {
+  std::optional<MatmulTile> tile;  // of a matmul; default_tile() when absent
+  Engine engine = Engine::kFast;
+  Trace* trace = nullptr;  // spans are appended
+};
+
+// One operator, run once from cold caches.
+struct SimulationReport {
+  HardwareCost cost;
+  CycleBreakdown breakdown;     // adds up to cost.latency
+  AccessCounts accesses;        // the energy is counted from them
+  std::int64_t load_busy = 0;   // cycles with an mvin in flight
+  std::int64_t store_busy = 0;  // cycles with an mvout in flight
+
+  // MACs done over MACs that the array could have done in the time; 0 when it took none.
+  double utilization(const Hardware& hardware) const;
+};
+
+// Simulates an operator. The parts of one run are priced where they belong: a softmax that is fused
+// with the matmul before it costs the cycles and accesses of the normaliser in their common run,
+// the matmul the rest; a fused GELU costs setting its constants. What runs on the host costs its
+// cycles per element. Throws what lower() throws. Pure, and callable from several threads at once.
+SimulationReport simulate(const Operator& op, const Hardware& hardware,
+                          const SimulationOptions& options = {});
+
+// simulate().cost.
+HardwareCost simulated_cost(const Operator& op, const Hardware& hardware);
+
+struct OperatorReport {
+  TransformerOperator item;
+  SimulationReport report;  // of one of the item's repeats
+};
+
+// All operators of a network in the order in which they run; equal ones are simulated once.
+std::vector<OperatorReport> simulate(const Architecture& architecture, const Workload& workload,
+                                     const Hardware& hardware);
+
+}  // namespace paretoformer
