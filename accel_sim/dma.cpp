@@ -9,6 +9,8 @@ namespace {
 // From the last beat to the completion of an mvin: merger, scaler, write (Scratchpad.scala; an
 // estimate).
 constexpr int kLoadPipeline = 6;
+// Beats of the last request of an mvin, about.
+constexpr int kLastBeats = 3;
 // From reading a row of the accumulator to the writer: normaliser, scaler and their queues, which
 // hold about that many rows of a mvout (Scratchpad.scala L270-277).
 constexpr int kStorePipeline = 12;
@@ -44,40 +46,45 @@ LoadUnit::LoadUnit(const Hardware& hardware, MemorySystem& memory)
       bus_latency_(hardware.bus_latency_cycles),
       hit_cycles_(hardware.bus_latency_cycles + hardware.l2_hit_cycles),
       miss_cycles_(hardware.bus_latency_cycles + hardware.dram_latency_cycles),
-      in_flight_(hardware.requests_in_flight),
+      window_share_((1 << kWindowBits) / hardware.requests_in_flight),
       scale_rate_(hardware.mvin_scale_elements_per_cycle) {}
+
+int LoadUnit::row_beats(int offset, int bytes) const {
+  int beats = 0;
+  while (bytes > 0) {
+    const int useful = std::min(MemorySystem::kLineBytes - offset, bytes);
+    beats += beats_(offset, useful);
+    bytes -= useful;
+    offset = 0;
+  }
+  return beats;
+}
 
 LoadUnit::Span LoadUnit::mvin(const Mvin& mvin, std::int64_t time) {
   constexpr int kLine = MemorySystem::kLineBytes;
   const std::int64_t begin = std::max({time, issue_free_, commands_.oldest() + 1});
-  std::int64_t requests = 0, misses = 0, beats = 0, data = 0;
-  std::int64_t address = mvin.address;
-  for (int row = 0; row < mvin.rows; ++row, address += mvin.stride) {
-    std::int64_t line = address / kLine;
-    int offset = static_cast<int>(address % kLine);
-    int left = mvin.row_bytes;
-    while (left > 0) {
-      const int useful = std::min(kLine - offset, left);
-      beats += beats_(offset, useful);
-      if (!memory_->in_l2(line)) {
-        ++misses;
-        data = memory_->fetch(line, begin + requests + bus_latency_).data;
-      }
-      ++requests;
-      ++line;
-      left -= useful;
-      offset = 0;
-    }
+  const bool repeats = mvin.stride % kLine == 0;  // all rows lie alike in their lines
+  MemorySystem::BlockRead read;
+  std::int64_t requests = 0, beats = 0;
+  for (int row = 0; row < mvin.rows; row += repeats ? mvin.rows : 1) {
+    const auto address = static_cast<std::uint64_t>(mvin.address + row * mvin.stride);
+    const int offset = static_cast<int>(address % kLine);
+    const int lines = (offset + mvin.row_bytes + kLine - 1) / kLine;
+    const int rows = repeats ? mvin.rows : 1;
+    memory_->read_block(static_cast<std::int64_t>(address / kLine), mvin.stride / kLine, rows, lines,
+                        begin + requests + bus_latency_, read);
+    requests += rows * lines;
+    beats += rows * row_beats(offset, mvin.row_bytes);
   }
+  const std::int64_t misses = read.misses;
   // A register is taken from a request's issue to its last beat.
   const std::int64_t occupied = (requests - misses) * hit_cycles_ + misses * miss_cycles_ + beats;
-  window_free_ = std::max(window_free_, begin * in_flight_) + occupied;
-  const std::int64_t window = window_free_ / in_flight_;
+  window_free_ = std::max(window_free_, begin << kWindowBits) + occupied * window_share_;
+  const std::int64_t window = window_free_ >> kWindowBits;
   bus_free_ = std::max(bus_free_, begin + hit_cycles_) + beats;
   issue_free_ = std::max(begin + requests, window - hit_cycles_);
-  const std::int64_t last_beats = beats / std::max<std::int64_t>(requests, 1);
   std::int64_t end =
-      std::max({bus_free_, window, begin + requests + hit_cycles_, data + last_beats});
+      std::max({bus_free_, window, begin + requests + hit_cycles_, read.data + kLastBeats});
   if (mvin.scaled) {
     scaler_free_ = std::max(scaler_free_, begin + hit_cycles_) +
                    std::int64_t{mvin.rows} * mvin.row_bytes / scale_rate_;
@@ -132,7 +139,7 @@ std::int64_t StoreUnit::normalise(const Mvout& mvout, std::int64_t begin) {
 void StoreUnit::write_row(std::int64_t address, int bytes) {
   constexpr int kLine = MemorySystem::kLineBytes;
   while (bytes > 0) {
-    const int offset = static_cast<int>(address % kLine);
+    const int offset = static_cast<int>(static_cast<std::uint64_t>(address) % kLine);
     const int useful = std::min(kLine - offset, bytes);
     const int beats = beats_(offset, useful);
     const std::int64_t begin = std::max(writer_free_, window_.oldest());

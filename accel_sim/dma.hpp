@@ -56,13 +56,18 @@ class LoadUnit {
   std::int64_t beats() const { return beats_received_; }
 
  private:
+  int row_beats(int offset, int bytes) const;
+
   MemorySystem* memory_;
   BeatTable beats_;
   TimeRing commands_;  // ends of the mvins that the controller tracks
   std::int64_t bus_latency_, hit_cycles_, miss_cycles_;
-  int in_flight_, scale_rate_;
+  // Of one register, with that many fractional bits, in the clock of all requests in flight.
+  static constexpr int kWindowBits = 16;
+  std::int64_t window_share_;
+  int scale_rate_;
   std::int64_t issue_free_ = 0;   // a request a cycle
-  std::int64_t window_free_ = 0;  // requests in flight; in cycles times their number
+  std::int64_t window_free_ = 0;  // requests in flight
   std::int64_t bus_free_ = 0;     // a beat a cycle
   std::int64_t scaler_free_ = 0;
   std::int64_t beats_received_ = 0;

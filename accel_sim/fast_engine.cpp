@@ -31,6 +31,7 @@ class FastEngine {
         // From the last row fed to the last row of results written: 3 cycles, the array's stages
         // and skew, an output register (35 for a 16x16 array, ExecuteController.scala).
         latency_(3 + 2 * hardware.array_size),
+        bank_blocks_(hardware.scratchpad_blocks() / hardware.scratchpad_banks),
         memory_(hardware, program.bytes),
         load_(hardware, memory_),
         store_(hardware, memory_),
@@ -384,7 +385,7 @@ class FastEngine {
   }
 
   int bank(int scratchpad_block) const {
-    return scratchpad_block / (hardware_.scratchpad_blocks() / hardware_.scratchpad_banks);
+    return scratchpad_block / bank_blocks_;
   }
   Block& scratchpad_at(int block) { return scratchpad_[static_cast<std::size_t>(block)]; }
   Block& accumulator_at(int block) { return accumulator_[static_cast<std::size_t>(block)]; }
@@ -394,6 +395,7 @@ class FastEngine {
   Trace* trace_;
   const int size_;
   const int latency_;
+  const int bank_blocks_;
   MemorySystem memory_;
   LoadUnit load_;
   StoreUnit store_;

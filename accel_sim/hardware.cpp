@@ -55,6 +55,7 @@ void check(const Hardware& hardware, const JsonNode& node) {
   power_of_two("scratchpad_banks", hardware.scratchpad_banks);
   power_of_two("accumulator_banks", hardware.accumulator_banks);
   power_of_two("bus_bytes_per_cycle", hardware.bus_bytes_per_cycle);
+  power_of_two("dram_banks", hardware.dram_banks);
   power_of_two("dram_page_bytes", hardware.dram_page_bytes);
   // Two buffers, each holding a block of either input; and two of one block of results.
   large_enough("scratchpad_kib", hardware.scratchpad_kib, hardware.scratchpad_blocks(), 4);

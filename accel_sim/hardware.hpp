@@ -52,18 +52,18 @@ enum class Dataflow { kWeightStationary, kOutputStationary };
   X(int, bus_bytes_per_cycle, 16, 4, 64, "system bus, a power of two (dma_buswidth 128 bit)")      \
   X(int, bus_latency_cycles, 4, 0, 10000, "from the DMA to L2 (an estimate)")                      \
   X(int, l2_kib, 512, 16, 1048576, "L2 cache, lines of 64 bytes, random replacement")              \
-  X(int, l2_hit_cycles, 22, 0, 10000, "from a request at L2 to its first data")                    \
+  X(int, l2_hit_cycles, 40, 0, 10000, "from a request at L2 to its first data")                    \
   X(int, l2_misses_in_flight, 10, 1, 1024,                                                         \
     "MSHRs: outer latency 40 over 4 beats (inclusive-cache Parameters.scala L294)")                \
   X(int, last_level_kib, 4096, 0, 1048576,                                                         \
     "cache in front of the DRAM, as FireSim's memory model has one; 0: none")    \
   X(double, dram_bytes_per_cycle, 8, 0.125, 4096,                                                  \
     "DRAM bandwidth: a 64-bit outer bus (Chipyard GemminiRocketConfig)")                           \
-  X(int, dram_latency_cycles, 70, 0, 100000,                                                       \
+  X(int, dram_latency_cycles, 65, 0, 100000,                                                       \
     "from a request that misses L2 to its data (fitted to DOSA's FireSim runs)")                   \
-  X(int, dram_banks, 8, 1, 256, "DDR3; consecutive pages lie in consecutive banks")                \
+  X(int, dram_banks, 8, 1, 256, "a power of two; consecutive pages lie in consecutive banks (DDR3)") \
   X(int, dram_page_bytes, 8192, 64, 1048576, "open row of a bank, a power of two (DDR3, 64-bit)")  \
-  X(int, dram_page_miss_cycles, 90, 0, 10000, "to close a bank's page and open another")            \
+  X(int, dram_page_miss_cycles, 100, 0, 10000, "to close a bank's page and open another")            \
   X(int, write_latency_cycles, 30, 0, 10000, "from a write request to its acknowledgement")        \
   X(int, call_overhead_cycles, 650, 0, 1000000,                                                    \
     "CPU prologue of an operator (620, cold) and its fence (30), not overlapped")                  \

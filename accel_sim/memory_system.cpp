@@ -27,10 +27,16 @@ MemorySystem::MemorySystem(const Hardware& hardware, std::int64_t bytes)
       last_level_(hardware.last_level_kib, Replacement::kOldest, lines_of(bytes)),
       miss_registers_(static_cast<std::size_t>(hardware.l2_misses_in_flight), 0),
       banks_(static_cast<std::size_t>(hardware.dram_banks)),
-      line_ticks_(std::llround(kLineBytes * kTicks / hardware.dram_bytes_per_cycle)),
-      page_miss_ticks_(hardware.dram_page_miss_cycles * kTicks),
+      line_ticks_(std::llround((kLineBytes << kTickBits) / hardware.dram_bytes_per_cycle)),
+      page_miss_ticks_(std::int64_t{hardware.dram_page_miss_cycles} << kTickBits),
       latency_(hardware.dram_latency_cycles),
       page_shift_(std::countr_zero(static_cast<unsigned>(hardware.dram_page_bytes / kLineBytes))) {}
+
+void MemorySystem::read_missing(std::int64_t line, std::int64_t time, BlockRead& read) {
+  l2_.fill(line);
+  ++read.misses;
+  read.data = fetch(line, time).data;
+}
 
 int request_bytes(int offset, int useful, int beat_bytes) {
   int size = beat_bytes;

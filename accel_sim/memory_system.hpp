@@ -30,14 +30,22 @@ class LineCache {
 
   // Whether it holds the line; brings it in when it does not.
   bool lookup(std::int64_t line) {
-    std::uint32_t& evicted_after = evicted_after_[static_cast<std::size_t>(line)];
-    if (evicted_after > fills_) return true;
+    if (holds(line)) return true;
+    fill(line);
+    return false;
+  }
+
+  bool holds(std::int64_t line) const {
+    return evicted_after_[static_cast<std::size_t>(line)] > fills_;
+  }
+
+  void fill(std::int64_t line) {
     ++fills_;  // 32 bits of them are 256 GiB of traffic
     std::uint64_t x = static_cast<std::uint64_t>(line) * 0x9E3779B97F4A7C15u + fills_;
     x ^= x >> 29;
     x *= 0xBF58476D1CE4E5B9u;
-    evicted_after = fills_ + lifetimes_[x >> (64 - kQuantileBits)];
-    return false;
+    evicted_after_[static_cast<std::size_t>(line)] =
+        fills_ + lifetimes_[x >> (64 - kQuantileBits)];
   }
 
  private:
@@ -59,6 +67,21 @@ class MemorySystem {
 
   bool in_l2(std::int64_t line) { return l2_.lookup(line); }
 
+  // Reads `rows` x `lines` lines, from `first` on, rows `stride` lines apart, a request per cycle from
+  // `time` on: how many L2 lacked, and when the last of them is back.
+  struct BlockRead {
+    std::int64_t misses = 0;
+    std::int64_t data = 0;
+  };
+  void read_block(std::int64_t first, std::int64_t stride, int rows, int lines, std::int64_t time,
+                  BlockRead& read) {
+    for (int row = 0; row < rows; ++row, first += stride)
+      for (int i = 0; i < lines; ++i) {
+        if (l2_.holds(first + i)) continue;
+        read_missing(first + i, time + row * lines + i, read);
+      }
+  }
+
   // When a line that L2 lacks, asked for at `time`, gets a miss register, and when its data is
   // back.
   struct Fetch {
@@ -69,30 +92,33 @@ class MemorySystem {
     std::int64_t& miss_register = miss_registers_[next_register_];
     if (++next_register_ == miss_registers_.size()) next_register_ = 0;
     const std::int64_t accepted = std::max(time, miss_register);
-    const std::int64_t start = std::max(page_open(line, accepted * kTicks), bus_free_);
+    const std::int64_t start = std::max(page_open(line, accepted << kTickBits), bus_free_);
     bus_free_ = start + line_ticks_;
     ++fetches_;
-    miss_register = start / kTicks + latency_;
+    miss_register = (start >> kTickBits) + latency_;
     return {accepted, miss_register};
   }
 
   // The same for a line that is written in part, which nobody waits for in the order of requests:
   // it takes its share of the bus.
   std::int64_t fetch_for_write(std::int64_t line, std::int64_t time) {
-    const std::int64_t open = page_open(line, time * kTicks);
-    if (bus_free_ > time * kTicks) bus_free_ += line_ticks_;
+    const std::int64_t open = page_open(line, time << kTickBits);
+    if (bus_free_ > time << kTickBits) bus_free_ += line_ticks_;
     ++fetches_;
-    return open / kTicks + latency_;
+    return (open >> kTickBits) + latency_;
   }
 
   std::int64_t fetches() const { return fetches_; }
 
  private:
+  // Out of line, so that the loop over hits stays tight.
+  void read_missing(std::int64_t line, std::int64_t time, BlockRead& read);
+
   // When the line can be read, in ticks.
   std::int64_t page_open(std::int64_t line, std::int64_t time) {
     if (last_level_.lookup(line)) return time;
     const std::int64_t page = line >> page_shift_;
-    Bank& bank = banks_[static_cast<std::size_t>(page) % banks_.size()];
+    Bank& bank = banks_[static_cast<std::size_t>(page) & (banks_.size() - 1)];
     if (bank.page != page) {
       bank.page = page;
       bank.open = std::max(bank.open, time) + page_miss_ticks_;
@@ -100,8 +126,8 @@ class MemorySystem {
     return std::max(bank.open, time);
   }
 
-  static constexpr std::int64_t kTicks =
-      256;  // per cycle, for bandwidths that do not divide a line
+  // Ticks are 1/256 cycle, for bandwidths that do not divide a line.
+  static constexpr int kTickBits = 8;
 
   struct Bank {
     std::int64_t page = -1;
