@@ -3,10 +3,16 @@
 #include <utility>
 
 #include "accel_sim/analytical_model.hpp"
+#include "accel_sim/simulator.hpp"
 #include "support/error.hpp"
 #include "support/hash.hpp"
 
 namespace paretoformer {
+
+LookupTable simulated_table(const Hardware& hardware) {
+  return LookupTable(hardware_hash(hardware), kSimulatorModel,
+                     [hardware](const Operator& op) { return simulated_cost(op, hardware); });
+}
 
 LookupTable analytical_table(const Hardware& hardware) {
   return LookupTable(hardware_hash(hardware), kAnalyticalModel,
@@ -14,7 +20,7 @@ LookupTable analytical_table(const Hardware& hardware) {
 }
 
 LatencyPredictor::LatencyPredictor(const Hardware& hardware, const Workload& workload)
-    : LatencyPredictor(hardware, workload, analytical_table(hardware)) {}
+    : LatencyPredictor(hardware, workload, simulated_table(hardware)) {}
 
 LatencyPredictor::LatencyPredictor(const Hardware& hardware, const Workload& workload,
                                    LookupTable table)

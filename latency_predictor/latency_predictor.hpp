@@ -23,14 +23,19 @@ struct OperatorPrediction {
   HardwareCost cost;  // of all repeats
 };
 
-// A table that prices operators with the analytical model of that hardware.
+// A table that prices operators with the cycle simulator (accel_sim/simulator.hpp), a few
+// milliseconds each the first time.
+LookupTable simulated_table(const Hardware& hardware);
+
+// A table that prices operators with the analytical model (accel_sim/analytical_model.hpp), which
+// knows neither L2 nor queues, in less than a microsecond each.
 LookupTable analytical_table(const Hardware& hardware);
 
 // Answers are the same on any number of threads, and for a network of layers already seen take no
 // more than the look-ups.
 class LatencyPredictor {
  public:
-  // With the analytical model.
+  // With the cycle simulator.
   LatencyPredictor(const Hardware& hardware, const Workload& workload);
   // With prices from `table`. Throws InputError when it was made for other hardware.
   LatencyPredictor(const Hardware& hardware, const Workload& workload, LookupTable table);

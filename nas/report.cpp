@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "accel_sim/analytical_model.hpp"
+#include "accel_sim/simulator.hpp"
 #include "supernet/network_file.hpp"
 #include "support/error.hpp"
 #include "support/files.hpp"
@@ -18,7 +18,7 @@ Json provenance(const RunFolder& run, const ProxyTask& proxy) {
               {"hardware_hash", hex(hardware_hash(run.config().hardware))},
               {"text_hash", hex(proxy.corpus().hash)},
               {"supernet", proxy.fingerprint()},
-              {"cost_model", kAnalyticalModel},
+              {"cost_model", kSimulatorModel},
               {"mode", run.config().workload.mode == Mode::kDecode ? "decode" : "prefill"},
               {"sequence_length", run.config().workload.sequence_length}};
 }

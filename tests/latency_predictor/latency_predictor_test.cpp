@@ -6,6 +6,7 @@
 #include <thread>
 #include <vector>
 
+#include "accel_sim/simulator.hpp"
 #include "support/error.hpp"
 #include "support/random.hpp"
 
@@ -43,11 +44,14 @@ TEST_P(EveryPreset, PredictIsTheSumOfTheBreakdown) {
   }
 }
 
+// The analytical model is monotone; the simulator is so within the cost of misaligned rows (see
+// simulator_property_test).
 TEST_P(EveryPreset, GrowsWithEveryGene) {
   const Hardware hardware = find_hardware(GetParam());
   Random random(2);
   for (const int length : {128, 512, 2048}) {
-    const LatencyPredictor predictor(hardware, {length, Mode::kPrefill});
+    const LatencyPredictor predictor(hardware, {length, Mode::kPrefill},
+                                     analytical_table(hardware));
     for (int i = 0; i < 40; ++i) {
       const Architecture small = draw(random);
       const HardwareCost before = predictor.predict(small);
@@ -81,7 +85,9 @@ TEST_P(EveryPreset, GrowsWithTheSequence) {
   for (const Mode mode : {Mode::kPrefill, Mode::kDecode}) {
     HardwareCost before;
     for (int length = 16; length <= 4096; length += 16) {
-      const HardwareCost now = LatencyPredictor(hardware, {length, mode}).predict(architecture);
+      const HardwareCost now =
+          LatencyPredictor(hardware, {length, mode}, analytical_table(hardware))
+              .predict(architecture);
       EXPECT_GE(now.latency, before.latency) << length;
       EXPECT_GT(now.energy, before.energy) << length;
       before = now;
@@ -108,6 +114,17 @@ TEST_P(EveryPreset, ThreadsGetTheSameAnswers) {
     for (std::size_t t = 0; t < kThreads; ++t)
       EXPECT_EQ(answers[t][i], serial.predict(architectures[i]));
   EXPECT_EQ(shared.table().size(), serial.table().size());
+}
+
+TEST(LatencyPredictor, AsksTheSimulatorUnlessToldOtherwise) {
+  const Hardware hardware = find_hardware("gemmini_transformer");
+  const LatencyPredictor predictor(hardware, {32, Mode::kPrefill});
+  EXPECT_EQ(predictor.table().model(), kSimulatorModel);
+  const Architecture architecture{96, 16, 1000, {{4, 384}}};
+  HardwareCost total;
+  for (const OperatorReport& item : simulate(architecture, {32, Mode::kPrefill}, hardware))
+    total += item.report.cost * item.item.repeat;
+  EXPECT_EQ(predictor.predict(architecture), total);
 }
 
 TEST(LatencyPredictor, AddsRepeatsAtTheirPlaces) {
