@@ -65,9 +65,8 @@ AnalyticalEstimate estimate_matmul(const Operator& op, const Hardware& hardware)
   const std::int64_t right_reads = loops_across * loops_in <= 2 ? 1 : loops_down;
   const std::int64_t loaded = std::int64_t{op.rows} * op.inner * left_reads +
                               std::int64_t{op.inner} * op.columns * right_reads;
-  const bool spilled = op.activation == Activation::kSoftmax &&
-                       hardware.nonlinear_units == NonlinearUnits::kOnChip &&
-                       !softmax_is_fused(op, hardware);
+  const bool spilled = op.activation == Activation::kSoftmax && !softmax_is_fused(op, hardware) &&
+                       !runs_on_host(softmax_of(op), hardware);
   const std::int64_t stored = elements(op) * (spilled ? 4 : 1);
 
   AnalyticalEstimate result;

@@ -71,8 +71,8 @@ LoadUnit::Span LoadUnit::mvin(const Mvin& mvin, std::int64_t time) {
     const int offset = static_cast<int>(address % kLine);
     const int lines = (offset + mvin.row_bytes + kLine - 1) / kLine;
     const int rows = repeats ? mvin.rows : 1;
-    memory_->read_block(static_cast<std::int64_t>(address / kLine), mvin.stride / kLine, rows, lines,
-                        begin + requests + bus_latency_, read);
+    memory_->read_block(static_cast<std::int64_t>(address / kLine), mvin.stride / kLine, rows,
+                        lines, begin + requests + bus_latency_, read);
     requests += rows * lines;
     beats += rows * row_beats(offset, mvin.row_bytes);
   }

@@ -384,9 +384,7 @@ class FastEngine {
     if (trace_ != nullptr && end > begin) trace_->push_back({lane, name, begin, end});
   }
 
-  int bank(int scratchpad_block) const {
-    return scratchpad_block / bank_blocks_;
-  }
+  int bank(int scratchpad_block) const { return scratchpad_block / bank_blocks_; }
   Block& scratchpad_at(int block) { return scratchpad_[static_cast<std::size_t>(block)]; }
   Block& accumulator_at(int block) { return accumulator_[static_cast<std::size_t>(block)]; }
 

@@ -44,8 +44,7 @@ class LineCache {
     std::uint64_t x = static_cast<std::uint64_t>(line) * 0x9E3779B97F4A7C15u + fills_;
     x ^= x >> 29;
     x *= 0xBF58476D1CE4E5B9u;
-    evicted_after_[static_cast<std::size_t>(line)] =
-        fills_ + lifetimes_[x >> (64 - kQuantileBits)];
+    evicted_after_[static_cast<std::size_t>(line)] = fills_ + lifetimes_[x >> (64 - kQuantileBits)];
   }
 
  private:
@@ -67,8 +66,8 @@ class MemorySystem {
 
   bool in_l2(std::int64_t line) { return l2_.lookup(line); }
 
-  // Reads `rows` x `lines` lines, from `first` on, rows `stride` lines apart, a request per cycle from
-  // `time` on: how many L2 lacked, and when the last of them is back.
+  // Reads `rows` x `lines` lines, from `first` on, rows `stride` lines apart, a request per cycle
+  // from `time` on: how many L2 lacked, and when the last of them is back.
   struct BlockRead {
     std::int64_t misses = 0;
     std::int64_t data = 0;

@@ -14,6 +14,16 @@ constexpr std::int64_t kLargestSpan = std::int64_t{1} << 31;
 
 int ceil_divide(int a, int b) { return (a + b - 1) / b; }
 
+bool on_chip(const Hardware& hardware) {
+  return hardware.nonlinear_units == NonlinearUnits::kOnChip;
+}
+
+// tiled_norm keeps whole rows in the accumulator (gemmini.h, tiled_norm_auto).
+bool rows_can_be_normalised(int columns, const Hardware& hardware) {
+  return on_chip(hardware) &&
+         ceil_divide(columns, hardware.array_size) <= hardware.accumulator_blocks();
+}
+
 // Places matrices one behind the other.
 class AddressSpace {
  public:
@@ -58,7 +68,7 @@ Program lower_matmul(const Operator& op, const Hardware& hardware, const MatmulT
   const bool fused = softmax_is_fused(op, hardware);
   const bool transposed = op.right == RightOperand::kTransposedActivations;
   const bool spilled = op.activation == Activation::kSoftmax && !fused &&
-                       hardware.nonlinear_units == NonlinearUnits::kOnChip;
+                       rows_can_be_normalised(op.columns, hardware);
   AddressSpace space;
   const Matrix left = space.place(op.rows, op.inner, 1);
   const Matrix right =
@@ -142,11 +152,6 @@ Program lower_elementwise(const Operator& op, TileKind kind, int left_bytes, int
 // tiled_norm_auto, gemmini.h L3416-3586: whole rows, all of the accumulator.
 Program lower_normalise(const Operator& op, Normalisation normalisation, int left_bytes,
                         const Hardware& hardware) {
-  if (ceil_divide(op.columns, hardware.array_size) > hardware.accumulator_blocks())
-    throw InputError("a row of " + std::to_string(op.columns) +
-                     " values does not fit the accumulator, where it is normalised: expected at "
-                     "most " +
-                     std::to_string(hardware.accumulator_blocks() * hardware.array_size));
   Program program = lower_elementwise(op, TileKind::kNormalise, left_bytes,
                                       hardware.accumulator_blocks(), hardware);
   for (Tile& tile : program.tiles) {
@@ -159,8 +164,7 @@ Program lower_normalise(const Operator& op, Normalisation normalisation, int lef
 }  // namespace
 
 bool softmax_is_fused(const Operator& scores, const Hardware& hardware) {
-  return scores.activation == Activation::kSoftmax &&
-         hardware.nonlinear_units == NonlinearUnits::kOnChip &&
+  return scores.activation == Activation::kSoftmax && on_chip(hardware) &&
          hardware.dataflow == Dataflow::kWeightStationary &&
          whole_row_tile(scores, hardware).has_value();
 }
@@ -170,8 +174,18 @@ MatmulTile default_tile(const Operator& op, const Hardware& hardware) {
 }
 
 bool runs_on_host(const Operator& op, const Hardware& hardware) {
-  return hardware.nonlinear_units == NonlinearUnits::kHost && op.kind != OperatorKind::kMatmul &&
-         op.kind != OperatorKind::kEmbedding;
+  switch (op.kind) {
+    case OperatorKind::kMatmul:
+    case OperatorKind::kEmbedding:
+      return false;
+    case OperatorKind::kSoftmax:
+    case OperatorKind::kLayerNorm:
+      return !rows_can_be_normalised(op.columns, hardware);
+    case OperatorKind::kGelu:
+    case OperatorKind::kResidualAdd:
+      return !on_chip(hardware);
+  }
+  throw Error("an operator of unknown kind");
 }
 
 Program lower(const Operator& op, const Hardware& hardware, const std::optional<MatmulTile>& tile) {

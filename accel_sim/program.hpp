@@ -77,7 +77,9 @@ MatmulTile default_tile(const Operator& matmul, const Hardware& hardware);
 Program lower(const Operator& op, const Hardware& hardware,
               const std::optional<MatmulTile>& tile = std::nullopt);
 
-// Whether the host computes the operator in floating point: there is nothing to lower then.
+// Whether the host computes the operator in floating point: there is nothing to lower then. Even
+// with the units on the chip it does so for rows too long to be normalised there: they do not fit
+// the accumulator.
 bool runs_on_host(const Operator& op, const Hardware& hardware);
 
 }  // namespace paretoformer
