@@ -11,10 +11,10 @@ namespace {
 constexpr int kLoadPipeline = 6;
 // Beats of the last request of an mvin, about.
 constexpr int kLastBeats = 3;
-// From reading a row of the accumulator to the writer: normaliser, scaler and their queues, which
-// hold about that many rows of a mvout (Scratchpad.scala L270-277).
+// From reading a row of the accumulator to the writer: normaliser, scaler and their queues
+// (Scratchpad.scala L270-277); and how many cycles of the writer's work those queues hold.
 constexpr int kStorePipeline = 12;
-constexpr int kRowsAhead = 4;
+constexpr int kStoreAhead = 20;
 // Cycles at the end of each pass while the unit divides and takes roots (Normalizer.scala); the
 // maximum takes two cycles a block.
 struct PassTiming {
@@ -100,7 +100,6 @@ StoreUnit::StoreUnit(const Hardware& hardware, MemorySystem& memory)
     : memory_(&memory),
       beats_(hardware),
       window_(hardware.requests_in_flight),
-      rows_ahead_(kRowsAhead),
       bus_latency_(hardware.bus_latency_cycles),
       write_latency_(hardware.write_latency_cycles) {}
 
@@ -110,9 +109,8 @@ LoadUnit::Span StoreUnit::mvout(const Mvout& mvout, std::int64_t time) {
     reader_free_ = begin;
     std::int64_t address = mvout.address;
     for (int row = 0; row < mvout.rows; ++row, address += mvout.stride) {
-      reader_free_ = std::max(reader_free_, rows_ahead_.oldest()) + mvout.blocks;
+      reader_free_ = std::max(reader_free_ + mvout.blocks, writer_free_ - kStoreAhead);
       writer_free_ = std::max(writer_free_ + mvout.blocks - 1, reader_free_ + kStorePipeline);
-      rows_ahead_.push(writer_free_);
       write_row(address, mvout.row_bytes);
     }
   } else {

@@ -92,7 +92,6 @@ class StoreUnit {
   MemorySystem* memory_;
   BeatTable beats_;
   TimeRing window_;
-  TimeRing rows_ahead_;  // when the writer began the last rows: so far may reading be ahead
   std::int64_t bus_latency_, write_latency_;
   std::int64_t reader_free_ = 0;  // of the local memory
   std::int64_t writer_free_ = 0;

@@ -93,9 +93,10 @@ Ratios baseline_over_sample(int vocabulary) {
   return ratios(network_cost(baseline, hardware, 512), network_cost(sample, hardware, 512));
 }
 
-// Latency agrees to the printed digit with a head of 50 257 words. Energy comes out 10 % low, EDP
-// with it. The survey prints neither its energy model nor the vocabulary, and the latter moves the
-// ratio more than that: the published energy lies between our layers with that head and without.
+// The analytical model: latency agrees to the printed digit with a head of 50 257 words. Energy
+// comes out 10 % low, EDP with it. The survey prints neither its energy model nor the vocabulary,
+// and the latter moves the ratio more than that: the published energy lies between our layers with
+// that head and without.
 TEST(SurveySearch, SampleResultAgainstTheBaseline) {
   const Ratios gpt2 = baseline_over_sample(50257);
   const Ratios bert = baseline_over_sample(30522);
@@ -112,21 +113,6 @@ TEST(SurveySearch, SampleResultAgainstTheBaseline) {
   EXPECT_NEAR(gpt2.edp, 2.24, 0.1 * 2.24);
   EXPECT_LT(gpt2.energy, 1.6);
   EXPECT_GT(layers.energy, 1.6);
-}
-
-// Sec. 3.4: putting the non-linear operators on chip makes BERT-Base at length 512 39.6 times
-// faster. The host's cycles per element were worked out from that very number and from about 20 M
-// cycles per layer afterwards, so what is tested independently is the latter (the printed
-// utilisations 0.91 and matmul share 0.87 carry a few percent) and that the sum is complete.
-TEST(SurveyCaseStudy, NonlinearUnitsOnChip) {
-  const HardwareCost host = network_cost(bert_base(), find_hardware("gemmini_cnn"), 512);
-  const HardwareCost chip = network_cost(bert_base(), find_hardware("gemmini_transformer"), 512);
-  const double speedup = ratios(host, chip).latency;
-  const double per_layer = 1e-6 * static_cast<double>(chip.latency.value()) / 12;
-  std::printf("Mcycles per layer   %.2f (published, decoded: 20)\n", per_layer);
-  std::printf("speedup             %.1f (published: 39.6)\n", speedup);
-  EXPECT_NEAR(per_layer, 20.0, 2.0);
-  EXPECT_NEAR(speedup, 39.6, 4.0);
 }
 
 }  // namespace

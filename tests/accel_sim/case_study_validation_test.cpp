@@ -1,0 +1,186 @@
+// Compares the cycle simulator with the published Gemmini case study and architecture search
+// (survey, arXiv 2302.14017, Sec. 3.4 and 6.4). Prints published beside simulated; tolerances are
+// stated with each. Nothing in the simulator is fitted to these figures but the host's cycles per
+// element (hardware.hpp says how).
+#include <gtest/gtest.h>
+
+#include <cstdio>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "accel_sim/simulator.hpp"
+
+namespace paretoformer {
+namespace {
+
+constexpr Workload kWorkload{512, Mode::kPrefill};
+
+Architecture bert_base() { return {768, 64, 0, std::vector<Layer>(12, {12, 3072})}; }
+
+Hardware with_memories(int scratchpad_kib, int accumulator_kib) {
+  Hardware hardware = find_hardware("gemmini_cnn");
+  hardware.scratchpad_kib = scratchpad_kib;
+  hardware.accumulator_kib = accumulator_kib;
+  return hardware;
+}
+
+struct Matmuls {
+  double cycles = 0;
+  double utilization = 0;
+};
+
+Matmuls matmuls(const Hardware& hardware) {
+  Matmuls sum;
+  double macs = 0;
+  for (const OperatorReport& each : simulate(bert_base(), kWorkload, hardware)) {
+    if (each.item.op.kind != OperatorKind::kMatmul) continue;
+    const auto repeat = static_cast<double>(each.item.repeat);
+    sum.cycles += repeat * static_cast<double>(each.report.cost.latency.value());
+    macs += repeat * static_cast<double>(each.report.accesses.macs);
+  }
+  sum.utilization = macs / (256 * sum.cycles);
+  return sum;
+}
+
+// Sec. 3.4, matmul utilisation for nine pairs of memories. From 128 KiB of accumulator on, within
+// 11 points of the published 88 to 91 %. With 64 KiB the direction is right (tiles of 5x5 blocks
+// move rows of 80 bytes, misaligned, and every operand more often) but not the size: we lose 9 %,
+// the publication 31 %. RTL measurements of such tiles (rtl_validation_test) lose 15 to 27 % at
+// length 128 and are met within 12 %; the publication says nothing of its memory system.
+TEST(CaseStudy, MatmulUtilisationByMemories) {
+  struct Row {
+    int accumulator, scratchpad;
+    double published;
+  };
+  std::printf("accumulator  scratchpad  published  simulated\n");
+  for (const Row& row : {Row{64, 64, 0.66}, Row{64, 128, 0.71}, Row{64, 256, 0.69},
+                         Row{128, 64, 0.91}, Row{128, 128, 0.91}, Row{128, 256, 0.88},
+                         Row{256, 64, 0.91}, Row{256, 128, 0.91}, Row{256, 256, 0.90}}) {
+    const double ours = matmuls(with_memories(row.scratchpad, row.accumulator)).utilization;
+    const double large = matmuls(with_memories(row.scratchpad, 128)).utilization;
+    std::printf("%7d KiB%8d KiB%9.0f %%%9.1f %%\n", row.accumulator, row.scratchpad,
+                100 * row.published, 100 * ours);
+    if (row.accumulator == 64) {
+      EXPECT_LT(ours, large - 0.05);
+      EXPECT_LT(ours, 0.93);
+    } else {
+      EXPECT_NEAR(ours, row.published, 0.11);
+    }
+  }
+}
+
+// Sec. 3.4: from 256 KiB scratchpad and 64 KiB accumulator to 64 and 256, matmuls take 36 % less
+// time. We see the direction and a quarter of it at most, for the reason above.
+TEST(CaseStudy, MovingMemoryToTheAccumulatorSpeedsUpMatmuls) {
+  const double before = matmuls(with_memories(256, 64)).cycles;
+  const double after = matmuls(with_memories(64, 256)).cycles;
+  std::printf("latency of matmuls: published -36 %%, simulated %+.1f %%\n",
+              100 * (after / before - 1));
+  EXPECT_LT(after, 0.97 * before);
+}
+
+std::map<std::string, double> shares(const Hardware& hardware, double& cycles) {
+  std::map<std::string, double> shares;
+  cycles = 0;
+  for (const OperatorReport& each : simulate(bert_base(), kWorkload, hardware)) {
+    const double all = static_cast<double>((each.report.cost.latency * each.item.repeat).value());
+    const std::string text = describe(each.item.op);
+    shares[text.substr(0, text.find(' '))] += all;
+    cycles += all;
+  }
+  for (auto& [kind, share] : shares) share *= 100 / cycles;
+  return shares;
+}
+
+// Sec. 3.4, shares of time at length 512 with the non-linear operators on chip: within 2 points of
+// the published ones (which add up to 101).
+TEST(CaseStudy, SharesOfTimeWithUnitsOnChip) {
+  double cycles = 0;
+  std::map<std::string, double> ours = shares(find_hardware("gemmini_transformer"), cycles);
+  const double matmul = ours["matmul"] + ours["gelu"];
+  std::printf("share of time, %%     published  simulated\n");
+  std::printf("matmul and GELU            87%11.1f\n", matmul);
+  std::printf("softmax                     3%11.1f\n", ours["softmax"]);
+  std::printf("LayerNorm                   7%11.1f\n", ours["layer_norm"]);
+  std::printf("residual add                4%11.1f\n", ours["residual_add"]);
+  EXPECT_NEAR(matmul, 87, 2);
+  EXPECT_NEAR(ours["softmax"], 3, 2);
+  EXPECT_NEAR(ours["layer_norm"], 7, 2);
+  EXPECT_NEAR(ours["residual_add"], 4, 2);
+}
+
+// The same with everything on the host. The survey gives (de)quantisation a share of its own; ours
+// is part of the operator that needs it, so only the residual add and the matmuls compare one to
+// one: under 3 % for matmuls (the survey prints 1, its own figures give 2.7), array utilisation
+// about 2 %.
+TEST(CaseStudy, SharesOfTimeWithTheHost) {
+  double cycles = 0;
+  std::map<std::string, double> ours = shares(find_hardware("gemmini_cnn"), cycles);
+  std::printf("share of time, %%      published              simulated, conversions included\n");
+  std::printf("matmul                      1%11.1f\n", ours["matmul"]);
+  std::printf("softmax                    19%11.1f\n", ours["softmax"]);
+  std::printf("LayerNorm                   4%11.1f\n", ours["layer_norm"]);
+  std::printf("residual add               11%11.1f\n", ours["residual_add"]);
+  std::printf("GELU                       10%11.1f\n", ours["gelu"]);
+  std::printf("(de)quantisation           49   in the above\n");
+  EXPECT_LT(ours["matmul"], 3);
+  EXPECT_NEAR(ours["residual_add"], 11, 2);
+  EXPECT_NEAR(ours["softmax"] + ours["layer_norm"] + ours["gelu"], 19 + 4 + 10 + 49, 6);
+}
+
+// Sec. 3.4: the units on chip make the whole inference 39.6 times faster. The host's cycles per
+// element come from that figure and from about 20 M cycles a layer afterwards, so that what is
+// tested independently is the latter: 20 M within 10 %.
+TEST(CaseStudy, SpeedupOfTheWholeInference) {
+  double host = 0, chip = 0;
+  shares(find_hardware("gemmini_cnn"), host);
+  shares(find_hardware("gemmini_transformer"), chip);
+  std::printf("Mcycles per layer   published (decoded) 20, simulated %.2f\n", chip / 12e6);
+  std::printf("speedup             published 39.6, simulated %.1f\n", host / chip);
+  EXPECT_NEAR(chip / 12e6, 20, 2);
+  EXPECT_NEAR(host / chip, 39.6, 0.1 * 39.6);
+}
+
+HardwareCost network_cost(const Architecture& architecture) {
+  HardwareCost total;
+  for (const OperatorReport& each :
+       simulate(architecture, kWorkload, find_hardware("gemmini_transformer")))
+    total += each.report.cost * each.item.repeat;
+  return total;
+}
+
+// Sec. 6.4, Table 9: the largest network over the sample result, with a head of 50 257
+// words: 1.4, 1.6 and 2.24, within 15 %. Without the head, for which nothing is published, both
+// ratios are larger.
+TEST(ArchitectureSearch, SampleResultAgainstTheBaseline) {
+  struct Ratios {
+    double latency, energy, edp;
+  };
+  const auto ratios = [](int vocabulary) {
+    const HardwareCost baseline =
+        network_cost({768, 64, vocabulary, std::vector<Layer>(6, {12, 3072})});
+    const HardwareCost sample =
+        network_cost({672,
+                      64,
+                      vocabulary,
+                      {{12, 1280}, {6, 1280}, {12, 2560}, {8, 768}, {10, 2048}, {6, 1024}}});
+    return Ratios{
+        static_cast<double>(baseline.latency.value()) / static_cast<double>(sample.latency.value()),
+        baseline.energy.value() / sample.energy.value(),
+        baseline.energy_delay_product().value() / sample.energy_delay_product().value()};
+  };
+  const Ratios head = ratios(50257), layers = ratios(0);
+  std::printf("baseline / sample   published   head 50257   no head\n");
+  std::printf("latency             1.40        %.3f        %.3f\n", head.latency, layers.latency);
+  std::printf("energy              1.60        %.3f        %.3f\n", head.energy, layers.energy);
+  std::printf("EDP                 2.24        %.3f        %.3f\n", head.edp, layers.edp);
+  EXPECT_NEAR(head.latency, 1.4, 0.15 * 1.4);
+  EXPECT_NEAR(head.energy, 1.6, 0.15 * 1.6);
+  EXPECT_NEAR(head.edp, 2.24, 0.15 * 2.24);
+  EXPECT_GT(layers.latency, head.latency);
+  EXPECT_GT(layers.energy, head.energy);
+}
+
+}  // namespace
+}  // namespace paretoformer

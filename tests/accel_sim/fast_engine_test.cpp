@@ -1,0 +1,199 @@
+#include "accel_sim/fast_engine.hpp"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <map>
+#include <vector>
+
+namespace paretoformer {
+namespace {
+
+// Round numbers, no caches to hit, no pages to open.
+Hardware plain_hardware() {
+  Hardware hardware;
+  hardware.call_overhead_cycles = 130;  // 100 before, 30 of fence after
+  hardware.loop_issue_cycles = 50;
+  hardware.bus_latency_cycles = 5;
+  hardware.l2_hit_cycles = 10;
+  hardware.dram_latency_cycles = 20;
+  hardware.dram_page_miss_cycles = 0;
+  hardware.dram_bytes_per_cycle = 64;  // a line a cycle
+  hardware.l2_misses_in_flight = 1000;
+  hardware.requests_in_flight = 64;
+  hardware.write_latency_cycles = 30;
+  return hardware;
+}
+
+EngineResult run(const Operator& op, const Hardware& hardware, Trace* trace = nullptr) {
+  return run_fast_engine(lower(op, hardware), hardware, trace);
+}
+
+std::vector<TraceSpan> lane(const Trace& trace, Lane wanted) {
+  std::vector<TraceSpan> spans;
+  for (const TraceSpan& span : trace)
+    if (span.lane == wanted) spans.push_back(span);
+  return spans;
+}
+
+// 16x64 times 64x64, one tile; the rows of all matrices are whole lines.
+// Host: 100 cycles of prologue, 50 to issue the loop: configured at 150.
+// Loads, five mvins of 16 rows of a line each, in the order weights, left, three times weights: the
+//   first starts at 154 (one cycle to emit it, three through the reservation station). Its first
+//   data is on the bus 5 + 10 cycles later, at 169, and takes 16 * 4 beats, to 233; the pipeline
+//   takes 6 more. The next ones start 16 cycles apart, but the bus brings them 64 cycles apart.
+// Array: left is there at 303, seen at 306; the first weights are preloaded alone, to 322. From
+// then
+//   on 16 blocks of 16 cycles without a gap, to 578: each row of weights arrives in time (367, 431,
+//   495, when the computes before it begin at 370, 434, 498).
+// Results: the last row is written 3 + 2 * 16 cycles after, at 613.
+// Store: 616; a row of four blocks reaches the writer after 4 + 12 cycles, at 632, and takes it 3
+//   cycles to collect (the first row excepted) and 4 beats to send: 632 + 4 + 15 * 7 = 741.
+//   Acknowledged 30 cycles later, at 771; the fence ends at 801.
+TEST(FastEngine, OneTileByHand) {
+  Trace trace;
+  const EngineResult result = run(matmul(16, 64, 64), plain_hardware(), &trace);
+  const std::vector<TraceSpan> loads = lane(trace, Lane::kLoad);
+  ASSERT_EQ(loads.size(), 5U);
+  for (std::size_t i = 0; i < loads.size(); ++i) {
+    EXPECT_EQ(loads[i].begin, 154 + 16 * static_cast<std::int64_t>(i));
+    EXPECT_EQ(loads[i].end, 239 + 64 * static_cast<std::int64_t>(i));
+  }
+  const std::vector<TraceSpan> computes = lane(trace, Lane::kExecute);
+  ASSERT_EQ(computes.size(), 1U);
+  EXPECT_EQ(computes[0].begin, 322);
+  EXPECT_EQ(computes[0].end, 578);
+  const std::vector<TraceSpan> stores = lane(trace, Lane::kStore);
+  ASSERT_EQ(stores.size(), 1U);
+  EXPECT_EQ(stores[0].begin, 616);
+  EXPECT_EQ(stores[0].end, 714);  // read at most 20 cycles ahead of the writer, at 734
+  EXPECT_EQ(result.cycles, 801);
+
+  EXPECT_EQ(result.breakdown.host, 150 + 30);
+  EXPECT_EQ(result.breakdown.load, 306 - 150);
+  EXPECT_EQ(result.breakdown.pipeline, 16 + 35);
+  EXPECT_EQ(result.breakdown.array, 256);
+  EXPECT_EQ(result.breakdown.writeback, 771 - 613);
+  EXPECT_EQ(result.breakdown.total(), 801);
+
+  // Five mvins write 16 x 64 bytes each; 16 blocks of left and of weights are read.
+  EXPECT_EQ(result.accesses.scratchpad, 5 * 1024 + 2 * 16 * 256);
+  EXPECT_EQ(result.accesses.pe_register, 16 * 256);
+  // Four blocks of results are written, and three times read and written, then read once more.
+  EXPECT_EQ(result.accesses.accumulator, 4 * 256 * (1 + 2 * 3 + 1));
+  EXPECT_EQ(result.accesses.l2_bytes, 5 * 1024 + 1024);
+  EXPECT_EQ(result.accesses.dram_bytes, 5 * 1024 + 1024);
+}
+
+// 16x512 times 512x16, in one tile or two (32 blocks of 16 cycles). The second tile adds to the
+// sums of the first, and its loads overlap with the first one's computes.
+TEST(FastEngine, TheNextTileLoadsWhileThisOneComputes) {
+  const Operator op = matmul(128, 512, 64);
+  Hardware hardware = plain_hardware();
+  Trace trace;
+  const EngineResult result =
+      run_fast_engine(lower(op, hardware, MatmulTile{8, 16, 4}), hardware, &trace);
+  // All loads but those of the first rows of blocks are hidden: the array waits for less than a
+  // tenth of the time that the bus is busy (128 * 512 + 512 * 64 bytes of 16 a cycle).
+  EXPECT_EQ(result.breakdown.array, 8 * 32 * 4 * 16);
+  EXPECT_LT(result.breakdown.load, (128 * 512 + 512 * 64) / 16 / 10);
+  EXPECT_EQ(lane(trace, Lane::kStore).size(), 8U);  // of the second tile alone
+  // The second tile follows the first without a gap.
+  const TraceSpan last = lane(trace, Lane::kExecute).back();
+  EXPECT_GT(last.end - last.begin, 8 * 16 * 4 * 16);
+}
+
+// Transposed keys pass the array once more, 16 cycles for each of 4 x 4 blocks of weights.
+TEST(FastEngine, TransposedWeightsTakeAPassOfTheirOwn) {
+  const Hardware hardware = plain_hardware();
+  const EngineResult plain = run(matmul(128, 64, 64, RightOperand::kActivations), hardware);
+  const EngineResult transposed =
+      run(matmul(128, 64, 64, RightOperand::kTransposedActivations), hardware);
+  EXPECT_EQ(transposed.breakdown.array - plain.breakdown.array, 16 * 16);
+}
+
+// The same bank for left and weights: a turn each. With two banks both lie in the only one of a
+// half.
+TEST(FastEngine, OperandsInOneBankTakeTurns) {
+  Hardware hardware = plain_hardware();
+  const EngineResult apart = run(matmul(128, 64, 64), hardware);
+  hardware.scratchpad_banks = 2;
+  const EngineResult together = run(matmul(128, 64, 64), hardware);
+  EXPECT_EQ(together.breakdown.array - apart.breakdown.array, 4 * 4 * 16);
+}
+
+// The host issues a loop in 1000 cycles and the array needs 8 * 4 * 4 * 16 for a tile: both take
+// turns, but for one loop of which the commands wait in the queue.
+TEST(FastEngine, ASlowHostIsTheBottleneck) {
+  Hardware hardware = plain_hardware();
+  hardware.loop_issue_cycles = 10000;
+  const Operator op = matmul(128, 64, 640);
+  const EngineResult result = run_fast_engine(lower(op, hardware, MatmulTile{8, 4, 4}), hardware);
+  EXPECT_GE(result.cycles, 10 * 10000);
+  EXPECT_LT(result.cycles, 10 * 10000 + 5000);
+  EXPECT_GT(result.breakdown.host, result.cycles / 2);
+}
+
+// Three passes over a row of 64 blocks read it three times, the maximum at half the speed, two rows
+// at a time; the normaliser's 256 cycles a row are far more than the matmul's.
+TEST(FastEngine, SoftmaxGoesThroughThePassesOfTheNormaliser) {
+  Hardware hardware = plain_hardware();
+  hardware.nonlinear_units = NonlinearUnits::kOnChip;
+  hardware.accumulator_kib = 256;
+  const Operator scores =
+      matmul(32, 16, 1024, RightOperand::kTransposedActivations, Activation::kSoftmax);
+  const EngineResult result = run(scores, hardware);
+  EXPECT_GE(result.breakdown.normaliser, 32 * (2 * 64 + 64 + 64));
+  // 16 mvouts of 3 more cycles a pass, and the divisions at the end of two of them.
+  EXPECT_LE(result.breakdown.normaliser, 32 * (2 * 64 + 64 + 64 + 3 * 16 * 4 + 40));
+  EXPECT_EQ(result.breakdown.writeback, 0);
+}
+
+// Norm commands come from the host one by one: a row of 64 values takes two of them a pass.
+TEST(FastEngine, LayerNormIsAsSlowAsTheHostIssuesIt) {
+  Hardware hardware = plain_hardware();
+  hardware.nonlinear_units = NonlinearUnits::kOnChip;
+  hardware.norm_command_cycles = 200;
+  const EngineResult result = run(elementwise(OperatorKind::kLayerNorm, 32, 64), hardware);
+  EXPECT_GE(result.cycles, 32 * 3 * 2 * 200);
+  EXPECT_LE(result.cycles, 32 * 3 * 2 * 200 + 3000);
+}
+
+// Both operands go through scaling units of 4 values a cycle.
+TEST(FastEngine, ResidualAddIsBoundByItsScalingUnits) {
+  const Hardware hardware = plain_hardware();
+  const EngineResult result =
+      run_fast_engine(lower(elementwise(OperatorKind::kResidualAdd, 256, 256), hardware), hardware);
+  EXPECT_GE(result.cycles, 2 * 256 * 256 / 4);
+  EXPECT_LE(result.cycles, 2 * 256 * 256 / 4 + 2000);
+  EXPECT_EQ(result.accesses.accumulator, 256 * 256 * (1 + 2 + 1));
+}
+
+// The host issues a preload and a compute per block, at 20 cycles each.
+TEST(FastEngine, OutputStationaryIsAsSlowAsTheHostIssuesIt) {
+  Hardware hardware = plain_hardware();
+  hardware.dataflow = Dataflow::kOutputStationary;
+  hardware.command_issue_cycles = 20;
+  const EngineResult slow = run(matmul(128, 128, 128), hardware);
+  EXPECT_GE(slow.cycles, 8 * 8 * 8 * 40);
+  EXPECT_EQ(slow.breakdown.array, 8 * 8 * 8 * 16);
+  hardware.command_issue_cycles = 1;
+  EXPECT_LT(run(matmul(128, 128, 128), hardware).cycles, slow.cycles * 6 / 10);
+  // Sums stay in the array: a block of results is written once.
+  EXPECT_EQ(slow.accesses.accumulator, 8 * 8 * 256 * 2);
+}
+
+TEST(FastEngine, TheTraceChangesNothing) {
+  Trace trace;
+  const Operator op = matmul(200, 300, 100);
+  const EngineResult traced = run(op, plain_hardware(), &trace);
+  const EngineResult silent = run(op, plain_hardware());
+  EXPECT_EQ(traced.cycles, silent.cycles);
+  EXPECT_EQ(traced.breakdown, silent.breakdown);
+  std::int64_t computing = 0;
+  for (const TraceSpan& span : lane(trace, Lane::kExecute)) computing += span.end - span.begin;
+  EXPECT_EQ(computing, silent.breakdown.array);
+}
+
+}  // namespace
+}  // namespace paretoformer
