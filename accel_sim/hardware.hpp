@@ -55,8 +55,8 @@ enum class Dataflow { kWeightStationary, kOutputStationary };
   X(int, l2_hit_cycles, 40, 0, 10000, "from a request at L2 to its first data")                    \
   X(int, l2_misses_in_flight, 10, 1, 1024,                                                         \
     "MSHRs: outer latency 40 over 4 beats (inclusive-cache Parameters.scala L294)")                \
-  X(int, last_level_kib, 4096, 0, 1048576,                                                         \
-    "cache in front of the DRAM, as FireSim's memory model has one; 0: none")    \
+  X(int, last_level_kib, 0, 0, 1048576,                                                            \
+    "cache in front of the DRAM, 0: none; FireSim's memory model has one of 4096")                 \
   X(double, dram_bytes_per_cycle, 8, 0.125, 4096,                                                  \
     "DRAM bandwidth: a 64-bit outer bus (Chipyard GemminiRocketConfig)")                           \
   X(int, dram_latency_cycles, 65, 0, 100000,                                                       \

@@ -43,11 +43,10 @@ Matmuls matmuls(const Hardware& hardware) {
   return sum;
 }
 
-// Sec. 3.4, matmul utilisation for nine pairs of memories. From 128 KiB of accumulator on, within
-// 11 points of the published 88 to 91 %. With 64 KiB the direction is right (tiles of 5x5 blocks
-// move rows of 80 bytes, misaligned, and every operand more often) but not the size: we lose 9 %,
-// the publication 31 %. RTL measurements of such tiles (rtl_validation_test) lose 15 to 27 % at
-// length 128 and are met within 12 %; the publication says nothing of its memory system.
+// Sec. 3.4, matmul utilisation for nine pairs of memories. With 64 KiB of accumulator, tiles of 5x5
+// blocks move rows of 80 bytes, misaligned, and every operand more often: within 7 points of the
+// published 66 to 71 %. From 128 KiB on within 11 points of 88 to 91 %: we are high throughout, as
+// the measured machine is (96 to 99 % of the array on such tiles, rtl_validation_test).
 TEST(CaseStudy, MatmulUtilisationByMemories) {
   struct Row {
     int accumulator, scratchpad;
@@ -58,26 +57,20 @@ TEST(CaseStudy, MatmulUtilisationByMemories) {
                          Row{128, 64, 0.91}, Row{128, 128, 0.91}, Row{128, 256, 0.88},
                          Row{256, 64, 0.91}, Row{256, 128, 0.91}, Row{256, 256, 0.90}}) {
     const double ours = matmuls(with_memories(row.scratchpad, row.accumulator)).utilization;
-    const double large = matmuls(with_memories(row.scratchpad, 128)).utilization;
     std::printf("%7d KiB%8d KiB%9.0f %%%9.1f %%\n", row.accumulator, row.scratchpad,
                 100 * row.published, 100 * ours);
-    if (row.accumulator == 64) {
-      EXPECT_LT(ours, large - 0.05);
-      EXPECT_LT(ours, 0.93);
-    } else {
-      EXPECT_NEAR(ours, row.published, 0.11);
-    }
+    EXPECT_NEAR(ours, row.published, row.accumulator == 64 ? 0.07 : 0.11);
   }
 }
 
 // Sec. 3.4: from 256 KiB scratchpad and 64 KiB accumulator to 64 and 256, matmuls take 36 % less
-// time. We see the direction and a quarter of it at most, for the reason above.
+// time. (The published utilisations give 24 %: 69 / 91.) Within 12 points.
 TEST(CaseStudy, MovingMemoryToTheAccumulatorSpeedsUpMatmuls) {
   const double before = matmuls(with_memories(256, 64)).cycles;
   const double after = matmuls(with_memories(64, 256)).cycles;
   std::printf("latency of matmuls: published -36 %%, simulated %+.1f %%\n",
               100 * (after / before - 1));
-  EXPECT_LT(after, 0.97 * before);
+  EXPECT_NEAR(after / before, 1 - 0.36, 0.12);
 }
 
 std::map<std::string, double> shares(const Hardware& hardware, double& cycles) {
@@ -110,23 +103,35 @@ TEST(CaseStudy, SharesOfTimeWithUnitsOnChip) {
   EXPECT_NEAR(ours["residual_add"], 4, 2);
 }
 
-// The same with everything on the host. The survey gives (de)quantisation a share of its own; ours
-// is part of the operator that needs it, so only the residual add and the matmuls compare one to
-// one: under 3 % for matmuls (the survey prints 1, its own figures give 2.7), array utilisation
-// about 2 %.
+// The same with everything on the host, (de)quantisation counted apart as the survey does. Within 2
+// points (4 for the largest share); the survey's own add up to 94.
 TEST(CaseStudy, SharesOfTimeWithTheHost) {
+  const Hardware hardware = find_hardware("gemmini_cnn");
   double cycles = 0;
-  std::map<std::string, double> ours = shares(find_hardware("gemmini_cnn"), cycles);
-  std::printf("share of time, %%      published              simulated, conversions included\n");
-  std::printf("matmul                      1%11.1f\n", ours["matmul"]);
-  std::printf("softmax                    19%11.1f\n", ours["softmax"]);
-  std::printf("LayerNorm                   4%11.1f\n", ours["layer_norm"]);
-  std::printf("residual add               11%11.1f\n", ours["residual_add"]);
-  std::printf("GELU                       10%11.1f\n", ours["gelu"]);
-  std::printf("(de)quantisation           49   in the above\n");
-  EXPECT_LT(ours["matmul"], 3);
-  EXPECT_NEAR(ours["residual_add"], 11, 2);
-  EXPECT_NEAR(ours["softmax"] + ours["layer_norm"] + ours["gelu"], 19 + 4 + 10 + 49, 6);
+  std::map<std::string, double> ours = shares(hardware, cycles);
+  double conversions = 0;
+  for (const auto& item : transformer_operators(bert_base(), kWorkload)) {
+    const double share = 100 * 2 * hardware.host_conversion_cycles_per_element * item.op.rows *
+                         item.op.columns * static_cast<double>(item.repeat) / cycles;
+    const OperatorKind kind = item.op.kind;
+    if (kind == OperatorKind::kMatmul || kind == OperatorKind::kResidualAdd) continue;
+    const std::string text = describe(item.op);
+    ours[text.substr(0, text.find(' '))] -= share;
+    conversions += share;
+  }
+  struct Row {
+    const char* name;
+    double published, ours, tolerance;
+  };
+  std::printf("share of time, %%     published  simulated\n");
+  for (const Row& row :
+       {Row{"matmul", 1, ours["matmul"], 2}, Row{"softmax", 19, ours["softmax"], 2},
+        Row{"LayerNorm", 4, ours["layer_norm"], 2},
+        Row{"residual add", 11, ours["residual_add"], 2}, Row{"GELU", 10, ours["gelu"], 2},
+        Row{"(de)quantisation", 49, conversions, 4}}) {
+    std::printf("%-19s%10.0f%11.1f\n", row.name, row.published, row.ours);
+    EXPECT_NEAR(row.ours, row.published, row.tolerance) << row.name;
+  }
 }
 
 // Sec. 3.4: the units on chip make the whole inference 39.6 times faster. The host's cycles per

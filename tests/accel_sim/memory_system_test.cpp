@@ -78,6 +78,7 @@ TEST(LineCache, RandomReplacementForgetsExponentially) {
 
 Hardware plain_hardware() {
   Hardware hardware;
+  hardware.last_level_kib = 4096;
   hardware.l2_misses_in_flight = 2;
   hardware.dram_bytes_per_cycle = 8;
   hardware.dram_latency_cycles = 50;
