@@ -24,7 +24,9 @@ LineCache::LineCache(int kib, Replacement replacement, std::int64_t lines)
 
 MemorySystem::MemorySystem(const Hardware& hardware, std::int64_t bytes)
     : l2_(hardware.l2_kib, Replacement::kRandom, lines_of(bytes)),
-      last_level_(hardware.last_level_kib, Replacement::kOldest, lines_of(bytes)),
+      last_level_(hardware.last_level_kib, Replacement::kOldest,
+                  hardware.last_level_kib > 0 ? lines_of(bytes) : 0),
+      has_last_level_(hardware.last_level_kib > 0),
       miss_registers_(static_cast<std::size_t>(hardware.l2_misses_in_flight), 0),
       banks_(static_cast<std::size_t>(hardware.dram_banks)),
       line_ticks_(std::llround((kLineBytes << kTickBits) / hardware.dram_bytes_per_cycle)),

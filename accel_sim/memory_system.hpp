@@ -115,7 +115,7 @@ class MemorySystem {
 
   // When the line can be read, in ticks.
   std::int64_t page_open(std::int64_t line, std::int64_t time) {
-    if (last_level_.lookup(line)) return time;
+    if (has_last_level_ && last_level_.lookup(line)) return time;
     const std::int64_t page = line >> page_shift_;
     Bank& bank = banks_[static_cast<std::size_t>(page) & (banks_.size() - 1)];
     if (bank.page != page) {
@@ -134,6 +134,7 @@ class MemorySystem {
   };
 
   LineCache l2_, last_level_;
+  bool has_last_level_;
   std::vector<std::int64_t> miss_registers_;  // when each is free, in order of use
   std::size_t next_register_ = 0;
   std::vector<Bank> banks_;
