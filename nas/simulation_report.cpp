@@ -121,12 +121,13 @@ double percent(std::int64_t part, std::int64_t whole) {
   return whole > 0 ? 100 * static_cast<double>(part) / static_cast<double>(whole) : 0;
 }
 
-std::string stall_sentence(const CycleBreakdown& breakdown) {
-  std::string text;
+// A line per cause, but for those that hardly matter.
+std::string stall_list(const CycleBreakdown& breakdown) {
+  constexpr double kWorthMentioning = 0.05;
+  std::string text = "Of all cycles, the array\n";
   for (const auto& [words, cycles] : kCauseTexts) {
-    if (breakdown.*cycles == 0 && cycles != &CycleBreakdown::array) continue;
-    text += (text.empty() ? "" : ", ") + std::string(words) +
-            format(" %.1f %%", percent(breakdown.*cycles, breakdown.total()));
+    const double share = percent(breakdown.*cycles, breakdown.total());
+    if (share >= kWorthMentioning) text += format("%7.1f %%  %s\n", share, words);
   }
   return text;
 }
@@ -172,7 +173,7 @@ std::string simulation_table(const Simulation& simulation) {
   return table +
          format("%-24s %37.1f\n", "matmuls alone",
                 100 * total_of_matmuls(simulation).utilization(simulation.hardware)) +
-         "Of all cycles, the array " + stall_sentence(whole.breakdown) + "\n";
+         stall_list(whole.breakdown);
 }
 
 }  // namespace paretoformer
