@@ -150,7 +150,11 @@ int run(int argc, char** argv) {
 
   SimulateOptions simulation;
   CLI::App* simulate = add_simulate_verb(app, simulation, common);
-  simulate->callback([&] { simulate_command(simulation, common); });
+  simulate->callback([&] {
+    // There is no state to save: Ctrl-C ends it at once.
+    for (int signal : {SIGINT, SIGTERM}) std::signal(signal, SIG_DFL);
+    simulate_command(simulation, common);
+  });
 
   std::string target;
   CLI::App* export_verb = app.add_subcommand("export", "Write every network of a run's front");
