@@ -2,6 +2,7 @@
 // that moved.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <string_view>
 #include <vector>
@@ -23,8 +24,26 @@ struct CycleBreakdown {
   std::int64_t total() const {
     return array + load + store + host + pipeline + writeback + normaliser;
   }
+  CycleBreakdown& operator+=(const CycleBreakdown& other);
+  friend CycleBreakdown operator+(CycleBreakdown a, const CycleBreakdown& b) { return a += b; }
+  friend CycleBreakdown operator*(CycleBreakdown breakdown, std::int64_t times);
   bool operator==(const CycleBreakdown&) const = default;
 };
+
+// Every member of CycleBreakdown by its name.
+struct CycleCause {
+  const char* name;
+  std::int64_t CycleBreakdown::*cycles;
+};
+inline constexpr std::array<CycleCause, 7> kCycleCauses = {{
+    {"array", &CycleBreakdown::array},
+    {"load", &CycleBreakdown::load},
+    {"store", &CycleBreakdown::store},
+    {"host", &CycleBreakdown::host},
+    {"pipeline", &CycleBreakdown::pipeline},
+    {"writeback", &CycleBreakdown::writeback},
+    {"normaliser", &CycleBreakdown::normaliser},
+}};
 
 struct EngineResult {
   std::int64_t cycles = 0;

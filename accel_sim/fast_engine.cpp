@@ -84,6 +84,7 @@ class FastEngine {
 
   // One command of an unrolled loop nest on the host; it waits for a free entry of its kind.
   Time issue_command(int cycles, const TimeRing& entries) {
+    issuing_ += cycles;
     host_time_ = std::max(host_time_ + cycles, entries.oldest());
     return host_time_ + kIssueCycles;
   }
@@ -235,7 +236,7 @@ class FastEngine {
     if (last && !tile.accumulate && result.read + kIssueCycles > std::max(loaded, issued))
       stall(&CycleBreakdown::store, result.read + kIssueCycles);
     if (std::max(loaded, issued) > started_) {
-      stall(&CycleBreakdown::load, std::min(loaded, std::max(issued, loaded)));
+      stall(&CycleBreakdown::load, loaded);
       stall(&CycleBreakdown::host, issued);
       stall(&CycleBreakdown::pipeline, fed_ + size_);
     }
@@ -347,7 +348,9 @@ class FastEngine {
   EngineResult finish() {
     store_previous();
     stall(&CycleBreakdown::pipeline, computed_);
-    if (computed_ == 0) stall(&CycleBreakdown::load, load_end_);
+    // Nothing was computed: the host's commands were the bottleneck, or the rest of it.
+    if (computed_ == 0) stall(&CycleBreakdown::host, fed_ + issuing_);
+    if (computed_ == 0 && !normalised_) stall(&CycleBreakdown::load, load_end_);
     stall(normalised_ ? &CycleBreakdown::normaliser : &CycleBreakdown::writeback,
           std::max({store_end_, store_.acknowledged(), load_end_}));
     end_of_run();
@@ -399,6 +402,7 @@ class FastEngine {
   StoreUnit store_;
 
   Time host_time_ = 0;              // when the host can issue its next command
+  Time issuing_ = 0;                // what it took to issue commands one by one
   Time configured_ = 0;             // when the unroller took the last loop
   bool configured_by_host_ = true;  // and whether it waited for the host rather than for room
   const Tile* previous_ = nullptr;  // whose mvouts are still to be run

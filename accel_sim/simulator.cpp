@@ -30,13 +30,14 @@ double host_cycles_per_element(OperatorKind kind, const Hardware& hardware) {
   }
 }
 
-SimulationReport on_host(const Operator& op, const Hardware& hardware) {
+SimulationReport on_host(const Operator& op, const Hardware& hardware, Trace* trace) {
   const double cycles =
       static_cast<double>(op.rows) * op.columns * host_cycles_per_element(op.kind, hardware);
   if (!(cycles < 0x1.0p63)) cost_arithmetic::overflow();
   SimulationReport report;
   report.breakdown.host = static_cast<std::int64_t>(std::ceil(cycles));
   report.accesses.dram_bytes = statistics(op).bytes;
+  if (trace != nullptr) trace->push_back({Lane::kHost, "floating point", 0, report.breakdown.host});
   return report;
 }
 
@@ -71,7 +72,7 @@ SimulationReport normaliser_part(const Operator& scores, const SimulationReport&
 
 SimulationReport simulate_parts(const Operator& op, const Hardware& hardware,
                                 const SimulationOptions& options) {
-  if (runs_on_host(op, hardware)) return on_host(op, hardware);
+  if (runs_on_host(op, hardware)) return on_host(op, hardware, options.trace);
   if (op.kind == OperatorKind::kGelu) {
     SimulationReport report;
     report.breakdown.host = kConfigCycles;
@@ -115,12 +116,16 @@ HardwareCost simulated_cost(const Operator& op, const Hardware& hardware) {
 }
 
 std::vector<OperatorReport> simulate(const Architecture& architecture, const Workload& workload,
-                                     const Hardware& hardware) {
+                                     const Hardware& hardware, const SimulationOptions& options) {
+  SimulationOptions each = options;
+  each.tile.reset();
+  each.trace = nullptr;
   std::unordered_map<Operator, SimulationReport, OperatorHash> known;
   std::vector<OperatorReport> reports;
   for (const TransformerOperator& item : transformer_operators(architecture, workload)) {
     auto entry = known.find(item.op);
-    if (entry == known.end()) entry = known.emplace(item.op, simulate(item.op, hardware)).first;
+    if (entry == known.end())
+      entry = known.emplace(item.op, simulate(item.op, hardware, each)).first;
     reports.push_back({item, entry->second});
   }
   return reports;

@@ -58,8 +58,10 @@ struct OperatorReport {
   SimulationReport report;  // of one of the item's repeats
 };
 
-// All operators of a network in the order in which they run; equal ones are simulated once.
+// All operators of a network in the order in which they run; equal ones are simulated once. Of the
+// options, `tile` and `trace` are for single operators and not used.
 std::vector<OperatorReport> simulate(const Architecture& architecture, const Workload& workload,
-                                     const Hardware& hardware);
+                                     const Hardware& hardware,
+                                     const SimulationOptions& options = {});
 
 }  // namespace paretoformer

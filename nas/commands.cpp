@@ -10,6 +10,7 @@
 #include <memory>
 #include <numeric>
 
+#include "nas/command_io.hpp"
 #include "nas/plot.hpp"
 #include "nas/progress.hpp"
 #include "nas/report.hpp"
@@ -35,11 +36,6 @@ std::unique_ptr<tbb::global_control> limit_threads(const CommonOptions& common) 
   if (common.threads == 0) return nullptr;
   return std::make_unique<tbb::global_control>(tbb::global_control::max_allowed_parallelism,
                                                static_cast<std::size_t>(common.threads));
-}
-
-void print(const std::string& text) {
-  if (std::fputs(text.c_str(), stdout) < 0 || std::fflush(stdout) != 0)
-    throw Error(std::string("cannot write to standard output: ") + std::strerror(errno));
 }
 
 void log(const CommonOptions& common, const std::string& text) {
@@ -132,19 +128,6 @@ void require_front(const Archive& archive) {
   }
   throw Error("no network of " + std::to_string(archive.size()) +
               " evaluated meets all limits: " + closest);
-}
-
-// A bare architecture, or a candidate or exported file that holds one. What it does not say of head
-// width and vocabulary, `space` (if given) says.
-Architecture architecture_argument(const std::filesystem::path& path, const SearchSpace* space) {
-  Json json = read_json(path);
-  const bool inside = json.is_object() && json.contains("architecture");
-  Json& network = inside ? json["architecture"] : json;
-  if (space && network.is_object()) {
-    if (!network.contains("head_width")) network["head_width"] = space->head_width();
-    if (!network.contains("vocabulary")) network["vocabulary"] = space->vocabulary();
-  }
-  return architecture_from_json(JsonNode(network, path.string(), inside ? "/architecture" : ""));
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -33,6 +34,22 @@ void evaluate_command(const std::filesystem::path& run, const std::filesystem::p
 void predict_command(const std::filesystem::path& architecture, const std::string& hardware,
                      int length, const std::string& mode, bool breakdown,
                      const CommonOptions& common);
+
+struct SimulateOptions {
+  std::optional<std::string> architecture;  // either a file
+  std::optional<std::string> gemm;          // or "M,K,N"
+  std::optional<std::string> tile;          // of the latter, in elements
+  std::string hardware = "gemmini_transformer";
+  int length = 512;
+  std::string mode = "prefill";
+  std::string engine = "fast";
+  std::optional<std::string> trace;  // a file to write
+};
+
+// What one architecture, or one matmul, does on an accelerator, and where its cycles and energy go.
+void simulate_command(const SimulateOptions& options, const CommonOptions& common);
+
+// Writes every network of the run's front into `folder`.
 void export_command(const std::filesystem::path& run, const std::filesystem::path& folder,
                     const CommonOptions& common);
 

@@ -66,6 +66,31 @@ CLI::App* add_run_verb(CLI::App& app, const std::string& name, const std::string
   return verb;
 }
 
+CLI::App* add_simulate_verb(CLI::App& app, SimulateOptions& options, CommonOptions& common) {
+  CLI::App* verb = app.add_subcommand(
+      "simulate", "Cycles and energy of one architecture, or one matmul, and where they go");
+  verb->option_defaults()->always_capture_default();
+  CLI::Option* network = verb->add_option("ARCHITECTURE", options.architecture,
+                                          "Architecture or exported JSON file, or else --gemm");
+  CLI::Option* gemm =
+      verb->add_option("--gemm", options.gemm, "M,K,N: an M x K matrix times a K x N one");
+  verb->add_option("--tile", options.tile, "M,K,N of a tile in elements (default: Gemmini's rule)")
+      ->needs(gemm);
+  verb->add_option("--hardware", options.hardware, "Preset or JSON file");
+  verb->add_option("--length", options.length, "Sequence length")
+      ->check(CLI::Range(1, 1 << 20))
+      ->excludes(gemm);
+  verb->add_option("--mode", options.mode, "prefill or decode")
+      ->check(CLI::IsMember({"prefill", "decode"}))
+      ->excludes(gemm);
+  verb->add_option("--engine", options.engine, "fast, or reference (cycle by cycle, slow)")
+      ->check(CLI::IsMember({"fast", "reference"}));
+  verb->add_option("--trace", options.trace, "Write a Chrome trace (ui.perfetto.dev) to this file");
+  gemm->excludes(network);
+  add_common(verb, common);
+  return verb;
+}
+
 // CLI11 says only that a subcommand is required.
 void require_known_verb(const CLI::App& app, int argc, char** argv) {
   if (argc < 2 || argv[1][0] == '-') return;
@@ -122,6 +147,14 @@ int run(int argc, char** argv) {
   add_common(predict, common);
   predict->callback(
       [&] { predict_command(architecture, hardware, length, mode, breakdown, common); });
+
+  SimulateOptions simulation;
+  CLI::App* simulate = add_simulate_verb(app, simulation, common);
+  simulate->callback([&] {
+    // There is no state to save: Ctrl-C ends it at once.
+    for (int signal : {SIGINT, SIGTERM}) std::signal(signal, SIG_DFL);
+    simulate_command(simulation, common);
+  });
 
   std::string target;
   CLI::App* export_verb = app.add_subcommand("export", "Write every network of a run's front");

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <filesystem>
 
 #include "support/error.hpp"
@@ -54,6 +55,18 @@ TEST(HardwareJson, EveryNumberHasARange) {
     EXPECT_THAT(error_of("{\"" + parameter.key + "\": -1}"), HasSubstr("out of range"));
     EXPECT_THAT(error_of("{\"" + parameter.key + "\": \"x\"}"), HasSubstr("wrong type"));
   }
+}
+
+TEST(HardwareJson, EveryParameterAndPresetIsDocumented) {
+  const std::string text = read_file(PARETOFORMER_SOURCE_DIR "/docs/simulator.md");
+  for (const HardwareParameter& parameter : hardware_parameters()) {
+    std::string initial = parameter.initial;
+    std::replace(initial.begin(), initial.end(), '"', '`');
+    EXPECT_NE(text.find("\n| `" + parameter.key + "` | " + initial + " |"), std::string::npos)
+        << parameter.key << " with its default " << initial;
+  }
+  for (const std::string& preset : hardware_presets())
+    EXPECT_NE(text.find("\n| `" + preset + "` |"), std::string::npos) << preset;
 }
 
 TEST(HardwareJson, MemoriesMustHoldADoubleBufferedBlock) {

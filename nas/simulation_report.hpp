@@ -1,0 +1,31 @@
+// What a simulation found, for people and for programs.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "accel_sim/hardware.hpp"
+#include "accel_sim/simulator.hpp"
+#include "accel_sim/tiling.hpp"
+#include "support/json.hpp"
+
+namespace paretoformer {
+
+struct Simulation {
+  Hardware hardware;
+  std::vector<OperatorReport> operators;
+  std::optional<MatmulTile> tile;  // of its only matmul; absent: default_tile()
+};
+
+// The sum over all operators and their repeats, exactly.
+SimulationReport total(const Simulation& simulation);
+
+// Cycles, energy, utilisation, breakdowns and accesses of the whole and of every operator; all are
+// of all repeats.
+Json to_json(const Simulation& simulation);
+
+// A line per role, then the whole and where its cycles went.
+std::string simulation_table(const Simulation& simulation);
+
+}  // namespace paretoformer

@@ -1,0 +1,278 @@
+// The verb `simulate`: what it reports adds up, its trace is a file that viewers read, and what
+// cannot be simulated is refused.
+#include <gmock/gmock.h>
+
+#include <cmath>
+#include <map>
+#include <set>
+
+#include "accel_sim/energy.hpp"
+#include "accel_sim/hardware.hpp"
+#include "support/hash.hpp"
+#include "tests/integration/run_binary.hpp"
+
+namespace paretoformer::integration {
+namespace {
+
+using ::testing::HasSubstr;
+using Words = std::vector<std::string>;
+
+constexpr const char* kNetwork =
+    R"({"model_width": 128, "vocabulary": 1000,
+        "layers": [{"heads": 2, "ffn_width": 256}, {"heads": 1, "ffn_width": 512}]})";
+
+std::int64_t femtojoules(const Json& picojoules) {
+  return std::llround(picojoules.get<double>() * 1000);
+}
+
+// What the energies of the counted accesses come to, in picojoules.
+double energy_of(const Json& accesses, const AccessEnergies& each) {
+  const auto count = [&](const char* name) { return accesses[name].get<double>(); };
+  return count("macs") * each.mac + count("pe_register") * each.pe_register +
+         count("scratchpad") * each.scratchpad + count("accumulator") * each.accumulator +
+         count("l2_bytes") * each.l2_byte + count("dram_bytes") * each.dram_byte;
+}
+
+class Simulate : public ::testing::Test {
+ protected:
+  void SetUp() override { write(box_ / "network.json", kNetwork); }
+
+  Json simulate(Words arguments) {
+    arguments.insert(arguments.begin(), "simulate");
+    arguments.push_back("--json");
+    const Result result = box_.run(arguments);
+    EXPECT_EQ(result.status, 0) << result.err;
+    EXPECT_EQ(result.err, "");
+    return result.status == 0 ? parse(result.out) : Json();
+  }
+
+  // One line on standard error that contains `part`, nothing on standard output or in a file.
+  void expect_refused(Words arguments, const std::string& part, int status = 2) {
+    arguments.insert(arguments.begin(), "simulate");
+    SCOPED_TRACE(::testing::PrintToString(arguments));
+    const Words before = box_.files();
+    const Result result = box_.run(arguments);
+    EXPECT_EQ(result.status, status);
+    EXPECT_EQ(result.out, "");
+    EXPECT_EQ(lines(result.err).size(), 1u) << result.err;
+    EXPECT_THAT(result.err, HasSubstr(part));
+    EXPECT_EQ(box_.files(), before);
+  }
+
+  Sandbox box_;
+};
+
+// Whatever is said of the whole is the sum of what is said of the operators.
+void expect_adds_up(const Json& answer, const std::string& hardware_name) {
+  const Hardware hardware = find_hardware(hardware_name);
+  const AccessEnergies each(hardware);
+  std::int64_t cycles = 0, energy = 0, matmul_cycles = 0;
+  std::map<std::string, std::int64_t> breakdown, accesses;
+  const auto capacity = [&](std::int64_t taken) {
+    return static_cast<double>(taken) * hardware.array_size * hardware.array_size;
+  };
+  for (const Json& op : answer["operators"]) {
+    SCOPED_TRACE(op["operator"]);
+    const std::int64_t own = op["cycles"];
+    cycles += own;
+    energy += femtojoules(op["energy_pj"]);
+    std::int64_t parts = 0;
+    for (const auto& [name, value] : op["breakdown"].items()) {
+      parts += value.get<std::int64_t>();
+      breakdown[name] += value.get<std::int64_t>();
+    }
+    EXPECT_EQ(parts, own);
+    for (const auto& [name, value] : op["accesses"].items())
+      accesses[name] += value.get<std::int64_t>();
+    // Rounded to femtojoules once per repeat.
+    EXPECT_NEAR(op["energy_pj"].get<double>(), energy_of(op["accesses"], each),
+                0.001 * op["repeat"].get<double>());
+    EXPECT_DOUBLE_EQ(op["utilization"].get<double>(),
+                     op["accesses"]["macs"].get<double>() / capacity(own));
+    const bool is_matmul = op["operator"].get<std::string>().rfind("matmul", 0) == 0;
+    EXPECT_EQ(op.contains("tile"), is_matmul);
+    if (!is_matmul) {
+      EXPECT_EQ(op["accesses"]["macs"], 0);
+      continue;
+    }
+    matmul_cycles += own;
+    EXPECT_EQ(op["accesses"]["macs"],
+              op["repeat"].get<std::int64_t>() * op["rows"].get<std::int64_t>() *
+                  op["inner"].get<std::int64_t>() * op["columns"].get<std::int64_t>());
+  }
+  EXPECT_EQ(answer["cycles"], cycles);
+  EXPECT_EQ(femtojoules(answer["energy_pj"]), energy);
+  for (const auto& [name, value] : breakdown) EXPECT_EQ(answer["breakdown"][name], value) << name;
+  for (const auto& [name, value] : accesses) EXPECT_EQ(answer["accesses"][name], value) << name;
+  const double macs = answer["accesses"]["macs"].get<double>();
+  EXPECT_DOUBLE_EQ(answer["utilization"].get<double>(), macs / capacity(cycles));
+  EXPECT_DOUBLE_EQ(answer["matmul_utilization"].get<double>(), macs / capacity(matmul_cycles));
+  double components = 0;
+  for (const auto& [name, value] : answer["energy_breakdown_pj"].items())
+    components += value.get<double>();
+  EXPECT_NEAR(components / answer["energy_pj"].get<double>(), 1, 1e-9);
+  EXPECT_EQ(answer["hardware"],
+            (Json{{"name", hardware_name}, {"hash", hex(hardware_hash(hardware))}}));
+}
+
+TEST_F(Simulate, NetworkAddsUpOnEveryPreset) {
+  for (const std::string& hardware : hardware_presets()) {
+    SCOPED_TRACE(hardware);
+    for (const char* mode : {"prefill", "decode"}) {
+      const Json answer =
+          simulate({"network.json", "--hardware", hardware, "--length", "48", "--mode", mode});
+      expect_adds_up(answer, hardware);
+      EXPECT_EQ(answer["operators"].size(), 2u * 12 + 3);
+      EXPECT_EQ(answer["engine"], "fast");
+      EXPECT_EQ(answer["mode"], mode);
+      EXPECT_EQ(answer["sequence_length"], 48);
+      const Json& projections = answer["operators"][2];
+      EXPECT_EQ(projections["role"], "attention.qkv");
+      EXPECT_EQ(projections["layer"], 0);
+      EXPECT_EQ(projections["repeat"], 3);
+      EXPECT_EQ(projections["rows"], mode == std::string("decode") ? 1 : 48);
+      EXPECT_EQ(projections["inner"], 128);
+      EXPECT_EQ(projections["columns"], 128);
+    }
+  }
+}
+
+TEST_F(Simulate, ExportedFilesAreTakenAndTheDefaultsAreThoseOfPredict) {
+  Json exported{{"id", "0"}, {"architecture", parse(kNetwork)}};
+  write(box_ / "exported.json", exported.dump());
+  const Json answer = simulate({"network.json"});
+  EXPECT_EQ(simulate({"exported.json"}), answer);
+  EXPECT_EQ(answer["hardware"]["name"], "gemmini_transformer");
+  EXPECT_EQ(answer["sequence_length"], 512);
+  EXPECT_EQ(answer["mode"], "prefill");
+}
+
+TEST_F(Simulate, StaticAndHostEnergyAreComponents) {
+  write(box_ / "hardware.json",
+        R"({"nonlinear_units": "host", "static_pj_per_cycle": 2, "host_pj_per_cycle": 3})");
+  const Json answer = simulate({"network.json", "--hardware", "hardware.json", "--length", "16"});
+  std::int64_t host = 0;
+  for (const Json& op : answer["operators"])
+    if (!op.contains("tile") && op["role"] != "embedding") host += op["cycles"].get<std::int64_t>();
+  const Json& parts = answer["energy_breakdown_pj"];
+  EXPECT_EQ(parts["static"], 2 * answer["cycles"].get<double>());
+  EXPECT_EQ(parts["host"], 3.0 * static_cast<double>(host));
+  double sum = 0;
+  for (const auto& [name, value] : parts.items()) sum += value.get<double>();
+  EXPECT_NEAR(sum / answer["energy_pj"].get<double>(), 1, 1e-9);
+}
+
+TEST_F(Simulate, MatmulWithItsTile) {
+  const Words gemm{"--gemm", "128,768,768", "--hardware", "gemmini_dosa"};
+  const Json greedy = simulate(gemm);
+  expect_adds_up(greedy, "gemmini_dosa");
+  ASSERT_EQ(greedy["operators"].size(), 1u);
+  const Json& op = greedy["operators"][0];
+  EXPECT_EQ(op["role"], "gemm");
+  EXPECT_EQ(op["operator"], "matmul weights - 128 768 768");
+  EXPECT_EQ(op["tile"], (Json{{"rows", 80}, {"inner", 768}, {"columns", 80}}));
+  // 8 x 48 x 48 blocks, 16 cycles each, at least.
+  EXPECT_GE(greedy["breakdown"]["array"].get<int>(), 8 * 48 * 48 * 16);
+
+  const auto with_tile = [&](const std::string& tile) {
+    Words arguments = gemm;
+    arguments.insert(arguments.end(), {"--tile", tile});
+    return simulate(arguments);
+  };
+  const Json chosen = with_tile("128,768,64");
+  expect_adds_up(chosen, "gemmini_dosa");
+  EXPECT_EQ(chosen["operators"][0]["tile"], (Json{{"rows", 128}, {"inner", 768}, {"columns", 64}}));
+  EXPECT_NE(chosen["cycles"], greedy["cycles"]);
+  // Elements are rounded up to blocks; the tile of the rule gives what the rule gives.
+  EXPECT_EQ(with_tile("113,753,49")["operators"], chosen["operators"]);
+  EXPECT_EQ(with_tile("80,768,80"), greedy);
+}
+
+TEST_F(Simulate, ArrayCyclesOfASmallMatmul) {
+  // Four blocks of weights, each fed with two blocks of 16 rows.
+  const Json answer = simulate({"--gemm", "32,32,32"});
+  EXPECT_EQ(answer["breakdown"]["array"], 4 * 2 * 16);
+  EXPECT_EQ(answer["accesses"]["macs"], 32 * 32 * 32);
+  expect_adds_up(answer, "gemmini_transformer");
+}
+
+TEST_F(Simulate, DecodingATokenIsLessWorkThanAllPositions) {
+  const Words arguments{"network.json", "--length", "256"};
+  Words decode = arguments;
+  decode.insert(decode.end(), {"--mode", "decode"});
+  const Json all = simulate(arguments), token = simulate(decode);
+  EXPECT_LT(token["cycles"].get<std::int64_t>() * 4, all["cycles"].get<std::int64_t>());
+  EXPECT_LT(token["matmul_utilization"].get<double>(), 1.0 / 16 + 1e-9);
+}
+
+TEST_F(Simulate, TextSaysWhereTheCyclesGo) {
+  const Result result = box_.run({"simulate", "network.json", "--length", "64"});
+  ASSERT_EQ(result.status, 0) << result.err;
+  for (const char* part :
+       {"attention.qkv", "ffn.down", "language_model_head", "total", "gemmini_transformer",
+        "Of all cycles, the array", "%  works", "waits for loads"})
+    EXPECT_THAT(result.out, HasSubstr(part));
+  // Layers are one line together: title, head, 12 roles and 3 outside, total, matmuls, "Of all".
+  std::set<std::string> roles;
+  for (const std::string& line : lines(result.out))
+    if (line[0] != ' ') roles.insert(line.substr(0, line.find(' ')));
+  EXPECT_EQ(roles.size(), 2u + 15 + 3);
+  EXPECT_THAT(lines(result.out), ::testing::SizeIs(::testing::Le(roles.size() + 7)));
+}
+
+TEST_F(Simulate, TraceIsWrittenAndChangesNothing) {
+  const Words arguments{"network.json", "--length", "32"};
+  Words traced = arguments;
+  traced.insert(traced.end(), {"--trace", "trace.json"});
+  const Json answer = simulate(arguments);
+  EXPECT_EQ(simulate(traced), answer);
+  const Json trace = parse(content(box_ / "trace.json"));
+  EXPECT_EQ(trace["otherData"]["cycles"], answer["cycles"]);
+  EXPECT_EQ(trace["otherData"]["hardware"], answer["hardware"]);
+  std::size_t operators = 0;
+  std::int64_t end = 0;
+  for (const Json& event : trace["traceEvents"]) {
+    if (event["ph"] != "X") continue;
+    operators += event["tid"] == 0;
+    end = std::max(end, event["ts"].get<std::int64_t>() + event["dur"].get<std::int64_t>());
+  }
+  EXPECT_EQ(operators, answer["operators"].size());
+  EXPECT_EQ(end, answer["cycles"]);
+  EXPECT_EQ(box_.files(), (Words{"network.json", "trace.json"}));
+}
+
+TEST_F(Simulate, ShapesAndTiles) {
+  for (const char* shape : {"0,16,16", "16,-1,16", "-1,16,16", "16,16", "16,16,16,16", "16,16,x",
+                            "16,16,16 ", "", "16;16;16", "1048577,1,1", "99999999999,1,1"}) {
+    expect_refused({"--gemm", shape}, std::string("--gemm: \"") + shape + "\" is not M,K,N");
+    expect_refused({"--gemm", "16,16,16", "--tile", shape}, "--tile: \"");
+  }
+  expect_refused({"--gemm", "512,512,512", "--tile", "512,16,512"},
+                 "a tile of 32 x 1 x 32 blocks does not fit the accumulator");
+  expect_refused({"--gemm", "512,4096,512", "--tile", "16,4096,16"},
+                 "a tile of 1 x 256 x 1 blocks does not fit the scratchpad");
+  expect_refused({"--gemm", "1048576,1,1048576"}, "does not fit the simulator's address space");
+  expect_refused({"network.json", "--length", "1048576"}, "address space");
+}
+
+TEST_F(Simulate, CommandLine) {
+  expect_refused({}, "expected an architecture file or --gemm");
+  expect_refused({"network.json", "--gemm", "16,16,16"}, "--gemm");
+  expect_refused({"network.json", "--tile", "16,16,16"}, "--tile requires --gemm");
+  expect_refused({"--gemm", "16,16,16", "--length", "16"}, "--length");
+  expect_refused({"--gemm", "16,16,16", "--mode", "decode"}, "--mode");
+  expect_refused({"network.json", "--length", "0"}, "--length");
+  expect_refused({"network.json", "--mode", "train"}, "--mode");
+  expect_refused({"network.json", "--engine", "slow"}, "--engine");
+  expect_refused({"network.json", "--hardware", "gemini_cnn"}, "did you mean \"gemmini_cnn\"?");
+  expect_refused({"--gemm", "16,16,16", "--hardware", "caf\xe9"}, "--hardware: is not valid UTF-8");
+  expect_refused({"missing.json"}, "missing.json");
+  expect_refused({"--gemm", "16,16,16", "--trace", ""}, "--trace");
+  expect_refused({"--gemm", "16,16,16", "--trace", "missing/trace.json"},
+                 "missing/trace.json: cannot create file", 1);
+  expect_refused({"--gemm", "9000,9000,9000", "--trace", "trace.json"},
+                 "trace.json: the trace would be too large");
+}
+
+}  // namespace
+}  // namespace paretoformer::integration
