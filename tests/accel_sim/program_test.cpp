@@ -1,0 +1,138 @@
+#include "accel_sim/program.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <string>
+
+#include "support/error.hpp"
+
+namespace paretoformer {
+namespace {
+
+using ::testing::HasSubstr;
+
+std::string error_of(const Operator& op, const Hardware& hardware,
+                     const std::optional<MatmulTile>& tile = std::nullopt) {
+  try {
+    lower(op, hardware, tile);
+  } catch (const InputError& error) {
+    return error.what();
+  }
+  return "no error";
+}
+
+// 40x40 times 40x40 in tiles of 2x2x2 blocks of 16: two tiles each way, the second of 8 elements.
+// Inner loop first, then columns, then rows.
+TEST(LowerMatmul, TilesInTheOrderOfTheLibrary) {
+  Hardware hardware;
+  hardware.operand_reuse = false;
+  const Program program = lower(matmul(40, 40, 40), hardware, MatmulTile{2, 2, 2});
+  ASSERT_EQ(program.tiles.size(), 8U);
+  for (int n = 0; n < 8; ++n) {
+    const Tile& tile = program.tiles[static_cast<std::size_t>(n)];
+    const int i = n / 4, j = n / 2 % 2, k = n % 2;
+    EXPECT_EQ(tile.rows, i == 0 ? 32 : 8);
+    EXPECT_EQ(tile.columns, j == 0 ? 32 : 8);
+    EXPECT_EQ(tile.inner, k == 0 ? 32 : 8);
+    EXPECT_EQ(tile.accumulate, k == 1);
+    EXPECT_EQ(tile.store, k == 1);
+    EXPECT_EQ(tile.left.address, i * 32 * 40 + k * 32);
+    EXPECT_EQ(tile.right.address, 1600 + k * 32 * 40 + j * 32);  // 40 x 40 bytes are 25 lines
+    EXPECT_EQ(tile.result.address, 3200 + i * 32 * 40 + j * 32);
+    // Loops alternate between the halves of the scratchpad, results between those of the
+    // accumulator.
+    EXPECT_EQ(tile.left_half, n % 2);
+    EXPECT_EQ(tile.right_half, n % 2);
+    EXPECT_EQ(tile.result_half, n / 2 % 2);
+    EXPECT_TRUE(tile.load_left && tile.load_right);
+  }
+  EXPECT_EQ(program.bytes, 4800);
+}
+
+// gemmini.h L783-819: an operand of at most two tiles stays, and is loaded the first time only.
+TEST(LowerMatmul, OperandsOfTwoTilesAreKept) {
+  const Program program = lower(matmul(64, 32, 96), Hardware{}, MatmulTile{2, 2, 2});
+  ASSERT_EQ(program.tiles.size(), 6U);  // 2 rows x 3 columns of tiles
+  for (std::size_t n = 0; n < 6; ++n) {
+    EXPECT_EQ(program.tiles[n].load_left, n % 3 == 0) << n;
+    EXPECT_TRUE(program.tiles[n].load_right) << n;  // three tiles
+    EXPECT_EQ(program.tiles[n].left_half, n / 3) << n;
+  }
+}
+
+TEST(LowerMatmul, TransposedKeysAreStoredByColumn) {
+  const Program program = lower(matmul(16, 64, 48, RightOperand::kTransposedActivations),
+                                Hardware{}, MatmulTile{1, 2, 1});
+  const Tile& last = program.tiles.back();
+  EXPECT_TRUE(last.transposed_right);
+  EXPECT_EQ(last.right.address - program.tiles.front().right.address, 32 * 64 + 32);
+}
+
+TEST(LowerMatmul, ScoresToBeNormalisedElsewhereLeaveAsSums) {
+  const Operator scores =
+      matmul(64, 64, 4096, RightOperand::kTransposedActivations, Activation::kSoftmax);
+  Hardware hardware = find_hardware("gemmini_transformer");
+  hardware.accumulator_kib = 384;  // 24 rows of 4096 sums: too few for a double-buffered block
+  EXPECT_FALSE(softmax_is_fused(scores, hardware));
+  EXPECT_EQ(lower(scores, hardware).tiles.front().result.element_bytes, 4);
+  EXPECT_FALSE(runs_on_host(softmax_of(scores), hardware));
+
+  hardware.accumulator_kib = 128;  // not even one block of rows
+  EXPECT_EQ(lower(scores, hardware).tiles.front().result.element_bytes, 1);
+  EXPECT_TRUE(runs_on_host(softmax_of(scores), hardware));
+
+  hardware.accumulator_kib = 1024;
+  hardware.scratchpad_kib = 256;  // half of it has room for a row of weights
+  EXPECT_TRUE(softmax_is_fused(scores, hardware));
+  for (const Tile& tile : lower(scores, hardware).tiles) EXPECT_EQ(tile.columns, 4096);
+}
+
+TEST(LowerMatmul, TilesThatDoNotFitAreRefused) {
+  const Hardware hardware;  // 1024 blocks of scratchpad, 64 of accumulator
+  EXPECT_EQ(
+      error_of(matmul(512, 512, 512), hardware, MatmulTile{8, 4, 8}),
+      "a tile of 8 x 4 x 8 blocks does not fit the accumulator: it needs 64 blocks, expected at "
+      "most 32 (half of it)");
+  EXPECT_THAT(error_of(matmul(512, 4096, 512), hardware, MatmulTile{4, 128, 4}),
+              HasSubstr("does not fit the scratchpad: it needs 1024 blocks, expected at most 512"));
+  // Gemmini's own library knows only part of this one's memories; given tiles may use all.
+  EXPECT_EQ(error_of(matmul(128, 1024, 128), find_hardware("gemmini_dosa"), MatmulTile{8, 64, 8}),
+            "no error");
+}
+
+TEST(LowerMatmul, OutputStationaryTilesHaveTheMemoriesToThemselves) {
+  Hardware hardware;
+  hardware.dataflow = Dataflow::kOutputStationary;
+  EXPECT_EQ(error_of(matmul(512, 512, 512), hardware, MatmulTile{8, 4, 8}), "no error");
+  const MatmulTile tile = default_tile(matmul(512, 512, 512), hardware);
+  EXPECT_GT(tile.rows * tile.columns, 32);
+  for (const Tile& each : lower(matmul(512, 512, 512), hardware).tiles)
+    EXPECT_EQ(each.left_half + each.right_half + each.result_half, 0);
+}
+
+TEST(Lower, OperandsBeyondTheAddressSpaceAreRefused) {
+  EXPECT_THAT(error_of(matmul(1 << 16, 1 << 16, 16), Hardware{}),
+              HasSubstr("does not fit the simulator's address space"));
+  EXPECT_THAT(error_of(matmul(1 << 20, 1 << 20, 1 << 20), Hardware{}), HasSubstr("address space"));
+}
+
+TEST(Lower, ElementwiseTilesCoverEveryElementOnce) {
+  const Hardware hardware = find_hardware("gemmini_transformer");
+  for (const OperatorKind kind : {OperatorKind::kLayerNorm, OperatorKind::kResidualAdd,
+                                  OperatorKind::kEmbedding, OperatorKind::kSoftmax})
+    for (const int columns : {1, 17, 768, 4000})
+      for (const int rows : {1, 100, 513}) {
+        std::int64_t elements = 0;
+        for (const Tile& tile : lower(elementwise(kind, rows, columns), hardware).tiles) {
+          elements += std::int64_t{tile.rows} * tile.columns;
+          const bool whole_rows =
+              kind == OperatorKind::kLayerNorm || kind == OperatorKind::kSoftmax;
+          EXPECT_TRUE(!whole_rows || tile.columns == columns);
+        }
+        EXPECT_EQ(elements, std::int64_t{rows} * columns);
+      }
+}
+
+}  // namespace
+}  // namespace paretoformer

@@ -1,0 +1,104 @@
+#include "accel_sim/simulator.hpp"
+
+#include <gtest/gtest.h>
+
+#include "accel_sim/fast_engine.hpp"
+#include "accel_sim/program.hpp"
+
+namespace paretoformer {
+namespace {
+
+Operator scores() {
+  return matmul(128, 64, 512, RightOperand::kTransposedActivations, Activation::kSoftmax);
+}
+
+TEST(Simulator, FusedSoftmaxIsThePartOfTheNormaliser) {
+  const Hardware hardware = find_hardware("gemmini_transformer");
+  const EngineResult both = run_fast_engine(lower(scores(), hardware), hardware);
+  const SimulationReport product = simulate(scores(), hardware);
+  const SimulationReport softmax = simulate(softmax_of(scores()), hardware);
+  EXPECT_EQ(product.breakdown + softmax.breakdown, both.breakdown);
+  EXPECT_EQ(product.cost.latency + softmax.cost.latency, Cycles(both.cycles));
+  EXPECT_EQ(product.breakdown.normaliser, 0);
+  EXPECT_EQ(softmax.breakdown.total(), both.breakdown.normaliser);
+  AccessCounts accesses = product.accesses + softmax.accesses;
+  accesses.pe_register -= statistics(scores()).macs;  // which the engine does not count
+  accesses.macs = 0;
+  EXPECT_EQ(accesses, both.accesses);
+  // Two passes of the normaliser read every score.
+  EXPECT_EQ(softmax.accesses.accumulator, 2 * 128 * 512);
+}
+
+TEST(Simulator, SoftmaxThatIsNotFusedReadsItsScores) {
+  Hardware hardware = find_hardware("gemmini_transformer");
+  hardware.accumulator_kib = 48;  // a row of 512 sums of 16 is 32 KiB: more than half
+  ASSERT_FALSE(softmax_is_fused(scores(), hardware));
+  const SimulationReport softmax = simulate(softmax_of(scores()), hardware);
+  EXPECT_GE(softmax.accesses.dram_bytes, 128 * 512 * (4 + 1));
+  EXPECT_GE(simulate(scores(), hardware).accesses.dram_bytes, 128 * 512 * 4);
+}
+
+TEST(Simulator, TheHostTakesItsCyclesPerElement) {
+  Hardware hardware = find_hardware("gemmini_cnn");
+  hardware.host_pj_per_cycle = 2;
+  const auto cycles = [&](OperatorKind kind) {
+    return simulate(elementwise(kind, 10, 100), hardware).cost.latency.value();
+  };
+  EXPECT_EQ(cycles(OperatorKind::kSoftmax), 1000 * (48 + 2 * 35));
+  EXPECT_EQ(cycles(OperatorKind::kGelu), 1000 * (50 + 2 * 35));
+  EXPECT_EQ(cycles(OperatorKind::kLayerNorm), 1000 * (40 + 2 * 35));
+  EXPECT_EQ(cycles(OperatorKind::kResidualAdd), 1000 * 110);
+  const SimulationReport report = simulate(elementwise(OperatorKind::kGelu, 10, 100), hardware);
+  EXPECT_EQ(report.breakdown.host, 120000);
+  EXPECT_DOUBLE_EQ(report.cost.energy.value(), 2000 * 100.0 + 2 * 120000.0);
+}
+
+TEST(Simulator, FusedGeluCostsItsConstants) {
+  const SimulationReport gelu =
+      simulate(elementwise(OperatorKind::kGelu, 512, 3072), find_hardware("gemmini_transformer"));
+  EXPECT_EQ(gelu.cost.latency, Cycles(4));
+  EXPECT_EQ(gelu.cost.energy, Picojoules());
+}
+
+TEST(Simulator, UtilisationIsMacsOverCapacity) {
+  const Hardware hardware;
+  const SimulationReport report = simulate(matmul(100, 100, 100), hardware);
+  EXPECT_DOUBLE_EQ(report.utilization(hardware),
+                   1e6 / (256.0 * static_cast<double>(report.cost.latency.value())));
+  EXPECT_EQ(SimulationReport().utilization(hardware), 0);
+}
+
+TEST(Simulator, ANetworkIsItsOperatorsInOrder) {
+  const Hardware hardware = find_hardware("gemmini_transformer");
+  const Architecture network{96, 16, 1000, {{4, 384}, {2, 384}}};
+  const Workload workload{32, Mode::kPrefill};
+  const auto list = transformer_operators(network, workload);
+  const auto reports = simulate(network, workload, hardware);
+  ASSERT_EQ(reports.size(), list.size());
+  for (std::size_t i = 0; i < list.size(); ++i) {
+    EXPECT_EQ(reports[i].item.role, list[i].role);
+    EXPECT_EQ(reports[i].report.cost, simulate(list[i].op, hardware).cost);
+  }
+}
+
+// One token against 511 cached ones: weights are read once, and memory is the limit.
+TEST(Simulator, DecodingIsBoundByMemory) {
+  const Hardware hardware = find_hardware("gemmini_transformer");
+  const SimulationReport report = simulate(matmul(1, 768, 3072), hardware);
+  EXPECT_GE(report.cost.latency.value(), 768 * 3072 / 8);
+  EXPECT_LT(report.utilization(hardware), 0.04);
+  EXPECT_GT(report.breakdown.load, report.breakdown.total() / 3);
+}
+
+// A double-buffered tile of 8x32x8 blocks with everything on time: at least 99 % of the array's
+// cycles in the long run.
+TEST(Simulator, FullRateWhenTheMemoryKeepsUp) {
+  Hardware hardware;
+  hardware.accumulator_kib = 128;
+  hardware.dram_bytes_per_cycle = 64;
+  hardware.dram_page_miss_cycles = 0;
+  EXPECT_GT(simulate(matmul(1024, 1024, 1024), hardware).utilization(hardware), 0.99);
+}
+
+}  // namespace
+}  // namespace paretoformer
