@@ -11,6 +11,7 @@
 #include "accel_sim/hardware.hpp"
 #include "accel_sim/hardware_cost.hpp"
 #include "accel_sim/operators.hpp"
+#include "accel_sim/reference_engine.hpp"
 #include "accel_sim/tiling.hpp"
 #include "search_spaces/architecture.hpp"
 
@@ -28,7 +29,8 @@ enum class Engine {
 struct SimulationOptions {
   std::optional<MatmulTile> tile;  // of a matmul; default_tile() when absent
   Engine engine = Engine::kFast;
-  Trace* trace = nullptr;  // spans are appended
+  Trace* trace = nullptr;                         // spans are appended
+  std::int64_t cycle_limit = kDefaultCycleLimit;  // of the reference engine, which throws beyond it
 };
 
 // One operator, run once from cold caches.
