@@ -10,9 +10,10 @@ namespace {
 // estimate).
 constexpr int kLoadPipeline = 6;
 // From reading a row of the accumulator to the writer: normaliser, scaler and their queues, which
-// hold about that many rows of a mvout (Scratchpad.scala L270-277).
+// hold that many rows of blocks: dispatch 2, norm 6, scale 6, the scaler's 8 stages, issue 5
+// (Scratchpad.scala L262-282).
 constexpr int kStorePipeline = 12;
-constexpr int kRowsAhead = 4;
+constexpr int kStoreQueues = 2 + 6 + 6 + 8 + 5;
 // Cycles at the end of each pass while the unit divides and takes roots (Normalizer.scala); the
 // maximum takes two cycles a block.
 struct PassTiming {
@@ -45,12 +46,16 @@ LoadUnit::LoadUnit(const Hardware& hardware, MemorySystem& memory)
       hit_cycles_(hardware.bus_latency_cycles + hardware.l2_hit_cycles),
       miss_cycles_(hardware.bus_latency_cycles + hardware.dram_latency_cycles),
       in_flight_(hardware.requests_in_flight),
+      size_(hardware.array_size),
       scale_rate_(hardware.mvin_scale_elements_per_cycle) {}
 
 LoadUnit::Span LoadUnit::mvin(const Mvin& mvin, std::int64_t time) {
   constexpr int kLine = MemorySystem::kLineBytes;
   const std::int64_t begin = std::max({time, issue_free_, commands_.oldest() + 1});
-  std::int64_t requests = 0, misses = 0, beats = 0, data = 0;
+  // Cycles of a response: the merger takes a beat and gives a row of the local memory (BeatMerger,
+  // DMA.scala), the scaling units take their time.
+  const int row_shift = std::countr_zero(static_cast<unsigned>(mvin.element_bytes * size_));
+  std::int64_t requests = 0, misses = 0, beats = 0, cycles = 0, data = 0;
   std::int64_t address = mvin.address;
   for (int row = 0; row < mvin.rows; ++row, address += mvin.stride) {
     std::int64_t line = address / kLine;
@@ -58,7 +63,11 @@ LoadUnit::Span LoadUnit::mvin(const Mvin& mvin, std::int64_t time) {
     int left = mvin.row_bytes;
     while (left > 0) {
       const int useful = std::min(kLine - offset, left);
-      beats += beats_(offset, useful);
+      const int place = mvin.row_bytes - left;
+      const int rows = ((place + useful - 1) >> row_shift) - (place >> row_shift) + 1;
+      const int request_beats = beats_(offset, useful);
+      beats += request_beats;
+      cycles += std::max(request_beats, rows);
       if (!memory_->in_l2(line)) {
         ++misses;
         data = memory_->fetch(line, begin + requests + bus_latency_).data;
@@ -69,20 +78,16 @@ LoadUnit::Span LoadUnit::mvin(const Mvin& mvin, std::int64_t time) {
       offset = 0;
     }
   }
+  if (mvin.scaled)
+    cycles = std::max(cycles, std::int64_t{mvin.rows} * mvin.row_bytes / scale_rate_);
   // A register is taken from a request's issue to its last beat.
-  const std::int64_t occupied = (requests - misses) * hit_cycles_ + misses * miss_cycles_ + beats;
+  const std::int64_t occupied = (requests - misses) * hit_cycles_ + misses * miss_cycles_ + cycles;
   window_free_ = std::max(window_free_, begin * in_flight_) + occupied;
   const std::int64_t window = window_free_ / in_flight_;
-  bus_free_ = std::max(bus_free_, begin + hit_cycles_) + beats;
+  bus_free_ = std::max(bus_free_, begin + hit_cycles_) + cycles;
   issue_free_ = std::max(begin + requests, window - hit_cycles_);
-  const std::int64_t last_beats = beats / std::max<std::int64_t>(requests, 1);
-  std::int64_t end =
-      std::max({bus_free_, window, begin + requests + hit_cycles_, data + last_beats});
-  if (mvin.scaled) {
-    scaler_free_ = std::max(scaler_free_, begin + hit_cycles_) +
-                   std::int64_t{mvin.rows} * mvin.row_bytes / scale_rate_;
-    end = std::max(end, scaler_free_);
-  }
+  const std::int64_t last = cycles / std::max<std::int64_t>(requests, 1);
+  std::int64_t end = std::max({bus_free_, window, begin + requests + hit_cycles_, data + last});
   end += kLoadPipeline;
   beats_received_ += beats;
   commands_.push(end);
@@ -93,7 +98,7 @@ StoreUnit::StoreUnit(const Hardware& hardware, MemorySystem& memory)
     : memory_(&memory),
       beats_(hardware),
       window_(hardware.requests_in_flight),
-      rows_ahead_(kRowsAhead),
+      rows_ahead_(kStoreQueues),
       bus_latency_(hardware.bus_latency_cycles),
       write_latency_(hardware.write_latency_cycles) {}
 
@@ -102,8 +107,9 @@ LoadUnit::Span StoreUnit::mvout(const Mvout& mvout, std::int64_t time) {
   if (mvout.pass == NormPass::kNone) {
     reader_free_ = begin;
     std::int64_t address = mvout.address;
+    const int ahead = std::max(kStoreQueues / mvout.blocks, 1);
     for (int row = 0; row < mvout.rows; ++row, address += mvout.stride) {
-      reader_free_ = std::max(reader_free_, rows_ahead_.oldest()) + mvout.blocks;
+      reader_free_ = std::max(reader_free_, rows_ahead_.back(ahead)) + mvout.blocks;
       writer_free_ = std::max(writer_free_ + mvout.blocks - 1, reader_free_ + kStorePipeline);
       rows_ahead_.push(writer_free_);
       write_row(address, mvout.row_bytes);

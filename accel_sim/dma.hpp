@@ -1,6 +1,7 @@
 // The two DMA engines as recurrences over requests, for the fast engine.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <vector>
@@ -17,6 +18,11 @@ class TimeRing {
   explicit TimeRing(int size) : times_(static_cast<std::size_t>(size), 0) {}
 
   std::int64_t oldest() const { return times_[next_]; }
+  // The one pushed that many before, the last being 1; at most `size`.
+  std::int64_t back(int pushes) const {
+    const std::size_t place = next_ + times_.size() - static_cast<std::size_t>(pushes);
+    return times_[place < times_.size() ? place : place - times_.size()];
+  }
   void push(std::int64_t time) {
     times_[next_] = time;
     if (++next_ == times_.size()) next_ = 0;
@@ -53,6 +59,8 @@ class LoadUnit {
   };
   Span mvin(const Mvin& mvin, std::int64_t time);
 
+  // Before that no other mvin begins.
+  std::int64_t next_begin() const { return std::max(issue_free_, commands_.oldest() + 1); }
   std::int64_t beats() const { return beats_received_; }
 
  private:
@@ -60,11 +68,10 @@ class LoadUnit {
   BeatTable beats_;
   TimeRing commands_;  // ends of the mvins that the controller tracks
   std::int64_t bus_latency_, hit_cycles_, miss_cycles_;
-  int in_flight_, scale_rate_;
+  int in_flight_, size_, scale_rate_;
   std::int64_t issue_free_ = 0;   // a request a cycle
   std::int64_t window_free_ = 0;  // requests in flight; in cycles times their number
-  std::int64_t bus_free_ = 0;     // a beat a cycle
-  std::int64_t scaler_free_ = 0;
+  std::int64_t bus_free_ = 0;     // a beat a cycle, and a row of the local memory
   std::int64_t beats_received_ = 0;
 };
 
@@ -87,7 +94,7 @@ class StoreUnit {
   MemorySystem* memory_;
   BeatTable beats_;
   TimeRing window_;
-  TimeRing rows_ahead_;  // when the writer began the last rows: so far may reading be ahead
+  TimeRing rows_ahead_;  // when the writer began the last rows
   std::int64_t bus_latency_, write_latency_;
   std::int64_t reader_free_ = 0;  // of the local memory
   std::int64_t writer_free_ = 0;

@@ -1,6 +1,8 @@
 #include "accel_sim/fast_engine.hpp"
 
 #include <algorithm>
+#include <limits>
+#include <optional>
 #include <vector>
 
 #include "accel_sim/commands.hpp"
@@ -93,36 +95,115 @@ class FastEngine {
   void run_loop(const Tile& tile) {
     const Time configured = configure_loop();
     const TileLayout layout(tile, hardware_);
-    Time done = load_tile(tile, configured);
-    store_previous();
-    if (tile.kind == TileKind::kMatmul) done = std::max(done, compute_tile(tile, layout));
-    previous_ = &tile;
-    previous_configured_ = configured;
-    previous_done_ = done;
+    const bool is_matmul = tile.kind == TileKind::kMatmul;
+    load_tile(tile, layout, configured, is_matmul);
+    Time emitted = load_unroller_;
+    if (is_matmul) {
+      finish_stores();
+      compute_tile(tile, layout);
+      emitted = std::max(emitted, executes_emitted(configured));
+    } else if (stores_ && stores_->tile != &tile) {
+      finish_stores();
+    }
+    if (!stores_) begin_stores(tile, configured);
+    stores_->emitted = emitted;
   }
 
-  // The mvouts of the loop before happen after the mvins of this one have begun, and before those
-  // of the next: so they come in this order at the memory.
-  void store_previous() {
-    if (previous_ == nullptr) return;
-    const Time stored = store_tile(*previous_, previous_configured_);
-    retired_ = std::max(previous_done_, stored);
-    previous_ = nullptr;
-  }
-
-  Time load_tile(const Tile& tile, Time configured) {
+  void load_tile(const Tile& tile, const TileLayout& layout, Time configured, bool is_matmul) {
     LoadSequence sequence(tile, hardware_);
     load_unroller_ = std::max(load_unroller_, configured);
-    Time done = configured;
+    writes_.clear();
+    next_write_ = 0;
     while (const auto step = sequence.next()) {
       load_unroller_ = std::max(load_unroller_ + 1, load_entries_.oldest());
-      done = std::max(done, mvin(sequence.mvin(*step), load_unroller_ + kIssueCycles));
+      const Mvin command = sequence.mvin(*step);
+      const Time issued = load_unroller_ + kIssueCycles;
+      run_stores_until(std::max(issued, load_.next_begin()));
+      const Time end = mvin(command, issued);
+      if (is_matmul) {
+        const Time rows = std::int64_t{command.blocks} * command.rows;
+        const Time begin = writes_.empty() ? issued : std::max(issued, writes_.back().end);
+        writes_.push_back({std::min(begin, end - rows), end, rows, bank(command.target.index)});
+      } else if (!step->is_left || tile.kind == TileKind::kCopy) {
+        if (!stores_) begin_stores(tile, configured);
+        if (stores_->tile == &tile)
+          stores_->loaded = layout.result_block(step->row, step->column) - layout.result;
+      }
     }
-    return done;
+  }
+
+  // --- stores of loops
+  // ----------------------------------------------------------------------------
+
+  // The mvouts of a loop happen while the next one is loaded, or an element-wise one itself: each
+  // comes to the memory when its time has come.
+  struct Stores {
+    Stores(const Tile& its_tile, const Hardware& hardware, Time its_configured)
+        : tile(&its_tile),
+          layout(its_tile, hardware),
+          sequence(its_tile, hardware),
+          next(sequence.next()),
+          configured(its_configured) {}
+
+    const Tile* tile;
+    TileLayout layout;
+    StoreSequence sequence;
+    std::optional<Mvout> next;
+    Time configured;
+    Time emitted = 0;   // the other commands of the loop
+    Time computed = 0;  // before that nothing can be read
+    int loaded = -1;    // element-wise: the last block that has been loaded
+  };
+
+  void begin_stores(const Tile& tile, Time configured) {
+    stores_.emplace(tile, hardware_, configured);
+    store_unroller_ = std::max(store_unroller_, configured);
+    if (tile.kind != TileKind::kMatmul) return;
+    stores_->loaded = stores_->layout.rows * stores_->layout.columns;
+    // Rows of the bank that is being accumulated into can hardly be read (AccumulatorMem.scala
+    // L379-385), and those to be normalised wait for the whole tile (LoopMatmul.scala L627).
+    const bool adds = tile.accumulate || tile.inner > size_;
+    if (adds || tile.normalisation != Normalisation::kNone) stores_->computed = computed_;
+  }
+
+  void run_stores_until(Time time) {
+    while (stores_ && stores_->next) {
+      const Mvout& command = *stores_->next;
+      const TileLayout& layout = stores_->layout;
+      const bool copies = stores_->tile->kind == TileKind::kCopy;
+      const int first = command.source.index - (copies ? layout.left : layout.result);
+      if (first > stores_->loaded) return;
+      const Time emitted = std::max(store_unroller_ + 1, store_entries_.oldest());
+      const Time issued = std::max(emitted, stores_->computed) + kIssueCycles;
+      if (store_start(command, issued) > time) return;
+      store_unroller_ = emitted;
+      mvout(command, issued);
+      stores_->next = stores_->sequence.next();
+    }
+  }
+
+  // All that are left of the loop, which leaves the unroller when everything has been emitted
+  // (LoopMatmul.scala L1260-1288).
+  void finish_stores() {
+    if (!stores_) return;
+    stores_->loaded = stores_->layout.rows * stores_->layout.columns;
+    run_stores_until(std::numeric_limits<Time>::max());
+    if (stores_->tile->normalisation != Normalisation::kNone) normalised_ = true;
+    retired_ = std::max(stores_->emitted, store_unroller_);
+    stores_.reset();
+  }
+
+  // When the last computes of a loop are emitted: as long before their turn as the reservation
+  // station holds others. Besides those that wait, two entries each, there are the preloads whose
+  // results are under way.
+  Time executes_emitted(Time configured) const {
+    const int under_way = (latency_ + size_ - 1) / size_;
+    const int waiting = std::max(hardware_.execute_entries - under_way, 0) / 2;
+    return std::max(configured, fed_ - Time{waiting} * size_);
   }
 
   // A loop over inner, columns, rows of blocks, rows innermost: one block of weights per strip.
-  Time compute_tile(const Tile& tile, const TileLayout& layout) {
+  void compute_tile(const Tile& tile, const TileLayout& layout) {
     const int last_rows = tile.rows - (layout.rows - 1) * size_;
     for (int k = 0; k < layout.inner; ++k) {
       Time left_ready = 0;
@@ -133,15 +214,16 @@ class FastEngine {
       for (int j = 0; j < layout.columns; ++j) {
         if (!adds) wait_for_accumulator(tile, layout, j);
         compute_strip(tile, layout, k, j, left_ready);
+        scratchpad_at(layout.right_block(k, j)).read = fed_ + latency_;
         if (last)
           for (int i = 0; i < layout.rows; ++i)
             accumulator_at(layout.result_block(i, j)).ready = fed_ + latency_;
       }
+      for (int i = 0; i < layout.rows; ++i) scratchpad_at(layout.left_block(i, k)).read = fed_;
       const std::int64_t fed_rows = (layout.rows - 1) * size_ + last_rows;
       count_computes(fed_rows * layout.columns, layout.columns, adds);
     }
     computed_ = fed_ + latency_;
-    return computed_;
   }
 
   void wait_for_accumulator(const Tile& tile, const TileLayout& layout, int j) {
@@ -161,11 +243,14 @@ class FastEngine {
     // Transposed weights take a pass through the array of their own
     // (TransposePreloadUnroller.scala); weights in the bank of `left` take turns with it
     // (ExecuteController.scala L341-357).
+    const int left_bank = bank(layout.left_block(layout.rows - 1, k));
+    const int fed_rows = std::min(tile.rows, layout.rows * size_);
+    const Readers readers{left_bank, bank(right_block), fed_rows, layout.rows * size_};
     const int extra =
-        (layout.transposed ? size_ : 0) +
-        (bank(right_block) == bank(layout.left_block(layout.rows - 1, k)) ? size_ : 0);
+        (layout.transposed ? size_ : 0) + (bank(right_block) == left_bank ? size_ : 0);
     if (std::max(left_ready, right_ready) + kIssueCycles <= started_) {
       feed(layout.rows * size_ + extra);
+      share_scratchpad(readers);
       return;
     }
     for (int i = 0; i < layout.rows; ++i) {
@@ -179,25 +264,41 @@ class FastEngine {
         stall(&CycleBreakdown::pipeline, fed_ + preload);
       }
       feed(size_ + (i == 0 ? extra : 0));
+      share_scratchpad(readers);
     }
   }
 
-  Time store_tile(const Tile& tile, Time configured) {
-    StoreSequence sequence(tile, hardware_);
-    store_unroller_ = std::max(store_unroller_, configured);
-    // Rows of the bank that is being accumulated into can hardly be read (AccumulatorMem.scala
-    // L379-385), and those to be normalised wait for the whole tile (LoopMatmul.scala L627).
-    const bool adds = tile.accumulate || tile.inner > size_;
-    const bool waits =
-        tile.kind == TileKind::kMatmul && (adds || tile.normalisation != Normalisation::kNone);
-    Time done = configured;
-    while (const auto command = sequence.next()) {
-      store_unroller_ = std::max(store_unroller_ + 1, store_entries_.oldest());
-      const Time issued = std::max(store_unroller_, waits ? computed_ : 0) + kIssueCycles;
-      done = std::max(done, mvout(*command, issued));
+  // Which banks a strip reads: rows of `left`, and a block of weights, in `cycles`.
+  struct Readers {
+    int left_bank, right_bank;
+    int left_rows, cycles;
+  };
+
+  // The scratchpad has one port: rows of the same tile that come in take it from the computes that
+  // have just been fed (Scratchpad.scala L119, L176). Those of the next tile go to other banks.
+  void share_scratchpad(const Readers& readers) {
+    Time now = started_;
+    Time work = fed_ - started_;
+    for (; next_write_ < writes_.size(); ++next_write_) {
+      const Write& write = writes_[next_write_];
+      if (write.end <= now) continue;
+      if (write.begin >= now + work) break;
+      work -= std::max<Time>(write.begin - now, 0);
+      now = std::max(now, write.begin);
+      const Time length = write.end - write.begin;
+      const Time reads = (write.bank == readers.left_bank ? readers.left_rows : 0) +
+                         (write.bank == readers.right_bank ? size_ : 0);
+      const Time free = std::max<Time>(length - write.rows * reads / readers.cycles, 0);
+      const Time possible = (write.end - now) * free / length;
+      if (possible >= work) {
+        if (free > 0) now += work * length / free;
+        work = 0;
+        break;
+      }
+      work -= possible;
+      now = write.end;
     }
-    if (tile.normalisation != Normalisation::kNone) normalised_ = true;
-    return done;
+    fed_ = now + work;
   }
 
   // sp_tiled_matmul_os (gemmini.h L380-505): everything in program order, sums stay in the array
@@ -289,14 +390,22 @@ class FastEngine {
     return span.end;
   }
 
+  // When an mvout can start that is issued then.
+  Time store_start(const Mvout& mvout, Time issued) const {
+    const std::vector<Block>& blocks =
+        mvout.source.memory == Memory::kScratchpad ? scratchpad_ : accumulator_;
+    const Block* source = &blocks[static_cast<std::size_t>(mvout.source.index)];
+    for (int b = 0; b < mvout.blocks; ++b)
+      issued = std::max(issued, source[b].ready + kIssueCycles);
+    if (hardware_.stores_wait_for_completion) issued = std::max(issued, store_end_ + kIssueCycles);
+    return issued;
+  }
+
   Time mvout(const Mvout& mvout, Time issued) {
     std::vector<Block>& blocks =
         mvout.source.memory == Memory::kScratchpad ? scratchpad_ : accumulator_;
     Block* source = &blocks[static_cast<std::size_t>(mvout.source.index)];
-    Time time = issued;
-    for (int b = 0; b < mvout.blocks; ++b) time = std::max(time, source[b].ready + kIssueCycles);
-    if (hardware_.stores_wait_for_completion) time = std::max(time, store_end_ + kIssueCycles);
-    const LoadUnit::Span span = store_.mvout(mvout, time);
+    const LoadUnit::Span span = store_.mvout(mvout, store_start(mvout, issued));
     for (int b = 0; b < mvout.blocks; ++b) source[b].read = span.end;
     store_entries_.push(span.end);
     (mvout.source.memory == Memory::kScratchpad ? accesses_.scratchpad : accesses_.accumulator) +=
@@ -344,7 +453,7 @@ class FastEngine {
   }
 
   EngineResult finish() {
-    store_previous();
+    finish_stores();
     stall(&CycleBreakdown::pipeline, computed_);
     if (computed_ == 0) stall(&CycleBreakdown::load, load_end_);
     stall(normalised_ ? &CycleBreakdown::normaliser : &CycleBreakdown::writeback,
@@ -401,11 +510,17 @@ class FastEngine {
   Time host_time_ = 0;              // when the host can issue its next command
   Time configured_ = 0;             // when the unroller took the last loop
   bool configured_by_host_ = true;  // and whether it waited for the host rather than for room
-  const Tile* previous_ = nullptr;  // whose mvouts are still to be run
-  Time previous_configured_ = 0, previous_done_ = 0;
+  std::optional<Stores> stores_;    // of the loop before
   Time load_unroller_ = 0, store_unroller_ = 0;
   TimeRing load_entries_, execute_entries_, store_entries_;  // of the reservation station
-  Time retired_ = 0;                                         // end of the loop before the last one
+  Time retired_ = 0;  // when the loop before the last one left the unroller
+  // Rows of the current tile that come into a bank of the scratchpad, in order.
+  struct Write {
+    Time begin, end, rows;
+    int bank;
+  };
+  std::vector<Write> writes_;
+  std::size_t next_write_ = 0;
 
   std::vector<Block> scratchpad_, accumulator_;
 

@@ -77,10 +77,12 @@ class MemorySystem {
   }
 
   // The same for a line that is written in part, which nobody waits for in the order of requests:
-  // it takes its share of the bus.
+  // it takes its share of the bus, and a DRAM page only when no read wants it open (FR-FCFS).
   std::int64_t fetch_for_write(std::int64_t line, std::int64_t time) {
-    const std::int64_t open = page_open(line, time * kTicks);
-    if (bus_free_ > time * kTicks) bus_free_ += line_ticks_;
+    std::int64_t open = time * kTicks;
+    if (!last_level_.lookup(line) && bank_of(line).page != line >> page_shift_)
+      open += page_miss_ticks_;
+    bus_free_ = std::max(bus_free_, time * kTicks) + line_ticks_;
     ++fetches_;
     return open / kTicks + latency_;
   }
@@ -92,7 +94,7 @@ class MemorySystem {
   std::int64_t page_open(std::int64_t line, std::int64_t time) {
     if (last_level_.lookup(line)) return time;
     const std::int64_t page = line >> page_shift_;
-    Bank& bank = banks_[static_cast<std::size_t>(page) % banks_.size()];
+    Bank& bank = bank_of(line);
     if (bank.page != page) {
       bank.page = page;
       bank.open = std::max(bank.open, time) + page_miss_ticks_;
@@ -107,6 +109,9 @@ class MemorySystem {
     std::int64_t page = -1;
     std::int64_t open = 0;
   };
+  Bank& bank_of(std::int64_t line) {
+    return banks_[static_cast<std::size_t>(line >> page_shift_) % banks_.size()];
+  }
 
   LineCache l2_, last_level_;
   std::vector<std::int64_t> miss_registers_;  // when each is free, in order of use

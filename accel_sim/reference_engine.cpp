@@ -291,7 +291,9 @@ class Host {
         hardware_(&hardware),
         ready_(std::max(hardware.call_overhead_cycles - kFenceCycles, 0)) {}
 
-  bool done() const { return !command_ && !sequence_ && next_tile_ == program_->tiles.size(); }
+  bool done() const {
+    return loop_ == nullptr && !command_ && !sequence_ && next_tile_ == program_->tiles.size();
+  }
   bool works(Cycle cycle) const { return cycle < ready_; }
 
   // Hands over at most one command of a tile that the host unrolls, or configures a loop.

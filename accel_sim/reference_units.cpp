@@ -398,6 +398,7 @@ void ExecuteController::start(Cycle cycle, const ReservationStation& station) {
       cycles += compute_->execute.rows;
   }
   (compute_ ? feed_left_ : rest_) = cycles;
+  feed_cycles_ = cycles;
   // Transposed weights take a pass with a dummy compute before they are in place
   // (TransposePreloadUnroller.scala).
   if (weights && preload_->execute.transposer && !preload_->output_stationary) rest_ += size_;
@@ -405,7 +406,9 @@ void ExecuteController::start(Cycle cycle, const ReservationStation& station) {
 
 bool ExecuteController::reads(int bank) const {
   if (compute_ && feed_left_ > 0) {
-    if (scratchpad_bank(compute_->execute.left) == bank) return true;
+    // Rows that the block does not have are not read, though their cycles pass.
+    const bool has_rows = feed_cycles_ - feed_left_ < compute_->execute.rows;
+    if (has_rows && scratchpad_bank(compute_->execute.left) == bank) return true;
     if (compute_->output_stationary && scratchpad_bank(compute_->execute.right) == bank)
       return true;
   }

@@ -197,6 +197,7 @@ class ExecuteController {
   bool started_ = false;
   std::optional<Instruction> compute_, preload_;  // of the current step
   std::optional<Instruction> preloaded_;          // whose compute comes next
+  int feed_cycles_ = 0;                           // the first cycles of the step, ...
   int feed_left_ = 0;                             // cycles with the operands of compute_ ...
   int rest_ = 0;                                  // ... and after them
   std::deque<Result> results_;
