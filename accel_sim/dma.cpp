@@ -55,7 +55,7 @@ LoadUnit::Span LoadUnit::mvin(const Mvin& mvin, std::int64_t time) {
   // Cycles of a response: the merger takes a beat and gives a row of the local memory (BeatMerger,
   // DMA.scala), the scaling units take their time.
   const int row_shift = std::countr_zero(static_cast<unsigned>(mvin.element_bytes * size_));
-  std::int64_t requests = 0, misses = 0, beats = 0, cycles = 0, data = 0;
+  std::int64_t requests = 0, misses = 0, beats = 0, cycles = 0, data = 0, local_rows = 0;
   std::int64_t address = mvin.address;
   for (int row = 0; row < mvin.rows; ++row, address += mvin.stride) {
     std::int64_t line = address / kLine;
@@ -67,6 +67,7 @@ LoadUnit::Span LoadUnit::mvin(const Mvin& mvin, std::int64_t time) {
       const int rows = ((place + useful - 1) >> row_shift) - (place >> row_shift) + 1;
       const int request_beats = beats_(offset, useful);
       beats += request_beats;
+      local_rows += rows;
       cycles += std::max(request_beats, rows);
       if (!memory_->in_l2(line)) {
         ++misses;
@@ -87,17 +88,18 @@ LoadUnit::Span LoadUnit::mvin(const Mvin& mvin, std::int64_t time) {
   bus_free_ = std::max(bus_free_, begin + hit_cycles_) + cycles;
   issue_free_ = std::max(begin + requests, window - hit_cycles_);
   const std::int64_t last = cycles / std::max<std::int64_t>(requests, 1);
+  bus_free_ = std::max(bus_free_, data + last);
   std::int64_t end = std::max({bus_free_, window, begin + requests + hit_cycles_, data + last});
   end += kLoadPipeline;
   beats_received_ += beats;
   commands_.push(end);
-  return {begin, end};
+  return {begin, end, local_rows};
 }
 
 StoreUnit::StoreUnit(const Hardware& hardware, MemorySystem& memory)
     : memory_(&memory),
       beats_(hardware),
-      window_(hardware.requests_in_flight),
+      in_flight_(hardware.requests_in_flight),
       rows_ahead_(kStoreQueues),
       bus_latency_(hardware.bus_latency_cycles),
       write_latency_(hardware.write_latency_cycles) {}
@@ -141,14 +143,14 @@ void StoreUnit::write_row(std::int64_t address, int bytes) {
     const int offset = static_cast<int>(address % kLine);
     const int useful = std::min(kLine - offset, bytes);
     const int beats = beats_(offset, useful);
-    const std::int64_t begin = std::max(writer_free_, window_.oldest());
+    const std::int64_t begin = std::max(writer_free_, in_flight_.first());
     writer_free_ = begin + beats;
     std::int64_t done = writer_free_ + write_latency_;
     // A write of a whole line does not fetch it (inclusive-cache MSHR.scala L284).
     const std::int64_t line = address / kLine;
     if (!memory_->in_l2(line) && useful < kLine)
       done = memory_->fetch_for_write(line, writer_free_ + bus_latency_) + bus_latency_;
-    window_.push(done);
+    in_flight_.take(done);
     acknowledged_ = std::max(acknowledged_, done);
     beats_sent_ += beats;
     written_ += useful;

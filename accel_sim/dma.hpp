@@ -33,6 +33,27 @@ class TimeRing {
   std::size_t next_ = 0;
 };
 
+// When each of `size` registers is free; the next request takes the first that is.
+class Registers {
+ public:
+  explicit Registers(int size) : free_(static_cast<std::size_t>(size), 0) {}
+
+  std::int64_t first() const { return free_.front(); }
+  // Takes that register until then.
+  void take(std::int64_t until) {
+    std::size_t place = 0;
+    for (std::size_t child; (child = 2 * place + 1) < free_.size(); place = child) {
+      if (child + 1 < free_.size() && free_[child + 1] < free_[child]) ++child;
+      if (until <= free_[child]) break;
+      free_[place] = free_[child];
+    }
+    free_[place] = until;
+  }
+
+ private:
+  std::vector<std::int64_t> free_;  // a heap, the earliest first
+};
+
 // Beats of the request for `useful` bytes at an offset in their line.
 class BeatTable {
  public:
@@ -55,7 +76,8 @@ class LoadUnit {
   // Runs an mvin whose dependencies are met and which is in the controller's queue at `time`.
   struct Span {
     std::int64_t begin;
-    std::int64_t end;  // its rows are in the local memory
+    std::int64_t end;             // its rows are in the local memory
+    std::int64_t local_rows = 0;  // written there; a row of two requests twice
   };
   Span mvin(const Mvin& mvin, std::int64_t time);
 
@@ -93,7 +115,7 @@ class StoreUnit {
 
   MemorySystem* memory_;
   BeatTable beats_;
-  TimeRing window_;
+  Registers in_flight_;
   TimeRing rows_ahead_;  // when the writer began the last rows
   std::int64_t bus_latency_, write_latency_;
   std::int64_t reader_free_ = 0;  // of the local memory

@@ -112,19 +112,15 @@ class FastEngine {
   void load_tile(const Tile& tile, const TileLayout& layout, Time configured, bool is_matmul) {
     LoadSequence sequence(tile, hardware_);
     load_unroller_ = std::max(load_unroller_, configured);
-    writes_.clear();
-    next_write_ = 0;
+    clear_writes();
     while (const auto step = sequence.next()) {
       load_unroller_ = std::max(load_unroller_ + 1, load_entries_.oldest());
       const Mvin command = sequence.mvin(*step);
       const Time issued = load_unroller_ + kIssueCycles;
       run_stores_until(std::max(issued, load_.next_begin()));
-      const Time end = mvin(command, issued);
-      if (is_matmul) {
-        const Time rows = std::int64_t{command.blocks} * command.rows;
-        const Time begin = writes_.empty() ? issued : std::max(issued, writes_.back().end);
-        writes_.push_back({std::min(begin, end - rows), end, rows, bank(command.target.index)});
-      } else if (!step->is_left || tile.kind == TileKind::kCopy) {
+      mvin(command, issued);
+      if (is_matmul) continue;
+      if (!step->is_left || tile.kind == TileKind::kCopy) {
         if (!stores_) begin_stores(tile, configured);
         if (stores_->tile == &tile)
           stores_->loaded = layout.result_block(step->row, step->column) - layout.result;
@@ -274,31 +270,41 @@ class FastEngine {
     int left_rows, cycles;
   };
 
-  // The scratchpad has one port: rows of the same tile that come in take it from the computes that
-  // have just been fed (Scratchpad.scala L119, L176). Those of the next tile go to other banks.
-  void share_scratchpad(const Readers& readers) {
-    Time now = started_;
-    Time work = fed_ - started_;
-    for (; next_write_ < writes_.size(); ++next_write_) {
-      const Write& write = writes_[next_write_];
+  // The scratchpad has one port: rows of the same tile that come in take it from those that are
+  // read (Scratchpad.scala L119, L176); those of the next tile go to other banks. When `work`
+  // cycles of reading that begin at `now` are done; `cursor` is in the writes, which the readers
+  // pass in order.
+  Time read_scratchpad(const Readers& readers, Time now, Time work, std::size_t& cursor) const {
+    for (; cursor < writes_.size(); ++cursor) {
+      const Write& write = writes_[cursor];
       if (write.end <= now) continue;
       if (write.begin >= now + work) break;
+      const Time reads = (write.bank == readers.left_bank ? readers.left_rows : 0) +
+                         (write.bank == readers.right_bank ? size_ : 0);
+      if (reads == 0) continue;
       work -= std::max<Time>(write.begin - now, 0);
       now = std::max(now, write.begin);
       const Time length = write.end - write.begin;
-      const Time reads = (write.bank == readers.left_bank ? readers.left_rows : 0) +
-                         (write.bank == readers.right_bank ? size_ : 0);
       const Time free = std::max<Time>(length - write.rows * reads / readers.cycles, 0);
       const Time possible = (write.end - now) * free / length;
-      if (possible >= work) {
-        if (free > 0) now += work * length / free;
-        work = 0;
-        break;
-      }
+      if (possible >= work && free > 0) return now + work * length / free;
       work -= possible;
       now = write.end;
     }
-    fed_ = now + work;
+    return now + work;
+  }
+  void share_scratchpad(const Readers& readers) {
+    fed_ = read_scratchpad(readers, started_, fed_ - started_, next_write_);
+  }
+
+  void clear_writes() {
+    writes_.clear();
+    next_write_ = next_write_of_stores_ = 0;
+  }
+  void record_write(const Mvin& mvin, Time issued, const LoadUnit::Span& span) {
+    const Time begin = writes_.empty() ? issued : std::max(issued, writes_.back().end);
+    writes_.push_back({std::min(begin, span.end - span.local_rows), span.end, span.local_rows,
+                       bank(mvin.target.index)});
   }
 
   // sp_tiled_matmul_os (gemmini.h L380-505): everything in program order, sums stay in the array
@@ -308,6 +314,7 @@ class FastEngine {
     const TileLayout layout(tile, hardware_);
     const int issue = hardware_.command_issue_cycles;
     LoadSequence loads(tile, hardware_);
+    clear_writes();
     while (const auto step = loads.next()) {
       const Time issued = issue_command(issue, load_entries_);
       mvin(loads.mvin(*step), issued);
@@ -382,6 +389,7 @@ class FastEngine {
       time = std::max(time, target[b].read + (target[b].read > 0 ? kIssueCycles : 0));
     const LoadUnit::Span span = load_.mvin(mvin, time);
     for (int b = 0; b < mvin.blocks; ++b) target[b].ready = span.end;
+    if (mvin.target.memory == Memory::kScratchpad) record_write(mvin, span.begin, span);
     load_entries_.push(span.end);
     (mvin.target.memory == Memory::kScratchpad ? accesses_.scratchpad : accesses_.accumulator) +=
         std::int64_t{mvin.blocks} * mvin.rows * size_ * (mvin.accumulate ? 2 : 1);
@@ -405,7 +413,13 @@ class FastEngine {
     std::vector<Block>& blocks =
         mvout.source.memory == Memory::kScratchpad ? scratchpad_ : accumulator_;
     Block* source = &blocks[static_cast<std::size_t>(mvout.source.index)];
-    const LoadUnit::Span span = store_.mvout(mvout, store_start(mvout, issued));
+    Time start = store_start(mvout, issued);
+    if (mvout.source.memory == Memory::kScratchpad) {
+      const int work = mvout.blocks * mvout.rows;
+      const Readers reader{bank(mvout.source.index), -1, work, work};
+      start = read_scratchpad(reader, start, work, next_write_of_stores_) - work;
+    }
+    const LoadUnit::Span span = store_.mvout(mvout, start);
     for (int b = 0; b < mvout.blocks; ++b) source[b].read = span.end;
     store_entries_.push(span.end);
     (mvout.source.memory == Memory::kScratchpad ? accesses_.scratchpad : accesses_.accumulator) +=
@@ -520,7 +534,7 @@ class FastEngine {
     int bank;
   };
   std::vector<Write> writes_;
-  std::size_t next_write_ = 0;
+  std::size_t next_write_ = 0, next_write_of_stores_ = 0;
 
   std::vector<Block> scratchpad_, accumulator_;
 

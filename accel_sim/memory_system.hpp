@@ -82,7 +82,7 @@ class MemorySystem {
     std::int64_t open = time * kTicks;
     if (!last_level_.lookup(line) && bank_of(line).page != line >> page_shift_)
       open += page_miss_ticks_;
-    bus_free_ = std::max(bus_free_, time * kTicks) + line_ticks_;
+    bus_free_ = std::max(bus_free_, (time - kWriteSlack) * kTicks) + line_ticks_;
     ++fetches_;
     return open / kTicks + latency_;
   }
@@ -104,6 +104,8 @@ class MemorySystem {
 
   static constexpr std::int64_t kTicks =
       256;  // per cycle, for bandwidths that do not divide a line
+
+  static constexpr std::int64_t kWriteSlack = 256;
 
   struct Bank {
     std::int64_t page = -1;
