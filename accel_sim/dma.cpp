@@ -52,32 +52,34 @@ LoadUnit::LoadUnit(const Hardware& hardware, MemorySystem& memory)
 LoadUnit::Span LoadUnit::mvin(const Mvin& mvin, std::int64_t time) {
   constexpr int kLine = MemorySystem::kLineBytes;
   const std::int64_t begin = std::max({time, issue_free_, commands_.oldest() + 1});
-  // Cycles of a response: the merger takes a beat and gives a row of the local memory (BeatMerger,
-  // DMA.scala), the scaling units take their time.
-  const int row_shift = std::countr_zero(static_cast<unsigned>(mvin.element_bytes * size_));
   std::int64_t requests = 0, misses = 0, beats = 0, cycles = 0, data = 0, local_rows = 0;
+  const int aligned = mvin.element_bytes * size_ - 1;
   std::int64_t address = mvin.address;
   for (int row = 0; row < mvin.rows; ++row, address += mvin.stride) {
     std::int64_t line = address / kLine;
-    int offset = static_cast<int>(address % kLine);
+    const int first = static_cast<int>(address % kLine);
+    int offset = first;
     int left = mvin.row_bytes;
+    int row_beats = 0, row_requests = 0;
     while (left > 0) {
       const int useful = std::min(kLine - offset, left);
-      const int place = mvin.row_bytes - left;
-      const int rows = ((place + useful - 1) >> row_shift) - (place >> row_shift) + 1;
-      const int request_beats = beats_(offset, useful);
-      beats += request_beats;
-      local_rows += rows;
-      cycles += std::max(request_beats, rows);
+      row_beats += beats_(offset, useful);
       if (!memory_->in_l2(line)) {
         ++misses;
-        data = memory_->fetch(line, begin + requests + bus_latency_).data;
+        data = memory_->fetch(line, begin + requests + row_requests + bus_latency_).data;
       }
-      ++requests;
+      ++row_requests;
       ++line;
       left -= useful;
       offset = 0;
     }
+    // The merger takes a beat and gives a row of the local memory a cycle (BeatMerger, DMA.scala);
+    // a row of two requests is written twice.
+    const int row_writes = mvin.blocks + ((first & aligned) == 0 ? 0 : row_requests - 1);
+    requests += row_requests;
+    beats += row_beats;
+    cycles += std::max(row_beats, row_writes);
+    local_rows += row_writes;
   }
   if (mvin.scaled)
     cycles = std::max(cycles, std::int64_t{mvin.rows} * mvin.row_bytes / scale_rate_);

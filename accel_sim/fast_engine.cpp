@@ -33,6 +33,7 @@ class FastEngine {
         // From the last row fed to the last row of results written: 3 cycles, the array's stages
         // and skew, an output register (35 for a 16x16 array, ExecuteController.scala).
         latency_(3 + 2 * hardware.array_size),
+        bank_blocks_(std::max(hardware.scratchpad_blocks() / hardware.scratchpad_banks, 1)),
         memory_(hardware, program.bytes),
         load_(hardware, memory_),
         store_(hardware, memory_),
@@ -69,6 +70,14 @@ class FastEngine {
   struct Block {
     Time ready = 0;
     Time read = 0;
+  };
+
+  // Which banks are read, and in which part of the cycles (of kShare): rows of `left`, and a block
+  // of weights.
+  static constexpr int kShareBits = 16;
+  struct Readers {
+    int left_bank, right_bank;
+    Time left_share, right_share;
   };
 
   // --- the host
@@ -201,15 +210,18 @@ class FastEngine {
   // A loop over inner, columns, rows of blocks, rows innermost: one block of weights per strip.
   void compute_tile(const Tile& tile, const TileLayout& layout) {
     const int last_rows = tile.rows - (layout.rows - 1) * size_;
+    Readers readers{0, 0, (Time{tile.rows} << kShareBits) / (layout.rows * size_),
+                    (Time{1} << kShareBits) / layout.rows};
     for (int k = 0; k < layout.inner; ++k) {
       Time left_ready = 0;
       for (int i = 0; i < layout.rows; ++i)
         left_ready = std::max(left_ready, scratchpad_at(layout.left_block(i, k)).ready);
+      readers.left_bank = bank(layout.left_block(layout.rows - 1, k));
       const bool adds = tile.accumulate || k > 0;
       const bool last = k == layout.inner - 1;
       for (int j = 0; j < layout.columns; ++j) {
         if (!adds) wait_for_accumulator(tile, layout, j);
-        compute_strip(tile, layout, k, j, left_ready);
+        compute_strip(tile, layout, k, j, left_ready, readers);
         scratchpad_at(layout.right_block(k, j)).read = fed_ + latency_;
         if (last)
           for (int i = 0; i < layout.rows; ++i)
@@ -233,17 +245,16 @@ class FastEngine {
 
   // The computes of one block of weights. While everything is there, a block of `left` is fed in
   // `size` cycles, the next weights being loaded meanwhile.
-  void compute_strip(const Tile& tile, const TileLayout& layout, int k, int j, Time left_ready) {
+  void compute_strip(const Tile& tile, const TileLayout& layout, int k, int j, Time left_ready,
+                     Readers& readers) {
     const int right_block = layout.right_block(k, j);
     const Time right_ready = scratchpad_at(right_block).ready;
     // Transposed weights take a pass through the array of their own
     // (TransposePreloadUnroller.scala); weights in the bank of `left` take turns with it
     // (ExecuteController.scala L341-357).
-    const int left_bank = bank(layout.left_block(layout.rows - 1, k));
-    const int fed_rows = std::min(tile.rows, layout.rows * size_);
-    const Readers readers{left_bank, bank(right_block), fed_rows, layout.rows * size_};
+    readers.right_bank = bank(right_block);
     const int extra =
-        (layout.transposed ? size_ : 0) + (bank(right_block) == left_bank ? size_ : 0);
+        (layout.transposed ? size_ : 0) + (readers.right_bank == readers.left_bank ? size_ : 0);
     if (std::max(left_ready, right_ready) + kIssueCycles <= started_) {
       feed(layout.rows * size_ + extra);
       share_scratchpad(readers);
@@ -264,30 +275,26 @@ class FastEngine {
     }
   }
 
-  // Which banks a strip reads: rows of `left`, and a block of weights, in `cycles`.
-  struct Readers {
-    int left_bank, right_bank;
-    int left_rows, cycles;
-  };
-
   // The scratchpad has one port: rows of the same tile that come in take it from those that are
   // read (Scratchpad.scala L119, L176); those of the next tile go to other banks. When `work`
   // cycles of reading that begin at `now` are done; `cursor` is in the writes, which the readers
   // pass in order.
   Time read_scratchpad(const Readers& readers, Time now, Time work, std::size_t& cursor) const {
+    constexpr Time kAll = Time{1} << kShareBits;
     for (; cursor < writes_.size(); ++cursor) {
       const Write& write = writes_[cursor];
       if (write.end <= now) continue;
       if (write.begin >= now + work) break;
-      const Time reads = (write.bank == readers.left_bank ? readers.left_rows : 0) +
-                         (write.bank == readers.right_bank ? size_ : 0);
-      if (reads == 0) continue;
-      work -= std::max<Time>(write.begin - now, 0);
-      now = std::max(now, write.begin);
-      const Time length = write.end - write.begin;
-      const Time free = std::max<Time>(length - write.rows * reads / readers.cycles, 0);
-      const Time possible = (write.end - now) * free / length;
-      if (possible >= work && free > 0) return now + work * length / free;
+      const Time reads = (write.bank == readers.left_bank ? readers.left_share : 0) +
+                         (write.bank == readers.right_bank ? readers.right_share : 0);
+      if (reads == 0) {
+        if (write.end >= now + work) break;
+        continue;
+      }
+      const Time idle = std::max<Time>(write.begin - now, 0);
+      const Time free = std::max<Time>(kAll - (write.share * reads >> kShareBits), 0);
+      const Time possible = idle + ((write.end - now - idle) * free >> kShareBits);
+      if (possible >= work && free > 0) return now + idle + (((work - idle) << kShareBits) / free);
       work -= possible;
       now = write.end;
     }
@@ -303,7 +310,8 @@ class FastEngine {
   }
   void record_write(const Mvin& mvin, Time issued, const LoadUnit::Span& span) {
     const Time begin = writes_.empty() ? issued : std::max(issued, writes_.back().end);
-    writes_.push_back({std::min(begin, span.end - span.local_rows), span.end, span.local_rows,
+    const Time length = std::max(span.end - begin, span.local_rows);
+    writes_.push_back({span.end - length, span.end, (span.local_rows << kShareBits) / length,
                        bank(mvin.target.index)});
   }
 
@@ -416,7 +424,7 @@ class FastEngine {
     Time start = store_start(mvout, issued);
     if (mvout.source.memory == Memory::kScratchpad) {
       const int work = mvout.blocks * mvout.rows;
-      const Readers reader{bank(mvout.source.index), -1, work, work};
+      const Readers reader{bank(mvout.source.index), -1, Time{1} << kShareBits, 0};
       start = read_scratchpad(reader, start, work, next_write_of_stores_) - work;
     }
     const LoadUnit::Span span = store_.mvout(mvout, start);
@@ -506,9 +514,7 @@ class FastEngine {
     if (trace_ != nullptr && end > begin) trace_->push_back({lane, name, begin, end});
   }
 
-  int bank(int scratchpad_block) const {
-    return scratchpad_block / (hardware_.scratchpad_blocks() / hardware_.scratchpad_banks);
-  }
+  int bank(int scratchpad_block) const { return scratchpad_block / bank_blocks_; }
   Block& scratchpad_at(int block) { return scratchpad_[static_cast<std::size_t>(block)]; }
   Block& accumulator_at(int block) { return accumulator_[static_cast<std::size_t>(block)]; }
 
@@ -517,6 +523,7 @@ class FastEngine {
   Trace* trace_;
   const int size_;
   const int latency_;
+  const int bank_blocks_;  // of a bank of the scratchpad
   MemorySystem memory_;
   LoadUnit load_;
   StoreUnit store_;
@@ -530,7 +537,7 @@ class FastEngine {
   Time retired_ = 0;  // when the loop before the last one left the unroller
   // Rows of the current tile that come into a bank of the scratchpad, in order.
   struct Write {
-    Time begin, end, rows;
+    Time begin, end, share;  // of the cycles, as for Readers
     int bank;
   };
   std::vector<Write> writes_;
