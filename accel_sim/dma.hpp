@@ -109,6 +109,8 @@ class StoreUnit {
   // The same for an mvout. It is complete when its last row has left the local memory.
   LoadUnit::Span mvout(const Mvout& mvout, std::int64_t time);
 
+  // Before that no other mvout begins.
+  std::int64_t next_begin() const { return reader_free_; }
   std::int64_t acknowledged() const { return acknowledged_; }  // when all writes were
   std::int64_t beats() const { return beats_sent_; }
   std::int64_t written_bytes() const { return written_; }

@@ -354,7 +354,10 @@ class FastEngine {
       stall(&CycleBreakdown::host, issued);
       stall(&CycleBreakdown::pipeline, fed_ + size_);
     }
-    feed(size_);
+    const int left_bank = bank(layout.left_block(i, k));
+    const int right_bank = bank(layout.right_block(k, j));
+    feed(size_ + (left_bank == right_bank ? size_ : 0));
+    share_scratchpad({left_bank, right_bank, Time{1} << kShareBits, Time{1} << kShareBits});
     execute_entries_.push(fed_);
     left.read = right.read = fed_;
     accesses_.scratchpad += 2 * size_ * size_;
@@ -414,7 +417,7 @@ class FastEngine {
     for (int b = 0; b < mvout.blocks; ++b)
       issued = std::max(issued, source[b].ready + kIssueCycles);
     if (hardware_.stores_wait_for_completion) issued = std::max(issued, store_end_ + kIssueCycles);
-    return issued;
+    return std::max(issued, store_.next_begin());
   }
 
   Time mvout(const Mvout& mvout, Time issued) {
