@@ -130,6 +130,7 @@ class FastEngine {
       mvin(command, issued);
       if (is_matmul) continue;
       if (!step->is_left || tile.kind == TileKind::kCopy) {
+        if (stores_ && stores_->tile != &tile && !stores_->next) finish_stores();
         if (!stores_) begin_stores(tile, configured);
         if (stores_->tile == &tile)
           stores_->loaded = layout.result_block(step->row, step->column) - layout.result;

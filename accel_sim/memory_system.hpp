@@ -77,7 +77,8 @@ class MemorySystem {
   }
 
   // The same for a line that is written in part, which nobody waits for in the order of requests:
-  // it takes its share of the bus, and a DRAM page only when no read wants it open (FR-FCFS).
+  // it takes its share of the bus, also when that was idle shortly before (the fast engine asks for
+  // an mvin or mvout at a time), and a DRAM page only when no read wants it open (FR-FCFS).
   std::int64_t fetch_for_write(std::int64_t line, std::int64_t time) {
     std::int64_t open = time * kTicks;
     if (!last_level_.lookup(line) && bank_of(line).page != line >> page_shift_)
@@ -105,7 +106,7 @@ class MemorySystem {
   static constexpr std::int64_t kTicks =
       256;  // per cycle, for bandwidths that do not divide a line
 
-  static constexpr std::int64_t kWriteSlack = 256;
+  static constexpr std::int64_t kWriteSlack = 512;  // cycles
 
   struct Bank {
     std::int64_t page = -1;

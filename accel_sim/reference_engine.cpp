@@ -392,15 +392,13 @@ class Engine {
   }
 
   void step(Cycle cycle) {
+    station_.step(cycle);
     load_.step(cycle, station_);
     execute_.step(cycle, load_.bank_written(), station_);
     store_.step(cycle, execute_, load_.bank_written(), station_);
-    station_.step(cycle);
     std::optional<Instruction> command = unroller_.step(station_);
-    if (!command)
-      command = host_.step(cycle, unroller_, station_);
-    else
-      host_.step(cycle, unroller_, station_);
+    // The host issues commands only while the unroller has no loop.
+    if (const auto issued = host_.step(cycle, unroller_, station_)) command = issued;
     if (command) {
       count(*command);
       station_.allocate(*command, cycle);
@@ -430,7 +428,7 @@ class Engine {
     if (execute_.state() == ExecuteController::State::kComputing) return &CycleBreakdown::array;
     if (execute_.state() == ExecuteController::State::kPreloading) return &CycleBreakdown::pipeline;
     if (cycle < prologue_) return &CycleBreakdown::host;
-    if (commands_left_ == 0 && executed_all()) return cause_at_end();
+    if (commands_left_ == 0 && executed_all()) return cause_at_end(cycle);
     return wait_ = cause_of_waiting(cycle);
   }
 
@@ -439,8 +437,8 @@ class Engine {
     return !station_.execute_waits_for() && station_.head(Unit::kExecute, limit_) == nullptr;
   }
 
-  Cause cause_at_end() const {
-    if (execute_.draining()) return &CycleBreakdown::pipeline;
+  Cause cause_at_end(Cycle cycle) const {
+    if (execute_.draining(cycle)) return &CycleBreakdown::pipeline;
     if (!execute_.started() && (load_.busy() || station_.held(Unit::kLoad) > 0 || !host_.done()))
       return &CycleBreakdown::load;
     return normalises_ ? &CycleBreakdown::normaliser : &CycleBreakdown::writeback;
@@ -453,10 +451,10 @@ class Engine {
   Cause cause_of_waiting(Cycle cycle) const {
     if (const auto unit = station_.execute_waits_for())
       return *unit == Unit::kLoad ? &CycleBreakdown::load : store_cause();
-    if (station_.held(Unit::kExecute) > 0 && !execute_.draining()) return wait_;
+    if (station_.held(Unit::kExecute) > 0 && !execute_.draining(cycle)) return wait_;
     if (unroller_.has_executes()) return &CycleBreakdown::load;
     if (host_.works(cycle)) return &CycleBreakdown::host;
-    if (host_.holds_loop()) return store_cause();
+    if (host_.holds_loop()) return unroller_.has_room() ? &CycleBreakdown::host : store_cause();
     const auto& command = host_.command();
     if (command && unit_of(*command) == Unit::kLoad) return &CycleBreakdown::load;
     if (command && unit_of(*command) == Unit::kStore) return store_cause();

@@ -15,10 +15,9 @@ constexpr int kQueueCycles = 2;
 // From the last beat to the completion of an mvin: merger, scaler, write (Scratchpad.scala; an
 // estimate).
 constexpr int kLoadPipeline = 6;
-// mvouts between their first row read and the last (StoreController.scala: nCmds) follow each other
-// without overlap at the reader, so that only one is kept; what they read takes this long to the
-// writer through normaliser and scaler, and fills their queues: dispatch 2, norm 6, scale 6, the
-// scaler's 8 stages, issue 5 (Scratchpad.scala L262-282).
+// From reading a row of the accumulator to the writer: normaliser, scaler and their queues, which
+// hold that many rows of blocks: dispatch 2, norm 6, scale 6, the scaler's 8 stages, issue 5
+// (Scratchpad.scala L262-282).
 constexpr int kStorePipeline = 12;
 constexpr std::size_t kStoreQueues = 2 + 6 + 6 + 8 + 5;
 // A garbage preload, and the least for any step (ExecuteController.scala L285-302).
@@ -232,11 +231,11 @@ LoadController::Tracked& LoadController::tracked(std::int64_t id) {
 
 void LoadController::finish(Cycle cycle, ReservationStation& station) {
   for (auto it = tracked_.begin(); it != tracked_.end();) {
-    if (it->done < 0 || it->done > cycle) {
+    if (it->done < 0 || it->done > cycle + 1) {
       ++it;
       continue;
     }
-    span(trace_, Lane::kLoad, "mvin", it->begin, cycle);
+    span(trace_, Lane::kLoad, "mvin", it->begin, it->done);
     station.report_complete(Unit::kLoad, it->id);
     it = tracked_.erase(it);
     ++moves_;
@@ -344,7 +343,7 @@ int ExecuteController::scratchpad_bank(int block) const {
 }
 
 void ExecuteController::step(Cycle cycle, int bank_written, ReservationStation& station) {
-  while (!results_.empty() && results_.front().end <= cycle) {
+  while (!results_.empty() && results_.front().end <= cycle + 1) {
     station.report_complete(Unit::kExecute, results_.front().preload_id);
     results_.pop_front();
     ++moves_;
@@ -366,7 +365,7 @@ void ExecuteController::step(Cycle cycle, int bank_written, ReservationStation& 
   } else {
     --rest_;
   }
-  if (feed_left_ == 0 && rest_ == 0) end_step(cycle + 1, station);
+  if (feed_left_ == 0 && rest_ == 0) end_step(station);
 }
 
 // What the three heads of the queue allow (ExecuteController.scala L531-632).
@@ -424,10 +423,11 @@ void ExecuteController::end_compute(Cycle cycle, ReservationStation& station) {
   const Cycle end = cycle + latency_ + (compute_->output_stationary ? size_ : 0);
   const int banks = hardware_->accumulator_banks;
   const int bank = execute.result / std::max(hardware_->accumulator_blocks() / banks, 1);
+  last_result_ = end;
   results_.push_back({preloaded_->id, end - execute.rows, end, bank, execute.accumulate});
 }
 
-void ExecuteController::end_step(Cycle cycle, ReservationStation& station) {
+void ExecuteController::end_step(ReservationStation& station) {
   if (compute_) station.pop(Unit::kExecute);
   if (preload_) {
     station.pop(Unit::kExecute);
@@ -436,7 +436,6 @@ void ExecuteController::end_step(Cycle cycle, ReservationStation& station) {
   }
   compute_.reset();
   preload_.reset();
-  static_cast<void>(cycle);
 }
 
 bool ExecuteController::accumulates(int accumulator_bank, Cycle cycle) const {

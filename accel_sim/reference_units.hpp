@@ -6,7 +6,6 @@
 #include <array>
 #include <cstdint>
 #include <deque>
-#include <functional>
 #include <optional>
 #include <queue>
 #include <string>
@@ -51,7 +50,8 @@ class ReservationStation {
 
   void allocate(Instruction instruction, Cycle cycle);
 
-  // A unit reports the end of a command; its entry is freed when its turn comes, one a cycle.
+  // A unit reports the end of a command in its last cycle; its entry is freed when its turn comes,
+  // one a cycle, from the next on.
   void report_complete(Unit unit, std::int64_t id) { reported_[index(unit)].push_back(id); }
 
   // Frees the entry of one reported command (Controller.scala L425-440), then issues one per unit
@@ -168,7 +168,8 @@ class ExecuteController {
   enum class State { kIdle, kPreloading, kComputing };
   State state() const { return state_; }  // in the cycle that was stepped last
   bool started() const { return started_; }
-  bool draining() const { return !results_.empty(); }
+  // Whether results are still on their way into the accumulator.
+  bool draining(Cycle cycle) const { return cycle < last_result_; }
   // Whether results are being added to that bank of the accumulator in this cycle: read and write
   // take both of its ports (AccumulatorMem.scala L379-385).
   bool accumulates(int accumulator_bank, Cycle cycle) const;
@@ -186,7 +187,7 @@ class ExecuteController {
   };
   void start(Cycle cycle, const ReservationStation& station);
   void end_compute(Cycle cycle, ReservationStation& station);
-  void end_step(Cycle cycle, ReservationStation& station);
+  void end_step(ReservationStation& station);
   bool reads(int bank) const;
   int scratchpad_bank(int block) const;
 
@@ -201,6 +202,7 @@ class ExecuteController {
   int feed_left_ = 0;                             // cycles with the operands of compute_ ...
   int rest_ = 0;                                  // ... and after them
   std::deque<Result> results_;
+  Cycle last_result_ = 0;
   Cycle run_begin_ = -1;
   std::int64_t moves_ = 0;
 };

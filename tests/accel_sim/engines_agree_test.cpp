@@ -1,0 +1,117 @@
+// The fast engine against the reference on random operators and hardware: cycles within a few
+// percent, the same accesses.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstdlib>
+#include <initializer_list>
+
+#include "accel_sim/fast_engine.hpp"
+#include "accel_sim/reference_engine.hpp"
+#include "support/random.hpp"
+
+namespace paretoformer {
+namespace {
+
+constexpr int kCases = 200;
+constexpr std::int64_t kCycleLimit = 5'000'000;
+
+template <typename T>
+T pick(Random& random, std::initializer_list<T> values) {
+  return *(values.begin() + random.below(values.size()));
+}
+int between(Random& random, int low, int high) {
+  return low + static_cast<int>(random.below(static_cast<std::uint64_t>(high - low + 1)));
+}
+
+Hardware random_hardware(Random& random) {
+  Hardware hardware;
+  hardware.array_size = pick(random, {8, 16, 16, 32});
+  hardware.scratchpad_kib = pick(random, {16, 32, 64, 128, 256});
+  hardware.accumulator_kib = pick(random, {16, 32, 64, 128, 256});
+  hardware.bus_latency_cycles = between(random, 0, 15);
+  hardware.l2_hit_cycles = between(random, 10, 49);
+  hardware.dram_latency_cycles = between(random, 30, 149);
+  hardware.dram_page_miss_cycles = between(random, 0, 119);
+  hardware.write_latency_cycles = between(random, 15, 54);
+  hardware.requests_in_flight = between(random, 8, 64);
+  hardware.l2_misses_in_flight = between(random, 4, 20);
+  hardware.dram_bytes_per_cycle = pick(random, {4.0, 8.0, 16.0});
+  hardware.bus_bytes_per_cycle = pick(random, {8, 16, 16, 32});
+  hardware.last_level_kib = pick(random, {0, 4096});
+  hardware.operand_reuse = random.chance(0.5);
+  hardware.stores_wait_for_completion = random.chance(0.5);
+  hardware.loop_issue_cycles = between(random, 20, 119);
+  hardware.nonlinear_units = NonlinearUnits::kOnChip;
+  return hardware;
+}
+
+// Odd extents, sometimes whole blocks.
+int random_extent(Random& random) {
+  return random.chance(0.2) ? 16 * between(random, 1, 18) : between(random, 1, 300);
+}
+
+Operator random_operator(Random& random, Hardware& hardware) {
+  constexpr RightOperand kTransposed = RightOperand::kTransposedActivations;
+  const int rows = random_extent(random);
+  const int inner = random_extent(random);
+  const int columns = random_extent(random);
+  switch (random.below(10)) {
+    case 0:
+      return matmul(rows, inner, columns, kTransposed, Activation::kSoftmax);
+    case 1:
+      return matmul(rows, inner, columns, kTransposed);
+    case 2: {
+      // Whole rows have to fit.
+      const int longest = hardware.accumulator_blocks() * hardware.array_size;
+      return elementwise(OperatorKind::kLayerNorm, rows, std::min(columns, longest));
+    }
+    case 3:
+      return elementwise(OperatorKind::kResidualAdd, rows, columns);
+    case 4:
+      return elementwise(OperatorKind::kEmbedding, rows, columns);
+    case 5:
+      hardware.dataflow = Dataflow::kOutputStationary;
+      return matmul(rows, inner, columns,
+                    random.chance(0.5) ? RightOperand::kWeights : kTransposed);
+    case 6:
+      return matmul(between(random, 1, 16), inner, columns);
+    default:
+      return matmul(rows, inner, columns);
+  }
+}
+
+double relative(std::int64_t ours, std::int64_t truth) {
+  return static_cast<double>(ours) / static_cast<double>(truth) - 1;
+}
+
+TEST(EnginesAgree, OnRandomOperatorsAndHardware) {
+  double sum = 0;
+  for (int i = 0; i < kCases; ++i) {
+    Random random(2026, {static_cast<std::uint64_t>(i)});
+    Hardware hardware = random_hardware(random);
+    const Operator op = random_operator(random, hardware);
+    SCOPED_TRACE(std::to_string(i) + ": " + describe(op) + " on " + to_json(hardware).dump());
+    const Program program = lower(op, hardware);
+    const EngineResult fast = run_fast_engine(program, hardware);
+    const EngineResult truth = run_reference_engine(program, hardware, kCycleLimit);
+
+    const double error = relative(fast.cycles, truth.cycles);
+    EXPECT_LE(std::abs(error), 0.08) << fast.cycles << " cycles instead of " << truth.cycles;
+    sum += std::abs(error);
+
+    EXPECT_EQ(fast.breakdown.total(), fast.cycles);
+    EXPECT_EQ(truth.breakdown.total(), truth.cycles);
+    EXPECT_EQ(fast.accesses.scratchpad, truth.accesses.scratchpad);
+    EXPECT_EQ(fast.accesses.accumulator, truth.accesses.accumulator);
+    EXPECT_EQ(fast.accesses.pe_register, truth.accesses.pe_register);
+    EXPECT_EQ(fast.accesses.l2_bytes, truth.accesses.l2_bytes);
+    // Which lines L2 gives up depends on the order of requests.
+    EXPECT_LE(std::abs(relative(fast.accesses.dram_bytes, truth.accesses.dram_bytes)), 0.03);
+  }
+  EXPECT_LE(sum / kCases, 0.03);
+}
+
+}  // namespace
+}  // namespace paretoformer
