@@ -106,7 +106,7 @@ class MemorySystem {
   static constexpr std::int64_t kTicks =
       256;  // per cycle, for bandwidths that do not divide a line
 
-  static constexpr std::int64_t kWriteSlack = 512;  // cycles
+  static constexpr std::int64_t kWriteSlack = 256;  // cycles
 
   struct Bank {
     std::int64_t page = -1;
