@@ -86,8 +86,9 @@ double relative(std::int64_t ours, std::int64_t truth) {
   return static_cast<double>(ours) / static_cast<double>(truth) - 1;
 }
 
-// A few exceed 8 %, where reads and writes of DRAM-bound tiles interleave request by request: the
-// fast engine takes them an mvin or mvout at a time.
+// A few exceed 8 %: the fast engine takes requests an mvin or mvout at a time, and misses what it
+// costs or saves when they interleave one by one at DRAM, at the port of the scratchpad (copies) or
+// in front of the scaling units (residual adds).
 TEST(EnginesAgree, OnRandomOperatorsAndHardware) {
   double sum = 0;
   int far = 0;
