@@ -94,6 +94,7 @@ Mvin LoadSequence::mvin(const Step& step) const {
   mvin.rows = std::min(size, rows - step.row * size);
   mvin.row_bytes =
       std::min(step.blocks * size, columns - step.column * size) * matrix.element_bytes;
+  mvin.element_bytes = matrix.element_bytes;
   mvin.blocks = step.blocks;
   if (is_matmul(*tile_)) {
     const int row_blocks = ceil_divide(columns, size);

@@ -24,6 +24,7 @@ struct Mvin {
   std::int64_t stride = 0;
   int rows = 0;
   int row_bytes = 0;
+  int element_bytes = 1;  // in DRAM
   int blocks = 0;
   LocalBlock target;
   bool accumulate = false;  // added to what the accumulator holds

@@ -11,10 +11,11 @@ namespace {
 constexpr int kLoadPipeline = 6;
 // Beats of the last request of an mvin, about.
 constexpr int kLastBeats = 3;
-// From reading a row of the accumulator to the writer: normaliser, scaler and their queues
-// (Scratchpad.scala L270-277); and how many cycles of the writer's work those queues hold.
+// From reading a row of the accumulator to the writer: normaliser, scaler and their queues, which
+// hold that many rows of blocks: dispatch 2, norm 6, scale 6, the scaler's 8 stages, issue 5
+// (Scratchpad.scala L262-282).
 constexpr int kStorePipeline = 12;
-constexpr int kStoreAhead = 20;
+constexpr int kStoreQueues = 2 + 6 + 6 + 8 + 5;
 // Cycles at the end of each pass while the unit divides and takes roots (Normalizer.scala); the
 // maximum takes two cycles a block.
 struct PassTiming {
@@ -47,9 +48,10 @@ LoadUnit::LoadUnit(const Hardware& hardware, MemorySystem& memory)
       hit_cycles_(hardware.bus_latency_cycles + hardware.l2_hit_cycles),
       miss_cycles_(hardware.bus_latency_cycles + hardware.dram_latency_cycles),
       window_share_((1 << kWindowBits) / hardware.requests_in_flight),
+      size_(hardware.array_size),
       scale_rate_(hardware.mvin_scale_elements_per_cycle) {}
 
-int LoadUnit::row_beats(int offset, int bytes) const {
+int LoadUnit::beats_of_row(int offset, int bytes) const {
   int beats = 0;
   while (bytes > 0) {
     const int useful = std::min(MemorySystem::kLineBytes - offset, bytes);
@@ -64,8 +66,9 @@ LoadUnit::Span LoadUnit::mvin(const Mvin& mvin, std::int64_t time) {
   constexpr int kLine = MemorySystem::kLineBytes;
   const std::int64_t begin = std::max({time, issue_free_, commands_.oldest() + 1});
   const bool repeats = mvin.stride % kLine == 0;  // all rows lie alike in their lines
+  const int aligned = mvin.element_bytes * size_ - 1;
   MemorySystem::BlockRead read;
-  std::int64_t requests = 0, beats = 0;
+  std::int64_t requests = 0, beats = 0, cycles = 0, local_rows = 0;
   for (int row = 0; row < mvin.rows; row += repeats ? mvin.rows : 1) {
     const auto address = static_cast<std::uint64_t>(mvin.address + row * mvin.stride);
     const int offset = static_cast<int>(address % kLine);
@@ -73,33 +76,38 @@ LoadUnit::Span LoadUnit::mvin(const Mvin& mvin, std::int64_t time) {
     const int rows = repeats ? mvin.rows : 1;
     memory_->read_block(static_cast<std::int64_t>(address / kLine), mvin.stride / kLine, rows,
                         lines, begin + requests + bus_latency_, read);
+    // The merger takes a beat and gives a row of the local memory a cycle (BeatMerger, DMA.scala);
+    // a row of two requests is written twice.
+    const int row_writes = mvin.blocks + ((offset & aligned) == 0 ? 0 : lines - 1);
+    const int row_beats = beats_of_row(offset, mvin.row_bytes);
     requests += rows * lines;
-    beats += rows * row_beats(offset, mvin.row_bytes);
+    beats += rows * row_beats;
+    cycles += rows * std::max(row_beats, row_writes);
+    local_rows += rows * row_writes;
   }
+  if (mvin.scaled)
+    cycles = std::max(cycles, std::int64_t{mvin.rows} * mvin.row_bytes / scale_rate_);
   const std::int64_t misses = read.misses;
   // A register is taken from a request's issue to its last beat.
-  const std::int64_t occupied = (requests - misses) * hit_cycles_ + misses * miss_cycles_ + beats;
+  const std::int64_t occupied = (requests - misses) * hit_cycles_ + misses * miss_cycles_ + cycles;
   window_free_ = std::max(window_free_, begin << kWindowBits) + occupied * window_share_;
   const std::int64_t window = window_free_ >> kWindowBits;
-  bus_free_ = std::max(bus_free_, begin + hit_cycles_) + beats;
+  bus_free_ = std::max(bus_free_, begin + hit_cycles_) + cycles;
   issue_free_ = std::max(begin + requests, window - hit_cycles_);
-  std::int64_t end =
-      std::max({bus_free_, window, begin + requests + hit_cycles_, read.data + kLastBeats});
-  if (mvin.scaled) {
-    scaler_free_ = std::max(scaler_free_, begin + hit_cycles_) +
-                   std::int64_t{mvin.rows} * mvin.row_bytes / scale_rate_;
-    end = std::max(end, scaler_free_);
-  }
+  const std::int64_t last = read.data + kLastBeats;
+  bus_free_ = std::max(bus_free_, last);
+  std::int64_t end = std::max({bus_free_, window, begin + requests + hit_cycles_, last});
   end += kLoadPipeline;
   beats_received_ += beats;
   commands_.push(end);
-  return {begin, end};
+  return {begin, end, local_rows};
 }
 
 StoreUnit::StoreUnit(const Hardware& hardware, MemorySystem& memory)
     : memory_(&memory),
       beats_(hardware),
-      window_(hardware.requests_in_flight),
+      in_flight_(hardware.requests_in_flight),
+      rows_ahead_(kStoreQueues),
       bus_latency_(hardware.bus_latency_cycles),
       write_latency_(hardware.write_latency_cycles) {}
 
@@ -108,9 +116,11 @@ LoadUnit::Span StoreUnit::mvout(const Mvout& mvout, std::int64_t time) {
   if (mvout.pass == NormPass::kNone) {
     reader_free_ = begin;
     std::int64_t address = mvout.address;
+    const int ahead = std::max(kStoreQueues / mvout.blocks, 1);
     for (int row = 0; row < mvout.rows; ++row, address += mvout.stride) {
-      reader_free_ = std::max(reader_free_ + mvout.blocks, writer_free_ - kStoreAhead);
+      reader_free_ = std::max(reader_free_, rows_ahead_.back(ahead)) + mvout.blocks;
       writer_free_ = std::max(writer_free_ + mvout.blocks - 1, reader_free_ + kStorePipeline);
+      rows_ahead_.push(writer_free_);
       write_row(address, mvout.row_bytes);
     }
   } else {
@@ -140,14 +150,14 @@ void StoreUnit::write_row(std::int64_t address, int bytes) {
     const int offset = static_cast<int>(static_cast<std::uint64_t>(address) % kLine);
     const int useful = std::min(kLine - offset, bytes);
     const int beats = beats_(offset, useful);
-    const std::int64_t begin = std::max(writer_free_, window_.oldest());
+    const std::int64_t begin = std::max(writer_free_, in_flight_.first());
     writer_free_ = begin + beats;
     std::int64_t done = writer_free_ + write_latency_;
     // A write of a whole line does not fetch it (inclusive-cache MSHR.scala L284).
     const std::int64_t line = address / kLine;
     if (!memory_->in_l2(line) && useful < kLine)
       done = memory_->fetch_for_write(line, writer_free_ + bus_latency_) + bus_latency_;
-    window_.push(done);
+    in_flight_.take(done);
     acknowledged_ = std::max(acknowledged_, done);
     beats_sent_ += beats;
     written_ += useful;

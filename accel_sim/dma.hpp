@@ -1,6 +1,7 @@
 // The two DMA engines as recurrences over requests, for the fast engine.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <vector>
@@ -17,6 +18,11 @@ class TimeRing {
   explicit TimeRing(int size) : times_(static_cast<std::size_t>(size), 0) {}
 
   std::int64_t oldest() const { return times_[next_]; }
+  // The one pushed that many before, the last being 1; at most `size`.
+  std::int64_t back(int pushes) const {
+    const std::size_t place = next_ + times_.size() - static_cast<std::size_t>(pushes);
+    return times_[place < times_.size() ? place : place - times_.size()];
+  }
   void push(std::int64_t time) {
     times_[next_] = time;
     if (++next_ == times_.size()) next_ = 0;
@@ -25,6 +31,31 @@ class TimeRing {
  private:
   std::vector<std::int64_t> times_;
   std::size_t next_ = 0;
+};
+
+// When each of `size` registers is free; the next request takes the first that is. They are kept in
+// order: most requests end in the order in which they begin, so that a new one is soon in place.
+class Registers {
+ public:
+  explicit Registers(int size) : free_(static_cast<std::size_t>(size), 0) {}
+
+  std::int64_t first() const { return free_[first_]; }
+  // Takes that register until then.
+  void take(std::int64_t until) {
+    std::size_t place = first_;  // the last one, once the first is gone
+    if (++first_ == free_.size()) first_ = 0;
+    while (place != first_) {
+      const std::size_t before = (place == 0 ? free_.size() : place) - 1;
+      if (free_[before] <= until) break;
+      free_[place] = free_[before];
+      place = before;
+    }
+    free_[place] = until;
+  }
+
+ private:
+  std::vector<std::int64_t> free_;  // a ring, the earliest first
+  std::size_t first_ = 0;
 };
 
 // Beats of the request for `useful` bytes at an offset in their line.
@@ -49,14 +80,17 @@ class LoadUnit {
   // Runs an mvin whose dependencies are met and which is in the controller's queue at `time`.
   struct Span {
     std::int64_t begin;
-    std::int64_t end;  // its rows are in the local memory
+    std::int64_t end;             // its rows are in the local memory
+    std::int64_t local_rows = 0;  // written there; a row of two requests twice
   };
   Span mvin(const Mvin& mvin, std::int64_t time);
 
+  // Before that no other mvin begins.
+  std::int64_t next_begin() const { return std::max(issue_free_, commands_.oldest() + 1); }
   std::int64_t beats() const { return beats_received_; }
 
  private:
-  int row_beats(int offset, int bytes) const;
+  int beats_of_row(int offset, int bytes) const;
 
   MemorySystem* memory_;
   BeatTable beats_;
@@ -65,11 +99,10 @@ class LoadUnit {
   // Of one register, with that many fractional bits, in the clock of all requests in flight.
   static constexpr int kWindowBits = 16;
   std::int64_t window_share_;
-  int scale_rate_;
+  int size_, scale_rate_;
   std::int64_t issue_free_ = 0;   // a request a cycle
   std::int64_t window_free_ = 0;  // requests in flight
-  std::int64_t bus_free_ = 0;     // a beat a cycle
-  std::int64_t scaler_free_ = 0;
+  std::int64_t bus_free_ = 0;     // a beat a cycle, and a row of the local memory
   std::int64_t beats_received_ = 0;
 };
 
@@ -81,6 +114,8 @@ class StoreUnit {
   // The same for an mvout. It is complete when its last row has left the local memory.
   LoadUnit::Span mvout(const Mvout& mvout, std::int64_t time);
 
+  // Before that no other mvout begins.
+  std::int64_t next_begin() const { return reader_free_; }
   std::int64_t acknowledged() const { return acknowledged_; }  // when all writes were
   std::int64_t beats() const { return beats_sent_; }
   std::int64_t written_bytes() const { return written_; }
@@ -91,7 +126,8 @@ class StoreUnit {
 
   MemorySystem* memory_;
   BeatTable beats_;
-  TimeRing window_;
+  Registers in_flight_;
+  TimeRing rows_ahead_;  // when the writer began the last rows
   std::int64_t bus_latency_, write_latency_;
   std::int64_t reader_free_ = 0;  // of the local memory
   std::int64_t writer_free_ = 0;

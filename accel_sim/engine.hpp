@@ -14,7 +14,7 @@ namespace paretoformer {
 // Every cycle of a run once: the array works, or it does not because of one thing.
 struct CycleBreakdown {
   std::int64_t array = 0;       // operands are fed
-  std::int64_t load = 0;        // waits for an mvin
+  std::int64_t load = 0;        // waits for an mvin, or for its rows at the scratchpad's port
   std::int64_t store = 0;       // waits for room in the accumulator
   std::int64_t host = 0;        // waits for the CPU to issue work, or the CPU computes
   std::int64_t pipeline = 0;    // weights are loaded by themselves, results drain

@@ -1,6 +1,9 @@
 #include "accel_sim/fast_engine.hpp"
 
 #include <algorithm>
+#include <array>
+#include <limits>
+#include <optional>
 #include <vector>
 
 #include "accel_sim/commands.hpp"
@@ -18,6 +21,8 @@ using Time = std::int64_t;
 constexpr int kIssueCycles = 3;
 // The fence at the end of a call, which its overhead contains.
 constexpr int kFenceCycles = 30;
+// Of the scratchpad (Hardware::scratchpad_banks).
+constexpr int kMostBanks = 16;
 // A garbage preload by itself (ExecuteController.scala L285-302).
 constexpr int kGarbagePreloadCycles = 4;
 
@@ -70,6 +75,17 @@ class FastEngine {
     Time read = 0;
   };
 
+  // Which banks are read, and in which part of the cycles (of kShare): rows of `left`, and a block
+  // of weights.
+  static constexpr int kShareBits = 16;
+  struct Readers {
+    std::array<Time, kMostBanks> left_shares{};  // by bank
+    int right_bank = -1;
+    Time right_share = 0;
+    int left_bank = 0;  // of the last rows of `left`, which are fed ...
+    int last_rows = 0;  // ... while the next weights are read
+  };
+
   // --- the host
   // -----------------------------------------------------------------------------------
 
@@ -95,55 +111,142 @@ class FastEngine {
   void run_loop(const Tile& tile) {
     const Time configured = configure_loop();
     const TileLayout layout(tile, hardware_);
-    Time done = load_tile(tile, configured);
-    store_previous();
-    if (tile.kind == TileKind::kMatmul) done = std::max(done, compute_tile(tile, layout));
-    previous_ = &tile;
-    previous_configured_ = configured;
-    previous_done_ = done;
+    const bool is_matmul = tile.kind == TileKind::kMatmul;
+    load_tile(tile, layout, configured, is_matmul);
+    Time emitted = load_unroller_;
+    if (is_matmul) {
+      finish_stores();
+      wait_for_the_port();
+      begin_reading(layout);
+      compute_tile(tile, layout);
+      end_reading();
+      emitted = std::max(emitted, executes_emitted(configured));
+    } else if (stores_ && stores_->tile != &tile) {
+      finish_stores();
+    }
+    if (!stores_) begin_stores(tile, configured);
+    stores_->emitted = emitted;
   }
 
-  // The mvouts of the loop before happen after the mvins of this one have begun, and before those
-  // of the next: so they come in this order at the memory.
-  void store_previous() {
-    if (previous_ == nullptr) return;
-    const Time stored = store_tile(*previous_, previous_configured_);
-    retired_ = std::max(previous_done_, stored);
-    previous_ = nullptr;
-  }
-
-  Time load_tile(const Tile& tile, Time configured) {
+  void load_tile(const Tile& tile, const TileLayout& layout, Time configured, bool is_matmul) {
     LoadSequence sequence(tile, hardware_);
     load_unroller_ = std::max(load_unroller_, configured);
-    Time done = configured;
+    clear_writes();
     while (const auto step = sequence.next()) {
       load_unroller_ = std::max(load_unroller_ + 1, load_entries_.oldest());
-      done = std::max(done, mvin(sequence.mvin(*step), load_unroller_ + kIssueCycles));
+      const Mvin command = sequence.mvin(*step);
+      const Time issued = load_unroller_ + kIssueCycles;
+      run_stores_until(std::max(issued, load_.next_begin()));
+      mvin(command, issued);
+      if (is_matmul) continue;
+      if (!step->is_left || tile.kind == TileKind::kCopy) {
+        if (stores_ && stores_->tile != &tile && !stores_->next) finish_stores();
+        if (!stores_) begin_stores(tile, configured);
+        if (stores_->tile == &tile)
+          stores_->loaded = layout.result_block(step->row, step->column) - layout.result;
+      }
     }
-    return done;
+  }
+
+  // --- stores of loops
+  // ----------------------------------------------------------------------------
+
+  // The mvouts of a loop happen while the next one is loaded, or an element-wise one itself: each
+  // comes to the memory when its time has come.
+  struct Stores {
+    Stores(const Tile& its_tile, const Hardware& hardware, Time its_configured)
+        : tile(&its_tile),
+          layout(its_tile, hardware),
+          sequence(its_tile, hardware),
+          next(sequence.next()),
+          configured(its_configured) {}
+
+    const Tile* tile;
+    TileLayout layout;
+    StoreSequence sequence;
+    std::optional<Mvout> next;
+    Time configured;
+    Time emitted = 0;   // the other commands of the loop
+    Time computed = 0;  // before that nothing can be read
+    int loaded = -1;    // element-wise: the last block that has been loaded
+  };
+
+  void begin_stores(const Tile& tile, Time configured) {
+    stores_.emplace(tile, hardware_, configured);
+    store_unroller_ = std::max(store_unroller_, configured);
+    if (tile.kind != TileKind::kMatmul) return;
+    stores_->loaded = stores_->layout.rows * stores_->layout.columns;
+    // Rows of the bank that is being accumulated into can hardly be read (AccumulatorMem.scala
+    // L379-385) unless the array often waits or its blocks have few rows; those to be normalised
+    // wait for the whole tile (LoopMatmul.scala L627).
+    const bool adds = tile.accumulate || tile.inner > size_;
+    const Reading& last = readings_[1];
+    const Time accumulating = last.cycles * tile.rows / (stores_->layout.rows * size_);
+    const bool port_is_taken = adds && accumulating * 2 > last.end - last.begin;
+    if (port_is_taken || tile.normalisation != Normalisation::kNone) stores_->computed = computed_;
+  }
+
+  void run_stores_until(Time time) {
+    while (stores_ && stores_->next) {
+      const Mvout& command = *stores_->next;
+      const TileLayout& layout = stores_->layout;
+      const bool copies = stores_->tile->kind == TileKind::kCopy;
+      const int first = command.source.index - (copies ? layout.left : layout.result);
+      if (first > stores_->loaded) return;
+      const Time emitted = std::max(store_unroller_ + 1, store_entries_.oldest());
+      const Time issued = std::max(emitted, stores_->computed) + kIssueCycles;
+      if (store_start(command, issued) > time) return;
+      store_unroller_ = emitted;
+      mvout(command, issued);
+      stores_->next = stores_->sequence.next();
+    }
+  }
+
+  // All that are left of the loop, which leaves the unroller when everything has been emitted
+  // (LoopMatmul.scala L1260-1288).
+  void finish_stores() {
+    if (!stores_) return;
+    stores_->loaded = stores_->layout.rows * stores_->layout.columns;
+    run_stores_until(std::numeric_limits<Time>::max());
+    if (stores_->tile->normalisation != Normalisation::kNone) normalised_ = true;
+    retired_ = std::max(stores_->emitted, store_unroller_);
+    stores_.reset();
+  }
+
+  // When the last computes of a loop are emitted: as long before their turn as the reservation
+  // station holds others. Besides those that wait, two entries each, there are the preloads whose
+  // results are under way.
+  Time executes_emitted(Time configured) const {
+    const int under_way = (latency_ + size_ - 1) / size_;
+    const int waiting = std::max(hardware_.execute_entries - under_way, 0) / 2;
+    return std::max(configured, fed_ - Time{waiting} * size_);
   }
 
   // A loop over inner, columns, rows of blocks, rows innermost: one block of weights per strip.
-  Time compute_tile(const Tile& tile, const TileLayout& layout) {
+  void compute_tile(const Tile& tile, const TileLayout& layout) {
     const int last_rows = tile.rows - (layout.rows - 1) * size_;
+    Readers readers = readers_of(tile, layout, last_rows);
     for (int k = 0; k < layout.inner; ++k) {
       Time left_ready = 0;
       for (int i = 0; i < layout.rows; ++i)
         left_ready = std::max(left_ready, scratchpad_at(layout.left_block(i, k)).ready);
+      readers.left_bank = bank(layout.left_block(layout.rows - 1, k));
       const bool adds = tile.accumulate || k > 0;
       const bool last = k == layout.inner - 1;
       for (int j = 0; j < layout.columns; ++j) {
         if (!adds) wait_for_accumulator(tile, layout, j);
-        compute_strip(tile, layout, k, j, left_ready);
+        compute_strip(tile, layout, k, j, left_ready, readers);
+        scratchpad_at(layout.right_block(k, j)).read = fed_ + latency_;
         if (last)
           for (int i = 0; i < layout.rows; ++i)
-            accumulator_at(layout.result_block(i, j)).ready = fed_ + latency_;
+            accumulator_at(layout.result_block(i, j)).ready =
+                fed_ - Time{layout.rows - 1 - i} * size_ + latency_;
       }
+      for (int i = 0; i < layout.rows; ++i) scratchpad_at(layout.left_block(i, k)).read = fed_;
       const std::int64_t fed_rows = (layout.rows - 1) * size_ + last_rows;
       count_computes(fed_rows * layout.columns, layout.columns, adds);
     }
     computed_ = fed_ + latency_;
-    return computed_;
   }
 
   void wait_for_accumulator(const Tile& tile, const TileLayout& layout, int j) {
@@ -157,17 +260,19 @@ class FastEngine {
 
   // The computes of one block of weights. While everything is there, a block of `left` is fed in
   // `size` cycles, the next weights being loaded meanwhile.
-  void compute_strip(const Tile& tile, const TileLayout& layout, int k, int j, Time left_ready) {
+  void compute_strip(const Tile& tile, const TileLayout& layout, int k, int j, Time left_ready,
+                     Readers& readers) {
     const int right_block = layout.right_block(k, j);
     const Time right_ready = scratchpad_at(right_block).ready;
     // Transposed weights take a pass through the array of their own
     // (TransposePreloadUnroller.scala); weights in the bank of `left` take turns with it
     // (ExecuteController.scala L341-357).
-    const int extra =
-        (layout.transposed ? size_ : 0) +
-        (bank(right_block) == bank(layout.left_block(layout.rows - 1, k)) ? size_ : 0);
+    readers.right_bank = bank(right_block);
+    const int extra = (layout.transposed ? size_ : 0) +
+                      (readers.right_bank == readers.left_bank ? readers.last_rows : 0);
     if (std::max(left_ready, right_ready) + kIssueCycles <= started_) {
       feed(layout.rows * size_ + extra);
+      share_scratchpad(readers);
       return;
     }
     for (int i = 0; i < layout.rows; ++i) {
@@ -181,25 +286,109 @@ class FastEngine {
         stall(&CycleBreakdown::pipeline, fed_ + preload);
       }
       feed(size_ + (i == 0 ? extra : 0));
+      share_scratchpad(readers);
     }
   }
 
-  Time store_tile(const Tile& tile, Time configured) {
-    StoreSequence sequence(tile, hardware_);
-    store_unroller_ = std::max(store_unroller_, configured);
-    // Rows of the bank that is being accumulated into can hardly be read (AccumulatorMem.scala
-    // L379-385), and those to be normalised wait for the whole tile (LoopMatmul.scala L627).
-    const bool adds = tile.accumulate || tile.inner > size_;
-    const bool waits =
-        tile.kind == TileKind::kMatmul && (adds || tile.normalisation != Normalisation::kNone);
-    Time done = configured;
-    while (const auto command = sequence.next()) {
-      store_unroller_ = std::max(store_unroller_ + 1, store_entries_.oldest());
-      const Time issued = std::max(store_unroller_, waits ? computed_ : 0) + kIssueCycles;
-      done = std::max(done, mvout(*command, issued));
+  Readers readers_of(const Tile& tile, const TileLayout& layout, int last_rows) const {
+    Readers readers;
+    const int blocks = layout.rows * layout.inner;
+    const Time fed = (Time{tile.rows} << kShareBits) / (layout.rows * size_);
+    for (int block = layout.left; block < layout.left + blocks; ++block)
+      readers.left_shares[static_cast<std::size_t>(bank(block))] += fed;
+    for (Time& share : readers.left_shares) share /= blocks;
+    readers.right_share = (Time{1} << kShareBits) / layout.rows;
+    readers.last_rows = last_rows;
+    return readers;
+  }
+
+  // The scratchpad has one port: rows of the same tile that come in take it from those that are
+  // read (Scratchpad.scala L119, L176); those of the next tile go to other banks. When `work`
+  // cycles of reading that begin at `now` are done; `cursor` is in the writes, which the readers
+  // pass in order.
+  Time read_scratchpad(const Readers& readers, Time now, Time work, std::size_t& cursor) const {
+    constexpr Time kAll = Time{1} << kShareBits;
+    for (; cursor < writes_.size(); ++cursor) {
+      const Write& write = writes_[cursor];
+      if (write.end <= now) continue;
+      if (write.begin >= now + work) break;
+      const Time reads = std::min(readers.left_shares[static_cast<std::size_t>(write.bank)] +
+                                      (write.bank == readers.right_bank ? readers.right_share : 0),
+                                  kAll);
+      if (reads == 0) {
+        if (write.end >= now + work) break;
+        continue;
+      }
+      const Time idle = std::max<Time>(write.begin - now, 0);
+      const Time free = std::max<Time>(kAll - (write.share * reads >> kShareBits), 0);
+      const Time possible = idle + ((write.end - now - idle) * free >> kShareBits);
+      if (possible >= work && free > 0) return now + idle + (((work - idle) << kShareBits) / free);
+      work -= possible;
+      now = write.end;
     }
-    if (tile.normalisation != Normalisation::kNone) normalised_ = true;
-    return done;
+    return now + work;
+  }
+  void share_scratchpad(const Readers& readers) {
+    const Time alone = fed_;
+    fed_ = read_scratchpad(readers, started_, fed_ - started_, next_write_);
+    port_conflicts_ += fed_ - alone;
+  }
+
+  // The computes of a tile: when they began and ended, how many cycles the array worked, and in how
+  // many of them it read each bank.
+  struct Reading {
+    Time begin = 0, end = 0, cycles = 0;
+    std::array<Time, kMostBanks> of_bank{};
+  };
+
+  // Rows of the next tiles may come into a bank that the computes of a tile read: those of the next
+  // but one since its loads begin when the last computes have been emitted, those of the next where
+  // an operand stays in its half. They are timed after those computes, so that what these lose
+  // comes later, as far as they did not wait for something else meanwhile.
+  void begin_reading(const TileLayout& layout) {
+    readings_[0] = readings_[1];
+    Reading& reading = readings_[1];
+    reading = {};
+    const auto add = [&](int first, int blocks, Time cycles_each) {
+      for (int block = first; block < first + blocks; ++block)
+        reading.of_bank[static_cast<std::size_t>(bank(block))] += cycles_each;
+    };
+    add(layout.left, layout.rows * layout.inner, Time{layout.columns} * size_);
+    add(layout.right, layout.inner * layout.columns, size_);
+    reading.begin = fed_;
+    reading.cycles = -worked();
+  }
+  void end_reading() {
+    readings_[1].end = fed_;
+    readings_[1].cycles += worked();
+  }
+  Time worked() const { return array_cycles_ + fed_ - accounted_; }
+
+  void collide(const LoadUnit::Span& span, int into_bank) {
+    for (const Reading& reading : readings_) {
+      const Time overlap = std::min(span.end, reading.end) - std::max(span.begin, reading.begin);
+      const Time reads = reading.of_bank[static_cast<std::size_t>(into_bank)];
+      if (overlap <= 0 || reads == 0) continue;
+      const Time rows = span.local_rows * overlap / (span.end - span.begin);
+      collisions_ += rows * std::min(reads, reading.cycles) / reading.cycles;
+    }
+  }
+  void wait_for_the_port() {
+    const Reading& last = readings_[1];
+    const Time idle = last.end - last.begin - last.cycles;
+    if (collisions_ > idle) stall(&CycleBreakdown::load, fed_ + collisions_ - idle);
+    collisions_ = 0;
+  }
+
+  void clear_writes() {
+    writes_.clear();
+    next_write_ = next_write_of_stores_ = 0;
+  }
+  void record_write(const Mvin& mvin, Time issued, const LoadUnit::Span& span) {
+    const Time begin = writes_.empty() ? issued : std::max(issued, writes_.back().end);
+    const Time length = std::max(span.end - begin, span.local_rows);
+    writes_.push_back({span.end - length, span.end, (span.local_rows << kShareBits) / length,
+                       bank(mvin.target.index)});
   }
 
   // sp_tiled_matmul_os (gemmini.h L380-505): everything in program order, sums stay in the array
@@ -209,6 +398,7 @@ class FastEngine {
     const TileLayout layout(tile, hardware_);
     const int issue = hardware_.command_issue_cycles;
     LoadSequence loads(tile, hardware_);
+    clear_writes();
     while (const auto step = loads.next()) {
       const Time issued = issue_command(issue, load_entries_);
       mvin(loads.mvin(*step), issued);
@@ -240,7 +430,14 @@ class FastEngine {
       stall(&CycleBreakdown::host, issued);
       stall(&CycleBreakdown::pipeline, fed_ + size_);
     }
-    feed(size_);
+    const int left_bank = bank(layout.left_block(i, k));
+    const int right_bank = bank(layout.right_block(k, j));
+    feed(size_ + (left_bank == right_bank ? size_ : 0));
+    Readers readers;
+    readers.left_shares[static_cast<std::size_t>(left_bank)] = Time{1} << kShareBits;
+    readers.right_bank = right_bank;
+    readers.right_share = Time{1} << kShareBits;
+    share_scratchpad(readers);
     execute_entries_.push(fed_);
     left.read = right.read = fed_;
     accesses_.scratchpad += 2 * size_ * size_;
@@ -283,6 +480,10 @@ class FastEngine {
       time = std::max(time, target[b].read + (target[b].read > 0 ? kIssueCycles : 0));
     const LoadUnit::Span span = load_.mvin(mvin, time);
     for (int b = 0; b < mvin.blocks; ++b) target[b].ready = span.end;
+    if (mvin.target.memory == Memory::kScratchpad) {
+      record_write(mvin, span.begin, span);
+      collide(span, bank(mvin.target.index));
+    }
     load_entries_.push(span.end);
     (mvin.target.memory == Memory::kScratchpad ? accesses_.scratchpad : accesses_.accumulator) +=
         std::int64_t{mvin.blocks} * mvin.rows * size_ * (mvin.accumulate ? 2 : 1);
@@ -291,14 +492,30 @@ class FastEngine {
     return span.end;
   }
 
+  // When an mvout can start that is issued then.
+  Time store_start(const Mvout& mvout, Time issued) const {
+    const std::vector<Block>& blocks =
+        mvout.source.memory == Memory::kScratchpad ? scratchpad_ : accumulator_;
+    const Block* source = &blocks[static_cast<std::size_t>(mvout.source.index)];
+    for (int b = 0; b < mvout.blocks; ++b)
+      issued = std::max(issued, source[b].ready + kIssueCycles);
+    if (hardware_.stores_wait_for_completion) issued = std::max(issued, store_end_ + kIssueCycles);
+    return std::max(issued, store_.next_begin());
+  }
+
   Time mvout(const Mvout& mvout, Time issued) {
     std::vector<Block>& blocks =
         mvout.source.memory == Memory::kScratchpad ? scratchpad_ : accumulator_;
     Block* source = &blocks[static_cast<std::size_t>(mvout.source.index)];
-    Time time = issued;
-    for (int b = 0; b < mvout.blocks; ++b) time = std::max(time, source[b].ready + kIssueCycles);
-    if (hardware_.stores_wait_for_completion) time = std::max(time, store_end_ + kIssueCycles);
-    const LoadUnit::Span span = store_.mvout(mvout, time);
+    Time start = store_start(mvout, issued);
+    if (mvout.source.memory == Memory::kScratchpad) {
+      const int work = mvout.blocks * mvout.rows;
+      Readers reader;
+      reader.left_shares[static_cast<std::size_t>(bank(mvout.source.index))] = Time{1}
+                                                                               << kShareBits;
+      start = read_scratchpad(reader, start, work, next_write_of_stores_) - work;
+    }
+    const LoadUnit::Span span = store_.mvout(mvout, start);
     for (int b = 0; b < mvout.blocks; ++b) source[b].read = span.end;
     store_entries_.push(span.end);
     (mvout.source.memory == Memory::kScratchpad ? accesses_.scratchpad : accesses_.accumulator) +=
@@ -346,7 +563,7 @@ class FastEngine {
   }
 
   EngineResult finish() {
-    store_previous();
+    finish_stores();
     stall(&CycleBreakdown::pipeline, computed_);
     // Nothing was computed: the host's commands were the bottleneck, or the rest of it.
     if (computed_ == 0) stall(&CycleBreakdown::host, fed_ + issuing_);
@@ -355,7 +572,8 @@ class FastEngine {
           std::max({store_end_, store_.acknowledged(), load_end_}));
     end_of_run();
     array_cycles_ += fed_ - accounted_;
-    result_.breakdown.array = array_cycles_;
+    result_.breakdown.array = array_cycles_ - port_conflicts_;
+    result_.breakdown.load += port_conflicts_;
     const Time fence = std::min(kFenceCycles, hardware_.call_overhead_cycles);
     result_.breakdown.host += fence;
     span(Lane::kHost, "fence", fed_, fed_ + fence);
@@ -396,7 +614,7 @@ class FastEngine {
   Trace* trace_;
   const int size_;
   const int latency_;
-  const int bank_blocks_;
+  const int bank_blocks_;  // of a bank of the scratchpad
   MemorySystem memory_;
   LoadUnit load_;
   StoreUnit store_;
@@ -405,11 +623,19 @@ class FastEngine {
   Time issuing_ = 0;                // what it took to issue commands one by one
   Time configured_ = 0;             // when the unroller took the last loop
   bool configured_by_host_ = true;  // and whether it waited for the host rather than for room
-  const Tile* previous_ = nullptr;  // whose mvouts are still to be run
-  Time previous_configured_ = 0, previous_done_ = 0;
+  std::optional<Stores> stores_;    // of the loop before
   Time load_unroller_ = 0, store_unroller_ = 0;
   TimeRing load_entries_, execute_entries_, store_entries_;  // of the reservation station
-  Time retired_ = 0;                                         // end of the loop before the last one
+  Time retired_ = 0;  // when the loop before the last one left the unroller
+  // Rows of the current tile that come into a bank of the scratchpad, in order.
+  struct Write {
+    Time begin, end, share;  // of the cycles, as for Readers
+    int bank;
+  };
+  std::vector<Write> writes_;
+  std::array<Reading, 2> readings_;  // of the last two tiles
+  Time collisions_ = 0;              // cycles that rows of this tile took from them
+  std::size_t next_write_ = 0, next_write_of_stores_ = 0;
 
   std::vector<Block> scratchpad_, accumulator_;
 
@@ -418,6 +644,7 @@ class FastEngine {
   Time accounted_ = 0;
   Time computed_ = 0;  // when its results are in the accumulator
   Time array_cycles_ = 0;
+  Time port_conflicts_ = 0;  // of them, waiting for rows that came in
   Time run_begin_ = -1;
   bool normalised_ = false;
   Time load_busy_ = 0, load_end_ = 0, store_busy_ = 0, store_end_ = 0;

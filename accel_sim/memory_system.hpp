@@ -99,10 +99,12 @@ class MemorySystem {
   }
 
   // The same for a line that is written in part, which nobody waits for in the order of requests:
-  // it takes its share of the bus.
+  // it takes its share of the bus, also when that was idle shortly before (the fast engine asks for
+  // an mvin or mvout at a time), and a DRAM page only when no read wants it open (FR-FCFS).
   std::int64_t fetch_for_write(std::int64_t line, std::int64_t time) {
-    const std::int64_t open = page_open(line, time << kTickBits);
-    if (bus_free_ > time << kTickBits) bus_free_ += line_ticks_;
+    std::int64_t open = time << kTickBits;
+    if (!in_last_level(line) && bank_of(line).page != line >> page_shift_) open += page_miss_ticks_;
+    bus_free_ = std::max(bus_free_, (time - kWriteSlack) * (1 << kTickBits)) + line_ticks_;
     ++fetches_;
     return (open >> kTickBits) + latency_;
   }
@@ -113,11 +115,13 @@ class MemorySystem {
   // Out of line, so that the loop over hits stays tight.
   void read_missing(std::int64_t line, std::int64_t time, BlockRead& read);
 
+  bool in_last_level(std::int64_t line) { return has_last_level_ && last_level_.lookup(line); }
+
   // When the line can be read, in ticks.
   std::int64_t page_open(std::int64_t line, std::int64_t time) {
-    if (has_last_level_ && last_level_.lookup(line)) return time;
+    if (in_last_level(line)) return time;
     const std::int64_t page = line >> page_shift_;
-    Bank& bank = banks_[static_cast<std::size_t>(page) & (banks_.size() - 1)];
+    Bank& bank = bank_of(line);
     if (bank.page != page) {
       bank.page = page;
       bank.open = std::max(bank.open, time) + page_miss_ticks_;
@@ -128,10 +132,15 @@ class MemorySystem {
   // Ticks are 1/256 cycle, for bandwidths that do not divide a line.
   static constexpr int kTickBits = 8;
 
+  static constexpr std::int64_t kWriteSlack = 256;  // cycles
+
   struct Bank {
     std::int64_t page = -1;
     std::int64_t open = 0;
   };
+  Bank& bank_of(std::int64_t line) {
+    return banks_[static_cast<std::size_t>(line >> page_shift_) & (banks_.size() - 1)];
+  }
 
   LineCache l2_, last_level_;
   bool has_last_level_;

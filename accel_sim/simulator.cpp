@@ -44,7 +44,10 @@ SimulationReport on_host(const Operator& op, const Hardware& hardware, Trace* tr
 SimulationReport on_accelerator(const Operator& op, const Hardware& hardware,
                                 const SimulationOptions& options) {
   const Program program = lower(op, hardware, options.tile);
-  const EngineResult result = run_fast_engine(program, hardware, options.trace);
+  const EngineResult result =
+      options.engine == Engine::kFast
+          ? run_fast_engine(program, hardware, options.trace)
+          : run_reference_engine(program, hardware, options.cycle_limit, options.trace);
   SimulationReport report;
   report.breakdown = result.breakdown;
   report.accesses = result.accesses;

@@ -11,6 +11,7 @@
 #include "accel_sim/hardware.hpp"
 #include "accel_sim/hardware_cost.hpp"
 #include "accel_sim/operators.hpp"
+#include "accel_sim/reference_engine.hpp"
 #include "accel_sim/tiling.hpp"
 #include "search_spaces/architecture.hpp"
 
@@ -22,13 +23,14 @@ inline constexpr const char* kSimulatorModel = "simulator/1";
 
 enum class Engine {
   kFast,       // recurrences over instructions (fast_engine.hpp)
-  kReference,  // cycle by cycle (reference_engine.hpp), about a thousand times slower
+  kReference,  // cycle by cycle (reference_engine.hpp), some fifty times slower
 };
 
 struct SimulationOptions {
   std::optional<MatmulTile> tile;  // of a matmul; default_tile() when absent
   Engine engine = Engine::kFast;
-  Trace* trace = nullptr;  // spans are appended
+  Trace* trace = nullptr;                         // spans are appended
+  std::int64_t cycle_limit = kDefaultCycleLimit;  // of the reference engine, which throws beyond it
 };
 
 // One operator, run once from cold caches.

@@ -42,14 +42,16 @@ std::vector<TraceSpan> lane(const Trace& trace, Lane wanted) {
 //   first starts at 154 (one cycle to emit it, three through the reservation station). Its first
 //   data is on the bus 5 + 10 cycles later, at 169, and takes 16 * 4 beats, to 233; the pipeline
 //   takes 6 more. The next ones start 16 cycles apart, but the bus brings them 64 cycles apart.
-// Array: left is there at 303, seen at 306; the first weights are preloaded alone, to 322. From
-// then
-//   on 16 blocks of 16 cycles without a gap, to 578: each row of weights arrives in time (367, 431,
-//   495, when the computes before it begin at 370, 434, 498).
-// Results: the last row is written 3 + 2 * 16 cycles after, at 613.
-// Store: 616; a row of four blocks reaches the writer after 4 + 12 cycles, at 632, and takes it 3
-//   cycles to collect (the first row excepted) and 4 beats to send: 632 + 4 + 15 * 7 = 741.
-//   Acknowledged 30 cycles later, at 771; the fence ends at 801.
+// Array: left is there at 303, seen at 306; the first weights are preloaded alone, to 322. Until
+// 495
+//   rows of weights come in, one a cycle (four blocks in the four beats of a line), and take the
+//   port of the bank that the weights are read from; then 16 blocks of 16 cycles follow without a
+//   gap, to 751.
+// Results: the last row is written 3 + 2 * 16 cycles after, at 786.
+// Store: 789; a row of four blocks reaches the writer after 4 + 12 cycles, at 805, and takes it 3
+//   cycles to collect (the first row excepted) and 4 beats to send: 805 + 4 + 15 * 7 = 914. The
+//   queues hold 27 blocks: row 15 is read when row 9 is written, from 805 + 9 * 7 = 868 on, to 872.
+//   Acknowledged 30 cycles later, at 944; the fence ends at 974.
 TEST(FastEngine, OneTileByHand) {
   Trace trace;
   const EngineResult result = run(matmul(16, 64, 64), plain_hardware(), &trace);
@@ -62,19 +64,19 @@ TEST(FastEngine, OneTileByHand) {
   const std::vector<TraceSpan> computes = lane(trace, Lane::kExecute);
   ASSERT_EQ(computes.size(), 1U);
   EXPECT_EQ(computes[0].begin, 322);
-  EXPECT_EQ(computes[0].end, 578);
+  EXPECT_EQ(computes[0].end, 751);
   const std::vector<TraceSpan> stores = lane(trace, Lane::kStore);
   ASSERT_EQ(stores.size(), 1U);
-  EXPECT_EQ(stores[0].begin, 616);
-  EXPECT_EQ(stores[0].end, 714);  // read at most 20 cycles ahead of the writer, at 734
-  EXPECT_EQ(result.cycles, 801);
+  EXPECT_EQ(stores[0].begin, 789);
+  EXPECT_EQ(stores[0].end, 872);
+  EXPECT_EQ(result.cycles, 974);
 
   EXPECT_EQ(result.breakdown.host, 150 + 30);
-  EXPECT_EQ(result.breakdown.load, 306 - 150);
+  EXPECT_EQ(result.breakdown.load, 306 - 150 + 495 - 322);
   EXPECT_EQ(result.breakdown.pipeline, 16 + 35);
   EXPECT_EQ(result.breakdown.array, 256);
-  EXPECT_EQ(result.breakdown.writeback, 771 - 613);
-  EXPECT_EQ(result.breakdown.total(), 801);
+  EXPECT_EQ(result.breakdown.writeback, 944 - 786);
+  EXPECT_EQ(result.breakdown.total(), 974);
 
   // Five mvins write 16 x 64 bytes each; 16 blocks of left and of weights are read.
   EXPECT_EQ(result.accesses.scratchpad, 5 * 1024 + 2 * 16 * 256);
@@ -85,22 +87,22 @@ TEST(FastEngine, OneTileByHand) {
   EXPECT_EQ(result.accesses.dram_bytes, 5 * 1024 + 1024);
 }
 
-// 16x512 times 512x16, in one tile or two (32 blocks of 16 cycles). The second tile adds to the
-// sums of the first, and its loads overlap with the first one's computes.
+// 128x2048 times 2048x64 in eight tiles: each adds to the sums of the one before, and its loads
+// overlap with that one's computes.
 TEST(FastEngine, TheNextTileLoadsWhileThisOneComputes) {
-  const Operator op = matmul(128, 512, 64);
+  const Operator op = matmul(128, 2048, 64);
   Hardware hardware = plain_hardware();
   Trace trace;
   const EngineResult result =
       run_fast_engine(lower(op, hardware, MatmulTile{8, 16, 4}), hardware, &trace);
-  // All loads but those of the first rows of blocks are hidden: the array waits for less than a
-  // tenth of the time that the bus is busy (128 * 512 + 512 * 64 bytes of 16 a cycle).
-  EXPECT_EQ(result.breakdown.array, 8 * 32 * 4 * 16);
-  EXPECT_LT(result.breakdown.load, (128 * 512 + 512 * 64) / 16 / 10);
-  EXPECT_EQ(lane(trace, Lane::kStore).size(), 8U);  // of the second tile alone
-  // The second tile follows the first without a gap.
+  EXPECT_EQ(result.breakdown.array, 8 * 128 * 4 * 16);
+  // The array waits for the loads of the first tile alone: an eighth of the time that the bus needs
+  // for all operands, at 16 bytes a cycle.
+  EXPECT_LT(result.breakdown.load, (128 * 2048 + 2048 * 64) / 16 / 8);
+  EXPECT_EQ(lane(trace, Lane::kStore).size(), 8U);  // of the last tile alone
+  // The last tile computes without a gap.
   const TraceSpan last = lane(trace, Lane::kExecute).back();
-  EXPECT_GT(last.end - last.begin, 8 * 16 * 4 * 16);
+  EXPECT_EQ(last.end - last.begin, 8 * 16 * 4 * 16);
 }
 
 // Transposed keys pass the array once more, 16 cycles for each of 4 x 4 blocks of weights.
@@ -192,7 +194,9 @@ TEST(FastEngine, TheTraceChangesNothing) {
   EXPECT_EQ(traced.breakdown, silent.breakdown);
   std::int64_t computing = 0;
   for (const TraceSpan& span : lane(trace, Lane::kExecute)) computing += span.end - span.begin;
-  EXPECT_EQ(computing, silent.breakdown.array);
+  // While it computes, the array may wait for the port of the scratchpad.
+  EXPECT_GE(computing, silent.breakdown.array);
+  EXPECT_LE(computing, silent.breakdown.array + silent.breakdown.load);
 }
 
 }  // namespace

@@ -126,14 +126,15 @@ TEST(SimulatorProperty, SameAnswerTwice) {
   });
 }
 
-// Slack: 1 %, since which lines stay in a cache is drawn by chance, and the draw changes.
+// Slack: 3 %, since which lines stay in a cache is drawn by chance, and the draw changes; and since
+// rows that come in sooner may take the port of the scratchpad from the computes.
 TEST(SimulatorProperty, BetterMemoryIsNotSlower) {
   for_random_cases([](const Operator& op, const Hardware& hardware) {
     const auto expect_not_slower = [&](const char* what, auto change) {
       Hardware better = hardware;
       change(better);
       EXPECT_LE(static_cast<double>(cycles(op, better)),
-                1.01 * static_cast<double>(cycles(op, hardware)))
+                1.03 * static_cast<double>(cycles(op, hardware)))
           << what << ": " << describe(op);
     };
     expect_not_slower("bandwidth", [](Hardware& h) { h.dram_bytes_per_cycle *= 2; });

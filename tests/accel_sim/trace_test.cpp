@@ -90,7 +90,9 @@ TEST_F(TraceTest, RowsOfARealRunDoNotOverlapAndLieWithinIt) {
       if (row == "execute") array += event.end - event.begin;
     }
   }
-  EXPECT_EQ(array, report.breakdown.array);
+  // While it computes, the array may wait for the port of the scratchpad.
+  EXPECT_GE(array, report.breakdown.array);
+  EXPECT_LE(array, report.breakdown.array + report.breakdown.load);
   EXPECT_EQ(events["prologue"], 1);
   EXPECT_EQ(events["fence"], 1);
   EXPECT_GT(events["mvin"], 0);
