@@ -329,6 +329,7 @@ class FastEngine {
     return now + work;
   }
   void share_scratchpad(const Readers& readers) {
+    if (next_write_ == writes_.size()) return;
     const Time alone = fed_;
     fed_ = read_scratchpad(readers, started_, fed_ - started_, next_write_);
     port_conflicts_ += fed_ - alone;

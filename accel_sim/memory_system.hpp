@@ -41,9 +41,8 @@ class LineCache {
 
   void fill(std::int64_t line) {
     ++fills_;  // 32 bits of them are 256 GiB of traffic
-    std::uint64_t x = static_cast<std::uint64_t>(line) * 0x9E3779B97F4A7C15u + fills_;
-    x ^= x >> 29;
-    x *= 0xBF58476D1CE4E5B9u;
+    const std::uint64_t x =
+        (static_cast<std::uint64_t>(line) * 0x9E3779B97F4A7C15u + fills_) * 0xBF58476D1CE4E5B9u;
     evicted_after_[static_cast<std::size_t>(line)] = fills_ + lifetimes_[x >> (64 - kQuantileBits)];
   }
 

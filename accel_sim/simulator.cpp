@@ -73,6 +73,19 @@ SimulationReport normaliser_part(const Operator& scores, const SimulationReport&
   return part;
 }
 
+// The common run of scores and softmax, in its two parts.
+struct FusedScores {
+  SimulationReport scores, softmax;
+};
+FusedScores simulate_fused(const Operator& scores, const Hardware& hardware,
+                           const SimulationOptions& options) {
+  FusedScores parts{on_accelerator(scores, hardware, options), {}};
+  parts.softmax = normaliser_part(scores, parts.scores, hardware);
+  parts.scores.breakdown.normaliser -= parts.softmax.breakdown.normaliser;
+  parts.scores.accesses.accumulator -= parts.softmax.accesses.accumulator;
+  return parts;
+}
+
 SimulationReport simulate_parts(const Operator& op, const Hardware& hardware,
                                 const SimulationOptions& options) {
   if (runs_on_host(op, hardware)) return on_host(op, hardware, options.trace);
@@ -83,17 +96,20 @@ SimulationReport simulate_parts(const Operator& op, const Hardware& hardware,
   }
   if (op.kind == OperatorKind::kSoftmax && op.inner > 0 &&
       softmax_is_fused(scores_of(op), hardware)) {
-    const Operator scores = scores_of(op);
     SimulationOptions silent = options;
     silent.trace = nullptr;  // its spans are in the trace of the scores
-    return normaliser_part(scores, on_accelerator(scores, hardware, silent), hardware);
+    return simulate_fused(scores_of(op), hardware, silent).softmax;
   }
-  SimulationReport report = on_accelerator(op, hardware, options);
-  if (op.kind == OperatorKind::kMatmul && softmax_is_fused(op, hardware)) {
-    const SimulationReport part = normaliser_part(op, report, hardware);
-    report.breakdown.normaliser -= part.breakdown.normaliser;
-    report.accesses.accumulator -= part.accesses.accumulator;
-  }
+  if (op.kind == OperatorKind::kMatmul && softmax_is_fused(op, hardware))
+    return simulate_fused(op, hardware, options).scores;
+  return on_accelerator(op, hardware, options);
+}
+
+// Prices the accesses and cycles counted.
+SimulationReport priced(SimulationReport report, const Operator& op, const Hardware& hardware) {
+  const Cycles total(report.breakdown.total());
+  report.cost = {total, energy(report.accesses, total,
+                               runs_on_host(op, hardware) ? total : Cycles(), hardware)};
   return report;
 }
 
@@ -107,11 +123,7 @@ double SimulationReport::utilization(const Hardware& hardware) const {
 
 SimulationReport simulate(const Operator& op, const Hardware& hardware,
                           const SimulationOptions& options) {
-  SimulationReport report = simulate_parts(op, hardware, options);
-  const Cycles total(report.breakdown.total());
-  report.cost = {total, energy(report.accesses, total,
-                               runs_on_host(op, hardware) ? total : Cycles(), hardware)};
-  return report;
+  return priced(simulate_parts(op, hardware, options), op, hardware);
 }
 
 HardwareCost simulated_cost(const Operator& op, const Hardware& hardware) {
@@ -127,8 +139,15 @@ std::vector<OperatorReport> simulate(const Architecture& architecture, const Wor
   std::vector<OperatorReport> reports;
   for (const TransformerOperator& item : transformer_operators(architecture, workload)) {
     auto entry = known.find(item.op);
-    if (entry == known.end())
+    if (entry == known.end() && softmax_is_fused(item.op, hardware)) {
+      // One run for both.
+      const FusedScores parts = simulate_fused(item.op, hardware, each);
+      const Operator softmax = softmax_of(item.op);
+      known.emplace(softmax, priced(parts.softmax, softmax, hardware));
+      entry = known.emplace(item.op, priced(parts.scores, item.op, hardware)).first;
+    } else if (entry == known.end()) {
       entry = known.emplace(item.op, simulate(item.op, hardware, each)).first;
+    }
     reports.push_back({item, entry->second});
   }
   return reports;
