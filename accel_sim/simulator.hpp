@@ -23,7 +23,7 @@ inline constexpr const char* kSimulatorModel = "simulator/1";
 
 enum class Engine {
   kFast,       // recurrences over instructions (fast_engine.hpp)
-  kReference,  // cycle by cycle (reference_engine.hpp), some fifty times slower
+  kReference,  // cycle by cycle (reference_engine.hpp), some hundred times slower
 };
 
 struct SimulationOptions {

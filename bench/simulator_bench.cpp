@@ -11,9 +11,9 @@ namespace {
 using namespace paretoformer;
 
 void report_rate(benchmark::State& state, std::int64_t cycles) {
-  state.counters["simulated_cycles_per_second"] = benchmark::Counter(
-      static_cast<double>(cycles) * static_cast<double>(state.iterations()),
-      benchmark::Counter::kIsRate);
+  state.counters["simulated_cycles_per_second"] =
+      benchmark::Counter(static_cast<double>(cycles) * static_cast<double>(state.iterations()),
+                         benchmark::Counter::kIsRate);
 }
 
 // A BERT-Base encoder of so many layers at length 512, everything simulated anew.
@@ -44,16 +44,12 @@ void projection(benchmark::State& state, Run run) {
   for (auto _ : state) cycles = run(program, hardware).cycles;
   report_rate(state, cycles);
 }
-BENCHMARK_CAPTURE(projection, fast,
-                  [](const Program& program, const Hardware& hardware) {
-                    return run_fast_engine(program, hardware);
-                  })
-    ->Unit(benchmark::kMillisecond);
-BENCHMARK_CAPTURE(projection, reference,
-                  [](const Program& program, const Hardware& hardware) {
-                    return run_reference_engine(program, hardware);
-                  })
-    ->Unit(benchmark::kMillisecond);
+BENCHMARK_CAPTURE(projection, fast, [](const Program& program, const Hardware& hardware) {
+  return run_fast_engine(program, hardware);
+})->Unit(benchmark::kMillisecond);
+BENCHMARK_CAPTURE(projection, reference, [](const Program& program, const Hardware& hardware) {
+  return run_reference_engine(program, hardware);
+})->Unit(benchmark::kMillisecond);
 
 }  // namespace
 

