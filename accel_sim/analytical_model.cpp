@@ -1,11 +1,11 @@
 #include "accel_sim/analytical_model.hpp"
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 
 #include "accel_sim/program.hpp"
 #include "accel_sim/tiling.hpp"
+#include "accel_sim/timing.hpp"
 #include "support/error.hpp"
 
 namespace paretoformer {
@@ -18,13 +18,6 @@ constexpr int kBlocksPerStore = 4;
 // A store of n blocks through the normaliser occupies n + 3 cycles (ReservationStation.scala L378:
 // a store waits until the previous one is complete).
 constexpr int kStoreOverheadCycles = 3;
-constexpr int kPasses = 3;
-// Cycles at the end of each pass while the unit divides and takes roots (Normalizer.scala).
-constexpr std::array<int, kPasses> kLayerNormTails = {23, 60, 0};  // mean, inv_stddev, write
-constexpr std::array<int, kPasses> kSoftmaxTails = {4, 24, 0};     // max, inv_sum_exp, write
-
-std::int64_t ceil_divide(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
-
 Cycles whole_cycles(double cycles) {
   if (!(cycles < 0x1.0p63)) cost_arithmetic::overflow();
   return Cycles(static_cast<std::int64_t>(std::ceil(cycles)));
@@ -73,8 +66,7 @@ AnalyticalEstimate estimate_matmul(const Operator& op, const Hardware& hardware)
   result.latency.compute = Cycles((steps + (transposed ? flips : 0)) * size);
   result.latency.memory = dram_cycles(loaded + stored, hardware);
   result.latency.issue = Cycles(loops_down * loops_in * loops_across) * hardware.loop_issue_cycles;
-  // From a scratchpad row to its result: 3 cycles, the array's stages and skew, an output register.
-  result.latency.fixed = call_cycles(hardware) + Cycles(3 + size + (size - 1) + 1);
+  result.latency.fixed = call_cycles(hardware) + Cycles(array_latency(static_cast<int>(size)));
 
   const std::int64_t block = size * size;
   AccessCounts& accesses = result.accesses;
@@ -90,12 +82,13 @@ AnalyticalEstimate estimate_matmul(const Operator& op, const Hardware& hardware)
 // lasts until its stores are through, or one row's stores and the tail behind them.
 Cycles normaliser_cycles(const Operator& op, const Hardware& hardware) {
   const bool softmax = op.kind == OperatorKind::kSoftmax;
-  const std::array<int, kPasses>& tails = softmax ? kSoftmaxTails : kLayerNormTails;
   const std::int64_t row_blocks = ceil_divide(op.columns, hardware.array_size);
   const std::int64_t stores = ceil_divide(row_blocks, kBlocksPerStore);
   const std::int64_t row = 1 + row_blocks + kStoreOverheadCycles * stores;
   std::int64_t pair = softmax ? 2 * row_blocks : 0;  // the maximum takes two cycles a block
-  for (int tail : tails) pair += std::max(2 * row, row + tail);
+  for (const PassTiming& pass :
+       pass_timings(softmax ? Normalisation::kSoftmax : Normalisation::kLayerNorm))
+    pair += std::max(2 * row, row + pass.tail);
   return Cycles(ceil_divide(op.rows, 2)) * pair;
 }
 
@@ -104,9 +97,10 @@ Cycles normaliser_cycles(const Operator& op, const Hardware& hardware) {
 AnalyticalEstimate estimate_tiled_norm(const Operator& op, int input_bytes,
                                        const Hardware& hardware) {
   const std::int64_t row_blocks = ceil_divide(op.columns, hardware.array_size);
-  const std::int64_t commands = op.rows * kPasses * (1 + ceil_divide(row_blocks, kBlocksPerStore));
+  const std::int64_t commands =
+      op.rows * kNormaliserPasses * (1 + ceil_divide(row_blocks, kBlocksPerStore));
   AnalyticalEstimate result;
-  result.accesses.accumulator = (1 + kPasses) * padded_elements(op, hardware);
+  result.accesses.accumulator = (1 + kNormaliserPasses) * padded_elements(op, hardware);
   result.accesses.dram_bytes = elements(op) * (input_bytes + 1);
   result.latency.compute = normaliser_cycles(op, hardware);
   result.latency.memory = dram_cycles(result.accesses.dram_bytes, hardware);
@@ -122,7 +116,7 @@ AnalyticalEstimate estimate_softmax(const Operator& op, const Hardware& hardware
   AnalyticalEstimate result;
   result.latency.compute = normaliser_cycles(op, hardware);
   // The last pass is the matmul's own way out of the accumulator.
-  result.accesses.accumulator = (kPasses - 1) * padded_elements(op, hardware);
+  result.accesses.accumulator = (kNormaliserPasses - 1) * padded_elements(op, hardware);
   return result;
 }
 

@@ -8,8 +8,6 @@ namespace {
 constexpr int kBytesPerDmaRow = 64;
 constexpr int kStatisticSets = 2;  // NORM_STAT_IDS
 
-int ceil_divide(int a, int b) { return (a + b - 1) / b; }
-
 bool is_matmul(const Tile& tile) {
   return tile.kind == TileKind::kMatmul || tile.kind == TileKind::kHostMatmul;
 }

@@ -1,29 +1,14 @@
 #include "accel_sim/dma.hpp"
 
 #include <algorithm>
-#include <bit>
+
+#include "accel_sim/timing.hpp"
 
 namespace paretoformer {
 namespace {
 
-// From the last beat to the completion of an mvin: merger, scaler, write (Scratchpad.scala; an
-// estimate).
-constexpr int kLoadPipeline = 6;
 // Beats of the last request of an mvin, about.
 constexpr int kLastBeats = 3;
-// From reading a row of the accumulator to the writer: normaliser, scaler and their queues, which
-// hold that many rows of blocks: dispatch 2, norm 6, scale 6, the scaler's 8 stages, issue 5
-// (Scratchpad.scala L262-282).
-constexpr int kStorePipeline = 12;
-constexpr int kStoreQueues = 2 + 6 + 6 + 8 + 5;
-// Cycles at the end of each pass while the unit divides and takes roots (Normalizer.scala); the
-// maximum takes two cycles a block.
-struct PassTiming {
-  int cycles_per_block;
-  int tail;
-};
-constexpr std::array<PassTiming, 3> kLayerNormPasses = {{{1, 23}, {1, 60}, {1, 0}}};
-constexpr std::array<PassTiming, 3> kSoftmaxPasses = {{{2, 4}, {1, 24}, {1, 0}}};
 
 }  // namespace
 
@@ -97,7 +82,7 @@ LoadUnit::Span LoadUnit::mvin(const Mvin& mvin, std::int64_t time) {
   const std::int64_t last = read.data + kLastBeats;
   bus_free_ = std::max(bus_free_, last);
   std::int64_t end = std::max({bus_free_, window, begin + requests + hit_cycles_, last});
-  end += kLoadPipeline;
+  end += kLoadPipelineCycles;
   beats_received_ += beats;
   commands_.push(end);
   return {begin, end, local_rows};
@@ -107,7 +92,7 @@ StoreUnit::StoreUnit(const Hardware& hardware, MemorySystem& memory)
     : memory_(&memory),
       beats_(hardware),
       in_flight_(hardware.requests_in_flight),
-      rows_ahead_(kStoreQueues),
+      rows_ahead_(kStoreQueueBlocks),
       bus_latency_(hardware.bus_latency_cycles),
       write_latency_(hardware.write_latency_cycles) {}
 
@@ -116,10 +101,10 @@ LoadUnit::Span StoreUnit::mvout(const Mvout& mvout, std::int64_t time) {
   if (mvout.pass == NormPass::kNone) {
     reader_free_ = begin;
     std::int64_t address = mvout.address;
-    const int ahead = std::max(kStoreQueues / mvout.blocks, 1);
+    const int ahead = std::max(kStoreQueueBlocks / mvout.blocks, 1);
     for (int row = 0; row < mvout.rows; ++row, address += mvout.stride) {
       reader_free_ = std::max(reader_free_, rows_ahead_.back(ahead)) + mvout.blocks;
-      writer_free_ = std::max(writer_free_ + mvout.blocks - 1, reader_free_ + kStorePipeline);
+      writer_free_ = std::max(writer_free_ + mvout.blocks - 1, reader_free_ + kStorePipelineCycles);
       rows_ahead_.push(writer_free_);
       write_row(address, mvout.row_bytes);
     }
@@ -130,15 +115,14 @@ LoadUnit::Span StoreUnit::mvout(const Mvout& mvout, std::int64_t time) {
 }
 
 std::int64_t StoreUnit::normalise(const Mvout& mvout, std::int64_t begin) {
-  const auto& passes =
-      mvout.normalisation == Normalisation::kSoftmax ? kSoftmaxPasses : kLayerNormPasses;
-  const PassTiming timing = passes[static_cast<std::size_t>(mvout.pass) - 1];
+  const PassTiming timing =
+      pass_timings(mvout.normalisation)[static_cast<std::size_t>(mvout.pass) - 1];
   std::int64_t& set_free = statistics_free_[static_cast<std::size_t>(mvout.statistics)];
   if (mvout.first_of_pass) begin = std::max(begin + 1, set_free);
   const std::int64_t end = begin + mvout.blocks * timing.cycles_per_block;
   if (mvout.last_of_pass) set_free = end + timing.tail;
   if (mvout.pass == NormPass::kWrite) {
-    writer_free_ = std::max(writer_free_ + mvout.blocks - 1, end + kStorePipeline);
+    writer_free_ = std::max(writer_free_ + mvout.blocks - 1, end + kStorePipelineCycles);
     write_row(mvout.address, mvout.row_bytes);
   }
   return end;

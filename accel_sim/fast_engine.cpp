@@ -9,6 +9,7 @@
 #include "accel_sim/commands.hpp"
 #include "accel_sim/dma.hpp"
 #include "accel_sim/memory_system.hpp"
+#include "accel_sim/timing.hpp"
 
 namespace paretoformer {
 namespace {
@@ -19,12 +20,8 @@ using Time = std::int64_t;
 // issue, controller queue; and as long from the completion that it waits for
 // (ReservationStation.scala).
 constexpr int kIssueCycles = 3;
-// The fence at the end of a call, which its overhead contains.
-constexpr int kFenceCycles = 30;
 // Of the scratchpad (Hardware::scratchpad_banks).
 constexpr int kMostBanks = 16;
-// A garbage preload by itself (ExecuteController.scala L285-302).
-constexpr int kGarbagePreloadCycles = 4;
 
 class FastEngine {
  public:
@@ -33,9 +30,7 @@ class FastEngine {
         hardware_(hardware),
         trace_(trace),
         size_(hardware.array_size),
-        // From the last row fed to the last row of results written: 3 cycles, the array's stages
-        // and skew, an output register (35 for a 16x16 array, ExecuteController.scala).
-        latency_(3 + 2 * hardware.array_size),
+        latency_(array_latency(hardware.array_size)),
         bank_blocks_(hardware.scratchpad_blocks() / hardware.scratchpad_banks),
         memory_(hardware, program.bytes),
         load_(hardware, memory_),
@@ -282,7 +277,7 @@ class FastEngine {
         // The command was not in the queue when the compute before it began: that one ran alone,
         // and so does this preload (ExecuteController.scala L531-632).
         wait_for_operands(tile, ready);
-        const int preload = i == 0 ? size_ : kGarbagePreloadCycles;
+        const int preload = i == 0 ? size_ : kLeastStepCycles;
         stall(&CycleBreakdown::pipeline, fed_ + preload);
       }
       feed(size_ + (i == 0 ? extra : 0));

@@ -12,8 +12,6 @@ constexpr std::int64_t kAlignment = 64;
 // One bookkeeping word per 64-byte line keeps the simulator's memory within bounds.
 constexpr std::int64_t kLargestSpan = std::int64_t{1} << 31;
 
-int ceil_divide(int a, int b) { return (a + b - 1) / b; }
-
 bool on_chip(const Hardware& hardware) {
   return hardware.nonlinear_units == NonlinearUnits::kOnChip;
 }

@@ -9,6 +9,7 @@
 #include "accel_sim/commands.hpp"
 #include "accel_sim/memory_system.hpp"
 #include "accel_sim/reference_units.hpp"
+#include "accel_sim/timing.hpp"
 #include "support/error.hpp"
 
 namespace paretoformer {
@@ -17,10 +18,7 @@ namespace {
 
 using Kind = Instruction::Kind;
 
-constexpr int kResidentLoops = 2;  // LoopMatmul.scala L912
-// The fence at the end of a call, which its overhead contains.
-constexpr int kFenceCycles = 30;
-
+constexpr int kResidentLoops = 2;
 bool is_matmul(const Tile& tile) {
   return tile.kind == TileKind::kMatmul || tile.kind == TileKind::kHostMatmul;
 }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "accel_sim/timing.hpp"
 #include "support/error.hpp"
 
 namespace paretoformer::reference {
@@ -12,29 +13,9 @@ constexpr int kLine = MemorySystem::kLineBytes;
 constexpr std::array<std::size_t, kUnits> kQueueDepths = {8, 8, 2};
 // From issue to the start in an idle controller: into its queue, and out of it.
 constexpr int kQueueCycles = 2;
-// From the last beat to the completion of an mvin: merger, scaler, write (Scratchpad.scala; an
-// estimate).
-constexpr int kLoadPipeline = 6;
-// From reading a row of the accumulator to the writer: normaliser, scaler and their queues, which
-// hold that many rows of blocks: dispatch 2, norm 6, scale 6, the scaler's 8 stages, issue 5
-// (Scratchpad.scala L262-282).
-constexpr int kStorePipeline = 12;
-constexpr std::size_t kStoreQueues = 2 + 6 + 6 + 8 + 5;
-// A garbage preload, and the least for any step (ExecuteController.scala L285-302).
-constexpr int kLeastStepCycles = 4;
-
-// Cycles of the normaliser: per block of a pass, and after each pass, while it divides and takes
-// roots for one set of statistics (Normalizer.scala).
-struct PassTiming {
-  int cycles_per_block;
-  int tail;
-};
 PassTiming timing_of(const Mvout& mvout) {
-  constexpr std::array<PassTiming, 3> kLayerNorm = {{{1, 23}, {1, 60}, {1, 0}}};
-  constexpr std::array<PassTiming, 3> kSoftmax = {{{2, 4}, {1, 24}, {1, 0}}};
-  if (mvout.pass == NormPass::kNone) return {1, 0};
-  const auto& passes = mvout.normalisation == Normalisation::kSoftmax ? kSoftmax : kLayerNorm;
-  return passes[static_cast<std::size_t>(mvout.pass) - 1];
+  if (mvout.pass == NormPass::kNone) return {};
+  return pass_timings(mvout.normalisation)[static_cast<std::size_t>(mvout.pass) - 1];
 }
 
 // Blocks of a local memory that a command touches.
@@ -269,7 +250,7 @@ void LoadController::receive(Cycle cycle) {
   --in_flight_;
   beats_ += receiving_->beats;
   mvin.bytes_left -= receiving_->useful;
-  if (mvin.bytes_left == 0) mvin.done = cycle + 1 + kLoadPipeline;
+  if (mvin.bytes_left == 0) mvin.done = cycle + 1 + kLoadPipelineCycles;
   receiving_.reset();
 }
 
@@ -334,9 +315,7 @@ ExecuteController::ExecuteController(const Hardware& hardware, Trace* trace)
     : hardware_(&hardware),
       trace_(trace),
       size_(hardware.array_size),
-      // From the read of a row to the write of its result: 3 cycles, the array's stages and skew,
-      // an output register (MeshWithDelays.scala; 35 for a 16x16 array).
-      latency_(3 + 2 * hardware.array_size) {}
+      latency_(array_latency(hardware.array_size)) {}
 
 int ExecuteController::scratchpad_bank(int block) const {
   return block / std::max(hardware_->scratchpad_blocks() / hardware_->scratchpad_banks, 1);
@@ -478,7 +457,7 @@ void StoreController::step(Cycle cycle, const ExecuteController& execute, int ba
 
 bool StoreController::can_read(Cycle cycle, const ExecuteController& execute,
                                int bank_written) const {
-  if (pipe_.size() >= kStoreQueues) return false;
+  if (pipe_.size() >= kStoreQueueBlocks) return false;
   const LocalBlock& source = current_->mvout.source;
   const bool scratchpad = source.memory == Memory::kScratchpad;
   const int blocks = scratchpad ? hardware_->scratchpad_blocks() : hardware_->accumulator_blocks();
@@ -509,8 +488,8 @@ void StoreController::read(Cycle cycle, const ExecuteController& execute, int ba
   cycles_left_ = timing_of(mvout).cycles_per_block;
   const bool last = block_ + 1 == mvout.blocks;
   if (mvout.pass == NormPass::kNone || mvout.pass == NormPass::kWrite)
-    pipe_.push_back(
-        {cycle + 1 + kStorePipeline, last, mvout.address + row_ * mvout.stride, mvout.row_bytes});
+    pipe_.push_back({cycle + 1 + kStorePipelineCycles, last, mvout.address + row_ * mvout.stride,
+                     mvout.row_bytes});
   if (++block_ == mvout.blocks) end_row(cycle + 1, station);
 }
 

@@ -5,8 +5,6 @@
 namespace paretoformer {
 namespace {
 
-int ceil_divide(int a, int b) { return (a + b - 1) / b; }
-
 // floor(sqrt(n)), without floating point.
 int integer_root(int n) {
   int root = 1;

@@ -1,12 +1,18 @@
 // How Gemmini's C library cuts a matmul into tiles that fit the double-buffered memories.
 #pragma once
 
+#include <cstdint>
 #include <optional>
 
 #include "accel_sim/hardware.hpp"
 #include "accel_sim/operators.hpp"
 
 namespace paretoformer {
+
+template <typename A, typename B>
+constexpr auto ceil_divide(A a, B b) {
+  return (a + b - 1) / b;
+}
 
 // Extents in blocks of array_size: results of rows x columns blocks, summed over inner blocks.
 struct MatmulTile {

@@ -2,10 +2,13 @@
 // `json`, as one JSON document; logs and progress go to standard error.
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <optional>
 #include <string>
 #include <vector>
+
+#include "accel_sim/reference_engine.hpp"
 
 namespace paretoformer {
 
@@ -43,7 +46,8 @@ struct SimulateOptions {
   int length = 512;
   std::string mode = "prefill";
   std::string engine = "fast";
-  std::optional<std::string> trace;  // a file to write
+  std::int64_t cycle_limit = kDefaultCycleLimit;  // of the reference engine, per operator
+  std::optional<std::string> trace;               // a file to write
 };
 
 // What one architecture, or one matmul, does on an accelerator, and where its cycles and energy go.

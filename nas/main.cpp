@@ -85,6 +85,9 @@ CLI::App* add_simulate_verb(CLI::App& app, SimulateOptions& options, CommonOptio
       ->excludes(gemm);
   verb->add_option("--engine", options.engine, "fast, or reference (cycle by cycle, slow)")
       ->check(CLI::IsMember({"fast", "reference"}));
+  verb->add_option("--cycle-limit", options.cycle_limit,
+                   "Cycles per operator after which the reference engine gives up")
+      ->check(CLI::PositiveNumber);
   verb->add_option("--trace", options.trace, "Write a Chrome trace (ui.perfetto.dev) to this file");
   gemm->excludes(network);
   add_common(verb, common);

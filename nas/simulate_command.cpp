@@ -90,6 +90,7 @@ void simulate_command(const SimulateOptions& options, const CommonOptions& commo
   const Hardware hardware = find_hardware(options.hardware);
   SimulationOptions how;
   how.engine = options.engine == "reference" ? Engine::kReference : Engine::kFast;
+  how.cycle_limit = options.cycle_limit;
 
   Json about;
   std::string title;

@@ -241,6 +241,20 @@ TEST_F(Simulate, TraceIsWrittenAndChangesNothing) {
   EXPECT_EQ(box_.files(), (Words{"network.json", "trace.json"}));
 }
 
+TEST_F(Simulate, TheReferenceEngineAgreesAndGivesUpAtItsLimit) {
+  const Words matmul = {"--gemm", "100,200,150"};
+  Words by_cycle = matmul;
+  by_cycle.insert(by_cycle.end(), {"--engine", "reference"});
+  const Json fast = simulate(matmul), reference = simulate(by_cycle);
+  EXPECT_EQ(fast["engine"], "fast");
+  EXPECT_EQ(reference["engine"], "reference");
+  EXPECT_NEAR(fast["cycles"].get<double>() / reference["cycles"].get<double>(), 1, 0.08);
+  EXPECT_EQ(fast["accesses"]["scratchpad"], reference["accesses"]["scratchpad"]);
+  by_cycle.insert(by_cycle.end(), {"--cycle-limit", "1000"});
+  expect_refused(by_cycle, "1000 cycles", 1);
+  expect_refused({"--gemm", "16,16,16", "--cycle-limit", "0"}, "--cycle-limit");
+}
+
 TEST_F(Simulate, ShapesAndTiles) {
   for (const char* shape : {"0,16,16", "16,-1,16", "-1,16,16", "16,16", "16,16,16,16", "16,16,x",
                             "16,16,16 ", "", "16;16;16", "1048577,1,1", "99999999999,1,1"}) {
