@@ -1,7 +1,6 @@
 #include "accel_sim/fast_engine.hpp"
 
 #include <algorithm>
-#include <array>
 #include <limits>
 #include <optional>
 #include <vector>
@@ -9,6 +8,7 @@
 #include "accel_sim/commands.hpp"
 #include "accel_sim/dma.hpp"
 #include "accel_sim/memory_system.hpp"
+#include "accel_sim/scratchpad_ports.hpp"
 #include "accel_sim/timing.hpp"
 
 namespace paretoformer {
@@ -20,8 +20,6 @@ using Time = std::int64_t;
 // issue, controller queue; and as long from the completion that it waits for
 // (ReservationStation.scala).
 constexpr int kIssueCycles = 3;
-// Of the scratchpad (Hardware::scratchpad_banks).
-constexpr int kMostBanks = 16;
 
 class FastEngine {
  public:
@@ -31,9 +29,9 @@ class FastEngine {
         trace_(trace),
         size_(hardware.array_size),
         latency_(array_latency(hardware.array_size)),
-        bank_blocks_(hardware.scratchpad_blocks() / hardware.scratchpad_banks),
         memory_(hardware, program.bytes),
         load_(hardware, memory_),
+        ports_(hardware),
         store_(hardware, memory_),
         load_entries_(hardware.load_entries),
         // A preload and a compute each.
@@ -70,17 +68,6 @@ class FastEngine {
     Time read = 0;
   };
 
-  // Which banks are read, and in which part of the cycles (of kShare): rows of `left`, and a block
-  // of weights.
-  static constexpr int kShareBits = 16;
-  struct Readers {
-    std::array<Time, kMostBanks> left_shares{};  // by bank
-    int right_bank = -1;
-    Time right_share = 0;
-    int left_bank = 0;  // of the last rows of `left`, which are fed ...
-    int last_rows = 0;  // ... while the next weights are read
-  };
-
   // --- the host
   // -----------------------------------------------------------------------------------
 
@@ -111,10 +98,10 @@ class FastEngine {
     Time emitted = load_unroller_;
     if (is_matmul) {
       finish_stores();
-      wait_for_the_port();
-      begin_reading(layout);
+      stall(&CycleBreakdown::load, fed_ + ports_.take_collisions());
+      ports_.begin_computes(layout, fed_, worked());
       compute_tile(tile, layout);
-      end_reading();
+      ports_.end_computes(fed_, worked());
       emitted = std::max(emitted, executes_emitted(configured));
     } else if (stores_ && stores_->tile != &tile) {
       finish_stores();
@@ -126,7 +113,7 @@ class FastEngine {
   void load_tile(const Tile& tile, const TileLayout& layout, Time configured, bool is_matmul) {
     LoadSequence sequence(tile, hardware_);
     load_unroller_ = std::max(load_unroller_, configured);
-    clear_writes();
+    ports_.begin_tile();
     while (const auto step = sequence.next()) {
       load_unroller_ = std::max(load_unroller_ + 1, load_entries_.oldest());
       const Mvin command = sequence.mvin(*step);
@@ -175,8 +162,8 @@ class FastEngine {
     // L379-385) unless the array often waits or its blocks have few rows; those to be normalised
     // wait for the whole tile (LoopMatmul.scala L627).
     const bool adds = tile.accumulate || tile.inner > size_;
-    const Reading& last = readings_[1];
-    const Time accumulating = last.cycles * tile.rows / (stores_->layout.rows * size_);
+    const ScratchpadPorts::Computes& last = ports_.last_computes();
+    const Time accumulating = last.worked * tile.rows / (stores_->layout.rows * size_);
     const bool port_is_taken = adds && accumulating * 2 > last.end - last.begin;
     if (port_is_taken || tile.normalisation != Normalisation::kNone) stores_->computed = computed_;
   }
@@ -220,17 +207,16 @@ class FastEngine {
   // A loop over inner, columns, rows of blocks, rows innermost: one block of weights per strip.
   void compute_tile(const Tile& tile, const TileLayout& layout) {
     const int last_rows = tile.rows - (layout.rows - 1) * size_;
-    Readers readers = readers_of(tile, layout, last_rows);
+    ScratchpadPorts::Readers readers = ports_.readers(tile, layout);
     for (int k = 0; k < layout.inner; ++k) {
       Time left_ready = 0;
       for (int i = 0; i < layout.rows; ++i)
         left_ready = std::max(left_ready, scratchpad_at(layout.left_block(i, k)).ready);
-      readers.left_bank = bank(layout.left_block(layout.rows - 1, k));
       const bool adds = tile.accumulate || k > 0;
       const bool last = k == layout.inner - 1;
       for (int j = 0; j < layout.columns; ++j) {
         if (!adds) wait_for_accumulator(tile, layout, j);
-        compute_strip(tile, layout, k, j, left_ready, readers);
+        compute_strip(tile, layout, k, j, left_ready, readers, last_rows);
         scratchpad_at(layout.right_block(k, j)).read = fed_ + latency_;
         if (last)
           for (int i = 0; i < layout.rows; ++i)
@@ -256,15 +242,16 @@ class FastEngine {
   // The computes of one block of weights. While everything is there, a block of `left` is fed in
   // `size` cycles, the next weights being loaded meanwhile.
   void compute_strip(const Tile& tile, const TileLayout& layout, int k, int j, Time left_ready,
-                     Readers& readers) {
+                     ScratchpadPorts::Readers& readers, int last_rows) {
     const int right_block = layout.right_block(k, j);
     const Time right_ready = scratchpad_at(right_block).ready;
     // Transposed weights take a pass through the array of their own
     // (TransposePreloadUnroller.scala); weights in the bank of `left` take turns with it
     // (ExecuteController.scala L341-357).
-    readers.right_bank = bank(right_block);
-    const int extra = (layout.transposed ? size_ : 0) +
-                      (readers.right_bank == readers.left_bank ? readers.last_rows : 0);
+    readers.right_bank = ports_.bank(right_block);
+    const int extra =
+        (layout.transposed ? size_ : 0) +
+        (readers.right_bank == ports_.bank(layout.left_block(layout.rows - 1, k)) ? last_rows : 0);
     if (std::max(left_ready, right_ready) + kIssueCycles <= started_) {
       feed(layout.rows * size_ + extra);
       share_scratchpad(readers);
@@ -285,107 +272,14 @@ class FastEngine {
     }
   }
 
-  Readers readers_of(const Tile& tile, const TileLayout& layout, int last_rows) const {
-    Readers readers;
-    const int blocks = layout.rows * layout.inner;
-    const Time fed = (Time{tile.rows} << kShareBits) / (layout.rows * size_);
-    for (int block = layout.left; block < layout.left + blocks; ++block)
-      readers.left_shares[static_cast<std::size_t>(bank(block))] += fed;
-    for (Time& share : readers.left_shares) share /= blocks;
-    readers.right_share = (Time{1} << kShareBits) / layout.rows;
-    readers.last_rows = last_rows;
-    return readers;
-  }
-
-  // The scratchpad has one port: rows of the same tile that come in take it from those that are
-  // read (Scratchpad.scala L119, L176); those of the next tile go to other banks. When `work`
-  // cycles of reading that begin at `now` are done; `cursor` is in the writes, which the readers
-  // pass in order.
-  Time read_scratchpad(const Readers& readers, Time now, Time work, std::size_t& cursor) const {
-    constexpr Time kAll = Time{1} << kShareBits;
-    for (; cursor < writes_.size(); ++cursor) {
-      const Write& write = writes_[cursor];
-      if (write.end <= now) continue;
-      if (write.begin >= now + work) break;
-      const Time reads = std::min(readers.left_shares[static_cast<std::size_t>(write.bank)] +
-                                      (write.bank == readers.right_bank ? readers.right_share : 0),
-                                  kAll);
-      if (reads == 0) {
-        if (write.end >= now + work) break;
-        continue;
-      }
-      const Time idle = std::max<Time>(write.begin - now, 0);
-      const Time free = std::max<Time>(kAll - (write.share * reads >> kShareBits), 0);
-      const Time possible = idle + ((write.end - now - idle) * free >> kShareBits);
-      if (possible >= work && free > 0) return now + idle + (((work - idle) << kShareBits) / free);
-      work -= possible;
-      now = write.end;
-    }
-    return now + work;
-  }
-  void share_scratchpad(const Readers& readers) {
-    if (next_write_ == writes_.size()) return;
+  // Rows of the same tile that come in take the scratchpad's port from the strip just fed.
+  void share_scratchpad(const ScratchpadPorts::Readers& readers) {
     const Time alone = fed_;
-    fed_ = read_scratchpad(readers, started_, fed_ - started_, next_write_);
+    fed_ = ports_.read(readers, started_, fed_ - started_);
     port_conflicts_ += fed_ - alone;
   }
-
-  // The computes of a tile: when they began and ended, how many cycles the array worked, and in how
-  // many of them it read each bank.
-  struct Reading {
-    Time begin = 0, end = 0, cycles = 0;
-    std::array<Time, kMostBanks> of_bank{};
-  };
-
-  // Rows of the next tiles may come into a bank that the computes of a tile read: those of the next
-  // but one since its loads begin when the last computes have been emitted, those of the next where
-  // an operand stays in its half. They are timed after those computes, so that what these lose
-  // comes later, as far as they did not wait for something else meanwhile.
-  void begin_reading(const TileLayout& layout) {
-    readings_[0] = readings_[1];
-    Reading& reading = readings_[1];
-    reading = {};
-    const auto add = [&](int first, int blocks, Time cycles_each) {
-      for (int block = first; block < first + blocks; ++block)
-        reading.of_bank[static_cast<std::size_t>(bank(block))] += cycles_each;
-    };
-    add(layout.left, layout.rows * layout.inner, Time{layout.columns} * size_);
-    add(layout.right, layout.inner * layout.columns, size_);
-    reading.begin = fed_;
-    reading.cycles = -worked();
-  }
-  void end_reading() {
-    readings_[1].end = fed_;
-    readings_[1].cycles += worked();
-  }
+  // Cycles that the array has worked.
   Time worked() const { return array_cycles_ + fed_ - accounted_; }
-
-  void collide(const LoadUnit::Span& span, int into_bank) {
-    for (const Reading& reading : readings_) {
-      const Time overlap = std::min(span.end, reading.end) - std::max(span.begin, reading.begin);
-      const Time reads = reading.of_bank[static_cast<std::size_t>(into_bank)];
-      if (overlap <= 0 || reads == 0) continue;
-      const Time rows = span.local_rows * overlap / (span.end - span.begin);
-      collisions_ += rows * std::min(reads, reading.cycles) / reading.cycles;
-    }
-  }
-  void wait_for_the_port() {
-    const Reading& last = readings_[1];
-    const Time idle = last.end - last.begin - last.cycles;
-    if (collisions_ > idle) stall(&CycleBreakdown::load, fed_ + collisions_ - idle);
-    collisions_ = 0;
-  }
-
-  void clear_writes() {
-    writes_.clear();
-    next_write_ = next_write_of_stores_ = 0;
-  }
-  void record_write(const Mvin& mvin, Time issued, const LoadUnit::Span& span) {
-    const Time begin = writes_.empty() ? issued : std::max(issued, writes_.back().end);
-    const Time length = std::max(span.end - begin, span.local_rows);
-    writes_.push_back({span.end - length, span.end, (span.local_rows << kShareBits) / length,
-                       bank(mvin.target.index)});
-  }
 
   // sp_tiled_matmul_os (gemmini.h L380-505): everything in program order, sums stay in the array
   // while `inner` goes by, and `left` passes the transposer, so that every step takes `size`
@@ -394,7 +288,7 @@ class FastEngine {
     const TileLayout layout(tile, hardware_);
     const int issue = hardware_.command_issue_cycles;
     LoadSequence loads(tile, hardware_);
-    clear_writes();
+    ports_.begin_tile();
     while (const auto step = loads.next()) {
       const Time issued = issue_command(issue, load_entries_);
       mvin(loads.mvin(*step), issued);
@@ -426,13 +320,12 @@ class FastEngine {
       stall(&CycleBreakdown::host, issued);
       stall(&CycleBreakdown::pipeline, fed_ + size_);
     }
-    const int left_bank = bank(layout.left_block(i, k));
-    const int right_bank = bank(layout.right_block(k, j));
+    const int left_bank = ports_.bank(layout.left_block(i, k));
+    const int right_bank = ports_.bank(layout.right_block(k, j));
     feed(size_ + (left_bank == right_bank ? size_ : 0));
-    Readers readers;
-    readers.left_shares[static_cast<std::size_t>(left_bank)] = Time{1} << kShareBits;
+    ScratchpadPorts::Readers readers = ports_.reader_of(layout.left_block(i, k));
     readers.right_bank = right_bank;
-    readers.right_share = Time{1} << kShareBits;
+    readers.right_share = ScratchpadPorts::kAlways;
     share_scratchpad(readers);
     execute_entries_.push(fed_);
     left.read = right.read = fed_;
@@ -476,10 +369,7 @@ class FastEngine {
       time = std::max(time, target[b].read + (target[b].read > 0 ? kIssueCycles : 0));
     const LoadUnit::Span span = load_.mvin(mvin, time);
     for (int b = 0; b < mvin.blocks; ++b) target[b].ready = span.end;
-    if (mvin.target.memory == Memory::kScratchpad) {
-      record_write(mvin, span.begin, span);
-      collide(span, bank(mvin.target.index));
-    }
+    if (mvin.target.memory == Memory::kScratchpad) ports_.write(mvin, span);
     load_entries_.push(span.end);
     (mvin.target.memory == Memory::kScratchpad ? accesses_.scratchpad : accesses_.accumulator) +=
         std::int64_t{mvin.blocks} * mvin.rows * size_ * (mvin.accumulate ? 2 : 1);
@@ -506,10 +396,8 @@ class FastEngine {
     Time start = store_start(mvout, issued);
     if (mvout.source.memory == Memory::kScratchpad) {
       const int work = mvout.blocks * mvout.rows;
-      Readers reader;
-      reader.left_shares[static_cast<std::size_t>(bank(mvout.source.index))] = Time{1}
-                                                                               << kShareBits;
-      start = read_scratchpad(reader, start, work, next_write_of_stores_) - work;
+      const ScratchpadPorts::Readers reader = ports_.reader_of(mvout.source.index);
+      start = ports_.read_for_store(reader, start, work) - work;
     }
     const LoadUnit::Span span = store_.mvout(mvout, start);
     for (int b = 0; b < mvout.blocks; ++b) source[b].read = span.end;
@@ -601,7 +489,6 @@ class FastEngine {
     if (trace_ != nullptr && end > begin) trace_->push_back({lane, name, begin, end});
   }
 
-  int bank(int scratchpad_block) const { return scratchpad_block / bank_blocks_; }
   Block& scratchpad_at(int block) { return scratchpad_[static_cast<std::size_t>(block)]; }
   Block& accumulator_at(int block) { return accumulator_[static_cast<std::size_t>(block)]; }
 
@@ -610,9 +497,9 @@ class FastEngine {
   Trace* trace_;
   const int size_;
   const int latency_;
-  const int bank_blocks_;  // of a bank of the scratchpad
   MemorySystem memory_;
   LoadUnit load_;
+  ScratchpadPorts ports_;
   StoreUnit store_;
 
   Time host_time_ = 0;              // when the host can issue its next command
@@ -623,15 +510,6 @@ class FastEngine {
   Time load_unroller_ = 0, store_unroller_ = 0;
   TimeRing load_entries_, execute_entries_, store_entries_;  // of the reservation station
   Time retired_ = 0;  // when the loop before the last one left the unroller
-  // Rows of the current tile that come into a bank of the scratchpad, in order.
-  struct Write {
-    Time begin, end, share;  // of the cycles, as for Readers
-    int bank;
-  };
-  std::vector<Write> writes_;
-  std::array<Reading, 2> readings_;  // of the last two tiles
-  Time collisions_ = 0;              // cycles that rows of this tile took from them
-  std::size_t next_write_ = 0, next_write_of_stores_ = 0;
 
   std::vector<Block> scratchpad_, accumulator_;
 
