@@ -32,50 +32,61 @@ LoadUnit::LoadUnit(const Hardware& hardware, MemorySystem& memory)
       bus_latency_(hardware.bus_latency_cycles),
       hit_cycles_(hardware.bus_latency_cycles + hardware.l2_hit_cycles),
       miss_cycles_(hardware.bus_latency_cycles + hardware.dram_latency_cycles),
+      in_flight_(hardware.requests_in_flight),
       window_share_((1 << kWindowBits) / hardware.requests_in_flight),
       size_(hardware.array_size),
       scale_rate_(hardware.mvin_scale_elements_per_cycle) {}
 
-int LoadUnit::beats_of_row(int offset, int bytes) const {
-  int beats = 0;
-  while (bytes > 0) {
-    const int useful = std::min(MemorySystem::kLineBytes - offset, bytes);
-    beats += beats_(offset, useful);
-    bytes -= useful;
-    offset = 0;
+LoadUnit::RowData LoadUnit::data_of_row(const Mvin& mvin, int offset) const {
+  const int local_row_bytes = mvin.element_bytes * size_;
+  RowData row;
+  for (int done = 0; done < mvin.row_bytes; offset = 0) {
+    const int useful = std::min(MemorySystem::kLineBytes - offset, mvin.row_bytes - done);
+    const int beats = beats_(offset, useful);
+    const int local_rows = (done + useful - 1) / local_row_bytes - done / local_row_bytes + 1;
+    // The merger takes a beat and gives a row of the local memory a cycle (BeatMerger, DMA.scala);
+    // scaled rows go at the pace of the scaling units.
+    int cycles = std::max(beats, local_rows);
+    if (mvin.scaled) cycles = std::max(cycles, (useful + scale_rate_ - 1) / scale_rate_);
+    ++row.requests;
+    row.beats += beats;
+    row.local_rows += local_rows;
+    row.cycles += cycles;
+    done += useful;
   }
-  return beats;
+  return row;
+}
+
+// Cycles until the last of the requests ends that find all registers free: they go in turns of as
+// many as there are registers, and the last turn takes as long as the others.
+std::int64_t LoadUnit::from_idle(std::int64_t requests, std::int64_t occupied) const {
+  const std::int64_t turns = (requests - 1) / in_flight_ + 1;
+  return turns * occupied / requests;
 }
 
 LoadUnit::Span LoadUnit::mvin(const Mvin& mvin, std::int64_t time) {
   constexpr int kLine = MemorySystem::kLineBytes;
   const std::int64_t begin = std::max({time, issue_free_, commands_.oldest() + 1});
   const bool repeats = mvin.stride % kLine == 0;  // all rows lie alike in their lines
-  const int aligned = mvin.element_bytes * size_ - 1;
   MemorySystem::BlockRead read;
   std::int64_t requests = 0, beats = 0, cycles = 0, local_rows = 0;
-  for (int row = 0; row < mvin.rows; row += repeats ? mvin.rows : 1) {
-    const auto address = static_cast<std::uint64_t>(mvin.address + row * mvin.stride);
-    const int offset = static_cast<int>(address % kLine);
-    const int lines = (offset + mvin.row_bytes + kLine - 1) / kLine;
+  for (int i = 0; i < mvin.rows; i += repeats ? mvin.rows : 1) {
+    const auto address = static_cast<std::uint64_t>(mvin.address + i * mvin.stride);
+    const RowData row = data_of_row(mvin, static_cast<int>(address % kLine));
     const int rows = repeats ? mvin.rows : 1;
     memory_->read_block(static_cast<std::int64_t>(address / kLine), mvin.stride / kLine, rows,
-                        lines, begin + requests + bus_latency_, read);
-    // The merger takes a beat and gives a row of the local memory a cycle (BeatMerger, DMA.scala);
-    // a row of two requests is written twice.
-    const int row_writes = mvin.blocks + ((offset & aligned) == 0 ? 0 : lines - 1);
-    const int row_beats = beats_of_row(offset, mvin.row_bytes);
-    requests += rows * lines;
-    beats += rows * row_beats;
-    cycles += rows * std::max(row_beats, row_writes);
-    local_rows += rows * row_writes;
+                        row.requests, begin + requests + bus_latency_, read);
+    requests += rows * row.requests;
+    beats += rows * row.beats;
+    cycles += rows * row.cycles;
+    local_rows += rows * row.local_rows;
   }
-  if (mvin.scaled)
-    cycles = std::max(cycles, std::int64_t{mvin.rows} * mvin.row_bytes / scale_rate_);
   const std::int64_t misses = read.misses;
   // A register is taken from a request's issue to its last beat.
   const std::int64_t occupied = (requests - misses) * hit_cycles_ + misses * miss_cycles_ + cycles;
-  window_free_ = std::max(window_free_, begin << kWindowBits) + occupied * window_share_;
+  window_free_ = window_free_ <= begin << kWindowBits
+                     ? (begin << kWindowBits) + (from_idle(requests, occupied) << kWindowBits)
+                     : window_free_ + occupied * window_share_;
   const std::int64_t window = window_free_ >> kWindowBits;
   bus_free_ = std::max(bus_free_, begin + hit_cycles_) + cycles;
   issue_free_ = std::max(begin + requests, window - hit_cycles_);

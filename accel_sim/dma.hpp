@@ -90,7 +90,15 @@ class LoadUnit {
   std::int64_t beats() const { return beats_received_; }
 
  private:
-  int beats_of_row(int offset, int bytes) const;
+  // What a row brings that begins at an offset in its line; a request per line.
+  struct RowData {
+    int requests = 0;
+    int beats = 0;
+    int local_rows = 0;  // written; one that two requests share, twice
+    int cycles = 0;      // to receive it
+  };
+  RowData data_of_row(const Mvin& mvin, int offset) const;
+  std::int64_t from_idle(std::int64_t requests, std::int64_t occupied) const;
 
   MemorySystem* memory_;
   BeatTable beats_;
@@ -98,6 +106,7 @@ class LoadUnit {
   std::int64_t bus_latency_, hit_cycles_, miss_cycles_;
   // Of one register, with that many fractional bits, in the clock of all requests in flight.
   static constexpr int kWindowBits = 16;
+  int in_flight_;
   std::int64_t window_share_;
   int size_, scale_rate_;
   std::int64_t issue_free_ = 0;   // a request a cycle

@@ -97,8 +97,8 @@ class FastEngine {
     load_tile(tile, layout, configured, is_matmul);
     Time emitted = load_unroller_;
     if (is_matmul) {
+      delay_computes(ports_.delay_of_computes());
       finish_stores();
-      stall(&CycleBreakdown::load, fed_ + ports_.take_collisions());
       ports_.begin_computes(layout, fed_, worked());
       compute_tile(tile, layout);
       ports_.end_computes(fed_, worked());
@@ -270,6 +270,16 @@ class FastEngine {
       feed(size_ + (i == 0 ? extra : 0));
       share_scratchpad(readers);
     }
+  }
+
+  // What was timed before was too early by that much, and its stores.
+  void delay_computes(Time delay) {
+    if (delay == 0) return;
+    stall(&CycleBreakdown::load, fed_ + delay);
+    computed_ += delay;
+    if (!stores_) return;
+    stores_->emitted += delay;
+    if (stores_->computed > 0) stores_->computed += delay;
   }
 
   // Rows of the same tile that come in take the scratchpad's port from the strip just fed.

@@ -97,12 +97,13 @@ class MemorySystem {
     return {accepted, miss_register};
   }
 
-  // The same for a line that is written in part, which nobody waits for in the order of requests:
-  // it takes its share of the bus, also when that was idle shortly before (the fast engine asks for
-  // an mvin or mvout at a time), and a DRAM page only when no read wants it open (FR-FCFS).
+  // The same for a line that is written in part: it needs no miss register, and a DRAM page only
+  // when no read wants it open (FR-FCFS). It takes its share of the bus, also when that was idle
+  // shortly before: the fast engine asks for an mvin or mvout at a time.
   std::int64_t fetch_for_write(std::int64_t line, std::int64_t time) {
     std::int64_t open = time << kTickBits;
     if (!in_last_level(line) && bank_of(line).page != line >> page_shift_) open += page_miss_ticks_;
+    open = std::max(open, bus_free_);
     bus_free_ = std::max(bus_free_, (time - kWriteSlack) * (1 << kTickBits)) + line_ticks_;
     ++fetches_;
     return (open >> kTickBits) + latency_;

@@ -12,6 +12,7 @@ static_assert(ScratchpadPorts::kAlways == ScratchpadPorts::Time{1} << kShareBits
 
 ScratchpadPorts::ScratchpadPorts(const Hardware& hardware)
     : size_(hardware.array_size),
+      latency_(hardware.bus_latency_cycles + hardware.l2_hit_cycles),
       bank_blocks_(hardware.scratchpad_blocks() / hardware.scratchpad_banks) {}
 
 template <typename Add>
@@ -69,16 +70,10 @@ void ScratchpadPorts::begin_tile() {
 
 void ScratchpadPorts::write(const Mvin& mvin, const LoadUnit::Span& span) {
   const int into = bank(mvin.target.index);
-  const Time begin = writes_.empty() ? span.begin : std::max(span.begin, writes_.back().end);
+  const Time first_data = span.begin + latency_;
+  const Time begin = writes_.empty() ? first_data : std::max(first_data, writes_.back().end);
   const Time length = std::max(span.end - begin, span.local_rows);
   writes_.push_back({span.end - length, span.end, (span.local_rows << kShareBits) / length, into});
-  for (const Computes& computes : computes_) {
-    const Time overlap = std::min(span.end, computes.end) - std::max(span.begin, computes.begin);
-    const Time reads = computes.reads_of_bank[static_cast<std::size_t>(into)];
-    if (overlap <= 0 || reads == 0) continue;
-    const Time rows = span.local_rows * overlap / (span.end - span.begin);
-    collisions_ += rows * std::min(reads, computes.worked) / computes.worked;
-  }
 }
 
 ScratchpadPorts::Time ScratchpadPorts::read(const Readers& readers, Time now, Time work,
@@ -104,12 +99,26 @@ ScratchpadPorts::Time ScratchpadPorts::read(const Readers& readers, Time now, Ti
   return now + work;
 }
 
-ScratchpadPorts::Time ScratchpadPorts::take_collisions() {
-  const Computes& last = computes_[1];
-  const Time waited = last.end - last.begin - last.worked;
-  const Time lost = std::max<Time>(collisions_ - waited, 0);
-  collisions_ = 0;
-  return lost;
+ScratchpadPorts::Time ScratchpadPorts::delay_of_computes() {
+  if (writes_.empty()) return 0;
+  Time delay = 0;
+  for (Computes& computes : computes_) {
+    computes.begin += delay;
+    computes.end += delay;
+    const Time begin = std::max(computes.begin, writes_.front().begin);
+    if (begin >= computes.end) continue;
+    Readers readers;
+    for (std::size_t bank = 0; bank < readers.left_shares.size(); ++bank)
+      readers.left_shares[bank] =
+          std::min((computes.reads_of_bank[bank] << kShareBits) / computes.worked, kAlways);
+    std::size_t cursor = 0;
+    const Time waited = computes.end - computes.begin - computes.worked;
+    const Time end = read(readers, begin, computes.end - begin, cursor);
+    const Time lost = std::max<Time>(end - computes.end - waited, 0);
+    computes.end += lost;
+    delay += lost;
+  }
+  return delay;
 }
 
 }  // namespace paretoformer

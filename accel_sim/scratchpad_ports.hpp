@@ -60,12 +60,11 @@ class ScratchpadPorts {
     return read(readers, now, work, next_write_of_stores_);
   }
 
-  // What the computes of the last tiles lost to rows of this one, as far as they did not wait for
-  // something else meanwhile; it starts again from nothing. Rows come into a bank that is read
-  // since the loads of the next tile but one begin when the last computes have been emitted, and
-  // where an operand stays in its half. They are timed after those computes, which lose it
-  // afterwards.
-  Time take_collisions();
+  // By how much rows of this tile delay the computes that were timed before them, as far as these
+  // did not wait for something else meanwhile. Rows come into a bank that is read since the loads
+  // of the next tile but one begin when the last computes have been emitted, and may starve what is
+  // left of them; and where an operand stays in its half.
+  Time delay_of_computes();
 
  private:
   struct Write {
@@ -77,11 +76,10 @@ class ScratchpadPorts {
   template <typename Add>
   void for_banks(int first, int blocks, const Add& add) const;
 
-  int size_, bank_blocks_;
+  int size_, latency_, bank_blocks_;
   std::vector<Write> writes_;
   std::size_t next_write_ = 0, next_write_of_stores_ = 0;  // those before have been passed
   std::array<Computes, 2> computes_;                       // of the last two tiles
-  Time collisions_ = 0;
 };
 
 }  // namespace paretoformer

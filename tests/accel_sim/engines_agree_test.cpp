@@ -37,7 +37,8 @@ Hardware random_hardware(Random& random) {
   hardware.dram_latency_cycles = between(random, 30, 149);
   hardware.dram_page_miss_cycles = between(random, 0, 119);
   hardware.write_latency_cycles = between(random, 15, 54);
-  hardware.requests_in_flight = between(random, 8, 64);
+  // At least one mvin of one-line rows, as every Gemmini has.
+  hardware.requests_in_flight = std::max(hardware.array_size, between(random, 8, 64));
   hardware.l2_misses_in_flight = between(random, 4, 20);
   hardware.dram_bytes_per_cycle = pick(random, {4.0, 8.0, 16.0});
   hardware.bus_bytes_per_cycle = pick(random, {8, 16, 16, 32});
