@@ -96,9 +96,9 @@ TEST(FastEngine, TheNextTileLoadsWhileThisOneComputes) {
   const EngineResult result =
       run_fast_engine(lower(op, hardware, MatmulTile{8, 16, 4}), hardware, &trace);
   EXPECT_EQ(result.breakdown.array, 8 * 128 * 4 * 16);
-  // The array waits for the loads of the first tile, an eighth of the time that the bus needs for all
-  // operands at 16 bytes a cycle; and its last computes of a tile for the port that the loads of the
-  // next tile but one take.
+  // The array waits for the loads of the first tile, an eighth of the time that the bus needs for
+  // all operands at 16 bytes a cycle; and its last computes of a tile for the port that the loads
+  // of the next tile but one take.
   EXPECT_LT(result.breakdown.load, (128 * 2048 + 2048 * 64) / 16 / 4);
   EXPECT_EQ(lane(trace, Lane::kStore).size(), 8U);  // of the last tile alone
   // The last tile computes without a gap.
