@@ -164,7 +164,7 @@ class FastEngine {
     const bool adds = tile.accumulate || tile.inner > size_;
     const ScratchpadPorts::Computes& last = ports_.last_computes();
     const Time accumulating = last.worked * tile.rows / (stores_->layout.rows * size_);
-    const bool port_is_taken = adds && accumulating * 2 > last.end - last.begin;
+    const bool port_is_taken = adds && accumulating * 4 > (last.end - last.begin) * 3;
     if (port_is_taken || tile.normalisation != Normalisation::kNone) stores_->computed = computed_;
   }
 

@@ -8,6 +8,15 @@ namespace {
 constexpr int kShareBits = 16;
 static_assert(ScratchpadPorts::kAlways == ScratchpadPorts::Time{1} << kShareBits);
 
+// How fast a reader gets on that needs a bank in a share of its cycles, when others take it in
+// another share: the cycles that need it take so much longer, one after the other. A bank taken in
+// every cycle stops it, however seldom it is needed.
+ScratchpadPorts::Time progress(ScratchpadPorts::Time needed, ScratchpadPorts::Time taken) {
+  constexpr ScratchpadPorts::Time kAll = ScratchpadPorts::kAlways;
+  const ScratchpadPorts::Time left = std::max<ScratchpadPorts::Time>(kAll - taken, 0);
+  return left * kAll / (((kAll - needed) * left >> kShareBits) + needed);
+}
+
 }  // namespace
 
 ScratchpadPorts::ScratchpadPorts(const Hardware& hardware)
@@ -90,7 +99,7 @@ ScratchpadPorts::Time ScratchpadPorts::read(const Readers& readers, Time now, Ti
       continue;
     }
     const Time idle = std::max<Time>(write.begin - now, 0);
-    const Time free = std::max<Time>(kAlways - (write.share * reads >> kShareBits), 0);
+    const Time free = progress(reads, write.share);
     const Time possible = idle + ((write.end - now - idle) * free >> kShareBits);
     if (possible >= work && free > 0) return now + idle + (((work - idle) << kShareBits) / free);
     work -= possible;

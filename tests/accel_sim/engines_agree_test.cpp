@@ -128,8 +128,6 @@ void compare(const Operator& op, const Hardware& hardware, Differences& differen
 // Any operator on any hardware. The mean is well within 3 %; a few cases exceed 8 %: the fast
 // engine takes requests an mvin or mvout at a time, and misses what it costs or saves when they
 // interleave one by one at DRAM, at the port of the scratchpad or in front of the scaling units.
-// Where loads take as long as computes, either may run after the other for good, and that can
-// decide which.
 TEST(EnginesAgree, OnRandomOperatorsAndHardware) {
   Differences differences;
   for (int i = 0; i < kCases; ++i) {
