@@ -144,11 +144,9 @@ AnalyticalEstimate estimate_embedding(const Operator& op, const Hardware& hardwa
 }
 
 // On the CPU: int8 operands are read and dequantised, results quantised and written.
-AnalyticalEstimate estimate_on_host(const Operator& op, double cycles_per_element,
-                                    int conversions_per_element, const Hardware& hardware) {
+AnalyticalEstimate estimate_on_host(const Operator& op, const Hardware& hardware) {
   AnalyticalEstimate result;
-  const double per_element =
-      cycles_per_element + conversions_per_element * hardware.host_conversion_cycles_per_element;
+  const double per_element = host_cycles_per_element(op.kind, hardware);
   result.accesses.dram_bytes = statistics(op).bytes;
   result.latency.compute = whole_cycles(static_cast<double>(elements(op)) * per_element);
   result.latency.memory = dram_cycles(result.accesses.dram_bytes, hardware);
@@ -156,24 +154,19 @@ AnalyticalEstimate estimate_on_host(const Operator& op, double cycles_per_elemen
 }
 
 AnalyticalEstimate estimate(const Operator& op, const Hardware& hardware) {
-  const bool host = runs_on_host(op, hardware);
+  if (runs_on_host(op, hardware)) return estimate_on_host(op, hardware);
   switch (op.kind) {
     case OperatorKind::kMatmul:
       return estimate_matmul(op, hardware);
     case OperatorKind::kEmbedding:
       return estimate_embedding(op, hardware);
     case OperatorKind::kSoftmax:
-      return host ? estimate_on_host(op, hardware.host_softmax_cycles_per_element, 2, hardware)
-                  : estimate_softmax(op, hardware);
+      return estimate_softmax(op, hardware);
     case OperatorKind::kLayerNorm:
-      return host ? estimate_on_host(op, hardware.host_layer_norm_cycles_per_element, 2, hardware)
-                  : estimate_tiled_norm(op, 1, hardware);
+      return estimate_tiled_norm(op, 1, hardware);
     case OperatorKind::kResidualAdd:
-      // Its published share is taken to hold its own conversions.
-      return host ? estimate_on_host(op, hardware.host_residual_add_cycles_per_element, 0, hardware)
-                  : estimate_residual_add(op, hardware);
+      return estimate_residual_add(op, hardware);
     case OperatorKind::kGelu: {
-      if (host) return estimate_on_host(op, hardware.host_gelu_cycles_per_element, 2, hardware);
       // The activation unit works at the rate of the matmul's stores: only constants are set.
       AnalyticalEstimate result;
       result.latency.issue = Cycles(kRoccCommandCycles);

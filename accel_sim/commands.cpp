@@ -8,10 +8,6 @@ namespace {
 constexpr int kBytesPerDmaRow = 64;
 constexpr int kStatisticSets = 2;  // NORM_STAT_IDS
 
-bool is_matmul(const Tile& tile) {
-  return tile.kind == TileKind::kMatmul || tile.kind == TileKind::kHostMatmul;
-}
-
 }  // namespace
 
 int blocks_per_dma(int element_bytes, const Hardware& hardware) {

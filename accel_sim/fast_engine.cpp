@@ -43,7 +43,7 @@ class FastEngine {
   EngineResult run() {
     host_time_ = std::max(hardware_.call_overhead_cycles - kFenceCycles, 0);
     span(Lane::kHost, "prologue", 0, host_time_);
-    account(&CycleBreakdown::host, host_time_);
+    stall(&CycleBreakdown::host, host_time_);
     for (const Tile& tile : program_.tiles) {
       switch (tile.kind) {
         case TileKind::kHostMatmul:
@@ -69,7 +69,6 @@ class FastEngine {
   };
 
   // --- the host
-  // -----------------------------------------------------------------------------------
 
   // One LOOP_WS: the host issues its commands, at most one loop ahead of the unroller, which holds
   // two (LoopMatmul.scala L912, L994).
@@ -88,7 +87,6 @@ class FastEngine {
   }
 
   // --- tiles
-  // --------------------------------------------------------------------------------------
 
   void run_loop(const Tile& tile) {
     const Time configured = configure_loop();
@@ -131,30 +129,27 @@ class FastEngine {
   }
 
   // --- stores of loops
-  // ----------------------------------------------------------------------------
 
   // The mvouts of a loop happen while the next one is loaded, or an element-wise one itself: each
   // comes to the memory when its time has come.
   struct Stores {
-    Stores(const Tile& its_tile, const Hardware& hardware, Time its_configured)
+    Stores(const Tile& its_tile, const Hardware& hardware)
         : tile(&its_tile),
           layout(its_tile, hardware),
           sequence(its_tile, hardware),
-          next(sequence.next()),
-          configured(its_configured) {}
+          next(sequence.next()) {}
 
     const Tile* tile;
     TileLayout layout;
     StoreSequence sequence;
     std::optional<Mvout> next;
-    Time configured;
     Time emitted = 0;   // the other commands of the loop
     Time computed = 0;  // before that nothing can be read
     int loaded = -1;    // element-wise: the last block that has been loaded
   };
 
   void begin_stores(const Tile& tile, Time configured) {
-    stores_.emplace(tile, hardware_, configured);
+    stores_.emplace(tile, hardware_);
     store_unroller_ = std::max(store_unroller_, configured);
     if (tile.kind != TileKind::kMatmul) return;
     stores_->loaded = stores_->layout.rows * stores_->layout.columns;
@@ -368,9 +363,8 @@ class FastEngine {
   }
 
   // --- instructions
-  // -------------------------------------------------------------------------------
 
-  Time mvin(const Mvin& mvin, Time issued) {
+  void mvin(const Mvin& mvin, Time issued) {
     std::vector<Block>& blocks =
         mvin.target.memory == Memory::kScratchpad ? scratchpad_ : accumulator_;
     Block* target = &blocks[static_cast<std::size_t>(mvin.target.index)];
@@ -385,7 +379,6 @@ class FastEngine {
         std::int64_t{mvin.blocks} * mvin.rows * size_ * (mvin.accumulate ? 2 : 1);
     busy(load_busy_, load_end_, span);
     this->span(Lane::kLoad, "mvin", span.begin, span.end);
-    return span.end;
   }
 
   // When an mvout can start that is issued then.
@@ -399,7 +392,7 @@ class FastEngine {
     return std::max(issued, store_.next_begin());
   }
 
-  Time mvout(const Mvout& mvout, Time issued) {
+  void mvout(const Mvout& mvout, Time issued) {
     std::vector<Block>& blocks =
         mvout.source.memory == Memory::kScratchpad ? scratchpad_ : accumulator_;
     Block* source = &blocks[static_cast<std::size_t>(mvout.source.index)];
@@ -417,11 +410,9 @@ class FastEngine {
     busy(store_busy_, store_end_, span);
     this->span(Lane::kStore, mvout.pass == NormPass::kNone ? "mvout" : "normalise", span.begin,
                span.end);
-    return span.end;
   }
 
   // --- the array's time
-  // ---------------------------------------------------------------------------
 
   void feed(Time cycles) {
     if (trace_ != nullptr && run_begin_ < 0) run_begin_ = fed_;
@@ -443,8 +434,6 @@ class FastEngine {
           std::min(ready, configured_));
     stall(&CycleBreakdown::load, ready);
   }
-
-  void account(Cause cause, Time until) { stall(cause, until); }
 
   static Cause store_cause(const Tile& tile) {
     return tile.normalisation == Normalisation::kNone ? &CycleBreakdown::store
@@ -481,7 +470,6 @@ class FastEngine {
   }
 
   // --- bookkeeping
-  // --------------------------------------------------------------------------------
 
   void count_computes(std::int64_t fed_rows, std::int64_t flips, bool adds) {
     const std::int64_t weights = flips * size_ * size_;

@@ -1,5 +1,4 @@
-// What lies behind the DMA: an L2 cache, a last-level cache and the DRAM, in front of which they
-// are.
+// What lies behind the DMA: an L2 cache, a last-level cache if there is one, and DRAM.
 #pragma once
 
 #include <algorithm>
@@ -14,8 +13,7 @@ namespace paretoformer {
 // Which line a cache gives up for a new one.
 enum class Replacement {
   // Any, empty places not preferred, as rocket-chip's inclusive cache does (Directory.scala): a
-  // line
-  // stays for an exponentially distributed number of fills.
+  // line stays for an exponentially distributed number of fills.
   kRandom,
   kOldest,  // the one filled first
 };
@@ -132,7 +130,9 @@ class MemorySystem {
   // Ticks are 1/256 cycle, for bandwidths that do not divide a line.
   static constexpr int kTickBits = 8;
 
-  static constexpr std::int64_t kWriteSlack = 256;  // cycles
+  // How far back the bus may be found idle, in cycles: about an mvout, which the fast engine times
+  // as a whole. Chosen so that the engines agree.
+  static constexpr std::int64_t kWriteSlack = 256;
 
   struct Bank {
     std::int64_t page = -1;

@@ -186,6 +186,22 @@ bool runs_on_host(const Operator& op, const Hardware& hardware) {
   throw Error("an operator of unknown kind");
 }
 
+double host_cycles_per_element(OperatorKind kind, const Hardware& hardware) {
+  // Operands come in and go out as int8; the published share of the residual add is taken to hold
+  // its own conversions.
+  const double conversions = 2 * hardware.host_conversion_cycles_per_element;
+  switch (kind) {
+    case OperatorKind::kSoftmax:
+      return hardware.host_softmax_cycles_per_element + conversions;
+    case OperatorKind::kLayerNorm:
+      return hardware.host_layer_norm_cycles_per_element + conversions;
+    case OperatorKind::kGelu:
+      return hardware.host_gelu_cycles_per_element + conversions;
+    default:
+      return hardware.host_residual_add_cycles_per_element;
+  }
+}
+
 Program lower(const Operator& op, const Hardware& hardware, const std::optional<MatmulTile>& tile) {
   switch (op.kind) {
     case OperatorKind::kMatmul:

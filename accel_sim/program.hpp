@@ -55,6 +55,10 @@ struct Tile {
   int result_half = 0;
 };
 
+inline bool is_matmul(const Tile& tile) {
+  return tile.kind == TileKind::kMatmul || tile.kind == TileKind::kHostMatmul;
+}
+
 // The tiles of one call of the library, and the bytes of DRAM that its matrices span from address
 // 0.
 struct Program {
@@ -81,5 +85,8 @@ Program lower(const Operator& op, const Hardware& hardware,
 // with the units on the chip it does so for rows too long to be normalised there: they do not fit
 // the accumulator.
 bool runs_on_host(const Operator& op, const Hardware& hardware);
+
+// What such an operator takes there, its conversions from and to int8 included.
+double host_cycles_per_element(OperatorKind kind, const Hardware& hardware);
 
 }  // namespace paretoformer

@@ -19,10 +19,6 @@ namespace {
 using Kind = Instruction::Kind;
 
 constexpr int kResidentLoops = 2;
-bool is_matmul(const Tile& tile) {
-  return tile.kind == TileKind::kMatmul || tile.kind == TileKind::kHostMatmul;
-}
-
 bool is_unrolled_by_host(const Tile& tile) {
   return tile.kind == TileKind::kHostMatmul || tile.kind == TileKind::kNormalise;
 }

@@ -14,22 +14,6 @@ constexpr std::int64_t kConfigCycles = 4;
 // Passes of the normaliser that only read; the last is the way out that there is anyway.
 constexpr std::int64_t kStatisticPasses = 2;
 
-double host_cycles_per_element(OperatorKind kind, const Hardware& hardware) {
-  // Operands come in and go out as int8; the published share of the residual add is taken to hold
-  // its own conversions.
-  const double conversions = 2 * hardware.host_conversion_cycles_per_element;
-  switch (kind) {
-    case OperatorKind::kSoftmax:
-      return hardware.host_softmax_cycles_per_element + conversions;
-    case OperatorKind::kLayerNorm:
-      return hardware.host_layer_norm_cycles_per_element + conversions;
-    case OperatorKind::kGelu:
-      return hardware.host_gelu_cycles_per_element + conversions;
-    default:
-      return hardware.host_residual_add_cycles_per_element;
-  }
-}
-
 SimulationReport on_host(const Operator& op, const Hardware& hardware, Trace* trace) {
   const double cycles =
       static_cast<double>(op.rows) * op.columns * host_cycles_per_element(op.kind, hardware);
