@@ -70,8 +70,8 @@ void prepare_and_train(const RunFolder& run, ProxyTask& proxy, const CommonOptio
       [&](const TrainingRecord& r) {
         if (!progress)
           progress = std::make_unique<Progress>("training", steps, r.step, common.quiet);
-        progress->update(r.step, format("loss largest %.3f smallest %.3f random %.3f", r.largest,
-                                        r.smallest, r.random));
+        progress->update(
+            r.step, format("loss largest %.3f smallest %.3f", r.largest, r.smallest.value_or(NAN)));
       },
       stopping);
 }

@@ -43,9 +43,20 @@ ProxyTask::ProxyTask(const RunConfig& config, const std::filesystem::path& cache
 void ProxyTask::train(const RunFolder& run, std::function<void(const TrainingRecord&)> on_step,
                       std::function<bool()> stop) {
   evaluator_.reset();
-  weights_ = train_supernet({space_, layout_, run.config().training, run.config().seed,
-                             corpus_.train, run.supernet(), run.training_log(), fingerprint_,
-                             std::move(on_step), std::move(stop)});
+  const TrainingConfig& training = run.config().training;
+  const std::uint64_t seed = run.config().seed;
+  weights_ = paretoformer::train(
+      {layout_,
+       [&](std::int64_t step) { return sandwich(space_, training.random_subnetworks, seed, step); },
+       training,
+       seed,
+       corpus_.train,
+       run.supernet(),
+       run.training_log(),
+       fingerprint_,
+       {},
+       std::move(on_step),
+       std::move(stop)});
 }
 
 void ProxyTask::load_weights(const RunFolder& run) {

@@ -31,7 +31,7 @@ class ProxyTask {
   // What the weights are made from: space, text, tokeniser, training and seed.
   const std::string& fingerprint() const { return fingerprint_; }
 
-  // Trains, or continues, to the end. Throws what train_supernet() throws.
+  // Trains, or continues, to the end. Throws what the training run throws.
   void train(const RunFolder& run, std::function<void(const TrainingRecord&)> on_step,
              std::function<bool()> stop);
   // Weights from the run folder. Throws InputError when training is not finished.

@@ -38,12 +38,12 @@ void cut_log(const std::filesystem::path& path, std::int64_t step) {
 }
 
 Json to_json(const TrainingRecord& record) {
-  return Json{{"step", record.step},
-              {"largest", record.largest},
-              {"smallest", record.smallest},
-              {"random", record.random},
-              {"learning_rate", record.learning_rate},
-              {"gradient_norm", record.gradient_norm}};
+  Json json{{"step", record.step}, {"largest", record.largest}};
+  if (record.smallest) json["smallest"] = *record.smallest;
+  if (record.random) json["random"] = *record.random;
+  json["learning_rate"] = record.learning_rate;
+  json["gradient_norm"] = record.gradient_norm;
+  return json;
 }
 
 TrainingRecord record_of(const TrainingRun& run, std::int64_t step, std::span<const double> losses,
@@ -52,9 +52,12 @@ TrainingRecord record_of(const TrainingRun& run, std::int64_t step, std::span<co
   record.step = step + 1;
   record.steps = run.config.steps;
   record.largest = losses[0];
-  record.smallest = losses[1];
-  for (double loss : losses.subspan(2))
-    record.random += loss / static_cast<double>(losses.size() - 2);
+  if (losses.size() > 1) record.smallest = losses[1];
+  if (losses.size() > 2) {
+    record.random = 0;
+    for (double loss : losses.subspan(2))
+      *record.random += loss / static_cast<double>(losses.size() - 2);
+  }
   record.learning_rate = learning_rate_at(run.config, step);
   record.gradient_norm = gradient_norm;
   return record;
@@ -108,14 +111,15 @@ TrainingState<float> load_checkpoint(const std::filesystem::path& path,
   return state;
 }
 
-std::vector<float> train_supernet(const TrainingRun& run) {
+std::vector<float> train(const TrainingRun& run) {
   using Clock = std::chrono::steady_clock;
   const TrainingConfig& config = run.config;
   TrainingState<float> start;
   if (std::filesystem::exists(run.checkpoint))
     start = load_checkpoint(run.checkpoint, run.layout, run.fingerprint);
   else
-    start.parameters = initial_parameters<float>(run.layout, run.seed);
+    start.parameters =
+        run.start.empty() ? initial_parameters<float>(run.layout, run.seed) : run.start;
   cut_log(run.log, start.step);
   const std::int64_t first = start.step;
   if (first >= config.steps) return std::move(start.parameters);
@@ -133,8 +137,7 @@ std::vector<float> train_supernet(const TrainingRun& run) {
                         std::to_string(config.steps) + " steps");
     }
     draw_batch(run.text, config.batch, config.context, run.seed, step, tokens, targets);
-    const std::vector<Architecture> networks =
-        sandwich(run.space, config.random_subnetworks, run.seed, step);
+    const std::vector<Architecture> networks = run.networks(step);
     const std::span<const double> losses = trainer.compute_gradients(
         {tokens.data(), targets.data(), config.batch, config.context}, networks);
     const double norm = trainer.apply_gradients();

@@ -4,11 +4,11 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
 
-#include "search_spaces/search_space.hpp"
 #include "supernet/parameters.hpp"
 #include "supernet/trainer.hpp"
 
@@ -18,14 +18,17 @@ namespace paretoformer {
 struct TrainingRecord {
   std::int64_t step = 0;  // steps done
   int steps = 0;
-  double largest = 0, smallest = 0, random = 0;  // `random`: mean over the random networks
+  double largest = 0;
+  std::optional<double> smallest, random;  // of a sandwich; `random`: mean over the random networks
   double learning_rate = 0;
   double gradient_norm = 0;
 };
 
 struct TrainingRun {
-  const SearchSpace& space;  // with its vocabulary set
   const ParameterLayout& layout;
+  // The networks of a step, a pure function of its number, the largest first: a sandwich(), or
+  // always layout.largest() alone, which trains a stand-alone network.
+  std::function<std::vector<Architecture>(std::int64_t step)> networks;
   TrainingConfig config;
   std::uint64_t seed = 0;
   std::span<const std::int32_t> text;
@@ -33,15 +36,17 @@ struct TrainingRun {
   std::filesystem::path log;         // one JSON record a line
   // Identifies what the weights were trained from; a checkpoint with another one is refused.
   std::string fingerprint;
-  std::function<void(const TrainingRecord&)> on_step;  // may be empty
-  std::function<bool()> stop;                          // may be empty; asked before every step
+  // Before step 0; empty: initial_parameters(layout, seed).
+  std::vector<float> start = {};
+  std::function<void(const TrainingRecord&)> on_step = {};  // may be empty
+  std::function<bool()> stop = {};                          // may be empty; asked before every step
 };
 
 // Trains until config.steps, starting from the checkpoint if there is one; the weights after n
 // steps have the same bits however often the training was interrupted. Returns the weights.
 // Throws Interrupted, with the state saved, when stop() says so; Error naming step and sub-network
 // when a loss is not finite (the last checkpoint is kept).
-std::vector<float> train_supernet(const TrainingRun& run);
+std::vector<float> train(const TrainingRun& run);
 
 void save_checkpoint(const std::filesystem::path& path, const ParameterLayout& layout,
                      const TrainingState<float>& state, const std::string& fingerprint);

@@ -41,12 +41,17 @@ class TrainingRuns : public testing::Test {
 
   std::vector<float> train(const std::string& name, int stop_after = -1,
                            const std::string& fingerprint = "f") {
-    TrainingRun run{
-        space_,      layout_, config_, 1, text_, folder_ / name, folder_ / (name + ".log"),
-        fingerprint, {},      {}};
+    TrainingRun run{layout_,
+                    [&](std::int64_t step) { return sandwich(space_, 2, 1, step); },
+                    config_,
+                    1,
+                    text_,
+                    folder_ / name,
+                    folder_ / (name + ".log"),
+                    fingerprint};
     int steps = 0;
     run.stop = [&] { return steps++ == stop_after; };
-    return train_supernet(run);
+    return paretoformer::train(run);
   }
 
   TemporaryFolder temporary_;
