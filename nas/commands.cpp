@@ -247,7 +247,7 @@ void evaluate_command(const std::filesystem::path& folder, const std::filesystem
       throw InputError(weights.string() + ": holds the weights of " +
                        describe(alone.layout.largest()) + ", expected " + describe(network));
     Evaluator own(alone.layout, alone.parameters, proxy.corpus().validation, proxy.context(),
-                  run.config().validation_sequences);
+                  run.config().validation_sequences, proxy.products());
     objectives = cost_of(network, evaluator.predictor(), proxy.context());
     objectives.validation_loss = own.losses(std::span(&network, 1))[0];
     objectives.perplexity = std::exp(objectives.validation_loss);

@@ -33,6 +33,7 @@ double standard_deviation(const std::vector<double>& values) {
 ProxyTask::ProxyTask(const RunConfig& config, const std::filesystem::path& cache)
     : context_(config.training.context),
       validation_sequences_(config.validation_sequences),
+      products_(config.training.products),
       corpus_(load_corpus(config.corpus, cache)),
       space_(config.space.with_vocabulary(corpus_.tokenizer.vocabulary_size())),
       layout_(space_.largest(), context_),
@@ -74,7 +75,8 @@ void ProxyTask::load_weights(const RunFolder& run) {
 Evaluator& ProxyTask::evaluator() {
   if (weights_.empty()) throw Error("the supernet has no weights yet");
   if (!evaluator_)
-    evaluator_.emplace(layout_, weights_, corpus_.validation, context_, validation_sequences_);
+    evaluator_.emplace(layout_, weights_, corpus_.validation, context_, validation_sequences_,
+                       products_);
   return *evaluator_;
 }
 
@@ -90,7 +92,7 @@ Separation measure_separation(const ProxyTask& proxy, int networks, std::uint64_
     sample.back().model_width = result.model_width;
   }
   Evaluator both(proxy.layout(), proxy.weights(), proxy.corpus().validation, proxy.context(),
-                 2 * proxy.validation_sequences());
+                 2 * proxy.validation_sequences(), proxy.products());
   std::vector<double> losses;
   std::vector<double> changes;
   for (const std::vector<double>& sequences : both.sequence_losses(sample)) {

@@ -42,10 +42,12 @@ class ProxyTask {
   Evaluator& evaluator();
   // At most so many sequences score a candidate; 0: all.
   int validation_sequences() const { return validation_sequences_; }
+  Products products() const { return products_; }
 
  private:
   int context_;
   int validation_sequences_;
+  Products products_;
   Corpus corpus_;
   SearchSpace space_;
   ParameterLayout layout_;

@@ -9,10 +9,15 @@
 namespace paretoformer {
 
 Evaluator::Evaluator(const ParameterLayout& layout, const std::vector<float>& parameters,
-                     std::span<const std::int32_t> text, int context, int max_sequences)
-    : layout_(layout), parameters_(parameters), context_(context), activations_([&layout, context] {
-        return Activations<float>(layout, sequences_per_task(context), context,
-                                  Activations<float>::Keep::nothing);
+                     std::span<const std::int32_t> text, int context, int max_sequences,
+                     Products products)
+    : layout_(layout),
+      parameters_(parameters),
+      context_(context),
+      products_(products),
+      activations_([&layout, context] {
+        return Activations<float>(layout, sequences_per_task({nullptr, nullptr, 1, context}),
+                                  context, Activations<float>::Keep::nothing);
       }) {
   const auto length = static_cast<std::size_t>(context);
   const std::size_t available = text.empty() ? 0 : (text.size() - 1) / length;
@@ -32,7 +37,7 @@ Evaluator::Evaluator(const ParameterLayout& layout, const std::vector<float>& pa
 
 std::vector<std::vector<double>> Evaluator::sequence_losses(
     std::span<const Architecture> networks) {
-  const int per_task = sequences_per_task(context_);
+  const int per_task = sequences_per_task({nullptr, nullptr, 1, context_});
   const int chunks = (sequences() + per_task - 1) / per_task;
   std::vector<std::vector<double>> result(
       networks.size(), std::vector<double>(static_cast<std::size_t>(sequences())));
@@ -47,7 +52,8 @@ std::vector<std::vector<double>> Evaluator::sequence_losses(
         std::span(result[network])
             .subspan(static_cast<std::size_t>(first), static_cast<std::size_t>(batch.sequences));
     paretoformer::sequence_losses<float>(
-        {layout_, parameters_.data(), networks[network], batch, activations_.local()}, 0, losses);
+        {layout_, parameters_.data(), networks[network], batch, activations_.local(), products_}, 0,
+        losses);
     for (double& loss : losses) loss /= context_;
   });
   return result;

@@ -22,7 +22,8 @@ class Evaluator {
   // share a topic, so the same number from one place would say less. Throws InputError when the
   // text is shorter than one. `layout` and `parameters` must outlive it.
   Evaluator(const ParameterLayout& layout, const std::vector<float>& parameters,
-            std::span<const std::int32_t> text, int context, int max_sequences = 0);
+            std::span<const std::int32_t> text, int context, int max_sequences = 0,
+            Products products = Products::fp32);
 
   int sequences() const { return static_cast<int>(tokens_.size()) / context_; }
   int tokens() const { return static_cast<int>(tokens_.size()); }
@@ -36,6 +37,7 @@ class Evaluator {
   const ParameterLayout& layout_;
   const std::vector<float>& parameters_;
   int context_;
+  Products products_;
   std::vector<std::int32_t> tokens_, targets_;
   tbb::enumerable_thread_specific<Activations<float>> activations_;
 };

@@ -132,9 +132,13 @@ void layer_norm(int rows, int width, const T* x, const T* gain, const T* bias, T
   }
 }
 
-template <class T>
-void layer_norm_backward(int rows, int width, const T* dy, const T* x, const T* gain, const T* mean,
-                         const T* inverse_deviation, T* dx, T* d_gain, T* d_bias) {
+namespace {
+
+// Switches are template arguments: loops without branches vectorise.
+template <class T, bool kResidual, bool kSum>
+void layer_norm_backward_rows(int rows, int width, const T* dy, const T* x, const T* gain,
+                              const T* mean, const T* inverse_deviation, const T* d_residual, T* dx,
+                              T* d_gain, T* d_bias, T* dx_sum) {
   const T scale = T{1} / static_cast<T>(width);
   for (int r = 0; r < rows; ++r, dy += width, x += width, dx += width) {
     const T m = mean[r];
@@ -144,11 +148,28 @@ void layer_norm_backward(int rows, int width, const T* dy, const T* x, const T* 
         scale * reduce_sum<T>(width, [&](int i) { return dy[i] * gain[i] * ((x[i] - m) * s); });
     for (int i = 0; i < width; ++i) {
       const T normal = (x[i] - m) * s;
-      dx[i] += s * (dy[i] * gain[i] - sum - normal * dot);
+      T gradient = s * (dy[i] * gain[i] - sum - normal * dot);
+      if constexpr (kResidual) gradient += d_residual[i];
+      dx[i] = gradient;
       d_gain[i] += dy[i] * normal;
       d_bias[i] += dy[i];
+      if constexpr (kSum) dx_sum[i] += gradient;
     }
+    if constexpr (kResidual) d_residual += width;
   }
+}
+
+}  // namespace
+
+template <class T>
+void layer_norm_backward(int rows, int width, const T* dy, const T* x, const T* gain, const T* mean,
+                         const T* inverse_deviation, const T* d_residual, T* dx, T* d_gain,
+                         T* d_bias, T* dx_sum) {
+  const auto run = d_residual ? (dx_sum ? layer_norm_backward_rows<T, true, true>
+                                        : layer_norm_backward_rows<T, true, false>)
+                              : (dx_sum ? layer_norm_backward_rows<T, false, true>
+                                        : layer_norm_backward_rows<T, false, false>);
+  run(rows, width, dy, x, gain, mean, inverse_deviation, d_residual, dx, d_gain, d_bias, dx_sum);
 }
 
 template <class T>
@@ -170,28 +191,34 @@ void add_residual(int rows, int width, const T* x, const T* bias, T* y) {
 }
 
 template <class T>
-void bias_gelu(int rows, int width, const T* bias, T* u, T* y) {
+void bias_gelu(int rows, int width, const T* bias, bool slope, T* u, T* y) {
   constexpr T kC = static_cast<T>(kGeluCubic);
   constexpr T kS = static_cast<T>(kSqrt2OverPi);
-  for (int r = 0; r < rows; ++r, u += width, y += width)
+  const auto curve = [](T x) { return hyperbolic_tangent(kS * (x + kC * x * x * x)); };
+  for (int r = 0; r < rows; ++r, u += width, y += width) {
+    if (!slope) {
+      for (int i = 0; i < width; ++i) {
+        const T x = u[i] + bias[i];
+        y[i] = T{0.5} * x * (T{1} + curve(x));
+      }
+      continue;
+    }
     for (int i = 0; i < width; ++i) {
       const T x = u[i] + bias[i];
-      u[i] = x;
-      y[i] = T{0.5} * x * (T{1} + hyperbolic_tangent(kS * (x + kC * x * x * x)));
+      const T t = curve(x);
+      y[i] = T{0.5} * x * (T{1} + t);
+      u[i] = T{0.5} * (T{1} + t) + T{0.5} * x * (T{1} - t * t) * (kS * (T{1} + T{3} * kC * x * x));
     }
+  }
 }
 
 template <class T>
-void gelu_backward(int rows, int width, const T* u, T* dy) {
-  constexpr T kC = static_cast<T>(kGeluCubic);
-  constexpr T kS = static_cast<T>(kSqrt2OverPi);
-  const std::ptrdiff_t count = static_cast<std::ptrdiff_t>(rows) * width;
-  for (std::ptrdiff_t i = 0; i < count; ++i) {
-    const T x = u[i];
-    const T t = hyperbolic_tangent(kS * (x + kC * x * x * x));
-    const T slope = kS * (T{1} + T{3} * kC * x * x);
-    dy[i] *= T{0.5} * (T{1} + t) + T{0.5} * x * (T{1} - t * t) * slope;
-  }
+void bias_gelu_backward(int rows, int width, const T* slope, T* dy, T* d_bias) {
+  for (int r = 0; r < rows; ++r, slope += width, dy += width)
+    for (int i = 0; i < width; ++i) {
+      dy[i] *= slope[i];
+      d_bias[i] += dy[i];
+    }
 }
 
 template <class T>
@@ -300,12 +327,12 @@ void adamw(std::size_t count, const AdamW& adamw, const T* gradient, T* paramete
                          T*);                                                                      \
   template void layer_norm<T>(int, int, const T*, const T*, const T*, T*, T*, T*);                 \
   template void layer_norm_backward<T>(int, int, const T*, const T*, const T*, const T*, const T*, \
-                                       T*, T*, T*);                                                \
+                                       const T*, T*, T*, T*, T*);                                  \
   template void add_bias<T>(int, int, const T*, T*);                                               \
   template void add_bias_backward<T>(int, int, const T*, T*);                                      \
   template void add_residual<T>(int, int, const T*, const T*, T*);                                 \
-  template void bias_gelu<T>(int, int, const T*, T*, T*);                                          \
-  template void gelu_backward<T>(int, int, const T*, T*);                                          \
+  template void bias_gelu<T>(int, int, const T*, bool, T*, T*);                                    \
+  template void bias_gelu_backward<T>(int, int, const T*, T*, T*);                                 \
   template void causal_softmax<T>(int, int, int, T, T*, std::ptrdiff_t, T*);                       \
   template void causal_softmax_again<T>(int, int, int, T, T*, std::ptrdiff_t, const T*);           \
   template void softmax_backward<T>(int, int, const T*, T*, std::ptrdiff_t, T);                    \

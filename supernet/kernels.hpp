@@ -22,10 +22,13 @@ void embed(int rows, int width, int context, const std::int32_t* tokens, const T
 template <class T>
 void layer_norm(int rows, int width, const T* x, const T* gain, const T* bias, T* y, T* mean,
                 T* inverse_deviation);
-// dx += dL/dx; d_gain and d_bias accumulate over the rows.
+// dx = d_residual + dL/dx, where d_residual is the gradient that reaches x past the normalisation
+// (null: none). d_gain and d_bias accumulate over the rows, and so does dx_sum (null: not wanted),
+// the sum of the rows of dx: the gradient of the bias of the projection that ended in x.
 template <class T>
 void layer_norm_backward(int rows, int width, const T* dy, const T* x, const T* gain, const T* mean,
-                         const T* inverse_deviation, T* dx, T* d_gain, T* d_bias);
+                         const T* inverse_deviation, const T* d_residual, T* dx, T* d_gain,
+                         T* d_bias, T* dx_sum);
 
 // y[r] += bias
 template <class T>
@@ -37,12 +40,13 @@ void add_bias_backward(int rows, int width, const T* dy, T* d_bias);
 template <class T>
 void add_residual(int rows, int width, const T* x, const T* bias, T* y);
 
-// u += bias; y = gelu(u), in the tanh form of Hendrycks and Gimpel 2016 that GPT-2 uses.
+// y = gelu(u + bias), in the tanh form of Hendrycks and Gimpel 2016 that GPT-2 uses. With `slope`,
+// u becomes gelu'(u + bias), all that the backward pass needs.
 template <class T>
-void bias_gelu(int rows, int width, const T* bias, T* u, T* y);
-// dy *= gelu'(u)
+void bias_gelu(int rows, int width, const T* bias, bool slope, T* u, T* y);
+// dy *= slope; d_bias += sum over rows of dy.
 template <class T>
-void gelu_backward(int rows, int width, const T* u, T* dy);
+void bias_gelu_backward(int rows, int width, const T* slope, T* dy, T* d_bias);
 
 // Causal softmax of one block of attention scores: row r (query first_query + r) keeps columns
 // 0..first_query + r, scaled by `scale`; columns up to `columns` beyond them become 0. Stores

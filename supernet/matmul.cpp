@@ -4,7 +4,10 @@
 #include <cstring>
 #include <memory>
 #include <new>
+#include <type_traits>
 #include <utility>
+
+#include "supernet/matmul_bf16.hpp"
 
 // The structure is Goto's (Goto and van de Geijn 2008, "Anatomy of high-performance matrix
 // multiplication"): a register tile of kTileRows x (2 vectors) accumulates over a block of k;
@@ -148,17 +151,31 @@ void tile(int k, const T* a, std::ptrdiff_t a_stride, const T* panel, T* c, std:
     }
 }
 
-// Packs `kRows` rows of A as [k][kRows]; the constant makes the copy of one k a few vector moves.
+// Packs A(0..m, 0..k) into tiles of kRows rows, each [k][kRows], the last one with fewer. Where
+// rows are contiguous, all tiles of one k are filled together: its elements are side by side in
+// memory, those of another k may be a page away.
 template <class T, int kRows>
-void pack_a(int k, MatrixView<T> a, T* packed) {
+void pack_a(int m, int k, MatrixView<T> a, T* packed) {
+  const int whole = m / kRows * kRows;
+  const int rest = m - whole;
+  T* const last = packed + static_cast<std::ptrdiff_t>(whole) * k;
   if (a.row_stride == 1) {
-    for (int p = 0; p < k; ++p)
-      std::memcpy(packed + p * kRows, a.data + p * a.column_stride, kRows * sizeof(T));
+    for (int p = 0; p < k; ++p) {
+      const T* source = a.data + p * a.column_stride;
+      T* target = packed + p * kRows;
+      for (int i = 0; i < whole; i += kRows, target += k * kRows)
+        std::memcpy(target, source + i, kRows * sizeof(T));
+      std::copy_n(source + whole, rest, last + p * rest);
+    }
     return;
   }
-  for (int p = 0; p < k; ++p)
-    for (int r = 0; r < kRows; ++r)
-      packed[p * kRows + r] = a.data[r * a.row_stride + p * a.column_stride];
+  for (int i = 0; i < m; i += kRows) {
+    const int rows = std::min(kRows, m - i);
+    T* const target = packed + static_cast<std::ptrdiff_t>(i) * k;
+    for (int r = 0; r < rows; ++r)
+      for (int p = 0; p < k; ++p)
+        target[p * rows + r] = a.data[(i + r) * a.row_stride + p * a.column_stride];
+  }
 }
 
 template <class T>
@@ -179,7 +196,7 @@ Tile<T> pick_tile(int rows, int columns, bool packed) {
 }
 
 template <class T>
-using Pack = void (*)(int, MatrixView<T>, T*);
+using Pack = void (*)(int, int, MatrixView<T>, T*);
 
 template <class T, std::size_t... kRow>
 Pack<T> pick_pack(int rows, std::index_sequence<kRow...>) {
@@ -208,14 +225,7 @@ void block_times_panels(int m, int n, int k, MatrixView<T> a, T* packed_a, const
   // Rows that are a multiple of 4 kB apart share one set of the L1 cache: pack those as well.
   const bool pack =
       a.column_stride != 1 || (a.row_stride * static_cast<std::ptrdiff_t>(sizeof(T))) % 4096 == 0;
-  if (pack) {
-    for (int i = 0; i < m; i += height) {
-      const int rows = std::min(height, m - i);
-      pick_pack<T>(rows, std::make_index_sequence<kTileRows>{})(
-          k, {a.data + i * a.row_stride, a.row_stride, a.column_stride},
-          packed_a + static_cast<std::ptrdiff_t>(i) * k);
-    }
-  }
+  if (pack) pick_pack<T>(height, std::make_index_sequence<kTileRows>{})(m, k, a, packed_a);
   T edge[kTileRows * kPanel<T>];
   for (int j = 0; j < n; j += kPanel<T>) {
     const T* panel = packed_b + static_cast<std::ptrdiff_t>(j) * k;
@@ -246,7 +256,10 @@ void block_times_panels(int m, int n, int k, MatrixView<T> a, T* packed_a, const
 
 template <class T>
 void matmul(int m, int n, int k, MatrixView<T> a, MatrixView<T> b, T* c, std::ptrdiff_t c_stride,
-            Into into) {
+            Into into, Products products) {
+  if constexpr (std::is_same_v<T, float>)
+    if (products == Products::bf16)
+      return matmul_bf16(m, n, k, a, b, c, c_stride, into, bf16_unit());
   constexpr std::size_t kPackedB = static_cast<std::size_t>(kBlockK) * (kBlockN + kPanel<T>);
   T* const packed_b = scratch<T>(kPackedB + static_cast<std::size_t>(kBlockM) * kBlockK);
   T* const packed_a = packed_b + kPackedB;
@@ -267,8 +280,8 @@ void matmul(int m, int n, int k, MatrixView<T> a, MatrixView<T> b, T* c, std::pt
 }
 
 template void matmul<float>(int, int, int, MatrixView<float>, MatrixView<float>, float*,
-                            std::ptrdiff_t, Into);
+                            std::ptrdiff_t, Into, Products);
 template void matmul<double>(int, int, int, MatrixView<double>, MatrixView<double>, double*,
-                             std::ptrdiff_t, Into);
+                             std::ptrdiff_t, Into, Products);
 
 }  // namespace paretoformer

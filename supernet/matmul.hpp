@@ -31,10 +31,15 @@ MatrixView<T> transposed(const T* data, std::ptrdiff_t stride) {
 
 enum class Into { replace, accumulate };
 
+// What factors are rounded to before they are multiplied; sums are in T in any case. bf16 needs a
+// processor with bf16_unit() != none (supernet/matmul_bf16.hpp) and T = float; for double it means
+// nothing.
+enum class Products { fp32, bf16 };
+
 // C[m x n] = A[m x k] B[k x n], or C += A B; C has rows of `c_stride` elements and must not overlap
 // A or B. Allocates only on a thread's first call. T is float or double.
 template <class T>
 void matmul(int m, int n, int k, MatrixView<T> a, MatrixView<T> b, T* c, std::ptrdiff_t c_stride,
-            Into into = Into::replace);
+            Into into = Into::replace, Products products = Products::fp32);
 
 }  // namespace paretoformer

@@ -4,22 +4,29 @@
 #include <cmath>
 
 #include "supernet/kernels.hpp"
-#include "supernet/matmul.hpp"
 
 namespace paretoformer {
 namespace {
 
-constexpr int kQueryBlock = 64;    // causal blocks above the diagonal are skipped
-constexpr int kRowsPerTask = 256;  // amortises the packing of the weights
-constexpr int kWeightPanel = 128;  // rows of a weight gradient per task
+constexpr int kQueryBlock = 64;  // causal blocks above the diagonal are skipped
+
+// Rows of a weight gradient per task. Each task packs the whole second factor of its product, so
+// few large ones are better; but there should be enough to share.
+int weight_panel(int rows) { return std::clamp(rows / 2, 128, 384); }
+
+template <class T>
+void product(const Pass<T>& pass, int m, int n, int k, MatrixView<T> a, MatrixView<T> b, T* c,
+             std::ptrdiff_t c_stride, Into into = Into::replace) {
+  matmul<T>(m, n, k, a, b, c, c_stride, into, pass.products);
+}
 
 // One network's sizes and one task's rows.
 template <class T>
 struct Rows {
   Rows(const Pass<T>& pass, int task)
       : length(pass.batch.length),
-        first_sequence(task * sequences_per_task(length)),
-        sequences(std::min(sequences_per_task(length), pass.batch.sequences - first_sequence)),
+        first_sequence(task * sequences_per_task(pass.batch)),
+        sequences(std::min(sequences_per_task(pass.batch), pass.batch.sequences - first_sequence)),
         first(static_cast<std::ptrdiff_t>(first_sequence) * length),
         count(sequences * length) {}
 
@@ -66,11 +73,11 @@ void attention_forward(const Pass<T>& pass, const Rows<T>& rows, int task,
       for (int q0 = 0; q0 < length; q0 += kQueryBlock) {
         const int queries = std::min(kQueryBlock, length - q0);
         const int keys = q0 + queries;
-        matmul<T>(queries, keys, hd, plain<T>(head.q + q0 * head.stride, head.stride),
-                  transposed<T>(head.k, head.stride), scores, length);
+        product(pass, queries, keys, hd, plain<T>(head.q + q0 * head.stride, head.stride),
+                transposed<T>(head.k, head.stride), scores, length);
         causal_softmax(queries, keys, q0, attention_scale<T>(hd), scores, length, lse + q0);
-        matmul<T>(queries, hd, keys, plain<T>(scores, length), plain<T>(head.v, head.stride),
-                  out + static_cast<std::ptrdiff_t>(q0) * heads * hd, heads * hd);
+        product(pass, queries, hd, keys, plain<T>(scores, length), plain<T>(head.v, head.stride),
+                out + static_cast<std::ptrdiff_t>(q0) * heads * hd, heads * hd);
       }
     }
 }
@@ -100,18 +107,18 @@ void attention_backward(const Pass<T>& pass, const Rows<T>& rows, int task,
         const T* q = head.q + q0 * head.stride;
         const T* d_out =
             d_attended + (static_cast<std::ptrdiff_t>(s) * length + q0) * heads * hd + h * hd;
-        matmul<T>(queries, keys, hd, plain<T>(q, head.stride), transposed<T>(head.k, head.stride),
-                  p, length);
+        product(pass, queries, keys, hd, plain<T>(q, head.stride),
+                transposed<T>(head.k, head.stride), p, length);
         causal_softmax_again(queries, keys, q0, scale, p, length, lse + q0);
-        matmul<T>(queries, keys, hd, plain<T>(d_out, heads * hd),
-                  transposed<T>(head.v, head.stride), dp, length);
-        matmul<T>(keys, hd, queries, transposed<T>(p, length), plain<T>(d_out, heads * hd),
-                  d_head.v, d_head.stride, into);
+        product(pass, queries, keys, hd, plain<T>(d_out, heads * hd),
+                transposed<T>(head.v, head.stride), dp, length);
+        product(pass, keys, hd, queries, transposed<T>(p, length), plain<T>(d_out, heads * hd),
+                d_head.v, d_head.stride, into);
         softmax_backward(queries, keys, p, dp, length, scale);
-        matmul<T>(queries, hd, keys, plain<T>(dp, length), plain<T>(head.k, head.stride),
-                  d_head.q + q0 * d_head.stride, d_head.stride);
-        matmul<T>(keys, hd, queries, transposed<T>(dp, length), plain<T>(q, head.stride), d_head.k,
-                  d_head.stride, into);
+        product(pass, queries, hd, keys, plain<T>(dp, length), plain<T>(head.k, head.stride),
+                d_head.q + q0 * d_head.stride, d_head.stride);
+        product(pass, keys, hd, queries, transposed<T>(dp, length), plain<T>(q, head.stride),
+                d_head.k, d_head.stride, into);
         into = Into::accumulate;
       }
     }
@@ -125,18 +132,22 @@ T* stream_gradient(const Activations<T>& activations, std::size_t layer, int wid
 
 }  // namespace
 
-int sequences_per_task(int length) { return std::max(1, kRowsPerTask / length); }
+int sequences_per_task(const Batch& batch) {
+  // 256 rows make up for the packing of the weights; up to 512 where four tasks remain.
+  return std::max(1, std::clamp(batch.rows() / 4, 256, 512) / batch.length);
+}
 
 int row_tasks(const Batch& batch) {
-  const int per_task = sequences_per_task(batch.length);
+  const int per_task = sequences_per_task(batch);
   return (batch.sequences + per_task - 1) / per_task;
 }
 
 template <class T>
 Activations<T>::Activations(const ParameterLayout& layout, int sequences, int sequence_length,
                             Keep keep)
-    : row_capacity(sequences * sequence_length), length(sequence_length) {
-  const bool training = keep == Keep::all_layers;
+    : row_capacity(sequences * sequence_length),
+      length(sequence_length),
+      training(keep == Keep::all_layers) {
   const Architecture& largest = layout.largest();
   const std::size_t depth = largest.layers.size();
   const auto rows = static_cast<std::size_t>(row_capacity);
@@ -229,26 +240,26 @@ void forward(const Pass<T>& pass, int task) {
     T* gelu = rows.of(b.gelu, f);
     layer_norm(n, d, x, w + o.norm1_gain, w + o.norm1_bias, norm1, b.mean1 + rows.first,
                b.deviation1 + rows.first);
-    matmul<T>(n, 3 * a, d, plain<T>(norm1, d), transposed<T>(w + o.qkv, stride), qkv, 3 * a);
+    product(pass, n, 3 * a, d, plain<T>(norm1, d), transposed<T>(w + o.qkv, stride), qkv, 3 * a);
     add_bias(n, 3 * a, w + o.qkv_bias, qkv);
     attention_forward(pass, rows, task, b, heads);
-    matmul<T>(n, d, a, plain<T>(rows.of(b.attended, a), a),
-              transposed<T>(w + o.output, o.attention_width), middle, d);
+    product(pass, n, d, a, plain<T>(rows.of(b.attended, a), a),
+            transposed<T>(w + o.output, o.attention_width), middle, d);
     add_residual(n, d, x, w + o.output_bias, middle);
     layer_norm(n, d, middle, w + o.norm2_gain, w + o.norm2_bias, norm2, b.mean2 + rows.first,
                b.deviation2 + rows.first);
-    matmul<T>(n, f, d, plain<T>(norm2, d), transposed<T>(w + o.up, stride), up, f);
-    bias_gelu(n, f, w + o.up_bias, up, gelu);
+    product(pass, n, f, d, plain<T>(norm2, d), transposed<T>(w + o.up, stride), up, f);
+    bias_gelu(n, f, w + o.up_bias, act.training, up, gelu);
     x = rows.of(l + 1 < depth ? act.layers[l + 1].input : act.output, d);
-    matmul<T>(n, d, f, plain<T>(gelu, f), transposed<T>(w + o.down, o.ffn_width), x, d);
+    product(pass, n, d, f, plain<T>(gelu, f), transposed<T>(w + o.down, o.ffn_width), x, d);
     add_residual(n, d, middle, w + o.down_bias, x);
   }
   T* norm = rows.of(act.norm, d);
   layer_norm(n, d, x, w + layout.final_gain, w + layout.final_bias, norm, act.mean + rows.first,
              act.deviation + rows.first);
   const int v = layout.vocabulary();
-  matmul<T>(n, v, d, plain<T>(norm, d), transposed<T>(w + layout.token_embedding, stride),
-            rows.of(act.logits, v), v);
+  product(pass, n, v, d, plain<T>(norm, d), transposed<T>(w + layout.token_embedding, stride),
+          rows.of(act.logits, v), v);
 }
 
 template <class T>
@@ -270,13 +281,13 @@ void backward(const Pass<T>& pass, int task, T* vector_gradients) {
   // Layers differ in attention width and tasks are in different layers at one time: each task's
   // part must lie where the widest layer puts it.
   T* d_attended = rows.of(act.d_attended, act.attention_width);
-  matmul<T>(n, d, v, plain<T>(rows.of(act.logits, v), v),
-            plain<T>(w + layout.token_embedding, stride), d_norm, d);
+  product(pass, n, d, v, plain<T>(rows.of(act.logits, v), v),
+          plain<T>(w + layout.token_embedding, stride), d_norm, d);
   T* d_x = rows.of(stream_gradient(act, depth, d), d);
-  std::fill_n(d_x, static_cast<std::ptrdiff_t>(n) * d, T{0});
-  layer_norm_backward(n, d, d_norm, rows.of(act.output, d), w + layout.final_gain,
-                      act.mean + rows.first, act.deviation + rows.first, d_x,
-                      gradient(layout.final_gain), gradient(layout.final_bias));
+  layer_norm_backward<T>(n, d, d_norm, rows.of(act.output, d), w + layout.final_gain,
+                         act.mean + rows.first, act.deviation + rows.first, nullptr, d_x,
+                         gradient(layout.final_gain), gradient(layout.final_bias),
+                         gradient(layout.layer(static_cast<int>(depth) - 1).down_bias));
   for (std::size_t l = depth; l-- > 0;) {
     const auto& b = act.layers[l];
     const LayerOffsets& o = layout.layer(static_cast<int>(l));
@@ -286,26 +297,22 @@ void backward(const Pass<T>& pass, int task, T* vector_gradients) {
     T* d_up = rows.of(b.d_up, f);
     T* d_middle = rows.of(b.d_middle, d);
     T* d_qkv = rows.of(b.d_qkv, 3 * a);
-    add_bias_backward(n, d, d_x, gradient(o.down_bias));
-    matmul<T>(n, f, d, plain<T>(d_x, d), plain<T>(w + o.down, o.ffn_width), d_up, f);
-    gelu_backward(n, f, rows.of(b.up, f), d_up);
-    add_bias_backward(n, f, d_up, gradient(o.up_bias));
-    matmul<T>(n, d, f, plain<T>(d_up, f), plain<T>(w + o.up, stride), d_norm, d);
-    std::copy_n(d_x, static_cast<std::ptrdiff_t>(n) * d, d_middle);
+    product(pass, n, f, d, plain<T>(d_x, d), plain<T>(w + o.down, o.ffn_width), d_up, f);
+    bias_gelu_backward(n, f, rows.of(b.up, f), d_up, gradient(o.up_bias));
+    product(pass, n, d, f, plain<T>(d_up, f), plain<T>(w + o.up, stride), d_norm, d);
     layer_norm_backward(n, d, d_norm, rows.of(b.middle, d), w + o.norm2_gain, b.mean2 + rows.first,
-                        b.deviation2 + rows.first, d_middle, gradient(o.norm2_gain),
-                        gradient(o.norm2_bias));
-    add_bias_backward(n, d, d_middle, gradient(o.output_bias));
-    matmul<T>(n, a, d, plain<T>(d_middle, d), plain<T>(w + o.output, o.attention_width), d_attended,
-              a);
+                        b.deviation2 + rows.first, d_x, d_middle, gradient(o.norm2_gain),
+                        gradient(o.norm2_bias), gradient(o.output_bias));
+    product(pass, n, a, d, plain<T>(d_middle, d), plain<T>(w + o.output, o.attention_width),
+            d_attended, a);
     attention_backward(pass, rows, task, b, heads, d_attended);
     add_bias_backward(n, 3 * a, d_qkv, gradient(o.qkv_bias));
-    matmul<T>(n, d, 3 * a, plain<T>(d_qkv, 3 * a), plain<T>(w + o.qkv, stride), d_norm, d);
+    product(pass, n, d, 3 * a, plain<T>(d_qkv, 3 * a), plain<T>(w + o.qkv, stride), d_norm, d);
     d_x = rows.of(stream_gradient(act, l, d), d);
-    std::copy_n(d_middle, static_cast<std::ptrdiff_t>(n) * d, d_x);
+    T* down_bias = l > 0 ? gradient(layout.layer(static_cast<int>(l) - 1).down_bias) : nullptr;
     layer_norm_backward(n, d, d_norm, rows.of(b.input, d), w + o.norm1_gain, b.mean1 + rows.first,
-                        b.deviation1 + rows.first, d_x, gradient(o.norm1_gain),
-                        gradient(o.norm1_bias));
+                        b.deviation1 + rows.first, d_middle, d_x, gradient(o.norm1_gain),
+                        gradient(o.norm1_bias), down_bias);
   }
 }
 
@@ -314,8 +321,9 @@ void list_weight_tasks(const Architecture& network, int vocabulary, int context,
   using Kind = WeightTask::Kind;
   tasks.clear();
   const auto panels = [&](Kind kind, int layer, int rows) {
-    for (int row = 0; row < rows; row += kWeightPanel)
-      tasks.push_back({kind, layer, row, std::min(kWeightPanel, rows - row)});
+    const int panel = weight_panel(rows);
+    for (int row = 0; row < rows; row += panel)
+      tasks.push_back({kind, layer, row, std::min(panel, rows - row)});
   };
   panels(Kind::token_embedding, 0, vocabulary);
   for (int l = 0; l < static_cast<int>(network.layers.size()); ++l) {
@@ -345,11 +353,11 @@ void embedding_gradient(const Pass<T>& pass, const WeightTask& task, bool replac
   if (task.kind == WeightTask::Kind::token_embedding) {
     T* table = gradient + pass.layout.token_embedding;
     const int v = pass.layout.vocabulary();
-    matmul<T>(task.rows, d, batch.rows(),
-              transposed<T>(pass.activations.logits + task.first_row, v),
-              plain<T>(pass.activations.norm, d),
-              table + static_cast<std::ptrdiff_t>(task.first_row) * stride, stride,
-              replace ? Into::replace : Into::accumulate);
+    product(pass, task.rows, d, batch.rows(),
+            transposed<T>(pass.activations.logits + task.first_row, v),
+            plain<T>(pass.activations.norm, d),
+            table + static_cast<std::ptrdiff_t>(task.first_row) * stride, stride,
+            replace ? Into::replace : Into::accumulate);
     for (int row = 0; row < batch.rows(); ++row)
       if (const int token = batch.tokens[row]; token >= task.first_row && token < last)
         add_row(table + static_cast<std::ptrdiff_t>(token) * stride, row);
@@ -380,9 +388,10 @@ void weight_gradient(const Pass<T>& pass, const WeightTask& task, bool replace, 
   // gradient[row][column] += sum over positions of dy[position][row] * x[position][column]
   const auto outer = [&](const T* dy, int dy_width, const T* x, int x_width, std::size_t offset,
                          std::ptrdiff_t stride) {
-    matmul<T>(task.rows, x_width, pass.batch.rows(), transposed<T>(dy + task.first_row, dy_width),
-              plain<T>(x, x_width), gradient + offset + task.first_row * stride, stride,
-              replace ? Into::replace : Into::accumulate);
+    product(pass, task.rows, x_width, pass.batch.rows(),
+            transposed<T>(dy + task.first_row, dy_width), plain<T>(x, x_width),
+            gradient + offset + task.first_row * stride, stride,
+            replace ? Into::replace : Into::accumulate);
   };
   const int stride = pass.layout.model_width();
   switch (task.kind) {

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "search_spaces/architecture.hpp"
+#include "supernet/matmul.hpp"
 #include "supernet/parameters.hpp"
 
 namespace paretoformer {
@@ -39,10 +40,11 @@ class Activations {
   Activations(const ParameterLayout& layout, int sequences, int length, Keep keep);
 
   struct LayerBuffers {
-    T *input, *norm1, *qkv, *attended, *middle, *norm2, *up, *gelu;  // [rows][width]
-    T *mean1, *deviation1, *mean2, *deviation2;                      // [rows]
-    T* log_sum_exp;                                                  // [heads][rows]
-    T *d_qkv, *d_middle, *d_up;                                      // training only
+    T *input, *norm1, *qkv, *attended, *middle, *norm2, *gelu;  // [rows][width]
+    T* up;  // [rows][width]: before the GELU; after it, in training, the slope of it
+    T *mean1, *deviation1, *mean2, *deviation2;  // [rows]
+    T* log_sum_exp;                              // [heads][rows]
+    T *d_qkv, *d_middle, *d_up;                  // training only
   };
 
   std::vector<LayerBuffers> layers;
@@ -54,13 +56,14 @@ class Activations {
   int row_capacity = 0;
   int length = 0;
   int attention_width = 0;  // of the widest layer
+  bool training = false;
 
  private:
   std::vector<T> arena_;
 };
 
 // Sequences in one row task: enough rows for an efficient product, few enough to share the work.
-int sequences_per_task(int length);
+int sequences_per_task(const Batch& batch);
 int row_tasks(const Batch& batch);
 
 // What a pass works on.
@@ -71,6 +74,7 @@ struct Pass {
   const Architecture& network;  // a prefix of layout.largest()
   Batch batch;
   Activations<T>& activations;
+  Products products = Products::fp32;
 };
 
 // Fills the logits of one row task.

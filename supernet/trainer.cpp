@@ -5,6 +5,7 @@
 #include <numbers>
 
 #include "supernet/kernels.hpp"
+#include "supernet/matmul_bf16.hpp"
 #include "supernet/parallel.hpp"
 #include "support/error.hpp"
 #include "support/random.hpp"
@@ -16,6 +17,8 @@ constexpr std::uint64_t kBatchStream = 2;
 constexpr std::uint64_t kSandwichStream = 3;
 constexpr double kAdamEpsilon = 1e-8;
 constexpr std::size_t kParameterBlock = 16384;
+
+const char* name_of(Products products) { return products == Products::bf16 ? "bf16" : "fp32"; }
 
 std::size_t blocks(std::size_t count) { return (count + kParameterBlock - 1) / kParameterBlock; }
 
@@ -42,6 +45,11 @@ TrainingConfig TrainingConfig::from_json(const JsonNode& node) {
   number("clip_norm", c.clip_norm, 1e-6, 1e6);
   integer("random_subnetworks", c.random_subnetworks, 0, 64);
   number("distillation", c.distillation, 0, 1);
+  if (object.choice("products", {"fp32", "bf16"}, name_of(c.products)) == "bf16") {
+    if (bf16_unit() == Bf16Unit::none)
+      object.at("products").fail("needs a processor with AMX or AVX-512 instructions for bfloat16");
+    c.products = Products::bf16;
+  }
   number("checkpoint_seconds", c.checkpoint_seconds, 0, 86400);
   object.finish();
   return c;
@@ -60,6 +68,7 @@ Json TrainingConfig::to_json() const {
               {"clip_norm", clip_norm},
               {"random_subnetworks", random_subnetworks},
               {"distillation", distillation},
+              {"products", name_of(products)},
               {"checkpoint_seconds", checkpoint_seconds}};
 }
 
@@ -124,7 +133,7 @@ Trainer<T>::Trainer(const ParameterLayout& layout, const TrainingConfig& config,
 template <class T>
 void Trainer<T>::run_row_tasks(const Pass<T>& pass, std::size_t index) {
   const int v = layout_.vocabulary();
-  const int per_task = sequences_per_task(pass.batch.length);
+  const int per_task = sequences_per_task(pass.batch);
   const T scale = T{1} / static_cast<T>(pass.batch.rows());
   const T soft = static_cast<T>(config_.distillation);
   parallel_tasks(task_losses_.size(), [&](std::size_t task) {
@@ -153,7 +162,8 @@ std::span<const double> Trainer<T>::compute_gradients(const Batch& batch,
   networks_ = networks.size();
   losses_.clear();
   for (std::size_t index = 0; index < networks.size(); ++index) {
-    const Pass<T> pass{layout_, state_.parameters.data(), networks[index], batch, activations_};
+    const Pass<T> pass{layout_,      state_.parameters.data(), networks[index], batch,
+                       activations_, config_.products};
     run_row_tasks(pass, index);
     double loss = 0;
     for (double part : task_losses_) loss += part;

@@ -12,6 +12,7 @@
 
 #include "search_spaces/architecture.hpp"
 #include "search_spaces/search_space.hpp"
+#include "supernet/matmul.hpp"
 #include "supernet/network.hpp"
 #include "supernet/parameters.hpp"
 #include "support/json.hpp"
@@ -31,8 +32,12 @@ struct TrainingConfig {
   double clip_norm = 1.0;  // of the averaged gradient
   int random_subnetworks = 2;
   double distillation = 0.5;  // weight of soft labels for all but the largest; 0: text only
+  // bf16 is faster where the processor has AMX tiles or AMD's AVX-512 BF16; weights, sums and
+  // optimiser stay fp32. It is also what networks are evaluated with.
+  Products products = Products::fp32;
   double checkpoint_seconds = 20;
 
+  // Throws InputError, also for products that this processor does not have.
   static TrainingConfig from_json(const JsonNode& node);
   Json to_json() const;
 };

@@ -81,21 +81,38 @@ TEST(LayerNorm, GradientsOfInputGainAndBias) {
     return dot(y, dy);
   };
   loss(x, gain, bias);
-  Values dx(x.size(), 0.0);
+  Values dx(x.size());
   Values d_gain(width, 0.0);
   Values d_bias(width, 0.0);
-  layer_norm_backward(kRows, width, dy.data(), x.data(), gain.data(), mean.data(), deviation.data(),
-                      dx.data(), d_gain.data(), d_bias.data());
+  layer_norm_backward<double>(kRows, width, dy.data(), x.data(), gain.data(), mean.data(),
+                              deviation.data(), nullptr, dx.data(), d_gain.data(), d_bias.data(),
+                              nullptr);
   expect_gradient([&](const Values& v) { return loss(v, gain, bias); }, x, dx);
   expect_gradient([&](const Values& v) { return loss(x, v, bias); }, gain, d_gain);
   expect_gradient([&](const Values& v) { return loss(x, gain, v); }, bias, d_bias);
+
+  // What reaches x past the normalisation is added, and the rows are summed on request.
+  const Values d_residual = normals(kRows * width, 11);
+  for (const bool residual : {false, true}) {
+    Values again(x.size());
+    Values sum(width, 1.0);
+    layer_norm_backward(kRows, width, dy.data(), x.data(), gain.data(), mean.data(),
+                        deviation.data(), residual ? d_residual.data() : nullptr, again.data(),
+                        d_gain.data(), d_bias.data(), sum.data());
+    Values expected_sum(width, 1.0);
+    for (std::size_t i = 0; i < again.size(); ++i) {
+      EXPECT_DOUBLE_EQ(again[i], dx[i] + (residual ? d_residual[i] : 0.0));
+      expected_sum[i % width] += again[i];
+    }
+    EXPECT_EQ(sum, expected_sum);
+  }
 }
 
 TEST(Gelu, KnownValuesAndGradient) {
   // gelu(0) = 0, gelu(x) -> x and 0 far away, gelu(1) = 0.8412 in the tanh form.
   Values u{0, 1, 10, -10};
   Values y(4);
-  bias_gelu(1, 4, Values(4, 0.0).data(), u.data(), y.data());
+  bias_gelu(1, 4, Values(4, 0.0).data(), false, u.data(), y.data());
   EXPECT_NEAR(y[0], 0, 1e-15);
   EXPECT_NEAR(y[1], 0.841192, 1e-6);
   EXPECT_NEAR(y[2], 10, 1e-12);
@@ -108,16 +125,16 @@ TEST(Gelu, KnownValuesAndGradient) {
   const auto loss = [&](const Values& x1, const Values& bias1) {
     Values kept = x1;
     Values out(x1.size());
-    bias_gelu(kRows, width, bias1.data(), kept.data(), out.data());
+    bias_gelu(kRows, width, bias1.data(), false, kept.data(), out.data());
     return dot(out, dy);
   };
-  Values kept = x;
+  Values slope = x;
   Values out(x.size());
-  bias_gelu(kRows, width, bias.data(), kept.data(), out.data());
+  bias_gelu(kRows, width, bias.data(), true, slope.data(), out.data());
+  EXPECT_EQ(dot(out, dy), loss(x, bias));
   Values dx = dy;
-  gelu_backward(kRows, width, kept.data(), dx.data());
   Values d_bias(width, 0.0);
-  add_bias_backward(kRows, width, dx.data(), d_bias.data());
+  bias_gelu_backward(kRows, width, slope.data(), dx.data(), d_bias.data());
   expect_gradient([&](const Values& v) { return loss(v, bias); }, x, dx);
   expect_gradient([&](const Values& v) { return loss(x, v); }, bias, d_bias);
 }
@@ -243,10 +260,13 @@ TEST(FloatKernels, AgreeWithDouble) {
   std::vector<float> u_single(u.begin(), u.end());
   Values y(u.size());
   std::vector<float> y_single(u.size());
-  bias_gelu(1, 4000, Values(4000, 0.0).data(), u.data(), y.data());
-  bias_gelu(1, 4000, std::vector<float>(4000, 0.0F).data(), u_single.data(), y_single.data());
-  for (std::size_t i = 0; i < y.size(); ++i)
-    ASSERT_NEAR(y_single[i], y[i], 2e-6 * std::max(1.0, std::abs(u[i])));
+  const Values x = u;
+  bias_gelu(1, 4000, Values(4000, 0.0).data(), true, u.data(), y.data());
+  bias_gelu(1, 4000, std::vector<float>(4000, 0.0F).data(), true, u_single.data(), y_single.data());
+  for (std::size_t i = 0; i < y.size(); ++i) {
+    ASSERT_NEAR(y_single[i], y[i], 2e-6 * std::max(1.0, std::abs(x[i])));
+    ASSERT_NEAR(u_single[i], u[i], 2e-6 * std::max(1.0, std::abs(x[i])));  // the slopes
+  }
 }
 
 }  // namespace

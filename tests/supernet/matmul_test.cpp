@@ -2,8 +2,12 @@
 
 #include <gtest/gtest.h>
 
+#include <bit>
+#include <cstdint>
+#include <type_traits>
 #include <vector>
 
+#include "supernet/matmul_bf16.hpp"
 #include "support/random.hpp"
 
 namespace paretoformer {
@@ -16,14 +20,61 @@ std::vector<T> integers(std::size_t count, Random& random) {
   return values;
 }
 
-template <class T>
-class Matmul : public testing::Test {};
-using Scalars = testing::Types<float, double>;
-TYPED_TEST_SUITE(Matmul, Scalars);
+std::vector<Bf16Unit> bf16_units() {
+  switch (bf16_unit()) {
+    case Bf16Unit::none:
+      return {};
+    case Bf16Unit::avx512:
+      return {Bf16Unit::avx512};
+    default:
+      return {Bf16Unit::avx512, Bf16Unit::amx};
+  }
+}
+
+// Which kernel multiplies.
+struct Float {
+  using Scalar = float;
+};
+struct Double {
+  using Scalar = double;
+};
+template <Bf16Unit kUnit>
+struct Bf16 {
+  using Scalar = float;
+};
+
+template <class Kernel>
+class Matmul : public testing::Test {
+ protected:
+  using T = typename Kernel::Scalar;
+
+  void SetUp() override {
+    if (!available()) GTEST_SKIP() << "this processor has no such bfloat16 unit";
+  }
+
+  static bool available() {
+    const std::vector<Bf16Unit> units = bf16_units();
+    if constexpr (std::is_same_v<Kernel, Bf16<Bf16Unit::avx512>>) return units.size() >= 1;
+    if constexpr (std::is_same_v<Kernel, Bf16<Bf16Unit::amx>>) return units.size() >= 2;
+    return true;
+  }
+
+  static void multiply(int m, int n, int k, MatrixView<T> a, MatrixView<T> b, T* c,
+                       std::ptrdiff_t c_stride, Into into = Into::replace) {
+    if constexpr (std::is_same_v<Kernel, Bf16<Bf16Unit::avx512>>)
+      return matmul_bf16(m, n, k, a, b, c, c_stride, into, Bf16Unit::avx512);
+    else if constexpr (std::is_same_v<Kernel, Bf16<Bf16Unit::amx>>)
+      return matmul_bf16(m, n, k, a, b, c, c_stride, into, Bf16Unit::amx);
+    else
+      return matmul<T>(m, n, k, a, b, c, c_stride, into);
+  }
+};
+using Kernels = testing::Types<Float, Double, Bf16<Bf16Unit::avx512>, Bf16<Bf16Unit::amx>>;
+TYPED_TEST_SUITE(Matmul, Kernels);
 
 // Small integers multiply and add without rounding, so the result must be exact.
 TYPED_TEST(Matmul, EqualsTheDefinitionOnRandomShapesStridesAndTransposes) {
-  using T = TypeParam;
+  using T = typename TypeParam::Scalar;
   Random random(11);
   for (int round = 0; round < 300; ++round) {
     // Now and then beyond the blocks of k (256), n (512) and m (256).
@@ -52,9 +103,9 @@ TYPED_TEST(Matmul, EqualsTheDefinitionOnRandomShapesStridesAndTransposes) {
                  (b_t ? b[j * b_stride + p] : b[p * b_stride + j]);
         expected[i * c_stride + j] = sum;
       }
-    matmul<T>(m, n, k, a_t ? transposed(a.data(), a_stride) : plain(a.data(), a_stride),
-              b_t ? transposed(b.data(), b_stride) : plain(b.data(), b_stride), c.data(), c_stride,
-              accumulate ? Into::accumulate : Into::replace);
+    TestFixture::multiply(m, n, k, a_t ? transposed(a.data(), a_stride) : plain(a.data(), a_stride),
+                          b_t ? transposed(b.data(), b_stride) : plain(b.data(), b_stride),
+                          c.data(), c_stride, accumulate ? Into::accumulate : Into::replace);
     ASSERT_EQ(c, expected) << m << "x" << n << "x" << k << (a_t ? " A^T" : "")
                            << (b_t ? " B^T" : "");
   }
@@ -62,7 +113,7 @@ TYPED_TEST(Matmul, EqualsTheDefinitionOnRandomShapesStridesAndTransposes) {
 
 // What makes results independent of the number of threads.
 TYPED_TEST(Matmul, CuttingRowsOrColumnsDoesNotChangeTheBits) {
-  using T = TypeParam;
+  using T = typename TypeParam::Scalar;
   Random random(12);
   const int m = 157;
   const int n = 203;
@@ -73,12 +124,43 @@ TYPED_TEST(Matmul, CuttingRowsOrColumnsDoesNotChangeTheBits) {
   for (T& value : b) value = static_cast<T>(random.normal());
   std::vector<T> whole(m * n);
   std::vector<T> pieces(m * n);
-  matmul<T>(m, n, k, plain(a.data(), k), plain(b.data(), n), whole.data(), n);
+  TestFixture::multiply(m, n, k, plain(a.data(), k), plain(b.data(), n), whole.data(), n);
   for (int i = 0; i < m; i += 31)
     for (int j = 0; j < n; j += 57)
-      matmul<T>(std::min(31, m - i), std::min(57, n - j), k, plain(a.data() + i * k, k),
-                plain(b.data() + j, n), pieces.data() + i * n + j, n);
+      TestFixture::multiply(std::min(31, m - i), std::min(57, n - j), k, plain(a.data() + i * k, k),
+                            plain(b.data() + j, n), pieces.data() + i * n + j, n);
   EXPECT_EQ(whole, pieces);
+}
+
+// To nearest, ties to even: the upper half of a float after adding just under one half, or one half
+// where the last bit kept is odd.
+float rounded_to_bf16(float value) {
+  const auto bits = std::bit_cast<std::uint32_t>(value);
+  return std::bit_cast<float>((bits + 0x7FFFu + (bits >> 16 & 1u)) & 0xFFFF0000u);
+}
+
+TEST(MatmulBf16, EqualsTheProductOfRoundedFactors) {
+  EXPECT_EQ(rounded_to_bf16(1 + 0x1p-8f), 1.0f);             // a tie: the even neighbour is below
+  EXPECT_EQ(rounded_to_bf16(1 + 3 * 0x1p-8f), 1 + 0x1p-6f);  // a tie: the even one is above
+  if (bf16_units().empty()) GTEST_SKIP() << "this processor has no bfloat16 unit";
+  Random random(13);
+  const int m = 45, n = 37, k = 530;
+  std::vector<float> a(m * k), b(k * n);
+  for (float& value : a) value = static_cast<float>(random.normal());
+  for (float& value : b) value = static_cast<float>(random.normal());
+  a[0] = 1 + 0x1p-8f;
+  for (const Bf16Unit unit : bf16_units()) {
+    std::vector<float> c(m * n);
+    matmul_bf16(m, n, k, plain(a.data(), k), plain(b.data(), n), c.data(), n, Into::replace, unit);
+    for (int i = 0; i < m; ++i)
+      for (int j = 0; j < n; ++j) {
+        double sum = 0;
+        for (int p = 0; p < k; ++p)
+          sum += static_cast<double>(rounded_to_bf16(a[i * k + p])) * rounded_to_bf16(b[p * n + j]);
+        // 530 sums in fp32 of terms of size one
+        EXPECT_NEAR(c[i * n + j], sum, 1e-4);
+      }
+  }
 }
 
 }  // namespace

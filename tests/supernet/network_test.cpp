@@ -48,7 +48,7 @@ double mean_loss(const ParameterLayout& layout, const std::vector<T>& parameters
   const Pass<T> pass{layout, parameters.data(), network, batch, activations};
   std::vector<double> losses(static_cast<std::size_t>(batch.sequences));
   for (int task = 0; task < row_tasks(batch); ++task) {
-    const auto first = static_cast<std::size_t>(task * sequences_per_task(batch.length));
+    const auto first = static_cast<std::size_t>(task * sequences_per_task(batch));
     sequence_losses(pass, task, std::span(losses).subspan(first));
   }
   double sum = 0;
