@@ -28,9 +28,10 @@ constexpr int kVectorBytes = 16;
 constexpr int kTileRows = 6;
 #endif
 
-constexpr int kBlockK = 256;  // a packed panel of B (two vectors wide) stays in the L1 cache
-constexpr int kBlockN = 512;  // the packed block of B, 512 kB in fp32, stays in the L2 cache
-constexpr int kBlockM = 256;  // bounds the packed block of A
+constexpr int kBlockK = 384;  // a packed panel of B is two vectors wide: 48 kB
+constexpr int kBlockN = 512;  // the packed block of B, 768 kB in fp32, stays in the L2 cache
+constexpr int kBlockM = 512;  // rows, and
+constexpr int kPackK = 768;   // depth of a packed block of A, which is packed once for all of n
 
 template <class T>
 constexpr int kLanes = kVectorBytes / static_cast<int>(sizeof(T));
@@ -86,40 +87,52 @@ void transpose_square(const T* source, std::ptrdiff_t stride, T* target,
   for (int i = 0; i < kN; ++i) store(target + i * target_stride, rows[i]);
 }
 
-// Packs B(0..k, 0..n) into panels [k][kPanel], the last one padded with zeros.
+// Packs B(0..k, 0..n) into panels [k][kPanel], the last one padded with zeros; memory is read along
+// the direction that is contiguous.
 template <class T>
-void pack_b(int k, int n, MatrixView<T> b, T* packed) {
+void pack_rows_of_b(int k, int n, MatrixView<T> b, T* packed) {
+  constexpr int kWide = kPanel<T>;
+  const int whole = n / kWide * kWide;
+  const std::ptrdiff_t panel = static_cast<std::ptrdiff_t>(k) * kWide;
+  for (int p = 0; p < k; ++p) {
+    const T* source = b.data + p * b.row_stride;
+    T* target = packed + static_cast<std::ptrdiff_t>(p) * kWide;
+    for (int j = 0; j < whole; j += kWide, target += panel) {
+      store(target, load(source + j));
+      store(target + kLanes<T>, load(source + j + kLanes<T>));
+    }
+    if (whole < n) std::fill(std::copy(source + whole, source + n, target), target + kWide, T{0});
+  }
+}
+
+template <class T>
+void pack_columns_of_b(int k, int n, MatrixView<T> b, T* packed) {
   constexpr int kWide = kPanel<T>;
   constexpr int kN = kLanes<T>;
-  for (int j = 0; j < n; j += kWide, packed += static_cast<std::ptrdiff_t>(k) * kWide) {
-    const int columns = std::min(kWide, n - j);
-    if (b.column_stride == 1) {
-      const T* source = b.data + j;
-      for (int p = 0; p < k; ++p, source += b.row_stride) {
-        T* target = packed + static_cast<std::ptrdiff_t>(p) * kWide;
-        if (columns == kWide) {
-          store(target, load(source));
-          store(target + kN, load(source + kN));
-        } else {
-          std::fill(std::copy_n(source, columns, target), target + kWide, T{0});
-        }
-      }
-      continue;
-    }
+  for (int j = 0; j < n; j += kWide, packed += static_cast<std::ptrdiff_t>(k) * kWide)
     for (int jj = 0; jj < kWide; jj += kN) {
       const T* source = b.data + (j + jj) * b.column_stride;
-      const int here = std::clamp(columns - jj, 0, kN);
+      const int here = std::clamp(n - j - jj, 0, kN);
       int p = 0;
       if (here == kN)
-        for (; p + kN <= k; p += kN)
+        for (; p + kN <= k; p += kN) {
+          // The columns after these: hardware does not foresee the jump to them.
+          for (int lane = 0; lane < kN; ++lane)
+            __builtin_prefetch(source + (kN + lane) * b.column_stride + p);
           transpose_square(source + p, b.column_stride,
                            packed + static_cast<std::ptrdiff_t>(p) * kWide + jj, kWide);
+        }
       for (; p < k; ++p)
         for (int lane = 0; lane < kN; ++lane)
           packed[static_cast<std::ptrdiff_t>(p) * kWide + jj + lane] =
               lane < here ? source[lane * b.column_stride + p] : T{0};
     }
-  }
+}
+
+template <class T>
+void pack_b(int k, int n, MatrixView<T> b, T* packed) {
+  if (b.column_stride == 1) return pack_rows_of_b(k, n, b, packed);
+  pack_columns_of_b(k, n, b, packed);
 }
 
 // One register tile: C[kRows x kColumns vectors] (+)= A[kRows x k] panel[k]. With kPacked, A is
@@ -215,34 +228,53 @@ T* scratch(std::size_t count) {
   return static_cast<T*>(buffer.get());
 }
 
-// A block of rows of A times the packed block of B.
+// A block of rows of A as the tiles read it.
 template <class T>
-void block_times_panels(int m, int n, int k, MatrixView<T> a, T* packed_a, const T* packed_b, T* c,
-                        std::ptrdiff_t c_stride, bool accumulate) {
+struct Rows {
+  int count, height;  // rows, and rows per tile
+  bool packed;        // tiles are [k][rows], `k` of them packed; otherwise `stride` apart
+  const T* data;
+  std::ptrdiff_t stride;
+  int k;
+
+  // Of the tile that begins at `row`, from its element `p` on.
+  const T* tile(int row, int p) const {
+    if (!packed) return data + row * stride + p;
+    return data + static_cast<std::ptrdiff_t>(row) * k + p * std::min(height, count - row);
+  }
+};
+
+template <class T>
+Rows<T> rows_of(int m, int k, MatrixView<T> a, T* buffer) {
   // Equal heights instead of full tiles and a small remainder.
   const int tiles = (m + kTileRows - 1) / kTileRows;
   const int height = (m + tiles - 1) / tiles;
   // Rows that are a multiple of 4 kB apart share one set of the L1 cache: pack those as well.
   const bool pack =
       a.column_stride != 1 || (a.row_stride * static_cast<std::ptrdiff_t>(sizeof(T))) % 4096 == 0;
-  if (pack) pick_pack<T>(height, std::make_index_sequence<kTileRows>{})(m, k, a, packed_a);
+  if (pack) pick_pack<T>(height, std::make_index_sequence<kTileRows>{})(m, k, a, buffer);
+  return {m, height, pack, pack ? buffer : a.data, a.row_stride, k};
+}
+
+// The columns [p, p + k) of a block of A times the packed block of B.
+template <class T>
+void rows_times_panels(const Rows<T>& a, int p, int n, int k, const T* packed_b, T* c,
+                       std::ptrdiff_t c_stride, bool accumulate) {
   T edge[kTileRows * kPanel<T>];
   for (int j = 0; j < n; j += kPanel<T>) {
     const T* panel = packed_b + static_cast<std::ptrdiff_t>(j) * k;
     const int columns = std::min(kPanel<T>, n - j);
     const int vectors = columns > kLanes<T> ? 2 : 1;
     const bool whole = columns == vectors * kLanes<T>;
-    for (int i = 0; i < m; i += height) {
-      const int rows = std::min(height, m - i);
-      const T* a_tile =
-          pack ? packed_a + static_cast<std::ptrdiff_t>(i) * k : a.data + i * a.row_stride;
+    for (int i = 0; i < a.count; i += a.height) {
+      const int rows = std::min(a.height, a.count - i);
       T* target = c + i * c_stride + j;
-      const Tile<T> run = pick_tile<T>(rows, vectors, pack);
+      const Tile<T> run = pick_tile<T>(rows, vectors, a.packed);
       if (whole) {
-        run(k, a_tile, a.row_stride, panel, target, c_stride, accumulate);
+        run(k, a.tile(i, p), a.stride, panel, target, c_stride, accumulate);
         continue;
       }
-      run(k, a_tile, a.row_stride, panel, edge, kPanel<T>, false);
+      run(k, a.tile(i, p), a.stride, panel, edge, kPanel<T>, false);
       for (int r = 0; r < rows; ++r)
         for (int s = 0; s < columns; ++s) {
           T& out = target[r * c_stride + s];
@@ -261,22 +293,27 @@ void matmul(int m, int n, int k, MatrixView<T> a, MatrixView<T> b, T* c, std::pt
     if (products == Products::bf16)
       return matmul_bf16(m, n, k, a, b, c, c_stride, into, bf16_unit());
   constexpr std::size_t kPackedB = static_cast<std::size_t>(kBlockK) * (kBlockN + kPanel<T>);
-  T* const packed_b = scratch<T>(kPackedB + static_cast<std::size_t>(kBlockM) * kBlockK);
+  T* const packed_b = scratch<T>(kPackedB + static_cast<std::size_t>(kBlockM) * kPackK);
   T* const packed_a = packed_b + kPackedB;
-  for (int j = 0; j < n; j += kBlockN) {
-    const int columns = std::min(kBlockN, n - j);
-    for (int p = 0; p < k; p += kBlockK) {
-      const int depth = std::min(kBlockK, k - p);
-      pack_b<T>(depth, columns,
-                {b.data + p * b.row_stride + j * b.column_stride, b.row_stride, b.column_stride},
-                packed_b);
-      for (int i = 0; i < m; i += kBlockM)
-        block_times_panels<T>(
-            std::min(kBlockM, m - i), columns, depth,
-            {a.data + i * a.row_stride + p * a.column_stride, a.row_stride, a.column_stride},
-            packed_a, packed_b, c + i * c_stride + j, c_stride, into == Into::accumulate || p > 0);
+  for (int i = 0; i < m; i += kBlockM)
+    for (int q = 0; q < k; q += kPackK) {
+      const int packed = std::min(kPackK, k - q);
+      const Rows<T> rows = rows_of<T>(
+          std::min(kBlockM, m - i), packed,
+          {a.data + i * a.row_stride + q * a.column_stride, a.row_stride, a.column_stride},
+          packed_a);
+      for (int j = 0; j < n; j += kBlockN)
+        for (int p = 0; p < packed; p += kBlockK) {
+          const int columns = std::min(kBlockN, n - j);
+          const int depth = std::min(kBlockK, packed - p);
+          pack_b<T>(depth, columns,
+                    {b.data + (q + p) * b.row_stride + j * b.column_stride, b.row_stride,
+                     b.column_stride},
+                    packed_b);
+          rows_times_panels<T>(rows, p, columns, depth, packed_b, c + i * c_stride + j, c_stride,
+                               into == Into::accumulate || q + p > 0);
+        }
     }
-  }
 }
 
 template void matmul<float>(int, int, int, MatrixView<float>, MatrixView<float>, float*,

@@ -20,10 +20,10 @@ namespace {
 constexpr int kSide = 16;
 constexpr int kDepth = 2 * kSide;            // elements of k in one square
 constexpr int kSquareWords = kSide * kSide;  // 1 kB
-constexpr int kBlockK = 256;                 // two rows of squares of A stay in L1
-constexpr int kBlockN = 512;                 // the packed block of B, 256 kB, in L2
-constexpr int kBlockM = 256;                 // and that of A, 128 kB
-constexpr int kStepsPerBlock = kBlockK / kDepth;
+constexpr int kBlockK = 256;                 // two rows of squares of A stay in the L1 cache
+constexpr int kBlockN = 512;                 // the packed block of B, 256 kB, stays in the L2 cache
+constexpr int kBlockM = 512;                 // rows, and
+constexpr int kPackK = 1024;  // depth of a packed block of A, which is packed once for all of n
 using Word = unsigned int;
 
 constexpr int ceil_div(int a, int b) { return (a + b - 1) / b; }
@@ -97,25 +97,28 @@ void pack_square(int lines, int depth, const float* source, std::ptrdiff_t line_
   for (int i = 0; i < kSide; ++i) _mm512_store_si512(target + i * kSide, r[i]);
 }
 
-// Packs `lines` x `depth` elements into squares [line / 16][k / 32]. Where lines are contiguous,
-// the squares of one k lie side by side in memory: those are read together.
+// Packs `lines` x `depth` elements into squares [line / 16][k / 32], reading along the direction
+// that is contiguous in memory.
 void pack(int lines, int depth, const float* source, std::ptrdiff_t line_stride,
           std::ptrdiff_t k_stride, bool lines_first, Word* target) {
   const int steps = ceil_div(depth, kDepth);
-  for (int step = 0; step < steps; ++step)
-    for (int line = 0; line < lines; line += kSide)
-      pack_square(smaller(kSide, lines - line), smaller(kDepth, depth - step * kDepth),
-                  source + line * line_stride + step * kDepth * k_stride, line_stride, k_stride,
-                  lines_first, target + (line / kSide * steps + step) * kSquareWords);
+  const int rows = ceil_div(lines, kSide);
+  for (int square = 0; square < steps * rows; ++square) {
+    const int row = k_stride == 1 ? square / steps : square % rows;
+    const int step = k_stride == 1 ? square % steps : square / rows;
+    pack_square(smaller(kSide, lines - row * kSide), smaller(kDepth, depth - step * kDepth),
+                source + row * kSide * line_stride + step * kDepth * k_stride, line_stride,
+                k_stride, lines_first, target + (row * steps + step) * kSquareWords);
+  }
 }
 
-// C[rows of two squares x columns of two squares] (+)= A B over `steps` squares. `a` and `b` each
-// hold two neighbouring rows or columns of squares, `steps` squares apart.
-using Kernel = void (*)(int steps, const Word* a, const Word* b, float* c, std::ptrdiff_t c_stride,
-                        bool accumulate);
+// C[rows of two squares x columns of two squares] (+)= A B over `steps` squares. The second row of
+// A's squares lies `a_pitch` words after the first; those of B are `steps` squares apart.
+using Kernel = void (*)(int steps, const Word* a, std::ptrdiff_t a_pitch, const Word* b, float* c,
+                        std::ptrdiff_t c_stride, bool accumulate);
 
-void amx_kernel(int steps, const Word* a, const Word* b, float* c, std::ptrdiff_t c_stride,
-                bool accumulate) {
+void amx_kernel(int steps, const Word* a, std::ptrdiff_t a_pitch, const Word* b, float* c,
+                std::ptrdiff_t c_stride, bool accumulate) {
   const std::size_t bytes = static_cast<std::size_t>(c_stride) * sizeof(float);
   float* const lower = c + kSide * c_stride;
   if (accumulate) {
@@ -129,7 +132,7 @@ void amx_kernel(int steps, const Word* a, const Word* b, float* c, std::ptrdiff_
     _tile_zero(2);
     _tile_zero(3);
   }
-  const Word* a1 = a + steps * kSquareWords;
+  const Word* a1 = a + a_pitch;
   const Word* b1 = b + steps * kSquareWords;
   constexpr std::size_t kLine = kSide * sizeof(Word);
   for (int step = 0; step < steps; ++step) {
@@ -150,11 +153,11 @@ void amx_kernel(int steps, const Word* a, const Word* b, float* c, std::ptrdiff_
 }
 
 // Eight rows at a time: 8 x 2 accumulators cover the latency of vdpbf16ps.
-void avx512_kernel(int steps, const Word* a, const Word* b, float* c, std::ptrdiff_t c_stride,
-                   bool accumulate) {
+void avx512_kernel(int steps, const Word* a, std::ptrdiff_t a_pitch, const Word* b, float* c,
+                   std::ptrdiff_t c_stride, bool accumulate) {
   constexpr int kRows = 8;
   for (int row = 0; row < 2 * kSide; row += kRows) {
-    const Word* rows = a + row / kSide * steps * kSquareWords + row % kSide * kSide;
+    const Word* rows = a + row / kSide * a_pitch + row % kSide * kSide;
     float* const target = c + row * c_stride;
     __m512 sum[kRows][2];
     for (int i = 0; i < kRows; ++i)
@@ -198,22 +201,22 @@ void configure_tiles() {
 
 struct Buffers {
   // Squares of one further line: kernels work on pairs.
-  alignas(64) Word a[(kBlockM + kSide) * kBlockK / 2];
+  alignas(64) Word a[(kBlockM + kSide) * kPackK / 2];
   alignas(64) Word b[(kBlockN + kSide) * kBlockK / 2];
 };
 
-// A block of rows times the packed block of B.
-void block(int m, int n, int steps, const Buffers& packed, float* c, std::ptrdiff_t c_stride,
-           bool accumulate, Kernel kernel) {
+// A packed block of A, its rows of squares `a_pitch` words apart, times the packed block of B.
+void block(int m, int n, int steps, const Word* a, std::ptrdiff_t a_pitch, const Word* b, float* c,
+           std::ptrdiff_t c_stride, bool accumulate, Kernel kernel) {
   constexpr int kPair = 2 * kSide;
   alignas(64) float edge[kPair * kPair];
   for (int i = 0; i < m; i += kPair)
     for (int j = 0; j < n; j += kPair) {
-      const Word* a = packed.a + i / kSide * steps * kSquareWords;
-      const Word* b = packed.b + j / kSide * steps * kSquareWords;
+      const Word* rows_of_a = a + i / kSide * a_pitch;
+      const Word* columns_of_b = b + j / kSide * steps * kSquareWords;
       float* const target = c + i * c_stride + j;
       if (i + kPair <= m && j + kPair <= n) {
-        kernel(steps, a, b, target, c_stride, accumulate);
+        kernel(steps, rows_of_a, a_pitch, columns_of_b, target, c_stride, accumulate);
         continue;
       }
       const int rows = smaller(kPair, m - i);
@@ -225,7 +228,7 @@ void block(int m, int n, int steps, const Buffers& packed, float* c, std::ptrdif
           _mm512_store_ps(edge + r * kPair + kSide,
                           _mm512_maskz_loadu_ps(right, target + r * c_stride + kSide));
         }
-      kernel(steps, a, b, edge, kPair, accumulate);
+      kernel(steps, rows_of_a, a_pitch, columns_of_b, edge, kPair, accumulate);
       for (int r = 0; r < rows; ++r) {
         _mm512_mask_storeu_ps(target + r * c_stride, left, _mm512_load_ps(edge + r * kPair));
         _mm512_mask_storeu_ps(target + r * c_stride + kSide, right,
@@ -263,22 +266,24 @@ void matmul_bf16(int m, int n, int k, MatrixView<float> a, MatrixView<float> b, 
   const bool amx = unit == Bf16Unit::amx;
   if (amx) configure_tiles();
   const Kernel kernel = amx ? amx_kernel : avx512_kernel;
-  for (int j = 0; j < n; j += kBlockN) {
-    const int columns = smaller(kBlockN, n - j);
-    for (int p = 0; p < k; p += kBlockK) {
-      const int depth = smaller(kBlockK, k - p);
-      const int steps = ceil_div(depth, kDepth);
-      pack(columns, depth, b.data + p * b.row_stride + j * b.column_stride, b.column_stride,
-           b.row_stride, false, buffers.b);
-      for (int i = 0; i < m; i += kBlockM) {
-        const int rows = smaller(kBlockM, m - i);
-        pack(rows, depth, a.data + i * a.row_stride + p * a.column_stride, a.row_stride,
-             a.column_stride, true, buffers.a);
-        block(rows, columns, steps, buffers, c + i * c_stride + j, c_stride,
-              into == Into::accumulate || p > 0, kernel);
-      }
+  for (int i = 0; i < m; i += kBlockM)
+    for (int q = 0; q < k; q += kPackK) {
+      const int rows = smaller(kBlockM, m - i);
+      const int packed = smaller(kPackK, k - q);
+      const std::ptrdiff_t a_pitch = ceil_div(packed, kDepth) * kSquareWords;
+      pack(rows, packed, a.data + i * a.row_stride + q * a.column_stride, a.row_stride,
+           a.column_stride, true, buffers.a);
+      for (int j = 0; j < n; j += kBlockN)
+        for (int p = 0; p < packed; p += kBlockK) {
+          const int columns = smaller(kBlockN, n - j);
+          const int depth = smaller(kBlockK, packed - p);
+          pack(columns, depth, b.data + (q + p) * b.row_stride + j * b.column_stride,
+               b.column_stride, b.row_stride, false, buffers.b);
+          block(rows, columns, ceil_div(depth, kDepth), buffers.a + p / kDepth * kSquareWords,
+                a_pitch, buffers.b, c + i * c_stride + j, c_stride,
+                into == Into::accumulate || q + p > 0, kernel);
+        }
     }
-  }
   if (amx) _tile_release();
 }
 
