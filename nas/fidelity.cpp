@@ -131,17 +131,16 @@ class StandaloneTraining {
     config.random_subnetworks = 0;
     config.distillation = 0;
     fs::path log = checkpoint;
-    return train({layout,
-                  [&](std::int64_t) { return std::vector{layout.largest()}; },
-                  config,
-                  run_.config().seed,
-                  proxy_.corpus().train,
-                  checkpoint,
-                  log.replace_extension(".jsonl"),
-                  fingerprint,
-                  {},
-                  [&](const TrainingRecord& record) { advance(index, record.step); },
-                  [&] { return stopping(); }});
+    return train({.layout = layout,
+                  .networks = [&](std::int64_t) { return std::vector{layout.largest()}; },
+                  .config = config,
+                  .seed = run_.config().seed,
+                  .text = proxy_.corpus().train,
+                  .checkpoint = checkpoint,
+                  .log = log.replace_extension(".jsonl"),
+                  .fingerprint = fingerprint,
+                  .on_step = [&](const TrainingRecord& r) { advance(index, r.step); },
+                  .stop = [&] { return stopping(); }});
   }
 
   void advance(std::size_t index, std::int64_t steps) {

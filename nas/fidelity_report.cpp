@@ -76,9 +76,9 @@ Json fidelity_json(const RunFolder& run, const ProxyTask& proxy,
 }
 
 std::string fidelity_table(const FidelityStatistics& s) {
-  std::string table =
-      format("%-11s %-22s %-22s %-22s %-22s %-22s %-22s %s\n", "ranked by", "tau", "within depth",
-             "within width", "rho", "within depth", "within width", "top-5 regret/%");
+  std::string table = format("%-11s %-22s %-22s %-22s %-22s %-22s %-22s %s\n", "ranked by", "tau",
+                             "tau within depth", "tau within width", "rho", "rho within depth",
+                             "rho within width", "top-5 regret/%");
   table += row("slice", s.slice) + row("parameters", s.parameters) + row("flops", s.flops);
   table += "tau of the slice less tau of the number of parameters: " + text(s.advantage) + "\n";
   table += "loss of the slice less that of the network trained alone: " + text(s.gap, 4) +
