@@ -31,7 +31,8 @@ struct ComparedNetwork {
 struct FidelityHooks {
   // Steps and networks done so far, of all networks; from any thread, one call at a time.
   std::function<void(std::int64_t steps, std::size_t networks)> on_step;  // may be empty
-  std::function<bool()> stop;                                             // may be empty
+  // Asked before every step, by several threads at the same time.
+  std::function<bool()> stop;  // may be empty
 };
 
 // The sample, compared. Every network is trained alone as the supernet was: the same batches in the
