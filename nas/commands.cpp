@@ -1,21 +1,13 @@
 #include "nas/commands.hpp"
 
-#include <oneapi/tbb/global_control.h>
-
-#include <atomic>
-#include <cerrno>
 #include <cmath>
-#include <cstdio>
-#include <cstring>
-#include <memory>
-#include <numeric>
 
 #include "nas/command_io.hpp"
 #include "nas/plot.hpp"
 #include "nas/progress.hpp"
 #include "nas/report.hpp"
-#include "nas/run_folder.hpp"
 #include "nas/search.hpp"
+#include "nas/trained_run.hpp"
 #include "supernet/network_file.hpp"
 #include "support/error.hpp"
 #include "support/files.hpp"
@@ -26,71 +18,6 @@ namespace paretoformer {
 namespace {
 
 constexpr int kSeparationNetworks = 20;
-
-std::atomic<bool> stop_requested{false};
-static_assert(std::atomic<bool>::is_always_lock_free);
-
-bool stopping() { return stop_requested.load(std::memory_order_relaxed); }
-
-std::unique_ptr<tbb::global_control> limit_threads(const CommonOptions& common) {
-  if (common.threads == 0) return nullptr;
-  return std::make_unique<tbb::global_control>(tbb::global_control::max_allowed_parallelism,
-                                               static_cast<std::size_t>(common.threads));
-}
-
-void log(const CommonOptions& common, const std::string& text) {
-  if (!common.quiet) std::fputs(text.c_str(), stderr);
-}
-
-void write_state(const RunFolder& run, const char* phase, std::size_t evaluations) {
-  write_file_atomic(run.state(), to_text(Json{{"phase", phase}, {"evaluations", evaluations}}));
-}
-
-std::string space_summary(const ProxyTask& proxy, int context) {
-  const SearchSpace& space = proxy.space();
-  return format(
-      "search space \"%s\": %.4g networks, %.3g to %.3g million parameters; text: %.3g "
-      "million training tokens, vocabulary %d\n",
-      space.name().c_str(), static_cast<double>(space.count()),
-      1e-6 * static_cast<double>(parameter_count(space.smallest(), context)),
-      1e-6 * static_cast<double>(parameter_count(space.largest(), context)),
-      1e-6 * static_cast<double>(proxy.corpus().train.size()),
-      proxy.corpus().tokenizer.vocabulary_size());
-}
-
-// Text, tokeniser and checks, then training to the end (nothing to do when it is finished).
-void prepare_and_train(const RunFolder& run, ProxyTask& proxy, const CommonOptions& common) {
-  if (!proxy.corpus().tokenizer.model().empty())
-    write_file_atomic(run.tokenizer(), proxy.corpus().tokenizer.model());
-  log(common, space_summary(proxy, proxy.context()));
-  const int steps = run.config().training.steps;
-  std::unique_ptr<Progress> progress;
-  proxy.train(
-      run,
-      [&](const TrainingRecord& r) {
-        if (!progress)
-          progress = std::make_unique<Progress>("training", steps, r.step, common.quiet);
-        progress->update(
-            r.step, format("loss largest %.3f smallest %.3f", r.largest, r.smallest.value_or(NAN)));
-      },
-      stopping);
-}
-
-// A run whose supernet is trained: what `search` and `train` both begin with.
-struct TrainedRun {
-  TrainedRun(const RunOptions& options, const CommonOptions& common)
-      : folder(
-            RunFolder::open(load_run_config(options.config, options.overrides), options.resume)) {
-    require_feasible(folder.config(), proxy, evaluator.predictor());
-    folder.keep();
-    write_state(folder, "training", 0);
-    prepare_and_train(folder, proxy, common);
-  }
-
-  RunFolder folder;
-  ProxyTask proxy{folder.config(), folder.cache()};
-  CandidateEvaluator evaluator{proxy, folder.config().hardware, folder.config().workload};
-};
 
 struct Extremes {
   Objectives smallest, largest;
@@ -131,8 +58,6 @@ void require_front(const Archive& archive) {
 }
 
 }  // namespace
-
-void request_stop() { stop_requested.store(true, std::memory_order_relaxed); }
 
 void search_command(const RunOptions& options, const CommonOptions& common) {
   const auto threads = limit_threads(common);
@@ -190,7 +115,6 @@ void train_command(const RunOptions& options, const CommonOptions& common) {
   const auto threads = limit_threads(common);
   TrainedRun trained(options, common);
   auto& [run, proxy, evaluator] = trained;
-  write_state(run, "trained", 0);
   const Extremes extremes = evaluate_extremes(proxy, evaluator);
   const Separation separation = measure_separation(proxy, kSeparationNetworks, run.config().seed);
   if (common.json)
@@ -219,7 +143,7 @@ void validate_command(const RunOptions& options, const CommonOptions& common) {
                               {"energy_pj", {low.energy.value(), high.energy.value()}},
                               {"config_hash", hex(config_hash(config))},
                               {"config", to_json(config)}}));
-  print(space_summary(proxy, proxy.context()) +
+  print(space_summary(proxy) +
         format("cost at length %d: %lld to %lld cycles, %.4g to %.4g uJ\n",
                config.workload.sequence_length, static_cast<long long>(low.latency.value()),
                static_cast<long long>(high.latency.value()), low.energy.value() * 1e-6,

@@ -28,6 +28,9 @@ struct RunOptions {
 void search_command(const RunOptions& options, const CommonOptions& common);
 // Trains the supernet only; `search --resume` goes on from there.
 void train_command(const RunOptions& options, const CommonOptions& common);
+// The same, then trains `networks` (2 or more) networks of the space alone and says how well the
+// supernet ranks them.
+void fidelity_command(const RunOptions& options, int networks, const CommonOptions& common);
 // Checks a configuration and its text without writing anything.
 void validate_command(const RunOptions& options, const CommonOptions& common);
 // Perplexity and cost of one architecture in a run; with `weights`, perplexity of an exported file.

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
+#include <set>
 #include <vector>
 
 namespace paretoformer {
@@ -118,6 +119,21 @@ std::string dot(double x, double y, double radius, const std::string& style,
          "</circle>\n";
 }
 
+std::string begin(const std::string& title) {
+  return "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 " + number(kWidth, "%.0f") + " " +
+         number(kHeight, "%.0f") +
+         "\" font-family=\"sans-serif\" font-size=\"12\" fill=\"#222\">\n"
+         "<rect width=\"100%\" height=\"100%\" fill=\"white\"/>\n" +
+         label(kLeft, 26, "start", title, " font-size=\"15\"");
+}
+
+// From light to dark over `count` steps.
+std::string shade(std::size_t step, std::size_t count) {
+  const double share = count < 2 ? 1 : static_cast<double>(step) / static_cast<double>(count - 1);
+  return "hsl(" + number(45 + 195 * share, "%.0f") + ",70%," + number(55 - 20 * share, "%.0f") +
+         "%)";
+}
+
 std::string unit_of(Objective objective) {
   switch (objective) {
     case Objective::kLatency:
@@ -150,11 +166,7 @@ std::string front_svg(const Archive& archive, const std::string& title) {
   const Axis x(low_x, high_x, kLeft, kWidth - kRight);
   const Axis y(low_y, high_y, kHeight - kBottom, kTop);
 
-  std::string svg = "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 " +
-                    number(kWidth, "%.0f") + " " + number(kHeight, "%.0f") +
-                    "\" font-family=\"sans-serif\" font-size=\"12\" fill=\"#222\">\n"
-                    "<rect width=\"100%\" height=\"100%\" fill=\"white\"/>\n";
-  svg += label(kLeft, 26, "start", title, " font-size=\"15\"");
+  std::string svg = begin(title);
   svg += axes(x, y, unit_of(right), unit_of(up));
   for (const Candidate& c : archive.candidates()) {
     const double age = static_cast<double>(c.generation + 1) / generations;
@@ -180,6 +192,37 @@ std::string front_svg(const Archive& archive, const std::string& title) {
     svg += dot(x.at(x_of(*c)), y.at(y_of(*c)), 4, "fill=\"#c8442c\"",
                describe(c->architecture) + "  " + name_of(up) + " " + number(y_of(*c), "%.5g") +
                    "  " + name_of(right) + " " + number(x_of(*c), "%.5g"));
+  return svg + "</svg>\n";
+}
+
+std::string fidelity_svg(const std::vector<ComparedNetwork>& networks, const std::string& title) {
+  double low = INFINITY, high = -INFINITY;
+  std::set<std::size_t> depths;
+  for (const ComparedNetwork& n : networks) {
+    low = std::min({low, std::exp(n.slice_loss), std::exp(n.standalone_loss)});
+    high = std::max({high, std::exp(n.slice_loss), std::exp(n.standalone_loss)});
+    depths.insert(n.architecture.layers.size());
+  }
+  const Axis x(low, high, kLeft, kWidth - kRight);
+  const Axis y(low, high, kHeight - kBottom, kTop);
+  const auto colour = [&](std::size_t depth) {
+    const auto step = std::distance(depths.begin(), depths.find(depth));
+    return "fill=\"" + shade(static_cast<std::size_t>(step), depths.size()) + "\"";
+  };
+  std::string svg = begin(title);
+  svg += axes(x, y, "perplexity, trained alone", "perplexity, slice of the supernet");
+  svg += line(x.at(low), y.at(low), x.at(high), y.at(high), "#999");
+  double legend = kHeight - kBottom - 16;
+  for (auto depth = depths.rbegin(); depth != depths.rend(); ++depth, legend -= 18) {
+    svg += dot(kWidth - kRight - 80, legend - 4, 4, colour(*depth), "");
+    svg += label(kWidth - kRight - 70, legend, "start",
+                 std::to_string(*depth) + (*depth == 1 ? " layer" : " layers"));
+  }
+  for (const ComparedNetwork& n : networks)
+    svg += dot(x.at(std::exp(n.standalone_loss)), y.at(std::exp(n.slice_loss)), 4,
+               colour(n.architecture.layers.size()),
+               describe(n.architecture) + "  slice " + number(std::exp(n.slice_loss), "%.5g") +
+                   "  alone " + number(std::exp(n.standalone_loss), "%.5g"));
   return svg + "</svg>\n";
 }
 

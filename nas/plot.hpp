@@ -1,15 +1,22 @@
-// The front as a picture: all candidates and the front over two objectives, in SVG.
+// Results as pictures, in SVG.
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "nas/archive.hpp"
+#include "nas/fidelity.hpp"
 
 namespace paretoformer {
 
-// The second chosen objective to the right (logarithmic when it spans more than a factor of five),
-// the first upwards; older candidates lighter. Hovering over a point of the front names its
-// network.
+// All candidates and the front over two objectives. The second chosen objective to the right
+// (logarithmic when it spans more than a factor of five), the first upwards; older candidates
+// lighter. Hovering over a point of the front names its network.
 std::string front_svg(const Archive& archive, const std::string& title);
+
+// Perplexity of every network's slice of the supernet (upwards) over that of the network trained
+// alone, on the same scale, with the line where they are equal; one colour per depth. Hovering over
+// a point names its network.
+std::string fidelity_svg(const std::vector<ComparedNetwork>& networks, const std::string& title);
 
 }  // namespace paretoformer

@@ -1,7 +1,6 @@
 #include "nas/proxy_task.hpp"
 
-#include <cmath>
-
+#include "nas/statistics.hpp"
 #include "support/error.hpp"
 #include "support/files.hpp"
 #include "support/hash.hpp"
@@ -12,20 +11,12 @@ namespace {
 
 constexpr std::uint64_t kSeparationStream = 20;
 
-// Of every `step`-th value from `first` on.
-double mean(std::span<const double> values, std::size_t first = 0, std::size_t step = 1) {
+// Of every second value from `first` on.
+double mean_of_half(std::span<const double> values, std::size_t first) {
   double sum = 0;
   int count = 0;
-  for (std::size_t i = first; i < values.size(); i += step, ++count) sum += values[i];
+  for (std::size_t i = first; i < values.size(); i += 2, ++count) sum += values[i];
   return sum / count;
-}
-
-double standard_deviation(const std::vector<double>& values) {
-  const double count = static_cast<double>(values.size());
-  const double center = mean(values);
-  double squares = 0;
-  for (double value : values) squares += (value - center) * (value - center);
-  return std::sqrt(squares / (count - 1));
 }
 
 }  // namespace
@@ -96,8 +87,8 @@ Separation measure_separation(const ProxyTask& proxy, int networks, std::uint64_
   std::vector<double> losses;
   std::vector<double> changes;
   for (const std::vector<double>& sequences : both.sequence_losses(sample)) {
-    losses.push_back(mean(sequences, 0, 2));
-    changes.push_back(mean(sequences, 1, 2) - losses.back());
+    losses.push_back(mean_of_half(sequences, 0));
+    changes.push_back(mean_of_half(sequences, 1) - losses.back());
   }
   result.spread = standard_deviation(losses);
   result.shared_change = mean(changes);

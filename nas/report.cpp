@@ -23,6 +23,19 @@ Json provenance(const RunFolder& run, const ProxyTask& proxy) {
               {"sequence_length", run.config().workload.sequence_length}};
 }
 
+std::string space_summary(const ProxyTask& proxy) {
+  const SearchSpace& space = proxy.space();
+  const int context = proxy.context();
+  return format(
+      "search space \"%s\": %.4g networks, %.3g to %.3g million parameters; text: %.3g "
+      "million training tokens, vocabulary %d\n",
+      space.name().c_str(), static_cast<double>(space.count()),
+      1e-6 * static_cast<double>(parameter_count(space.smallest(), context)),
+      1e-6 * static_cast<double>(parameter_count(space.largest(), context)),
+      1e-6 * static_cast<double>(proxy.corpus().train.size()),
+      proxy.corpus().tokenizer.vocabulary_size());
+}
+
 Json front_json(const RunFolder& run, const ProxyTask& proxy, const Archive& archive) {
   Json json;
   json["format"] = "paretoformer.front.1";

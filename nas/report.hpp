@@ -13,6 +13,9 @@ namespace paretoformer {
 // Where results come from: hashes of configuration, hardware, text and weights, and the seed.
 Json provenance(const RunFolder& run, const ProxyTask& proxy);
 
+// The search space and the text in one line.
+std::string space_summary(const ProxyTask& proxy);
+
 // The content of front.json. It depends on nothing but the search: no times, no paths.
 Json front_json(const RunFolder& run, const ProxyTask& proxy, const Archive& archive);
 

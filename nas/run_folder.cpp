@@ -91,7 +91,8 @@ RunFolder RunFolder::open(const RunConfig& config, bool resume) {
   const std::string change = difference(to_json(config), to_json(existing.config()), "");
   if (!change.empty())
     throw InputError(file.string() + ": the configuration differs from the run's at " + change);
-  remove_temporary_files(config.run);
+  remove_temporary_files(existing.path());
+  remove_temporary_files(existing.standalone());
   return existing;
 }
 

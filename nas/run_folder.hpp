@@ -37,6 +37,10 @@ class RunFolder {
   std::filesystem::path front() const { return path_ / "front.json"; }
   std::filesystem::path plot() const { return path_ / "front.svg"; }
   std::filesystem::path state() const { return path_ / "state.json"; }
+  // Networks trained alone, and what the comparison with them says.
+  std::filesystem::path standalone() const { return path_ / "fidelity"; }
+  std::filesystem::path fidelity() const { return path_ / "fidelity.json"; }
+  std::filesystem::path fidelity_plot() const { return path_ / "fidelity.svg"; }
   std::filesystem::path exports() const { return path_ / "export"; }
 
  private:

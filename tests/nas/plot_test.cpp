@@ -88,5 +88,20 @@ TEST(FrontSvg, OneCandidateEqualCostsAndThreeObjectives) {
   EXPECT_EQ(count_of(svg, "<polyline"), 0u);
 }
 
+TEST(FidelitySvg, ADotPerNetworkAndTheLineOfEquals) {
+  for (int count : {1, 2, 24}) {
+    std::vector<ComparedNetwork> networks;
+    for (const Architecture& network : fidelity_sample(SearchSpace::find("quickstart"), count, 1))
+      networks.push_back({network, 3.1, 3, 1, 1});
+    const std::string svg = fidelity_svg(networks, "a<b>");
+    expect_well_formed(svg);
+    EXPECT_EQ(count_of(svg, "<title>"), networks.size());
+    EXPECT_EQ(count_of(svg, "stroke=\"#999\""), 1u);
+    // One dot per network, one per depth.
+    EXPECT_EQ(count_of(svg, "<circle"),
+              networks.size() + static_cast<std::size_t>(std::min(count, 4)));
+  }
+}
+
 }  // namespace
 }  // namespace paretoformer

@@ -1,0 +1,56 @@
+#include <chrono>
+#include <memory>
+
+#include "nas/command_io.hpp"
+#include "nas/commands.hpp"
+#include "nas/fidelity.hpp"
+#include "nas/fidelity_report.hpp"
+#include "nas/plot.hpp"
+#include "nas/progress.hpp"
+#include "nas/trained_run.hpp"
+#include "support/files.hpp"
+#include "support/format.hpp"
+
+namespace paretoformer {
+
+void fidelity_command(const RunOptions& options, int count, const CommonOptions& common) {
+  using Clock = std::chrono::steady_clock;
+  const auto threads = limit_threads(common);
+  const RunConfig config = load_run_config(options.config, options.overrides);
+  fidelity_sample(config.space, count, config.seed);  // refused before anything is written
+  const TrainedRun trained(options, common);
+  const auto& [run, proxy, evaluator] = trained;
+
+  const Clock::time_point start = Clock::now();
+  const TrainingConfig& training = run.config().training;
+  const std::int64_t total = static_cast<std::int64_t>(count) * training.steps;
+  std::unique_ptr<Progress> progress;
+  FidelityHooks hooks;
+  hooks.on_step = [&](std::int64_t steps, std::size_t networks) {
+    if (!progress) progress = std::make_unique<Progress>("fidelity", total, steps, common.quiet);
+    progress->update(steps, format("steps, %zu of %d networks", networks, count));
+  };
+  hooks.stop = stopping;
+  const std::vector<ComparedNetwork> networks = compare_networks(run, proxy, count, hooks);
+  progress.reset();
+  const FidelityStatistics statistics = fidelity_statistics(networks, run.config().seed);
+  const std::chrono::duration<double> elapsed = Clock::now() - start;
+
+  Json json = fidelity_json(run, proxy, networks, statistics);
+  write_file_atomic(run.fidelity(), to_text(json));
+  write_file_atomic(
+      run.fidelity_plot(),
+      fidelity_svg(networks, std::to_string(count) + " networks of " + proxy.space().name() +
+                                 ": slices of the supernet and trained alone"));
+  if (common.json) {
+    json["run"] = run.path().string();
+    return print(to_text(json));
+  }
+  print(fidelity_table(statistics));
+  print(format("%d networks, each trained alone for %d steps (%.4g million tokens), in %.0f s\n",
+               count, training.steps, 1e-6 * json["tokens"].get<double>(), elapsed.count()));
+  print("Comparison: " + run.fidelity().string() + "  picture: " + run.fidelity_plot().string() +
+        "\n");
+}
+
+}  // namespace paretoformer

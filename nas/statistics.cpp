@@ -1,0 +1,118 @@
+#include "nas/statistics.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <vector>
+
+#include "support/random.hpp"
+
+namespace paretoformer {
+namespace {
+
+constexpr std::uint64_t kBootstrapStream = 22;
+constexpr double kTail = 0.025;
+
+int sign(double value) { return (value > 0) - (value < 0); }
+
+double weight(Draws draws, std::size_t item) { return draws.empty() ? 1.0 : draws[item]; }
+
+bool comparable(const Prediction& p, std::size_t i, std::size_t j) {
+  return p.stratum.empty() || p.stratum[i] == p.stratum[j];
+}
+
+// Between the values, linearly; `sorted` is not empty.
+double quantile(const std::vector<double>& sorted, double share) {
+  const double position = share * static_cast<double>(sorted.size() - 1);
+  const auto below = static_cast<std::size_t>(position);
+  const std::size_t above = std::min(below + 1, sorted.size() - 1);
+  return std::lerp(sorted[below], sorted[above], position - static_cast<double>(below));
+}
+
+}  // namespace
+
+double kendall_tau(const Prediction& p, Draws draws) {
+  double agreement = 0, untied_predicted = 0, untied_actual = 0;
+  for (std::size_t i = 0; i < p.actual.size(); ++i)
+    for (std::size_t j = 0; j < i; ++j) {
+      if (!comparable(p, i, j)) continue;
+      const double pairs = weight(draws, i) * weight(draws, j);
+      const int predicted = sign(p.predicted[i] - p.predicted[j]);
+      const int actual = sign(p.actual[i] - p.actual[j]);
+      agreement += pairs * predicted * actual;
+      untied_predicted += pairs * std::abs(predicted);
+      untied_actual += pairs * std::abs(actual);
+    }
+  return agreement / std::sqrt(untied_predicted * untied_actual);
+}
+
+double spearman_rho(const Prediction& p, Draws draws) {
+  double both = 0, predicted_squares = 0, actual_squares = 0;
+  for (std::size_t i = 0; i < p.actual.size(); ++i) {
+    // A rank less the mean rank is half of (how many are lower, less how many are higher).
+    double predicted = 0, actual = 0;
+    for (std::size_t j = 0; j < p.actual.size(); ++j) {
+      if (!comparable(p, i, j)) continue;
+      predicted += weight(draws, j) * sign(p.predicted[i] - p.predicted[j]);
+      actual += weight(draws, j) * sign(p.actual[i] - p.actual[j]);
+    }
+    both += weight(draws, i) * predicted * actual;
+    predicted_squares += weight(draws, i) * predicted * predicted;
+    actual_squares += weight(draws, i) * actual * actual;
+  }
+  return both / std::sqrt(predicted_squares * actual_squares);
+}
+
+double top_regret(const Prediction& p, std::size_t top, Draws draws) {
+  std::vector<std::size_t> order;
+  for (std::size_t i = 0; i < p.actual.size(); ++i)
+    if (weight(draws, i) > 0) order.push_back(i);
+  std::stable_sort(order.begin(), order.end(),
+                   [&](std::size_t a, std::size_t b) { return p.predicted[a] < p.predicted[b]; });
+  double chosen = std::numeric_limits<double>::infinity();
+  double best = chosen;
+  for (std::size_t rank = 0; rank < order.size(); ++rank) {
+    best = std::min(best, p.actual[order[rank]]);
+    if (rank < top) chosen = best;
+  }
+  return chosen - best;
+}
+
+double mean(std::span<const double> values, Draws draws) {
+  double sum = 0, count = 0;
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    sum += weight(draws, i) * values[i];
+    count += weight(draws, i);
+  }
+  return sum / count;
+}
+
+double standard_deviation(std::span<const double> values, Draws draws) {
+  const double center = mean(values, draws);
+  double squares = 0, count = 0;
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    squares += weight(draws, i) * (values[i] - center) * (values[i] - center);
+    count += weight(draws, i);
+  }
+  return std::sqrt(squares / (count - 1));
+}
+
+Estimate bootstrap(std::size_t items, std::uint64_t seed,
+                   const std::function<double(Draws)>& statistic) {
+  constexpr double kNone = std::numeric_limits<double>::quiet_NaN();
+  std::vector<double> values;
+  std::vector<int> draws(items);
+  for (int sample = 0; sample < kResamples; ++sample) {
+    std::fill(draws.begin(), draws.end(), 0);
+    Random random(seed, {kBootstrapStream, static_cast<std::uint64_t>(sample)});
+    for (std::size_t i = 0; i < items; ++i) ++draws[random.below(items)];
+    const double value = statistic(draws);
+    if (!std::isnan(value)) values.push_back(value);
+  }
+  std::sort(values.begin(), values.end());
+  const double whole = statistic({});
+  if (values.empty()) return {whole, kNone, kNone};
+  return {whole, quantile(values, kTail), quantile(values, 1 - kTail)};
+}
+
+}  // namespace paretoformer

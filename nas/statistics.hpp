@@ -1,0 +1,56 @@
+// Rank statistics: how well one number predicts the order of another, and how sure that is.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <span>
+
+namespace paretoformer {
+
+// What was predicted of some items and what was found, item by item; low values are good in both.
+struct Prediction {
+  std::span<const double> predicted;
+  std::span<const double> actual;
+  // Items are compared only with those of the same stratum; empty: with all others.
+  std::span<const int> stratum = {};
+};
+
+// How often each item was drawn into a bootstrap sample; empty: once each. An item drawn twice is
+// never compared with itself.
+using Draws = std::span<const int>;
+
+// Kendall's tau-b over all pairs of items of one stratum: concordant minus discordant pairs over
+// the geometric mean of the numbers of pairs that are not tied in either number (Kendall 1945,
+// "The treatment of ties in ranking problems"). From -1 to 1; NaN when either is constant.
+double kendall_tau(const Prediction& prediction, Draws draws = {});
+
+// Spearman's rho: Pearson's correlation of the ranks, ties sharing the mean of theirs. With strata,
+// the ranks are those within the stratum less their mean, and the correlation is over all items, so
+// that large strata, whose ranks spread more, count more. From -1 to 1; NaN when either is
+// constant.
+double spearman_rho(const Prediction& prediction, Draws draws = {});
+
+// What is lost by looking only at the `top` items predicted best: the lowest actual value among
+// them less the lowest of all. Equal predictions keep the order of the items. Strata are ignored.
+double top_regret(const Prediction& prediction, std::size_t top, Draws draws = {});
+
+// Of some values; the standard deviation is of a sample (n - 1).
+double mean(std::span<const double> values, Draws draws = {});
+double standard_deviation(std::span<const double> values, Draws draws = {});
+
+struct Estimate {
+  double value = 0;
+  double low = 0, high = 0;  // 95 % confidence
+};
+
+constexpr int kResamples = 2000;
+
+// `statistic` of all items, and its percentile bootstrap interval (Efron, Tibshirani 1993, section
+// 13.3): the 2.5 % and 97.5 % quantiles over kResamples samples of `items` items, drawn with
+// replacement. Samples that leave it undefined (NaN) are left out. The samples are a pure function
+// of (items, seed), so the same for every statistic: that of a difference is a paired one.
+Estimate bootstrap(std::size_t items, std::uint64_t seed,
+                   const std::function<double(Draws)>& statistic);
+
+}  // namespace paretoformer

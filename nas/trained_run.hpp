@@ -1,0 +1,25 @@
+// A run whose supernet is trained: what the verbs that train begin with.
+#pragma once
+
+#include <cstddef>
+
+#include "nas/commands.hpp"
+#include "nas/proxy_task.hpp"
+#include "nas/run_folder.hpp"
+#include "nas/search.hpp"
+
+namespace paretoformer {
+
+// Opens the run folder, checks text and limits, and trains to the end (nothing to do when that is
+// finished), with log and progress. Throws what RunFolder::open() and ProxyTask::train() throw.
+struct TrainedRun {
+  TrainedRun(const RunOptions& options, const CommonOptions& common);
+
+  RunFolder folder;
+  ProxyTask proxy{folder.config(), folder.cache()};
+  CandidateEvaluator evaluator{proxy, folder.config().hardware, folder.config().workload};
+};
+
+void write_state(const RunFolder& run, const char* phase, std::size_t evaluations);
+
+}  // namespace paretoformer
