@@ -221,13 +221,6 @@ struct FreeAligned {
   void operator()(void* p) const { ::operator delete (p, std::align_val_t{64}); }
 };
 
-template <class T>
-T* scratch(std::size_t count) {
-  thread_local std::unique_ptr<void, FreeAligned> buffer{
-      ::operator new (sizeof(T) * count, std::align_val_t{64})};
-  return static_cast<T*>(buffer.get());
-}
-
 // A block of rows of A as the tiles read it.
 template <class T>
 struct Rows {
@@ -286,14 +279,19 @@ void rows_times_panels(const Rows<T>& a, int p, int n, int k, const T* packed_b,
 
 }  // namespace
 
+void* matmul_scratch() {
+  thread_local std::unique_ptr<void, FreeAligned> buffer{
+      ::operator new (kMatmulScratch, std::align_val_t{64})};
+  return buffer.get();
+}
+
 template <class T>
-void matmul(int m, int n, int k, MatrixView<T> a, MatrixView<T> b, T* c, std::ptrdiff_t c_stride,
-            Into into, Products products) {
-  if constexpr (std::is_same_v<T, float>)
-    if (products == Products::bf16)
-      return matmul_bf16(m, n, k, a, b, c, c_stride, into, bf16_unit());
+void matmul_vector(int m, int n, int k, MatrixView<T> a, MatrixView<T> b, T* c,
+                   std::ptrdiff_t c_stride, Into into) {
   constexpr std::size_t kPackedB = static_cast<std::size_t>(kBlockK) * (kBlockN + kPanel<T>);
-  T* const packed_b = scratch<T>(kPackedB + static_cast<std::size_t>(kBlockM) * kPackK);
+  constexpr std::size_t kPackedA = static_cast<std::size_t>(kBlockM) * kPackK;
+  static_assert((kPackedA + kPackedB) * sizeof(T) <= kMatmulScratch);
+  T* const packed_b = static_cast<T*>(matmul_scratch());
   T* const packed_a = packed_b + kPackedB;
   for (int i = 0; i < m; i += kBlockM)
     for (int q = 0; q < k; q += kPackK) {
@@ -316,9 +314,24 @@ void matmul(int m, int n, int k, MatrixView<T> a, MatrixView<T> b, T* c, std::pt
     }
 }
 
-template void matmul<float>(int, int, int, MatrixView<float>, MatrixView<float>, float*,
-                            std::ptrdiff_t, Into, Products);
-template void matmul<double>(int, int, int, MatrixView<double>, MatrixView<double>, double*,
-                             std::ptrdiff_t, Into, Products);
+template <class T>
+void matmul(int m, int n, int k, MatrixView<T> a, MatrixView<T> b, T* c, std::ptrdiff_t c_stride,
+            Into into, Products products) {
+  if constexpr (std::is_same_v<T, float>) {
+    const Bf16Unit unit = bf16_unit();
+    if (products == Products::bf16) return matmul_bf16(m, n, k, a, b, c, c_stride, into, unit);
+    if (unit == Bf16Unit::amx) return matmul_split(m, n, k, a, b, c, c_stride, into);
+  }
+  matmul_vector<T>(m, n, k, a, b, c, c_stride, into);
+}
+
+#define PARETOFORMER_INSTANTIATE(T)                                                               \
+  template void matmul<T>(int, int, int, MatrixView<T>, MatrixView<T>, T*, std::ptrdiff_t, Into,  \
+                          Products);                                                              \
+  template void matmul_vector<T>(int, int, int, MatrixView<T>, MatrixView<T>, T*, std::ptrdiff_t, \
+                                 Into);
+
+PARETOFORMER_INSTANTIATE(float)
+PARETOFORMER_INSTANTIATE(double)
 
 }  // namespace paretoformer

@@ -31,15 +31,26 @@ MatrixView<T> transposed(const T* data, std::ptrdiff_t stride) {
 
 enum class Into { replace, accumulate };
 
-// What factors are rounded to before they are multiplied; sums are in T in any case. bf16 needs a
-// processor with bf16_unit() != none (supernet/matmul_bf16.hpp) and T = float; for double it means
-// nothing.
+// What factors of type float are rounded to before they are multiplied; sums are in fp32 in any
+// case. bf16 needs a processor with bf16_unit() != none (supernet/matmul_bf16.hpp).
 enum class Products { fp32, bf16 };
 
 // C[m x n] = A[m x k] B[k x n], or C += A B; C has rows of `c_stride` elements and must not overlap
-// A or B. Allocates only on a thread's first call. T is float or double.
+// A or B. Allocates only on a thread's first call. T is float or double. On a processor with AMX
+// tiles fp32 products of float are matmul_split() of supernet/matmul_bf16.hpp, as accurate and
+// faster; elsewhere, and for double, they are matmul_vector().
 template <class T>
 void matmul(int m, int n, int k, MatrixView<T> a, MatrixView<T> b, T* c, std::ptrdiff_t c_stride,
             Into into = Into::replace, Products products = Products::fp32);
+
+// The same on the processor's vectors: faster on matrices as small as those of attention heads.
+template <class T>
+void matmul_vector(int m, int n, int k, MatrixView<T> a, MatrixView<T> b, T* c,
+                   std::ptrdiff_t c_stride, Into into = Into::replace);
+
+// This thread's memory for packed blocks, kMatmulScratch bytes aligned to 64, of which the matrix
+// product that is running has all. Allocated on a thread's first call.
+inline constexpr std::size_t kMatmulScratch = std::size_t{5} << 20;
+void* matmul_scratch();
 
 }  // namespace paretoformer

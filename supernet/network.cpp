@@ -20,6 +20,14 @@ void product(const Pass<T>& pass, int m, int n, int k, MatrixView<T> a, MatrixVi
   matmul<T>(m, n, k, a, b, c, c_stride, into, pass.products);
 }
 
+// Products of single heads are too small for tiles in fp32.
+template <class T>
+void head_product(const Pass<T>& pass, int m, int n, int k, MatrixView<T> a, MatrixView<T> b, T* c,
+                  std::ptrdiff_t c_stride, Into into = Into::replace) {
+  if (pass.products == Products::bf16) return product(pass, m, n, k, a, b, c, c_stride, into);
+  matmul_vector<T>(m, n, k, a, b, c, c_stride, into);
+}
+
 // One network's sizes and one task's rows.
 template <class T>
 struct Rows {
@@ -73,11 +81,12 @@ void attention_forward(const Pass<T>& pass, const Rows<T>& rows, int task,
       for (int q0 = 0; q0 < length; q0 += kQueryBlock) {
         const int queries = std::min(kQueryBlock, length - q0);
         const int keys = q0 + queries;
-        product(pass, queries, keys, hd, plain<T>(head.q + q0 * head.stride, head.stride),
-                transposed<T>(head.k, head.stride), scores, length);
+        head_product(pass, queries, keys, hd, plain<T>(head.q + q0 * head.stride, head.stride),
+                     transposed<T>(head.k, head.stride), scores, length);
         causal_softmax(queries, keys, q0, attention_scale<T>(hd), scores, length, lse + q0);
-        product(pass, queries, hd, keys, plain<T>(scores, length), plain<T>(head.v, head.stride),
-                out + static_cast<std::ptrdiff_t>(q0) * heads * hd, heads * hd);
+        head_product(pass, queries, hd, keys, plain<T>(scores, length),
+                     plain<T>(head.v, head.stride),
+                     out + static_cast<std::ptrdiff_t>(q0) * heads * hd, heads * hd);
       }
     }
 }
@@ -107,18 +116,18 @@ void attention_backward(const Pass<T>& pass, const Rows<T>& rows, int task,
         const T* q = head.q + q0 * head.stride;
         const T* d_out =
             d_attended + (static_cast<std::ptrdiff_t>(s) * length + q0) * heads * hd + h * hd;
-        product(pass, queries, keys, hd, plain<T>(q, head.stride),
-                transposed<T>(head.k, head.stride), p, length);
+        head_product(pass, queries, keys, hd, plain<T>(q, head.stride),
+                     transposed<T>(head.k, head.stride), p, length);
         causal_softmax_again(queries, keys, q0, scale, p, length, lse + q0);
-        product(pass, queries, keys, hd, plain<T>(d_out, heads * hd),
-                transposed<T>(head.v, head.stride), dp, length);
-        product(pass, keys, hd, queries, transposed<T>(p, length), plain<T>(d_out, heads * hd),
-                d_head.v, d_head.stride, into);
+        head_product(pass, queries, keys, hd, plain<T>(d_out, heads * hd),
+                     transposed<T>(head.v, head.stride), dp, length);
+        head_product(pass, keys, hd, queries, transposed<T>(p, length), plain<T>(d_out, heads * hd),
+                     d_head.v, d_head.stride, into);
         softmax_backward(queries, keys, p, dp, length, scale);
-        product(pass, queries, hd, keys, plain<T>(dp, length), plain<T>(head.k, head.stride),
-                d_head.q + q0 * d_head.stride, d_head.stride);
-        product(pass, keys, hd, queries, transposed<T>(dp, length), plain<T>(q, head.stride),
-                d_head.k, d_head.stride, into);
+        head_product(pass, queries, hd, keys, plain<T>(dp, length), plain<T>(head.k, head.stride),
+                     d_head.q + q0 * d_head.stride, d_head.stride);
+        head_product(pass, keys, hd, queries, transposed<T>(dp, length), plain<T>(q, head.stride),
+                     d_head.k, d_head.stride, into);
         into = Into::accumulate;
       }
     }
