@@ -188,6 +188,7 @@ double Trainer<T>::apply_gradients() {
   double squares = 0;
   for (double part : partial_norms_) squares += part;
   const double norm = std::sqrt(squares) / static_cast<double>(networks_);
+  if (!std::isfinite(norm)) return norm;
   AdamW step{};
   step.learning_rate = learning_rate_at(config_, state_.step);
   step.beta1 = config_.beta1;

@@ -67,7 +67,8 @@ class Trainer {
   // the largest of the layout. Returns the hard-label loss (nats per token) of each.
   std::span<const double> compute_gradients(const Batch& batch,
                                             std::span<const Architecture> networks);
-  // Averages, clips and applies them. Returns the norm of the averaged gradient before clipping.
+  // Averages, clips and applies them. Returns the norm of the averaged gradient before clipping;
+  // when that is not finite, nothing is applied.
   double apply_gradients();
 
   const TrainingState<T>& state() const { return state_; }

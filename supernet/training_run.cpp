@@ -8,6 +8,7 @@
 #include "supernet/safetensors.hpp"
 #include "support/error.hpp"
 #include "support/files.hpp"
+#include "support/format.hpp"
 #include "support/json.hpp"
 
 namespace paretoformer {
@@ -63,16 +64,37 @@ TrainingRecord record_of(const TrainingRun& run, std::int64_t step, std::span<co
   return record;
 }
 
-void require_finite(std::span<const double> losses, double gradient_norm,
-                    const std::vector<Architecture>& networks, std::int64_t step) {
+// A loss that no training on its way down has. A uniform guess costs log(vocabulary) and new
+// weights cost 0.25 more (Trainer, LossFalls); twice that is a network that is confident and wrong,
+// which only weights thrown far off are. Rare tokens do cost as much, so the mean of a few says
+// nothing.
+bool exploded(double loss, const TrainingRun& run) {
+  constexpr std::int64_t kEnoughTokens = 64;
+  const double highest = 2 * std::log(static_cast<double>(run.layout.vocabulary())) + 2;
+  return loss > highest && std::int64_t{run.config.batch} * run.config.context >= kEnoughTokens;
+}
+
+[[noreturn]] void fail_diverged(const TrainingRun& run, const std::string& what, std::int64_t step,
+                                const std::string& where = "") {
+  const bool kept = std::filesystem::exists(run.checkpoint);
+  throw Error("training diverged: " + what + " at step " + std::to_string(step) + where + "; " +
+              (kept ? "the last good checkpoint is kept in " + run.checkpoint.string()
+                    : "there is no checkpoint yet") +
+              "; a new run with a lower learning_rate or a longer warmup may do better");
+}
+
+void require_healthy(const TrainingRun& run, std::span<const double> losses,
+                     const std::vector<Architecture>& networks, std::int64_t step) {
   for (std::size_t i = 0; i < losses.size(); ++i)
-    if (!std::isfinite(losses[i]))
-      throw Error("training diverged: the loss is " + std::to_string(losses[i]) + " at step " +
-                  std::to_string(step) + " in sub-network " + describe(networks[i]) +
-                  "; the last checkpoint is kept; try a lower learning_rate");
-  if (!std::isfinite(gradient_norm))
-    throw Error("training diverged: the gradient is not finite at step " + std::to_string(step) +
-                "; the last checkpoint is kept; try a lower learning_rate");
+    if (!std::isfinite(losses[i]) || exploded(losses[i], run))
+      fail_diverged(run, "the loss is " + format("%.4g", losses[i]), step,
+                    " in sub-network " + describe(networks[i]));
+}
+
+void require_finite(const TrainingRun& run, const std::vector<float>& parameters,
+                    std::int64_t step) {
+  for (const float parameter : parameters)
+    if (!std::isfinite(parameter)) fail_diverged(run, "a weight is not finite", step);
 }
 
 }  // namespace
@@ -130,28 +152,34 @@ std::vector<float> train(const TrainingRun& run) {
   Clock::time_point saved = Clock::now();
   std::vector<std::int32_t> tokens;
   std::vector<std::int32_t> targets;
+  const auto save = [&] {
+    save_checkpoint(run.checkpoint, run.layout, trainer.state(), run.fingerprint);
+    saved = Clock::now();
+  };
   for (std::int64_t step = first; step < config.steps; ++step) {
-    if (run.stop && run.stop()) {
-      save_checkpoint(run.checkpoint, run.layout, trainer.state(), run.fingerprint);
-      throw Interrupted("training stopped after " + std::to_string(step) + " of " +
-                        std::to_string(config.steps) + " steps");
-    }
     draw_batch(run.text, config.batch, config.context, run.seed, step, tokens, targets);
     const std::vector<Architecture> networks = run.networks(step);
     const std::span<const double> losses = trainer.compute_gradients(
         {tokens.data(), targets.data(), config.batch, config.context}, networks);
+    // What is saved are weights whose losses have just been found good; those after this step are
+    // judged by the next one.
+    require_healthy(run, losses, networks, step);
+    if (run.stop && run.stop()) {
+      save();
+      throw Interrupted("training stopped after " + std::to_string(step) + " of " +
+                        std::to_string(config.steps) + " steps");
+    }
+    const std::chrono::duration<double> elapsed = Clock::now() - saved;
+    if (step > first && elapsed.count() >= config.checkpoint_seconds) save();
     const double norm = trainer.apply_gradients();
-    require_finite(losses, norm, networks, step);
+    if (!std::isfinite(norm)) fail_diverged(run, "the gradient is not finite", step);
     const TrainingRecord record = record_of(run, step, losses, norm);
     const bool last = step + 1 == config.steps;
     if (last || (step + 1) % log_interval == 0) log.append(to_json(record).dump() + "\n");
     if (run.on_step) run.on_step(record);
-    const std::chrono::duration<double> elapsed = Clock::now() - saved;
-    if (last || elapsed.count() >= config.checkpoint_seconds) {
-      save_checkpoint(run.checkpoint, run.layout, trainer.state(), run.fingerprint);
-      saved = Clock::now();
-    }
   }
+  require_finite(run, trainer.state().parameters, config.steps);
+  save();
   return trainer.state().parameters;
 }
 

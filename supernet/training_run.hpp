@@ -39,13 +39,15 @@ struct TrainingRun {
   // Before step 0; empty: initial_parameters(layout, seed).
   std::vector<float> start = {};
   std::function<void(const TrainingRecord&)> on_step = {};  // may be empty
-  std::function<bool()> stop = {};                          // may be empty; asked before every step
+  std::function<bool()> stop = {};                          // may be empty; asked in every step
 };
 
 // Trains until config.steps, starting from the checkpoint if there is one; the weights after n
 // steps have the same bits however often the training was interrupted. Returns the weights.
 // Throws Interrupted, with the state saved, when stop() says so; Error naming step and sub-network
-// when a loss is not finite (the last checkpoint is kept).
+// when the training diverges: a loss or the gradient is not finite, or a loss is more than
+// 2 log(vocabulary) + 2. A checkpoint is written only once the losses of its weights have been
+// found good (at the end: once the weights are finite), so the last one is good then.
 std::vector<float> train(const TrainingRun& run);
 
 void save_checkpoint(const std::filesystem::path& path, const ParameterLayout& layout,

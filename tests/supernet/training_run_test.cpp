@@ -6,6 +6,7 @@
 
 #include <cmath>
 #include <filesystem>
+#include <utility>
 
 #include "supernet/evaluation.hpp"
 #include "support/error.hpp"
@@ -106,6 +107,48 @@ TEST_F(TrainingRuns, ADivergingTrainingSaysWhereAndKeepsTheCheckpoint) {
   }
   EXPECT_EQ(read_file(folder_ / "a"), damaged);
   EXPECT_NE(before, damaged);
+}
+
+TEST_F(TrainingRuns, AnExplodingLossLeavesTheLastGoodCheckpoint) {
+  EXPECT_THROW(train("a", 5), Interrupted);
+  config_.checkpoint_seconds = 0;
+  const double healthy = std::exchange(config_.learning_rate, 1e3);
+  try {
+    train("a");
+    FAIL() << "no error";
+  } catch (const Error& error) {
+    EXPECT_THAT(error.what(),
+                testing::MatchesRegex(
+                    "training diverged: the loss is [0-9.e+]+ at step [0-9]+ in sub-network "
+                    "d=[0-9]+ h=.* f=.*; the last good checkpoint is kept in .*/a; .*"));
+  }
+  const TrainingState<float> state = load_checkpoint(folder_ / "a", layout_, "f");
+  EXPECT_GE(state.step, 5);
+  const std::vector<Architecture> networks = space_.extremes();
+  for (const double loss : Evaluator(layout_, state.parameters, text_, 16).losses(networks))
+    EXPECT_LT(loss, std::log(double{kVocabulary}) + 0.5);
+  config_.learning_rate = healthy;
+  EXPECT_NO_THROW(train("a"));
+}
+
+// Until the losses of the next step are known, new weights may be anything.
+TEST_F(TrainingRuns, WeightsAreSavedOnlyOnceTheirLossesAreKnown) {
+  config_.checkpoint_seconds = 0;
+  config_.learning_rate = 1e3;
+  EXPECT_THROW(train("a"), Error);
+  EXPECT_FALSE(fs::exists(folder_ / "a"));
+}
+
+TEST_F(TrainingRuns, ALastStepThatBreaksTheWeightsIsNotSaved) {
+  config_.steps = 1;
+  config_.learning_rate = INFINITY;
+  try {
+    train("a");
+    FAIL() << "no error";
+  } catch (const Error& error) {
+    EXPECT_THAT(error.what(), testing::HasSubstr("a weight is not finite"));
+  }
+  EXPECT_FALSE(fs::exists(folder_ / "a"));
 }
 
 TEST_F(TrainingRuns, EvaluationDoesNotDependOnThreadsOrOnWhatElseIsEvaluated) {
