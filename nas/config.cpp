@@ -171,6 +171,8 @@ RunConfig load_run_config(const std::string& name_or_path,
 std::uint64_t training_hash(const RunConfig& config) {
   Json training = config.training.to_json();
   training.erase("checkpoint_seconds");  // when state is saved does not change it
+  // The key is younger than the first runs: theirs go on being resumable.
+  if (config.training.accumulation == 1) training.erase("accumulation");
   return hash_of(
       Json{{"space", config.space.to_json()}, {"training", training}, {"seed", config.seed}});
 }

@@ -20,7 +20,8 @@ namespace paretoformer {
 
 struct TrainingConfig {
   int steps = 2000;
-  int batch = 8;                     // sequences per step
+  int batch = 8;                     // sequences worked on at a time
+  int accumulation = 1;              // such batches per step, whose gradients are averaged
   int context = 64;                  // tokens per sequence
   double learning_rate = 3e-3;       // peak
   double final_learning_rate = 0.1;  // at the end, as a fraction of the peak
@@ -33,6 +34,9 @@ struct TrainingConfig {
   double distillation = 0.5;  // weight of soft labels for all but the largest; 0: text only
   double checkpoint_seconds = 20;
 
+  int sequences_per_step() const { return batch * accumulation; }
+  // Text tokens that one step learns from.
+  std::int64_t tokens_per_step() const { return std::int64_t{sequences_per_step()} * context; }
   static TrainingConfig from_json(const JsonNode& node);
   Json to_json() const;
 };
@@ -64,7 +68,8 @@ class Trainer {
   Trainer(const ParameterLayout& layout, const TrainingConfig& config, TrainingState<T> state);
 
   // Gradients of the mean loss over `batch`, summed over the networks, the first of which must be
-  // the largest of the layout. Returns the hard-label loss (nats per token) of each.
+  // the largest of the layout. Returns the hard-label loss (nats per token) of each. The batch has
+  // sequences_per_step() sequences; memory is that of config.batch of them.
   std::span<const double> compute_gradients(const Batch& batch,
                                             std::span<const Architecture> networks);
   // Averages, clips and applies them. Returns the norm of the averaged gradient before clipping;
@@ -76,7 +81,8 @@ class Trainer {
   const std::vector<T>& gradient() const { return gradient_; }
 
  private:
-  void run_row_tasks(const Pass<T>& pass, std::size_t index);
+  void add_gradients(const Batch& part, std::span<const Architecture> networks, bool first_part);
+  void run_row_tasks(const Pass<T>& pass, std::size_t index, bool first_part);
   void reduce_vector_gradients();
 
   const ParameterLayout& layout_;

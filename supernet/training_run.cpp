@@ -71,7 +71,7 @@ TrainingRecord record_of(const TrainingRun& run, std::int64_t step, std::span<co
 bool exploded(double loss, const TrainingRun& run) {
   constexpr std::int64_t kEnoughTokens = 64;
   const double highest = 2 * std::log(static_cast<double>(run.layout.vocabulary())) + 2;
-  return loss > highest && std::int64_t{run.config.batch} * run.config.context >= kEnoughTokens;
+  return loss > highest && run.config.tokens_per_step() >= kEnoughTokens;
 }
 
 [[noreturn]] void fail_diverged(const TrainingRun& run, const std::string& what, std::int64_t step,
@@ -148,6 +148,7 @@ std::vector<float> train(const TrainingRun& run) {
 
   LineLog log(run.log);
   Trainer<float> trainer(run.layout, config, std::move(start));
+  const int sequences = config.sequences_per_step();
   const int log_interval = std::max(1, config.steps / kLogLines);
   Clock::time_point saved = Clock::now();
   std::vector<std::int32_t> tokens;
@@ -157,10 +158,10 @@ std::vector<float> train(const TrainingRun& run) {
     saved = Clock::now();
   };
   for (std::int64_t step = first; step < config.steps; ++step) {
-    draw_batch(run.text, config.batch, config.context, run.seed, step, tokens, targets);
+    draw_batch(run.text, sequences, config.context, run.seed, step, tokens, targets);
     const std::vector<Architecture> networks = run.networks(step);
     const std::span<const double> losses = trainer.compute_gradients(
-        {tokens.data(), targets.data(), config.batch, config.context}, networks);
+        {tokens.data(), targets.data(), sequences, config.context}, networks);
     // What is saved are weights whose losses have just been found good; those after this step are
     // judged by the next one.
     require_healthy(run, losses, networks, step);
