@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <cerrno>
+#include <chrono>
 #include <cmath>
 #include <cstdio>
 #include <cstring>
@@ -16,6 +17,7 @@
 #include "nas/report.hpp"
 #include "nas/run_folder.hpp"
 #include "nas/search.hpp"
+#include "nas/training_report.hpp"
 #include "supernet/network_file.hpp"
 #include "support/error.hpp"
 #include "support/files.hpp"
@@ -58,22 +60,37 @@ std::string space_summary(const ProxyTask& proxy, int context) {
       proxy.corpus().tokenizer.vocabulary_size());
 }
 
+void write_convergence_plot(const RunFolder& run, const ProxyTask& proxy) {
+  const std::vector<ProbeRecord> records = read_probe_records(run.convergence());
+  if (!records.empty())
+    write_file_atomic(run.convergence_plot(),
+                      convergence_svg(records, probe_networks(proxy.space(), run.config().seed)));
+}
+
 // Text, tokeniser and checks, then training to the end (nothing to do when it is finished).
 void prepare_and_train(const RunFolder& run, ProxyTask& proxy, const CommonOptions& common) {
   if (!proxy.corpus().tokenizer.model().empty())
     write_file_atomic(run.tokenizer(), proxy.corpus().tokenizer.model());
   log(common, space_summary(proxy, proxy.context()));
-  const int steps = run.config().training.steps;
+  const auto start = std::chrono::steady_clock::now();
+  std::int64_t steps = 0;  // done by this process
+  std::int64_t total = 0;
   std::unique_ptr<Progress> progress;
   proxy.train(
       run,
       [&](const TrainingRecord& r) {
-        if (!progress)
-          progress = std::make_unique<Progress>("training", steps, r.step, common.quiet);
+        ++steps;
+        if (total != r.steps)  // at first, and when it is found to be converged
+          progress = std::make_unique<Progress>("training", r.steps, r.step, common.quiet);
+        total = r.steps;
         progress->update(
             r.step, format("loss largest %.3f smallest %.3f", r.largest, r.smallest.value_or(NAN)));
       },
       stopping);
+  progress.reset();
+  const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - start;
+  if (steps > 0) log(common, speed_summary(run.config().training, steps, elapsed.count()));
+  write_convergence_plot(run, proxy);
 }
 
 // A run whose supernet is trained: what `search` and `train` both begin with.
@@ -143,7 +160,7 @@ void search_command(const RunOptions& options, const CommonOptions& common) {
   const Separation separation = measure_separation(proxy, kSeparationNetworks, run.config().seed);
   const std::string summary =
       perplexity_summary(proxy, extremes.smallest.perplexity, extremes.largest.perplexity) +
-      separation_summary(separation);
+      separation_summary(separation) + convergence_summary(read_probe_records(run.convergence()));
   log(common, summary);
 
   const std::size_t known = load_archive(run, proxy.space()).size();
@@ -193,13 +210,16 @@ void train_command(const RunOptions& options, const CommonOptions& common) {
   write_state(run, "trained", 0);
   const Extremes extremes = evaluate_extremes(proxy, evaluator);
   const Separation separation = measure_separation(proxy, kSeparationNetworks, run.config().seed);
+  const std::vector<ProbeRecord> probes = read_probe_records(run.convergence());
   if (common.json)
     return print(to_text(Json{{"run", run.path().string()},
                               {"steps", run.config().training.steps},
                               {"perplexities", perplexities(proxy, extremes)},
-                              {"separation", to_json(separation)}}));
+                              {"separation", to_json(separation)},
+                              {"convergence", convergence_json(probes)}}));
   print(perplexity_summary(proxy, extremes.smallest.perplexity, extremes.largest.perplexity) +
-        separation_summary(separation) + "Supernet: " + run.supernet().string() + "\n");
+        separation_summary(separation) + convergence_summary(probes) +
+        "Supernet: " + run.supernet().string() + "\n");
 }
 
 void validate_command(const RunOptions& options, const CommonOptions& common) {

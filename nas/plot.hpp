@@ -1,7 +1,9 @@
-// The front as a picture: all candidates and the front over two objectives, in SVG.
+// Pictures in SVG: the front among all candidates, and curves.
 #pragma once
 
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "nas/archive.hpp"
 
@@ -11,5 +13,13 @@ namespace paretoformer {
 // the first upwards; older candidates lighter. Hovering over a point of the front names its
 // network.
 std::string front_svg(const Archive& archive, const std::string& title);
+
+struct Curve {
+  std::string name;  // in the legend
+  std::vector<std::pair<double, double>> points;
+};
+// Curves over linear axes, which hold the origin of y. There is a point at least; all are finite.
+std::string curves_svg(const std::vector<Curve>& curves, const std::string& title,
+                       const std::string& x_name, const std::string& y_name);
 
 }  // namespace paretoformer

@@ -32,6 +32,8 @@ class RunFolder {
   std::filesystem::path tokenizer() const { return path_ / "tokenizer.model"; }
   std::filesystem::path cache() const { return path_ / "cache"; }
   std::filesystem::path training_log() const { return path_ / "training.jsonl"; }
+  std::filesystem::path convergence() const { return path_ / "convergence.jsonl"; }
+  std::filesystem::path convergence_plot() const { return path_ / "convergence.svg"; }
   std::filesystem::path history() const { return path_ / "history.jsonl"; }
   std::filesystem::path generations() const { return path_ / "generations.jsonl"; }
   std::filesystem::path front() const { return path_ / "front.json"; }

@@ -16,6 +16,7 @@ namespace {
 constexpr std::uint64_t kBatchStream = 2;
 constexpr std::uint64_t kSandwichStream = 3;
 constexpr double kAdamEpsilon = 1e-8;
+constexpr double kEarlyDecay = 0.15;
 constexpr std::size_t kParameterBlock = 16384;
 
 std::size_t blocks(std::size_t count) { return (count + kParameterBlock - 1) / kParameterBlock; }
@@ -45,6 +46,8 @@ TrainingConfig TrainingConfig::from_json(const JsonNode& node) {
   integer("random_subnetworks", c.random_subnetworks, 0, 64);
   number("distillation", c.distillation, 0, 1);
   number("checkpoint_seconds", c.checkpoint_seconds, 0, 86400);
+  integer("probe_interval", c.probe_interval, 0, 100'000'000);
+  c.stop_when_converged = object.boolean("stop_when_converged", c.stop_when_converged);
   object.finish();
   const double tokens = double{1} * c.batch * c.accumulation * c.context;
   if (tokens > INT32_MAX)
@@ -68,10 +71,26 @@ Json TrainingConfig::to_json() const {
               {"clip_norm", clip_norm},
               {"random_subnetworks", random_subnetworks},
               {"distillation", distillation},
-              {"checkpoint_seconds", checkpoint_seconds}};
+              {"checkpoint_seconds", checkpoint_seconds},
+              {"probe_interval", probe_interval},
+              {"stop_when_converged", stop_when_converged}};
 }
 
-double learning_rate_at(const TrainingConfig& config, std::int64_t step) {
+std::int64_t training_steps(const TrainingConfig& config, std::optional<std::int64_t> converged) {
+  if (!converged) return config.steps;
+  const double decay = std::ceil(kEarlyDecay * static_cast<double>(*converged));
+  return std::min<std::int64_t>(config.steps, *converged + static_cast<std::int64_t>(decay));
+}
+
+double learning_rate_at(const TrainingConfig& config, std::int64_t step,
+                        std::optional<std::int64_t> converged) {
+  const double low = config.final_learning_rate * config.learning_rate;
+  if (converged && step >= *converged) {
+    const double from = learning_rate_at(config, *converged);
+    const double share = static_cast<double>(step + 1 - *converged) /
+                         static_cast<double>(training_steps(config, converged) - *converged);
+    return from + (low - from) * std::min(1.0, share);
+  }
   const double warmup = std::max(1.0, config.warmup * config.steps);
   const double now = static_cast<double>(step) + 1;
   if (now < warmup) return config.learning_rate * now / warmup;
@@ -214,7 +233,7 @@ double Trainer<T>::apply_gradients() {
   const double norm = std::sqrt(squares) / static_cast<double>(networks_);
   if (!std::isfinite(norm)) return norm;
   AdamW step{};
-  step.learning_rate = learning_rate_at(config_, state_.step);
+  step.learning_rate = learning_rate_at(config_, state_.step, state_.converged);
   step.beta1 = config_.beta1;
   step.beta2 = config_.beta2;
   step.epsilon = kAdamEpsilon;

@@ -7,6 +7,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -33,6 +34,8 @@ struct TrainingConfig {
   int random_subnetworks = 2;
   double distillation = 0.5;  // weight of soft labels for all but the largest; 0: text only
   double checkpoint_seconds = 20;
+  int probe_interval = 0;            // steps between two convergence probes; 0: a 40th of the steps
+  bool stop_when_converged = false;  // see training_steps()
 
   int sequences_per_step() const { return batch * accumulation; }
   // Text tokens that one step learns from.
@@ -41,8 +44,15 @@ struct TrainingConfig {
   Json to_json() const;
 };
 
-// Linear warm-up, then cosine decay to final_learning_rate * peak.
-double learning_rate_at(const TrainingConfig& config, std::int64_t step);
+// Steps of a training that was found to be converged after `converged` steps. Weights at a high
+// learning rate are worse than they need be, so it does not end there: the rate first goes down in
+// another 15 % of the steps done. Without `converged`, and at most: config.steps.
+std::int64_t training_steps(const TrainingConfig& config,
+                            std::optional<std::int64_t> converged = {});
+
+// Linear warm-up, then cosine decay to final_learning_rate * peak, or from `converged` on linearly.
+double learning_rate_at(const TrainingConfig& config, std::int64_t step,
+                        std::optional<std::int64_t> converged = {});
 
 // The networks of one step: largest, smallest, random ones; a pure function of (seed, step).
 std::vector<Architecture> sandwich(const SearchSpace& space, int random_subnetworks,
@@ -59,6 +69,8 @@ template <class T>
 struct TrainingState {
   std::int64_t step = 0;
   std::vector<T> parameters, m, v;  // weights and AdamW's moments, same layout
+  // The step at which the training was found to be converged and its end began.
+  std::optional<std::int64_t> converged = {};
 };
 
 template <class T>
@@ -75,6 +87,8 @@ class Trainer {
   // Averages, clips and applies them. Returns the norm of the averaged gradient before clipping;
   // when that is not finite, nothing is applied.
   double apply_gradients();
+  // Begins the end of the training, see training_steps().
+  void set_converged() { state_.converged = state_.step; }
 
   const TrainingState<T>& state() const { return state_; }
   // After compute_gradients(): the sum over its networks.

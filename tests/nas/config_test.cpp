@@ -142,9 +142,12 @@ TEST(ConfigHash, IgnoresFolderAndCheckpointsAndNothingElse) {
   const auto base = hashes("seed=1");
   for (const char* same : {"run=elsewhere", "training.checkpoint_seconds=1"})
     EXPECT_EQ(hashes(same), base) << same;
+  // Probes only watch, unless the training ends when they say so.
+  EXPECT_NE(hashes("training.probe_interval=9").first, base.first);
+  EXPECT_EQ(hashes("training.probe_interval=9").second, base.second);
   for (const char* both :
        {"seed=2", "training.steps=5", "training.learning_rate=0.001", "training.distillation=0.25",
-        "training.accumulation=2", "search_space=survey"}) {
+        "training.accumulation=2", "training.stop_when_converged=true", "search_space=survey"}) {
     EXPECT_NE(hashes(both).first, base.first) << both;
     EXPECT_NE(hashes(both).second, base.second) << both;
   }

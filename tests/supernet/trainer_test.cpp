@@ -177,6 +177,21 @@ TEST(Schedule, WarmsUpToThePeakAndDecaysToItsFraction) {
   EXPECT_NEAR(learning_rate_at(config, 999), 0.5, 1e-12);
 }
 
+TEST(Schedule, EndsEarlyWhenConverged) {
+  TrainingConfig config;
+  config.steps = 1000;
+  EXPECT_EQ(training_steps(config), 1000);
+  EXPECT_EQ(training_steps(config, 400), 460);
+  EXPECT_EQ(training_steps(config, 401), 462);  // 60.15 more, rounded up
+  EXPECT_EQ(training_steps(config, 900), 1000);
+  const double low = config.final_learning_rate * config.learning_rate;
+  for (int step : {0, 100, 399})
+    EXPECT_EQ(learning_rate_at(config, step, 400), learning_rate_at(config, step));
+  EXPECT_NEAR(learning_rate_at(config, 429, 400), 0.5 * (learning_rate_at(config, 400) + low),
+              1e-12);
+  EXPECT_NEAR(learning_rate_at(config, 459, 400), low, 1e-12);
+}
+
 TEST(Sandwich, HoldsLargestSmallestAndRandomNetworksOfTheSpace) {
   const SearchSpace space = tiny_space();
   for (int step = 0; step < 50; ++step) {
