@@ -1,5 +1,6 @@
 #include "nas/command_io.hpp"
 
+#include <atomic>
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
@@ -8,6 +9,12 @@
 #include "support/json.hpp"
 
 namespace paretoformer {
+namespace {
+
+std::atomic<bool> stop_requested{false};
+static_assert(std::atomic<bool>::is_always_lock_free);
+
+}  // namespace
 
 Architecture architecture_argument(const std::filesystem::path& path, const SearchSpace* space) {
   Json json = read_json(path);
@@ -24,5 +31,19 @@ void print(const std::string& text) {
   if (std::fputs(text.c_str(), stdout) < 0 || std::fflush(stdout) != 0)
     throw Error(std::string("cannot write to standard output: ") + std::strerror(errno));
 }
+
+void log(const CommonOptions& common, const std::string& text) {
+  if (!common.quiet) std::fputs(text.c_str(), stderr);
+}
+
+std::unique_ptr<tbb::global_control> limit_threads(const CommonOptions& common) {
+  if (common.threads == 0) return nullptr;
+  return std::make_unique<tbb::global_control>(tbb::global_control::max_allowed_parallelism,
+                                               static_cast<std::size_t>(common.threads));
+}
+
+void request_stop() { stop_requested.store(true, std::memory_order_relaxed); }
+
+bool stopping() { return stop_requested.load(std::memory_order_relaxed); }
 
 }  // namespace paretoformer

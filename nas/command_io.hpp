@@ -1,9 +1,14 @@
-// What the verbs of the command line share: reading what they are given, printing their answer.
+// What the verbs of the command line share: reading what they are given, printing their answer,
+// threads, and being stopped.
 #pragma once
 
+#include <oneapi/tbb/global_control.h>
+
 #include <filesystem>
+#include <memory>
 #include <string>
 
+#include "nas/commands.hpp"
 #include "search_spaces/architecture.hpp"
 #include "search_spaces/search_space.hpp"
 
@@ -15,5 +20,14 @@ Architecture architecture_argument(const std::filesystem::path& path, const Sear
 
 // Writes to standard output at once. Throws Error when it cannot (a full disk, a closed pipe).
 void print(const std::string& text);
+
+// Writes to standard error unless the verb is to be quiet.
+void log(const CommonOptions& common, const std::string& text);
+
+// Keeps to common.threads threads as long as the result lives.
+std::unique_ptr<tbb::global_control> limit_threads(const CommonOptions& common);
+
+// Whether request_stop() has been called.
+bool stopping();
 
 }  // namespace paretoformer

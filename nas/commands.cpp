@@ -1,15 +1,8 @@
 #include "nas/commands.hpp"
 
-#include <oneapi/tbb/global_control.h>
-
-#include <atomic>
-#include <cerrno>
 #include <chrono>
 #include <cmath>
-#include <cstdio>
-#include <cstring>
 #include <memory>
-#include <numeric>
 
 #include "nas/command_io.hpp"
 #include "nas/plot.hpp"
@@ -28,21 +21,6 @@ namespace paretoformer {
 namespace {
 
 constexpr int kSeparationNetworks = 20;
-
-std::atomic<bool> stop_requested{false};
-static_assert(std::atomic<bool>::is_always_lock_free);
-
-bool stopping() { return stop_requested.load(std::memory_order_relaxed); }
-
-std::unique_ptr<tbb::global_control> limit_threads(const CommonOptions& common) {
-  if (common.threads == 0) return nullptr;
-  return std::make_unique<tbb::global_control>(tbb::global_control::max_allowed_parallelism,
-                                               static_cast<std::size_t>(common.threads));
-}
-
-void log(const CommonOptions& common, const std::string& text) {
-  if (!common.quiet) std::fputs(text.c_str(), stderr);
-}
 
 void write_state(const RunFolder& run, const char* phase, std::size_t evaluations) {
   write_file_atomic(run.state(), to_text(Json{{"phase", phase}, {"evaluations", evaluations}}));
@@ -148,8 +126,6 @@ void require_front(const Archive& archive) {
 }
 
 }  // namespace
-
-void request_stop() { stop_requested.store(true, std::memory_order_relaxed); }
 
 void search_command(const RunOptions& options, const CommonOptions& common) {
   const auto threads = limit_threads(common);

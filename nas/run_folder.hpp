@@ -39,6 +39,7 @@ class RunFolder {
   std::filesystem::path front() const { return path_ / "front.json"; }
   std::filesystem::path plot() const { return path_ / "front.svg"; }
   std::filesystem::path state() const { return path_ / "state.json"; }
+  std::filesystem::path finetuned() const { return path_ / "finetune"; }
   std::filesystem::path exports() const { return path_ / "export"; }
 
  private:
