@@ -188,11 +188,12 @@ void train_command(const RunOptions& options, const CommonOptions& common) {
   const Separation separation = measure_separation(proxy, kSeparationNetworks, run.config().seed);
   const std::vector<ProbeRecord> probes = read_probe_records(run.convergence());
   if (common.json)
-    return print(to_text(Json{{"run", run.path().string()},
-                              {"steps", run.config().training.steps},
-                              {"perplexities", perplexities(proxy, extremes)},
-                              {"separation", to_json(separation)},
-                              {"convergence", convergence_json(probes)}}));
+    return print(
+        to_text(Json{{"run", run.path().string()},
+                     {"steps", probes.empty() ? run.config().training.steps : probes.back().step},
+                     {"perplexities", perplexities(proxy, extremes)},
+                     {"separation", to_json(separation)},
+                     {"convergence", convergence_json(probes)}}));
   print(perplexity_summary(proxy, extremes.smallest.perplexity, extremes.largest.perplexity) +
         separation_summary(separation) + convergence_summary(probes) +
         "Supernet: " + run.supernet().string() + "\n");

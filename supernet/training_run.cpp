@@ -167,8 +167,9 @@ class Session {
     std::vector<double> losses = probe_->losses();
     require_healthy(run_, losses, probe_->networks(), step());
     const ProbeRecord& record = probe_->add(step(), std::move(losses));
-    // Not where the training would end as late as without it.
-    if (config.stop_when_converged && record.converged && !trainer_.state().converged &&
+    // Not while the rate still rises, nor where the training would end as late as without it.
+    const bool warm = static_cast<double>(step()) >= config.warmup * config.steps;
+    if (config.stop_when_converged && record.converged && warm && !trainer_.state().converged &&
         training_steps(config, step()) < config.steps)
       trainer_.set_converged();
   }
