@@ -8,6 +8,7 @@
 #include "nas/report.hpp"
 #include "nas/search.hpp"
 #include "nas/trained_run.hpp"
+#include "nas/training_report.hpp"
 #include "supernet/network_file.hpp"
 #include "support/error.hpp"
 #include "support/files.hpp"
@@ -68,7 +69,7 @@ void search_command(const RunOptions& options, const CommonOptions& common) {
   const Separation separation = measure_separation(proxy, kSeparationNetworks, run.config().seed);
   const std::string summary =
       perplexity_summary(proxy, extremes.smallest.perplexity, extremes.largest.perplexity) +
-      separation_summary(separation);
+      separation_summary(separation) + convergence_summary(read_probe_records(run.convergence()));
   log(common, summary);
 
   const std::size_t known = load_archive(run, proxy.space()).size();
@@ -117,13 +118,17 @@ void train_command(const RunOptions& options, const CommonOptions& common) {
   auto& [run, proxy, evaluator] = trained;
   const Extremes extremes = evaluate_extremes(proxy, evaluator);
   const Separation separation = measure_separation(proxy, kSeparationNetworks, run.config().seed);
+  const std::vector<ProbeRecord> probes = read_probe_records(run.convergence());
   if (common.json)
-    return print(to_text(Json{{"run", run.path().string()},
-                              {"steps", run.config().training.steps},
-                              {"perplexities", perplexities(proxy, extremes)},
-                              {"separation", to_json(separation)}}));
+    return print(
+        to_text(Json{{"run", run.path().string()},
+                     {"steps", probes.empty() ? run.config().training.steps : probes.back().step},
+                     {"perplexities", perplexities(proxy, extremes)},
+                     {"separation", to_json(separation)},
+                     {"convergence", convergence_json(probes)}}));
   print(perplexity_summary(proxy, extremes.smallest.perplexity, extremes.largest.perplexity) +
-        separation_summary(separation) + "Supernet: " + run.supernet().string() + "\n");
+        separation_summary(separation) + convergence_summary(probes) +
+        "Supernet: " + run.supernet().string() + "\n");
 }
 
 void validate_command(const RunOptions& options, const CommonOptions& common) {

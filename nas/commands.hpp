@@ -60,6 +60,18 @@ void simulate_command(const SimulateOptions& options, const CommonOptions& commo
 void export_command(const std::filesystem::path& run, const std::filesystem::path& folder,
                     const CommonOptions& common);
 
+struct FinetuneOptions {
+  std::filesystem::path run;
+  std::string member;            // an id of the run's history, or the beginning of one
+  int steps = 0;                 // 0: a quarter of the run's
+  double learning_rate = 0;      // peak; 0: a third of the run's
+  std::filesystem::path output;  // weights, *.safetensors; empty: RUN/finetune/ID.safetensors
+  bool resume = false;
+};
+
+// Trains one network of a run on alone, from its slice of the supernet; says what that gains.
+void finetune_command(const FinetuneOptions& options, const CommonOptions& common);
+
 // Asks the command that is running to save its state and stop; safe in a signal handler.
 void request_stop();
 

@@ -98,7 +98,7 @@ class StandaloneTraining {
     const StandaloneNetwork network = trained(index);
     advance(index, run_.config().training.steps);
     Evaluator evaluator(network.layout, network.parameters, proxy_.corpus().validation,
-                        proxy_.context());
+                        proxy_.context(), 0, proxy_.products());
     return evaluator.losses(std::span(&networks_[index], 1))[0];
   }
 
@@ -218,7 +218,8 @@ std::vector<ComparedNetwork> compare_networks(const RunFolder& run, const ProxyT
   const std::vector<Architecture> sample =
       fidelity_sample(proxy.space(), networks, run.config().seed);
   const std::vector<double> alone = StandaloneTraining(run, proxy, sample, hooks).losses();
-  Evaluator evaluator(proxy.layout(), proxy.weights(), proxy.corpus().validation, proxy.context());
+  Evaluator evaluator(proxy.layout(), proxy.weights(), proxy.corpus().validation, proxy.context(),
+                      0, proxy.products());
   const std::vector<double> slices = evaluator.losses(sample);
   std::vector<ComparedNetwork> compared;
   for (std::size_t i = 0; i < sample.size(); ++i)

@@ -60,7 +60,7 @@ Json fidelity_json(const RunFolder& run, const ProxyTask& proxy,
   Json json;
   json["format"] = "paretoformer.fidelity.1";
   json["steps"] = training.steps;
-  json["tokens"] = static_cast<std::int64_t>(training.steps) * training.batch * training.context;
+  json["tokens"] = training.steps * training.tokens_per_step();
   json["resamples"] = kResamples;
   json["predictors"] = {{"slice", to_json(s.slice)},
                         {"parameters", to_json(s.parameters)},

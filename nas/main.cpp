@@ -66,6 +66,23 @@ CLI::App* add_run_verb(CLI::App& app, const std::string& name, const std::string
   return verb;
 }
 
+CLI::App* add_finetune_verb(CLI::App& app, FinetuneOptions& options, CommonOptions& common) {
+  CLI::App* verb = app.add_subcommand("finetune", "Train one network of a run on, alone");
+  verb->add_option("RUN", options.run, "Run folder")->required();
+  verb->add_option("--member", options.member, "Id of a network, or the beginning of one")
+      ->required();
+  verb->add_option("--steps", options.steps, "Training steps (default: a quarter of the run's)")
+      ->check(CLI::Range(1, 100'000'000));
+  verb->add_option("--learning-rate", options.learning_rate,
+                   "Its peak (default: a third of the run's)")
+      ->check(CLI::Range(1e-9, 10.0));
+  verb->add_option("--output", options.output,
+                   "Weights to write (default: RUN/finetune/ID.safetensors)");
+  verb->add_flag("--resume", options.resume, "Continue, with the same options");
+  add_common(verb, common);
+  return verb;
+}
+
 CLI::App* add_simulate_verb(CLI::App& app, SimulateOptions& options, CommonOptions& common) {
   CLI::App* verb = app.add_subcommand(
       "simulate", "Cycles and energy of one architecture, or one matmul, and where they go");
@@ -168,6 +185,10 @@ int run(int argc, char** argv) {
     for (int signal : {SIGINT, SIGTERM}) std::signal(signal, SIG_DFL);
     simulate_command(simulation, common);
   });
+
+  FinetuneOptions tuning;
+  CLI::App* finetune = add_finetune_verb(app, tuning, common);
+  finetune->callback([&] { finetune_command(tuning, common); });
 
   std::string target;
   CLI::App* export_verb = app.add_subcommand("export", "Write every network of a run's front");

@@ -40,8 +40,8 @@ std::string escaped(const std::string& text) {
 // One axis: values to positions between `from` and `to`, with ticks at round values.
 class Axis {
  public:
-  Axis(double low, double high, double from, double to)
-      : logarithmic_(low > 0 && high > 5 * low), from_(from), to_(to) {
+  Axis(double low, double high, double from, double to, bool linear = false)
+      : logarithmic_(!linear && low > 0 && high > 5 * low), from_(from), to_(to) {
     low_ = mapped(low);
     high_ = mapped(high);
     const double margin = high_ > low_ ? 0.04 * (high_ - low_) : 0.5;
@@ -69,7 +69,7 @@ class Axis {
     for (double digit : {5.0, 2.0, 1.0})
       if (digit * power >= raw) step = digit * power;
     for (double value = std::ceil(low_ / step) * step; value <= high_; value += step)
-      values.push_back(value);
+      values.push_back(value + 0.0);  // not -0
     return values;
   }
 
@@ -92,12 +92,12 @@ std::string label(double x, double y, const std::string& anchor, const std::stri
          more + ">" + escaped(text) + "</text>\n";
 }
 
-std::string axes(const Axis& x, const Axis& y, const std::string& x_name,
-                 const std::string& y_name) {
+std::string axes(const Axis& x, const Axis& y, const std::string& x_name, const std::string& y_name,
+                 const char* x_format = "%.3g") {
   std::string svg;
   for (double value : x.ticks()) {
     svg += line(x.at(value), kTop, x.at(value), kHeight - kBottom, "#e4e4e4");
-    svg += label(x.at(value), kHeight - kBottom + 18, "middle", number(value, "%.3g"));
+    svg += label(x.at(value), kHeight - kBottom + 18, "middle", number(value, x_format));
   }
   for (double value : y.ticks()) {
     svg += line(kLeft, y.at(value), kWidth - kRight, y.at(value), "#e4e4e4");
@@ -119,12 +119,17 @@ std::string dot(double x, double y, double radius, const std::string& style,
          "</circle>\n";
 }
 
-std::string begin(const std::string& title) {
+std::string head(const std::string& title) {
   return "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 " + number(kWidth, "%.0f") + " " +
          number(kHeight, "%.0f") +
          "\" font-family=\"sans-serif\" font-size=\"12\" fill=\"#222\">\n"
          "<rect width=\"100%\" height=\"100%\" fill=\"white\"/>\n" +
          label(kLeft, 26, "start", title, " font-size=\"15\"");
+}
+
+std::string polyline(const std::string& points, const std::string& colour) {
+  return "<polyline points=\"" + points + "\" fill=\"none\" stroke=\"" + colour +
+         "\" stroke-width=\"1.5\"/>\n";
 }
 
 // From light to dark over `count` steps.
@@ -166,7 +171,7 @@ std::string front_svg(const Archive& archive, const std::string& title) {
   const Axis x(low_x, high_x, kLeft, kWidth - kRight);
   const Axis y(low_y, high_y, kHeight - kBottom, kTop);
 
-  std::string svg = begin(title);
+  std::string svg = head(title);
   svg += axes(x, y, unit_of(right), unit_of(up));
   for (const Candidate& c : archive.candidates()) {
     const double age = static_cast<double>(c.generation + 1) / generations;
@@ -185,8 +190,7 @@ std::string front_svg(const Archive& archive, const std::string& title) {
         points += number(x.at(x_of(*front[i]))) + "," + number(y.at(y_of(*front[i - 1]))) + " ";
       points += number(x.at(x_of(*front[i]))) + "," + number(y.at(y_of(*front[i]))) + " ";
     }
-    svg += "<polyline points=\"" + points +
-           "\" fill=\"none\" stroke=\"#c8442c\" stroke-width=\"1.5\"/>\n";
+    svg += polyline(points, "#c8442c");
   }
   for (const Candidate* c : front)
     svg += dot(x.at(x_of(*c)), y.at(y_of(*c)), 4, "fill=\"#c8442c\"",
@@ -209,7 +213,7 @@ std::string fidelity_svg(const std::vector<ComparedNetwork>& networks, const std
     const auto step = std::distance(depths.begin(), depths.find(depth));
     return "fill=\"" + shade(static_cast<std::size_t>(step), depths.size()) + "\"";
   };
-  std::string svg = begin(title);
+  std::string svg = head(title);
   svg += axes(x, y, "perplexity, trained alone", "perplexity, slice of the supernet");
   svg += line(x.at(low), y.at(low), x.at(high), y.at(high), "#999");
   double legend = kHeight - kBottom - 16;
@@ -223,6 +227,33 @@ std::string fidelity_svg(const std::vector<ComparedNetwork>& networks, const std
                colour(n.architecture.layers.size()),
                describe(n.architecture) + "  slice " + number(std::exp(n.slice_loss), "%.5g") +
                    "  alone " + number(std::exp(n.standalone_loss), "%.5g"));
+  return svg + "</svg>\n";
+}
+
+std::string curves_svg(const std::vector<Curve>& curves, const std::string& title,
+                       const std::string& x_name, const std::string& y_name) {
+  static const std::vector<std::string> colours{"#222",    "#c8442c", "#b98a2f",
+                                                "#6a9a4b", "#5b7fa6", "#8a5aa0"};
+  double low_x = INFINITY, high_x = -INFINITY, low_y = 0, high_y = 0;
+  for (const Curve& curve : curves)
+    for (const auto& [at, value] : curve.points) {
+      low_x = std::min(low_x, at);
+      high_x = std::max(high_x, at);
+      low_y = std::min(low_y, value);
+      high_y = std::max(high_y, value);
+    }
+  const Axis x(low_x, high_x, kLeft, kWidth - kRight, true);
+  const Axis y(low_y, high_y, kHeight - kBottom, kTop, true);
+  std::string svg = head(title) + axes(x, y, x_name, y_name, "%.7g");
+  for (std::size_t i = 0; i < curves.size(); ++i) {
+    const std::string& colour = colours[i % colours.size()];
+    std::string points;
+    for (const auto& [at, value] : curves[i].points)
+      points += number(x.at(at)) + "," + number(y.at(value)) + " ";
+    svg += polyline(points, colour);
+    svg += label(kWidth - kRight - 8, kTop + 16 + 16 * static_cast<double>(i), "end",
+                 curves[i].name, " style=\"fill:" + colour + "\"");
+  }
   return svg + "</svg>\n";
 }
 

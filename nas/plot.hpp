@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "nas/archive.hpp"
@@ -18,5 +19,13 @@ std::string front_svg(const Archive& archive, const std::string& title);
 // alone, on the same scale, with the line where they are equal; one colour per depth. Hovering over
 // a point names its network.
 std::string fidelity_svg(const std::vector<ComparedNetwork>& networks, const std::string& title);
+
+struct Curve {
+  std::string name;  // in the legend
+  std::vector<std::pair<double, double>> points;
+};
+// Curves over linear axes, which hold the origin of y. There is a point at least; all are finite.
+std::string curves_svg(const std::vector<Curve>& curves, const std::string& title,
+                       const std::string& x_name, const std::string& y_name);
 
 }  // namespace paretoformer

@@ -29,7 +29,7 @@ ProxyTask::ProxyTask(const RunConfig& config, const std::filesystem::path& cache
       space_(config.space.with_vocabulary(corpus_.tokenizer.vocabulary_size())),
       layout_(space_.largest(), context_),
       fingerprint_(hex(hash_text(hex(training_hash(config)) + hex(corpus_.hash)))) {
-  require_tokens(corpus_, config.training.batch, context_);
+  require_tokens(corpus_, config.training.sequences_per_step(), context_);
 }
 
 void ProxyTask::train(const RunFolder& run, std::function<void(const TrainingRecord&)> on_step,
@@ -37,18 +37,21 @@ void ProxyTask::train(const RunFolder& run, std::function<void(const TrainingRec
   evaluator_.reset();
   const TrainingConfig& training = run.config().training;
   const std::uint64_t seed = run.config().seed;
-  weights_ = paretoformer::train(
-      {layout_,
-       [&](std::int64_t step) { return sandwich(space_, training.random_subnetworks, seed, step); },
-       training,
-       seed,
-       corpus_.train,
-       run.supernet(),
-       run.training_log(),
-       fingerprint_,
-       {},
-       std::move(on_step),
-       std::move(stop)});
+  TrainingRun training_run{
+      layout_,
+      [&](std::int64_t step) { return sandwich(space_, training.random_subnetworks, seed, step); },
+      training,
+      seed,
+      corpus_.train,
+      run.supernet(),
+      run.training_log(),
+      fingerprint_};
+  std::vector<Architecture> probes = probe_networks(space_, seed);
+  if (probes.size() > 1)  // one network has no gap to anything
+    training_run.probes = ProbePlan{std::move(probes), corpus_.validation, run.convergence()};
+  training_run.on_step = std::move(on_step);
+  training_run.stop = std::move(stop);
+  weights_ = paretoformer::train(training_run);
 }
 
 void ProxyTask::load_weights(const RunFolder& run) {
@@ -56,10 +59,11 @@ void ProxyTask::load_weights(const RunFolder& run) {
     throw InputError(run.supernet().string() + ": the run has no trained supernet yet");
   evaluator_.reset();
   TrainingState<float> state = load_checkpoint(run.supernet(), layout_, fingerprint_);
-  if (state.step < run.config().training.steps)
-    throw InputError(
-        run.supernet().string() + ": training stopped after " + std::to_string(state.step) +
-        " of " + std::to_string(run.config().training.steps) + " steps; continue it with --resume");
+  const std::int64_t steps = training_steps(run.config().training, state.converged);
+  if (state.step < steps)
+    throw InputError(run.supernet().string() + ": training stopped after " +
+                     std::to_string(state.step) + " of " + std::to_string(steps) +
+                     " steps; continue it with --resume");
   weights_ = std::move(state.parameters);
 }
 

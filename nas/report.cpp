@@ -107,6 +107,23 @@ std::string breakdown_table(const std::vector<OperatorPrediction>& operators) {
   return table;
 }
 
+void export_network(const std::filesystem::path& stem, const Candidate& candidate,
+                    const Json& provenance, const ParameterLayout& layout,
+                    const std::vector<float>& parameters) {
+  const auto file = [&](const char* extension) {
+    std::filesystem::path path = stem;
+    return path += extension;
+  };
+  Json json = to_json(candidate);
+  json["provenance"] = provenance;
+  json["weights"] = file(".safetensors").filename().string();
+  write_file_atomic(file(".json"), to_text(json));
+  save_network(file(".safetensors"), layout, parameters, candidate.architecture,
+               {{"id", hex(candidate.id)},
+                {"validation_loss", Json(candidate.objectives.validation_loss).dump()},
+                {"provenance", provenance.dump()}});
+}
+
 std::size_t export_front(const RunFolder& run, const ProxyTask& proxy, const Archive& archive,
                          const std::filesystem::path& folder) {
   std::error_code error;
@@ -115,15 +132,8 @@ std::size_t export_front(const RunFolder& run, const ProxyTask& proxy, const Arc
   const std::vector<std::size_t> front = archive.front();
   for (std::size_t index : front) {
     const Candidate& candidate = archive.candidates()[index];
-    Json json = to_json(candidate);
-    json["provenance"] = provenance(run, proxy);
-    json["weights"] = hex(candidate.id) + ".safetensors";
-    write_file_atomic(folder / (hex(candidate.id) + ".json"), to_text(json));
-    save_network(folder / (hex(candidate.id) + ".safetensors"), proxy.layout(), proxy.weights(),
-                 candidate.architecture,
-                 {{"id", hex(candidate.id)},
-                  {"validation_loss", Json(candidate.objectives.validation_loss).dump()},
-                  {"provenance", provenance(run, proxy).dump()}});
+    export_network(folder / hex(candidate.id), candidate, provenance(run, proxy), proxy.layout(),
+                   proxy.weights());
   }
   write_file_atomic(folder / "front.json", to_text(front_json(run, proxy, archive)));
   if (!proxy.corpus().tokenizer.model().empty())

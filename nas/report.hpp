@@ -29,6 +29,12 @@ std::string separation_summary(const Separation& separation);
 // A cost table, one line per operator and layer.
 std::string breakdown_table(const std::vector<OperatorPrediction>& operators);
 
+// Writes STEM.json (architecture, objectives, provenance) and STEM.safetensors: the weights of the
+// candidate, cut from those of `layout`.
+void export_network(const std::filesystem::path& stem, const Candidate& candidate,
+                    const Json& provenance, const ParameterLayout& layout,
+                    const std::vector<float>& parameters);
+
 // Writes ID.json (architecture, objectives, provenance) and ID.safetensors (its weights) of every
 // member of the front, and front.json, into `folder`; returns the number of members.
 std::size_t export_front(const RunFolder& run, const ProxyTask& proxy, const Archive& archive,

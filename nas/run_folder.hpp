@@ -32,6 +32,8 @@ class RunFolder {
   std::filesystem::path tokenizer() const { return path_ / "tokenizer.model"; }
   std::filesystem::path cache() const { return path_ / "cache"; }
   std::filesystem::path training_log() const { return path_ / "training.jsonl"; }
+  std::filesystem::path convergence() const { return path_ / "convergence.jsonl"; }
+  std::filesystem::path convergence_plot() const { return path_ / "convergence.svg"; }
   std::filesystem::path history() const { return path_ / "history.jsonl"; }
   std::filesystem::path generations() const { return path_ / "generations.jsonl"; }
   std::filesystem::path front() const { return path_ / "front.json"; }
@@ -41,6 +43,7 @@ class RunFolder {
   std::filesystem::path standalone() const { return path_ / "fidelity"; }
   std::filesystem::path fidelity() const { return path_ / "fidelity.json"; }
   std::filesystem::path fidelity_plot() const { return path_ / "fidelity.svg"; }
+  std::filesystem::path finetuned() const { return path_ / "finetune"; }
   std::filesystem::path exports() const { return path_ / "export"; }
 
  private:

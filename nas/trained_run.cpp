@@ -1,15 +1,28 @@
 #include "nas/trained_run.hpp"
 
+#include <chrono>
 #include <cmath>
+#include <cstdint>
 #include <memory>
 
 #include "nas/command_io.hpp"
 #include "nas/progress.hpp"
 #include "nas/report.hpp"
+#include "nas/training_report.hpp"
 #include "support/files.hpp"
 #include "support/format.hpp"
 
 namespace paretoformer {
+namespace {
+
+void write_convergence_plot(const RunFolder& run, const ProxyTask& proxy) {
+  const std::vector<ProbeRecord> records = read_probe_records(run.convergence());
+  if (!records.empty())
+    write_file_atomic(run.convergence_plot(),
+                      convergence_svg(records, probe_networks(proxy.space(), run.config().seed)));
+}
+
+}  // namespace
 
 TrainedRun::TrainedRun(const RunOptions& options, const CommonOptions& common)
     : folder(RunFolder::open(load_run_config(options.config, options.overrides), options.resume)) {
@@ -18,20 +31,28 @@ TrainedRun::TrainedRun(const RunOptions& options, const CommonOptions& common)
   if (!proxy.corpus().tokenizer.model().empty())
     write_file_atomic(folder.tokenizer(), proxy.corpus().tokenizer.model());
   log(common, space_summary(proxy));
+  const auto start = std::chrono::steady_clock::now();
+  std::int64_t steps = 0;  // done by this process
+  std::int64_t total = 0;
   std::unique_ptr<Progress> progress;
   proxy.train(
       folder,
       [&](const TrainingRecord& r) {
         // Not before: a run that is trained may be a finished search.
-        if (!progress) {
-          write_state(folder, "training", 0);
+        if (++steps == 1) write_state(folder, "training", 0);
+        if (total != r.steps)  // at first, and when it is found to be converged
           progress = std::make_unique<Progress>("training", r.steps, r.step, common.quiet);
-        }
+        total = r.steps;
         progress->update(
             r.step, format("loss largest %.3f smallest %.3f", r.largest, r.smallest.value_or(NAN)));
       },
       stopping);
-  if (progress) write_state(folder, "trained", 0);
+  progress.reset();
+  if (steps == 0) return;
+  const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - start;
+  log(common, speed_summary(folder.config().training, steps, elapsed.count()));
+  write_convergence_plot(folder, proxy);
+  write_state(folder, "trained", 0);
 }
 
 void write_state(const RunFolder& run, const char* phase, std::size_t evaluations) {

@@ -54,8 +54,8 @@ struct Corpus {
 // the text does not fit the vocabulary.
 Corpus load_corpus(const CorpusConfig& config, const std::filesystem::path& cache_folder);
 
-// Throws InputError unless there is one batch, batch * (context + 1) training tokens, and one
-// window, context + 1 validation tokens.
+// Throws InputError unless there is one batch (that of a step), batch * (context + 1) training
+// tokens, and one window, context + 1 validation tokens.
 void require_tokens(const Corpus& corpus, std::int64_t batch, std::int64_t context);
 
 }  // namespace paretoformer

@@ -8,6 +8,7 @@
 #include "supernet/matmul_bf16.hpp"
 #include "supernet/parallel.hpp"
 #include "support/error.hpp"
+#include "support/format.hpp"
 #include "support/random.hpp"
 
 namespace paretoformer {
@@ -16,6 +17,7 @@ namespace {
 constexpr std::uint64_t kBatchStream = 2;
 constexpr std::uint64_t kSandwichStream = 3;
 constexpr double kAdamEpsilon = 1e-8;
+constexpr double kEarlyDecay = 0.15;
 constexpr std::size_t kParameterBlock = 16384;
 
 const char* name_of(Products products) { return products == Products::bf16 ? "bf16" : "fp32"; }
@@ -35,6 +37,7 @@ TrainingConfig TrainingConfig::from_json(const JsonNode& node) {
   };
   integer("steps", c.steps, 1, 100'000'000);
   integer("batch", c.batch, 1, 65536);
+  integer("accumulation", c.accumulation, 1, 65536);
   integer("context", c.context, 2, 65536);
   number("learning_rate", c.learning_rate, 1e-9, 10);
   number("final_learning_rate", c.final_learning_rate, 0, 1);
@@ -51,13 +54,21 @@ TrainingConfig TrainingConfig::from_json(const JsonNode& node) {
     c.products = Products::bf16;
   }
   number("checkpoint_seconds", c.checkpoint_seconds, 0, 86400);
+  integer("probe_interval", c.probe_interval, 0, 100'000'000);
+  c.stop_when_converged = object.boolean("stop_when_converged", c.stop_when_converged);
   object.finish();
+  const double tokens = double{1} * c.batch * c.accumulation * c.context;
+  if (tokens > INT32_MAX)
+    throw InputError(node.file() + ": " + node.path() + ": batch * accumulation * context is " +
+                     format("%.0f", tokens) + " tokens: expected at most " +
+                     std::to_string(INT32_MAX));
   return c;
 }
 
 Json TrainingConfig::to_json() const {
   return Json{{"steps", steps},
               {"batch", batch},
+              {"accumulation", accumulation},
               {"context", context},
               {"learning_rate", learning_rate},
               {"final_learning_rate", final_learning_rate},
@@ -69,10 +80,26 @@ Json TrainingConfig::to_json() const {
               {"random_subnetworks", random_subnetworks},
               {"distillation", distillation},
               {"products", name_of(products)},
-              {"checkpoint_seconds", checkpoint_seconds}};
+              {"checkpoint_seconds", checkpoint_seconds},
+              {"probe_interval", probe_interval},
+              {"stop_when_converged", stop_when_converged}};
 }
 
-double learning_rate_at(const TrainingConfig& config, std::int64_t step) {
+std::int64_t training_steps(const TrainingConfig& config, std::optional<std::int64_t> converged) {
+  if (!converged) return config.steps;
+  const double decay = std::ceil(kEarlyDecay * static_cast<double>(*converged));
+  return std::min<std::int64_t>(config.steps, *converged + static_cast<std::int64_t>(decay));
+}
+
+double learning_rate_at(const TrainingConfig& config, std::int64_t step,
+                        std::optional<std::int64_t> converged) {
+  const double low = config.final_learning_rate * config.learning_rate;
+  if (converged && step >= *converged) {
+    const double from = learning_rate_at(config, *converged);
+    const double share = static_cast<double>(step + 1 - *converged) /
+                         static_cast<double>(training_steps(config, converged) - *converged);
+    return from + (low - from) * std::min(1.0, share);
+  }
   const double warmup = std::max(1.0, config.warmup * config.steps);
   const double now = static_cast<double>(step) + 1;
   if (now < warmup) return config.learning_rate * now / warmup;
@@ -131,15 +158,15 @@ Trainer<T>::Trainer(const ParameterLayout& layout, const TrainingConfig& config,
 
 // Forward, loss and backward of network `index` for every row task.
 template <class T>
-void Trainer<T>::run_row_tasks(const Pass<T>& pass, std::size_t index) {
+void Trainer<T>::run_row_tasks(const Pass<T>& pass, std::size_t index, bool first_part) {
   const int v = layout_.vocabulary();
   const int per_task = sequences_per_task(pass.batch);
-  const T scale = T{1} / static_cast<T>(pass.batch.rows());
+  const T scale = T{1} / static_cast<T>(config_.tokens_per_step());
   const T soft = static_cast<T>(config_.distillation);
   parallel_tasks(task_losses_.size(), [&](std::size_t task) {
     const auto t = static_cast<int>(task);
     T* vectors = vector_gradients_.data() + task * layout_.vector_size();
-    if (index == 0) std::fill_n(vectors, layout_.vector_size(), T{0});
+    if (first_part && index == 0) std::fill_n(vectors, layout_.vector_size(), T{0});
     forward(pass, t);
     const int sequences = std::min(per_task, pass.batch.sequences - t * per_task);
     const int rows = sequences * pass.batch.length;
@@ -159,23 +186,39 @@ std::span<const double> Trainer<T>::compute_gradients(const Batch& batch,
                                                       std::span<const Architecture> networks) {
   if (networks.empty() || !(networks[0] == layout_.largest()))
     throw Error("the first network of a sandwich must be the largest");
+  if (batch.sequences != config_.sequences_per_step() || batch.length != config_.context)
+    throw Error("the batch of a step is not what the trainer was made for");
   networks_ = networks.size();
-  losses_.clear();
-  for (std::size_t index = 0; index < networks.size(); ++index) {
-    const Pass<T> pass{layout_,      state_.parameters.data(), networks[index], batch,
-                       activations_, config_.products};
-    run_row_tasks(pass, index);
-    double loss = 0;
-    for (double part : task_losses_) loss += part;
-    losses_.push_back(loss / batch.rows());
-    list_weight_tasks(networks[index], layout_.vocabulary(), layout_.context(), weight_tasks_);
-    // The largest network covers every element, so nothing needs to be cleared.
-    parallel_tasks(weight_tasks_.size(), [&](std::size_t task) {
-      weight_gradient(pass, weight_tasks_[task], index == 0, gradient_.data());
-    });
+  losses_.assign(networks.size(), 0.0);
+  Batch part{batch.tokens, batch.targets, config_.batch, batch.length};
+  for (int i = 0; i < config_.accumulation; ++i) {
+    add_gradients(part, networks, i == 0);
+    part.tokens += part.rows();
+    part.targets += part.rows();
   }
+  for (double& loss : losses_) loss /= batch.rows();
   reduce_vector_gradients();
   return losses_;
+}
+
+// All networks on one part of the batch; the first part replaces the gradients of the last step.
+template <class T>
+void Trainer<T>::add_gradients(const Batch& part, std::span<const Architecture> networks,
+                               bool first_part) {
+  for (std::size_t index = 0; index < networks.size(); ++index) {
+    const Pass<T> pass{layout_,      state_.parameters.data(), networks[index], part,
+                       activations_, config_.products};
+    run_row_tasks(pass, index, first_part);
+    double loss = 0;
+    for (double task_loss : task_losses_) loss += task_loss;
+    losses_[index] += loss;
+    list_weight_tasks(networks[index], layout_.vocabulary(), layout_.context(), weight_tasks_);
+    // The largest network covers every element, so nothing needs to be cleared.
+    const bool replace = first_part && index == 0;
+    parallel_tasks(weight_tasks_.size(), [&](std::size_t task) {
+      weight_gradient(pass, weight_tasks_[task], replace, gradient_.data());
+    });
+  }
 }
 
 template <class T>
@@ -198,8 +241,9 @@ double Trainer<T>::apply_gradients() {
   double squares = 0;
   for (double part : partial_norms_) squares += part;
   const double norm = std::sqrt(squares) / static_cast<double>(networks_);
+  if (!std::isfinite(norm)) return norm;
   AdamW step{};
-  step.learning_rate = learning_rate_at(config_, state_.step);
+  step.learning_rate = learning_rate_at(config_, state_.step, state_.converged);
   step.beta1 = config_.beta1;
   step.beta2 = config_.beta2;
   step.epsilon = kAdamEpsilon;

@@ -7,6 +7,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -21,7 +22,8 @@ namespace paretoformer {
 
 struct TrainingConfig {
   int steps = 2000;
-  int batch = 8;                     // sequences per step
+  int batch = 8;                     // sequences worked on at a time
+  int accumulation = 1;              // such batches per step, whose gradients are averaged
   int context = 64;                  // tokens per sequence
   double learning_rate = 3e-3;       // peak
   double final_learning_rate = 0.1;  // at the end, as a fraction of the peak
@@ -36,14 +38,26 @@ struct TrainingConfig {
   // optimiser stay fp32. It is also what networks are evaluated with.
   Products products = Products::fp32;
   double checkpoint_seconds = 20;
+  int probe_interval = 0;            // steps between two convergence probes; 0: a 40th of the steps
+  bool stop_when_converged = false;  // see training_steps()
 
+  int sequences_per_step() const { return batch * accumulation; }
+  // Text tokens that one step learns from.
+  std::int64_t tokens_per_step() const { return std::int64_t{sequences_per_step()} * context; }
   // Throws InputError, also for products that this processor does not have.
   static TrainingConfig from_json(const JsonNode& node);
   Json to_json() const;
 };
 
-// Linear warm-up, then cosine decay to final_learning_rate * peak.
-double learning_rate_at(const TrainingConfig& config, std::int64_t step);
+// Steps of a training that was found to be converged after `converged` steps. Weights at a high
+// learning rate are worse than they need be, so it does not end there: the rate first goes down in
+// another 15 % of the steps done. Without `converged`, and at most: config.steps.
+std::int64_t training_steps(const TrainingConfig& config,
+                            std::optional<std::int64_t> converged = {});
+
+// Linear warm-up, then cosine decay to final_learning_rate * peak, or from `converged` on linearly.
+double learning_rate_at(const TrainingConfig& config, std::int64_t step,
+                        std::optional<std::int64_t> converged = {});
 
 // The networks of one step: largest, smallest, random ones; a pure function of (seed, step).
 std::vector<Architecture> sandwich(const SearchSpace& space, int random_subnetworks,
@@ -60,6 +74,8 @@ template <class T>
 struct TrainingState {
   std::int64_t step = 0;
   std::vector<T> parameters, m, v;  // weights and AdamW's moments, same layout
+  // The step at which the training was found to be converged and its end began.
+  std::optional<std::int64_t> converged = {};
 };
 
 template <class T>
@@ -69,18 +85,23 @@ class Trainer {
   Trainer(const ParameterLayout& layout, const TrainingConfig& config, TrainingState<T> state);
 
   // Gradients of the mean loss over `batch`, summed over the networks, the first of which must be
-  // the largest of the layout. Returns the hard-label loss (nats per token) of each.
+  // the largest of the layout. Returns the hard-label loss (nats per token) of each. The batch has
+  // sequences_per_step() sequences; memory is that of config.batch of them.
   std::span<const double> compute_gradients(const Batch& batch,
                                             std::span<const Architecture> networks);
-  // Averages, clips and applies them. Returns the norm of the averaged gradient before clipping.
+  // Averages, clips and applies them. Returns the norm of the averaged gradient before clipping;
+  // when that is not finite, nothing is applied.
   double apply_gradients();
+  // Begins the end of the training, see training_steps().
+  void set_converged() { state_.converged = state_.step; }
 
   const TrainingState<T>& state() const { return state_; }
   // After compute_gradients(): the sum over its networks.
   const std::vector<T>& gradient() const { return gradient_; }
 
  private:
-  void run_row_tasks(const Pass<T>& pass, std::size_t index);
+  void add_gradients(const Batch& part, std::span<const Architecture> networks, bool first_part);
+  void run_row_tasks(const Pass<T>& pass, std::size_t index, bool first_part);
   void reduce_vector_gradients();
 
   const ParameterLayout& layout_;

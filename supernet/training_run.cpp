@@ -4,10 +4,12 @@
 #include <charconv>
 #include <chrono>
 #include <cmath>
+#include <map>
 
 #include "supernet/safetensors.hpp"
 #include "support/error.hpp"
 #include "support/files.hpp"
+#include "support/format.hpp"
 #include "support/json.hpp"
 
 namespace paretoformer {
@@ -15,12 +17,15 @@ namespace {
 
 constexpr const char* kFormat = "paretoformer.supernet.1";
 constexpr int kLogLines = 400;
+constexpr int kProbesPerRun = 40;
 
-std::int64_t parse_step(const std::string& text, const std::string& file) {
+std::int64_t step_in(const Safetensors& file, const std::string& key) {
+  const std::string& text = file.meta(key);
   std::int64_t step = -1;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), step);
   if (error != std::errc{} || end != text.data() + text.size() || step < 0)
-    throw InputError(file + ": metadata \"step\" is \"" + text + "\", expected a number");
+    throw InputError(file.file + ": metadata \"" + key + "\" is \"" + text +
+                     "\", expected a number");
   return step;
 }
 
@@ -46,11 +51,11 @@ Json to_json(const TrainingRecord& record) {
   return json;
 }
 
-TrainingRecord record_of(const TrainingRun& run, std::int64_t step, std::span<const double> losses,
+// `step` is the number of steps done.
+TrainingRecord record_of(std::int64_t step, std::span<const double> losses, double learning_rate,
                          double gradient_norm) {
   TrainingRecord record;
-  record.step = step + 1;
-  record.steps = run.config.steps;
+  record.step = step;
   record.largest = losses[0];
   if (losses.size() > 1) record.smallest = losses[1];
   if (losses.size() > 2) {
@@ -58,22 +63,130 @@ TrainingRecord record_of(const TrainingRun& run, std::int64_t step, std::span<co
     for (double loss : losses.subspan(2))
       *record.random += loss / static_cast<double>(losses.size() - 2);
   }
-  record.learning_rate = learning_rate_at(run.config, step);
+  record.learning_rate = learning_rate;
   record.gradient_norm = gradient_norm;
   return record;
 }
 
-void require_finite(std::span<const double> losses, double gradient_norm,
-                    const std::vector<Architecture>& networks, std::int64_t step) {
-  for (std::size_t i = 0; i < losses.size(); ++i)
-    if (!std::isfinite(losses[i]))
-      throw Error("training diverged: the loss is " + std::to_string(losses[i]) + " at step " +
-                  std::to_string(step) + " in sub-network " + describe(networks[i]) +
-                  "; the last checkpoint is kept; try a lower learning_rate");
-  if (!std::isfinite(gradient_norm))
-    throw Error("training diverged: the gradient is not finite at step " + std::to_string(step) +
-                "; the last checkpoint is kept; try a lower learning_rate");
+// A loss that no training on its way down has. A uniform guess costs log(vocabulary) and new
+// weights cost 0.25 more (Trainer, LossFalls); twice that is a network that is confident and wrong,
+// which only weights thrown far off are. Rare tokens do cost as much, so the mean of a few says
+// nothing.
+bool exploded(double loss, const TrainingRun& run) {
+  constexpr std::int64_t kEnoughTokens = 64;
+  const double highest = 2 * std::log(static_cast<double>(run.layout.vocabulary())) + 2;
+  return loss > highest && run.config.tokens_per_step() >= kEnoughTokens;
 }
+
+[[noreturn]] void fail_diverged(const TrainingRun& run, const std::string& what, std::int64_t step,
+                                const std::string& where = "") {
+  const bool kept = std::filesystem::exists(run.checkpoint);
+  throw Error("training diverged: " + what + " at step " + std::to_string(step) + where + "; " +
+              (kept ? "the last good checkpoint is kept in " + run.checkpoint.string()
+                    : "there is no checkpoint yet") +
+              "; a new run with a lower learning_rate or a longer warmup may do better");
+}
+
+void require_healthy(const TrainingRun& run, std::span<const double> losses,
+                     const std::vector<Architecture>& networks, std::int64_t step) {
+  for (std::size_t i = 0; i < losses.size(); ++i)
+    if (!std::isfinite(losses[i]) || exploded(losses[i], run))
+      fail_diverged(run, "the loss is " + format("%.4g", losses[i]), step,
+                    " in sub-network " + describe(networks[i]));
+}
+
+void require_finite(const TrainingRun& run, const std::vector<float>& parameters,
+                    std::int64_t step) {
+  for (const float parameter : parameters)
+    if (!std::isfinite(parameter)) fail_diverged(run, "a weight is not finite", step);
+}
+
+// The steps of one call of train().
+class Session {
+ public:
+  Session(const TrainingRun& run, TrainingState<float> start)
+      : run_(run), trainer_(run.layout, run.config, std::move(start)), log_(run.log) {
+    if (run.probes)
+      probe_.emplace(*run.probes, run.layout, trainer_.state().parameters, run.config.context,
+                     run.config.products);
+  }
+
+  std::vector<float> train() {
+    const std::int64_t first = step();
+    while (step() < end()) {
+      const std::vector<Architecture> networks = run_.networks(step());
+      const std::span<const double> losses = compute(networks);
+      // What is saved are weights whose losses have just been found good; those after this step
+      // are judged by the next one.
+      require_healthy(run_, losses, networks, step());
+      if (run_.stop && run_.stop()) {
+        save();
+        throw Interrupted("training stopped after " + std::to_string(step()) + " of " +
+                          std::to_string(end()) + " steps");
+      }
+      const std::chrono::duration<double> elapsed = Clock::now() - saved_;
+      if (step() > first && elapsed.count() >= run_.config.checkpoint_seconds) save();
+      apply(losses);
+      if (probe_) probe();
+    }
+    require_finite(run_, trainer_.state().parameters, step());
+    save();
+    return trainer_.state().parameters;
+  }
+
+ private:
+  using Clock = std::chrono::steady_clock;
+
+  std::int64_t step() const { return trainer_.state().step; }
+  std::int64_t end() const { return training_steps(run_.config, trainer_.state().converged); }
+
+  std::span<const double> compute(const std::vector<Architecture>& networks) {
+    const int sequences = run_.config.sequences_per_step();
+    draw_batch(run_.text, sequences, run_.config.context, run_.seed, step(), tokens_, targets_);
+    return trainer_.compute_gradients(
+        {tokens_.data(), targets_.data(), sequences, run_.config.context}, networks);
+  }
+
+  void apply(std::span<const double> losses) {
+    const double rate = learning_rate_at(run_.config, step(), trainer_.state().converged);
+    const double norm = trainer_.apply_gradients();
+    if (!std::isfinite(norm)) fail_diverged(run_, "the gradient is not finite", step());
+    TrainingRecord record = record_of(step(), losses, rate, norm);
+    record.steps = end();
+    if (due(std::max(1, run_.config.steps / kLogLines))) log_.append(to_json(record).dump() + "\n");
+    if (run_.on_step) run_.on_step(record);
+  }
+
+  // Whether something is done now that is done every `interval` steps and at the end.
+  bool due(int interval) const { return step() == end() || step() % interval == 0; }
+
+  void probe() {
+    const TrainingConfig& config = run_.config;
+    const int interval = config.probe_interval > 0 ? config.probe_interval
+                                                   : std::max(1, config.steps / kProbesPerRun);
+    if (!due(interval)) return;
+    std::vector<double> losses = probe_->losses();
+    require_healthy(run_, losses, probe_->networks(), step());
+    const ProbeRecord& record = probe_->add(step(), std::move(losses));
+    // Not while the rate still rises, nor where the training would end as late as without it.
+    const bool warm = static_cast<double>(step()) >= config.warmup * config.steps;
+    if (config.stop_when_converged && record.converged && warm && !trainer_.state().converged &&
+        training_steps(config, step()) < config.steps)
+      trainer_.set_converged();
+  }
+
+  void save() {
+    save_checkpoint(run_.checkpoint, run_.layout, trainer_.state(), run_.fingerprint);
+    saved_ = Clock::now();
+  }
+
+  const TrainingRun& run_;
+  Trainer<float> trainer_;
+  LineLog log_;
+  std::optional<ConvergenceProbe> probe_;
+  Clock::time_point saved_ = Clock::now();
+  std::vector<std::int32_t> tokens_, targets_;
+};
 
 }  // namespace
 
@@ -87,9 +200,10 @@ void save_checkpoint(const std::filesystem::path& path, const ParameterLayout& l
   add("", state.parameters);
   add("adam.m.", state.m);
   add("adam.v.", state.v);
-  write_safetensors(
-      path, tensors,
-      {{"format", kFormat}, {"step", std::to_string(state.step)}, {"fingerprint", fingerprint}});
+  std::map<std::string, std::string> metadata{
+      {"format", kFormat}, {"step", std::to_string(state.step)}, {"fingerprint", fingerprint}};
+  if (state.converged) metadata["converged"] = std::to_string(*state.converged);
+  write_safetensors(path, tensors, metadata);
 }
 
 TrainingState<float> load_checkpoint(const std::filesystem::path& path,
@@ -104,7 +218,8 @@ TrainingState<float> load_checkpoint(const std::filesystem::path& path,
                      ": was trained with another search space, text, tokeniser, seed or training "
                      "configuration");
   TrainingState<float> state;
-  state.step = parse_step(file.meta("step"), file.file);
+  state.step = step_in(file, "step");
+  if (file.metadata.contains("converged")) state.converged = step_in(file, "converged");
   state.parameters = read_tensors(file, layout, "");
   state.m = read_tensors(file, layout, "adam.m.");
   state.v = read_tensors(file, layout, "adam.v.");
@@ -112,8 +227,6 @@ TrainingState<float> load_checkpoint(const std::filesystem::path& path,
 }
 
 std::vector<float> train(const TrainingRun& run) {
-  using Clock = std::chrono::steady_clock;
-  const TrainingConfig& config = run.config;
   TrainingState<float> start;
   if (std::filesystem::exists(run.checkpoint))
     start = load_checkpoint(run.checkpoint, run.layout, run.fingerprint);
@@ -121,38 +234,9 @@ std::vector<float> train(const TrainingRun& run) {
     start.parameters =
         run.start.empty() ? initial_parameters<float>(run.layout, run.seed) : run.start;
   cut_log(run.log, start.step);
-  const std::int64_t first = start.step;
-  if (first >= config.steps) return std::move(start.parameters);
-
-  LineLog log(run.log);
-  Trainer<float> trainer(run.layout, config, std::move(start));
-  const int log_interval = std::max(1, config.steps / kLogLines);
-  Clock::time_point saved = Clock::now();
-  std::vector<std::int32_t> tokens;
-  std::vector<std::int32_t> targets;
-  for (std::int64_t step = first; step < config.steps; ++step) {
-    if (run.stop && run.stop()) {
-      save_checkpoint(run.checkpoint, run.layout, trainer.state(), run.fingerprint);
-      throw Interrupted("training stopped after " + std::to_string(step) + " of " +
-                        std::to_string(config.steps) + " steps");
-    }
-    draw_batch(run.text, config.batch, config.context, run.seed, step, tokens, targets);
-    const std::vector<Architecture> networks = run.networks(step);
-    const std::span<const double> losses = trainer.compute_gradients(
-        {tokens.data(), targets.data(), config.batch, config.context}, networks);
-    const double norm = trainer.apply_gradients();
-    require_finite(losses, norm, networks, step);
-    const TrainingRecord record = record_of(run, step, losses, norm);
-    const bool last = step + 1 == config.steps;
-    if (last || (step + 1) % log_interval == 0) log.append(to_json(record).dump() + "\n");
-    if (run.on_step) run.on_step(record);
-    const std::chrono::duration<double> elapsed = Clock::now() - saved;
-    if (last || elapsed.count() >= config.checkpoint_seconds) {
-      save_checkpoint(run.checkpoint, run.layout, trainer.state(), run.fingerprint);
-      saved = Clock::now();
-    }
-  }
-  return trainer.state().parameters;
+  if (run.probes) cut_log(run.probes->log, start.step);
+  if (start.step >= training_steps(run.config, start.converged)) return std::move(start.parameters);
+  return Session(run, std::move(start)).train();
 }
 
 }  // namespace paretoformer

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "supernet/convergence.hpp"
 #include "supernet/parameters.hpp"
 #include "supernet/trainer.hpp"
 
@@ -16,8 +17,8 @@ namespace paretoformer {
 
 // One line of the loss log: losses are hard-label cross-entropies (nats per token) of one batch.
 struct TrainingRecord {
-  std::int64_t step = 0;  // steps done
-  int steps = 0;
+  std::int64_t step = 0;   // steps done
+  std::int64_t steps = 0;  // to be done, as far as is known now
   double largest = 0;
   std::optional<double> smallest, random;  // of a sandwich; `random`: mean over the random networks
   double learning_rate = 0;
@@ -38,14 +39,19 @@ struct TrainingRun {
   std::string fingerprint;
   // Before step 0; empty: initial_parameters(layout, seed).
   std::vector<float> start = {};
+  // Probes at regular intervals and at the end whether the gaps between networks are converged;
+  // config.stop_when_converged has no effect without it.
+  std::optional<ProbePlan> probes = {};
   std::function<void(const TrainingRecord&)> on_step = {};  // may be empty
-  std::function<bool()> stop = {};                          // may be empty; asked before every step
+  std::function<bool()> stop = {};                          // may be empty; asked in every step
 };
 
-// Trains until config.steps, starting from the checkpoint if there is one; the weights after n
+// Trains until training_steps(), starting from the checkpoint if there is one; the weights after n
 // steps have the same bits however often the training was interrupted. Returns the weights.
 // Throws Interrupted, with the state saved, when stop() says so; Error naming step and sub-network
-// when a loss is not finite (the last checkpoint is kept).
+// when the training diverges: a loss or the gradient is not finite, or a loss is more than
+// 2 log(vocabulary) + 2. A checkpoint is written only once the losses of its weights have been
+// found good (at the end: once the weights are finite), so the last one is good then.
 std::vector<float> train(const TrainingRun& run);
 
 void save_checkpoint(const std::filesystem::path& path, const ParameterLayout& layout,

@@ -9,9 +9,9 @@ namespace {
 using ::testing::HasSubstr;
 using Moment = std::function<bool()>;
 
-const std::vector<std::string> kResults{"front.json",          "history.jsonl", "training.jsonl",
-                                        "generations.jsonl",   "front.svg",     "tokenizer.model",
-                                        "supernet.safetensors"};
+const std::vector<std::string> kResults{
+    "front.json",      "history.jsonl",     "training.jsonl",  "generations.jsonl",   "front.svg",
+    "tokenizer.model", "convergence.jsonl", "convergence.svg", "supernet.safetensors"};
 
 std::vector<std::string> search(int threads, bool resume) {
   std::vector<std::string> arguments{"search", "config.json", "--quiet", "--threads",

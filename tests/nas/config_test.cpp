@@ -86,6 +86,9 @@ TEST(RunConfigJson, ErrorsNameFilePathAndValue) {
   EXPECT_THAT(with("trainnig", 1), AllOf(HasSubstr("c.json: /trainnig: unknown key"),
                                          HasSubstr("did you mean \"training\"?")));
   EXPECT_THAT(with("training", {{"step", 1}}), HasSubstr("/training/step: unknown key"));
+  EXPECT_THAT(with("training", {{"accumulation", 0}}), HasSubstr("/training/accumulation: 0"));
+  EXPECT_THAT(with("training", {{"batch", 65536}, {"accumulation", 65536}, {"context", 2}}),
+              HasSubstr("/training: batch * accumulation * context is 8589934592 tokens"));
   EXPECT_THAT(with("training", 5), HasSubstr("/training: 5 has the wrong type"));
   EXPECT_THAT(with("seed", -1), HasSubstr("c.json: /seed: -1 is out of range"));
   EXPECT_THAT(with("seed", 1.5), HasSubstr("/seed: 1.5 has the wrong type"));
@@ -139,8 +142,12 @@ TEST(ConfigHash, IgnoresFolderAndCheckpointsAndNothingElse) {
   const auto base = hashes("seed=1");
   for (const char* same : {"run=elsewhere", "training.checkpoint_seconds=1"})
     EXPECT_EQ(hashes(same), base) << same;
-  for (const char* both : {"seed=2", "training.steps=5", "training.learning_rate=0.001",
-                           "training.distillation=0.25", "search_space=survey"}) {
+  // Probes only watch, unless the training ends when they say so.
+  EXPECT_NE(hashes("training.probe_interval=9").first, base.first);
+  EXPECT_EQ(hashes("training.probe_interval=9").second, base.second);
+  for (const char* both :
+       {"seed=2", "training.steps=5", "training.learning_rate=0.001", "training.distillation=0.25",
+        "training.accumulation=2", "training.stop_when_converged=true", "search_space=survey"}) {
     EXPECT_NE(hashes(both).first, base.first) << both;
     EXPECT_NE(hashes(both).second, base.second) << both;
   }

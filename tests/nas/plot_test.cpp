@@ -103,5 +103,17 @@ TEST(FidelitySvg, ADotPerNetworkAndTheLineOfEquals) {
   }
 }
 
+TEST(CurvesSvg, ALinePerCurveAndItsName) {
+  const std::vector<Curve> curves{{"a<b", {{500, 0.5}, {600, 0.25}, {3000, 0.001}}},
+                                  {"second", {{500, -0.1}, {3000, 0}}}};
+  const std::string svg = curves_svg(curves, "title", "steps", "gap");
+  expect_well_formed(svg);
+  EXPECT_EQ(count_of(svg, "<polyline"), 2u);
+  for (const char* text : {">a&lt;b<", ">second<", ">title<", ">steps<", ">gap<", ">2000<", ">0<"})
+    EXPECT_EQ(count_of(svg, text), 1u) << text;
+  EXPECT_EQ(count_of(svg, ">-0<"), 0u);
+  expect_well_formed(curves_svg({{"one", {{1, 0}}}}, "", "", ""));
+}
+
 }  // namespace
 }  // namespace paretoformer

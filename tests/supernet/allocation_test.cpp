@@ -61,7 +61,8 @@ TEST(TrainerAllocation, NoneAfterTheFirstSteps) {
   const tbb::global_control two(tbb::global_control::max_allowed_parallelism, kThreads);
   const SearchSpace space = SearchSpace::find("quickstart").with_vocabulary(128);
   TrainingConfig config;
-  config.batch = 4;
+  config.batch = 2;
+  config.accumulation = 2;
   config.context = 64;
   const ParameterLayout layout(space.largest(), config.context);
   TrainingState<float> state;
@@ -75,9 +76,9 @@ TEST(TrainerAllocation, NoneAfterTheFirstSteps) {
   arena.execute([&] { warm_up(kThreads); });
   std::vector<std::int32_t> tokens, targets;
   for (int step = 0; step < 6; ++step) {
-    draw_batch(text, config.batch, config.context, 1, step, tokens, targets);
+    draw_batch(text, config.sequences_per_step(), config.context, 1, step, tokens, targets);
     const std::vector<Architecture> networks = sandwich(space, 2, 1, step);
-    const Batch batch{tokens.data(), targets.data(), config.batch, config.context};
+    const Batch batch{tokens.data(), targets.data(), config.sequences_per_step(), config.context};
     arena.execute([&] {
       const long before = allocations;
       trainer.compute_gradients(batch, networks);

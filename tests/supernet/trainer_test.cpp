@@ -4,10 +4,13 @@
 #include <oneapi/tbb/global_control.h>
 #include <oneapi/tbb/task_arena.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstdlib>
+#include <utility>
 #include <vector>
 
+#include "support/error.hpp"
 #include "support/random.hpp"
 
 namespace paretoformer {
@@ -62,10 +65,10 @@ Training train(const TrainingConfig& config, int threads, int steps,
   std::vector<std::int32_t> tokens;
   std::vector<std::int32_t> targets;
   for (std::int64_t step = first; step < steps; ++step) {
-    draw_batch(all, config.batch, config.context, 3, step, tokens, targets);
+    draw_batch(all, config.sequences_per_step(), config.context, 3, step, tokens, targets);
     std::vector<Architecture> networks = sandwich(space, config.random_subnetworks, 3, step);
     for (Architecture& network : networks) network.vocabulary = kVocabulary;
-    const Batch batch{tokens.data(), targets.data(), config.batch, config.context};
+    const Batch batch{tokens.data(), targets.data(), config.sequences_per_step(), config.context};
     arena.execute([&] {
       run.losses.push_back(trainer.compute_gradients(batch, networks)[0]);
       trainer.apply_gradients();
@@ -105,6 +108,63 @@ TEST(Trainer, ContinuingFromAStateGivesTheSameBits) {
   EXPECT_EQ(whole.state.m, continued.state.m);
 }
 
+// Losses and gradients of one step on `sequences` sequences, `batch` at a time, with distillation.
+std::pair<std::vector<double>, std::vector<double>> gradients(int sequences, int batch) {
+  const SearchSpace space = tiny_space().with_vocabulary(kVocabulary);
+  TrainingConfig config = tiny_config();
+  config.context = 24;
+  config.batch = batch;
+  config.accumulation = sequences / batch;
+  const ParameterLayout layout(space.largest(), config.context);
+  TrainingState<double> state;
+  state.parameters = initial_parameters<double>(layout, 1);
+  Trainer<double> trainer(layout, config, std::move(state));
+  std::vector<std::int32_t> tokens;
+  std::vector<std::int32_t> targets;
+  std::vector<double> losses;
+  for (int step = 0; step < 2; ++step) {  // the second one replaces what the first one left
+    draw_batch(text(kVocabulary, 5000), sequences, config.context, 3, step, tokens, targets);
+    const std::span<const double> of_step = trainer.compute_gradients(
+        {tokens.data(), targets.data(), sequences, config.context}, sandwich(space, 2, 3, step));
+    losses.assign(of_step.begin(), of_step.end());
+  }
+  return {losses, trainer.gradient()};
+}
+
+TEST(Trainer, AccumulatedBatchesGiveTheGradientOfOneLargeBatch) {
+  const auto [losses, gradient] = gradients(24, 24);
+  double largest = 0;
+  for (double g : gradient) largest = std::max(largest, std::abs(g));
+  for (const int batch : {1, 8, 12}) {
+    const auto [part_losses, part_gradient] = gradients(24, batch);
+    ASSERT_EQ(part_losses.size(), 4u);
+    for (std::size_t i = 0; i < losses.size(); ++i)
+      EXPECT_NEAR(part_losses[i], losses[i], 1e-12 * losses[i]);
+    for (std::size_t i = 0; i < gradient.size(); ++i)
+      ASSERT_NEAR(part_gradient[i], gradient[i], 1e-12 * largest) << i;
+  }
+}
+
+TEST(Trainer, AccumulationSeesTheTextOfOneLargeBatch) {
+  TrainingConfig config = tiny_config();
+  const Training whole = train(config, 2, 20);
+  config.batch /= 3;
+  config.accumulation = 3;
+  const Training parts = train(config, 2, 20);
+  for (std::size_t i = 0; i < whole.losses.size(); ++i)
+    EXPECT_NEAR(parts.losses[i], whole.losses[i], 1e-3) << i;
+}
+
+TEST(Trainer, ABatchOfAnotherSizeIsRefused) {
+  const SearchSpace space = tiny_space().with_vocabulary(kVocabulary);
+  const TrainingConfig config = tiny_config();
+  const ParameterLayout layout(space.largest(), config.context);
+  Trainer<float> trainer(layout, config, {0, initial_parameters<float>(layout, 1), {}, {}});
+  const std::vector<std::int32_t> tokens(64, 0);
+  const std::vector<Architecture> networks{space.largest()};
+  EXPECT_THROW(trainer.compute_gradients({tokens.data(), tokens.data(), 1, 64}, networks), Error);
+}
+
 TEST(Schedule, WarmsUpToThePeakAndDecaysToItsFraction) {
   TrainingConfig config;
   config.steps = 1000;
@@ -115,6 +175,21 @@ TEST(Schedule, WarmsUpToThePeakAndDecaysToItsFraction) {
   EXPECT_NEAR(learning_rate_at(config, 99), 2, 1e-12);
   EXPECT_NEAR(learning_rate_at(config, 549), 0.5 * (2 + 0.5), 1e-12);  // half-way down
   EXPECT_NEAR(learning_rate_at(config, 999), 0.5, 1e-12);
+}
+
+TEST(Schedule, EndsEarlyWhenConverged) {
+  TrainingConfig config;
+  config.steps = 1000;
+  EXPECT_EQ(training_steps(config), 1000);
+  EXPECT_EQ(training_steps(config, 400), 460);
+  EXPECT_EQ(training_steps(config, 401), 462);  // 60.15 more, rounded up
+  EXPECT_EQ(training_steps(config, 900), 1000);
+  const double low = config.final_learning_rate * config.learning_rate;
+  for (int step : {0, 100, 399})
+    EXPECT_EQ(learning_rate_at(config, step, 400), learning_rate_at(config, step));
+  EXPECT_NEAR(learning_rate_at(config, 429, 400), 0.5 * (learning_rate_at(config, 400) + low),
+              1e-12);
+  EXPECT_NEAR(learning_rate_at(config, 459, 400), low, 1e-12);
 }
 
 TEST(Sandwich, HoldsLargestSmallestAndRandomNetworksOfTheSpace) {

@@ -6,6 +6,7 @@
 
 #include <cmath>
 #include <filesystem>
+#include <utility>
 
 #include "supernet/evaluation.hpp"
 #include "support/error.hpp"
@@ -49,6 +50,10 @@ class TrainingRuns : public testing::Test {
                     folder_ / name,
                     folder_ / (name + ".log"),
                     fingerprint};
+    if (probed_)
+      run.probes = ProbePlan{probe_networks(space_, 1), std::span(text_).first(700),
+                             folder_ / (name + ".probes")};
+    run.on_step = [&](const TrainingRecord& record) { last_ = record; };
     int steps = 0;
     run.stop = [&] { return steps++ == stop_after; };
     return paretoformer::train(run);
@@ -60,6 +65,8 @@ class TrainingRuns : public testing::Test {
   ParameterLayout layout_{space_.largest(), 16};
   TrainingConfig config_;
   std::vector<std::int32_t> text_;
+  bool probed_ = false;
+  TrainingRecord last_;
 };
 
 TEST_F(TrainingRuns, AnInterruptedTrainingContinuesToTheSameBits) {
@@ -106,6 +113,100 @@ TEST_F(TrainingRuns, ADivergingTrainingSaysWhereAndKeepsTheCheckpoint) {
   }
   EXPECT_EQ(read_file(folder_ / "a"), damaged);
   EXPECT_NE(before, damaged);
+}
+
+TEST_F(TrainingRuns, AnExplodingLossLeavesTheLastGoodCheckpoint) {
+  EXPECT_THROW(train("a", 5), Interrupted);
+  config_.checkpoint_seconds = 0;
+  const double healthy = std::exchange(config_.learning_rate, 1e3);
+  try {
+    train("a");
+    FAIL() << "no error";
+  } catch (const Error& error) {
+    EXPECT_THAT(error.what(),
+                testing::MatchesRegex(
+                    "training diverged: the loss is [0-9.e+]+ at step [0-9]+ in sub-network "
+                    "d=[0-9]+ h=.* f=.*; the last good checkpoint is kept in .*/a; .*"));
+  }
+  const TrainingState<float> state = load_checkpoint(folder_ / "a", layout_, "f");
+  EXPECT_GE(state.step, 5);
+  const std::vector<Architecture> networks = space_.extremes();
+  for (const double loss : Evaluator(layout_, state.parameters, text_, 16).losses(networks))
+    EXPECT_LT(loss, std::log(double{kVocabulary}) + 0.5);
+  config_.learning_rate = healthy;
+  EXPECT_NO_THROW(train("a"));
+}
+
+// Until the losses of the next step are known, new weights may be anything.
+TEST_F(TrainingRuns, WeightsAreSavedOnlyOnceTheirLossesAreKnown) {
+  config_.checkpoint_seconds = 0;
+  config_.learning_rate = 1e3;
+  EXPECT_THROW(train("a"), Error);
+  EXPECT_FALSE(fs::exists(folder_ / "a"));
+}
+
+TEST_F(TrainingRuns, ALastStepThatBreaksTheWeightsIsNotSaved) {
+  config_.steps = 1;
+  config_.learning_rate = INFINITY;
+  try {
+    train("a");
+    FAIL() << "no error";
+  } catch (const Error& error) {
+    EXPECT_THAT(error.what(), testing::HasSubstr("a weight is not finite"));
+  }
+  EXPECT_FALSE(fs::exists(folder_ / "a"));
+}
+
+TEST_F(TrainingRuns, ProbesAtIntervalsAndAtTheEndChangeNothing) {
+  const std::vector<float> weights = train("plain");
+  probed_ = true;
+  config_.probe_interval = 7;
+  EXPECT_EQ(train("a"), weights);
+  EXPECT_EQ(read_file(folder_ / "a"), read_file(folder_ / "plain"));
+  std::vector<std::int64_t> steps;
+  const std::vector<ProbeRecord> records = read_probe_records(folder_ / "a.probes");
+  for (const ProbeRecord& record : records) steps.push_back(record.step);
+  EXPECT_THAT(steps, testing::ElementsAre(7, 14, 21, 28, 30));
+  EXPECT_FALSE(records[0].rank_agreement.has_value());
+  EXPECT_TRUE(records[1].rank_agreement.has_value());
+  const std::vector<float> end = train("a");  // it is finished
+  Evaluator evaluator(layout_, end, std::span(text_).first(700), 16, 64);
+  EXPECT_EQ(records.back().losses, evaluator.losses(probe_networks(space_, 1)));
+
+  EXPECT_THROW(train("b", 20), Interrupted);
+  LineLog(folder_ / "b.probes").append(to_json(records[3]).dump() + "\n");  // killed later
+  train("b");
+  EXPECT_EQ(read_file(folder_ / "b.probes"), read_file(folder_ / "a.probes"));
+}
+
+TEST_F(TrainingRuns, AConvergedTrainingEndsEarlyAndToTheSameBitsWhenInterrupted) {
+  probed_ = true;
+  config_.stop_when_converged = true;
+  config_.steps = 400;
+  config_.probe_interval = 1;  // the shorter, the less changes in three
+  const std::vector<float> whole = train("whole");
+  const TrainingState<float> state = load_checkpoint(folder_ / "whole", layout_, "f");
+  const std::vector<ProbeRecord> records = read_probe_records(folder_ / "whole.probes");
+  ASSERT_TRUE(state.converged.has_value());
+  EXPECT_LT(state.step, 350);
+  EXPECT_EQ(state.step, training_steps(config_, state.converged));
+  EXPECT_EQ(records.back().step, state.step);
+  EXPECT_EQ(last_.step, state.step);
+  EXPECT_EQ(last_.steps, state.step);
+  EXPECT_NEAR(last_.learning_rate, 0.1 * config_.learning_rate, 1e-12);
+  for (const ProbeRecord& record : records)
+    if (record.converged && record.step >= config_.warmup * config_.steps) {
+      EXPECT_EQ(record.step, state.converged);
+      break;
+    }
+  // Each counts from where the one before stopped: before the decision, at it, and after.
+  const auto decided = static_cast<int>(*state.converged);
+  for (const int stop : {decided - 5, 4, 1, 1, 3}) EXPECT_THROW(train("parts", stop), Interrupted);
+  EXPECT_EQ(train("parts"), whole);
+  for (const char* file : {"", ".log", ".probes"})
+    EXPECT_EQ(read_file(folder_ / ("parts" + std::string(file))),
+              read_file(folder_ / ("whole" + std::string(file))));
+  EXPECT_EQ(train("whole"), whole);  // finished
 }
 
 TEST_F(TrainingRuns, EvaluationDoesNotDependOnThreadsOrOnWhatElseIsEvaluated) {

@@ -1,0 +1,91 @@
+#include <cmath>
+#include <memory>
+
+#include "nas/command_io.hpp"
+#include "nas/commands.hpp"
+#include "nas/finetune.hpp"
+#include "nas/progress.hpp"
+#include "nas/search.hpp"
+#include "support/error.hpp"
+#include "support/files.hpp"
+#include "support/format.hpp"
+#include "support/hash.hpp"
+
+namespace paretoformer {
+namespace {
+
+void require_place(const FinetuneFiles& files, bool resume) {
+  const bool begun = std::filesystem::exists(files.checkpoint());
+  if (resume && !begun)
+    throw InputError(files.checkpoint().string() +
+                     ": there is nothing to resume; start it without --resume");
+  if (resume) return;
+  for (const auto& file : {files.checkpoint(), files.weights(), files.description()})
+    if (std::filesystem::exists(file))
+      throw InputError(file.string() + ": is there already; " +
+                       (begun ? "continue with --resume, or choose" : "choose") +
+                       " another file with --output");
+}
+
+std::string row(const char* name, double before, double after) {
+  return format("%-24s %10.4f %10.4f %+9.2f %%\n", name, std::exp(before), std::exp(after),
+                100 * (std::exp(after - before) - 1));
+}
+
+Json to_json(double before, double after) {
+  return Json{{"before", std::exp(before)}, {"after", std::exp(after)}};
+}
+
+}  // namespace
+
+void finetune_command(const FinetuneOptions& options, const CommonOptions& common) {
+  const auto threads = limit_threads(common);
+  const RunFolder run = RunFolder::read(options.run);
+  ProxyTask proxy(run.config(), run.cache());
+  const Archive archive = load_archive(run, proxy.space());
+  if (archive.size() == 0)
+    throw InputError(run.history().string() + ": the run has no evaluated networks yet");
+  const Candidate& member = find_member(archive, options.member, run.history().string());
+  const FinetuneFiles files(options.output.empty()
+                                ? run.finetuned() / (hex(member.id) + ".safetensors")
+                                : options.output);
+  require_place(files, options.resume);
+  proxy.load_weights(run);
+  const TrainingConfig config =
+      finetune_config(run.config().training, options.steps, options.learning_rate);
+  const std::filesystem::path folder = files.stem.parent_path();
+  std::error_code error;
+  if (!folder.empty()) std::filesystem::create_directories(folder, error);
+  if (error) throw Error(folder.string() + ": cannot create folder: " + error.message());
+
+  std::unique_ptr<Progress> progress;
+  const FinetuneResult result = finetune(
+      run, proxy, member, config, files,
+      [&](const TrainingRecord& r) {
+        if (!progress)
+          progress = std::make_unique<Progress>("finetune", r.steps, r.step, common.quiet);
+        progress->update(r.step, format("loss %.3f", r.largest));
+      },
+      stopping);
+  progress.reset();
+  const auto& [before, after] = result;
+  if (common.json)
+    return print(to_text(Json{{"id", hex(member.id)},
+                              {"architecture", to_json(member.architecture)},
+                              {"steps", config.steps},
+                              {"learning_rate", config.learning_rate},
+                              {"perplexity_of_validation_text", to_json(before.whole, after.whole)},
+                              {"perplexity", to_json(before.scoring, after.scoring)},
+                              {"weights", files.weights().string()},
+                              {"description", files.description().string()}}));
+  print(describe(member.architecture) + "  (" + hex(member.id) + ")\n" +
+        format("%-24s %10s %10s %11s\n", "perplexity", "before", "after", "change") +
+        row("whole validation text", before.whole, after.whole) +
+        row("scoring sequences", before.scoring, after.scoring));
+  if (after.whole >= before.whole)
+    print("Training on did not help: the supernet's weights, which export writes, are better.\n");
+  print("Weights: " + files.weights().string() + "  architecture: " + files.description().string() +
+        "\n");
+}
+
+}  // namespace paretoformer
