@@ -13,6 +13,7 @@
 #include <exception>
 #include <functional>
 #include <optional>
+#include <span>
 #include <string>
 #include <thread>
 #include <utility>
@@ -20,6 +21,7 @@
 
 #include "libtorch_peer.hpp"
 #include "supernet/evaluation.hpp"
+#include "supernet/matmul_bf16.hpp"
 #include "supernet/parameters.hpp"
 #include "supernet/trainer.hpp"
 #include "support/error.hpp"
@@ -100,22 +102,21 @@ Spread spread(std::vector<double> values) {
   return {(values[(n - 1) / 2] + values[n / 2]) / 2, values.front(), values.back()};
 }
 
-// What one side did per round, in tokens per second.
-struct Speeds {
-  std::vector<double> ours, peer;
+// Tokens per second of every round.
+using Speeds = std::vector<double>;
 
-  void print(const Shape& shape, const char* what) const {
-    std::vector<double> ratios;
-    for (std::size_t i = 0; i < ours.size(); ++i) ratios.push_back(ours[i] / peer[i]);
-    const Spread a = spread(ours);
-    const Spread b = spread(peer);
-    const Spread r = spread(ratios);
-    std::printf("| %s | %s | %.0f (%.0f..%.0f) | %.0f (%.0f..%.0f) | %.2f (%.2f..%.2f) |\n",
-                shape.name.c_str(), what, a.median, a.low, a.high, b.median, b.low, b.high,
-                r.median, r.low, r.high);
-    std::fflush(stdout);
-  }
-};
+void print(const Shape& shape, const char* products, const char* what, const Speeds& ours,
+           const Speeds& peer) {
+  Speeds ratios;
+  for (std::size_t i = 0; i < ours.size(); ++i) ratios.push_back(ours[i] / peer[i]);
+  const Spread a = spread(ours);
+  const Spread b = spread(peer);
+  const Spread r = spread(ratios);
+  std::printf("| %s | %s | %s | %.0f (%.0f..%.0f) | %.0f (%.0f..%.0f) | %.2f (%.2f..%.2f) |\n",
+              shape.name.c_str(), what, products, a.median, a.low, a.high, b.median, b.low, b.high,
+              r.median, r.low, r.high);
+  std::fflush(stdout);
+}
 
 void require_close(const char* what, int step, double ours, double peer) {
   if (std::abs(ours - peer) <= kTolerance * std::abs(peer)) return;
@@ -124,45 +125,106 @@ void require_close(const char* what, int step, double ours, double peer) {
               std::to_string(peer));
 }
 
+// Draws the batch of a step, which is the same on all sides.
+class Batches {
+ public:
+  Batches(const Shape& shape, std::span<const std::int32_t> text) : shape_(shape), text_(text) {}
+  Batch next() {
+    draw_batch(text_, shape_.batch, shape_.context, kSeed, step_++, tokens_, targets_);
+    return {tokens_.data(), targets_.data(), shape_.batch, shape_.context};
+  }
+
+ private:
+  const Shape& shape_;
+  std::span<const std::int32_t> text_;
+  std::int64_t step_ = 0;
+  std::vector<std::int32_t> tokens_, targets_;
+};
+
+// The project with one kind of products.
+class OurSide {
+ public:
+  OurSide(const Shape& shape, const ParameterLayout& layout, const std::vector<float>& parameters,
+          std::span<const std::int32_t> text, Products products)
+      : layout_(layout),
+        trainer_(layout, config_of(shape, products), {0, parameters, {}, {}}),
+        evaluator_(layout, trainer_.state().parameters, text, shape.context, 0, products),
+        batches_(shape, text) {}
+
+  static TrainingConfig config_of(const Shape& shape, Products products) {
+    TrainingConfig config;
+    config.batch = shape.batch;
+    config.context = shape.context;
+    config.random_subnetworks = 0;
+    config.distillation = 0;
+    config.products = products;
+    return config;
+  }
+
+  LibtorchPeer::Step train(int steps) {
+    LibtorchPeer::Step last{};
+    for (int i = 0; i < steps; ++i) {
+      last.loss = trainer_.compute_gradients(batches_.next(), {&layout_.largest(), 1}).front();
+      last.gradient_norm = trainer_.apply_gradients();
+    }
+    return last;
+  }
+  double evaluate(int times) {
+    double loss = 0;
+    for (int i = 0; i < times; ++i) loss = evaluator_.losses({&layout_.largest(), 1}).front();
+    return loss;
+  }
+
+  Speeds training, evaluation;
+
+ private:
+  const ParameterLayout& layout_;
+  Trainer<float> trainer_;
+  Evaluator evaluator_;
+  Batches batches_;
+};
+
 class Comparison {
  public:
   explicit Comparison(const Shape& shape)
       : shape_(shape),
         layout_(shape.architecture(), shape.context),
-        config_(make_config(shape)),
-        trainer_(layout_, config_, start(layout_)),
-        peer_(layout_, config_, trainer_.state().parameters) {
-    Random random(kSeed);
-    text_.resize(static_cast<std::size_t>(kEvaluatedBatches) *
-                     static_cast<std::size_t>(shape.batch * shape.context) +
-                 1);
-    for (std::int32_t& token : text_)
-      token = static_cast<std::int32_t>(random.below(static_cast<std::uint64_t>(shape.vocabulary)));
-    evaluator_.emplace(layout_, trainer_.state().parameters, text_, shape.context);
+        text_(random_text(shape)),
+        parameters_(start(layout_)),
+        fp32_(shape, layout_, parameters_, text_, Products::fp32),
+        peer_(layout_, OurSide::config_of(shape, Products::fp32), parameters_),
+        peer_batches_(shape, text_) {
+    if (bf16_unit() != Bf16Unit::none)
+      bf16_.emplace(shape, layout_, parameters_, text_, Products::bf16);
   }
 
   void run(int rounds) {
     check();
     const int repeats =
-        static_cast<int>(std::ceil(kPieceSeconds / std::min(seconds_of([&] { train_ours(1); }),
+        static_cast<int>(std::ceil(kPieceSeconds / std::min(seconds_of([&] { fp32_.train(1); }),
                                                             seconds_of([&] { train_peer(1); }))));
-    evaluate_ours(1);
-    evaluate_peer(1);
-    const double tokens = shape_.batch * shape_.context;
-    Speeds training, evaluation;
+    Speeds training, evaluation;  // of the peer
     for (int round = 0; round < rounds; ++round) {
       std::fprintf(stderr, "\r%s: round %d of %d, %d steps each ", shape_.name.c_str(), round + 1,
                    rounds, repeats);
-      training.ours.push_back(repeats * tokens / seconds_of([&] { train_ours(repeats); }));
-      training.peer.push_back(repeats * tokens / seconds_of([&] { train_peer(repeats); }));
-      evaluation.ours.push_back(repeats * kEvaluatedBatches * tokens /
-                                seconds_of([&] { evaluate_ours(repeats); }));
-      evaluation.peer.push_back(repeats * kEvaluatedBatches * tokens /
-                                seconds_of([&] { evaluate_peer(repeats); }));
+      const double tokens = repeats * static_cast<double>(shape_.batch * shape_.context);
+      for (OurSide* side : {&fp32_, bf16_ ? &*bf16_ : nullptr}) {
+        if (!side) continue;
+        side->training.push_back(tokens / seconds_of([&] { side->train(repeats); }));
+        side->evaluation.push_back(tokens * kEvaluatedBatches /
+                                   seconds_of([&] { side->evaluate(repeats); }));
+      }
+      training.push_back(tokens / seconds_of([&] { train_peer(repeats); }));
+      evaluation.push_back(tokens * kEvaluatedBatches /
+                           seconds_of([&] { evaluate_peer(repeats); }));
     }
     std::fprintf(stderr, "\n");
-    training.print(shape_, "training");
-    evaluation.print(shape_, "evaluation");
+    print(shape_, "fp32", "training", fp32_.training, training);
+    print(shape_, "fp32", "evaluation", fp32_.evaluation, evaluation);
+    if (bf16_) {
+      print(shape_, "bf16", "training", bf16_->training, training);
+      print(shape_, "bf16", "evaluation", bf16_->evaluation, evaluation);
+    }
     const LibtorchPeer::Breakdown& b = peer_.breakdown();
     const double total = b.forward + b.backward + b.optimizer;
     std::fprintf(stderr, "libtorch's steps: forward %.0f %%, backward %.0f %%, AdamW %.0f %%\n",
@@ -170,50 +232,28 @@ class Comparison {
   }
 
  private:
-  static TrainingConfig make_config(const Shape& shape) {
-    TrainingConfig config;
-    config.batch = shape.batch;
-    config.context = shape.context;
-    config.random_subnetworks = 0;
-    config.distillation = 0;
-    return config;
+  static std::vector<std::int32_t> random_text(const Shape& shape) {
+    Random random(kSeed);
+    std::vector<std::int32_t> text(static_cast<std::size_t>(kEvaluatedBatches) *
+                                       static_cast<std::size_t>(shape.batch * shape.context) +
+                                   1);
+    for (std::int32_t& token : text)
+      token = static_cast<std::int32_t>(random.below(static_cast<std::uint64_t>(shape.vocabulary)));
+    return text;
   }
 
   // Noise on everything, so that no part of the network is idle while the sides are compared.
-  static TrainingState<float> start(const ParameterLayout& layout) {
-    TrainingState<float> state;
-    state.parameters = initial_parameters<float>(layout, kSeed);
+  static std::vector<float> start(const ParameterLayout& layout) {
+    std::vector<float> parameters = initial_parameters<float>(layout, kSeed);
     Random random(kSeed + 1);
-    for (float& parameter : state.parameters)
-      parameter += static_cast<float>(0.02 * random.normal());
-    return state;
-  }
-
-  Batch draw(std::int64_t step) {
-    draw_batch(text_, shape_.batch, shape_.context, kSeed, step, tokens_, targets_);
-    return {tokens_.data(), targets_.data(), shape_.batch, shape_.context};
-  }
-
-  LibtorchPeer::Step train_ours(int steps) {
-    LibtorchPeer::Step last{};
-    for (int i = 0; i < steps; ++i) {
-      const Batch batch = draw(our_step_++);
-      last.loss = trainer_.compute_gradients(batch, {&layout_.largest(), 1}).front();
-      last.gradient_norm = trainer_.apply_gradients();
-    }
-    return last;
+    for (float& parameter : parameters) parameter += static_cast<float>(0.02 * random.normal());
+    return parameters;
   }
 
   LibtorchPeer::Step train_peer(int steps) {
     LibtorchPeer::Step last{};
-    for (int i = 0; i < steps; ++i) last = peer_.train(draw(peer_step_++));
+    for (int i = 0; i < steps; ++i) last = peer_.train(peer_batches_.next());
     return last;
-  }
-
-  double evaluate_ours(int times) {
-    double loss = 0;
-    for (int i = 0; i < times; ++i) loss = evaluator_->losses({&layout_.largest(), 1}).front();
-    return loss;
   }
 
   double evaluate_peer(int times) {
@@ -226,28 +266,30 @@ class Comparison {
     return sum / (times * kEvaluatedBatches);
   }
 
+  // The project's fp32 and libtorch; bf16 only goes along.
   void check() {
     for (int step = 0; step < kCheckedSteps; ++step) {
-      const LibtorchPeer::Step ours = train_ours(1);
+      const LibtorchPeer::Step ours = fp32_.train(1);
       const LibtorchPeer::Step peer = train_peer(1);
+      if (bf16_) bf16_->train(1);
       require_close("loss", step, ours.loss, peer.loss);
       require_close("gradient norm", step, ours.gradient_norm, peer.gradient_norm);
       std::fprintf(stderr, "%s: step %d: loss %.7f, libtorch %.7f; gradient norm %.6f, %.6f\n",
                    shape_.name.c_str(), step, ours.loss, peer.loss, ours.gradient_norm,
                    peer.gradient_norm);
     }
-    require_close("evaluation", kCheckedSteps, evaluate_ours(1), evaluate_peer(1));
+    require_close("evaluation", kCheckedSteps, fp32_.evaluate(1), evaluate_peer(1));
+    if (bf16_) bf16_->evaluate(1);
   }
 
-  Shape shape_;
+  const Shape& shape_;
   ParameterLayout layout_;
-  TrainingConfig config_;
-  Trainer<float> trainer_;
+  std::vector<std::int32_t> text_;
+  std::vector<float> parameters_;  // before the first step
+  OurSide fp32_;
+  std::optional<OurSide> bf16_;  // where the processor has it
   LibtorchPeer peer_;
-  std::optional<Evaluator> evaluator_;
-  std::vector<std::int32_t> text_, tokens_, targets_;
-  std::int64_t our_step_ = 0;
-  std::int64_t peer_step_ = 0;
+  Batches peer_batches_;
 };
 
 int run(int count, char** arguments) {
@@ -277,8 +319,9 @@ int run(int count, char** arguments) {
                                   static_cast<std::size_t>(threads));
   configure_libtorch(threads);
   std::fprintf(stderr, "%s\n", describe_libtorch().c_str());
-  std::printf("| shape | what | project, tokens/s | libtorch, tokens/s | ratio |\n");
-  std::printf("|---|---|---|---|---|\n");
+  std::printf(
+      "| shape | what | products | project, tokens/s | libtorch fp32, tokens/s | ratio |\n");
+  std::printf("|---|---|---|---|---|---|\n");
   for (const std::string& name : names)
     Comparison(*std::find_if(kShapes.begin(), kShapes.end(), [&](const Shape& shape) {
       return shape.name == name;

@@ -151,6 +151,12 @@ int row_tasks(const Batch& batch) {
   return (batch.sequences + per_task - 1) / per_task;
 }
 
+int logit_tasks(const Batch& batch, int vocabulary) {
+  constexpr std::int64_t kLogits = std::int64_t{64} << 20;
+  const std::int64_t rows = std::int64_t{sequences_per_task(batch)} * batch.length;
+  return static_cast<int>(std::clamp<std::int64_t>(kLogits / (rows * vocabulary), 1, 1 << 20));
+}
+
 template <class T>
 Activations<T>::Activations(const ParameterLayout& layout, int sequences, int sequence_length,
                             Keep keep)
@@ -199,8 +205,12 @@ Activations<T>::Activations(const ParameterLayout& layout, int sequences, int se
     take(norm, rows * d);
     take(mean, rows);
     take(deviation, rows);
-    take(logits, rows * static_cast<std::size_t>(largest.vocabulary));
-    const int tasks = row_tasks(Batch{nullptr, nullptr, sequences, length});
+    const Batch batch{nullptr, nullptr, sequences, length};
+    const int tasks = row_tasks(batch);
+    const std::size_t logit_rows =
+        static_cast<std::size_t>(std::min(logit_tasks(batch, largest.vocabulary), tasks) *
+                                 sequences_per_task(batch) * length);
+    take(logits, logit_rows * static_cast<std::size_t>(largest.vocabulary));
     take(scores,
          static_cast<std::size_t>(tasks) * 2 * kQueryBlock * static_cast<std::size_t>(length));
     if (!training) return;
@@ -268,7 +278,14 @@ void forward(const Pass<T>& pass, int task) {
              act.deviation + rows.first);
   const int v = layout.vocabulary();
   product(pass, n, v, d, plain<T>(norm, d), transposed<T>(w + layout.token_embedding, stride),
-          rows.of(act.logits, v), v);
+          logits_of(pass, task), v);
+}
+
+template <class T>
+T* logits_of(const Pass<T>& pass, int task) {
+  const std::ptrdiff_t slot = task % logit_tasks(pass.batch, pass.layout.vocabulary());
+  return pass.activations.logits +
+         slot * sequences_per_task(pass.batch) * pass.batch.length * pass.layout.vocabulary();
 }
 
 template <class T>
@@ -290,7 +307,7 @@ void backward(const Pass<T>& pass, int task, T* vector_gradients) {
   // Layers differ in attention width and tasks are in different layers at one time: each task's
   // part must lie where the widest layer puts it.
   T* d_attended = rows.of(act.d_attended, act.attention_width);
-  product(pass, n, d, v, plain<T>(rows.of(act.logits, v), v),
+  product(pass, n, d, v, plain<T>(logits_of(pass, task), v),
           plain<T>(w + layout.token_embedding, stride), d_norm, d);
   T* d_x = rows.of(stream_gradient(act, depth, d), d);
   layer_norm_backward<T>(n, d, d_norm, rows.of(act.output, d), w + layout.final_gain,
@@ -325,8 +342,9 @@ void backward(const Pass<T>& pass, int task, T* vector_gradients) {
   }
 }
 
-void list_weight_tasks(const Architecture& network, int vocabulary, int context,
-                       std::vector<WeightTask>& tasks) {
+int token_embedding_panel(int vocabulary) { return weight_panel(vocabulary); }
+
+void list_weight_tasks(const Architecture& network, int context, std::vector<WeightTask>& tasks) {
   using Kind = WeightTask::Kind;
   tasks.clear();
   const auto panels = [&](Kind kind, int layer, int rows) {
@@ -334,7 +352,6 @@ void list_weight_tasks(const Architecture& network, int vocabulary, int context,
     for (int row = 0; row < rows; row += panel)
       tasks.push_back({kind, layer, row, std::min(panel, rows - row)});
   };
-  panels(Kind::token_embedding, 0, vocabulary);
   for (int l = 0; l < static_cast<int>(network.layers.size()); ++l) {
     const Layer& layer = network.layers[static_cast<std::size_t>(l)];
     panels(Kind::up, l, layer.ffn_width);
@@ -347,47 +364,53 @@ void list_weight_tasks(const Architecture& network, int vocabulary, int context,
 
 namespace {
 
-// Tokens enter by a look-up, so their gradient rows are gathered, in the order of the batch.
+// target += the gradient of one position's input
 template <class T>
-void embedding_gradient(const Pass<T>& pass, const WeightTask& task, bool replace, T* gradient) {
+void add_input_gradient(const Pass<T>& pass, int row, T* target) {
   const int d = pass.network.model_width;
+  const T* source = stream_gradient(pass.activations, 0, d) + static_cast<std::ptrdiff_t>(row) * d;
+  for (int i = 0; i < d; ++i) target[i] += source[i];
+}
+
+template <class T>
+void position_embedding_gradient(const Pass<T>& pass, const WeightTask& task, bool replace,
+                                 T* gradient) {
   const int stride = pass.layout.model_width();
-  const T* d_x = stream_gradient(pass.activations, 0, d);
-  const Batch& batch = pass.batch;
-  const int last = task.first_row + task.rows;
-  const auto add_row = [&](T* target, int row) {
-    const T* source = d_x + static_cast<std::ptrdiff_t>(row) * d;
-    for (int i = 0; i < d; ++i) target[i] += source[i];
-  };
-  if (task.kind == WeightTask::Kind::token_embedding) {
-    T* table = gradient + pass.layout.token_embedding;
-    const int v = pass.layout.vocabulary();
-    product(pass, task.rows, d, batch.rows(),
-            transposed<T>(pass.activations.logits + task.first_row, v),
-            plain<T>(pass.activations.norm, d),
-            table + static_cast<std::ptrdiff_t>(task.first_row) * stride, stride,
-            replace ? Into::replace : Into::accumulate);
-    for (int row = 0; row < batch.rows(); ++row)
-      if (const int token = batch.tokens[row]; token >= task.first_row && token < last)
-        add_row(table + static_cast<std::ptrdiff_t>(token) * stride, row);
-    return;
-  }
-  for (int position = task.first_row; position < last; ++position) {
+  for (int position = task.first_row; position < task.first_row + task.rows; ++position) {
     T* target =
         gradient + pass.layout.position_embedding + static_cast<std::ptrdiff_t>(position) * stride;
-    if (replace) std::fill_n(target, d, T{0});
-    for (int s = 0; s < batch.sequences && position < batch.length; ++s)
-      add_row(target, s * batch.length + position);
+    if (replace) std::fill_n(target, pass.network.model_width, T{0});
+    for (int s = 0; s < pass.batch.sequences && position < pass.batch.length; ++s)
+      add_input_gradient(pass, s * pass.batch.length + position, target);
   }
 }
 
 }  // namespace
 
+// Tokens enter by a look-up, so their gradient rows are gathered, in the order of the batch.
+template <class T>
+void token_embedding_gradient(const Pass<T>& pass, int first_task, int last_task, int first_row,
+                              int rows, bool replace, T* gradient) {
+  const int d = pass.network.model_width;
+  const int v = pass.layout.vocabulary();
+  const std::ptrdiff_t stride = pass.layout.model_width();
+  const int per_task = sequences_per_task(pass.batch) * pass.batch.length;
+  const int first = first_task * per_task;
+  const int last = std::min(last_task * per_task, pass.batch.rows());
+  T* table = gradient + pass.layout.token_embedding;
+  product(pass, rows, d, last - first, transposed<T>(logits_of(pass, first_task) + first_row, v),
+          plain<T>(pass.activations.norm + static_cast<std::ptrdiff_t>(first) * d, d),
+          table + first_row * stride, stride, replace ? Into::replace : Into::accumulate);
+  for (int row = first; row < last; ++row)
+    if (const int token = pass.batch.tokens[row]; token >= first_row && token < first_row + rows)
+      add_input_gradient(pass, row, table + token * stride);
+}
+
 template <class T>
 void weight_gradient(const Pass<T>& pass, const WeightTask& task, bool replace, T* gradient) {
   using Kind = WeightTask::Kind;
-  if (task.kind == Kind::token_embedding || task.kind == Kind::position_embedding)
-    return embedding_gradient(pass, task, replace, gradient);
+  if (task.kind == Kind::position_embedding)
+    return position_embedding_gradient(pass, task, replace, gradient);
   const auto l = static_cast<std::size_t>(task.layer);
   const LayerOffsets& o = pass.layout.layer(task.layer);
   const auto& b = pass.activations.layers[l];
@@ -422,16 +445,19 @@ void sequence_losses(const Pass<T>& pass, int task, std::span<double> losses) {
   const int v = pass.layout.vocabulary();
   for (int s = 0; s < rows.sequences; ++s) {
     const std::ptrdiff_t first = rows.first + static_cast<std::ptrdiff_t>(s) * rows.length;
-    losses[static_cast<std::size_t>(s)] = cross_entropy_loss(
-        rows.length, v, pass.activations.logits + first * v, pass.batch.targets + first);
+    losses[static_cast<std::size_t>(s)] =
+        cross_entropy_loss(rows.length, v, logits_of(pass, task) + (first - rows.first) * v,
+                           pass.batch.targets + first);
   }
 }
 
-#define PARETOFORMER_INSTANTIATE(T)                                              \
-  template class Activations<T>;                                                 \
-  template void forward<T>(const Pass<T>&, int);                                 \
-  template void backward<T>(const Pass<T>&, int, T*);                            \
-  template void weight_gradient<T>(const Pass<T>&, const WeightTask&, bool, T*); \
+#define PARETOFORMER_INSTANTIATE(T)                                                        \
+  template class Activations<T>;                                                           \
+  template void forward<T>(const Pass<T>&, int);                                           \
+  template void backward<T>(const Pass<T>&, int, T*);                                      \
+  template T* logits_of<T>(const Pass<T>&, int);                                           \
+  template void token_embedding_gradient<T>(const Pass<T>&, int, int, int, int, bool, T*); \
+  template void weight_gradient<T>(const Pass<T>&, const WeightTask&, bool, T*);           \
   template void sequence_losses<T>(const Pass<T>&, int, std::span<double>);
 
 PARETOFORMER_INSTANTIATE(float)

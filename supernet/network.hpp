@@ -49,10 +49,10 @@ class Activations {
 
   std::vector<LayerBuffers> layers;
   T *output, *norm, *mean, *deviation;  // after the last layer
-  T* logits;                            // [rows][vocabulary], then their gradient
-  T* d_stream;                          // [layers + 1][rows][d]: gradients of the residual stream
-  T *d_norm, *d_attended;               // reused by every layer
-  T* scores;                            // [tasks][2][kQueryBlock][length]
+  T* logits;               // [rows of logit_tasks() tasks][vocabulary], then their gradient
+  T* d_stream;             // [layers + 1][rows][d]: gradients of the residual stream
+  T *d_norm, *d_attended;  // reused by every layer
+  T* scores;               // [tasks][2][kQueryBlock][length]
   int row_capacity = 0;
   int length = 0;
   int attention_width = 0;  // of the widest layer
@@ -65,6 +65,9 @@ class Activations {
 // Sequences in one row task: enough rows for an efficient product, few enough to share the work.
 int sequences_per_task(const Batch& batch);
 int row_tasks(const Batch& batch);
+// Row tasks whose logits are in memory at a time, 256 MB in fp32 unless one task's are more: task t
+// overwrites those of task t - logit_tasks().
+int logit_tasks(const Batch& batch, int vocabulary);
 
 // What a pass works on.
 template <class T>
@@ -81,19 +84,31 @@ struct Pass {
 template <class T>
 void forward(const Pass<T>& pass, int task);
 
+// The logits of the task, and then their gradients: [rows of the task][vocabulary].
+template <class T>
+T* logits_of(const Pass<T>& pass, int task);
+
 // From the gradient in the logits to the gradients of every activation of one row task. Biases and
 // LayerNorm gradients are added to `vector_gradients` (layout.vector_size() values of this task).
 template <class T>
 void backward(const Pass<T>& pass, int task, T* vector_gradients);
 
-// The weight tasks of a network, each some rows of one matrix.
+// Adds (or with `replace` writes) to rows [first_row, first_row + rows) of the gradient of the
+// token embedding what row tasks [first_task, last_task) contribute: all through the logits, which
+// must still be there, and those tokens through the look-up.
+template <class T>
+void token_embedding_gradient(const Pass<T>& pass, int first_task, int last_task, int first_row,
+                              int rows, bool replace, T* gradient);
+// Rows of the embedding in one such call.
+int token_embedding_panel(int vocabulary);
+
+// The weight tasks of a network, each some rows of one of the other matrices.
 struct WeightTask {
-  enum class Kind { token_embedding, position_embedding, qkv, output, up, down } kind;
+  enum class Kind { position_embedding, qkv, output, up, down } kind;
   int layer;
   int first_row, rows;
 };
-void list_weight_tasks(const Architecture& network, int vocabulary, int context,
-                       std::vector<WeightTask>& tasks);
+void list_weight_tasks(const Architecture& network, int context, std::vector<WeightTask>& tasks);
 
 // Adds (or with `replace` writes) this task's rows of the gradient.
 template <class T>

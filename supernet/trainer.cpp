@@ -151,33 +151,54 @@ Trainer<T>::Trainer(const ParameterLayout& layout, const TrainingConfig& config,
     teacher_.resize(static_cast<std::size_t>(batch.rows()) *
                     static_cast<std::size_t>(layout.vocabulary()));
   partial_norms_.resize(blocks(layout.size()));
-  list_weight_tasks(layout.largest(), layout.vocabulary(), layout.context(), weight_tasks_);
+  list_weight_tasks(layout.largest(), layout.context(), weight_tasks_);
   state_.m.resize(layout.size());
   state_.v.resize(layout.size());
 }
 
-// Forward, loss and backward of network `index` for every row task.
+// Forward, loss and backward of network `index` for row tasks [first_task, last_task).
 template <class T>
-void Trainer<T>::run_row_tasks(const Pass<T>& pass, std::size_t index, bool first_part) {
+void Trainer<T>::run_row_tasks(const Pass<T>& pass, std::size_t index, bool first_part,
+                               int first_task, int last_task) {
   const int v = layout_.vocabulary();
   const int per_task = sequences_per_task(pass.batch);
   const T scale = T{1} / static_cast<T>(config_.tokens_per_step());
   const T soft = static_cast<T>(config_.distillation);
-  parallel_tasks(task_losses_.size(), [&](std::size_t task) {
-    const auto t = static_cast<int>(task);
+  parallel_tasks(static_cast<std::size_t>(last_task - first_task), [&](std::size_t i) {
+    const int t = first_task + static_cast<int>(i);
+    const auto task = static_cast<std::size_t>(t);
     T* vectors = vector_gradients_.data() + task * layout_.vector_size();
     if (first_part && index == 0) std::fill_n(vectors, layout_.vector_size(), T{0});
     forward(pass, t);
     const int sequences = std::min(per_task, pass.batch.sequences - t * per_task);
     const int rows = sequences * pass.batch.length;
     const std::ptrdiff_t first = static_cast<std::ptrdiff_t>(t) * per_task * pass.batch.length;
-    T* logits = activations_.logits + first * v;
+    T* logits = logits_of(pass, t);
     T* teacher = teacher_.empty() ? nullptr : teacher_.data() + first * v;
     const std::int32_t* targets = pass.batch.targets + first;
     task_losses_[task] = index > 0 && teacher
                              ? distillation(rows, v, logits, targets, teacher, soft, scale)
                              : cross_entropy(rows, v, logits, targets, scale, teacher);
     backward(pass, t, vectors);
+  });
+}
+
+// The gradient of the embedding from row tasks [first_task, last_task) and, after the last of them,
+// those of all other weights.
+template <class T>
+void Trainer<T>::run_weight_tasks(const Pass<T>& pass, bool replace, int first_task,
+                                  int last_task) {
+  const int v = layout_.vocabulary();
+  const int panel = token_embedding_panel(v);
+  const auto panels = static_cast<std::size_t>((v + panel - 1) / panel);
+  const bool all = last_task == row_tasks(pass.batch);
+  if (all) list_weight_tasks(pass.network, layout_.context(), weight_tasks_);
+  parallel_tasks(panels + (all ? weight_tasks_.size() : 0), [&](std::size_t task) {
+    if (task >= panels)
+      return weight_gradient(pass, weight_tasks_[task - panels], replace, gradient_.data());
+    const int row = static_cast<int>(task) * panel;
+    token_embedding_gradient(pass, first_task, last_task, row, std::min(panel, v - row),
+                             replace && first_task == 0, gradient_.data());
   });
 }
 
@@ -208,16 +229,17 @@ void Trainer<T>::add_gradients(const Batch& part, std::span<const Architecture> 
   for (std::size_t index = 0; index < networks.size(); ++index) {
     const Pass<T> pass{layout_,      state_.parameters.data(), networks[index], part,
                        activations_, config_.products};
-    run_row_tasks(pass, index, first_part);
+    const int tasks = row_tasks(part);
+    const int at_a_time = logit_tasks(part, layout_.vocabulary());
+    for (int first = 0; first < tasks; first += at_a_time) {
+      const int last = std::min(first + at_a_time, tasks);
+      run_row_tasks(pass, index, first_part, first, last);
+      // The largest network covers every element, so nothing needs to be cleared.
+      run_weight_tasks(pass, first_part && index == 0, first, last);
+    }
     double loss = 0;
     for (double task_loss : task_losses_) loss += task_loss;
     losses_[index] += loss;
-    list_weight_tasks(networks[index], layout_.vocabulary(), layout_.context(), weight_tasks_);
-    // The largest network covers every element, so nothing needs to be cleared.
-    const bool replace = first_part && index == 0;
-    parallel_tasks(weight_tasks_.size(), [&](std::size_t task) {
-      weight_gradient(pass, weight_tasks_[task], replace, gradient_.data());
-    });
   }
 }
 

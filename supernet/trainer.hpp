@@ -101,7 +101,9 @@ class Trainer {
 
  private:
   void add_gradients(const Batch& part, std::span<const Architecture> networks, bool first_part);
-  void run_row_tasks(const Pass<T>& pass, std::size_t index, bool first_part);
+  void run_row_tasks(const Pass<T>& pass, std::size_t index, bool first_part, int first_task,
+                     int last_task);
+  void run_weight_tasks(const Pass<T>& pass, bool replace, int first_task, int last_task);
   void reduce_vector_gradients();
 
   const ParameterLayout& layout_;
