@@ -1,25 +1,32 @@
-// The project's matrix product against Eigen's, on one thread, on the shapes of training. Both run
-// in turns within one measurement, and the best time of each counts, so that whatever else the
-// machine does weighs on neither.
-#include <benchmark/benchmark.h>
-
+// The project's matrix products against Eigen's and, where it is installed, oneDNN's, on one thread
+// and on the shapes of training. All run in turns, and the best time of each counts, so that
+// whatever else the machine does weighs on none.
 #include <Eigen/Core>
 #include <algorithm>
 #include <chrono>
 #include <cmath>
-#include <cstdint>
+#include <cstdio>
+#include <functional>
 #include <string>
 #include <vector>
 
 #include "supernet/matmul.hpp"
+#include "supernet/matmul_bf16.hpp"
 #include "support/random.hpp"
+
+#ifdef PARETOFORMER_ONEDNN
+#include <dnnl.h>
+#include <omp.h>
+#endif
 
 namespace {
 
 using namespace paretoformer;
 using Clock = std::chrono::steady_clock;
-using Rows = Eigen::Matrix<float, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
-using Map = Eigen::Map<Rows>;
+using Map = Eigen::Map<Eigen::Matrix<float, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>>;
+
+constexpr int kTurns = 200;
+constexpr double kSeconds = 2;  // for all turns of one shape, at most
 
 enum class Kind { kNN, kNT, kTN };  // which operand is stored transposed
 
@@ -30,13 +37,17 @@ struct Shape {
 };
 
 constexpr Shape kShapes[] = {
-    {Kind::kNT, 256, 384, 128, "forward"},
-    {Kind::kNN, 256, 128, 384, "backward"},
-    {Kind::kNT, 256, 512, 128, "forward, FFN"},
-    {Kind::kTN, 512, 128, 1024, "weight gradient"},
+    {Kind::kNT, 256, 384, 128, "forward pass, width 128"},
+    {Kind::kNN, 256, 128, 384, "backward pass"},
+    {Kind::kTN, 256, 128, 512, "weight gradient"},
     {Kind::kNT, 256, 1024, 128, "logits"},
-    {Kind::kNT, 1024, 768, 768, "BERT-base projection"},
-    {Kind::kNT, 64, 128, 32, "attention scores"},
+    {Kind::kNT, 64, 128, 32, "attention scores, head of 32"},
+    {Kind::kNT, 64, 512, 64, "attention scores, head of 64"},
+    {Kind::kNT, 512, 1024, 256, "forward pass, width 256"},
+    {Kind::kNT, 512, 3072, 768, "forward pass, width 768"},
+    {Kind::kNN, 512, 768, 3072, "backward pass"},
+    {Kind::kTN, 384, 768, 2048, "weight gradient"},
+    {Kind::kNT, 512, 8192, 768, "logits"},
 };
 
 std::vector<float> random_values(int rows, int columns) {
@@ -46,78 +57,124 @@ std::vector<float> random_values(int rows, int columns) {
   return values;
 }
 
-template <class Body>
-double seconds(int repeats, const Body& body) {
-  const auto start = Clock::now();
-  for (int i = 0; i < repeats; ++i) body();
-  return std::chrono::duration<double>(Clock::now() - start).count() / repeats;
-}
+struct Product {
+  const char* name;
+  std::function<void(float* c)> run;
+  double seconds = INFINITY;
+};
 
-void matmul_against_eigen(benchmark::State& state, const Shape& shape) {
-  const auto [kind, m, n, k, where] = shape;
-  const bool ta = kind == Kind::kTN;
-  const bool tb = kind == Kind::kNT;
-  std::vector<float> a = random_values(ta ? k : m, ta ? m : k);
-  std::vector<float> b = random_values(tb ? n : k, tb ? k : n);
-  std::vector<float> own(static_cast<std::size_t>(m) * static_cast<std::size_t>(n));
-  std::vector<float> eigen(own.size());
-  const MatrixView<float> a_view = ta ? transposed(a.data(), m) : plain(a.data(), k);
-  const MatrixView<float> b_view = tb ? transposed(b.data(), k) : plain(b.data(), n);
-  const Map a_map(a.data(), ta ? k : m, ta ? m : k);
-  const Map b_map(b.data(), tb ? n : k, tb ? k : n);
-  Map c_map(eigen.data(), m, n);
+// The operands of a shape and what multiplies them.
+class Contest {
+ public:
+  explicit Contest(const Shape& shape)
+      : shape_(shape),
+        a_transposed_(shape.kind == Kind::kTN),
+        b_transposed_(shape.kind == Kind::kNT),
+        a_(random_values(a_transposed_ ? shape.k : shape.m, a_transposed_ ? shape.m : shape.k)),
+        b_(random_values(b_transposed_ ? shape.n : shape.k, b_transposed_ ? shape.k : shape.n)) {
+    const auto [kind, m, n, k, where] = shape;
+    const MatrixView<float> a = a_transposed_ ? transposed(a_.data(), m) : plain(a_.data(), k);
+    const MatrixView<float> b = b_transposed_ ? transposed(b_.data(), k) : plain(b_.data(), n);
+    products_.push_back(
+        {"vectors", [=](float* c) { matmul_vector(m, n, k, a, b, c, n, Into::replace); }});
+    if (bf16_unit() == Bf16Unit::amx)
+      products_.push_back(
+          {"tiles", [=](float* c) { matmul_split(m, n, k, a, b, c, n, Into::replace); }});
+    products_.push_back({"Eigen", [this](float* c) { eigen(c); }});
+#ifdef PARETOFORMER_ONEDNN
+    products_.push_back({"oneDNN", [this](float* c) {
+                           const auto& [kind, m, n, k, where] = shape_;
+                           dnnl_sgemm(a_transposed_ ? 'T' : 'N', b_transposed_ ? 'T' : 'N', m, n, k,
+                                      1, a_.data(), a_transposed_ ? m : k, b_.data(),
+                                      b_transposed_ ? k : n, 0, c, n);
+                         }});
+#endif
+    if (bf16_unit() != Bf16Unit::none)
+      products_.push_back({"bf16", [=](float* c) {
+                             matmul_bf16(m, n, k, a, b, c, n, Into::replace, bf16_unit());
+                           }});
+  }
 
-  const auto run_own = [&, m = m, n = n, k = k] {
-    matmul(m, n, k, a_view, b_view, own.data(), n);
-    benchmark::ClobberMemory();
-  };
-  const auto run_eigen = [&, kind = kind] {
+  // GFLOP/s of every product. Returns false when one of them is wrong.
+  bool run() {
+    std::vector<float> expected(static_cast<std::size_t>(shape_.m) *
+                                static_cast<std::size_t>(shape_.n));
+    std::vector<float> c(expected.size());
+    products_[0].run(expected.data());
+    const auto start = Clock::now();
+    for (int turn = 0; turn < kTurns; ++turn) {
+      for (Product& product : products_) {
+        const auto begin = Clock::now();
+        product.run(c.data());
+        product.seconds = std::min(product.seconds, since(begin));
+        for (std::size_t i = 0; turn == 0 && i < c.size(); ++i)
+          if (std::abs(c[i] - expected[i]) > 1e-3F * static_cast<float>(shape_.k)) return false;
+      }
+      if (turn >= 5 && since(start) > kSeconds) break;
+    }
+    return true;
+  }
+
+  void print(bool names) const {
+    if (names) {
+      std::printf("| shape | where |");
+      for (const Product& product : products_) std::printf(" %s |", product.name);
+      std::printf("\n|---|---|");
+      for (std::size_t i = 0; i < products_.size(); ++i) std::printf("---|");
+      std::printf("\n");
+    }
+    const char* kinds[] = {"NN", "NT", "TN"};
+    std::printf("| %s %dx%dx%d | %s |", kinds[static_cast<int>(shape_.kind)], shape_.m, shape_.n,
+                shape_.k, shape_.where);
+    for (const Product& product : products_)
+      std::printf(" %.0f |", 2e-9 * shape_.m * shape_.n * shape_.k / product.seconds);
+    std::printf("\n");
+    std::fflush(stdout);
+  }
+
+ private:
+  static double since(Clock::time_point begin) {
+    return std::chrono::duration<double>(Clock::now() - begin).count();
+  }
+
+  void eigen(float* c) {
+    const auto& [kind, m, n, k, where] = shape_;
+    const Map a(a_.data(), a_transposed_ ? k : m, a_transposed_ ? m : k);
+    const Map b(b_.data(), b_transposed_ ? n : k, b_transposed_ ? k : n);
+    Map target(c, m, n);
     switch (kind) {
       case Kind::kNN:
-        c_map.noalias() = a_map * b_map;
+        target.noalias() = a * b;
         break;
       case Kind::kNT:
-        c_map.noalias() = a_map * b_map.transpose();
+        target.noalias() = a * b.transpose();
         break;
       case Kind::kTN:
-        c_map.noalias() = a_map.transpose() * b_map;
+        target.noalias() = a.transpose() * b;
         break;
     }
-    benchmark::ClobberMemory();
-  };
-
-  const double operations = 2.0 * m * n * k;
-  const int repeats = std::max(1, static_cast<int>(5e7 / operations));
-  double best_own = 1e9;
-  double best_eigen = 1e9;
-  for (auto unused : state) {
-    static_cast<void>(unused);
-    best_own = std::min(best_own, seconds(repeats, run_own));
-    best_eigen = std::min(best_eigen, seconds(repeats, run_eigen));
   }
-  for (std::size_t i = 0; i < own.size(); ++i)
-    if (std::abs(own[i] - eigen[i]) > 1e-3F * static_cast<float>(k)) {
-      state.SkipWithError("the two results differ");
-      return;
-    }
-  state.counters["own_GFLOPs"] = 1e-9 * operations / best_own;
-  state.counters["Eigen_GFLOPs"] = 1e-9 * operations / best_eigen;
-  state.counters["ratio"] = best_eigen / best_own;
-  state.SetLabel(where);
-}
+
+  Shape shape_;
+  bool a_transposed_, b_transposed_;
+  std::vector<float> a_, b_;
+  std::vector<Product> products_;
+};
 
 }  // namespace
 
-int main(int argc, char** argv) {
+int main() {
+#ifdef PARETOFORMER_ONEDNN
+  omp_set_num_threads(1);
+#endif
+  bool names = true;
   for (const Shape& shape : kShapes) {
-    const char* kind = shape.kind == Kind::kNN ? "NN " : (shape.kind == Kind::kNT ? "NT " : "TN ");
-    const std::string name = kind + std::to_string(shape.m) + "x" + std::to_string(shape.n) + "x" +
-                             std::to_string(shape.k);
-    benchmark::RegisterBenchmark(name.c_str(), matmul_against_eigen, shape)->Iterations(200);
+    Contest contest(shape);
+    if (!contest.run()) {
+      std::fprintf(stderr, "matmul_bench: the results for %s differ\n", shape.where);
+      return 1;
+    }
+    contest.print(names);
+    names = false;
   }
-  benchmark::Initialize(&argc, argv);
-  if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 2;
-  benchmark::RunSpecifiedBenchmarks();
-  benchmark::Shutdown();
-  return 0;
 }

@@ -1,5 +1,7 @@
-// Speed of training and of evaluation as the quickstart does them, on all cores.
+// Speed of training and of evaluation as the quickstart does them, and of training at the scale of
+// the survey, on all cores.
 #include <benchmark/benchmark.h>
+#include <sys/resource.h>
 
 #include <cstdint>
 #include <utility>
@@ -7,6 +9,7 @@
 
 #include "search_spaces/search_space.hpp"
 #include "supernet/evaluation.hpp"
+#include "supernet/matmul_bf16.hpp"
 #include "supernet/parameters.hpp"
 #include "supernet/trainer.hpp"
 #include "support/random.hpp"
@@ -20,34 +23,69 @@ constexpr int kSequences = 64;
 
 SearchSpace space() { return SearchSpace::find("quickstart").with_vocabulary(kVocabulary); }
 
-std::vector<std::int32_t> random_text() {
+std::vector<std::int32_t> random_text(int vocabulary) {
   Random random(1);
   std::vector<std::int32_t> text(100'000);
-  for (std::int32_t& token : text) token = static_cast<std::int32_t>(random.below(kVocabulary));
+  for (std::int32_t& token : text)
+    token = static_cast<std::int32_t>(random.below(static_cast<std::uint64_t>(vocabulary)));
   return text;
 }
 
-// One step of the sandwich rule: largest, smallest and two random networks on one batch.
-void sandwich_step(benchmark::State& state) {
-  const TrainingConfig config;
-  const SearchSpace networks = space();
+double peak_memory_gb() {
+  rusage usage{};
+  getrusage(RUSAGE_SELF, &usage);
+  return static_cast<double>(usage.ru_maxrss) * 1024e-9;
+}
+
+// Steps of the sandwich rule: largest, smallest and two random networks on one batch. Returns the
+// tokens of one step.
+std::int64_t sandwich_steps(benchmark::State& state, const SearchSpace& networks,
+                            const TrainingConfig& config) {
   const ParameterLayout layout(networks.largest(), config.context);
   TrainingState<float> start;
   start.parameters = initial_parameters<float>(layout, 1);
   Trainer<float> trainer(layout, config, std::move(start));
-  const std::vector<std::int32_t> text = random_text();
+  const std::vector<std::int32_t> text = random_text(networks.vocabulary());
   std::vector<std::int32_t> tokens, targets;
   std::int64_t step = 0;
   for (auto unused : state) {
     static_cast<void>(unused);
-    draw_batch(text, config.batch, config.context, 1, step, tokens, targets);
-    const Batch batch{tokens.data(), targets.data(), config.batch, config.context};
+    draw_batch(text, config.sequences_per_step(), config.context, 1, step, tokens, targets);
+    const Batch batch{tokens.data(), targets.data(), config.sequences_per_step(), config.context};
     trainer.compute_gradients(batch, sandwich(networks, config.random_subnetworks, 1, step));
     trainer.apply_gradients();
     ++step;
   }
   state.counters["tokens_per_second"] = benchmark::Counter(
-      static_cast<double>(step) * config.batch * config.context, benchmark::Counter::kIsRate);
+      static_cast<double>(step * config.tokens_per_step()), benchmark::Counter::kIsRate);
+  return config.tokens_per_step();
+}
+
+void sandwich_step(benchmark::State& state, Products products) {
+  if (products == Products::bf16 && bf16_unit() == Bf16Unit::none)
+    return state.SkipWithError("this processor has no bfloat16 unit");
+  TrainingConfig config;
+  config.products = products;
+  sandwich_steps(state, space(), config);
+}
+
+// The survey's whole space (up to 6 layers of width 768) with GPT-2's vocabulary at length 512, in
+// micro-batches of two sequences: a step of the survey's 16 sequences is eight of these.
+void survey_step(benchmark::State& state, Products products) {
+  if (products == Products::bf16 && bf16_unit() == Bf16Unit::none)
+    return state.SkipWithError("this processor has no bfloat16 unit");
+  constexpr double kWikiText2Tokens = 2.4e6;  // of this vocabulary, Kim et al. 2023, section 6.4
+  TrainingConfig config;
+  config.batch = 2;
+  config.context = 512;
+  config.distillation = 0;
+  config.products = products;
+  const std::int64_t tokens =
+      sandwich_steps(state, SearchSpace::find("survey").with_vocabulary(50257), config);
+  state.counters["hours_for_50_epochs"] = benchmark::Counter(
+      static_cast<double>(state.iterations() * tokens) * 3600 / (50 * kWikiText2Tokens),
+      benchmark::Counter::kIsRate | benchmark::Counter::kInvert);
+  state.counters["peak_GB"] = peak_memory_gb();
 }
 
 // The validation loss of random networks on 64 sequences of the training context (the quickstart
@@ -58,7 +96,7 @@ void evaluation(benchmark::State& state) {
   const SearchSpace networks = space();
   const ParameterLayout layout(networks.largest(), config.context);
   const std::vector<float> parameters = initial_parameters<float>(layout, 1);
-  Evaluator evaluator(layout, parameters, random_text(), config.context, kSequences);
+  Evaluator evaluator(layout, parameters, random_text(kVocabulary), config.context, kSequences);
   Random random(3);
   std::vector<Architecture> sample;
   for (int i = 0; i < kNetworks; ++i) sample.push_back(networks.sample(random));
@@ -71,8 +109,23 @@ void evaluation(benchmark::State& state) {
                          benchmark::Counter::kIsRate | benchmark::Counter::kInvert);
 }
 
-BENCHMARK(sandwich_step)->Unit(benchmark::kMillisecond)->UseRealTime()->MinTime(5);
+BENCHMARK_CAPTURE(sandwich_step, fp32, Products::fp32)
+    ->Unit(benchmark::kMillisecond)
+    ->UseRealTime()
+    ->MinTime(5);
+BENCHMARK_CAPTURE(sandwich_step, bf16, Products::bf16)
+    ->Unit(benchmark::kMillisecond)
+    ->UseRealTime()
+    ->MinTime(5);
 BENCHMARK(evaluation)->Unit(benchmark::kMillisecond)->UseRealTime()->MinTime(5);
+BENCHMARK_CAPTURE(survey_step, fp32, Products::fp32)
+    ->Unit(benchmark::kSecond)
+    ->UseRealTime()
+    ->Iterations(3);
+BENCHMARK_CAPTURE(survey_step, bf16, Products::bf16)
+    ->Unit(benchmark::kSecond)
+    ->UseRealTime()
+    ->Iterations(3);
 
 }  // namespace
 

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "supernet/matmul_bf16.hpp"
 #include "support/error.hpp"
 #include "support/files.hpp"
 
@@ -49,7 +50,7 @@ TEST(RunConfigJson, OnlyTheSpaceIsRequired) {
 }
 
 TEST(RunConfigJson, ThePresetsLoadAndRoundTrip) {
-  for (const char* preset : {"quickstart", "wikitext2"}) {
+  for (const char* preset : {"quickstart", "survey", "wikitext2"}) {
     const Json json = to_json(load_run_config(preset, {}));
     EXPECT_EQ(to_json(parse(json)), json) << preset;
   }
@@ -65,6 +66,19 @@ TEST(RunConfigJson, EveryKeyRoundTrips) {
   EXPECT_EQ(json["workload"], (Json{{"sequence_length", 77}, {"mode", "decode"}}));
   EXPECT_EQ(json["limits"]["energy"], 1e9);
   EXPECT_EQ(json["run"], "elsewhere");
+}
+
+TEST(RunConfigJson, Bf16ProductsWhereTheProcessorHasThem) {
+  const Json json = to_json(load_run_config("quickstart", {}));
+  EXPECT_EQ(json["training"]["products"], "fp32");
+  Json bf16 = json;
+  bf16["training"]["products"] = "bf16";
+  if (bf16_unit() == Bf16Unit::none)
+    EXPECT_THAT(error_in(bf16), HasSubstr("/training/products: \"bf16\" needs a processor"));
+  else
+    EXPECT_EQ(to_json(parse(bf16)), bf16);
+  bf16["training"]["products"] = "fp16";
+  EXPECT_THAT(error_in(bf16), HasSubstr("/training/products: \"fp16\""));
 }
 
 TEST(RunConfigJson, TextIsRelativeToTheConfigurationWhereverItIsReadAgain) {
@@ -131,7 +145,7 @@ TEST(LoadRunConfig, FilesAndPresets) {
   EXPECT_THAT(error_of([] { load_run_config("quickstrat", {}); }),
               HasSubstr("did you mean \"quickstart\"?"));
   EXPECT_THAT(error_of([] { load_run_config("no/such.json", {}); }),
-              HasSubstr("\"no/such.json\" is neither a preset (quickstart, wikitext2) nor a file"));
+              HasSubstr("\"no/such.json\" is neither a preset (quickstart, survey, wikitext2) nor a file"));
 }
 
 TEST(ConfigHash, IgnoresFolderAndCheckpointsAndNothingElse) {
