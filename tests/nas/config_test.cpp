@@ -144,8 +144,9 @@ TEST(LoadRunConfig, Overrides) {
 TEST(LoadRunConfig, FilesAndPresets) {
   EXPECT_THAT(error_of([] { load_run_config("quickstrat", {}); }),
               HasSubstr("did you mean \"quickstart\"?"));
-  EXPECT_THAT(error_of([] { load_run_config("no/such.json", {}); }),
-              HasSubstr("\"no/such.json\" is neither a preset (quickstart, survey, wikitext2) nor a file"));
+  EXPECT_THAT(
+      error_of([] { load_run_config("no/such.json", {}); }),
+      HasSubstr("\"no/such.json\" is neither a preset (quickstart, survey, wikitext2) nor a file"));
 }
 
 TEST(ConfigHash, IgnoresFolderAndCheckpointsAndNothingElse) {
