@@ -27,7 +27,7 @@ ProxyTask::ProxyTask(const RunConfig& config, const std::filesystem::path& cache
       products_(config.training.products),
       corpus_(load_corpus(config.corpus, cache)),
       space_(config.space.with_vocabulary(corpus_.tokenizer.vocabulary_size())),
-      layout_(space_.largest(), context_),
+      layout_(space_, context_),
       fingerprint_(hex(hash_text(hex(training_hash(config)) + hex(corpus_.hash)))) {
   require_tokens(corpus_, config.training.sequences_per_step(), context_);
 }

@@ -24,6 +24,8 @@ struct Architecture {
   int vocabulary = 0;  // 0: Transformer layers only; else embedding and language-model head count
   std::vector<Layer> layers;
 
+  int depth() const { return static_cast<int>(layers.size()); }
+
   bool operator==(const Architecture&) const = default;
 };
 

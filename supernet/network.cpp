@@ -241,6 +241,8 @@ void forward(const Pass<T>& pass, int task) {
   const int n = rows.count;
   const int stride = layout.model_width();
   const std::size_t depth = pass.network.layers.size();
+  const std::size_t row = layout.norm_row(pass.network);
+  const std::size_t final_row = layout.final_norm_row(pass.network);
 
   embed(n, d, rows.length, pass.batch.tokens + rows.first, w + layout.token_embedding,
         w + layout.position_embedding, stride, rows.of(act.layers[0].input, d));
@@ -257,7 +259,7 @@ void forward(const Pass<T>& pass, int task) {
     T* norm2 = rows.of(b.norm2, d);
     T* up = rows.of(b.up, f);
     T* gelu = rows.of(b.gelu, f);
-    layer_norm(n, d, x, w + o.norm1_gain, w + o.norm1_bias, norm1, b.mean1 + rows.first,
+    layer_norm(n, d, x, w + o.norm1_gain + row, w + o.norm1_bias + row, norm1, b.mean1 + rows.first,
                b.deviation1 + rows.first);
     product(pass, n, 3 * a, d, plain<T>(norm1, d), transposed<T>(w + o.qkv, stride), qkv, 3 * a);
     add_bias(n, 3 * a, w + o.qkv_bias, qkv);
@@ -265,8 +267,8 @@ void forward(const Pass<T>& pass, int task) {
     product(pass, n, d, a, plain<T>(rows.of(b.attended, a), a),
             transposed<T>(w + o.output, o.attention_width), middle, d);
     add_residual(n, d, x, w + o.output_bias, middle);
-    layer_norm(n, d, middle, w + o.norm2_gain, w + o.norm2_bias, norm2, b.mean2 + rows.first,
-               b.deviation2 + rows.first);
+    layer_norm(n, d, middle, w + o.norm2_gain + row, w + o.norm2_bias + row, norm2,
+               b.mean2 + rows.first, b.deviation2 + rows.first);
     product(pass, n, f, d, plain<T>(norm2, d), transposed<T>(w + o.up, stride), up, f);
     bias_gelu(n, f, w + o.up_bias, act.training, up, gelu);
     x = rows.of(l + 1 < depth ? act.layers[l + 1].input : act.output, d);
@@ -274,8 +276,8 @@ void forward(const Pass<T>& pass, int task) {
     add_residual(n, d, middle, w + o.down_bias, x);
   }
   T* norm = rows.of(act.norm, d);
-  layer_norm(n, d, x, w + layout.final_gain, w + layout.final_bias, norm, act.mean + rows.first,
-             act.deviation + rows.first);
+  layer_norm(n, d, x, w + layout.final_gain + final_row, w + layout.final_bias + final_row, norm,
+             act.mean + rows.first, act.deviation + rows.first);
   const int v = layout.vocabulary();
   product(pass, n, v, d, plain<T>(norm, d), transposed<T>(w + layout.token_embedding, stride),
           logits_of(pass, task), v);
@@ -299,6 +301,8 @@ void backward(const Pass<T>& pass, int task, T* vector_gradients) {
   const int v = layout.vocabulary();
   const int stride = layout.model_width();
   const std::size_t depth = pass.network.layers.size();
+  const std::size_t row = layout.norm_row(pass.network);
+  const std::size_t final_row = layout.final_norm_row(pass.network);
   const auto gradient = [&](std::size_t offset) {
     return vector_gradients + (offset - layout.matrix_size());
   };
@@ -310,9 +314,10 @@ void backward(const Pass<T>& pass, int task, T* vector_gradients) {
   product(pass, n, d, v, plain<T>(logits_of(pass, task), v),
           plain<T>(w + layout.token_embedding, stride), d_norm, d);
   T* d_x = rows.of(stream_gradient(act, depth, d), d);
-  layer_norm_backward<T>(n, d, d_norm, rows.of(act.output, d), w + layout.final_gain,
+  layer_norm_backward<T>(n, d, d_norm, rows.of(act.output, d), w + layout.final_gain + final_row,
                          act.mean + rows.first, act.deviation + rows.first, nullptr, d_x,
-                         gradient(layout.final_gain), gradient(layout.final_bias),
+                         gradient(layout.final_gain + final_row),
+                         gradient(layout.final_bias + final_row),
                          gradient(layout.layer(static_cast<int>(depth) - 1).down_bias));
   for (std::size_t l = depth; l-- > 0;) {
     const auto& b = act.layers[l];
@@ -326,9 +331,10 @@ void backward(const Pass<T>& pass, int task, T* vector_gradients) {
     product(pass, n, f, d, plain<T>(d_x, d), plain<T>(w + o.down, o.ffn_width), d_up, f);
     bias_gelu_backward(n, f, rows.of(b.up, f), d_up, gradient(o.up_bias));
     product(pass, n, d, f, plain<T>(d_up, f), plain<T>(w + o.up, stride), d_norm, d);
-    layer_norm_backward(n, d, d_norm, rows.of(b.middle, d), w + o.norm2_gain, b.mean2 + rows.first,
-                        b.deviation2 + rows.first, d_x, d_middle, gradient(o.norm2_gain),
-                        gradient(o.norm2_bias), gradient(o.output_bias));
+    layer_norm_backward(n, d, d_norm, rows.of(b.middle, d), w + o.norm2_gain + row,
+                        b.mean2 + rows.first, b.deviation2 + rows.first, d_x, d_middle,
+                        gradient(o.norm2_gain + row), gradient(o.norm2_bias + row),
+                        gradient(o.output_bias));
     product(pass, n, a, d, plain<T>(d_middle, d), plain<T>(w + o.output, o.attention_width),
             d_attended, a);
     attention_backward(pass, rows, task, b, heads, d_attended);
@@ -336,9 +342,9 @@ void backward(const Pass<T>& pass, int task, T* vector_gradients) {
     product(pass, n, d, 3 * a, plain<T>(d_qkv, 3 * a), plain<T>(w + o.qkv, stride), d_norm, d);
     d_x = rows.of(stream_gradient(act, l, d), d);
     T* down_bias = l > 0 ? gradient(layout.layer(static_cast<int>(l) - 1).down_bias) : nullptr;
-    layer_norm_backward(n, d, d_norm, rows.of(b.input, d), w + o.norm1_gain, b.mean1 + rows.first,
-                        b.deviation1 + rows.first, d_middle, d_x, gradient(o.norm1_gain),
-                        gradient(o.norm1_bias), down_bias);
+    layer_norm_backward(n, d, d_norm, rows.of(b.input, d), w + o.norm1_gain + row,
+                        b.mean1 + rows.first, b.deviation1 + rows.first, d_middle, d_x,
+                        gradient(o.norm1_gain + row), gradient(o.norm1_bias + row), down_bias);
   }
 }
 

@@ -24,9 +24,16 @@ std::size_t ParameterLayout::add(std::string name, int rows, int columns) {
   return tensors_.back().offset;
 }
 
-ParameterLayout::ParameterLayout(const Architecture& largest, int context)
-    : largest_(largest), context_(context), layers_(largest.layers.size()) {
+ParameterLayout::ParameterLayout(const Architecture& largest, int context, std::vector<int> widths,
+                                 std::vector<int> depths)
+    : largest_(largest),
+      context_(context),
+      widths_(std::move(widths)),
+      depths_(std::move(depths)),
+      layers_(largest.layers.size()) {
   const int d = largest.model_width;
+  const auto norms = static_cast<int>(widths_.size());
+  const int final_norms = norms * static_cast<int>(depths_.size());
   const auto prefix = [](std::size_t l) { return "layers." + std::to_string(l) + "."; };
 
   token_embedding = add("token_embedding.weight", largest.vocabulary, d);
@@ -43,17 +50,37 @@ ParameterLayout::ParameterLayout(const Architecture& largest, int context)
   }
   matrix_size_ = size_;
   for (std::size_t l = 0; l < layers_.size(); ++l) {
-    layers_[l].norm1_gain = add(prefix(l) + "attention.norm.weight", 1, d);
-    layers_[l].norm1_bias = add(prefix(l) + "attention.norm.bias", 1, d);
+    layers_[l].norm1_gain = add(prefix(l) + "attention.norm.weight", norms, d);
+    layers_[l].norm1_bias = add(prefix(l) + "attention.norm.bias", norms, d);
     layers_[l].qkv_bias = add(prefix(l) + "attention.qkv.bias", 1, 3 * layers_[l].attention_width);
     layers_[l].output_bias = add(prefix(l) + "attention.output.bias", 1, d);
-    layers_[l].norm2_gain = add(prefix(l) + "ffn.norm.weight", 1, d);
-    layers_[l].norm2_bias = add(prefix(l) + "ffn.norm.bias", 1, d);
+    layers_[l].norm2_gain = add(prefix(l) + "ffn.norm.weight", norms, d);
+    layers_[l].norm2_bias = add(prefix(l) + "ffn.norm.bias", norms, d);
     layers_[l].up_bias = add(prefix(l) + "ffn.up.bias", 1, layers_[l].ffn_width);
     layers_[l].down_bias = add(prefix(l) + "ffn.down.bias", 1, d);
   }
-  final_gain = add("final_norm.weight", 1, d);
-  final_bias = add("final_norm.bias", 1, d);
+  final_gain = add("final_norm.weight", final_norms, d);
+  final_bias = add("final_norm.bias", final_norms, d);
+}
+
+namespace {
+
+// Of a value in a list; the last one for values that are not there, slices that share its row.
+std::size_t index_in(const std::vector<int>& values, int value) {
+  const auto found = std::find(values.begin(), values.end(), value);
+  return static_cast<std::size_t>(found - values.begin()) - (found == values.end() ? 1 : 0);
+}
+
+}  // namespace
+
+std::size_t ParameterLayout::norm_row(const Architecture& network) const {
+  return index_in(widths_, network.model_width) * static_cast<std::size_t>(model_width());
+}
+
+std::size_t ParameterLayout::final_norm_row(const Architecture& network) const {
+  return (index_in(widths_, network.model_width) * depths_.size() +
+          index_in(depths_, network.depth())) *
+         static_cast<std::size_t>(model_width());
 }
 
 template <class T>
@@ -86,9 +113,14 @@ std::vector<T> extract(const ParameterLayout& supernet, const std::vector<T>& pa
     if (source == supernet.tensors().end() || source->rows < tensor.rows ||
         source->columns < tensor.columns)
       throw Error("tensor " + tensor.name + " does not fit into the supernet");
+    std::size_t first = source->offset;
+    if (ends_with(tensor.name, "final_norm.weight") || ends_with(tensor.name, "final_norm.bias"))
+      first += supernet.final_norm_row(target.largest());
+    else if (ends_with(tensor.name, "norm.weight") || ends_with(tensor.name, "norm.bias"))
+      first += supernet.norm_row(target.largest());
     for (int row = 0; row < tensor.rows; ++row)
       std::copy_n(
-          parameters.data() + source->offset + static_cast<std::size_t>(row) * source->columns,
+          parameters.data() + first + static_cast<std::size_t>(row) * source->columns,
           tensor.columns,
           extracted.data() + tensor.offset + static_cast<std::size_t>(row) * tensor.columns);
   }

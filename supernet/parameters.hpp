@@ -10,12 +10,13 @@
 #include <vector>
 
 #include "search_spaces/architecture.hpp"
+#include "search_spaces/search_space.hpp"
 
 namespace paretoformer {
 
 struct Tensor {
   std::string name;  // "layers.0.attention.qkv.weight"
-  int rows = 0;      // 1 for vectors
+  int rows = 0;      // 1 for vectors; of a LayerNorm, one per model width (and depth)
   int columns = 0;   // contiguous
   std::size_t offset = 0;
 
@@ -35,9 +36,16 @@ struct LayerOffsets {
 // All matrices come first (they are decayed by AdamW), then all vectors.
 class ParameterLayout {
  public:
-  // `largest` must have a vocabulary; `context` is the number of learned positions, the longest
-  // sequence. A stand-alone network is a supernet whose only member is itself.
-  ParameterLayout(const Architecture& largest, int context);
+  // `context` is the number of learned positions, the longest sequence. Every model width of the
+  // space has LayerNorm parameters of its own, and the final one also for every depth: what a
+  // matrix makes of d inputs grows with d, so one gain cannot suit all widths (docs/results.md; Yu
+  // et al. 2019, "Slimmable neural networks", do so with batch normalisation). The space must have
+  // a vocabulary.
+  ParameterLayout(const SearchSpace& space, int context)
+      : ParameterLayout(space.largest(), context, space.model_widths(), space.depths()) {}
+  // One network, which must have a vocabulary, or slices of it that share all parameters.
+  ParameterLayout(const Architecture& largest, int context)
+      : ParameterLayout(largest, context, {largest.model_width}, {largest.depth()}) {}
 
   const Architecture& largest() const { return largest_; }
   int model_width() const { return largest_.model_width; }  // row stride of most matrices
@@ -50,6 +58,9 @@ class ParameterLayout {
   std::size_t vector_size() const { return size_ - matrix_size_; }
   const std::vector<Tensor>& tensors() const { return tensors_; }
   const LayerOffsets& layer(int index) const { return layers_[static_cast<std::size_t>(index)]; }
+  // Where in the tensors of a layer's, or of the final LayerNorm the network's own row begins.
+  std::size_t norm_row(const Architecture& network) const;
+  std::size_t final_norm_row(const Architecture& network) const;
 
   // The token embedding [vocabulary][d] is tied to the language-model head.
   std::size_t token_embedding = 0;
@@ -57,10 +68,13 @@ class ParameterLayout {
   std::size_t final_gain = 0, final_bias = 0;
 
  private:
+  ParameterLayout(const Architecture& largest, int context, std::vector<int> widths,
+                  std::vector<int> depths);
   std::size_t add(std::string name, int rows, int columns);
 
   Architecture largest_;
   int context_;
+  std::vector<int> widths_, depths_;  // with LayerNorm parameters of their own
   std::vector<Tensor> tensors_;
   std::vector<LayerOffsets> layers_;
   std::size_t size_ = 0;

@@ -3,7 +3,9 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "supernet/kernels.hpp"
@@ -113,6 +115,29 @@ TEST(Network, ASliceEqualsTheExtractedNetwork) {
   const ParameterLayout own(slice, kContext);
   EXPECT_EQ(mean_loss(layout, parameters, slice, text.batch),
             mean_loss(own, extract(layout, parameters, own), slice, text.batch));
+}
+
+// Networks of other widths and depths have other LayerNorms; extraction takes the right ones.
+TEST(Network, LayerNormsBelongToAWidthAndTheFinalOneToADepthAsWell) {
+  const Json json = parse_json(R"({"head_width": 4, "vocabulary": 11, "depth": [1, 2],
+                                   "model_width": [8, 12], "heads": [1, 3], "ffn_width": [5, 20]})",
+                               "space.json");
+  const SearchSpace space = SearchSpace::from_json(JsonNode(json, "space.json"));
+  const ParameterLayout layout(space, kContext);
+  const std::vector<double> parameters = lively_parameters<double>(layout);
+  const Text text(11);
+  std::set<std::pair<std::size_t, std::size_t>> rows;
+  for (const Architecture& network : space.extremes()) {
+    rows.insert({layout.norm_row(network), layout.final_norm_row(network)});
+    const ParameterLayout own(network, kContext);
+    EXPECT_EQ(mean_loss(layout, parameters, network, text.batch),
+              mean_loss(own, extract(layout, parameters, own), network, text.batch))
+        << describe(network);
+  }
+  EXPECT_EQ(rows,
+            (std::set<std::pair<std::size_t, std::size_t>>{{0, 0}, {0, 12}, {12, 24}, {12, 36}}));
+  EXPECT_EQ(layout.size(), ParameterLayout(space.largest(), kContext).size() + 2 * 4 * 12 +
+                               2 * 3 * 12);  // 2 x 4 vectors of layers, 2 final
 }
 
 TEST(Network, FloatAgreesWithDouble) {

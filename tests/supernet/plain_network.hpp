@@ -201,6 +201,8 @@ class Network {
 inline Table Network::forward(const std::int32_t* tokens, int length) {
   const int d = network_.model_width;
   const int stride = layout_.model_width();
+  const std::size_t norm = layout_.norm_row(network_);
+  const std::size_t final_norm = layout_.final_norm_row(network_);
   Table x(length, d);
   for (int t = 0; t < length; ++t)
     for (int i = 0; i < d; ++i)
@@ -210,12 +212,12 @@ inline Table Network::forward(const std::int32_t* tokens, int length) {
   for (std::size_t l = 0; l < network_.layers.size(); ++l) {
     const LayerOffsets& o = layout_.layer(static_cast<int>(l));
     const int a = network_.layers[l].heads * network_.head_width;
-    Table norm1 = layer_norm(x, p_ + o.norm1_gain, p_ + o.norm1_bias);
+    Table norm1 = layer_norm(x, p_ + norm + o.norm1_gain, p_ + norm + o.norm1_bias);
     Table qkv = linear(norm1, 3 * a, weight(o.qkv, stride), p_ + o.qkv_bias);
     Table attended = attention(qkv, network_.layers[l].heads, network_.head_width);
     Table middle = linear(attended, d, weight(o.output, o.attention_width), p_ + o.output_bias);
     add(middle, x);
-    Table norm2 = layer_norm(middle, p_ + o.norm2_gain, p_ + o.norm2_bias);
+    Table norm2 = layer_norm(middle, p_ + norm + o.norm2_gain, p_ + norm + o.norm2_bias);
     Table up = linear(norm2, network_.layers[l].ffn_width, weight(o.up, stride), p_ + o.up_bias);
     Table act = up;
     for (double& value : act.values) value = gelu(value);
@@ -224,7 +226,8 @@ inline Table Network::forward(const std::int32_t* tokens, int length) {
     kept_.push_back({x, norm1, qkv, attended, middle, norm2, up, act});
     x = y;
   }
-  top_ = {x, layer_norm(x, p_ + layout_.final_gain, p_ + layout_.final_bias)};
+  top_ = {
+      x, layer_norm(x, p_ + final_norm + layout_.final_gain, p_ + final_norm + layout_.final_bias)};
   Table p = linear(top_[1], network_.vocabulary, weight(layout_.token_embedding, stride), nullptr);
   for (int t = 0; t < length; ++t) {
     double sum = 0;
@@ -237,25 +240,28 @@ inline Table Network::forward(const std::int32_t* tokens, int length) {
 inline void Network::backward(const std::int32_t* tokens, const Table& d_logits) {
   const int d = network_.model_width;
   const int stride = layout_.model_width();
+  const std::size_t norm = layout_.norm_row(network_);
+  const std::size_t final_norm = layout_.final_norm_row(network_);
   Table dx = layer_norm_backward(
       linear_backward(d_logits, top_[1], weight(layout_.token_embedding, stride), nullptr), top_[0],
-      p_ + layout_.final_gain, g_ + layout_.final_gain, g_ + layout_.final_bias);
+      p_ + final_norm + layout_.final_gain, g_ + final_norm + layout_.final_gain,
+      g_ + final_norm + layout_.final_bias);
   for (std::size_t l = network_.layers.size(); l-- > 0;) {
     const LayerOffsets& o = layout_.layer(static_cast<int>(l));
     const Kept& k = kept_[l];
     Table d_up = linear_backward(dx, k.gelu, weight(o.down, o.ffn_width), g_ + o.down_bias);
     for (std::size_t i = 0; i < d_up.values.size(); ++i)
       d_up.values[i] *= gelu_slope(k.up.values[i]);
-    add(dx,
-        layer_norm_backward(linear_backward(d_up, k.norm2, weight(o.up, stride), g_ + o.up_bias),
-                            k.middle, p_ + o.norm2_gain, g_ + o.norm2_gain, g_ + o.norm2_bias));
+    add(dx, layer_norm_backward(
+                linear_backward(d_up, k.norm2, weight(o.up, stride), g_ + o.up_bias), k.middle,
+                p_ + norm + o.norm2_gain, g_ + norm + o.norm2_gain, g_ + norm + o.norm2_bias));
     const Table d_attended =
         linear_backward(dx, k.attended, weight(o.output, o.attention_width), g_ + o.output_bias);
     const Table d_qkv =
         attention_backward(d_attended, k.qkv, network_.layers[l].heads, network_.head_width);
-    add(dx,
-        layer_norm_backward(linear_backward(d_qkv, k.norm1, weight(o.qkv, stride), g_ + o.qkv_bias),
-                            k.input, p_ + o.norm1_gain, g_ + o.norm1_gain, g_ + o.norm1_bias));
+    add(dx, layer_norm_backward(
+                linear_backward(d_qkv, k.norm1, weight(o.qkv, stride), g_ + o.qkv_bias), k.input,
+                p_ + norm + o.norm1_gain, g_ + norm + o.norm1_gain, g_ + norm + o.norm1_bias));
   }
   for (int t = 0; t < dx.rows; ++t)
     for (int i = 0; i < d; ++i) {
