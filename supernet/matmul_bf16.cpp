@@ -182,8 +182,8 @@ void amx_kernel(int steps, const Word* a, const Word* b, float* c, std::ptrdiff_
       load_b(b, pitch);
       multiply_tiles();
     } else {
-      // Terms of (A, B), the smallest products first, with one new pair of tiles per product:
-      // (0, 2), (0, 1), (0, 0) would end with the largest, so A's lower terms come before.
+      // Terms of (A, B): an order in which one product needs but one new pair of tiles, with the
+      // largest product last.
       constexpr int kOrder[6][2] = {{2, 0}, {1, 0}, {1, 1}, {0, 1}, {0, 2}, {0, 0}};
       for (int i = 0; i < 6; ++i) {
         if (i == 0 || kOrder[i][0] != kOrder[i - 1][0])
