@@ -173,8 +173,6 @@ std::uint64_t training_hash(const RunConfig& config) {
   training.erase("checkpoint_seconds");      // when state is saved does not change it
   if (!config.training.stop_when_converged)  // then probes only watch
     for (const char* key : {"probe_interval", "stop_when_converged"}) training.erase(key);
-  // The key is younger than the first runs: theirs go on being resumable.
-  if (config.training.accumulation == 1) training.erase("accumulation");
   return hash_of(
       Json{{"space", config.space.to_json()}, {"training", training}, {"seed", config.seed}});
 }

@@ -48,10 +48,10 @@ TrainedRun::TrainedRun(const RunOptions& options, const CommonOptions& common)
       },
       stopping);
   progress.reset();
+  write_convergence_plot(folder, proxy);
   if (steps == 0) return;
   const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - start;
   log(common, speed_summary(folder.config().training, steps, elapsed.count()));
-  write_convergence_plot(folder, proxy);
   write_state(folder, "trained", 0);
 }
 
