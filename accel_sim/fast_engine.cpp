@@ -23,13 +23,13 @@ constexpr int kIssueCycles = 3;
 
 class FastEngine {
  public:
-  FastEngine(const Program& program, const Hardware& hardware, Trace* trace)
+  FastEngine(const Program& program, const Hardware& hardware, MemorySystem& memory, Trace* trace)
       : program_(program),
         hardware_(hardware),
         trace_(trace),
         size_(hardware.array_size),
         latency_(array_latency(hardware.array_size)),
-        memory_(hardware, program.bytes),
+        memory_(memory),
         load_(hardware, memory_),
         ports_(hardware),
         store_(hardware, memory_),
@@ -495,7 +495,7 @@ class FastEngine {
   Trace* trace_;
   const int size_;
   const int latency_;
-  MemorySystem memory_;
+  MemorySystem& memory_;
   LoadUnit load_;
   ScratchpadPorts ports_;
   StoreUnit store_;
@@ -527,7 +527,14 @@ class FastEngine {
 }  // namespace
 
 EngineResult run_fast_engine(const Program& program, const Hardware& hardware, Trace* trace) {
-  return FastEngine(program, hardware, trace).run();
+  MemorySystem memory(hardware, program.bytes);
+  return run_fast_engine(program, hardware, memory, trace);
+}
+
+EngineResult run_fast_engine(const Program& program, const Hardware& hardware, MemorySystem& memory,
+                             Trace* trace) {
+  memory.begin_call();
+  return FastEngine(program, hardware, memory, trace).run();
 }
 
 }  // namespace paretoformer

@@ -3,6 +3,7 @@
 
 #include "accel_sim/engine.hpp"
 #include "accel_sim/hardware.hpp"
+#include "accel_sim/memory_system.hpp"
 #include "accel_sim/program.hpp"
 
 namespace paretoformer {
@@ -11,6 +12,10 @@ namespace paretoformer {
 // computes and prologue. The time it takes grows with the lines moved and the blocks of weights,
 // not with the cycles.
 EngineResult run_fast_engine(const Program& program, const Hardware& hardware,
+                             Trace* trace = nullptr);
+
+// The same with the memory that earlier calls left; it must span the program's addresses.
+EngineResult run_fast_engine(const Program& program, const Hardware& hardware, MemorySystem& memory,
                              Trace* trace = nullptr);
 
 }  // namespace paretoformer

@@ -34,6 +34,13 @@ MemorySystem::MemorySystem(const Hardware& hardware, std::int64_t bytes)
       latency_(hardware.dram_latency_cycles),
       page_shift_(std::countr_zero(static_cast<unsigned>(hardware.dram_page_bytes / kLineBytes))) {}
 
+void MemorySystem::begin_call() {
+  std::fill(miss_registers_.begin(), miss_registers_.end(), 0);
+  for (Bank& bank : banks_) bank.open = 0;
+  bus_free_ = 0;
+  fetches_ = 0;
+}
+
 void MemorySystem::read_missing(std::int64_t line, std::int64_t time, BlockRead& read) {
   l2_.fill(line);
   ++read.misses;

@@ -61,6 +61,10 @@ class MemorySystem {
   // For addresses below `bytes`; the caches are empty of them at first.
   MemorySystem(const Hardware& hardware, std::int64_t bytes);
 
+  // Begins another call of the library at time 0: nothing is under way any more, but the caches
+  // and the open pages are as the call before left them.
+  void begin_call();
+
   bool in_l2(std::int64_t line) { return l2_.lookup(line); }
 
   // Reads `rows` x `lines` lines, from `first` on, rows `stride` lines apart, a request per cycle
@@ -107,7 +111,7 @@ class MemorySystem {
     return (open >> kTickBits) + latency_;
   }
 
-  std::int64_t fetches() const { return fetches_; }
+  std::int64_t fetches() const { return fetches_; }  // of the call
 
  private:
   // Out of line, so that the loop over hits stays tight.

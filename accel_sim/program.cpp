@@ -22,27 +22,6 @@ bool rows_can_be_normalised(int columns, const Hardware& hardware) {
          ceil_divide(columns, hardware.array_size) <= hardware.accumulator_blocks();
 }
 
-// Places matrices one behind the other.
-class AddressSpace {
- public:
-  Matrix place(std::int64_t rows, std::int64_t columns, int element_bytes) {
-    const std::int64_t stride = columns * element_bytes;
-    const Matrix matrix{end_, stride, element_bytes};
-    // Extents are at most 2^20 and the span at most 2^31 before, so that 64 bits hold the product.
-    end_ += (rows * stride + kAlignment - 1) / kAlignment * kAlignment;
-    if (end_ > kLargestSpan)
-      throw InputError("a matrix of " + std::to_string(rows) + " x " + std::to_string(columns) +
-                       " does not fit the simulator's address space: expected operands and results "
-                       "of at most " +
-                       std::to_string(kLargestSpan) + " bytes together");
-    return matrix;
-  }
-  std::int64_t bytes() const { return end_; }
-
- private:
-  std::int64_t end_ = 0;
-};
-
 void require_fitting(const MatmulTile& tile, const Hardware& hardware) {
   const int buffers = buffers_per_memory(hardware);
   const auto text = [&](const char* what, std::int64_t needed, int available) {
@@ -60,18 +39,13 @@ void require_fitting(const MatmulTile& tile, const Hardware& hardware) {
 }
 
 // tiled_matmul_outer, gemmini.h L692-834.
-Program lower_matmul(const Operator& op, const Hardware& hardware, const MatmulTile& tile) {
+Program lower_matmul(const Operator& op, const Hardware& hardware, const MatmulTile& tile,
+                     const Placement& placement) {
   require_fitting(tile, hardware);
   const int size = hardware.array_size;
   const bool fused = softmax_is_fused(op, hardware);
   const bool transposed = op.right == RightOperand::kTransposedActivations;
-  const bool spilled = op.activation == Activation::kSoftmax && !fused &&
-                       rows_can_be_normalised(op.columns, hardware);
-  AddressSpace space;
-  const Matrix left = space.place(op.rows, op.inner, 1);
-  const Matrix right =
-      transposed ? space.place(op.columns, op.inner, 1) : space.place(op.inner, op.columns, 1);
-  const Matrix result = space.place(op.rows, op.columns, spilled ? 4 : 1);
+  const auto& [left, right, result, bytes] = placement;
 
   const MatmulTile whole = blocks(op, hardware);
   const int down = ceil_divide(whole.rows, tile.rows);
@@ -110,19 +84,16 @@ Program lower_matmul(const Operator& op, const Hardware& hardware, const MatmulT
         item.result_half = double_buffered ? (i * across + j) % 2 : 0;
         program.tiles.push_back(item);
       }
-  program.bytes = space.bytes();
+  program.bytes = bytes;
   return program;
 }
 
 // Tiles of whole rows or parts of rows that fit `capacity` blocks of the accumulator: rows are
 // halved first, then columns, as tiled_resadd_auto does (gemmini.h L3135-3305).
-Program lower_elementwise(const Operator& op, TileKind kind, int left_bytes, int capacity,
-                          const Hardware& hardware) {
+Program lower_elementwise(const Operator& op, TileKind kind, int capacity, const Hardware& hardware,
+                          const Placement& placement) {
   const int size = hardware.array_size;
-  AddressSpace space;
-  const Matrix left = space.place(op.rows, op.columns, left_bytes);
-  const Matrix right = kind == TileKind::kResidualAdd ? space.place(op.rows, op.columns, 1) : left;
-  const Matrix result = space.place(op.rows, op.columns, 1);
+  const auto& [left, right, result, bytes] = placement;
   int rows = ceil_divide(op.rows, size);
   int columns = ceil_divide(op.columns, size);
   while (std::int64_t{rows} * columns > capacity) {
@@ -143,15 +114,15 @@ Program lower_elementwise(const Operator& op, TileKind kind, int left_bytes, int
       item.left_half = item.result_half;
       program.tiles.push_back(item);
     }
-  program.bytes = space.bytes();
+  program.bytes = bytes;
   return program;
 }
 
 // tiled_norm_auto, gemmini.h L3416-3586: whole rows, all of the accumulator.
-Program lower_normalise(const Operator& op, Normalisation normalisation, int left_bytes,
-                        const Hardware& hardware) {
-  Program program = lower_elementwise(op, TileKind::kNormalise, left_bytes,
-                                      hardware.accumulator_blocks(), hardware);
+Program lower_normalise(const Operator& op, Normalisation normalisation, const Hardware& hardware,
+                        const Placement& placement) {
+  Program program = lower_elementwise(op, TileKind::kNormalise, hardware.accumulator_blocks(),
+                                      hardware, placement);
   for (Tile& tile : program.tiles) {
     tile.normalisation = normalisation;
     tile.result_half = 0;
@@ -159,7 +130,47 @@ Program lower_normalise(const Operator& op, Normalisation normalisation, int lef
   return program;
 }
 
+// Its matrices one behind the other, from address 0.
+Placement packed(const Operator& op, const Hardware& hardware) {
+  AddressSpace space;
+  Placement placement;
+  if (op.kind == OperatorKind::kMatmul) {
+    placement.left = space.place(op.rows, op.inner);
+    placement.right = op.right == RightOperand::kTransposedActivations
+                          ? space.place(op.columns, op.inner)
+                          : space.place(op.inner, op.columns);
+    placement.result = space.place(op.rows, op.columns, score_bytes(op, hardware));
+  } else {
+    const bool sums = op.kind == OperatorKind::kSoftmax;
+    placement.left = placement.right = space.place(op.rows, op.columns, sums ? 4 : 1);
+    if (op.kind == OperatorKind::kResidualAdd) placement.right = space.place(op.rows, op.columns);
+    placement.result = space.place(op.rows, op.columns);
+  }
+  placement.bytes = space.bytes();
+  return placement;
+}
+
 }  // namespace
+
+Matrix AddressSpace::place(std::int64_t rows, std::int64_t columns, int element_bytes) {
+  const std::int64_t stride = columns * element_bytes;
+  const Matrix matrix{end_, stride, element_bytes};
+  // Extents are at most 2^20 and the span at most 2^31 before, so that 64 bits hold the product.
+  end_ += (rows * stride + kAlignment - 1) / kAlignment * kAlignment;
+  if (end_ > kLargestSpan)
+    throw InputError("a matrix of " + std::to_string(rows) + " x " + std::to_string(columns) +
+                     " does not fit the simulator's address space: expected operands and results "
+                     "of at most " +
+                     std::to_string(kLargestSpan) + " bytes together");
+  return matrix;
+}
+
+int score_bytes(const Operator& scores, const Hardware& hardware) {
+  const bool spilled = scores.activation == Activation::kSoftmax &&
+                       !softmax_is_fused(scores, hardware) &&
+                       rows_can_be_normalised(scores.columns, hardware);
+  return spilled ? 4 : 1;
+}
 
 bool softmax_is_fused(const Operator& scores, const Hardware& hardware) {
   return scores.activation == Activation::kSoftmax && on_chip(hardware) &&
@@ -202,19 +213,22 @@ double host_cycles_per_element(OperatorKind kind, const Hardware& hardware) {
   }
 }
 
-Program lower(const Operator& op, const Hardware& hardware, const std::optional<MatmulTile>& tile) {
+Program lower(const Operator& op, const Hardware& hardware, const std::optional<MatmulTile>& tile,
+              const Placement* placement) {
+  const Placement where = placement != nullptr ? *placement : packed(op, hardware);
   switch (op.kind) {
     case OperatorKind::kMatmul:
-      return lower_matmul(op, hardware, tile ? *tile : default_tile(op, hardware));
+      return lower_matmul(op, hardware, tile ? *tile : default_tile(op, hardware), where);
     case OperatorKind::kSoftmax:
-      return lower_normalise(op, Normalisation::kSoftmax, 4, hardware);
+      return lower_normalise(op, Normalisation::kSoftmax, hardware, where);
     case OperatorKind::kLayerNorm:
-      return lower_normalise(op, Normalisation::kLayerNorm, 1, hardware);
+      return lower_normalise(op, Normalisation::kLayerNorm, hardware, where);
     case OperatorKind::kResidualAdd:
-      return lower_elementwise(op, TileKind::kResidualAdd, 1, hardware.accumulator_blocks() / 2,
-                               hardware);
+      return lower_elementwise(op, TileKind::kResidualAdd, hardware.accumulator_blocks() / 2,
+                               hardware, where);
     case OperatorKind::kEmbedding:
-      return lower_elementwise(op, TileKind::kCopy, 1, hardware.scratchpad_blocks() / 2, hardware);
+      return lower_elementwise(op, TileKind::kCopy, hardware.scratchpad_blocks() / 2, hardware,
+                               where);
     case OperatorKind::kGelu:
       return {};  // fused with the way out of the accumulator
   }

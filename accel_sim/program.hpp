@@ -59,6 +59,12 @@ inline bool is_matmul(const Tile& tile) {
   return tile.kind == TileKind::kMatmul || tile.kind == TileKind::kHostMatmul;
 }
 
+// Where the matrices of one call lie. `right` is the second operand of a matmul or a residual add.
+struct Placement {
+  Matrix left, right, result;
+  std::int64_t bytes = 0;  // all addresses are below
+};
+
 // The tiles of one call of the library, and the bytes of DRAM that its matrices span from address
 // 0.
 struct Program {
@@ -77,9 +83,26 @@ MatmulTile default_tile(const Operator& matmul, const Hardware& hardware);
 // Lowers an operator that runs on the accelerator. Rows of every matrix are packed (a stride of
 // their length), matrices begin at multiples of 64 bytes, as heads do in the published program.
 // `tile` is for matmuls. Throws InputError when the tile does not fit the memories, or the matrices
-// span more than 2 GiB.
+// span more than 2 GiB. With a placement, which must give every matrix its strides and element
+// sizes, they lie there.
 Program lower(const Operator& op, const Hardware& hardware,
-              const std::optional<MatmulTile>& tile = std::nullopt);
+              const std::optional<MatmulTile>& tile = std::nullopt,
+              const Placement* placement = nullptr);
+
+// Bytes per element of the scores on their way to a softmax: 4 when the normaliser reads them back
+// from DRAM as sums, else 1.
+int score_bytes(const Operator& scores, const Hardware& hardware);
+
+// Matrices one behind the other, each at a multiple of 64 bytes.
+class AddressSpace {
+ public:
+  // Throws InputError when they span more than 2 GiB.
+  Matrix place(std::int64_t rows, std::int64_t columns, int element_bytes = 1);
+  std::int64_t bytes() const { return end_; }
+
+ private:
+  std::int64_t end_ = 0;
+};
 
 // Whether the host computes the operator in floating point: there is nothing to lower then. Even
 // with the units on the chip it does so for rows too long to be normalised there: they do not fit

@@ -339,12 +339,13 @@ class Host {
 
 class Engine {
  public:
-  Engine(const Program& program, const Hardware& hardware, Cycle cycle_limit, Trace* trace)
+  Engine(const Program& program, const Hardware& hardware, MemorySystem& memory, Cycle cycle_limit,
+         Trace* trace)
       : hardware_(hardware),
         trace_(trace),
         limit_(cycle_limit),
         prologue_(std::max(hardware.call_overhead_cycles - kFenceCycles, 0)),
-        memory_(hardware, program.bytes),
+        memory_(memory),
         host_(program, hardware),
         unroller_(hardware),
         station_(hardware),
@@ -514,7 +515,7 @@ class Engine {
   const Hardware& hardware_;
   Trace* trace_;
   const Cycle limit_, prologue_;
-  MemorySystem memory_;
+  MemorySystem& memory_;
   Host host_;
   Unroller unroller_;
   ReservationStation station_;
@@ -537,7 +538,14 @@ class Engine {
 
 EngineResult run_reference_engine(const Program& program, const Hardware& hardware,
                                   std::int64_t cycle_limit, Trace* trace) {
-  return reference::Engine(program, hardware, cycle_limit, trace).run();
+  MemorySystem memory(hardware, program.bytes);
+  return run_reference_engine(program, hardware, memory, cycle_limit, trace);
+}
+
+EngineResult run_reference_engine(const Program& program, const Hardware& hardware,
+                                  MemorySystem& memory, std::int64_t cycle_limit, Trace* trace) {
+  memory.begin_call();
+  return reference::Engine(program, hardware, memory, cycle_limit, trace).run();
 }
 
 }  // namespace paretoformer

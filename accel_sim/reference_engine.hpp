@@ -6,6 +6,7 @@
 
 #include "accel_sim/engine.hpp"
 #include "accel_sim/hardware.hpp"
+#include "accel_sim/memory_system.hpp"
 #include "accel_sim/program.hpp"
 
 namespace paretoformer {
@@ -16,6 +17,12 @@ inline constexpr std::int64_t kDefaultCycleLimit = 1'000'000'000;
 // appends the same kinds of spans. Throws Error with the state of the queues when nothing moves for
 // a long time, or when `cycle_limit` is passed.
 EngineResult run_reference_engine(const Program& program, const Hardware& hardware,
+                                  std::int64_t cycle_limit = kDefaultCycleLimit,
+                                  Trace* trace = nullptr);
+
+// The same with the memory that earlier calls left; it must span the program's addresses.
+EngineResult run_reference_engine(const Program& program, const Hardware& hardware,
+                                  MemorySystem& memory,
                                   std::int64_t cycle_limit = kDefaultCycleLimit,
                                   Trace* trace = nullptr);
 

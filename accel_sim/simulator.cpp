@@ -4,6 +4,7 @@
 #include <unordered_map>
 
 #include "accel_sim/fast_engine.hpp"
+#include "accel_sim/network_memory.hpp"
 #include "accel_sim/program.hpp"
 
 namespace paretoformer {
@@ -27,11 +28,14 @@ SimulationReport on_host(const Operator& op, const Hardware& hardware, Trace* tr
 
 SimulationReport on_accelerator(const Operator& op, const Hardware& hardware,
                                 const SimulationOptions& options) {
-  const Program program = lower(op, hardware, options.tile);
+  const Program program = lower(op, hardware, options.tile, options.placement);
+  std::optional<MemorySystem> cold;
+  MemorySystem& memory =
+      options.memory != nullptr ? *options.memory : cold.emplace(hardware, program.bytes);
   const EngineResult result =
       options.engine == Engine::kFast
-          ? run_fast_engine(program, hardware, options.trace)
-          : run_reference_engine(program, hardware, options.cycle_limit, options.trace);
+          ? run_fast_engine(program, hardware, memory, options.trace)
+          : run_reference_engine(program, hardware, memory, options.cycle_limit, options.trace);
   SimulationReport report;
   report.breakdown = result.breakdown;
   report.accesses = result.accesses;
@@ -116,9 +120,9 @@ HardwareCost simulated_cost(const Operator& op, const Hardware& hardware) {
 
 std::vector<OperatorReport> simulate(const Architecture& architecture, const Workload& workload,
                                      const Hardware& hardware, const SimulationOptions& options) {
-  SimulationOptions each = options;
-  each.tile.reset();
-  each.trace = nullptr;
+  SimulationOptions each;
+  each.engine = options.engine;
+  each.cycle_limit = options.cycle_limit;
   std::unordered_map<Operator, SimulationReport, OperatorHash> known;
   std::vector<OperatorReport> reports;
   for (const TransformerOperator& item : transformer_operators(architecture, workload)) {
@@ -133,6 +137,39 @@ std::vector<OperatorReport> simulate(const Architecture& architecture, const Wor
       entry = known.emplace(item.op, simulate(item.op, hardware, each)).first;
     }
     reports.push_back({item, entry->second});
+  }
+  return reports;
+}
+
+std::vector<OperatorReport> simulate_network(const Architecture& architecture,
+                                             const Workload& workload, const Hardware& hardware,
+                                             const SimulationOptions& options) {
+  const NetworkMemory buffers(architecture, workload, hardware);
+  MemorySystem memory(hardware, buffers.bytes());
+  SimulationOptions call;
+  call.engine = options.engine;
+  call.cycle_limit = options.cycle_limit;
+  call.memory = &memory;
+  std::vector<OperatorReport> reports;
+  std::vector<SimulationReport> softmaxes;  // of the scores before, run with them
+  for (const TransformerOperator& item : transformer_operators(architecture, workload)) {
+    const bool fused = softmax_is_fused(item.op, hardware);
+    if (fused) softmaxes.clear();
+    TransformerOperator run = item;
+    run.repeat = 1;
+    for (int i = 0; i < item.repeat; ++i) {
+      const Placement placement = buffers.placement(item, i);
+      call.placement = &placement;
+      if (fused) {
+        const FusedScores parts = simulate_fused(item.op, hardware, call);
+        softmaxes.push_back(priced(parts.softmax, softmax_of(item.op), hardware));
+        reports.push_back({run, priced(parts.scores, item.op, hardware)});
+      } else if (item.op.kind == OperatorKind::kSoftmax && !softmaxes.empty()) {
+        reports.push_back({run, softmaxes[static_cast<std::size_t>(i)]});
+      } else {
+        reports.push_back({run, simulate(item.op, hardware, call)});
+      }
+    }
   }
   return reports;
 }

@@ -10,7 +10,9 @@
 #include "accel_sim/engine.hpp"
 #include "accel_sim/hardware.hpp"
 #include "accel_sim/hardware_cost.hpp"
+#include "accel_sim/memory_system.hpp"
 #include "accel_sim/operators.hpp"
+#include "accel_sim/program.hpp"
 #include "accel_sim/reference_engine.hpp"
 #include "accel_sim/tiling.hpp"
 #include "search_spaces/architecture.hpp"
@@ -31,9 +33,13 @@ struct SimulationOptions {
   Engine engine = Engine::kFast;
   Trace* trace = nullptr;                         // spans are appended
   std::int64_t cycle_limit = kDefaultCycleLimit;  // of the reference engine, which throws beyond it
+  // Both or neither: where the matrices lie, and the caches as earlier calls left them. Without
+  // them the matrices are packed and the caches cold.
+  const Placement* placement = nullptr;
+  MemorySystem* memory = nullptr;
 };
 
-// One operator, run once from cold caches.
+// One operator, run once.
 struct SimulationReport {
   HardwareCost cost;
   CycleBreakdown breakdown;     // adds up to cost.latency
@@ -65,5 +71,15 @@ struct OperatorReport {
 std::vector<OperatorReport> simulate(const Architecture& architecture, const Workload& workload,
                                      const Hardware& hardware,
                                      const SimulationOptions& options = {});
+
+// The whole network as one program, call after call on one memory: activations that the call before
+// left in L2 are found there, weights and heads lie where the network has them. Every call of the
+// library ends with a fence (gemmini.h L833) and begins with loads, so that calls do not overlap
+// and nothing stays in the scratchpad. A report per call, in their order (repeat is 1), of which
+// what runs on the host leaves the caches alone. Of the options, `engine` and `cycle_limit` (of
+// each call) are used. Throws InputError when the network spans more than 2 GiB.
+std::vector<OperatorReport> simulate_network(const Architecture& architecture,
+                                             const Workload& workload, const Hardware& hardware,
+                                             const SimulationOptions& options = {});
 
 }  // namespace paretoformer

@@ -1,0 +1,115 @@
+#include "accel_sim/network_memory.hpp"
+
+#include <algorithm>
+#include <string>
+#include <string_view>
+
+#include "support/error.hpp"
+
+namespace paretoformer {
+namespace {
+
+// The same buffer with rows of that many elements.
+Matrix with_columns(Matrix matrix, std::int64_t columns) {
+  matrix.stride = columns * matrix.element_bytes;
+  return matrix;
+}
+
+[[noreturn]] void unknown(std::string_view role) {
+  throw Error("no place for the matrices of " + std::string(role));
+}
+
+}  // namespace
+
+NetworkMemory::NetworkMemory(const Architecture& network, const Workload& workload,
+                             const Hardware& hardware)
+    : network_(network),
+      rows_(workload.mode == Mode::kDecode ? 1 : workload.sequence_length),
+      length_(workload.sequence_length) {
+  const int d = network.model_width;
+  int heads = 0, ffn_width = 0;
+  for (const Layer& layer : network.layers) {
+    heads = std::max(heads, layer.heads);
+    ffn_width = std::max(ffn_width, layer.ffn_width);
+  }
+  const Operator scores = matmul(rows_, network.head_width, length_,
+                                 RightOperand::kTransposedActivations, Activation::kSoftmax);
+  const std::int64_t widest = std::int64_t{heads} * network.head_width;
+  if (network.vocabulary > 0) embedding_ = space_.place(network.vocabulary, d);
+  for (Matrix* each : {&stream_, &norm_, &middle_, &branch_}) *each = space_.place(rows_, d);
+  query_ = space_.place(rows_, widest);
+  context_ = space_.place(rows_, widest);
+  hidden_ = space_.place(rows_, ffn_width);
+  const int bytes = score_bytes(scores, hardware);
+  for (int head = 0; head < heads; ++head) {
+    scores_.push_back(space_.place(rows_, length_, bytes));
+    probabilities_.push_back(bytes == 1 ? scores_.back() : space_.place(rows_, length_));
+  }
+  for (const Layer& layer : network.layers) {
+    const std::int64_t a = std::int64_t{layer.heads} * network.head_width;
+    LayerMatrices each;
+    for (Matrix& weights : each.qkv) weights = space_.place(d, a);
+    each.output = space_.place(a, d);
+    each.up = space_.place(d, layer.ffn_width);
+    each.down = space_.place(layer.ffn_width, d);
+    each.keys = space_.place(length_, a);
+    each.values = space_.place(length_, a);
+    layers_.push_back(each);
+  }
+  if (network.vocabulary > 0) {
+    head_ = space_.place(d, network.vocabulary);
+    logits_ = space_.place(rows_, network.vocabulary);
+  }
+}
+
+Placement NetworkMemory::placement(const TransformerOperator& item, int repeat) const {
+  Placement placement;
+  if (item.role == "embedding")
+    placement = {embedding_, embedding_, stream_};
+  else if (item.role == "final.norm")
+    placement = {stream_, stream_, norm_};
+  else if (item.role == "language_model_head")
+    placement = {norm_, head_, logits_};
+  else
+    placement = item.role.substr(0, 4) == "ffn." ? ffn(item) : attention(item, repeat);
+  placement.bytes = space_.bytes();
+  return placement;
+}
+
+Placement NetworkMemory::attention(const TransformerOperator& item, int repeat) const {
+  const auto l = static_cast<std::size_t>(item.layer);
+  const auto run = static_cast<std::size_t>(repeat);
+  const LayerMatrices& layer = layers_[l];
+  const std::int64_t a = std::int64_t{network_.layers[l].heads} * network_.head_width;
+  const Matrix query = with_columns(query_, a);
+  const Matrix context = with_columns(context_, a);
+  const std::int64_t column = std::int64_t{repeat} * network_.head_width;  // of a head
+  if (item.role == "attention.norm") return {stream_, stream_, norm_};
+  if (item.role == "attention.qkv") {
+    // Keys and values of the positions computed are the last ones.
+    const std::int64_t first = length_ - rows_;
+    const Matrix results[] = {query, layer.keys.at(first, 0), layer.values.at(first, 0)};
+    return {norm_, layer.qkv[run], results[run]};
+  }
+  if (item.role == "attention.scores")
+    return {query.at(0, column), layer.keys.at(0, column), scores_[run]};
+  if (item.role == "attention.softmax") return {scores_[run], scores_[run], probabilities_[run]};
+  if (item.role == "attention.context")
+    return {probabilities_[run], layer.values.at(0, column), context.at(0, column)};
+  if (item.role == "attention.output") return {context, layer.output, branch_};
+  if (item.role == "attention.residual") return {stream_, branch_, middle_};
+  unknown(item.role);
+}
+
+Placement NetworkMemory::ffn(const TransformerOperator& item) const {
+  const auto l = static_cast<std::size_t>(item.layer);
+  const Matrix hidden = with_columns(hidden_, network_.layers[l].ffn_width);
+  if (item.role == "ffn.norm") return {middle_, middle_, norm_};
+  if (item.role == "ffn.up") return {norm_, layers_[l].up, hidden};
+  if (item.role == "ffn.gelu") return {hidden, hidden, hidden};
+  if (item.role == "ffn.down") return {hidden, layers_[l].down, branch_};
+  if (item.role == "ffn.residual") return {middle_, branch_, stream_};
+  unknown(item.role);
+}
+
+}  // namespace paretoformer

@@ -1,0 +1,44 @@
+// Where the matrices of a whole network lie in the accelerator's DRAM.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "accel_sim/hardware.hpp"
+#include "accel_sim/operators.hpp"
+#include "accel_sim/program.hpp"
+#include "search_spaces/architecture.hpp"
+
+namespace paretoformer {
+
+// Activations have one buffer each for all layers, as in transformer.c of gemmini-rocc-tests; keys
+// and values one per layer, as decoding caches them; scores one per head, since all heads' are
+// computed before the first context. A tied embedding is there twice: row by row for the look-up,
+// transposed for the language-model head.
+class NetworkMemory {
+ public:
+  // `network` must outlive it. Throws InputError when it spans more than 2 GiB.
+  NetworkMemory(const Architecture& network, const Workload& workload, const Hardware& hardware);
+
+  std::int64_t bytes() const { return space_.bytes(); }
+
+  // Of run `repeat` (below item.repeat) of an item of transformer_operators().
+  Placement placement(const TransformerOperator& item, int repeat) const;
+
+ private:
+  struct LayerMatrices {
+    Matrix qkv[3], output, up, down;  // weights
+    Matrix keys, values;              // of all positions
+  };
+  Placement attention(const TransformerOperator& item, int repeat) const;
+  Placement ffn(const TransformerOperator& item) const;
+
+  const Architecture& network_;
+  int rows_, length_;
+  AddressSpace space_;
+  Matrix embedding_, stream_, middle_, norm_, branch_, query_, context_, hidden_, head_, logits_;
+  std::vector<Matrix> scores_, probabilities_;  // by head
+  std::vector<LayerMatrices> layers_;
+};
+
+}  // namespace paretoformer

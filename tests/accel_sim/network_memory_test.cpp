@@ -1,0 +1,220 @@
+#include "accel_sim/network_memory.hpp"
+
+#include <gtest/gtest.h>
+
+#include <map>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "accel_sim/simulator.hpp"
+#include "support/error.hpp"
+
+namespace paretoformer {
+namespace {
+
+Architecture network() {
+  Architecture network;
+  network.model_width = 96;
+  network.head_width = 32;
+  network.vocabulary = 200;
+  network.layers = {{3, 128}, {1, 256}};
+  return network;
+}
+
+// The bytes from the first to the last of a matrix of that many rows and columns.
+struct Extent {
+  std::int64_t begin, end;
+  bool overlaps(const Extent& other) const { return begin < other.end && other.begin < end; }
+};
+Extent extent(const Matrix& m, std::int64_t rows, std::int64_t columns) {
+  return {m.address, m.address + (rows - 1) * m.stride + columns * m.element_bytes};
+}
+
+std::map<std::string, Placement> placements(const Workload& workload, int layer,
+                                            const Hardware& hardware) {
+  const Architecture n = network();
+  const NetworkMemory memory(n, workload, hardware);
+  std::map<std::string, Placement> placements;
+  for (const TransformerOperator& item : transformer_operators(n, workload))
+    if (item.layer == layer || item.layer < 0)
+      for (int i = 0; i < item.repeat; ++i)
+        placements[std::string(item.role) + " " + std::to_string(i)] = memory.placement(item, i);
+  return placements;
+}
+
+TEST(NetworkMemory, EveryCallReadsWhatAnEarlierOneWrote) {
+  const auto p = placements({48, Mode::kPrefill}, 0, find_hardware("gemmini_transformer"));
+  const auto reads = [&](const std::string& reader, Matrix Placement::*operand,
+                         const std::string& writer) {
+    EXPECT_EQ((p.at(reader).*operand).address, p.at(writer).result.address) << reader;
+  };
+  reads("attention.norm 0", &Placement::left, "embedding 0");
+  for (const char* projection : {"attention.qkv 0", "attention.qkv 1", "attention.qkv 2"})
+    reads(projection, &Placement::left, "attention.norm 0");
+  reads("attention.scores 0", &Placement::left, "attention.qkv 0");
+  reads("attention.scores 0", &Placement::right, "attention.qkv 1");
+  reads("attention.context 0", &Placement::right, "attention.qkv 2");
+  for (const char* head : {" 0", " 1", " 2"})
+    reads(std::string("attention.context") + head, &Placement::left,
+          std::string("attention.scores") + head);
+  reads("attention.output 0", &Placement::left, "attention.context 0");
+  reads("attention.residual 0", &Placement::left, "embedding 0");
+  reads("attention.residual 0", &Placement::right, "attention.output 0");
+  reads("ffn.norm 0", &Placement::left, "attention.residual 0");
+  reads("ffn.up 0", &Placement::left, "ffn.norm 0");
+  reads("ffn.down 0", &Placement::left, "ffn.up 0");
+  reads("ffn.residual 0", &Placement::left, "attention.residual 0");
+  reads("ffn.residual 0", &Placement::right, "ffn.down 0");
+  reads("final.norm 0", &Placement::left, "ffn.residual 0");
+  reads("language_model_head 0", &Placement::left, "final.norm 0");
+  // Head 2 of three of width 32: 64 bytes into rows of 96.
+  EXPECT_EQ(p.at("attention.scores 2").left.address, p.at("attention.qkv 0").result.address + 64);
+  EXPECT_EQ(p.at("attention.scores 2").left.stride, 96);
+}
+
+// The host's softmax puts int8 probabilities where the scores were; the accelerator's own, when
+// rows are too long to be fused, reads sums of four bytes each and writes elsewhere.
+TEST(NetworkMemory, ScoresThatAreNotFusedAreSums) {
+  Hardware hardware = find_hardware("gemmini_transformer");
+  hardware.dataflow = Dataflow::kOutputStationary;
+  const auto sums = placements({48, Mode::kPrefill}, 0, hardware);
+  EXPECT_EQ(sums.at("attention.scores 0").result.stride, 48 * 4);
+  EXPECT_EQ(sums.at("attention.softmax 0").left.address,
+            sums.at("attention.scores 0").result.address);
+  EXPECT_EQ(sums.at("attention.softmax 0").result.stride, 48);
+  EXPECT_EQ(sums.at("attention.context 0").left.address,
+            sums.at("attention.softmax 0").result.address);
+  hardware.nonlinear_units = NonlinearUnits::kHost;
+  const auto host = placements({48, Mode::kPrefill}, 0, hardware);
+  EXPECT_EQ(host.at("attention.softmax 0").result.address,
+            host.at("attention.scores 0").result.address);
+}
+
+TEST(NetworkMemory, DecodingAppendsToTheCachedKeysAndValues) {
+  const auto p = placements({48, Mode::kDecode}, 1, find_hardware("gemmini_transformer"));
+  // One head of width 32 in the second layer: the 48th of rows of 32 bytes.
+  EXPECT_EQ(p.at("attention.qkv 1").result.address,
+            p.at("attention.scores 0").right.address + 47 * 32);
+  EXPECT_EQ(p.at("attention.qkv 2").result.address,
+            p.at("attention.context 0").right.address + 47 * 32);
+}
+
+TEST(NetworkMemory, MatricesOfACallAndWeightsOfAllDoNotOverlap) {
+  const Architecture n = network();
+  const Workload workload{48, Mode::kPrefill};
+  const NetworkMemory memory(n, workload, find_hardware("gemmini_transformer"));
+  std::vector<Extent> weights;
+  for (const TransformerOperator& item : transformer_operators(n, workload)) {
+    if (item.op.kind != OperatorKind::kMatmul) continue;
+    for (int i = 0; i < item.repeat; ++i) {
+      const Placement p = memory.placement(item, i);
+      const bool transposed = item.op.right == RightOperand::kTransposedActivations;
+      const Extent left = extent(p.left, item.op.rows, item.op.inner);
+      const Extent right = extent(p.right, transposed ? item.op.columns : item.op.inner,
+                                  transposed ? item.op.inner : item.op.columns);
+      const Extent result = extent(p.result, item.op.rows, item.op.columns);
+      EXPECT_FALSE(left.overlaps(right) || left.overlaps(result) || right.overlaps(result))
+          << item.role;
+      for (const Extent& each : {left, right, result}) {
+        EXPECT_GE(each.begin, 0);
+        EXPECT_LE(each.end, memory.bytes());
+      }
+      if (item.op.right != RightOperand::kWeights) continue;
+      for (const Extent& other : weights) EXPECT_FALSE(other.overlaps(right)) << item.role;
+      weights.push_back(right);
+    }
+  }
+  EXPECT_EQ(weights.size(), 2 * 6 + 1u);
+}
+
+TEST(NetworkMemory, AnAddressSpaceThatIsTooLargeIsRefused) {
+  const Architecture n = network();
+  // Scores of 65536 x 65536 are 4 GiB.
+  EXPECT_THROW(NetworkMemory(n, {65536, Mode::kPrefill}, Hardware()), InputError);
+}
+
+std::int64_t cycles(const std::vector<OperatorReport>& reports, std::string_view role = "") {
+  std::int64_t cycles = 0;
+  for (const OperatorReport& each : reports)
+    if (role.empty() || each.item.role == role)
+      cycles += each.report.cost.latency.value() * each.item.repeat;
+  return cycles;
+}
+
+TEST(SimulatedNetwork, HasACallForEveryRun) {
+  const Hardware hardware = find_hardware("gemmini_transformer");
+  const Workload workload{48, Mode::kPrefill};
+  std::size_t runs = 0;
+  for (const TransformerOperator& item : transformer_operators(network(), workload))
+    runs += static_cast<std::size_t>(item.repeat);
+  const auto reports = simulate_network(network(), workload, hardware);
+  EXPECT_EQ(reports.size(), runs);
+  for (const OperatorReport& each : reports) EXPECT_EQ(each.item.repeat, 1);
+}
+
+// The first call finds the caches cold and its matrices as packed as if it were alone.
+TEST(SimulatedNetwork, TheFirstCallCostsWhatItCostsAlone) {
+  const Hardware hardware = find_hardware("gemmini_transformer");
+  const Workload workload{48, Mode::kPrefill};
+  Architecture layers = network();
+  layers.vocabulary = 0;
+  const auto whole = simulate_network(layers, workload, hardware);
+  EXPECT_EQ(whole[0].report.cost, simulated_cost(whole[0].item.op, hardware));
+}
+
+// 6 KiB of activations stay in an L2 of 512 KiB: the projections need nothing from DRAM but their
+// weights, 128 x 128, and write 48 x 128 results there, in whole lines. Alone they would fetch
+// their 48 x 128 inputs as well.
+TEST(SimulatedNetwork, FindsInL2WhatTheCallBeforeWrote) {
+  const Hardware hardware = find_hardware("gemmini_transformer");
+  Architecture lines = network();
+  lines.model_width = 128;
+  lines.head_width = 64;
+  lines.layers = {{2, 128}};
+  const auto whole = simulate_network(lines, {48, Mode::kPrefill}, hardware);
+  std::vector<std::int64_t> traffic;
+  for (const OperatorReport& each : whole)
+    if (each.item.role == "attention.qkv") traffic.push_back(each.report.accesses.dram_bytes);
+  ASSERT_EQ(traffic.size(), 3u);
+  // Random replacement may have taken a few lines.
+  for (std::int64_t bytes : traffic) {
+    EXPECT_GE(bytes, 128 * 128 + 48 * 128);
+    EXPECT_LE(bytes, 128 * 128 + 48 * 128 + 10 * 64);
+  }
+  const Operator alone = matmul(48, 128, 128);
+  EXPECT_GE(simulate(alone, hardware).accesses.dram_bytes, 128 * 128 + 2 * 48 * 128);
+}
+
+// Without a cache to speak of and with pages that cost nothing to open, calls do not know of each
+// other: only where heads lie in their lines is left.
+TEST(SimulatedNetwork, IsTheSumOfItsCallsWhenNothingIsKept) {
+  Hardware hardware = find_hardware("gemmini_transformer");
+  hardware.l2_kib = 16;
+  hardware.dram_page_miss_cycles = 0;
+  Architecture wide = network();
+  wide.model_width = 256;
+  wide.head_width = 64;
+  wide.layers = {{4, 512}, {2, 1024}};
+  const Workload workload{192, Mode::kPrefill};
+  const double whole = static_cast<double>(cycles(simulate_network(wide, workload, hardware)));
+  const double sum = static_cast<double>(cycles(simulate(wide, workload, hardware)));
+  EXPECT_NEAR(whole / sum, 1, 0.01);
+}
+
+TEST(SimulatedNetwork, EnginesAgree) {
+  for (const char* preset : {"gemmini_transformer", "gemmini_cnn"})
+    for (const Mode mode : {Mode::kPrefill, Mode::kDecode}) {
+      const Hardware hardware = find_hardware(preset);
+      SimulationOptions reference;
+      reference.engine = Engine::kReference;
+      const double fast =
+          static_cast<double>(cycles(simulate_network(network(), {48, mode}, hardware)));
+      const double exact =
+          static_cast<double>(cycles(simulate_network(network(), {48, mode}, hardware, reference)));
+      EXPECT_NEAR(fast / exact, 1, 0.03) << preset;
+    }
+}
+
+}  // namespace
+}  // namespace paretoformer
