@@ -60,7 +60,7 @@ Json fidelity_json(const RunFolder& run, const ProxyTask& proxy,
   Json json;
   json["format"] = "paretoformer.fidelity.1";
   json["steps"] = training.steps;
-  json["tokens"] = training.steps * training.tokens_per_step();
+  json["tokens"] = training.steps * training.tokens_per_network();
   json["resamples"] = kResamples;
   json["predictors"] = {{"slice", to_json(s.slice)},
                         {"parameters", to_json(s.parameters)},

@@ -29,7 +29,7 @@ ProxyTask::ProxyTask(const RunConfig& config, const std::filesystem::path& cache
       space_(config.space.with_vocabulary(corpus_.tokenizer.vocabulary_size())),
       layout_(space_, context_),
       fingerprint_(hex(hash_text(hex(training_hash(config)) + hex(corpus_.hash)))) {
-  require_tokens(corpus_, config.training.sequences_per_step(), context_);
+  require_tokens(corpus_, config.training.sequences_per_network(), context_);
 }
 
 void ProxyTask::train(const RunFolder& run, std::function<void(const TrainingRecord&)> on_step,

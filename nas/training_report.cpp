@@ -54,10 +54,12 @@ std::string convergence_svg(std::span<const ProbeRecord> records,
 }
 
 std::string speed_summary(const TrainingConfig& config, std::int64_t steps, double seconds) {
+  const auto networks = 2 + static_cast<std::size_t>(config.random_subnetworks);
   rusage usage{};
   ::getrusage(RUSAGE_SELF, &usage);
   return format("training: %.0f text tokens per second; peak memory %.0f MB\n",
-                static_cast<double>(steps * config.tokens_per_step()) / std::max(seconds, 1e-9),
+                static_cast<double>(steps * config.sequences_per_step(networks) * config.context) /
+                    std::max(seconds, 1e-9),
                 static_cast<double>(usage.ru_maxrss) * 1024e-6);  // from KiB
 }
 

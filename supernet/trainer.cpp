@@ -57,9 +57,10 @@ TrainingConfig TrainingConfig::from_json(const JsonNode& node) {
   integer("probe_interval", c.probe_interval, 0, 100'000'000);
   c.stop_when_converged = object.boolean("stop_when_converged", c.stop_when_converged);
   object.finish();
-  const double tokens = double{1} * c.batch * c.accumulation * c.context;
+  const double tokens = (2.0 + c.random_subnetworks) * c.batch * c.accumulation * c.context;
   if (tokens > INT32_MAX)
-    throw InputError(node.file() + ": " + node.path() + ": batch * accumulation * context is " +
+    throw InputError(node.file() + ": " + node.path() +
+                     ": batch * accumulation * context of all networks of a step are " +
                      format("%.0f", tokens) + " tokens: expected at most " +
                      std::to_string(INT32_MAX));
   return c;
@@ -162,7 +163,7 @@ void Trainer<T>::run_row_tasks(const Pass<T>& pass, std::size_t index, bool firs
                                int first_task, int last_task) {
   const int v = layout_.vocabulary();
   const int per_task = sequences_per_task(pass.batch);
-  const T scale = T{1} / static_cast<T>(config_.tokens_per_step());
+  const T scale = T{1} / static_cast<T>(config_.tokens_per_network());
   const T soft = static_cast<T>(config_.distillation);
   parallel_tasks(static_cast<std::size_t>(last_task - first_task), [&](std::size_t i) {
     const int t = first_task + static_cast<int>(i);
@@ -207,40 +208,45 @@ std::span<const double> Trainer<T>::compute_gradients(const Batch& batch,
                                                       std::span<const Architecture> networks) {
   if (networks.empty() || !(networks[0] == layout_.largest()))
     throw Error("the first network of a sandwich must be the largest");
-  if (batch.sequences != config_.sequences_per_step() || batch.length != config_.context)
+  if (batch.sequences != config_.sequences_per_step(networks.size()) ||
+      batch.length != config_.context)
     throw Error("the batch of a step is not what the trainer was made for");
   networks_ = networks.size();
   losses_.assign(networks.size(), 0.0);
-  Batch part{batch.tokens, batch.targets, config_.batch, batch.length};
-  for (int i = 0; i < config_.accumulation; ++i) {
-    add_gradients(part, networks, i == 0);
-    part.tokens += part.rows();
-    part.targets += part.rows();
-  }
-  for (double& loss : losses_) loss /= batch.rows();
+  const bool shared = config_.distillation > 0;
+  // Network after network on each part, as the teacher's probabilities are those of one part.
+  for (int i = 0; i < config_.accumulation; ++i)
+    for (std::size_t index = 0; index < networks.size(); ++index) {
+      const int first = static_cast<int>(shared ? 0 : index) * config_.accumulation + i;
+      Batch part{batch.tokens, batch.targets, config_.batch, batch.length};
+      const std::ptrdiff_t rows = std::ptrdiff_t{first} * part.rows();
+      part.tokens += rows;
+      part.targets += rows;
+      add_gradients(part, index, networks[index], i == 0);
+    }
+  for (double& loss : losses_) loss /= static_cast<double>(config_.tokens_per_network());
   reduce_vector_gradients();
   return losses_;
 }
 
-// All networks on one part of the batch; the first part replaces the gradients of the last step.
+// A network on one part of its batch; the first part of the first network replaces the gradients of
+// the last step.
 template <class T>
-void Trainer<T>::add_gradients(const Batch& part, std::span<const Architecture> networks,
+void Trainer<T>::add_gradients(const Batch& part, std::size_t index, const Architecture& network,
                                bool first_part) {
-  for (std::size_t index = 0; index < networks.size(); ++index) {
-    const Pass<T> pass{layout_,      state_.parameters.data(), networks[index], part,
-                       activations_, config_.products};
-    const int tasks = row_tasks(part);
-    const int at_a_time = logit_tasks(part, layout_.vocabulary());
-    for (int first = 0; first < tasks; first += at_a_time) {
-      const int last = std::min(first + at_a_time, tasks);
-      run_row_tasks(pass, index, first_part, first, last);
-      // The largest network covers every element, so nothing needs to be cleared.
-      run_weight_tasks(pass, first_part && index == 0, first, last);
-    }
-    double loss = 0;
-    for (double task_loss : task_losses_) loss += task_loss;
-    losses_[index] += loss;
+  const Pass<T> pass{layout_,      state_.parameters.data(), network, part,
+                     activations_, config_.products};
+  const int tasks = row_tasks(part);
+  const int at_a_time = logit_tasks(part, layout_.vocabulary());
+  for (int first = 0; first < tasks; first += at_a_time) {
+    const int last = std::min(first + at_a_time, tasks);
+    run_row_tasks(pass, index, first_part, first, last);
+    // The largest network covers every element, so nothing needs to be cleared.
+    run_weight_tasks(pass, first_part && index == 0, first, last);
   }
+  double loss = 0;
+  for (double task_loss : task_losses_) loss += task_loss;
+  losses_[index] += loss;
 }
 
 template <class T>

@@ -1,9 +1,10 @@
 // Training of the shared weights by the sandwich rule.
 //
 // Every step trains the largest network, the smallest and some random ones on one batch and applies
-// their averaged gradient (Yu et al. 2020, BigNAS, section 3.1; Kim et al. 2023, section 6.4). With
-// in-place distillation the largest learns from the text and the others also from its
-// probabilities.
+// their averaged gradient (Yu et al. 2020, BigNAS, section 3.1; Kim et al. 2023, section 6.4). Each
+// has a batch of its own, which at no cost makes the gradient less noisy and the losses much lower
+// than one batch for all (docs/results.md); in-place distillation needs one for all: the largest
+// learns from the text and the others also from its probabilities.
 #pragma once
 
 #include <cstdint>
@@ -23,7 +24,7 @@ namespace paretoformer {
 struct TrainingConfig {
   int steps = 2000;
   int batch = 8;                     // sequences worked on at a time
-  int accumulation = 1;              // such batches per step, whose gradients are averaged
+  int accumulation = 1;              // such batches per step and network; gradients are averaged
   int context = 64;                  // tokens per sequence
   double learning_rate = 3e-3;       // peak
   double final_learning_rate = 0.1;  // at the end, as a fraction of the peak
@@ -33,7 +34,8 @@ struct TrainingConfig {
   double beta2 = 0.98;
   double clip_norm = 1.0;  // of the averaged gradient
   int random_subnetworks = 2;
-  double distillation = 0.5;  // weight of soft labels for all but the largest; 0: text only
+  // Weight of soft labels for all but the largest; 0: text only, and each network its own.
+  double distillation = 0;
   // bf16 is faster where the processor has AMX tiles or AMD's AVX-512 BF16; weights, sums and
   // optimiser stay fp32. It is also what networks are evaluated with.
   Products products = Products::fp32;
@@ -41,9 +43,15 @@ struct TrainingConfig {
   int probe_interval = 0;            // steps between two convergence probes; 0: a 40th of the steps
   bool stop_when_converged = false;  // see training_steps()
 
-  int sequences_per_step() const { return batch * accumulation; }
-  // Text tokens that one step learns from.
-  std::int64_t tokens_per_step() const { return std::int64_t{sequences_per_step()} * context; }
+  // What one network learns from in a step, in sequences and in text tokens.
+  int sequences_per_network() const { return batch * accumulation; }
+  std::int64_t tokens_per_network() const {
+    return std::int64_t{sequences_per_network()} * context;
+  }
+  // What a step of that many networks takes from the text.
+  int sequences_per_step(std::size_t networks) const {
+    return sequences_per_network() * (distillation > 0 ? 1 : static_cast<int>(networks));
+  }
   // Throws InputError, also for products that this processor does not have.
   static TrainingConfig from_json(const JsonNode& node);
   Json to_json() const;
@@ -84,9 +92,10 @@ class Trainer {
   // Plans all memory; steps allocate nothing afterwards. `layout` must outlive the trainer.
   Trainer(const ParameterLayout& layout, const TrainingConfig& config, TrainingState<T> state);
 
-  // Gradients of the mean loss over `batch`, summed over the networks, the first of which must be
-  // the largest of the layout. Returns the hard-label loss (nats per token) of each. The batch has
-  // sequences_per_step() sequences; memory is that of config.batch of them.
+  // Gradients of the mean loss of every network on its sequences, summed over the networks, the
+  // first of which must be the largest of the layout. Returns the hard-label loss (nats per token)
+  // of each. `batch` has sequences_per_step(networks.size()) sequences, network after network;
+  // memory is that of config.batch of them.
   std::span<const double> compute_gradients(const Batch& batch,
                                             std::span<const Architecture> networks);
   // Averages, clips and applies them. Returns the norm of the averaged gradient before clipping;
@@ -100,7 +109,8 @@ class Trainer {
   const std::vector<T>& gradient() const { return gradient_; }
 
  private:
-  void add_gradients(const Batch& part, std::span<const Architecture> networks, bool first_part);
+  void add_gradients(const Batch& part, std::size_t index, const Architecture& network,
+                     bool first_part);
   void run_row_tasks(const Pass<T>& pass, std::size_t index, bool first_part, int first_task,
                      int last_task);
   void run_weight_tasks(const Pass<T>& pass, bool replace, int first_task, int last_task);

@@ -75,7 +75,7 @@ TrainingRecord record_of(std::int64_t step, std::span<const double> losses, doub
 bool exploded(double loss, const TrainingRun& run) {
   constexpr std::int64_t kEnoughTokens = 64;
   const double highest = 2 * std::log(static_cast<double>(run.layout.vocabulary())) + 2;
-  return loss > highest && run.config.tokens_per_step() >= kEnoughTokens;
+  return loss > highest && run.config.tokens_per_network() >= kEnoughTokens;
 }
 
 [[noreturn]] void fail_diverged(const TrainingRun& run, const std::string& what, std::int64_t step,
@@ -141,7 +141,7 @@ class Session {
   std::int64_t end() const { return training_steps(run_.config, trainer_.state().converged); }
 
   std::span<const double> compute(const std::vector<Architecture>& networks) {
-    const int sequences = run_.config.sequences_per_step();
+    const int sequences = run_.config.sequences_per_step(networks.size());
     draw_batch(run_.text, sequences, run_.config.context, run_.seed, step(), tokens_, targets_);
     return trainer_.compute_gradients(
         {tokens_.data(), targets_.data(), sequences, run_.config.context}, networks);

@@ -102,7 +102,8 @@ TEST(RunConfigJson, ErrorsNameFilePathAndValue) {
   EXPECT_THAT(with("training", {{"step", 1}}), HasSubstr("/training/step: unknown key"));
   EXPECT_THAT(with("training", {{"accumulation", 0}}), HasSubstr("/training/accumulation: 0"));
   EXPECT_THAT(with("training", {{"batch", 65536}, {"accumulation", 65536}, {"context", 2}}),
-              HasSubstr("/training: batch * accumulation * context is 8589934592 tokens"));
+              HasSubstr("/training: batch * accumulation * context of all networks of a step are "
+                        "34359738368 tokens"));
   EXPECT_THAT(with("training", 5), HasSubstr("/training: 5 has the wrong type"));
   EXPECT_THAT(with("seed", -1), HasSubstr("c.json: /seed: -1 is out of range"));
   EXPECT_THAT(with("seed", 1.5), HasSubstr("/seed: 1.5 has the wrong type"));

@@ -41,11 +41,13 @@ TEST(ConvergenceReport, ACurvePerNetworkButTheLargest) {
   EXPECT_THAT(svg, Not(HasSubstr("d=64")));
 }
 
-TEST(SpeedSummary, CountsTheTextOfAStepOnce) {
+TEST(SpeedSummary, CountsTheTextOfEveryNetworkUnlessTheyShareIt) {
   TrainingConfig config;
   config.batch = 4;
   config.accumulation = 5;
   config.context = 50;
+  EXPECT_THAT(speed_summary(config, 30, 2.0), HasSubstr("60000 text tokens per second"));
+  config.distillation = 0.5;
   EXPECT_THAT(speed_summary(config, 30, 2.0), HasSubstr("15000 text tokens per second"));
 }
 

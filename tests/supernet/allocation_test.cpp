@@ -76,9 +76,10 @@ TEST(TrainerAllocation, NoneAfterTheFirstSteps) {
   arena.execute([&] { warm_up(kThreads); });
   std::vector<std::int32_t> tokens, targets;
   for (int step = 0; step < 6; ++step) {
-    draw_batch(text, config.sequences_per_step(), config.context, 1, step, tokens, targets);
     const std::vector<Architecture> networks = sandwich(space, 2, 1, step);
-    const Batch batch{tokens.data(), targets.data(), config.sequences_per_step(), config.context};
+    const int sequences = config.sequences_per_step(networks.size());
+    draw_batch(text, sequences, config.context, 1, step, tokens, targets);
+    const Batch batch{tokens.data(), targets.data(), sequences, config.context};
     arena.execute([&] {
       const long before = allocations;
       trainer.compute_gradients(batch, networks);

@@ -78,7 +78,13 @@ void expect_gradient_of(const Architecture& network) {
   trainer.compute_gradients(text.batch, networks);
   const std::vector<double> of_largest = trainer.gradient();
   networks.push_back(network);
-  trainer.compute_gradients(text.batch, networks);
+  std::vector<std::int32_t> tokens, targets;  // the same text for both
+  for (int i = 0; i < 2; ++i) {
+    tokens.insert(tokens.end(), text.batch.tokens, text.batch.tokens + text.batch.rows());
+    targets.insert(targets.end(), text.batch.targets, text.batch.targets + text.batch.rows());
+  }
+  trainer.compute_gradients(
+      {tokens.data(), targets.data(), 2 * text.batch.sequences, text.batch.length}, networks);
 
   Random random(23);
   int nonzero = 0;

@@ -270,8 +270,9 @@ inline void Network::backward(const std::int32_t* tokens, const Table& d_logits)
     }
 }
 
-// The sandwich rule on one batch: losses of the networks (nats per token), and the sum of their
-// gradients. All but the first learn to the share `soft` from the first's probabilities.
+// The sandwich rule: losses of the networks (nats per token), and the sum of their gradients. All
+// but the first learn to the share `soft` from the first's probabilities of the one batch; without
+// it each has its part of the batch.
 inline std::vector<double> sandwich_gradients(const ParameterLayout& layout,
                                               const std::vector<double>& parameters,
                                               const std::vector<Architecture>& networks,
@@ -280,22 +281,25 @@ inline std::vector<double> sandwich_gradients(const ParameterLayout& layout,
   gradient.assign(parameters.size(), 0);
   std::vector<Table> teacher;
   std::vector<double> losses;
+  const int sequences = batch.sequences / (soft > 0 ? 1 : static_cast<int>(networks.size()));
+  const int rows = sequences * batch.length;
   for (const Architecture& architecture : networks) {
     Network network(layout, architecture, parameters, gradient);
     double loss = 0;
-    for (int s = 0; s < batch.sequences; ++s) {
-      const std::int32_t* tokens = batch.tokens + s * batch.length;
-      const std::int32_t* targets = batch.targets + s * batch.length;
+    const int first = soft > 0 ? 0 : static_cast<int>(losses.size()) * rows;
+    for (int s = 0; s < sequences; ++s) {
+      const std::int32_t* tokens = batch.tokens + first + s * batch.length;
+      const std::int32_t* targets = batch.targets + first + s * batch.length;
       const Table p = network.forward(tokens, batch.length);
       if (losses.empty()) teacher.push_back(p);
       const double share = losses.empty() ? 0 : soft;
       Table d_logits = p;
       for (int t = 0; t < batch.length; ++t) {
-        loss -= std::log(p(t, targets[t])) / batch.rows();
+        loss -= std::log(p(t, targets[t])) / rows;
         d_logits(t, targets[t]) -= 1 - share;
         for (int j = 0; j < p.columns; ++j)
           d_logits(t, j) =
-              (d_logits(t, j) - share * teacher[static_cast<std::size_t>(s)](t, j)) / batch.rows();
+              (d_logits(t, j) - share * teacher[static_cast<std::size_t>(s)](t, j)) / rows;
       }
       network.backward(tokens, d_logits);
     }

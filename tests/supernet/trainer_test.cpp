@@ -65,10 +65,11 @@ Training train(const TrainingConfig& config, int threads, int steps,
   std::vector<std::int32_t> tokens;
   std::vector<std::int32_t> targets;
   for (std::int64_t step = first; step < steps; ++step) {
-    draw_batch(all, config.sequences_per_step(), config.context, 3, step, tokens, targets);
     std::vector<Architecture> networks = sandwich(space, config.random_subnetworks, 3, step);
     for (Architecture& network : networks) network.vocabulary = kVocabulary;
-    const Batch batch{tokens.data(), targets.data(), config.sequences_per_step(), config.context};
+    const int sequences = config.sequences_per_step(networks.size());
+    draw_batch(all, sequences, config.context, 3, step, tokens, targets);
+    const Batch batch{tokens.data(), targets.data(), sequences, config.context};
     arena.execute([&] {
       run.losses.push_back(trainer.compute_gradients(batch, networks)[0]);
       trainer.apply_gradients();
@@ -108,13 +109,16 @@ TEST(Trainer, ContinuingFromAStateGivesTheSameBits) {
   EXPECT_EQ(whole.state.m, continued.state.m);
 }
 
-// Losses and gradients of one step on `sequences` sequences, `batch` at a time, with distillation.
-std::pair<std::vector<double>, std::vector<double>> gradients(int sequences, int batch) {
+// Losses and gradients of one step on `sequences` sequences per network, `batch` at a time.
+std::pair<std::vector<double>, std::vector<double>> gradients(int sequences, int batch,
+                                                              double distillation) {
   const SearchSpace space = tiny_space().with_vocabulary(kVocabulary);
   TrainingConfig config = tiny_config();
   config.context = 24;
   config.batch = batch;
   config.accumulation = sequences / batch;
+  config.distillation = distillation;
+  const int in_all = config.sequences_per_step(4);
   const ParameterLayout layout(space.largest(), config.context);
   TrainingState<double> state;
   state.parameters = initial_parameters<double>(layout, 1);
@@ -123,25 +127,27 @@ std::pair<std::vector<double>, std::vector<double>> gradients(int sequences, int
   std::vector<std::int32_t> targets;
   std::vector<double> losses;
   for (int step = 0; step < 2; ++step) {  // the second one replaces what the first one left
-    draw_batch(text(kVocabulary, 5000), sequences, config.context, 3, step, tokens, targets);
+    draw_batch(text(kVocabulary, 5000), in_all, config.context, 3, step, tokens, targets);
     const std::span<const double> of_step = trainer.compute_gradients(
-        {tokens.data(), targets.data(), sequences, config.context}, sandwich(space, 2, 3, step));
+        {tokens.data(), targets.data(), in_all, config.context}, sandwich(space, 2, 3, step));
     losses.assign(of_step.begin(), of_step.end());
   }
   return {losses, trainer.gradient()};
 }
 
 TEST(Trainer, AccumulatedBatchesGiveTheGradientOfOneLargeBatch) {
-  const auto [losses, gradient] = gradients(24, 24);
-  double largest = 0;
-  for (double g : gradient) largest = std::max(largest, std::abs(g));
-  for (const int batch : {1, 8, 12}) {
-    const auto [part_losses, part_gradient] = gradients(24, batch);
-    ASSERT_EQ(part_losses.size(), 4u);
-    for (std::size_t i = 0; i < losses.size(); ++i)
-      EXPECT_NEAR(part_losses[i], losses[i], 1e-12 * losses[i]);
-    for (std::size_t i = 0; i < gradient.size(); ++i)
-      ASSERT_NEAR(part_gradient[i], gradient[i], 1e-12 * largest) << i;
+  for (const double distillation : {0.0, 0.5}) {
+    const auto [losses, gradient] = gradients(24, 24, distillation);
+    double largest = 0;
+    for (double g : gradient) largest = std::max(largest, std::abs(g));
+    for (const int batch : {1, 8, 12}) {
+      const auto [part_losses, part_gradient] = gradients(24, batch, distillation);
+      ASSERT_EQ(part_losses.size(), 4u);
+      for (std::size_t i = 0; i < losses.size(); ++i)
+        EXPECT_NEAR(part_losses[i], losses[i], 1e-12 * losses[i]);
+      for (std::size_t i = 0; i < gradient.size(); ++i)
+        ASSERT_NEAR(part_gradient[i], gradient[i], 1e-12 * largest) << i;
+    }
   }
 }
 
