@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "accel_sim/reference_engine.hpp"
+#include "nas/fidelity.hpp"
 
 namespace paretoformer {
 
@@ -28,9 +29,9 @@ struct RunOptions {
 void search_command(const RunOptions& options, const CommonOptions& common);
 // Trains the supernet only; `search --resume` goes on from there.
 void train_command(const RunOptions& options, const CommonOptions& common);
-// The same, then trains `networks` (2 or more) networks of the space alone and says how well the
-// supernet ranks them.
-void fidelity_command(const RunOptions& options, int networks, const CommonOptions& common);
+// The same, then trains networks of the space alone and says how well the supernet ranks them.
+void fidelity_command(const RunOptions& options, const FidelityOptions& fidelity,
+                      const CommonOptions& common);
 // Checks a configuration and its text without writing anything.
 void validate_command(const RunOptions& options, const CommonOptions& common);
 // Perplexity and cost of one architecture in a run; with `weights`, perplexity of an exported file.

@@ -42,15 +42,21 @@ double flops_per_token(const Architecture& network, int context) {
 class StandaloneTraining {
  public:
   StandaloneTraining(const RunFolder& run, const ProxyTask& proxy,
-                     const std::vector<Architecture>& networks, const FidelityHooks& hooks)
-      : run_(run), proxy_(proxy), networks_(networks), hooks_(hooks), steps_(networks.size()) {
+                     const std::vector<Architecture>& networks, int steps,
+                     const FidelityHooks& hooks)
+      : run_(run),
+        proxy_(proxy),
+        networks_(networks),
+        all_steps_(steps > 0 ? steps : run.config().training.steps),
+        hooks_(hooks),
+        steps_(networks.size()) {
     std::error_code error;
     fs::create_directories(run.standalone(), error);
     if (error)
       throw Error(run.standalone().string() + ": cannot create folder: " + error.message());
     for (std::size_t i = 0; i < networks.size(); ++i) {
       if (!fs::exists(file(i))) continue;
-      steps_[i] = run.config().training.steps;
+      steps_[i] = all_steps_;
       ++finished_;
     }
   }
@@ -96,13 +102,17 @@ class StandaloneTraining {
 
   double loss(std::size_t index) {
     const StandaloneNetwork network = trained(index);
-    advance(index, run_.config().training.steps);
+    advance(index, all_steps_);
     Evaluator evaluator(network.layout, network.parameters, proxy_.corpus().validation,
                         proxy_.context(), 0, proxy_.products());
     return evaluator.losses(std::span(&networks_[index], 1))[0];
   }
 
-  std::string id(std::size_t index) const { return hex(architecture_id(networks_[index])); }
+  // Of another number of steps than the supernet's it is another network.
+  std::string id(std::size_t index) const {
+    const std::string id = hex(architecture_id(networks_[index]));
+    return all_steps_ == run_.config().training.steps ? id : id + "-" + std::to_string(all_steps_);
+  }
   fs::path file(std::size_t index) const {
     return run_.standalone() / (id(index) + ".safetensors");
   }
@@ -128,6 +138,7 @@ class StandaloneTraining {
   std::vector<float> train_alone(std::size_t index, const ParameterLayout& layout,
                                  const fs::path& checkpoint, const std::string& fingerprint) {
     TrainingConfig config = run_.config().training;
+    config.steps = static_cast<int>(all_steps_);
     config.random_subnetworks = 0;
     config.distillation = 0;
     fs::path log = checkpoint;
@@ -147,7 +158,7 @@ class StandaloneTraining {
     const std::lock_guard lock(mutex_);
     if (steps == steps_[index]) return;
     steps_[index] = steps;
-    finished_ += steps == run_.config().training.steps;
+    finished_ += steps == all_steps_;
     if (hooks_.on_step)
       hooks_.on_step(std::accumulate(steps_.begin(), steps_.end(), std::int64_t{0}), finished_);
   }
@@ -155,6 +166,7 @@ class StandaloneTraining {
   const RunFolder& run_;
   const ProxyTask& proxy_;
   const std::vector<Architecture>& networks_;
+  const std::int64_t all_steps_;
   const FidelityHooks& hooks_;
   std::mutex mutex_;
   std::vector<std::int64_t> steps_;  // done, by network
@@ -214,10 +226,12 @@ std::vector<Architecture> fidelity_sample(const SearchSpace& space, int count, s
 }
 
 std::vector<ComparedNetwork> compare_networks(const RunFolder& run, const ProxyTask& proxy,
-                                              int networks, const FidelityHooks& hooks) {
+                                              const FidelityOptions& options,
+                                              const FidelityHooks& hooks) {
   const std::vector<Architecture> sample =
-      fidelity_sample(proxy.space(), networks, run.config().seed);
-  const std::vector<double> alone = StandaloneTraining(run, proxy, sample, hooks).losses();
+      fidelity_sample(proxy.space(), options.networks, run.config().seed);
+  const std::vector<double> alone =
+      StandaloneTraining(run, proxy, sample, options.steps, hooks).losses();
   Evaluator evaluator(proxy.layout(), proxy.weights(), proxy.corpus().validation, proxy.context(),
                       0, proxy.products());
   const std::vector<double> slices = evaluator.losses(sample);

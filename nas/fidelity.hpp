@@ -35,14 +35,23 @@ struct FidelityHooks {
   std::function<bool()> stop;  // may be empty
 };
 
-// The sample, compared. Every network is trained alone as the supernet was: the same batches in the
-// same order, steps and learning rate, but neither other networks nor distillation. Finished ones
+struct FidelityOptions {
+  int networks = 24;  // two or more
+  // Of every network trained alone; 0: as many as the supernet's, from each of which a network
+  // learns what one network of a sandwich does.
+  int steps = 0;
+};
+
+// The sample, compared. Every network is trained alone as the supernet was: the same text as its
+// largest network in the same order, the same learning rates over the steps, but neither other
+// networks nor distillation. Finished ones
 // are kept in run.standalone() as exported networks, unfinished ones continue from their
 // checkpoints; neither these nor the number of threads change the result. Needs weights in `proxy`.
 // Throws Interrupted, with the state saved, when stop() says so; InputError when a kept network was
 // trained from something else; what train() throws.
 std::vector<ComparedNetwork> compare_networks(const RunFolder& run, const ProxyTask& proxy,
-                                              int networks, const FidelityHooks& hooks);
+                                              const FidelityOptions& options,
+                                              const FidelityHooks& hooks);
 
 // How well something that needs no training of its own predicts the order of the stand-alone
 // losses. "Within" compares only networks of one depth, or of one model width.

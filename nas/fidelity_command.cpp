@@ -13,17 +13,20 @@
 
 namespace paretoformer {
 
-void fidelity_command(const RunOptions& options, int count, const CommonOptions& common) {
+void fidelity_command(const RunOptions& options, const FidelityOptions& fidelity,
+                      const CommonOptions& common) {
   using Clock = std::chrono::steady_clock;
   const auto threads = limit_threads(common);
   const RunConfig config = load_run_config(options.config, options.overrides);
-  fidelity_sample(config.space, count, config.seed);  // refused before anything is written
+  fidelity_sample(config.space, fidelity.networks,
+                  config.seed);  // refused before anything is written
   const TrainedRun trained(options, common);
   const auto& [run, proxy, evaluator] = trained;
 
   const Clock::time_point start = Clock::now();
-  const TrainingConfig& training = run.config().training;
-  const std::int64_t total = static_cast<std::int64_t>(count) * training.steps;
+  const int count = fidelity.networks;
+  const int steps_alone = fidelity.steps > 0 ? fidelity.steps : run.config().training.steps;
+  const std::int64_t total = static_cast<std::int64_t>(count) * steps_alone;
   std::unique_ptr<Progress> progress;
   FidelityHooks hooks;
   hooks.on_step = [&](std::int64_t steps, std::size_t networks) {
@@ -31,12 +34,12 @@ void fidelity_command(const RunOptions& options, int count, const CommonOptions&
     progress->update(steps, format("steps, %zu of %d networks", networks, count));
   };
   hooks.stop = stopping;
-  const std::vector<ComparedNetwork> networks = compare_networks(run, proxy, count, hooks);
+  const std::vector<ComparedNetwork> networks = compare_networks(run, proxy, fidelity, hooks);
   progress.reset();
   const FidelityStatistics statistics = fidelity_statistics(networks, run.config().seed);
   const std::chrono::duration<double> elapsed = Clock::now() - start;
 
-  Json json = fidelity_json(run, proxy, networks, statistics);
+  Json json = fidelity_json(run, proxy, networks, steps_alone, statistics);
   write_file_atomic(run.fidelity(), to_text(json));
   write_file_atomic(
       run.fidelity_plot(),
@@ -48,7 +51,7 @@ void fidelity_command(const RunOptions& options, int count, const CommonOptions&
   }
   print(fidelity_table(statistics));
   print(format("%d networks, each trained alone for %d steps (%.4g million tokens), in %.0f s\n",
-               count, training.steps, 1e-6 * json["tokens"].get<double>(), elapsed.count()));
+               count, steps_alone, 1e-6 * json["tokens"].get<double>(), elapsed.count()));
   print("Comparison: " + run.fidelity().string() + "  picture: " + run.fidelity_plot().string() +
         "\n");
 }

@@ -55,12 +55,17 @@ std::string row(const char* name, const RankAgreement& a) {
 }  // namespace
 
 Json fidelity_json(const RunFolder& run, const ProxyTask& proxy,
-                   const std::vector<ComparedNetwork>& networks, const FidelityStatistics& s) {
-  const TrainingConfig& training = run.config().training;
+                   const std::vector<ComparedNetwork>& networks, int steps,
+                   const FidelityStatistics& s) {
   Json json;
   json["format"] = "paretoformer.fidelity.1";
-  json["steps"] = training.steps;
-  json["tokens"] = training.steps * training.tokens_per_network();
+  json["steps"] = steps;
+  json["tokens"] = steps * run.config().training.tokens_per_network();
+  const TrainingConfig& training = run.config().training;
+  const auto per_step = 2 + static_cast<std::size_t>(training.random_subnetworks);
+  json["supernet"] = {{"steps", training.steps},
+                      {"tokens", std::int64_t{training.steps} * training.context *
+                                     training.sequences_per_step(per_step)}};
   json["resamples"] = kResamples;
   json["predictors"] = {{"slice", to_json(s.slice)},
                         {"parameters", to_json(s.parameters)},

@@ -9,11 +9,11 @@
 
 namespace paretoformer {
 
-// The content of fidelity.json: statistics, then every network. It depends on nothing but the run
-// and the number of networks: no times, no paths. What is undefined (a correlation within one depth
-// when no two networks share theirs) is null.
+// The content of fidelity.json: statistics, then every network. It depends on nothing but the run,
+// the number of networks and the steps that each was trained alone: no times, no paths. What is
+// undefined (a correlation within one depth when no two networks share theirs) is null.
 Json fidelity_json(const RunFolder& run, const ProxyTask& proxy,
-                   const std::vector<ComparedNetwork>& networks,
+                   const std::vector<ComparedNetwork>& networks, int steps,
                    const FidelityStatistics& statistics);
 
 // A line per predictor, then the gap.

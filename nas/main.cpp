@@ -138,15 +138,18 @@ int run(int argc, char** argv) {
   train->add_flag("--resume", arguments.options.resume, "Continue an interrupted training");
   train->callback([&] { train_command(arguments.resolved(), common); });
 
-  int networks = 24;
+  FidelityOptions alone;
   CLI::App* fidelity = add_run_verb(
       app, "fidelity", "Train some networks alone: is the supernet's ranking to be trusted?",
       arguments, common);
   fidelity->add_flag("--resume", arguments.options.resume, "Continue a run, whatever it has");
-  fidelity->add_option("--networks", networks, "Networks to train alone")
+  fidelity->add_option("--networks", alone.networks, "Networks to train alone")
       ->check(CLI::Range(2, 10000))
       ->capture_default_str();
-  fidelity->callback([&] { fidelity_command(arguments.resolved(), networks, common); });
+  fidelity->add_option("--steps-alone", alone.steps, "Steps of each (0: as many as the supernet)")
+      ->check(CLI::Range(0, 100'000'000))
+      ->capture_default_str();
+  fidelity->callback([&] { fidelity_command(arguments.resolved(), alone, common); });
 
   CLI::App* validate =
       add_run_verb(app, "validate", "Check a configuration and its text", arguments, common);

@@ -145,7 +145,7 @@ TEST_F(CompareNetworks, OneNetworkIsItsOwnSupernet) {
   one.training.distillation = 1e-9;
   one.training.random_subnetworks = 0;
   TinyRun run(one);
-  const ComparedNetwork network = compare_networks(run.folder, run.proxy, 1, {}).at(0);
+  const ComparedNetwork network = compare_networks(run.folder, run.proxy, {1, 0}, {}).at(0);
   // Not the same bits: the sandwich averages two equal gradients, summed in another order.
   EXPECT_NEAR(network.slice_loss, network.standalone_loss, 1e-4);
   EXPECT_LT(network.slice_loss, std::log(256.0));
@@ -159,7 +159,7 @@ TEST_F(CompareNetworks, OneNetworkIsItsOwnSupernet) {
 
 TEST_F(CompareNetworks, StoppedAnywhereItContinuesToTheSame) {
   TinyRun run(config());
-  const std::vector<ComparedNetwork> whole = compare_networks(run.folder, run.proxy, 4, {});
+  const std::vector<ComparedNetwork> whole = compare_networks(run.folder, run.proxy, {4, 0}, {});
   fs::remove_all(run.folder.standalone());
   std::int64_t last_steps = 0;
   for (int stops = 0;; ++stops) {
@@ -173,7 +173,7 @@ TEST_F(CompareNetworks, StoppedAnywhereItContinuesToTheSame) {
     };
     const tbb::global_control one(tbb::global_control::max_allowed_parallelism, 1);
     try {
-      expect_same(compare_networks(run.folder, run.proxy, 4, hooks), whole);
+      expect_same(compare_networks(run.folder, run.proxy, {4, 0}, hooks), whole);
       EXPECT_GT(stops, 3);
       break;
     } catch (const Interrupted& error) {
@@ -185,19 +185,35 @@ TEST_F(CompareNetworks, StoppedAnywhereItContinuesToTheSame) {
 
 TEST_F(CompareNetworks, MoreNetworksTrainOnlyTheNewOnes) {
   TinyRun run(config());
-  const std::vector<ComparedNetwork> few = compare_networks(run.folder, run.proxy, 3, {});
+  const std::vector<ComparedNetwork> few = compare_networks(run.folder, run.proxy, {3, 0}, {});
   std::int64_t trained = 0;
   FidelityHooks hooks;
   hooks.on_step = [&](std::int64_t, std::size_t) { ++trained; };
-  std::vector<ComparedNetwork> more = compare_networks(run.folder, run.proxy, 5, hooks);
+  std::vector<ComparedNetwork> more = compare_networks(run.folder, run.proxy, {5, 0}, hooks);
   EXPECT_EQ(trained, 2 * 12);
   more.resize(3);
   expect_same(more, few);
 }
 
+TEST_F(CompareNetworks, MoreStepsAloneAreOtherNetworks) {
+  TinyRun run(config());
+  const std::vector<ComparedNetwork> few = compare_networks(run.folder, run.proxy, {2, 0}, {});
+  std::int64_t trained = 0;
+  FidelityHooks hooks;
+  hooks.on_step = [&](std::int64_t, std::size_t) { ++trained; };
+  const std::vector<ComparedNetwork> longer =
+      compare_networks(run.folder, run.proxy, {2, 30}, hooks);
+  EXPECT_EQ(trained, 2 * 30);
+  for (std::size_t i = 0; i < few.size(); ++i) {
+    EXPECT_EQ(longer[i].slice_loss, few[i].slice_loss);
+    EXPECT_NE(longer[i].standalone_loss, few[i].standalone_loss);
+  }
+  expect_same(compare_networks(run.folder, run.proxy, {2, 0}, {}), few);
+}
+
 TEST_F(CompareNetworks, WhatWasTrainedFromSomethingElseIsRefused) {
   TinyRun run(config());
-  compare_networks(run.folder, run.proxy, 2, {});
+  compare_networks(run.folder, run.proxy, {2, 0}, {});
   const std::vector<Architecture> sample =
       fidelity_sample(run.proxy.space(), 2, run.folder.config().seed);
   const auto file = [&](std::size_t i) {
@@ -205,13 +221,13 @@ TEST_F(CompareNetworks, WhatWasTrainedFromSomethingElseIsRefused) {
   };
   fs::copy_file(file(0), file(1), fs::copy_options::overwrite_existing);
   try {
-    compare_networks(run.folder, run.proxy, 2, {});
+    compare_networks(run.folder, run.proxy, {2, 0}, {});
     FAIL() << "no InputError";
   } catch (const InputError& error) {
     EXPECT_THAT(error.what(), HasSubstr(file(1).string() + ": is not this network"));
   }
   fs::remove(file(1));
-  EXPECT_EQ(compare_networks(run.folder, run.proxy, 2, {}).size(), 2u);
+  EXPECT_EQ(compare_networks(run.folder, run.proxy, {2, 0}, {}).size(), 2u);
 }
 
 }  // namespace
