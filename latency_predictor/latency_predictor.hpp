@@ -1,8 +1,14 @@
 // Latency and energy of a whole Transformer on one accelerator: the sum over its operators, each
-// looked up in a table.
+// looked up in a table and corrected for its place in the network.
 #pragma once
 
+#include <tbb/concurrent_unordered_map.h>
+
 #include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <span>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -11,6 +17,7 @@
 #include "accel_sim/operators.hpp"
 #include "latency_predictor/lookup_table.hpp"
 #include "search_spaces/architecture.hpp"
+#include "search_spaces/search_space.hpp"
 
 namespace paretoformer {
 
@@ -23,6 +30,16 @@ struct OperatorPrediction {
   HardwareCost cost;  // of all repeats
 };
 
+// By how much operators of a role cost more or less in a network, whose earlier operators leave
+// their results in L2 and whose heads lie in rows of all heads, than alone: factors in millionths.
+struct RoleCorrection {
+  std::string role;
+  std::int64_t latency_ppm = 1'000'000;
+  std::int64_t energy_ppm = 1'000'000;
+
+  bool operator==(const RoleCorrection&) const = default;
+};
+
 // A table that prices operators with the cycle simulator (accel_sim/simulator.hpp), a few
 // milliseconds each the first time.
 LookupTable simulated_table(const Hardware& hardware);
@@ -31,28 +48,68 @@ LookupTable simulated_table(const Hardware& hardware);
 // knows neither L2 nor queues, in less than a microsecond each.
 LookupTable analytical_table(const Hardware& hardware);
 
-// Answers are the same on any number of threads, and for a network of layers already seen take no
-// more than the look-ups.
+// The operators of all networks of a space, each once.
+std::vector<Operator> operators_of(const SearchSpace& space, const Workload& workload);
+
+// Answers are the same on any number of threads. A network of layers already seen takes two
+// look-ups per layer, without a lock or an allocation.
 class LatencyPredictor {
  public:
-  // With the cycle simulator.
+  // With the cycle simulator, on demand.
   LatencyPredictor(const Hardware& hardware, const Workload& workload);
   // With prices from `table`. Throws InputError when it was made for other hardware.
-  LatencyPredictor(const Hardware& hardware, const Workload& workload, LookupTable table);
+  LatencyPredictor(const Hardware& hardware, const Workload& workload, LookupTable table,
+                   std::vector<RoleCorrection> corrections = {});
+  // Of a device that is not described here, from measurements: `table` has device_hash() and all
+  // operators.
+  LatencyPredictor(std::string device, const Workload& workload, LookupTable table);
+  static std::uint64_t device_hash(const std::string& device);
+
+  // A text file of everything: version, model, hardware, workload, units, corrections, a line per
+  // operator, checksum. A predictor that was loaded knows the operators of the file and no others.
+  // save() throws Error naming the path when it cannot; load() throws InputError naming file and
+  // line when the file was cut or edited, or is of another version or another kind.
+  static LatencyPredictor load(const std::filesystem::path& path);
+  void save(const std::filesystem::path& path) const;
 
   // The sum of breakdown(), exactly. Throws what transformer_operators() and LookupTable::cost()
   // throw; the same holds for breakdown().
   HardwareCost predict(const Architecture& architecture) const;
   std::vector<OperatorPrediction> breakdown(const Architecture& architecture) const;
+  // Of each in turn. Throws Error when the spans differ in length.
+  void predict(std::span<const Architecture> architectures, std::span<HardwareCost> costs) const;
 
-  const Hardware& hardware() const { return hardware_; }
+  // Prices all operators of a space ahead, on all threads.
+  void fill(const SearchSpace& space) const;
+
+  const std::string& device() const { return device_; }
+  // What the prices are for; nothing for a device that was measured.
+  const std::optional<Hardware>& hardware() const { return hardware_; }
   const Workload& workload() const { return workload_; }
   const LookupTable& table() const { return table_; }
+  const std::vector<RoleCorrection>& corrections() const { return corrections_; }
 
  private:
-  Hardware hardware_;
+  // The parts that networks share: a layer's attention, its FFN, and what is outside the layers.
+  enum class Part { kAttention, kFfn, kEnds };
+  struct PartKey {
+    Part part;
+    int model_width, head_width;
+    int size;  // heads, FFN width or vocabulary
+    bool operator==(const PartKey&) const = default;
+  };
+  struct PartHash {
+    std::size_t operator()(const PartKey& key) const;
+  };
+  HardwareCost part(const PartKey& key) const;
+  HardwareCost price(const TransformerOperator& item) const;
+
+  std::string device_;
+  std::optional<Hardware> hardware_;
   Workload workload_;
   LookupTable table_;
+  std::vector<RoleCorrection> corrections_;
+  mutable tbb::concurrent_unordered_map<PartKey, HardwareCost, PartHash> parts_;
 };
 
 }  // namespace paretoformer

@@ -1,12 +1,13 @@
-// What every operator costs on one hardware, filled on demand from a model and kept in a file.
+// What every operator costs on one accelerator, filled on demand from a model or from measurements.
 #pragma once
 
 #include <tbb/concurrent_unordered_map.h>
 
 #include <cstdint>
-#include <filesystem>
 #include <functional>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "accel_sim/hardware_cost.hpp"
 #include "accel_sim/operators.hpp"
@@ -20,24 +21,22 @@ using OperatorPricer = std::function<HardwareCost(const Operator&)>;
 class LookupTable {
  public:
   // A table of prices from the model named `model` (one word) for the hardware of that hash.
-  // Without a pricer it holds what read() finds and nothing else.
+  // Without a pricer it holds what is inserted and nothing else.
   LookupTable(std::uint64_t hardware_hash, std::string model, OperatorPricer pricer = nullptr);
 
-  // The price of `op`, from the table or else from the pricer. Threads may call it at any time.
-  // Throws Error when the operator is in neither.
+  // The price of `op`, from the table or else from the pricer. Threads may call it at any time;
+  // what is in the table is found without a lock or an allocation. Throws Error naming the operator
+  // when it is in neither.
   HardwareCost cost(const Operator& op) const;
+
+  // Adds a price. False, and nothing changed, when the operator has one.
+  bool insert(const Operator& op, const HardwareCost& cost);
 
   std::uint64_t hardware_hash() const { return hardware_hash_; }
   const std::string& model() const { return model_; }
   std::size_t size() const { return entries_.size(); }
-
-  // A text file: version, model, hardware, units and number of entries; a line per operator,
-  // sorted; a checksum. Equal tables give equal files. Throws Error naming the path when it cannot.
-  void write(const std::filesystem::path& path) const;
-
-  // Adds the entries of a file. Throws InputError naming it, and changes nothing, when it was made
-  // for other hardware or by another model, or was cut short or edited.
-  void read(const std::filesystem::path& path);
+  // Sorted by description; not while others fill it.
+  std::vector<std::pair<Operator, HardwareCost>> entries() const;
 
  private:
   std::uint64_t hardware_hash_;

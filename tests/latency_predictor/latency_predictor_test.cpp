@@ -2,10 +2,12 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <string>
 #include <thread>
 #include <vector>
 
+#include "accel_sim/analytical_model.hpp"
 #include "accel_sim/simulator.hpp"
 #include "support/error.hpp"
 #include "support/random.hpp"
@@ -141,6 +143,78 @@ TEST(LatencyPredictor, AddsRepeatsAtTheirPlaces) {
   EXPECT_EQ(predictions[3].cost, predictor.table().cost(predictions[3].op) * 4);
   EXPECT_EQ(predictions[15].layer, 1);
   EXPECT_EQ(predictions[15].cost, predictor.table().cost(predictions[3].op) * 2);
+}
+
+TEST(LatencyPredictor, CorrectsARoleEverywhereAndNothingElse) {
+  const Hardware hardware = find_hardware("gemmini_transformer");
+  const LatencyPredictor plain(hardware, {32, Mode::kPrefill}, analytical_table(hardware));
+  const LatencyPredictor corrected(hardware, {32, Mode::kPrefill}, analytical_table(hardware),
+                                   {{"attention.scores", 1'500'000, 250'000}});
+  const Architecture architecture{96, 16, 1000, {{4, 384}, {2, 384}}};
+  const auto before = plain.breakdown(architecture), after = corrected.breakdown(architecture);
+  ASSERT_EQ(before.size(), after.size());
+  for (std::size_t i = 0; i < before.size(); ++i) {
+    if (before[i].role != "attention.scores") {
+      EXPECT_EQ(after[i].cost, before[i].cost) << before[i].role;
+      continue;
+    }
+    EXPECT_NEAR(static_cast<double>(after[i].cost.latency.value()),
+                1.5 * static_cast<double>(before[i].cost.latency.value()), 0.5);
+    EXPECT_NEAR(after[i].cost.energy.value(), 0.25 * before[i].cost.energy.value(), 0.00051);
+  }
+  EXPECT_EQ(corrected.predict(architecture), sum(after));
+}
+
+TEST(LatencyPredictor, ABatchIsItsNetworksInTurn) {
+  const Hardware hardware = find_hardware("gemmini_cnn");
+  const LatencyPredictor predictor(hardware, {64, Mode::kDecode}, analytical_table(hardware));
+  Random random(6);
+  std::vector<Architecture> architectures;
+  for (int i = 0; i < 20; ++i) architectures.push_back(draw(random));
+  std::vector<HardwareCost> costs(architectures.size());
+  predictor.predict(architectures, costs);
+  for (std::size_t i = 0; i < costs.size(); ++i)
+    EXPECT_EQ(costs[i], predictor.predict(architectures[i]));
+  costs.pop_back();
+  EXPECT_THROW(predictor.predict(architectures, costs), Error);
+}
+
+// Networks that differ in every gene of the key of a part: heads, FFN width, head width, model
+// width and vocabulary must not be taken for one another.
+TEST(LatencyPredictor, PartsOfDifferentNetworksAreKeptApart) {
+  const Hardware hardware = find_hardware("gemmini_cnn");
+  const LatencyPredictor shared(hardware, {64, Mode::kPrefill}, analytical_table(hardware));
+  for (const int width : {64, 128})
+    for (const int head_width : {16, 32})
+      for (const int vocabulary : {0, 4, 64})
+        for (const int heads : {4, 64})
+          for (const int ffn_width : {4, 64}) {
+            const Architecture network{width, head_width, vocabulary, {{heads, ffn_width}}};
+            const LatencyPredictor fresh(hardware, {64, Mode::kPrefill},
+                                         analytical_table(hardware));
+            EXPECT_EQ(shared.predict(network), sum(fresh.breakdown(network))) << describe(network);
+          }
+}
+
+TEST(LatencyPredictor, FillsASpaceAhead) {
+  const Json json = parse_json(R"({"name": "tiny", "head_width": 16, "vocabulary": 50,
+      "depth": [1, 2], "model_width": [32, 48], "heads": [1, 2], "ffn_width": [64, 96]})",
+                               "tiny.json");
+  const SearchSpace space = SearchSpace::from_json(JsonNode(json, "tiny.json"));
+  const Hardware hardware = find_hardware("gemmini_cnn");
+  std::atomic<int> priced = 0;
+  const LatencyPredictor predictor(
+      hardware, {24, Mode::kPrefill},
+      LookupTable(hardware_hash(hardware), "counted", [&](const Operator& op) {
+        ++priced;
+        return analytical_cost(op, hardware);
+      }));
+  predictor.fill(space);
+  const std::size_t filled = predictor.table().size();
+  EXPECT_EQ(static_cast<std::size_t>(priced.load()), filled);
+  Random random(7);
+  for (int i = 0; i < 100; ++i) predictor.predict(space.sample(random));
+  EXPECT_EQ(predictor.table().size(), filled);
 }
 
 TEST(LatencyPredictor, RefusesATableForOtherHardware) {

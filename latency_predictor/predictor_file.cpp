@@ -1,0 +1,166 @@
+// The text file of a LatencyPredictor.
+#include <sstream>
+#include <string_view>
+#include <utility>
+
+#include "latency_predictor/latency_predictor.hpp"
+#include "support/error.hpp"
+#include "support/files.hpp"
+#include "support/hash.hpp"
+
+namespace paretoformer {
+namespace {
+
+constexpr const char* kFormat = "paretoformer_latency_predictor";
+constexpr int kVersion = 1;
+constexpr const char* kUnits = "cycles femtojoules";
+constexpr std::string_view kChecksum = "checksum ";
+constexpr const char* kNoHardware = "-";  // a device that was measured
+
+const char* name_of(Mode mode) { return mode == Mode::kDecode ? "decode" : "prefill"; }
+
+// Walks the lines of a file, failing with its name and the line.
+class Lines {
+ public:
+  Lines(std::string text, std::string file) : text_(std::move(text)), file_(std::move(file)) {}
+
+  [[noreturn]] void fail(const std::string& message) const {
+    throw InputError(file_ + ":" + std::to_string(number_) + ": " + message);
+  }
+  const std::string& file() const { return file_; }
+  std::string next() {
+    ++number_;
+    std::string line;
+    if (!std::getline(text_, line)) fail("the file ends too early");
+    return line;
+  }
+  // The rest of a line that begins with `key` and a blank.
+  std::string value(const std::string& key) {
+    const std::string line = next();
+    if (line.rfind(key + " ", 0) != 0)
+      fail("\"" + line + "\" is not expected here: expected \"" + key + " ...\"");
+    return line.substr(key.size() + 1);
+  }
+  std::size_t count(const std::string& key) {
+    std::size_t count = 0;
+    if (!(std::istringstream(value(key)) >> count)) fail("expected a number");
+    return count;
+  }
+  void expect(const std::string& key, const std::string& expected) {
+    const std::string found = value(key);
+    if (found != expected) fail(key + " is " + found + ": expected " + expected);
+  }
+
+ private:
+  std::istringstream text_;
+  std::string file_;
+  int number_ = 0;
+};
+
+// "OPERATOR : CYCLES FEMTOJOULES".
+std::pair<Operator, HardwareCost> parse_entry(const std::string& line, const Lines& lines) {
+  const std::size_t colon = line.find(" : ");
+  if (colon == std::string::npos) lines.fail("\"" + line + "\" is no entry");
+  std::istringstream numbers(line.substr(colon + 3));
+  std::int64_t cycles = 0, femtojoules = 0;
+  if (!(numbers >> cycles >> femtojoules) || cycles < 0 || femtojoules < 0)
+    lines.fail("\"" + line + "\" has no cost");
+  try {
+    return {operator_from_text(line.substr(0, colon)),
+            {Cycles(cycles), Picojoules::from_femtojoules(femtojoules)}};
+  } catch (const InputError& error) {
+    lines.fail(error.what());
+  }
+}
+
+Workload parse_workload(const std::string& text, const Lines& lines) {
+  Workload workload;
+  std::istringstream words(text);
+  std::string mode;
+  if (!(words >> workload.sequence_length >> mode) || workload.sequence_length < 1 ||
+      (mode != name_of(Mode::kPrefill) && mode != name_of(Mode::kDecode)))
+    lines.fail("\"" + text + "\" is no workload: expected a length and prefill or decode");
+  workload.mode = mode == name_of(Mode::kDecode) ? Mode::kDecode : Mode::kPrefill;
+  return workload;
+}
+
+RoleCorrection parse_correction(const std::string& line, const Lines& lines) {
+  RoleCorrection correction;
+  std::istringstream words(line);
+  if (!(words >> correction.role >> correction.latency_ppm >> correction.energy_ppm) ||
+      correction.latency_ppm < 1 || correction.energy_ppm < 1)
+    lines.fail("\"" + line + "\" is no correction: expected a role and two factors in millionths");
+  return correction;
+}
+
+// "HASH PARAMETERS", the latter "-" for a device that was measured.
+std::optional<Hardware> parse_hardware(const std::string& text, std::uint64_t& hash,
+                                       const std::string& device, const Lines& lines) {
+  const std::size_t blank = text.find(' ');
+  const std::string digits = text.substr(0, blank);
+  const std::string parameters = blank == std::string::npos ? "" : text.substr(blank + 1);
+  std::optional<Hardware> hardware;
+  if (parameters != kNoHardware) {
+    const Json json = parse_json(parameters, lines.file());
+    hardware = hardware_from_json(JsonNode(json, lines.file()));
+  }
+  hash = hardware ? hardware_hash(*hardware) : LatencyPredictor::device_hash(device);
+  if (digits != hex(hash))
+    lines.fail("hardware is " + digits + ": expected " + hex(hash) + ", that of its parameters");
+  return hardware;
+}
+
+void require_whole(const std::string& text, const Lines& lines) {
+  const std::size_t last = text.rfind(kChecksum);
+  if (last == std::string::npos ||
+      text.substr(last) != std::string(kChecksum) + hex(hash_text(text.substr(0, last))) + "\n")
+    throw InputError(lines.file() + ": the checksum does not match: the file was cut or edited");
+}
+
+}  // namespace
+
+void LatencyPredictor::save(const std::filesystem::path& path) const {
+  std::ostringstream text;
+  text << kFormat << ' ' << kVersion << "\nmodel " << table_.model() << "\ndevice "
+       << (device_.empty() ? kNoHardware : device_) << "\nhardware " << hex(table_.hardware_hash())
+       << ' ' << (hardware_ ? to_json(*hardware_).dump() : kNoHardware) << "\nworkload "
+       << workload_.sequence_length << ' ' << name_of(workload_.mode) << "\nunits " << kUnits
+       << "\ncorrections " << corrections_.size() << '\n';
+  for (const RoleCorrection& each : corrections_)
+    text << each.role << ' ' << each.latency_ppm << ' ' << each.energy_ppm << '\n';
+  text << "entries " << table_.size() << '\n';
+  for (const auto& [op, cost] : table_.entries())
+    text << describe(op) << " : " << cost.latency.value() << ' ' << cost.energy.femtojoules()
+         << '\n';
+  const std::string body = text.str();
+  write_file_atomic(path, body + std::string(kChecksum) + hex(hash_text(body)) + "\n");
+}
+
+LatencyPredictor LatencyPredictor::load(const std::filesystem::path& path) {
+  const std::string text = read_file(path);
+  Lines lines(text, path.string());
+  // What the file is comes first, so that the wrong file is called that, not a damaged one.
+  lines.expect(kFormat, std::to_string(kVersion));
+  require_whole(text, lines);
+  const std::string model = lines.value("model");
+  const std::string device = lines.value("device");
+  std::uint64_t hash = 0;
+  const std::optional<Hardware> hardware =
+      parse_hardware(lines.value("hardware"), hash, device, lines);
+  const Workload workload = parse_workload(lines.value("workload"), lines);
+  lines.expect("units", kUnits);
+  std::vector<RoleCorrection> corrections;
+  for (std::size_t i = lines.count("corrections"); i-- > 0;)
+    corrections.push_back(parse_correction(lines.next(), lines));
+  LookupTable table(hash, model);
+  for (std::size_t i = lines.count("entries"); i-- > 0;) {
+    const std::string line = lines.next();
+    const auto [op, cost] = parse_entry(line, lines);
+    if (!table.insert(op, cost)) lines.fail("\"" + line + "\" is there twice");
+  }
+  if (lines.next().rfind(kChecksum, 0) != 0) lines.fail("expected the checksum");
+  if (!hardware) return LatencyPredictor(device, workload, std::move(table));
+  return LatencyPredictor(*hardware, workload, std::move(table), std::move(corrections));
+}
+
+}  // namespace paretoformer

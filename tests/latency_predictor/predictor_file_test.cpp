@@ -1,0 +1,132 @@
+// The file of a latency predictor: round trip, and everything that can be wrong with one.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <fstream>
+
+#include "latency_predictor/latency_predictor.hpp"
+#include "support/error.hpp"
+#include "support/files.hpp"
+#include "support/hash.hpp"
+#include "tests/temporary_folder.hpp"
+
+namespace paretoformer {
+namespace {
+
+using ::testing::HasSubstr;
+
+const Architecture kNetwork{96, 16, 0, {{4, 384}, {2, 384}}};
+
+class PredictorFile : public testing::Test {
+ protected:
+  void SetUp() override {
+    Hardware hardware = find_hardware("gemmini_transformer");
+    hardware.scratchpad_kib = 128;
+    const LatencyPredictor predictor(
+        hardware, {32, Mode::kPrefill}, analytical_table(hardware),
+        {{"attention.scores", 1'250'000, 990'000}, {"ffn.up", 900'000, 1'000'000}});
+    expected_ = predictor.predict(kNetwork);
+    predictor.save(path_);
+    text_ = read_file(path_);
+  }
+
+  std::string error_of(const std::string& text) {
+    std::ofstream(path_, std::ios::binary | std::ios::trunc) << text;
+    try {
+      LatencyPredictor::load(path_);
+    } catch (const InputError& error) {
+      EXPECT_THAT(error.what(), HasSubstr(path_.string()));
+      return error.what();
+    }
+    return "no error";
+  }
+
+  // `text` with one piece replaced and a checksum that fits again.
+  std::string forged(const std::string& from, const std::string& to) const {
+    std::string text = text_.substr(0, text_.rfind("checksum "));
+    text.replace(text.find(from), from.size(), to);
+    return text + "checksum " + hex(hash_text(text)) + "\n";
+  }
+
+  TemporaryFolder temporary_;
+  std::filesystem::path path_ = temporary_ / "my.predictor";
+  std::string text_;
+  HardwareCost expected_;
+};
+
+TEST_F(PredictorFile, RoundTripKeepsEverything) {
+  const LatencyPredictor loaded = LatencyPredictor::load(path_);
+  EXPECT_EQ(loaded.predict(kNetwork), expected_);
+  EXPECT_EQ(loaded.workload(), (Workload{32, Mode::kPrefill}));
+  ASSERT_TRUE(loaded.hardware().has_value());
+  EXPECT_EQ(loaded.hardware()->scratchpad_kib, 128);
+  EXPECT_EQ(loaded.corrections().size(), 2u);
+  loaded.save(path_);
+  EXPECT_EQ(read_file(path_), text_);
+}
+
+TEST_F(PredictorFile, UnknownOperatorsAreNeverFree) {
+  const LatencyPredictor loaded = LatencyPredictor::load(path_);
+  try {
+    loaded.predict({96, 16, 0, {{3, 384}}});
+    FAIL() << "no error";
+  } catch (const Error& error) {
+    EXPECT_THAT(error.what(), HasSubstr("\"matmul weights - 32 96 48\""));
+  }
+}
+
+TEST_F(PredictorFile, OfAMeasuredDevice) {
+  const std::string device = "a phone";
+  LookupTable table(LatencyPredictor::device_hash(device), "measured");
+  for (const TransformerOperator& item : transformer_operators(kNetwork, {32, Mode::kPrefill}))
+    table.insert(item.op, {Cycles(item.op.rows), Picojoules(0.5)});
+  const LatencyPredictor predictor(device, {32, Mode::kPrefill}, table);
+  predictor.save(path_);
+  const LatencyPredictor loaded = LatencyPredictor::load(path_);
+  EXPECT_EQ(loaded.device(), device);
+  EXPECT_FALSE(loaded.hardware().has_value());
+  EXPECT_EQ(loaded.predict(kNetwork), predictor.predict(kNetwork));
+  EXPECT_THROW(LatencyPredictor("another phone", {32, Mode::kPrefill}, table), InputError);
+}
+
+TEST_F(PredictorFile, OtherFilesAreCalledThat) {
+  EXPECT_THAT(error_of("{}\n"), HasSubstr("paretoformer_latency_predictor"));
+  EXPECT_THAT(error_of(forged("predictor 1\n", "predictor 2\n")), HasSubstr("expected 1"));
+}
+
+TEST_F(PredictorFile, HardwareAndItsHashBelongTogether) {
+  EXPECT_THAT(error_of(forged("\"scratchpad_kib\":128", "\"scratchpad_kib\":256")),
+              HasSubstr(":4: hardware is"));
+  EXPECT_THAT(error_of(forged("\"scratchpad_kib\":128", "\"scratchpad_kib\":127")),
+              HasSubstr("/scratchpad_kib"));
+}
+
+TEST_F(PredictorFile, EveryTruncationIsNoticed) {
+  for (std::size_t size = 0; size < text_.size(); ++size)
+    EXPECT_NE(error_of(text_.substr(0, size)), "no error") << size;
+}
+
+TEST_F(PredictorFile, EveryChangedCharacterIsNoticed) {
+  for (std::size_t i = 0; i < text_.size(); ++i) {
+    std::string text = text_;
+    text[i] = text[i] == '7' ? '8' : '7';
+    EXPECT_NE(error_of(text), "no error") << i;
+  }
+}
+
+TEST_F(PredictorFile, ContentIsCheckedEvenUnderAFittingChecksum) {
+  EXPECT_THAT(error_of(forged("workload 32", "workload 0")), HasSubstr(":5: \"0 prefill\" is no"));
+  EXPECT_THAT(error_of(forged("prefill", "postfill")), HasSubstr("is no workload"));
+  EXPECT_THAT(error_of(forged("cycles femto", "seconds femto")), HasSubstr("units is seconds"));
+  EXPECT_THAT(error_of(forged("1250000 990000", "1250000")), HasSubstr("is no correction"));
+  EXPECT_THAT(error_of(forged("1250000 990000", "0 990000")), HasSubstr("is no correction"));
+  EXPECT_THAT(error_of(forged("corrections 2", "corrections 1")), HasSubstr("is not expected"));
+  EXPECT_THAT(error_of(forged("entries 1", "entries 9")), HasSubstr("is no entry"));
+  EXPECT_THAT(error_of(forged("gelu - -", "gelo - -")), HasSubstr("is no operator"));
+  EXPECT_THAT(error_of(forged(" : ", " : -")), HasSubstr("has no cost"));
+  EXPECT_EQ(error_of(forged("entries 1", "entries 1")), "no error");
+}
+
+}  // namespace
+}  // namespace paretoformer
