@@ -8,7 +8,7 @@
 
 #include "nas/proxy_task.hpp"
 #include "nas/run_folder.hpp"
-#include "nas/statistics.hpp"
+#include "support/statistics.hpp"
 #include "search_spaces/search_space.hpp"
 
 namespace paretoformer {

@@ -1,6 +1,6 @@
 #include "nas/proxy_task.hpp"
 
-#include "nas/statistics.hpp"
+#include "support/statistics.hpp"
 #include "support/error.hpp"
 #include "support/files.hpp"
 #include "support/hash.hpp"

@@ -1,4 +1,4 @@
-#include "nas/statistics.hpp"
+#include "support/statistics.hpp"
 
 #include <gtest/gtest.h>
 

@@ -1,0 +1,109 @@
+#include "latency_predictor/predictor_check.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+#include "accel_sim/simulator.hpp"
+#include "support/error.hpp"
+
+namespace paretoformer {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+
+SearchSpace space() {
+  const Json json = parse_json(R"({"name": "small", "head_width": 32, "vocabulary": 100,
+      "depth": [1, 2, 3], "model_width": [64, 128, 192], "heads": [1, 2, 4],
+      "ffn_width": [128, 256, 384, 512]})",
+                               "small.json");
+  return SearchSpace::from_json(JsonNode(json, "small.json"));
+}
+
+LatencyPredictor corrected(const Hardware& hardware, const Workload& workload) {
+  const LatencyPredictor plain(hardware, workload);
+  return {hardware, workload, simulated_table(hardware), fit_corrections(plain, space(), 12, 1)};
+}
+
+TEST(PredictorCheck, ComparesWithWholeNetworks) {
+  const Hardware hardware = find_hardware("gemmini_transformer");
+  const LatencyPredictor predictor(hardware, {48, Mode::kPrefill});
+  const PredictorCheck check = check_predictor(predictor, space(), 10, 1);
+  ASSERT_EQ(check.networks.size(), 10u);
+  double mape = 0, largest = 0;
+  for (const ComparedCost& each : check.networks) {
+    HardwareCost whole;
+    for (const OperatorReport& call :
+         simulate_network(each.architecture, {48, Mode::kPrefill}, hardware))
+      whole += call.report.cost;
+    EXPECT_EQ(each.simulated, whole);
+    EXPECT_EQ(each.predicted, predictor.predict(each.architecture));
+    const double error = std::abs(static_cast<double>(each.predicted.latency.value()) /
+                                      static_cast<double>(whole.latency.value()) -
+                                  1);
+    mape += error / 10;
+    largest = std::max(largest, error);
+  }
+  EXPECT_NEAR(check.latency.mape, mape, 1e-12);
+  EXPECT_EQ(check.latency.largest, largest);
+  EXPECT_EQ(check.latency.p95, largest);  // of ten values
+}
+
+// Activations of 48 x 192 bytes stay in L2: the table, which fetches them each time, says too much
+// energy until it is corrected.
+TEST(PredictorCheck, CorrectionsMakeTheSumAgree) {
+  const Hardware hardware = find_hardware("gemmini_transformer");
+  for (const Mode mode : {Mode::kPrefill, Mode::kDecode}) {
+    const LatencyPredictor plain(hardware, {48, mode});
+    const PredictorCheck before = check_predictor(plain, space(), 40, 1);
+    const PredictorCheck after = check_predictor(corrected(hardware, {48, mode}), space(), 40, 1);
+    EXPECT_LT(after.latency.mape, before.latency.mape);
+    EXPECT_LT(after.energy.mape, 0.5 * before.energy.mape);
+    EXPECT_LT(std::abs(after.energy.bias), 0.02);
+  }
+}
+
+TEST(PredictorCheck, RefusesABadPredictor) {
+  const Hardware hardware = find_hardware("gemmini_transformer");
+  const Workload workload{48, Mode::kPrefill};
+  // 5 % too slow everywhere: the order stays.
+  std::vector<RoleCorrection> slow = fit_corrections({hardware, workload}, space(), 12, 1);
+  for (RoleCorrection& each : slow) each.latency_ppm += 50'000;
+  const PredictorCheck check =
+      check_predictor({hardware, workload, simulated_table(hardware), slow}, space(), 40, 1);
+  EXPECT_GT(check.latency.tau, 0.98);
+  EXPECT_NEAR(check.latency.bias, 0.05, 0.01);
+  EXPECT_THAT(check.complaint(), HasSubstr("latency is off by"));
+
+  PredictorCheck made_up;
+  made_up.latency = made_up.energy = {0, 0.01, 0.03, 0.5, 0.98, 0.95};
+  EXPECT_THAT(made_up.complaint(), IsEmpty());
+  made_up.energy.tau_within_depth = 0.94;
+  EXPECT_THAT(made_up.complaint(), HasSubstr("energy orders networks of one depth"));
+  made_up.energy.tau = 0.97;
+  EXPECT_THAT(made_up.complaint(), HasSubstr("energy orders networks with tau 0.970"));
+  made_up.latency.p95 = 0.031;
+  EXPECT_THAT(made_up.complaint(), HasSubstr("latency is off by 3.10 % at the 95th"));
+}
+
+TEST(PredictorCheck, NoNetworkIsCheckedTwice) {
+  const Hardware hardware = find_hardware("gemmini_transformer");
+  const LatencyPredictor predictor(hardware, {16, Mode::kPrefill});
+  const PredictorCheck check = check_predictor(predictor, space(), 30, 3);
+  std::vector<std::uint64_t> ids;
+  for (const ComparedCost& each : check.networks) ids.push_back(architecture_id(each.architecture));
+  std::sort(ids.begin(), ids.end());
+  EXPECT_EQ(std::unique(ids.begin(), ids.end()), ids.end());
+}
+
+TEST(PredictorCheck, AMeasuredDeviceHasNothingToCompareWith) {
+  const LatencyPredictor predictor("phone", {16, Mode::kPrefill},
+                                   LookupTable(LatencyPredictor::device_hash("phone"), "measured"));
+  EXPECT_THROW(check_predictor(predictor, space(), 3, 1), InputError);
+  EXPECT_THROW(fit_corrections(predictor, space(), 3, 1), InputError);
+}
+
+}  // namespace
+}  // namespace paretoformer
