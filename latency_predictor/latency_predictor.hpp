@@ -89,6 +89,10 @@ class LatencyPredictor {
   const LookupTable& table() const { return table_; }
   const std::vector<RoleCorrection>& corrections() const { return corrections_; }
 
+  // The 95th percentile of the relative error against whole networks, when that has been measured
+  // (predictor_check.hpp).
+  std::optional<double> relative_uncertainty;
+
  private:
   // The parts that networks share: a layer's attention, its FFN, and what is outside the layers.
   enum class Part { kAttention, kFfn, kEnds };

@@ -84,6 +84,15 @@ Workload parse_workload(const std::string& text, const Lines& lines) {
   return workload;
 }
 
+std::optional<double> parse_uncertainty(const std::string& text, const Lines& lines) {
+  if (text == "null") return std::nullopt;
+  double value = 0;
+  std::istringstream number(text);
+  if (!(number >> value) || !number.eof() || !(value >= 0))
+    lines.fail("\"" + text + "\" is no uncertainty: expected null or a number from 0 on");
+  return value;
+}
+
 RoleCorrection parse_correction(const std::string& line, const Lines& lines) {
   RoleCorrection correction;
   std::istringstream words(line);
@@ -125,6 +134,8 @@ void LatencyPredictor::save(const std::filesystem::path& path) const {
        << (device_.empty() ? kNoHardware : device_) << "\nhardware " << hex(table_.hardware_hash())
        << ' ' << (hardware_ ? to_json(*hardware_).dump() : kNoHardware) << "\nworkload "
        << workload_.sequence_length << ' ' << name_of(workload_.mode) << "\nunits " << kUnits
+       << "\nuncertainty "
+       << Json(relative_uncertainty ? Json(*relative_uncertainty) : Json()).dump()
        << "\ncorrections " << corrections_.size() << '\n';
   for (const RoleCorrection& each : corrections_)
     text << each.role << ' ' << each.latency_ppm << ' ' << each.energy_ppm << '\n';
@@ -149,6 +160,7 @@ LatencyPredictor LatencyPredictor::load(const std::filesystem::path& path) {
       parse_hardware(lines.value("hardware"), hash, device, lines);
   const Workload workload = parse_workload(lines.value("workload"), lines);
   lines.expect("units", kUnits);
+  const std::optional<double> uncertainty = parse_uncertainty(lines.value("uncertainty"), lines);
   std::vector<RoleCorrection> corrections;
   for (std::size_t i = lines.count("corrections"); i-- > 0;)
     corrections.push_back(parse_correction(lines.next(), lines));
@@ -159,8 +171,11 @@ LatencyPredictor LatencyPredictor::load(const std::filesystem::path& path) {
     if (!table.insert(op, cost)) lines.fail("\"" + line + "\" is there twice");
   }
   if (lines.next().rfind(kChecksum, 0) != 0) lines.fail("expected the checksum");
-  if (!hardware) return LatencyPredictor(device, workload, std::move(table));
-  return LatencyPredictor(*hardware, workload, std::move(table), std::move(corrections));
+  LatencyPredictor predictor =
+      hardware ? LatencyPredictor(*hardware, workload, std::move(table), std::move(corrections))
+               : LatencyPredictor(device, workload, std::move(table));
+  predictor.relative_uncertainty = uncertainty;
+  return predictor;
 }
 
 }  // namespace paretoformer

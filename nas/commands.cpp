@@ -134,7 +134,7 @@ void train_command(const RunOptions& options, const CommonOptions& common) {
 void validate_command(const RunOptions& options, const CommonOptions& common) {
   const RunConfig config = load_run_config(options.config, options.overrides);
   const ProxyTask proxy(config, {});
-  const LatencyPredictor predictor(config.hardware, config.workload);
+  const LatencyPredictor predictor = predictor_of(config);
   require_feasible(config, proxy, predictor);
   const HardwareCost low = predictor.predict(proxy.space().smallest());
   const HardwareCost high = predictor.predict(proxy.space().largest());
@@ -163,7 +163,7 @@ void evaluate_command(const std::filesystem::path& folder, const std::filesystem
   ProxyTask proxy(run.config(), run.cache());
   const Architecture network = architecture_argument(file, &proxy.space());
   Objectives objectives;
-  CandidateEvaluator evaluator(proxy, run.config().hardware, run.config().workload);
+  CandidateEvaluator evaluator(proxy, predictor_of(run.config()));
   if (weights.empty()) {
     std::string why;
     if (!proxy.space().contains(network, &why))
@@ -194,43 +194,6 @@ void evaluate_command(const std::filesystem::path& folder, const std::filesystem
                describe(network).c_str(), objectives.perplexity, objectives.validation_loss,
                objectives.latency_cycles, objectives.energy_pj * 1e-6,
                static_cast<long long>(objectives.parameters)));
-}
-
-void predict_command(const std::filesystem::path& file, const std::string& hardware_name,
-                     int length, const std::string& mode, bool breakdown,
-                     const CommonOptions& common) {
-  const Architecture network = architecture_argument(file, nullptr);
-  const Hardware hardware = find_hardware(hardware_name);
-  const LatencyPredictor predictor(hardware,
-                                   {length, mode == "decode" ? Mode::kDecode : Mode::kPrefill});
-  const HardwareCost cost = predictor.predict(network);
-  const std::vector<OperatorPrediction> operators = predictor.breakdown(network);
-  if (!common.json) {
-    if (breakdown) print(breakdown_table(operators));
-    return print(format("%s\n%lld cycles, %.3f uJ on %s at length %d (%s, %s model)\n",
-                        describe(network).c_str(), static_cast<long long>(cost.latency.value()),
-                        cost.energy.value() * 1e-6, hardware_name.c_str(), length, mode.c_str(),
-                        predictor.table().model().c_str()));
-  }
-  Json json{{"cycles", cost.latency.value()},
-            {"energy_pj", cost.energy.value()},
-            // The table holds exactly what the model says; how far the model is from the machine
-            // is not known to it.
-            {"relative_uncertainty", nullptr},
-            {"extrapolates", false},
-            {"model", predictor.table().model()},
-            {"hardware_hash", hex(hardware_hash(hardware))}};
-  if (breakdown) {
-    json["operators"] = Json::array();
-    for (const OperatorPrediction& p : operators)
-      json["operators"].push_back(Json{{"role", p.role},
-                                       {"layer", p.layer},
-                                       {"repeat", p.repeat},
-                                       {"operator", describe(p.op)},
-                                       {"cycles", p.cost.latency.value()},
-                                       {"energy_pj", p.cost.energy.value()}});
-  }
-  print(to_text(json));
 }
 
 void export_command(const std::filesystem::path& folder, const std::filesystem::path& target,

@@ -37,10 +37,42 @@ void validate_command(const RunOptions& options, const CommonOptions& common);
 // Perplexity and cost of one architecture in a run; with `weights`, perplexity of an exported file.
 void evaluate_command(const std::filesystem::path& run, const std::filesystem::path& architecture,
                       const std::filesystem::path& weights, const CommonOptions& common);
+struct PredictOptions {
+  std::filesystem::path architecture;
+  std::string hardware = "gemmini_transformer";
+  int length = 512;
+  std::string mode = "prefill";
+  std::filesystem::path predictor;  // a file instead of hardware, length and mode
+  bool breakdown = false;
+};
+
 // Cost of one architecture on an accelerator.
-void predict_command(const std::filesystem::path& architecture, const std::string& hardware,
-                     int length, const std::string& mode, bool breakdown,
-                     const CommonOptions& common);
+void predict_command(const PredictOptions& options, const CommonOptions& common);
+
+struct PredictorOptions {
+  std::filesystem::path file;  // of a predictor, or of measurements
+  std::string space = "survey";
+  int vocabulary = -1;  // -1: the space's
+  std::string hardware = "gemmini_transformer";
+  int length = 512;
+  std::string mode = "prefill";
+  std::string device;       // its name, of measurements
+  double clock_mhz = 1000;  // of its cycles
+  std::filesystem::path output;
+  int networks = 200;  // to check with
+  std::uint64_t seed = 1;
+};
+
+// Prices a space's operators on simulated hardware, corrects for their places in a network, checks
+// with simulations of whole networks, and writes the predictor's file. Throws Error, and writes
+// nothing, when the predictor is not good enough.
+void predictor_build_command(const PredictorOptions& options, const CommonOptions& common);
+// Checks a predictor's file in the same way. Throws Error when it is not good enough.
+void predictor_check_command(const PredictorOptions& options, const CommonOptions& common);
+// A CSV file of a space's operators, to be filled in with measurements.
+void predictor_operators_command(const PredictorOptions& options, const CommonOptions& common);
+// Makes a predictor's file of measurements. Throws InputError when an operator of the space lacks.
+void predictor_import_command(const PredictorOptions& options, const CommonOptions& common);
 
 struct SimulateOptions {
   std::optional<std::string> architecture;  // either a file

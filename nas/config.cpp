@@ -5,6 +5,7 @@
 #include "nas/embedded_json.hpp"
 #include "supernet/tokenizer.hpp"
 #include "support/error.hpp"
+#include "support/files.hpp"
 #include "support/hash.hpp"
 
 namespace paretoformer {
@@ -102,6 +103,9 @@ RunConfig run_config_from_json(const JsonNode& node, const fs::path& base_folder
                                            : JsonNode(default_hardware, node.file(), "/hardware"),
                                        base_folder);
   config.workload = workload_from_json(section(object, "workload"), config.training.context);
+  if (object.has("predictor"))  // absolute, as the text
+    config.predictor =
+        fs::absolute(fs::current_path() / relative_file(object.string("predictor"), base_folder));
   const Json default_objectives = {"perplexity", "edp"};
   config.objectives = objectives_from(
       object.has("objectives") ? object.at("objectives")
@@ -123,6 +127,7 @@ Json to_json(const RunConfig& config) {
   json["training"] = config.training.to_json();
   json["hardware"] = to_json(config.hardware);
   json["workload"] = to_json(config.workload);
+  if (!config.predictor.empty()) json["predictor"] = config.predictor.string();
   json["objectives"] = Json::array();
   for (Objective objective : config.objectives) json["objectives"].push_back(name_of(objective));
   json["limits"] = to_json(config.limits);
@@ -184,6 +189,7 @@ std::uint64_t config_hash(const RunConfig& config) {
   Json json = to_json(config);
   json.erase("run");
   json["training"].erase("checkpoint_seconds");
+  if (!config.predictor.empty()) json["predictor"] = hash_text(read_file(config.predictor));
   return hash_of(json);
 }
 

@@ -8,8 +8,8 @@
 
 #include "nas/proxy_task.hpp"
 #include "nas/run_folder.hpp"
-#include "support/statistics.hpp"
 #include "search_spaces/search_space.hpp"
+#include "support/statistics.hpp"
 
 namespace paretoformer {
 

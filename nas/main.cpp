@@ -111,6 +111,83 @@ CLI::App* add_simulate_verb(CLI::App& app, SimulateOptions& options, CommonOptio
   return verb;
 }
 
+CLI::App* add_predict_verb(CLI::App& app, PredictOptions& options, CommonOptions& common) {
+  CLI::App* verb = app.add_subcommand("predict", "Cost of one architecture on an accelerator");
+  verb->option_defaults()->always_capture_default();
+  verb->add_option("ARCHITECTURE", options.architecture, "Architecture or exported JSON file")
+      ->required();
+  CLI::Option* hardware = verb->add_option("--hardware", options.hardware, "Preset or JSON file");
+  CLI::Option* length = verb->add_option("--length", options.length, "Sequence length")
+                            ->check(CLI::Range(1, 1 << 20));
+  CLI::Option* mode = verb->add_option("--mode", options.mode, "prefill or decode")
+                          ->check(CLI::IsMember({"prefill", "decode"}));
+  CLI::Option* file = verb->add_option("--predictor", options.predictor,
+                                       "File of `paretoformer predictor`, which says all three");
+  for (CLI::Option* each : {hardware, length, mode}) file->excludes(each);
+  verb->add_flag("--breakdown", options.breakdown, "A line per operator");
+  add_common(verb, common);
+  return verb;
+}
+
+// What the verbs below `predictor` share.
+void add_predictor_space(CLI::App* verb, PredictorOptions& options) {
+  verb->option_defaults()->always_capture_default();
+  verb->add_option("--space", options.space, "Search space: preset or JSON file");
+  verb->add_option("--vocabulary", options.vocabulary, "Of its networks (-1: the space's own)")
+      ->check(CLI::Range(-1, 1 << 20));
+}
+
+void add_predictor_workload(CLI::App* verb, PredictorOptions& options) {
+  verb->add_option("--length", options.length, "Sequence length")->check(CLI::Range(1, 1 << 20));
+  verb->add_option("--mode", options.mode, "prefill or decode")
+      ->check(CLI::IsMember({"prefill", "decode"}));
+}
+
+void add_predictor_check(CLI::App* verb, PredictorOptions& options) {
+  verb->add_option("--networks", options.networks, "Networks to check with")
+      ->check(CLI::Range(2, 1'000'000));
+  verb->add_option("--seed", options.seed, "Of their choice");
+}
+
+void add_predictor_verbs(CLI::App& app, PredictorOptions& options, CommonOptions& common) {
+  CLI::App* predictor = app.add_subcommand("predictor", "Make and check latency predictors");
+  predictor->require_subcommand(1);
+  CLI::App* build = predictor->add_subcommand(
+      "build", "Price a space's operators on simulated hardware, check, write a predictor");
+  add_predictor_space(build, options);
+  build->add_option("--hardware", options.hardware, "Preset or JSON file");
+  add_predictor_workload(build, options);
+  add_predictor_check(build, options);
+  build->add_option("--output", options.output, "File to write")->required();
+  add_common(build, common);
+  build->callback([&] { predictor_build_command(options, common); });
+
+  CLI::App* check = predictor->add_subcommand("check", "Compare with whole-network simulations");
+  check->add_option("PREDICTOR", options.file, "A predictor's file")->required();
+  add_predictor_space(check, options);
+  add_predictor_check(check, options);
+  add_common(check, common);
+  check->callback([&] { predictor_check_command(options, common); });
+
+  CLI::App* list = predictor->add_subcommand("operators", "A space's operators, as CSV to fill in");
+  add_predictor_space(list, options);
+  add_predictor_workload(list, options);
+  add_common(list, common);
+  list->callback([&] { predictor_operators_command(options, common); });
+
+  CLI::App* import = predictor->add_subcommand("import", "Make a predictor of measurements");
+  import->add_option("CSV", options.file, "Operators with latency and energy")->required();
+  import->add_option("--device", options.device, "Its name")->required();
+  add_predictor_space(import, options);
+  add_predictor_workload(import, options);
+  import->add_option("--clock-mhz", options.clock_mhz, "Of the cycles that times are turned into")
+      ->check(CLI::Range(1e-3, 1e6));
+  import->add_option("--output", options.output, "File to write")->required();
+  add_common(import, common);
+  import->callback([&] { predictor_import_command(options, common);
+});
+}  // namespace
+
 // CLI11 says only that a subcommand is required.
 void require_known_verb(const CLI::App& app, int argc, char** argv) {
   if (argc < 2 || argv[1][0] == '-') return;
@@ -165,21 +242,11 @@ int run(int argc, char** argv) {
   add_common(evaluate, common);
   evaluate->callback([&] { evaluate_command(run_folder, architecture, weights, common); });
 
-  std::string hardware = "gemmini_transformer", mode = "prefill";
-  int length = 512;
-  bool breakdown = false;
-  CLI::App* predict = app.add_subcommand("predict", "Cost of one architecture on an accelerator");
-  predict->option_defaults()->always_capture_default();
-  predict->add_option("ARCHITECTURE", architecture, "Architecture or exported JSON file")
-      ->required();
-  predict->add_option("--hardware", hardware, "Preset or JSON file");
-  predict->add_option("--length", length, "Sequence length")->check(CLI::Range(1, 1 << 20));
-  predict->add_option("--mode", mode, "prefill or decode")
-      ->check(CLI::IsMember({"prefill", "decode"}));
-  predict->add_flag("--breakdown", breakdown, "A line per operator");
-  add_common(predict, common);
-  predict->callback(
-      [&] { predict_command(architecture, hardware, length, mode, breakdown, common); });
+  PredictOptions prediction;
+  CLI::App* predict = add_predict_verb(app, prediction, common);
+  predict->callback([&] { predict_command(prediction, common); });
+  PredictorOptions predictor;
+  add_predictor_verbs(app, predictor, common);
 
   SimulateOptions simulation;
   CLI::App* simulate = add_simulate_verb(app, simulation, common);

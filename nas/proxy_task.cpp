@@ -1,10 +1,10 @@
 #include "nas/proxy_task.hpp"
 
-#include "support/statistics.hpp"
 #include "support/error.hpp"
 #include "support/files.hpp"
 #include "support/hash.hpp"
 #include "support/random.hpp"
+#include "support/statistics.hpp"
 
 namespace paretoformer {
 namespace {

@@ -32,9 +32,20 @@ Json to_json(const GenerationRecord& record) {
 
 }  // namespace
 
-CandidateEvaluator::CandidateEvaluator(ProxyTask& proxy, const Hardware& hardware,
-                                       const Workload& workload)
-    : proxy_(proxy), predictor_(hardware, workload) {}
+LatencyPredictor predictor_of(const RunConfig& config) {
+  if (config.predictor.empty()) return LatencyPredictor(config.hardware, config.workload);
+  LatencyPredictor predictor = LatencyPredictor::load(config.predictor);
+  const auto fail = [&](const char* what) {
+    throw InputError(config.predictor.string() + ": was made for another " + what +
+                     " than the configuration's");
+  };
+  if (predictor.hardware() && *predictor.hardware() != config.hardware) fail("hardware");
+  if (predictor.workload() != config.workload) fail("workload");
+  return predictor;
+}
+
+CandidateEvaluator::CandidateEvaluator(ProxyTask& proxy, LatencyPredictor predictor)
+    : proxy_(proxy), predictor_(std::move(predictor)) {}
 
 Objectives cost_of(const Architecture& network, const LatencyPredictor& predictor, int context) {
   const HardwareCost cost = predictor.predict(network);

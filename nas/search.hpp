@@ -13,13 +13,17 @@
 
 namespace paretoformer {
 
+// The configuration's predictor, by default the simulator on demand. Throws InputError when its
+// file is none, or for another hardware or workload.
+LatencyPredictor predictor_of(const RunConfig& config);
+
 // Latency, energy and parameters; `context` learned positions are among the parameters.
 Objectives cost_of(const Architecture& network, const LatencyPredictor& predictor, int context);
 
 // Perplexity, cost and size of networks: what a candidate is judged by.
 class CandidateEvaluator {
  public:
-  CandidateEvaluator(ProxyTask& proxy, const Hardware& hardware, const Workload& workload);
+  CandidateEvaluator(ProxyTask& proxy, LatencyPredictor predictor);
 
   // In the order given; parallel inside.
   std::vector<Objectives> evaluate(std::span<const Architecture> networks);

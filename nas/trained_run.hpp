@@ -17,7 +17,7 @@ struct TrainedRun {
 
   RunFolder folder;
   ProxyTask proxy{folder.config(), folder.cache()};
-  CandidateEvaluator evaluator{proxy, folder.config().hardware, folder.config().workload};
+  CandidateEvaluator evaluator{proxy, predictor_of(folder.config())};
 };
 
 void write_state(const RunFolder& run, const char* phase, std::size_t evaluations);

@@ -23,9 +23,10 @@ class PredictorFile : public testing::Test {
   void SetUp() override {
     Hardware hardware = find_hardware("gemmini_transformer");
     hardware.scratchpad_kib = 128;
-    const LatencyPredictor predictor(
+    LatencyPredictor predictor(
         hardware, {32, Mode::kPrefill}, analytical_table(hardware),
         {{"attention.scores", 1'250'000, 990'000}, {"ffn.up", 900'000, 1'000'000}});
+    predictor.relative_uncertainty = 0.1 / 3;
     expected_ = predictor.predict(kNetwork);
     predictor.save(path_);
     text_ = read_file(path_);
@@ -62,6 +63,7 @@ TEST_F(PredictorFile, RoundTripKeepsEverything) {
   ASSERT_TRUE(loaded.hardware().has_value());
   EXPECT_EQ(loaded.hardware()->scratchpad_kib, 128);
   EXPECT_EQ(loaded.corrections().size(), 2u);
+  EXPECT_EQ(loaded.relative_uncertainty, 0.1 / 3);
   loaded.save(path_);
   EXPECT_EQ(read_file(path_), text_);
 }
@@ -119,6 +121,7 @@ TEST_F(PredictorFile, ContentIsCheckedEvenUnderAFittingChecksum) {
   EXPECT_THAT(error_of(forged("workload 32", "workload 0")), HasSubstr(":5: \"0 prefill\" is no"));
   EXPECT_THAT(error_of(forged("prefill", "postfill")), HasSubstr("is no workload"));
   EXPECT_THAT(error_of(forged("cycles femto", "seconds femto")), HasSubstr("units is seconds"));
+  EXPECT_THAT(error_of(forged("uncertainty 0.", "uncertainty -0.")), HasSubstr("no uncertainty"));
   EXPECT_THAT(error_of(forged("1250000 990000", "1250000")), HasSubstr("is no correction"));
   EXPECT_THAT(error_of(forged("1250000 990000", "0 990000")), HasSubstr("is no correction"));
   EXPECT_THAT(error_of(forged("corrections 2", "corrections 1")), HasSubstr("is not expected"));

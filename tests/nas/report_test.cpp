@@ -23,7 +23,7 @@ class ReportTest : public ::testing::Test {
   TemporaryFolder box_;
   RunConfig config_ = tiny_config(box_ / "run");
   TinyRun run_{config_};
-  CandidateEvaluator evaluator_{run_.proxy, config_.hardware, config_.workload};
+  CandidateEvaluator evaluator_{run_.proxy, predictor_of(config_)};
   Archive archive_ = run_search(run_.folder, run_.proxy, evaluator_, {});
 };
 

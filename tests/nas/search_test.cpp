@@ -30,7 +30,7 @@ class SearchTest : public ::testing::Test {
   TemporaryFolder box_;
   RunConfig config_ = tiny_config(box_ / "run");
   TinyRun run_{config_};
-  CandidateEvaluator evaluator_{run_.proxy, config_.hardware, config_.workload};
+  CandidateEvaluator evaluator_{run_.proxy, predictor_of(config_)};
 };
 
 TEST_F(SearchTest, HistoryIsTheArchiveInOrderOfEvaluation) {
@@ -138,7 +138,7 @@ TEST_F(SearchTest, AnExhaustedSpaceEndsTheSearch) {
   config.run = box_ / "exhausted";
   config.search.population = 100;
   TinyRun run(config);
-  CandidateEvaluator evaluator(run.proxy, config.hardware, config.workload);
+  CandidateEvaluator evaluator(run.proxy, predictor_of(config));
   EXPECT_EQ(run_search(run.folder, run.proxy, evaluator, {}).size(), 252u);
 }
 
