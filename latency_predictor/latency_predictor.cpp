@@ -93,7 +93,7 @@ std::size_t LatencyPredictor::PartHash::operator()(const PartKey& key) const {
 HardwareCost LatencyPredictor::price(const TransformerOperator& item) const {
   HardwareCost cost = table_.cost(item.op) * item.repeat;
   for (const RoleCorrection& correction : corrections_)
-    if (correction.role == item.role)
+    if (correction.repeat == item.repeat && correction.role == item.role)
       return {Cycles(corrected(cost.latency.value(), correction.latency_ppm)),
               Picojoules::from_femtojoules(
                   corrected(cost.energy.femtojoules(), correction.energy_ppm))};

@@ -30,10 +30,12 @@ struct OperatorPrediction {
   HardwareCost cost;  // of all repeats
 };
 
-// By how much operators of a role cost more or less in a network, whose earlier operators leave
-// their results in L2 and whose heads lie in rows of all heads, than alone: factors in millionths.
+// By how much operators of a role that run so often in their place cost more or less in a network
+// than alone: factors in millionths. Earlier operators leave their results in L2, and heads, which
+// run as often as there are heads, lie in rows of all heads.
 struct RoleCorrection {
   std::string role;
+  std::int64_t repeat = 1;
   std::int64_t latency_ppm = 1'000'000;
   std::int64_t energy_ppm = 1'000'000;
 

@@ -117,27 +117,32 @@ std::vector<RoleCorrection> fit_corrections(const LatencyPredictor& predictor,
                                             std::uint64_t seed) {
   const Hardware& hardware = described(predictor);
   const std::vector<Architecture> sampled = sample(space, networks, seed, 0);
-  using ByRole = std::map<std::string, std::pair<HardwareCost, HardwareCost>>;
+  using Key = std::pair<std::string, std::int64_t>;
+  using ByRole = std::map<Key, std::pair<HardwareCost, HardwareCost>>;
   std::vector<ByRole> costs(sampled.size());  // simulated, tabled
   tbb::parallel_for(std::size_t{0}, sampled.size(), [&](std::size_t i) {
-    for (const OperatorReport& call : simulate_network(sampled[i], predictor.workload(), hardware))
-      costs[i][std::string(call.item.role)].first += call.report.cost;
-    for (const TransformerOperator& item : transformer_operators(sampled[i], predictor.workload()))
-      costs[i][std::string(item.role)].second += predictor.table().cost(item.op) * item.repeat;
+    const auto calls = simulate_network(sampled[i], predictor.workload(), hardware);
+    auto call = calls.begin();
+    for (const TransformerOperator& item :
+         transformer_operators(sampled[i], predictor.workload())) {
+      auto& [simulated, tabled] = costs[i][{std::string(item.role), item.repeat}];
+      tabled += predictor.table().cost(item.op) * item.repeat;
+      for (std::int64_t run = 0; run < item.repeat; ++run) simulated += (call++)->report.cost;
+    }
   });
   ByRole total;
   for (const ByRole& each : costs)
-    for (const auto& [role, pair] : each) {
-      total[role].first += pair.first;
-      total[role].second += pair.second;
+    for (const auto& [key, pair] : each) {
+      total[key].first += pair.first;
+      total[key].second += pair.second;
     }
   const auto ppm = [](double simulated, double tabled) {
     // What costs nothing, as the energy of a fused GELU, stays so.
     return tabled > 0 && simulated > 0 ? std::llround(1e6 * simulated / tabled) : 1'000'000;
   };
   std::vector<RoleCorrection> corrections;
-  for (const auto& [role, pair] : total)
-    corrections.push_back({role,
+  for (const auto& [key, pair] : total)
+    corrections.push_back({key.first, key.second,
                            ppm(static_cast<double>(pair.first.latency.value()),
                                static_cast<double>(pair.second.latency.value())),
                            ppm(pair.first.energy.value(), pair.second.energy.value())});

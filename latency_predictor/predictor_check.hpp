@@ -45,8 +45,9 @@ struct PredictorCheck {
 PredictorCheck check_predictor(const LatencyPredictor& predictor, const SearchSpace& space,
                                int networks, std::uint64_t seed);
 
-// Per role, what its operators cost in the simulation of `networks` random networks over what the
-// predictor's table says, summed over all. Never the networks of check_predictor().
+// Per role and number of repeats, what its operators cost in the simulation of `networks` random
+// networks over what the predictor's table says, summed over all. Never the networks of
+// check_predictor().
 std::vector<RoleCorrection> fit_corrections(const LatencyPredictor& predictor,
                                             const SearchSpace& space, int networks,
                                             std::uint64_t seed);

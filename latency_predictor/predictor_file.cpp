@@ -96,9 +96,11 @@ std::optional<double> parse_uncertainty(const std::string& text, const Lines& li
 RoleCorrection parse_correction(const std::string& line, const Lines& lines) {
   RoleCorrection correction;
   std::istringstream words(line);
-  if (!(words >> correction.role >> correction.latency_ppm >> correction.energy_ppm) ||
+  if (!(words >> correction.role >> correction.repeat >> correction.latency_ppm >>
+        correction.energy_ppm) ||
       correction.latency_ppm < 1 || correction.energy_ppm < 1)
-    lines.fail("\"" + line + "\" is no correction: expected a role and two factors in millionths");
+    lines.fail("\"" + line +
+               "\" is no correction: expected a role, its repeats and two factors in millionths");
   return correction;
 }
 
@@ -138,7 +140,8 @@ void LatencyPredictor::save(const std::filesystem::path& path) const {
        << Json(relative_uncertainty ? Json(*relative_uncertainty) : Json()).dump()
        << "\ncorrections " << corrections_.size() << '\n';
   for (const RoleCorrection& each : corrections_)
-    text << each.role << ' ' << each.latency_ppm << ' ' << each.energy_ppm << '\n';
+    text << each.role << ' ' << each.repeat << ' ' << each.latency_ppm << ' ' << each.energy_ppm
+         << '\n';
   text << "entries " << table_.size() << '\n';
   for (const auto& [op, cost] : table_.entries())
     text << describe(op) << " : " << cost.latency.value() << ' ' << cost.energy.femtojoules()

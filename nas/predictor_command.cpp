@@ -14,7 +14,8 @@
 namespace paretoformer {
 namespace {
 
-// Networks from which the corrections are fitted: a dozen roles, each in every layer of each.
+// Networks from which the corrections are fitted: some 70 layers, about ten of every number of
+// heads.
 constexpr int kFittedNetworks = 16;
 
 Mode mode_of(const std::string& name) { return name == "decode" ? Mode::kDecode : Mode::kPrefill; }
@@ -54,9 +55,9 @@ std::string table(const PredictorCheck& check) {
 void answer(Json json, const PredictorCheck& check, const std::string& text,
             const CommonOptions& common) {
   json["check"] = to_json(check);
-  print(common.json ? to_text(json) : table(check) + text);
-  if (const std::string complaint = check.complaint(); !complaint.empty())
-    throw Error("the predictor is not good enough: " + complaint);
+  const std::string complaint = check.complaint();
+  print(common.json ? to_text(json) : table(check) + (complaint.empty() ? text : ""));
+  if (!complaint.empty()) throw Error("the predictor is not good enough: " + complaint);
 }
 
 }  // namespace

@@ -25,7 +25,7 @@ class PredictorFile : public testing::Test {
     hardware.scratchpad_kib = 128;
     LatencyPredictor predictor(
         hardware, {32, Mode::kPrefill}, analytical_table(hardware),
-        {{"attention.scores", 1'250'000, 990'000}, {"ffn.up", 900'000, 1'000'000}});
+        {{"attention.scores", 4, 1'250'000, 990'000}, {"ffn.up", 1, 900'000, 1'000'000}});
     predictor.relative_uncertainty = 0.1 / 3;
     expected_ = predictor.predict(kNetwork);
     predictor.save(path_);
