@@ -2,7 +2,6 @@
 
 #include <tbb/parallel_for.h>
 
-#include <cmath>
 #include <unordered_set>
 #include <utility>
 
@@ -13,16 +12,6 @@
 #include "support/random.hpp"
 
 namespace paretoformer {
-namespace {
-
-constexpr double kPartsPerMillion = 1e6;
-
-std::int64_t corrected(std::int64_t value, std::int64_t ppm) {
-  return std::llround(static_cast<double>(value) * (static_cast<double>(ppm) / kPartsPerMillion));
-}
-
-}  // namespace
-
 LookupTable simulated_table(const Hardware& hardware) {
   return LookupTable(hardware_hash(hardware), kSimulatorModel,
                      [hardware](const Operator& op) { return simulated_cost(op, hardware); });
@@ -60,11 +49,11 @@ LatencyPredictor::LatencyPredictor(const Hardware& hardware, const Workload& wor
     : LatencyPredictor(hardware, workload, simulated_table(hardware)) {}
 
 LatencyPredictor::LatencyPredictor(const Hardware& hardware, const Workload& workload,
-                                   LookupTable table, std::vector<RoleCorrection> corrections)
+                                   LookupTable table, InPlaceCosts in_place)
     : hardware_(hardware),
       workload_(workload),
       table_(std::move(table)),
-      corrections_(std::move(corrections)) {
+      in_place_(std::move(in_place)) {
   if (table_.hardware_hash() != hardware_hash(hardware))
     throw InputError("the look-up table was made for hardware " + hex(table_.hardware_hash()) +
                      ": expected " + hex(hardware_hash(hardware)));
@@ -81,6 +70,15 @@ std::uint64_t LatencyPredictor::device_hash(const std::string& device) {
   return hash_text("device " + device);
 }
 
+std::size_t PlacedOperatorHash::operator()(const PlacedOperator& at) const {
+  return mix64(OperatorHash{}(at.op) ^ static_cast<std::uint64_t>(at.repeat) << 1 ^
+               static_cast<std::uint64_t>(at.first));
+}
+
+PlacedOperator placed(const TransformerOperator& item) {
+  return {item.op, item.repeat, item.layer == 0};
+}
+
 std::size_t LatencyPredictor::PartHash::operator()(const PartKey& key) const {
   const auto word = [](int high, int low) {
     return static_cast<std::uint64_t>(static_cast<std::uint32_t>(high)) << 32 |
@@ -91,13 +89,10 @@ std::size_t LatencyPredictor::PartHash::operator()(const PartKey& key) const {
 }
 
 HardwareCost LatencyPredictor::price(const TransformerOperator& item) const {
-  HardwareCost cost = table_.cost(item.op) * item.repeat;
-  for (const RoleCorrection& correction : corrections_)
-    if (correction.repeat == item.repeat && correction.role == item.role)
-      return {Cycles(corrected(cost.latency.value(), correction.latency_ppm)),
-              Picojoules::from_femtojoules(
-                  corrected(cost.energy.femtojoules(), correction.energy_ppm))};
-  return cost;
+  if (const auto role = in_place_.find(item.role); role != in_place_.end())
+    if (const auto known = role->second.find(placed(item)); known != role->second.end())
+      return known->second * item.repeat;
+  return table_.cost(item.op) * item.repeat;
 }
 
 HardwareCost LatencyPredictor::part(const PartKey& key) const {
@@ -107,10 +102,12 @@ HardwareCost LatencyPredictor::part(const PartKey& key) const {
   network.head_width = key.head_width;
   std::string_view prefix;
   switch (key.part) {
+    case Part::kFirstAttention:
     case Part::kAttention:
       network.layers = {{key.size, 1}};
       prefix = "attention.";
       break;
+    case Part::kFirstFfn:
     case Part::kFfn:
       network.layers = {{1, key.size}};
       prefix = "ffn.";
@@ -119,8 +116,12 @@ HardwareCost LatencyPredictor::part(const PartKey& key) const {
       network.vocabulary = key.size;
   }
   HardwareCost total;
-  for (const TransformerOperator& item : transformer_operators(network, workload_))
-    if (item.role.substr(0, prefix.size()) == prefix) total += price(item);
+  const bool first = key.part == Part::kFirstAttention || key.part == Part::kFirstFfn;
+  for (TransformerOperator& item : transformer_operators(network, workload_)) {
+    if (item.role.substr(0, prefix.size()) != prefix) continue;
+    if (item.layer == 0 && !first) item.layer = 1;
+    total += price(item);
+  }
   parts_.emplace(key, total);
   return total;
 }
@@ -129,9 +130,11 @@ HardwareCost LatencyPredictor::predict(const Architecture& architecture) const {
   const int d = architecture.model_width;
   const int head_width = architecture.head_width;
   HardwareCost total = part({Part::kEnds, d, head_width, architecture.vocabulary});
+  bool first = true;
   for (const auto& [heads, ffn_width] : architecture.layers) {
-    total += part({Part::kAttention, d, head_width, heads});
-    total += part({Part::kFfn, d, head_width, ffn_width});
+    total += part({first ? Part::kFirstAttention : Part::kAttention, d, head_width, heads});
+    total += part({first ? Part::kFirstFfn : Part::kFfn, d, head_width, ffn_width});
+    first = false;
   }
   return total;
 }

@@ -1,15 +1,18 @@
 // Latency and energy of a whole Transformer on one accelerator: the sum over its operators, each
-// looked up in a table and corrected for its place in the network.
+// looked up in a table, by its place in the network if that is known.
 #pragma once
 
 #include <tbb/concurrent_unordered_map.h>
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
+#include <map>
 #include <optional>
 #include <span>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <vector>
 
 #include "accel_sim/hardware.hpp"
@@ -30,17 +33,25 @@ struct OperatorPrediction {
   HardwareCost cost;  // of all repeats
 };
 
-// By how much operators of a role that run so often in their place cost more or less in a network
-// than alone: factors in millionths. Earlier operators leave their results in L2, and heads, which
-// run as often as there are heads, lie in rows of all heads.
-struct RoleCorrection {
-  std::string role;
+// An operator at a place where it runs `repeat` times (as many heads lie in one row of queries), in
+// the first layer, which finds nothing of its buffers in L2, or elsewhere.
+struct PlacedOperator {
+  Operator op;
   std::int64_t repeat = 1;
-  std::int64_t latency_ppm = 1'000'000;
-  std::int64_t energy_ppm = 1'000'000;
+  bool first = false;
 
-  bool operator==(const RoleCorrection&) const = default;
+  bool operator==(const PlacedOperator&) const = default;
 };
+PlacedOperator placed(const TransformerOperator& item);
+struct PlacedOperatorHash {
+  std::size_t operator()(const PlacedOperator& at) const;
+};
+
+// What one run of an operator costs at its place in a network, by role, where that is known:
+// earlier operators leave their results in L2, and heads lie in rows of all heads.
+using InPlaceCosts =
+    std::map<std::string, std::unordered_map<PlacedOperator, HardwareCost, PlacedOperatorHash>,
+             std::less<>>;
 
 // A table that prices operators with the cycle simulator (accel_sim/simulator.hpp), a few
 // milliseconds each the first time.
@@ -60,17 +71,19 @@ class LatencyPredictor {
   // With the cycle simulator, on demand.
   LatencyPredictor(const Hardware& hardware, const Workload& workload);
   // With prices from `table`. Throws InputError when it was made for other hardware.
+  // Where `in_place` has an operator's cost, that counts.
   LatencyPredictor(const Hardware& hardware, const Workload& workload, LookupTable table,
-                   std::vector<RoleCorrection> corrections = {});
+                   InPlaceCosts in_place = {});
   // Of a device that is not described here, from measurements: `table` has device_hash() and all
   // operators.
   LatencyPredictor(std::string device, const Workload& workload, LookupTable table);
   static std::uint64_t device_hash(const std::string& device);
 
-  // A text file of everything: version, model, hardware, workload, units, corrections, a line per
-  // operator, checksum. A predictor that was loaded knows the operators of the file and no others.
-  // save() throws Error naming the path when it cannot; load() throws InputError naming file and
-  // line when the file was cut or edited, or is of another version or another kind.
+  // A text file of everything: version, model, hardware, workload, units, a line per operator and
+  // one per operator in its place, checksum. A predictor that was loaded knows the operators of the
+  // file and no others. save() throws Error naming the path when it cannot; load() throws
+  // InputError naming file and line when the file was cut or edited, or is of another version or
+  // another kind.
   static LatencyPredictor load(const std::filesystem::path& path);
   void save(const std::filesystem::path& path) const;
 
@@ -89,7 +102,7 @@ class LatencyPredictor {
   const std::optional<Hardware>& hardware() const { return hardware_; }
   const Workload& workload() const { return workload_; }
   const LookupTable& table() const { return table_; }
-  const std::vector<RoleCorrection>& corrections() const { return corrections_; }
+  const InPlaceCosts& in_place() const { return in_place_; }
 
   // The 95th percentile of the relative error against whole networks, when that has been measured
   // (predictor_check.hpp).
@@ -97,7 +110,7 @@ class LatencyPredictor {
 
  private:
   // The parts that networks share: a layer's attention, its FFN, and what is outside the layers.
-  enum class Part { kAttention, kFfn, kEnds };
+  enum class Part { kFirstAttention, kFirstFfn, kAttention, kFfn, kEnds };
   struct PartKey {
     Part part;
     int model_width, head_width;
@@ -114,7 +127,7 @@ class LatencyPredictor {
   std::optional<Hardware> hardware_;
   Workload workload_;
   LookupTable table_;
-  std::vector<RoleCorrection> corrections_;
+  InPlaceCosts in_place_;
   mutable tbb::concurrent_unordered_map<PartKey, HardwareCost, PartHash> parts_;
 };
 

@@ -18,17 +18,17 @@ namespace paretoformer {
 namespace {
 
 constexpr std::uint64_t kNetworkStream = 31;
+constexpr std::uint64_t kCoverStream = 32;
+constexpr int kCoverRounds = 2;        // in two orders: neighbours matter a little
 constexpr int kTriesPerNetwork = 100;  // a small space may have no more
 
-// Networks of even place are to be fitted, of odd place to be checked with, so that none is both.
-std::vector<Architecture> sample(const SearchSpace& space, int count, std::uint64_t seed,
-                                 std::uint64_t parity) {
+std::vector<Architecture> sample(const SearchSpace& space, int count, std::uint64_t seed) {
   Random random(seed, {kNetworkStream});
   std::set<std::uint64_t> known;
   std::vector<Architecture> networks;
   for (int tries = count * kTriesPerNetwork; tries > 0; --tries) {
     Architecture network = space.sample(random);
-    if (!known.insert(architecture_id(network)).second || known.size() % 2 != parity) continue;
+    if (!known.insert(architecture_id(network)).second) continue;
     networks.push_back(std::move(network));
     if (static_cast<int>(networks.size()) == count) break;
   }
@@ -95,7 +95,7 @@ PredictorCheck check_predictor(const LatencyPredictor& predictor, const SearchSp
                                int networks, std::uint64_t seed) {
   const Hardware& hardware = described(predictor);
   PredictorCheck check;
-  for (Architecture& network : sample(space, networks, seed, 1))
+  for (Architecture& network : sample(space, networks, seed))
     check.networks.push_back({std::move(network), {}, {}});
   tbb::parallel_for(std::size_t{0}, check.networks.size(), [&](std::size_t i) {
     ComparedCost& each = check.networks[i];
@@ -112,41 +112,62 @@ PredictorCheck check_predictor(const LatencyPredictor& predictor, const SearchSp
   return check;
 }
 
-std::vector<RoleCorrection> fit_corrections(const LatencyPredictor& predictor,
-                                            const SearchSpace& space, int networks,
-                                            std::uint64_t seed) {
-  const Hardware& hardware = described(predictor);
-  const std::vector<Architecture> sampled = sample(space, networks, seed, 0);
-  using Key = std::pair<std::string, std::int64_t>;
-  using ByRole = std::map<Key, std::pair<HardwareCost, HardwareCost>>;
-  std::vector<ByRole> costs(sampled.size());  // simulated, tabled
-  tbb::parallel_for(std::size_t{0}, sampled.size(), [&](std::size_t i) {
-    const auto calls = simulate_network(sampled[i], predictor.workload(), hardware);
-    auto call = calls.begin();
-    for (const TransformerOperator& item :
-         transformer_operators(sampled[i], predictor.workload())) {
-      auto& [simulated, tabled] = costs[i][{std::string(item.role), item.repeat}];
-      tabled += predictor.table().cost(item.op) * item.repeat;
-      for (std::int64_t run = 0; run < item.repeat; ++run) simulated += (call++)->report.cost;
-    }
-  });
-  ByRole total;
-  for (const ByRole& each : costs)
-    for (const auto& [key, pair] : each) {
-      total[key].first += pair.first;
-      total[key].second += pair.second;
-    }
-  const auto ppm = [](double simulated, double tabled) {
-    // What costs nothing, as the energy of a fused GELU, stays so.
-    return tabled > 0 && simulated > 0 ? std::llround(1e6 * simulated / tabled) : 1'000'000;
+namespace {
+
+// Networks of the space that have every number of heads and every FFN width with every model width,
+// both in the first layer and in later ones.
+std::vector<Architecture> covering_networks(const SearchSpace& space, std::uint64_t seed) {
+  Random random(seed, {kCoverStream});
+  const auto shuffled = [&](std::vector<int> values) {
+    for (std::size_t i = values.size(); i > 1; --i)
+      std::swap(values[i - 1], values[random.below(i)]);
+    return values;
   };
-  std::vector<RoleCorrection> corrections;
-  for (const auto& [key, pair] : total)
-    corrections.push_back({key.first, key.second,
-                           ppm(static_cast<double>(pair.first.latency.value()),
-                               static_cast<double>(pair.second.latency.value())),
-                           ppm(pair.first.energy.value(), pair.second.energy.value())});
-  return corrections;
+  const auto depth = static_cast<std::size_t>(space.depths().back());
+  std::vector<Architecture> networks;
+  for (const int width : space.model_widths()) {
+    const std::vector<int> heads = shuffled(space.heads());
+    const std::vector<int> ffn_widths = shuffled(space.ffn_widths());
+    for (std::size_t first = 0; first < std::max(heads.size(), ffn_widths.size()); ++first) {
+      Architecture network = space.smallest();
+      network.model_width = width;
+      network.layers.clear();
+      for (std::size_t i = first; i < first + depth; ++i)
+        network.layers.push_back({heads[i % heads.size()], ffn_widths[i % ffn_widths.size()]});
+      networks.push_back(std::move(network));
+    }
+  }
+  return networks;
+}
+
+}  // namespace
+
+InPlaceCosts simulate_in_place(const SearchSpace& space, const Workload& workload,
+                               const Hardware& hardware, std::uint64_t seed) {
+  const std::vector<Architecture> networks = covering_networks(space, seed);
+  std::vector<std::vector<OperatorReport>> calls(networks.size());
+  tbb::parallel_for(std::size_t{0}, networks.size(), [&](std::size_t i) {
+    calls[i] = simulate_network(networks[i], workload, hardware);
+  });
+  InPlaceCosts costs;
+  std::map<std::string, std::unordered_map<PlacedOperator, std::int64_t, PlacedOperatorHash>> runs;
+  for (std::size_t i = 0; i < networks.size(); ++i) {
+    auto call = calls[i].begin();
+    for (const TransformerOperator& item : transformer_operators(networks[i], workload)) {
+      const std::string role(item.role);
+      const PlacedOperator at = placed(item);
+      for (std::int64_t run = 0; run < item.repeat; ++run) costs[role][at] += (call++)->report.cost;
+      runs[role][at] += item.repeat;
+    }
+  }
+  const auto mean = [](std::int64_t sum, std::int64_t count) { return (sum + count / 2) / count; };
+  for (auto& [role, by_operator] : costs)
+    for (auto& [at, cost] : by_operator) {
+      const std::int64_t count = runs[role][at];
+      cost = {Cycles(mean(cost.latency.value(), count)),
+              Picojoules::from_femtojoules(mean(cost.energy.femtojoules(), count))};
+    }
+  return costs;
 }
 
 }  // namespace paretoformer

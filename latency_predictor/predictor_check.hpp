@@ -45,11 +45,12 @@ struct PredictorCheck {
 PredictorCheck check_predictor(const LatencyPredictor& predictor, const SearchSpace& space,
                                int networks, std::uint64_t seed);
 
-// Per role and number of repeats, what its operators cost in the simulation of `networks` random
-// networks over what the predictor's table says, summed over all. Never the networks of
-// check_predictor().
-std::vector<RoleCorrection> fit_corrections(const LatencyPredictor& predictor,
-                                            const SearchSpace& space, int networks,
-                                            std::uint64_t seed);
+// What every operator of a space costs at its place in a network: the mean over its runs in
+// simulations of as many whole networks as it takes to have every number of heads and every FFN
+// width at every model width, in the first layer and in later ones of the deepest networks. Random
+// but for that; the networks of check_predictor() are others. Throws what simulate_network()
+// throws.
+InPlaceCosts simulate_in_place(const SearchSpace& space, const Workload& workload,
+                               const Hardware& hardware, std::uint64_t seed);
 
 }  // namespace paretoformer

@@ -1,4 +1,5 @@
 // The text file of a LatencyPredictor.
+#include <algorithm>
 #include <sstream>
 #include <string_view>
 #include <utility>
@@ -15,6 +16,9 @@ constexpr const char* kFormat = "paretoformer_latency_predictor";
 constexpr int kVersion = 1;
 constexpr const char* kUnits = "cycles femtojoules";
 constexpr std::string_view kChecksum = "checksum ";
+// The layer of an operator in its place.
+constexpr const char* kFirst = "first";
+constexpr const char* kLater = "later";
 constexpr const char* kNoHardware = "-";  // a device that was measured
 
 const char* name_of(Mode mode) { return mode == Mode::kDecode ? "decode" : "prefill"; }
@@ -58,6 +62,11 @@ class Lines {
 };
 
 // "OPERATOR : CYCLES FEMTOJOULES".
+std::string entry(const Operator& op, const HardwareCost& cost) {
+  return describe(op) + " : " + std::to_string(cost.latency.value()) + ' ' +
+         std::to_string(cost.energy.femtojoules()) + '\n';
+}
+
 std::pair<Operator, HardwareCost> parse_entry(const std::string& line, const Lines& lines) {
   const std::size_t colon = line.find(" : ");
   if (colon == std::string::npos) lines.fail("\"" + line + "\" is no entry");
@@ -71,6 +80,21 @@ std::pair<Operator, HardwareCost> parse_entry(const std::string& line, const Lin
   } catch (const InputError& error) {
     lines.fail(error.what());
   }
+}
+
+// "ROLE LAYER REPEAT OPERATOR : CYCLES FEMTOJOULES".
+void read_in_place(Lines& lines, InPlaceCosts& costs) {
+  const std::string line = lines.next();
+  std::istringstream words(line);
+  std::string role, layer, rest;
+  std::int64_t repeat = 0;
+  if (!(words >> role >> layer >> repeat) || (layer != kFirst && layer != kLater) || repeat < 1 ||
+      !std::getline(words >> std::ws, rest))
+    lines.fail("\"" + line +
+               "\" is no entry: expected a role, first or later, and how often it runs");
+  const auto [op, cost] = parse_entry(rest, lines);
+  if (!costs[role].emplace(PlacedOperator{op, repeat, layer == kFirst}, cost).second)
+    lines.fail("\"" + line + "\" is there twice");
 }
 
 Workload parse_workload(const std::string& text, const Lines& lines) {
@@ -91,17 +115,6 @@ std::optional<double> parse_uncertainty(const std::string& text, const Lines& li
   if (!(number >> value) || !number.eof() || !(value >= 0))
     lines.fail("\"" + text + "\" is no uncertainty: expected null or a number from 0 on");
   return value;
-}
-
-RoleCorrection parse_correction(const std::string& line, const Lines& lines) {
-  RoleCorrection correction;
-  std::istringstream words(line);
-  if (!(words >> correction.role >> correction.repeat >> correction.latency_ppm >>
-        correction.energy_ppm) ||
-      correction.latency_ppm < 1 || correction.energy_ppm < 1)
-    lines.fail("\"" + line +
-               "\" is no correction: expected a role, its repeats and two factors in millionths");
-  return correction;
 }
 
 // "HASH PARAMETERS", the latter "-" for a device that was measured.
@@ -137,15 +150,17 @@ void LatencyPredictor::save(const std::filesystem::path& path) const {
        << ' ' << (hardware_ ? to_json(*hardware_).dump() : kNoHardware) << "\nworkload "
        << workload_.sequence_length << ' ' << name_of(workload_.mode) << "\nunits " << kUnits
        << "\nuncertainty "
-       << Json(relative_uncertainty ? Json(*relative_uncertainty) : Json()).dump()
-       << "\ncorrections " << corrections_.size() << '\n';
-  for (const RoleCorrection& each : corrections_)
-    text << each.role << ' ' << each.repeat << ' ' << each.latency_ppm << ' ' << each.energy_ppm
-         << '\n';
-  text << "entries " << table_.size() << '\n';
-  for (const auto& [op, cost] : table_.entries())
-    text << describe(op) << " : " << cost.latency.value() << ' ' << cost.energy.femtojoules()
-         << '\n';
+       << Json(relative_uncertainty ? Json(*relative_uncertainty) : Json()).dump() << "\nentries "
+       << table_.size() << '\n';
+  for (const auto& [op, cost] : table_.entries()) text << entry(op, cost);
+  std::vector<std::string> placed;
+  for (const auto& [role, costs] : in_place_)
+    for (const auto& [at, cost] : costs)
+      placed.push_back(role + ' ' + (at.first ? kFirst : kLater) + ' ' + std::to_string(at.repeat) +
+                       ' ' + entry(at.op, cost));
+  std::sort(placed.begin(), placed.end());
+  text << "in_place " << placed.size() << '\n';
+  for (const std::string& each : placed) text << each;
   const std::string body = text.str();
   write_file_atomic(path, body + std::string(kChecksum) + hex(hash_text(body)) + "\n");
 }
@@ -164,18 +179,17 @@ LatencyPredictor LatencyPredictor::load(const std::filesystem::path& path) {
   const Workload workload = parse_workload(lines.value("workload"), lines);
   lines.expect("units", kUnits);
   const std::optional<double> uncertainty = parse_uncertainty(lines.value("uncertainty"), lines);
-  std::vector<RoleCorrection> corrections;
-  for (std::size_t i = lines.count("corrections"); i-- > 0;)
-    corrections.push_back(parse_correction(lines.next(), lines));
   LookupTable table(hash, model);
   for (std::size_t i = lines.count("entries"); i-- > 0;) {
     const std::string line = lines.next();
     const auto [op, cost] = parse_entry(line, lines);
     if (!table.insert(op, cost)) lines.fail("\"" + line + "\" is there twice");
   }
+  InPlaceCosts in_place;
+  for (std::size_t i = lines.count("in_place"); i-- > 0;) read_in_place(lines, in_place);
   if (lines.next().rfind(kChecksum, 0) != 0) lines.fail("expected the checksum");
   LatencyPredictor predictor =
-      hardware ? LatencyPredictor(*hardware, workload, std::move(table), std::move(corrections))
+      hardware ? LatencyPredictor(*hardware, workload, std::move(table), std::move(in_place))
                : LatencyPredictor(device, workload, std::move(table));
   predictor.relative_uncertainty = uncertainty;
   return predictor;

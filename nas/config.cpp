@@ -41,6 +41,22 @@ Workload workload_from_json(const JsonNode& node, int context) {
   return workload;
 }
 
+void read_predictor(const JsonNode& node, const fs::path& base_folder, RunConfig& config) {
+  std::string expected;
+  JsonNode file = node;
+  if (node.json().is_object()) {
+    const JsonObject object(node);
+    file = object.at("file");
+    expected = object.string("hash");
+    object.finish();
+  }
+  // Absolute, as the text.
+  config.predictor = fs::absolute(fs::current_path() / relative_file(file.string(), base_folder));
+  config.predictor_hash = hex(hash_text(read_file(config.predictor)));
+  if (!expected.empty() && expected != config.predictor_hash)
+    file.fail("has other content than when the run began: expected a file of hash " + expected);
+}
+
 Json to_json(const Workload& workload) {
   return Json{{"sequence_length", workload.sequence_length},
               {"mode", workload.mode == Mode::kDecode ? "decode" : "prefill"}};
@@ -103,9 +119,7 @@ RunConfig run_config_from_json(const JsonNode& node, const fs::path& base_folder
                                            : JsonNode(default_hardware, node.file(), "/hardware"),
                                        base_folder);
   config.workload = workload_from_json(section(object, "workload"), config.training.context);
-  if (object.has("predictor"))  // absolute, as the text
-    config.predictor =
-        fs::absolute(fs::current_path() / relative_file(object.string("predictor"), base_folder));
+  if (object.has("predictor")) read_predictor(object.at("predictor"), base_folder, config);
   const Json default_objectives = {"perplexity", "edp"};
   config.objectives = objectives_from(
       object.has("objectives") ? object.at("objectives")
@@ -127,7 +141,8 @@ Json to_json(const RunConfig& config) {
   json["training"] = config.training.to_json();
   json["hardware"] = to_json(config.hardware);
   json["workload"] = to_json(config.workload);
-  if (!config.predictor.empty()) json["predictor"] = config.predictor.string();
+  if (!config.predictor.empty())
+    json["predictor"] = {{"file", config.predictor.string()}, {"hash", config.predictor_hash}};
   json["objectives"] = Json::array();
   for (Objective objective : config.objectives) json["objectives"].push_back(name_of(objective));
   json["limits"] = to_json(config.limits);
@@ -189,7 +204,6 @@ std::uint64_t config_hash(const RunConfig& config) {
   Json json = to_json(config);
   json.erase("run");
   json["training"].erase("checkpoint_seconds");
-  if (!config.predictor.empty()) json["predictor"] = hash_text(read_file(config.predictor));
   return hash_of(json);
 }
 

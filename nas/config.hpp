@@ -23,8 +23,10 @@ struct RunConfig {
   TrainingConfig training;
   Hardware hardware;
   Workload workload;
-  // A file of LatencyPredictor, whose prices count instead of the simulator's; empty: none.
+  // A file of LatencyPredictor, whose prices count instead of the simulator's, and the hash of its
+  // content; empty: none.
   std::filesystem::path predictor;
+  std::string predictor_hash;
   std::vector<Objective> objectives;
   std::vector<Limit> limits;
   EvolutionConfig search;
@@ -36,7 +38,8 @@ struct RunConfig {
 // Reads {"search_space", "corpus", "training", "hardware", "workload", "predictor", "objectives",
 // "limits", "search", "validation_sequences", "seed", "run"}; only "search_space" is required. A
 // search space and a hardware may be a preset's name, a file (relative to `base_folder`) or the
-// object itself; the workload's sequence_length is training.context unless given. Throws
+// object itself; the workload's sequence_length is training.context unless given; a
+// predictor is a file, or {"file", "hash"}, which a file of another content does not fit. Throws
 // InputError.
 RunConfig run_config_from_json(const JsonNode& node, const std::filesystem::path& base_folder);
 
@@ -50,8 +53,6 @@ RunConfig load_run_config(const std::string& name_or_path,
 
 // Everything the weights depend on: space, training, seed. The text is hashed separately.
 std::uint64_t training_hash(const RunConfig& config);
-// Everything a run depends on, the content of its predictor file included. Throws InputError when
-// that cannot be read.
 std::uint64_t config_hash(const RunConfig& config);
 
 }  // namespace paretoformer

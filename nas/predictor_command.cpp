@@ -14,10 +14,6 @@
 namespace paretoformer {
 namespace {
 
-// Networks from which the corrections are fitted: some 70 layers, about ten of every number of
-// heads.
-constexpr int kFittedNetworks = 16;
-
 Mode mode_of(const std::string& name) { return name == "decode" ? Mode::kDecode : Mode::kPrefill; }
 
 SearchSpace space_of(const PredictorOptions& options) {
@@ -117,7 +113,7 @@ void predictor_build_command(const PredictorOptions& options, const CommonOption
   const std::chrono::duration<double> filled = Clock::now() - start;
   log(common, format("%zu operators priced in %.1f s\n", plain.table().size(), filled.count()));
   LatencyPredictor predictor(hardware, workload, plain.table(),
-                             fit_corrections(plain, space, kFittedNetworks, options.seed));
+                             simulate_in_place(space, workload, hardware, options.seed));
   const PredictorCheck check = check_predictor(predictor, space, options.networks, options.seed);
   predictor.relative_uncertainty = check.latency.p95;
   // Not a file that says it is checked and is not.

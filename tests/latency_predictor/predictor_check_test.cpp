@@ -7,6 +7,7 @@
 
 #include "accel_sim/simulator.hpp"
 #include "support/error.hpp"
+#include "support/random.hpp"
 
 namespace paretoformer {
 namespace {
@@ -22,9 +23,9 @@ SearchSpace space() {
   return SearchSpace::from_json(JsonNode(json, "small.json"));
 }
 
-LatencyPredictor corrected(const Hardware& hardware, const Workload& workload) {
-  const LatencyPredictor plain(hardware, workload);
-  return {hardware, workload, simulated_table(hardware), fit_corrections(plain, space(), 12, 1)};
+LatencyPredictor in_place(const Hardware& hardware, const Workload& workload) {
+  return {hardware, workload, simulated_table(hardware),
+          simulate_in_place(space(), workload, hardware, 1)};
 }
 
 TEST(PredictorCheck, ComparesWithWholeNetworks) {
@@ -52,13 +53,13 @@ TEST(PredictorCheck, ComparesWithWholeNetworks) {
 }
 
 // Activations of 48 x 192 bytes stay in L2: the table, which fetches them each time, says too much
-// energy until it is corrected.
-TEST(PredictorCheck, CorrectionsMakeTheSumAgree) {
+// energy.
+TEST(PredictorCheck, CostsInPlaceMakeTheSumAgree) {
   const Hardware hardware = find_hardware("gemmini_transformer");
   for (const Mode mode : {Mode::kPrefill, Mode::kDecode}) {
     const LatencyPredictor plain(hardware, {48, mode});
     const PredictorCheck before = check_predictor(plain, space(), 40, 1);
-    const PredictorCheck after = check_predictor(corrected(hardware, {48, mode}), space(), 40, 1);
+    const PredictorCheck after = check_predictor(in_place(hardware, {48, mode}), space(), 40, 1);
     EXPECT_LT(after.latency.mape, before.latency.mape);
     EXPECT_LT(after.energy.mape, 0.5 * before.energy.mape);
     EXPECT_LT(std::abs(after.energy.bias), 0.02);
@@ -69,8 +70,9 @@ TEST(PredictorCheck, RefusesABadPredictor) {
   const Hardware hardware = find_hardware("gemmini_transformer");
   const Workload workload{48, Mode::kPrefill};
   // 5 % too slow everywhere: the order stays.
-  std::vector<RoleCorrection> slow = fit_corrections({hardware, workload}, space(), 12, 1);
-  for (RoleCorrection& each : slow) each.latency_ppm += 50'000;
+  InPlaceCosts slow = simulate_in_place(space(), workload, hardware, 1);
+  for (auto& [role, by_operator] : slow)
+    for (auto& [op, cost] : by_operator) cost.latency = Cycles(cost.latency.value() * 105 / 100);
   const PredictorCheck check =
       check_predictor({hardware, workload, simulated_table(hardware), slow}, space(), 40, 1);
   EXPECT_GT(check.latency.tau, 0.98);
@@ -88,6 +90,19 @@ TEST(PredictorCheck, RefusesABadPredictor) {
   EXPECT_THAT(made_up.complaint(), HasSubstr("latency is off by 3.10 % at the 95th"));
 }
 
+TEST(PredictorCheck, EveryOperatorOfTheSpaceHasBeenInItsPlace) {
+  const Workload workload{24, Mode::kPrefill};
+  const InPlaceCosts costs = simulate_in_place(space(), workload, find_hardware("gemmini_cnn"), 1);
+  Random random(5);
+  for (int i = 0; i < 200; ++i) {
+    const Architecture network = space().sample(random);
+    for (const TransformerOperator& item : transformer_operators(network, workload)) {
+      ASSERT_TRUE(costs.contains(item.role)) << item.role;
+      EXPECT_TRUE(costs.find(item.role)->second.contains(placed(item))) << describe(item.op);
+    }
+  }
+}
+
 TEST(PredictorCheck, NoNetworkIsCheckedTwice) {
   const Hardware hardware = find_hardware("gemmini_transformer");
   const LatencyPredictor predictor(hardware, {16, Mode::kPrefill});
@@ -102,7 +117,6 @@ TEST(PredictorCheck, AMeasuredDeviceHasNothingToCompareWith) {
   const LatencyPredictor predictor("phone", {16, Mode::kPrefill},
                                    LookupTable(LatencyPredictor::device_hash("phone"), "measured"));
   EXPECT_THROW(check_predictor(predictor, space(), 3, 1), InputError);
-  EXPECT_THROW(fit_corrections(predictor, space(), 3, 1), InputError);
 }
 
 }  // namespace

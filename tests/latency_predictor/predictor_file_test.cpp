@@ -23,9 +23,13 @@ class PredictorFile : public testing::Test {
   void SetUp() override {
     Hardware hardware = find_hardware("gemmini_transformer");
     hardware.scratchpad_kib = 128;
-    LatencyPredictor predictor(
-        hardware, {32, Mode::kPrefill}, analytical_table(hardware),
-        {{"attention.scores", 4, 1'250'000, 990'000}, {"ffn.up", 1, 900'000, 1'000'000}});
+    InPlaceCosts in_place;
+    in_place["attention.norm"][{elementwise(OperatorKind::kLayerNorm, 32, 96), 1, false}] = {
+        Cycles(77), Picojoules(0.5)};
+    in_place["ffn.norm"][{elementwise(OperatorKind::kLayerNorm, 32, 96), 1, false}] = {
+        Cycles(78), Picojoules(0.25)};
+    LatencyPredictor predictor(hardware, {32, Mode::kPrefill}, analytical_table(hardware),
+                               in_place);
     predictor.relative_uncertainty = 0.1 / 3;
     expected_ = predictor.predict(kNetwork);
     predictor.save(path_);
@@ -62,7 +66,7 @@ TEST_F(PredictorFile, RoundTripKeepsEverything) {
   EXPECT_EQ(loaded.workload(), (Workload{32, Mode::kPrefill}));
   ASSERT_TRUE(loaded.hardware().has_value());
   EXPECT_EQ(loaded.hardware()->scratchpad_kib, 128);
-  EXPECT_EQ(loaded.corrections().size(), 2u);
+  EXPECT_EQ(loaded.in_place().size(), 2u);
   EXPECT_EQ(loaded.relative_uncertainty, 0.1 / 3);
   loaded.save(path_);
   EXPECT_EQ(read_file(path_), text_);
@@ -122,9 +126,14 @@ TEST_F(PredictorFile, ContentIsCheckedEvenUnderAFittingChecksum) {
   EXPECT_THAT(error_of(forged("prefill", "postfill")), HasSubstr("is no workload"));
   EXPECT_THAT(error_of(forged("cycles femto", "seconds femto")), HasSubstr("units is seconds"));
   EXPECT_THAT(error_of(forged("uncertainty 0.", "uncertainty -0.")), HasSubstr("no uncertainty"));
-  EXPECT_THAT(error_of(forged("1250000 990000", "1250000")), HasSubstr("is no correction"));
-  EXPECT_THAT(error_of(forged("1250000 990000", "0 990000")), HasSubstr("is no correction"));
-  EXPECT_THAT(error_of(forged("corrections 2", "corrections 1")), HasSubstr("is not expected"));
+  EXPECT_THAT(error_of(forged("in_place 2", "in_place 1")), HasSubstr("expected the checksum"));
+  EXPECT_THAT(error_of(forged("in_place 2", "in_place 3")), HasSubstr("is no entry"));
+  EXPECT_THAT(error_of(forged("ffn.norm later 1 layer", "ffn.norm later 1 layar")),
+              HasSubstr("is no operator"));
+  EXPECT_THAT(error_of(forged("ffn.norm later", "ffn.norm last")), HasSubstr("first or later"));
+  EXPECT_THAT(error_of(forged("ffn.norm later 1", "ffn.norm later 0")),
+              HasSubstr("how often it runs"));
+  EXPECT_THAT(error_of(forged("ffn.norm", "attention.norm")), HasSubstr("is there twice"));
   EXPECT_THAT(error_of(forged("entries 1", "entries 9")), HasSubstr("is no entry"));
   EXPECT_THAT(error_of(forged("gelu - -", "gelo - -")), HasSubstr("is no operator"));
   EXPECT_THAT(error_of(forged(" : ", " : -")), HasSubstr("has no cost"));

@@ -1,0 +1,162 @@
+// The verb `predictor`: a checked predictor of a new accelerator, one of measurements, and a search
+// that uses it.
+#include <gmock/gmock.h>
+
+#include "support/hash.hpp"
+#include "tests/integration/run_binary.hpp"
+
+namespace paretoformer::integration {
+namespace {
+
+using ::testing::HasSubstr;
+using Words = std::vector<std::string>;
+
+constexpr const char* kSpace = R"({"name": "tiny", "head_width": 16, "depth": [1, 2],
+    "model_width": [32, 48, 96], "heads": [1, 2, 4], "ffn_width": [64, 96, 256, 512]})";
+constexpr const char* kHardware = R"({"array_size": 8, "scratchpad_kib": 64,
+    "accumulator_kib": 32, "nonlinear_units": "on_chip"})";
+constexpr const char* kNetwork =
+    R"({"model_width": 48, "head_width": 16, "vocabulary": 300, "layers": [{"heads": 2, "ffn_width": 96}]})";
+
+class Predictor : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    write(box_ / "space.json", kSpace);
+    write(box_ / "hardware.json", kHardware);
+    write(box_ / "network.json", kNetwork);
+  }
+  Result build(const std::string& output, Words more = {}) {
+    Words words{"predictor",     "build",    "--space",  "space.json", "--hardware",
+                "hardware.json", "--length", "32",       "--networks", "60",
+                "--vocabulary",  "300",      "--output", output};
+    words.insert(words.end(), more.begin(), more.end());
+    return box_.run(words);
+  }
+  void expect_refused(const Words& words, const std::string& part, int status = 2) {
+    const Result result = box_.run(words);
+    EXPECT_EQ(result.status, status);
+    EXPECT_EQ(lines(result.err).size(), 1u) << result.err;
+    EXPECT_THAT(result.err, HasSubstr(part));
+  }
+
+  Sandbox box_;
+};
+
+TEST_F(Predictor, BuildsAndChecksOneOfNewHardware) {
+  const Result built = build("my.predictor", {"--json", "-q"});
+  ASSERT_EQ(built.status, 0) << built.err;
+  const Json answer = parse(built.out);
+  EXPECT_EQ(answer["check"]["complaint"], "");
+  EXPECT_EQ(answer["check"]["networks"], 60);
+  EXPECT_LE(answer["check"]["latency"]["mape"], 0.01);
+  const Result again = build("again.predictor", {"--json", "-q", "--threads", "1"});
+  ASSERT_EQ(again.status, 0) << again.err;
+  EXPECT_EQ(content(box_ / "my.predictor"), content(box_ / "again.predictor"));
+
+  const Result checked = box_.run({"predictor", "check", "my.predictor", "--space", "space.json",
+                                   "--vocabulary", "300", "--networks", "60"});
+  EXPECT_EQ(checked.status, 0) << checked.err;
+  EXPECT_THAT(checked.out, HasSubstr("tau within depth"));
+
+  const Result predicted =
+      box_.run({"predict", "network.json", "--predictor", "my.predictor", "--json"});
+  ASSERT_EQ(predicted.status, 0) << predicted.err;
+  const Json cost = parse(predicted.out);
+  EXPECT_EQ(cost["relative_uncertainty"], answer["check"]["latency"]["p95"]);
+  EXPECT_GT(cost["cycles"], 0);
+}
+
+TEST_F(Predictor, RefusesWhatItDoesNotKnow) {
+  ASSERT_EQ(build("my.predictor", {"-q"}).status, 0);
+  write(box_ / "other.json",
+        R"({"model_width": 48, "head_width": 16, "layers": [{"heads": 2, "ffn_width": 97}]})");
+  expect_refused({"predict", "other.json", "--predictor", "my.predictor"},
+                 "no entry for \"matmul weights gelu 32 48 97\"", 1);
+  std::string text = content(box_ / "my.predictor");
+  write(box_ / "cut.predictor", text.substr(0, text.size() / 2));
+  expect_refused({"predict", "network.json", "--predictor", "cut.predictor"},
+                 "cut.predictor: the checksum does not match");
+  expect_refused({"predictor", "check", "space.json"}, "paretoformer_latency_predictor");
+  expect_refused({"predict", "network.json", "--predictor", "my.predictor", "--length", "64"},
+                 "excludes");
+}
+
+// One operator ten times as slow as it is, under a checksum that fits.
+TEST_F(Predictor, ABadOneIsNotBlessed) {
+  ASSERT_EQ(build("my.predictor", {"-q"}).status, 0);
+  std::string text = content(box_ / "my.predictor");
+  text = text.substr(0, text.rfind("checksum "));
+  const std::size_t head = text.find("\nlanguage_model_head later 1 matmul weights - 32 48 300 : ");
+  ASSERT_NE(head, std::string::npos);
+  text.insert(text.find(" : ", head) + 3, "9");
+  write(box_ / "bad.predictor", text + "checksum " + hex(hash_text(text)) + "\n");
+  expect_refused({"predictor", "check", "bad.predictor", "--space", "space.json", "--vocabulary",
+                  "300", "--networks", "60"},
+                 "the predictor is not good enough: latency is off by", 1);
+}
+
+TEST_F(Predictor, IsMadeOfMeasurements) {
+  const Result listed = box_.run(
+      {"predictor", "operators", "--space", "space.json", "--length", "32", "--vocabulary", "300"});
+  ASSERT_EQ(listed.status, 0) << listed.err;
+  std::string csv = listed.out;
+  expect_refused({"predictor", "import", "none.csv", "--device", "phone", "--space", "space.json",
+                  "--length", "32", "--output", "phone.predictor"},
+                 "none.csv");
+  write(box_ / "phone.csv", csv);
+  expect_refused({"predictor", "import", "phone.csv", "--device", "phone", "--space", "space.json",
+                  "--length", "32", "--output", "phone.predictor"},
+                 "phone.csv:2: \"\" is no latency");
+  for (std::size_t at = 0; (at = csv.find(",,", at)) != std::string::npos;)
+    csv.replace(at, 2, ",2,3");
+  write(box_ / "phone.csv", csv.substr(0, csv.rfind('\n', csv.size() - 2) + 1));
+  expect_refused({"predictor", "import", "phone.csv", "--device", "phone", "--space", "space.json",
+                  "--length", "32", "--vocabulary", "300", "--output", "phone.predictor"},
+                 "1 operators of the space \"space.json\" have not been measured");
+  write(box_ / "phone.csv", csv);
+  const Result imported =
+      box_.run({"predictor", "import", "phone.csv", "--device", "phone", "--space", "space.json",
+                "--length", "32", "--vocabulary", "300", "--output", "phone.predictor"});
+  ASSERT_EQ(imported.status, 0) << imported.err;
+  expect_refused({"predictor", "check", "phone.predictor", "--space", "space.json"},
+                 "the device \"phone\" was measured");
+  // 2 us at 1 GHz for every run: 15 operators, q, k and v three times, three of two heads each.
+  const Result predicted =
+      box_.run({"predict", "network.json", "--predictor", "phone.predictor", "--json"});
+  ASSERT_EQ(predicted.status, 0) << predicted.err;
+  EXPECT_EQ(parse(predicted.out)["cycles"], 2000 * (15 + 2 + 3));
+}
+
+TEST_F(Predictor, ASearchUsesIt) {
+  write(box_ / "run.json",
+        R"({"search_space": "space.json", "hardware": "hardware.json",
+            "corpus": {"text": "generated", "train_bytes": 60000, "validation_bytes": 20000,
+                       "tokenizer": "bytes"},
+            "training": {"steps": 5, "batch": 2, "context": 32}, "predictor": "my.predictor",
+            "search": {"population": 4, "generations": 2}, "validation_sequences": 4})");
+  Words words{"predictor",     "build",    "--space",  "space.json",   "--hardware",
+              "hardware.json", "--length", "32",       "--networks",   "60",
+              "--vocabulary",  "256",      "--output", "my.predictor", "-q"};
+  ASSERT_EQ(box_.run(words).status, 0);
+  const Result searched = box_.run({"search", "run.json", "--run", "run", "--json", "-q"});
+  ASSERT_EQ(searched.status, 0) << searched.err;
+  const Json member = parse(searched.out)["front"][0];
+  write(box_ / "member.json", member.dump());
+  const Json cost =
+      parse(box_.run({"predict", "member.json", "--predictor", "my.predictor", "--json"}).out);
+  EXPECT_EQ(member["objectives"]["latency_cycles"], cost["cycles"]);
+  EXPECT_EQ(member["objectives"]["energy_pj"], cost["energy_pj"]);
+
+  words.insert(words.end(), {"--seed", "2"});  // other networks
+  ASSERT_EQ(box_.run(words).status, 0);
+  expect_refused({"search", "run", "--resume", "-q"},
+                 "/predictor/file: \"" + (box_ / "my.predictor").string() + "\" has other content");
+  expect_refused({"search", "run.json", "--run", "other", "--set", "workload.sequence_length=16"},
+                 "another workload");
+  expect_refused({"search", "run.json", "--run", "other", "--set", "predictor=none"}, "none");
+  expect_refused({"search", "run.json", "--run", "other", "--set", "hardware=gemmini_cnn"},
+                 "another hardware");
+}
+
+}  // namespace
+}  // namespace paretoformer::integration

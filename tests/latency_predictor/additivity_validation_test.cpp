@@ -1,0 +1,51 @@
+// Is the cost of a network the sum of its operators' costs? 200 random networks of the published
+// space against simulations of the whole network, at one length that is read and one that is
+// written token by token.
+#include <gtest/gtest.h>
+
+#include <cstdio>
+
+#include "latency_predictor/predictor_check.hpp"
+
+namespace paretoformer {
+namespace {
+
+void print(const char* what, const PredictionErrors& e) {
+  std::printf(
+      "%-24s mean %.3f %%  95th percentile %.3f %%  largest %.3f %%  tau %.4f  within %.4f\n", what,
+      100 * e.mape, 100 * e.p95, 100 * e.largest, e.tau, e.tau_within_depth);
+}
+
+class Additivity : public testing::TestWithParam<Mode> {};
+
+TEST_P(Additivity, SumsOfOperatorsInPlaceAgreeWithWholeNetworks) {
+  const SearchSpace space = SearchSpace::find("survey");
+  const Hardware hardware = find_hardware("gemmini_transformer");
+  const Workload workload{512, GetParam()};
+  const LatencyPredictor plain(hardware, workload);
+  plain.fill(space);
+  const LatencyPredictor in_place(hardware, workload, plain.table(),
+                                  simulate_in_place(space, workload, hardware, 1));
+  const PredictorCheck before = check_predictor(plain, space, 200, 1);
+  const PredictorCheck after = check_predictor(in_place, space, 200, 1);
+  print("latency, plain sum", before.latency);
+  print("latency, in place", after.latency);
+  print("energy, plain sum", before.energy);
+  print("energy, in place", after.energy);
+  ASSERT_EQ(after.networks.size(), 200u);
+  for (const PredictionErrors& e : {after.latency, after.energy}) {
+    EXPECT_LE(e.mape, 0.01);
+    EXPECT_LE(e.p95, 0.03);
+    EXPECT_GE(e.tau, 0.98);
+    EXPECT_GE(e.tau_within_depth, 0.95);
+  }
+  EXPECT_EQ(after.complaint(), "");
+}
+
+INSTANTIATE_TEST_SUITE_P(Modes, Additivity, testing::Values(Mode::kPrefill, Mode::kDecode),
+                         [](const auto& info) {
+                           return info.param == Mode::kDecode ? "Decode" : "Prefill";
+                         });
+
+}  // namespace
+}  // namespace paretoformer
