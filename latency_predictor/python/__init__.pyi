@@ -5,7 +5,7 @@ RuntimeError: it could not be done (a full disk, an operator that a loaded predi
 """
 
 import os
-from typing import Any, Literal, Mapping, NamedTuple, Sequence, SupportsIndex, overload
+from typing import Any, Iterable, Literal, Mapping, NamedTuple, SupportsIndex, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -19,8 +19,8 @@ class Architecture:
     def __init__(
         self,
         model_width: SupportsIndex,
-        heads: Sequence[SupportsIndex],
-        ffn_width: Sequence[SupportsIndex],
+        heads: Iterable[SupportsIndex],
+        ffn_width: Iterable[SupportsIndex],
         head_width: SupportsIndex = 64,
         vocabulary: SupportsIndex = 0,
     ) -> None:
@@ -98,8 +98,8 @@ class LatencyPredictor:
         self,
         *,
         model_width: SupportsIndex,
-        heads: Sequence[SupportsIndex],
-        ffn_width: Sequence[SupportsIndex],
+        heads: Iterable[SupportsIndex],
+        ffn_width: Iterable[SupportsIndex],
         head_width: SupportsIndex = 64,
         vocabulary: SupportsIndex = 0,
     ) -> HardwareCost:
@@ -123,8 +123,8 @@ class LatencyPredictor:
         self,
         *,
         model_width: SupportsIndex,
-        heads: Sequence[SupportsIndex],
-        ffn_width: Sequence[SupportsIndex],
+        heads: Iterable[SupportsIndex],
+        ffn_width: Iterable[SupportsIndex],
         head_width: SupportsIndex = 64,
         vocabulary: SupportsIndex = 0,
     ) -> list[OperatorCost]:

@@ -4,8 +4,10 @@
 #include <pybind11/stl.h>
 
 #include <cstdint>
+#include <exception>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "latency_predictor/paretoformer.h"
@@ -386,7 +388,7 @@ PYBIND11_MODULE(_native, module) {
   using namespace paretoformer;  // NOLINT(google-build-using-namespace)
   py::register_local_exception_translator([](std::exception_ptr thrown) {
     try {
-      std::rethrow_exception(thrown);
+      std::rethrow_exception(std::move(thrown));
     } catch (const InputError& error) {
       set_exception(PyExc_ValueError, error.what());
     } catch (const Error& error) {
