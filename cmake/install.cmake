@@ -6,7 +6,7 @@ install(TARGETS ${rooms} EXPORT ParetoformerTargets ARCHIVE DESTINATION ${CMAKE_
 foreach(room IN LISTS rooms)
   install(DIRECTORY ${PROJECT_SOURCE_DIR}/${room}/
           DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/paretoformer/${room}
-          FILES_MATCHING PATTERN "*.hpp")
+          FILES_MATCHING PATTERN "*.hpp" PATTERN "*.h" PATTERN python EXCLUDE)
 endforeach()
 install(DIRECTORY ${PROJECT_SOURCE_DIR}/search_spaces/
         DESTINATION ${CMAKE_INSTALL_DATADIR}/paretoformer/search_spaces

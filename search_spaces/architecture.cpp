@@ -8,9 +8,6 @@
 namespace paretoformer {
 namespace {
 
-constexpr int kLargestSize = 1 << 20;
-constexpr int kMostLayers = 1024;
-
 std::string join(const std::vector<Layer>& layers, int Layer::*member) {
   std::string text;
   for (const Layer& layer : layers)

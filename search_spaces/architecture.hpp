@@ -9,6 +9,11 @@
 
 namespace paretoformer {
 
+// The largest width, head count or vocabulary, and the greatest depth, that are accepted from
+// outside.
+inline constexpr int kLargestSize = 1 << 20;
+inline constexpr int kMostLayers = 1024;
+
 struct Layer {
   int heads = 0;      // attention heads, each Architecture::head_width wide
   int ffn_width = 0;  // hidden width of the feed-forward block

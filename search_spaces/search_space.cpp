@@ -13,7 +13,6 @@ namespace paretoformer {
 namespace {
 
 constexpr std::int64_t kBeyond = std::numeric_limits<std::int64_t>::max();
-constexpr int kLargestSize = 1 << 20;
 constexpr int kLargestDepth = 1024;
 constexpr int kMostChoices = 4096;
 
