@@ -17,24 +17,19 @@ constexpr std::uint64_t kCandidateStream = 1;
 // Features of less deviation than that are constants.
 constexpr double kLeastDeviation = 1e-6;
 
-constexpr double kInfinity = std::numeric_limits<double>::infinity();
+// The candidates are a random draw: ranges of features are wider by this share of their width.
+constexpr double kFeatureSlack = 0.05;
 
-const std::vector<int>& or_base(const std::vector<int>& values, const int& base,
-                                std::vector<int>& storage) {
-  if (!values.empty()) return values;
-  storage = {base};
-  return storage;
-}
+constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
 int pick(const std::vector<int>& values, int base, Random& random) {
   return values.empty() ? base : values[random.below(values.size())];
 }
 
 Range range_of(const std::vector<int>& values, int base) {
-  std::vector<int> storage;
-  const std::vector<int>& list = or_base(values, base, storage);
-  return {static_cast<double>(*std::min_element(list.begin(), list.end())),
-          static_cast<double>(*std::max_element(list.begin(), list.end()))};
+  if (values.empty()) return {static_cast<double>(base), static_cast<double>(base)};
+  const auto [low, high] = std::minmax_element(values.begin(), values.end());
+  return {static_cast<double>(*low), static_cast<double>(*high)};
 }
 
 // The hardware of all lowest values, or of all highest ones.
@@ -126,18 +121,18 @@ Candidates::Candidates(const FitOptions& options) {
   std::vector<Combination> drawn;
   for (int n = 0; n < options.combinations; ++n)
     drawn.push_back(draw_combination(options, kCandidateStream, static_cast<std::uint64_t>(n)));
-  for (const Combination& each : drawn) add(options, each);
+  for (const Combination& each : drawn) add(each);
   // The corners belong to the ranges, but are rare among networks.
   for (const bool highest : {false, true})
     for (const int length : {options.shortest, options.longest})
       for (const Mode mode : options.modes)
         for (const Architecture& network : options.space.extremes())
-          add(options, {network, {length, mode}, extreme(content, highest)});
+          add({network, {length, mode}, extreme(content, highest)});
   scale_inputs();
   for (const Combination& each : drawn) weigh(each);
 }
 
-void Candidates::add(const FitOptions& options, const Combination& combination) {
+void Candidates::add(const Combination& combination) {
   if (keys.insert(key_of(combination)).second) require_valid_hardware(combination.hardware);
   hardware.push_back(combination.hardware);
   std::unordered_set<Operator, OperatorHash> seen;
@@ -154,7 +149,6 @@ void Candidates::add(const FitOptions& options, const Combination& combination) 
       group.features[i].include(candidate.features.x[i]);
     all.push_back(std::move(candidate));
   }
-  static_cast<void>(options);
 }
 
 void Candidates::scale_inputs() {
@@ -179,6 +173,10 @@ void Candidates::scale_inputs() {
       const double deviation =
           std::sqrt(std::max(0.0, squares[g][i] / counts[g] - group.mean[i] * group.mean[i]));
       group.scale[i] = deviation > kLeastDeviation ? 1 / deviation : 0;
+      auto& [low, high] = group.features[i];
+      const double slack = kFeatureSlack * (high - low) + kLeastDeviation;
+      low -= slack;
+      high += slack;
     }
     group.mean[0] = 0;  // the constant stays one
     group.scale[0] = 1;

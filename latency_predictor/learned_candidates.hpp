@@ -41,7 +41,7 @@ struct Candidates {
   std::array<std::array<FeatureMatrix, kLearnedGroups>, kLearnedTargets> importance{};
 
  private:
-  void add(const FitOptions& options, const Combination& combination);
+  void add(const Combination& combination);
   void scale_inputs();
   void weigh(const Combination& combination);
 };

@@ -15,8 +15,8 @@ namespace paretoformer {
 namespace {
 
 constexpr int kLine = MemorySystem::kLineBytes;
-// In DRAM pages: how far the caches are followed from sweep to sweep; later sweeps are alike.
-constexpr int kSweeps = 4;
+// So many sweeps over a matmul's results are followed one by one; later ones are alike.
+constexpr int kSweeps = 3;
 
 // Requests and beats of a DMA command for up to a line of bytes per row, averaged over the offsets
 // in their line at which rows begin: the multiples of a power of two.
@@ -125,6 +125,8 @@ struct Times {
   double first = 0;       // before the array, or the normaliser, can begin
   double last = 0;        // after it ends
   double tiles = 1;
+  double width = 1;  // of a tile, in columns of results
+  double depth = 1;  // of a tile, in inner elements
 };
 
 // Nearly the longest of what overlaps; more when two are alike, as each waits for the other at
@@ -219,7 +221,11 @@ double normaliser_cycles(const Operator& op, Normalisation normalisation, int el
 void count_misses(Stream& left, Stream& right, double stored, const MatmulTile& loops,
                   bool transposed, const Hardware& hardware) {
   const double capacity = hardware.l2_kib * 1024.0 / kLine;
-  const auto lost = [capacity](double fills) { return 1 - std::exp(-fills / capacity); };
+  // 1 - exp(-x), to 0.01; a library's exp() would take a tenth of a prediction's time.
+  const auto lost = [capacity](double fills) {
+    const double x = fills / capacity, root = 1 + x * (0.25 + x * 0.03125);
+    return 1 - 1 / (root * root * root * root);
+  };
   const double panel = left.once.lines / loops.rows;
   const double out = stored / loops.rows;
   double again_right = 1, left_now = 0, right_now = 0;
@@ -231,9 +237,9 @@ void count_misses(Stream& left, Stream& right, double stored, const MatmulTile& 
     left_now = panel * (1 + (left.passes - 1) * again_left);
     // What two tiles share, the second reads after a tile, or a column of them.
     const double tile = (panel + right_now / loops.columns) / loops.inner;
-    left_now += left.once.shared / loops.rows * left.passes * lost(tile);
-    right_now += right.once.shared * (i == 0 || right.passes > 1 ? 1 : 0) *
-                 lost(transposed ? tile : column + panel * 0.5);
+    if (left.once.shared > 0) left_now += left.once.shared / loops.rows * left.passes * lost(tile);
+    if (right.once.shared > 0 && (i == 0 || right.passes > 1))
+      right_now += right.once.shared * lost(transposed ? tile : column + panel * 0.5);
     left.misses += left_now;
     right.misses += right_now;
     if (right.passes > 1) again_right = lost(left_now + right_now + out);
@@ -250,11 +256,11 @@ OperatorGroup group_of_matmul(const Operator& op, bool fused, int bytes) {
 }
 
 struct Draft {
-  OperatorFeatures features;
+  OperatorEstimate estimate;
   Times times;
 };
 
-void set_group(OperatorGroup group, const Operator& op, OperatorFeatures& features) {
+void set_group(OperatorGroup group, const Operator& op, OperatorEstimate& features) {
   features.group = 2 * static_cast<int>(group) + (op.rows == 1 ? 1 : 0);
 }
 
@@ -284,7 +290,7 @@ Draft draft_matmul(const Operator& op, const Hardware& hardware) {
   const Transfer out = transfer(op.rows, op.columns, tile.columns * size, bytes, hardware);
 
   Draft draft;
-  OperatorFeatures& f = draft.features;
+  OperatorEstimate& f = draft.estimate;
   set_group(group_of_matmul(op, fused, bytes), op, f);
   const double rows = op.rows, inner = whole.inner, columns = whole.columns;
   const double flips = inner * columns * down;
@@ -313,6 +319,8 @@ Draft draft_matmul(const Operator& op, const Hardware& hardware) {
   t.array = double(whole.rows) * size * inner * columns + (transposed ? flips * size : 0);
   t.store = std::max(out.beats, rows * columns) + out.mvins * 3;
   t.tiles = double(down) * across * deep;
+  t.width = std::min(tile.columns * size, op.columns);
+  t.depth = std::min(tile.inner * size, op.inner);
   t.issue = t.tiles * hardware.loop_issue_cycles;
   if (fused) t.normaliser = normaliser_cycles(op, Normalisation::kSoftmax, 1, hardware);
   const double load = std::max({t.bus, t.window, t.dram, t.serial});
@@ -328,7 +336,7 @@ Draft draft_matmul(const Operator& op, const Hardware& hardware) {
 
 void count_elementwise(const Operator& op, const Transfer& in, int bytes, double loads,
                        const Transfer& out, const Hardware& hardware, Draft& draft) {
-  OperatorFeatures& f = draft.features;
+  OperatorEstimate& f = draft.estimate;
   f.written_bytes = static_cast<double>(op.rows) * op.columns;
   const double write_fetches = std::min(out.partial, out.lines);
   f.fetches = in.lines * loads + write_fetches;
@@ -347,15 +355,15 @@ double padded(const Operator& op, const Hardware& hardware) {
 
 Draft draft_residual_add(const Operator& op, const Hardware& hardware) {
   Draft draft;
-  set_group(OperatorGroup::kResidualAdd, op, draft.features);
+  set_group(OperatorGroup::kResidualAdd, op, draft.estimate);
   const Transfer each = transfer(op.rows, op.columns, op.columns, 1, hardware);
   count_elementwise(op, each, 1, 2, each, hardware, draft);
   Times& t = draft.times;
   t.bus = std::max(t.bus, 2.0 * op.rows * op.columns / hardware.mvin_scale_elements_per_cycle);
-  draft.features.accesses.accumulator = static_cast<std::int64_t>(4 * padded(op, hardware));
+  draft.estimate.accesses.accumulator = static_cast<std::int64_t>(4 * padded(op, hardware));
   t.tiles = std::max(1.0, padded(op, hardware) * 8 / (hardware.accumulator_kib * 1024.0));
   t.issue = t.tiles * hardware.loop_issue_cycles;
-  draft.features.cycles = call_cycles(hardware) +
+  draft.estimate.cycles = call_cycles(hardware) +
                           std::max({t.bus, t.window, t.dram, t.serial, t.store}) +
                           t.issue / t.tiles;
   return draft;
@@ -363,13 +371,13 @@ Draft draft_residual_add(const Operator& op, const Hardware& hardware) {
 
 Draft draft_embedding(const Operator& op, const Hardware& hardware) {
   Draft draft;
-  set_group(OperatorGroup::kEmbedding, op, draft.features);
+  set_group(OperatorGroup::kEmbedding, op, draft.estimate);
   const Transfer each = transfer(op.rows, op.columns, op.columns, 1, hardware);
   count_elementwise(op, each, 1, 1, each, hardware, draft);
   Times& t = draft.times;
-  draft.features.accesses.scratchpad = static_cast<std::int64_t>(2 * padded(op, hardware));
+  draft.estimate.accesses.scratchpad = static_cast<std::int64_t>(2 * padded(op, hardware));
   t.issue = hardware.loop_issue_cycles;
-  draft.features.cycles =
+  draft.estimate.cycles =
       call_cycles(hardware) + std::max({t.bus, t.window, t.dram, t.serial, t.store}) + t.issue;
   return draft;
 }
@@ -378,18 +386,18 @@ Draft draft_embedding(const Operator& op, const Hardware& hardware) {
 Draft draft_normalise(const Operator& op, const Hardware& hardware) {
   const bool softmax = op.kind == OperatorKind::kSoftmax;
   Draft draft;
-  set_group(softmax ? OperatorGroup::kSoftmax : OperatorGroup::kLayerNorm, op, draft.features);
+  set_group(softmax ? OperatorGroup::kSoftmax : OperatorGroup::kLayerNorm, op, draft.estimate);
   const Transfer in = transfer(op.rows, op.columns, op.columns, softmax ? 4 : 1, hardware);
   const Transfer out = transfer(op.rows, op.columns, op.columns, 1, hardware);
   count_elementwise(op, in, softmax ? 4 : 1, 1, out, hardware, draft);
-  draft.features.accesses.accumulator = static_cast<std::int64_t>(4 * padded(op, hardware));
+  draft.estimate.accesses.accumulator = static_cast<std::int64_t>(4 * padded(op, hardware));
   Times& t = draft.times;
   const Normalisation kind = softmax ? Normalisation::kSoftmax : Normalisation::kLayerNorm;
   t.normaliser = normaliser_cycles(op, kind, 1, hardware);
   const int commands =
       ceil_divide(ceil_divide(op.columns, hardware.array_size), blocks_per_dma(1, hardware));
   t.issue = (3.0 * op.rows * (1 + commands) + in.mvins) * hardware.norm_command_cycles;
-  draft.features.cycles =
+  draft.estimate.cycles =
       call_cycles(hardware) +
       std::max({t.bus, t.window, t.dram, t.serial, t.store, t.issue, t.normaliser}) +
       hardware.dram_latency_cycles;
@@ -403,12 +411,12 @@ Draft draft_fused_softmax(const Operator& op, const Operator& scores, const Hard
   const double two_passes = 2 * padded(op, hardware);
   AccessCounts accesses;
   accesses.accumulator = static_cast<std::int64_t>(two_passes);
-  draft.features.accesses = accesses;
-  draft.features.fetches = draft.features.written_bytes = 0;
-  set_group(OperatorGroup::kFusedSoftmax, op, draft.features);
+  draft.estimate.accesses = accesses;
+  draft.estimate.fetches = draft.estimate.written_bytes = 0;
+  set_group(OperatorGroup::kFusedSoftmax, op, draft.estimate);
   const Times& t = draft.times;
   const double rest = std::max({t.array, t.bus, t.window, t.dram, t.serial, t.issue});
-  draft.features.cycles = std::max(t.normaliser - rest * (1 - 1 / t.tiles), t.normaliser / t.tiles);
+  draft.estimate.cycles = std::max(t.normaliser - rest * (1 - 1 / t.tiles), t.normaliser / t.tiles);
   return draft;
 }
 
@@ -440,13 +448,14 @@ void fill(const Times& t, OperatorFeatures& f) {
   const double total = f.cycles;
   const auto share = [total](double cycles) { return std::min(cycles / total, 4.0); };
   const double array = share(t.array), bus = share(t.bus), window = share(t.window);
+  const double serial = share(t.serial);
   const double dram = share(t.dram), store = share(t.store), normaliser = share(t.normaliser);
   f.x = {1,
          array,
          bus,
          window,
          dram,
-         share(t.serial),
+         serial,
          share(t.pages),
          store,
          share(t.issue),
@@ -464,7 +473,11 @@ void fill(const Times& t, OperatorFeatures& f) {
          array * normaliser,
          array * window,
          normaliser * normaliser,
-         store * store};
+         store * store,
+         std::log(t.width),
+         std::log(t.depth),
+         serial * serial,
+         array * serial};
 }
 
 }  // namespace
@@ -478,8 +491,9 @@ std::string learned_group_name(int group) {
 }
 
 OperatorFeatures operator_features(const Operator& op, const Hardware& hardware) {
-  Draft draft = draft_of(op, hardware);
-  OperatorFeatures& f = draft.features;
+  const Draft draft = draft_of(op, hardware);
+  OperatorFeatures f;
+  static_cast<OperatorEstimate&>(f) = draft.estimate;
   if (f.exact()) return f;
   f.accesses.dram_bytes = static_cast<std::int64_t>(f.fetches * kLine + f.written_bytes);
   fill(draft.times, f);

@@ -35,9 +35,9 @@ inline constexpr int kLearnedGroups = 2 * kOperatorGroups;
 // "projection", "projection of one row".
 std::string learned_group_name(int group);
 
-inline constexpr std::size_t kLearnedFeatures = 24;
+inline constexpr std::size_t kLearnedFeatures = 28;
 
-struct OperatorFeatures {
+struct OperatorEstimate {
   int group = 0;  // 2 * OperatorGroup + (one row)
   // Exact but for dram_bytes, which is 64 bytes times `fetches` and what is written; and for
   // l2_bytes, in which the alignment of rows is averaged over.
@@ -45,9 +45,13 @@ struct OperatorFeatures {
   double fetches = 0;        // lines that L2 asks the DRAM for, an estimate
   double written_bytes = 0;  // exact
   double cycles = 0;         // an estimate
-  std::array<double, kLearnedFeatures> x{};
 
   bool exact() const { return group < 2; }
+};
+
+// Of an exact operator nothing but the group is set.
+struct OperatorFeatures : OperatorEstimate {
+  std::array<double, kLearnedFeatures> x;
 };
 
 // Pure, allocates nothing. `op` as transformer_operators() makes it. Weight-stationary hardware

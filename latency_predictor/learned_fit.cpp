@@ -19,7 +19,7 @@ namespace {
 constexpr std::uint64_t kRandomChoiceStream = 2;
 constexpr std::uint64_t kHeldOutStream = 3;
 // Of every group, that many samples come first, so that none is left to its estimates.
-constexpr int kLeastSamples = 4;
+constexpr std::size_t kLeastSamples = 2;
 // Choices between two looks at what the samples said.
 constexpr int kRound = 25;
 // The penalty while samples are chosen, and those tried when they are fitted.
@@ -28,6 +28,9 @@ constexpr double kPenalties[] = {0.03, 0.1, 0.3, 1, 3, 10};
 // Before samples speak, errors of the estimates, and how many samples that belief is worth.
 constexpr double kPriorError = 0.1;
 constexpr double kPriorWeight = 4;
+// Uncertainties: how much wider they are for groups of few samples, and at least.
+constexpr double kFewSamples = 6;
+constexpr double kLeastSpread = 0.005;
 // Held-out networks that share a combination, so that they can be ranked.
 constexpr int kNetworksEach = 4;
 
@@ -69,7 +72,7 @@ RidgeFit fit_best_penalty(const std::vector<FeatureVector>& inputs,
 
 // Half of what nine in ten errors of samples left out of the fit stay below, in units of
 // sqrt(1 + h); the rank is that of conformal prediction, (n + 1) * 0.9, as a sample that is new
-// counts as well.
+// counts as well. A few samples do not show the largest errors.
 double spread(const RidgeFit& fit, std::size_t target) {
   std::vector<double> errors;
   for (std::size_t n = 0; n < fit.left_out.size(); ++n)
@@ -77,8 +80,8 @@ double spread(const RidgeFit& fit, std::size_t target) {
   std::sort(errors.begin(), errors.end());
   const auto count = static_cast<double>(errors.size());
   const auto rank = static_cast<std::size_t>(std::ceil((count + 1) * 0.9));
-  const double beyond = rank > errors.size() ? 1.5 : 1;  // too few to know
-  return 0.5 * beyond * errors[std::min(rank, errors.size()) - 1];
+  const double few = 1 + kFewSamples / count;
+  return std::max(kLeastSpread, 0.5 * few * errors[std::min(rank, errors.size()) - 1]);
 }
 
 class Fitter {
@@ -99,8 +102,7 @@ class Fitter {
       const std::size_t first = samples_.size();
       const std::size_t last = std::min(wanted, first + kRound);
       for (auto& each : best_) each = kUnknown;
-      while (samples_.size() < last)
-        take(options_.choice == SampleChoice::kActive ? choose() : any());
+      while (samples_.size() < last) take(chooses() ? choose() : any());
       tbb::parallel_for(first, last, [&](std::size_t s) {
         const Candidate& candidate = candidates_->all[samples_[s].candidate];
         samples_[s].target = simulate_target(candidate, candidates_->hardware[candidate.hardware]);
@@ -131,6 +133,13 @@ class Fitter {
     ++counts_[g];
     best_[g] = kUnknown;
     samples_.push_back({candidate, {}});
+  }
+
+  // Of an active choice, every other sample is a random one: the linear model is wrong in places
+  // where its own variance does not lead, and the spread of errors is that of common operators.
+  bool chooses() const {
+    return options_.choice == SampleChoice::kActive &&
+           (samples_.size() < kLeastSamples * kLearnedGroups || samples_.size() % 2 == 0);
   }
 
   std::size_t any() {
@@ -167,7 +176,7 @@ class Fitter {
     for (std::size_t g = 0; g < kLearnedGroups; ++g) {
       if (best_[g] == kUnknown) find_best(g);
       if (best_[g] == kNone) continue;
-      if (counts_[g] < kLeastSamples) return best_[g];
+      if (static_cast<std::size_t>(counts_[g]) < kLeastSamples) return best_[g];
       if (best == kNone || best_worth_[g] > best_worth_[best]) best = g;
     }
     return best_[best];

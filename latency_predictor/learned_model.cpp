@@ -14,19 +14,12 @@ namespace {
 constexpr double kUnlearned = 0.5;
 // How far beyond the targets seen a prediction may go.
 constexpr double kBeyondTargets = 0.25;
-// Features may be outside the candidates' by this share of their range: they are a random draw.
-constexpr double kFeatureSlack = 0.05;
 
 bool within(const LearnedGroup& group, const Operator& op, const FeatureVector& x) {
-  if (!group.extents[0].contains(op.rows) || !group.extents[1].contains(op.inner) ||
-      !group.extents[2].contains(op.columns))
-    return false;
-  for (std::size_t i = 0; i < kLearnedFeatures; ++i) {
-    const auto& [low, high] = group.features[i];
-    const double slack = kFeatureSlack * (high - low) + 1e-9;
-    if (x[i] < low - slack || x[i] > high + slack) return false;
-  }
-  return true;
+  bool inside = group.extents[0].contains(op.rows) & group.extents[1].contains(op.inner) &
+                group.extents[2].contains(op.columns);
+  for (std::size_t i = 0; i < kLearnedFeatures; ++i) inside &= group.features[i].contains(x[i]);
+  return inside;
 }
 
 // exp() of what the group has learned for a target.
@@ -79,7 +72,24 @@ FeatureVector LearnedGroup::input(const FeatureVector& x) const {
   return result;
 }
 
-LearnedModel::LearnedModel(Content content) : content_(std::move(content)) {}
+LearnedModel::LearnedModel(Content content)
+    : content_(std::move(content)), leverages_(kLearnedGroups) {
+  for (std::size_t g = 0; g < leverages_.size(); ++g)
+    for (std::size_t i = 0; i < kLearnedFeatures; ++i)
+      for (std::size_t j = 0; j < kLearnedFeatures; ++j)
+        leverages_[g][i][j] = static_cast<float>(content_.groups[g].inverse[i][j]);
+}
+
+double LearnedModel::leverage(std::size_t group, const FeatureVector& input) const {
+  const Leverage& inverse = leverages_[group];
+  std::array<float, kLearnedFeatures> x, moved{};
+  for (std::size_t i = 0; i < kLearnedFeatures; ++i) x[i] = static_cast<float>(input[i]);
+  for (std::size_t i = 0; i < kLearnedFeatures; ++i)
+    for (std::size_t j = 0; j < kLearnedFeatures; ++j) moved[j] += inverse[i][j] * x[i];
+  float sum = 0;
+  for (std::size_t i = 0; i < kLearnedFeatures; ++i) sum += moved[i] * x[i];
+  return std::max(sum, 0.0F);
+}
 
 void LearnedModel::require_base(const Hardware& hardware) const {
   Hardware base = content_.base;
@@ -104,11 +114,11 @@ bool LearnedModel::knobs_within(const Hardware& hardware) const {
 LearnedCost LearnedModel::operator_cost(const Operator& op, const Hardware& hardware) const {
   const OperatorFeatures known = operator_features(op, hardware);
   if (known.exact()) return {simulated_cost(op, hardware)};
-  const LearnedGroup& group = content_.groups[static_cast<std::size_t>(known.group)];
+  const auto index = static_cast<std::size_t>(known.group);
+  const LearnedGroup& group = content_.groups[index];
   const bool learned = group.samples > 0;
   const FeatureVector input = group.input(known.x);
-  const double stretch =
-      learned ? std::sqrt(1 + std::max(0.0, dot(times(group.inverse, input), input))) : 1;
+  const double stretch = learned ? std::sqrt(1 + leverage(index, input)) : 1;
   const double latency_uncertainty = learned ? group.spread[0] * stretch : kUnlearned;
   const double traffic_uncertainty = learned ? group.spread[1] * stretch : kUnlearned;
 

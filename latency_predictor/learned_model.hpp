@@ -45,7 +45,7 @@ struct Range {
   double low = 0;
   double high = 0;
 
-  bool contains(double value) const { return value >= low && value <= high; }
+  bool contains(double value) const { return (value >= low) & (value <= high); }
   // Makes it hold the value.
   void include(double value);
   bool operator==(const Range&) const = default;
@@ -55,7 +55,7 @@ struct Range {
 struct LearnedGroup {
   int samples = 0;
   // Of the candidates from which the samples were chosen. `features` are as operator_features()
-  // makes them.
+  // makes them; their ranges are a little wider, the candidates being a random draw.
   std::array<Range, 3> extents;  // rows, inner, columns
   std::array<Range, kLearnedFeatures> features;
   // From features to inputs of the regression: (x - mean) * scale; a scale of 0 leaves one out.
@@ -119,9 +119,14 @@ class LearnedModel {
  private:
   void require_base(const Hardware& hardware) const;
   bool knobs_within(const Hardware& hardware) const;
+  double leverage(std::size_t group, const FeatureVector& input) const;
   LearnedCost operator_cost(const Operator& op, const Hardware& hardware) const;
 
+  // The inverses again, in single precision: a network's uncertainty takes a third of its time.
+  using Leverage = std::array<std::array<float, kLearnedFeatures>, kLearnedFeatures>;
+
   Content content_;
+  std::vector<Leverage> leverages_;
 };
 
 }  // namespace paretoformer

@@ -39,6 +39,9 @@ RidgeFit fit_ridge(const std::vector<FeatureVector>& inputs,
   RidgeFit fit;
   fit.inverse = prior_inverse(penalty);
   for (const FeatureVector& x : inputs) add_to_inverse(fit.inverse, x);
+  // Exactly symmetric, as its file has it.
+  for (std::size_t i = 0; i < kLearnedFeatures; ++i)
+    for (std::size_t j = 0; j < i; ++j) fit.inverse[i][j] = fit.inverse[j][i];
   for (std::size_t t = 0; t < kLearnedTargets; ++t) {
     FeatureVector moments{};
     for (std::size_t n = 0; n < inputs.size(); ++n)
