@@ -17,6 +17,8 @@ namespace {
 constexpr int kLine = MemorySystem::kLineBytes;
 // So many sweeps over a matmul's results are followed one by one; later ones are alike.
 constexpr int kSweeps = 3;
+// A store waits until the one before is complete (ReservationStation.scala L378).
+constexpr double kStoreOverheadCycles = 3;
 
 // Requests and beats of a DMA command for up to a line of bytes per row, averaged over the offsets
 // in their line at which rows begin: the multiples of a power of two.
@@ -140,8 +142,6 @@ double overlap(double a, double b, double c, double d) {
   return longest * std::sqrt(std::sqrt(part(a) + part(b) + part(c) + part(d)));
 }
 
-double call_cycles(const Hardware& hardware) { return hardware.call_overhead_cycles; }
-
 // An operand on its way in: so many passes over it, of whose lines L2 lacks so many.
 struct Stream {
   Transfer once;
@@ -204,13 +204,14 @@ void time_loads(const Stream* streams, std::size_t count, const Hardware& hardwa
   times.serial /= commands;
 }
 
-double normaliser_cycles(const Operator& op, Normalisation normalisation, int element_bytes,
+// As in the analytical model, two rows at a time: a pass lasts until its stores are through.
+double normaliser_cycles(const Operator& op, Normalisation normalisation,
                          const Hardware& hardware) {
   const int blocks = ceil_divide(op.columns, hardware.array_size);
-  const int stores = ceil_divide(blocks, blocks_per_dma(element_bytes, hardware));
+  const int stores = ceil_divide(blocks, blocks_per_dma(1, hardware));
   double pair = 0;
   for (const PassTiming& pass : pass_timings(normalisation)) {
-    const double row = 1 + blocks * pass.cycles_per_block + 3 * stores;
+    const double row = 1 + blocks * pass.cycles_per_block + kStoreOverheadCycles * stores;
     pair += op.rows > 1 ? std::max(2 * row, row + pass.tail) : row + pass.tail;
   }
   return ceil_divide(op.rows, 2) * pair;
@@ -264,73 +265,105 @@ void set_group(OperatorGroup group, const Operator& op, OperatorEstimate& featur
   features.group = 2 * static_cast<int>(group) + (op.rows == 1 ? 1 : 0);
 }
 
-// The common run of scores and softmax, when they are fused.
-Draft draft_matmul(const Operator& op, const Hardware& hardware) {
-  const int size = hardware.array_size;
-  const std::optional<MatmulTile> rows_tile =
-      op.activation == Activation::kSoftmax && hardware.nonlinear_units == NonlinearUnits::kOnChip
-          ? whole_row_tile(op, hardware)
-          : std::nullopt;
-  const bool fused = rows_tile.has_value();
-  const MatmulTile tile = fused ? *rows_tile : greedy_tile(op, hardware);
-  const int bytes = fused || op.activation != Activation::kSoftmax ? 1 : score_bytes(op, hardware);
-  const bool transposed = op.right == RightOperand::kTransposedActivations;
-  const MatmulTile whole = blocks(op, hardware);
-  const int down = ceil_divide(whole.rows, tile.rows);
-  const int across = ceil_divide(whole.columns, tile.columns);
-  const int deep = ceil_divide(whole.inner, tile.inner);
+// How a matmul is cut, and what of it moves.
+struct MatmulPlan {
+  MatmulPlan(const Operator& op, const Hardware& hardware);
+
+  bool fused = false;  // with its softmax, as one run
+  bool transposed = false;
+  int bytes = 1;  // of a result
+  MatmulTile tile;
+  MatmulTile whole;  // in blocks
+  MatmulTile loops;  // tiles along each extent
   Stream operands[2];
-  Stream& left = operands[0];
-  Stream& right = operands[1];
-  left.passes = hardware.operand_reuse && down * deep <= 2 ? 1 : across;
-  right.passes = hardware.operand_reuse && across * deep <= 2 ? 1 : down;
-  left.once = transfer(op.rows, op.inner, tile.inner * size, 1, hardware);
-  right.once = transposed ? transfer(op.columns, op.inner, tile.inner * size, 1, hardware)
-                          : transfer(op.inner, op.columns, tile.columns * size, 1, hardware);
-  const Transfer out = transfer(op.rows, op.columns, tile.columns * size, bytes, hardware);
+  Stream& left() { return operands[0]; }
+  Stream& right() { return operands[1]; }
+  Transfer out;
+};
 
-  Draft draft;
-  OperatorEstimate& f = draft.estimate;
-  set_group(group_of_matmul(op, fused, bytes), op, f);
-  const double rows = op.rows, inner = whole.inner, columns = whole.columns;
-  const double flips = inner * columns * down;
-  const double loaded =
-      rows * inner * size * left.passes +
-      (transposed ? double(op.columns) * inner : op.inner * columns) * size * right.passes;
+MatmulPlan::MatmulPlan(const Operator& op, const Hardware& hardware)
+    : transposed(op.right == RightOperand::kTransposedActivations), whole(blocks(op, hardware)) {
+  const bool softmax = op.activation == Activation::kSoftmax;
+  // Not through softmax_is_fused() and default_tile(), which would find the tile three times.
+  const std::optional<MatmulTile> rows_tile =
+      softmax && hardware.nonlinear_units == NonlinearUnits::kOnChip ? whole_row_tile(op, hardware)
+                                                                     : std::nullopt;
+  fused = rows_tile.has_value();
+  tile = fused ? *rows_tile : greedy_tile(op, hardware);
+  if (softmax && !fused) bytes = score_bytes(op, hardware);
+  loops = {ceil_divide(whole.rows, tile.rows), ceil_divide(whole.inner, tile.inner),
+           ceil_divide(whole.columns, tile.columns)};
+  const int size = hardware.array_size, depth = tile.inner * size, width = tile.columns * size;
+  const auto passes = [&](int along, int across) {
+    return hardware.operand_reuse && along * loops.inner <= 2 ? 1 : across;
+  };
+  left().passes = passes(loops.rows, loops.columns);
+  right().passes = passes(loops.columns, loops.rows);
+  left().once = transfer(op.rows, op.inner, depth, 1, hardware);
+  right().once = transposed ? transfer(op.columns, op.inner, depth, 1, hardware)
+                            : transfer(op.inner, op.columns, width, 1, hardware);
+  out = transfer(op.rows, op.columns, width, bytes, hardware);
+  count_misses(left(), right(), out.lines, loops, transposed, hardware);
+  left().new_pages = new_pages(left(), tile.rows, depth, right(), hardware);
+  right().new_pages = transposed ? new_pages(right(), tile.columns, depth, left(), hardware)
+                                 : new_pages(right(), 1, width, left(), hardware);
+}
+
+// As the engine counts them (fast_engine.cpp).
+void count_matmul(const Operator& op, MatmulPlan& plan, const Hardware& hardware,
+                  OperatorEstimate& f) {
+  const double size = hardware.array_size, rows = op.rows;
+  const double inner = plan.whole.inner, columns = plan.whole.columns;
+  const Stream &left = plan.left(), &right = plan.right();
+  const double weights = inner * columns * plan.loops.rows * size * size;
+  const double right_elements = size * (plan.transposed ? op.columns * inner : op.inner * columns);
+  const double loaded = rows * inner * size * left.passes + right_elements * right.passes;
   f.accesses.macs = statistics(op).macs;
-  f.accesses.pe_register = f.accesses.macs + static_cast<std::int64_t>(flips * size * size);
+  f.accesses.pe_register = f.accesses.macs + static_cast<std::int64_t>(weights);
   f.accesses.scratchpad =
-      static_cast<std::int64_t>(rows * inner * columns * size + flips * size * size + loaded);
-  f.accesses.accumulator =
-      static_cast<std::int64_t>(rows * size * columns * (2 * inner - 1) + rows * size * columns);
-  f.written_bytes = rows * op.columns * bytes;
-  count_misses(left, right, out.lines, {down, deep, across}, transposed, hardware);
+      static_cast<std::int64_t>(rows * inner * columns * size + weights + loaded);
+  // The first sum is written, others are read and written, and all are read on the way out.
+  f.accesses.accumulator = static_cast<std::int64_t>(rows * size * columns * 2 * inner);
+  f.written_bytes = rows * op.columns * plan.bytes;
   // A line written in part is fetched, once.
-  f.fetches = left.misses + right.misses + std::min(out.partial, out.lines);
+  f.fetches = left.misses + right.misses + std::min(plan.out.partial, plan.out.lines);
   f.accesses.l2_bytes = static_cast<std::int64_t>(
-      (left.once.beats * left.passes + right.once.beats * right.passes + out.beats) *
+      (left.once.beats * left.passes + right.once.beats * right.passes + plan.out.beats) *
       hardware.bus_bytes_per_cycle);
-  left.new_pages = new_pages(left, tile.rows, tile.inner * size, right, hardware);
-  right.new_pages = transposed ? new_pages(right, tile.columns, tile.inner * size, left, hardware)
-                               : new_pages(right, 1, tile.columns * size, left, hardware);
+}
 
-  Times& t = draft.times;
-  time_loads(operands, 2, hardware, t);
-  t.array = double(whole.rows) * size * inner * columns + (transposed ? flips * size : 0);
-  t.store = std::max(out.beats, rows * columns) + out.mvins * 3;
-  t.tiles = double(down) * across * deep;
-  t.width = std::min(tile.columns * size, op.columns);
-  t.depth = std::min(tile.inner * size, op.inner);
+void time_matmul(const Operator& op, const MatmulPlan& plan, const Hardware& hardware, Times& t,
+                 OperatorEstimate& f) {
+  const int size = hardware.array_size;
+  const MatmulTile& whole = plan.whole;
+  const double strips = static_cast<double>(whole.inner) * whole.columns;
+  time_loads(plan.operands, 2, hardware, t);
+  t.array = strips * size * (whole.rows + (plan.transposed ? plan.loops.rows : 0));
+  t.store = std::max(plan.out.beats, static_cast<double>(op.rows) * whole.columns) +
+            plan.out.mvins * kStoreOverheadCycles;
+  const double stored_tiles = static_cast<double>(plan.loops.rows) * plan.loops.columns;
+  t.tiles = stored_tiles * plan.loops.inner;
+  t.width = std::min(plan.tile.columns * size, op.columns);
+  t.depth = std::min(plan.tile.inner * size, op.inner);
   t.issue = t.tiles * hardware.loop_issue_cycles;
-  if (fused) t.normaliser = normaliser_cycles(op, Normalisation::kSoftmax, 1, hardware);
+  if (plan.fused) t.normaliser = normaliser_cycles(op, Normalisation::kSoftmax, hardware);
   const double load = std::max({t.bus, t.window, t.dram, t.serial});
   t.first = load / t.tiles;
-  t.last = std::max(t.store, t.normaliser) / (double(down) * across);
+  t.last = std::max(t.store, t.normaliser) / stored_tiles;
   // The array begins with the first blocks of a tile; what it waits for comes with the last ones.
   const double begin = std::min(
       t.first, 2.0 * (hardware.dram_latency_cycles + hardware.dram_page_miss_cycles + size));
-  f.cycles = call_cycles(hardware) + begin + overlap(t.array, load, t.store, t.issue) +
-             (fused ? 0 : t.last) + array_latency(size);
+  f.cycles = hardware.call_overhead_cycles + begin + overlap(t.array, load, t.store, t.issue) +
+             (plan.fused ? 0 : t.last) + array_latency(size);
+}
+
+// Of scores and softmax that are fused, the scores' part.
+Draft draft_matmul(const Operator& op, const Hardware& hardware) {
+  MatmulPlan plan(op, hardware);
+  Draft draft;
+  set_group(group_of_matmul(op, plan.fused, plan.bytes), op, draft.estimate);
+  count_matmul(op, plan, hardware, draft.estimate);
+  time_matmul(op, plan, hardware, draft.times, draft.estimate);
   return draft;
 }
 
@@ -345,7 +378,8 @@ void count_elementwise(const Operator& op, const Transfer& in, int bytes, double
   Stream stream{in, loads, in.lines * loads};
   stream.new_pages = new_pages(stream, 1, op.columns * bytes, stream, hardware);
   time_loads(&stream, 1, hardware, draft.times);
-  draft.times.store = std::max(out.beats, out.lines * kLine / hardware.array_size) + out.mvins * 3;
+  draft.times.store = std::max(out.beats, out.lines * kLine / hardware.array_size) +
+                      out.mvins * kStoreOverheadCycles;
 }
 
 double padded(const Operator& op, const Hardware& hardware) {
@@ -363,7 +397,7 @@ Draft draft_residual_add(const Operator& op, const Hardware& hardware) {
   draft.estimate.accesses.accumulator = static_cast<std::int64_t>(4 * padded(op, hardware));
   t.tiles = std::max(1.0, padded(op, hardware) * 8 / (hardware.accumulator_kib * 1024.0));
   t.issue = t.tiles * hardware.loop_issue_cycles;
-  draft.estimate.cycles = call_cycles(hardware) +
+  draft.estimate.cycles = hardware.call_overhead_cycles +
                           std::max({t.bus, t.window, t.dram, t.serial, t.store}) +
                           t.issue / t.tiles;
   return draft;
@@ -377,8 +411,8 @@ Draft draft_embedding(const Operator& op, const Hardware& hardware) {
   Times& t = draft.times;
   draft.estimate.accesses.scratchpad = static_cast<std::int64_t>(2 * padded(op, hardware));
   t.issue = hardware.loop_issue_cycles;
-  draft.estimate.cycles =
-      call_cycles(hardware) + std::max({t.bus, t.window, t.dram, t.serial, t.store}) + t.issue;
+  draft.estimate.cycles = hardware.call_overhead_cycles +
+                          std::max({t.bus, t.window, t.dram, t.serial, t.store}) + t.issue;
   return draft;
 }
 
@@ -393,12 +427,12 @@ Draft draft_normalise(const Operator& op, const Hardware& hardware) {
   draft.estimate.accesses.accumulator = static_cast<std::int64_t>(4 * padded(op, hardware));
   Times& t = draft.times;
   const Normalisation kind = softmax ? Normalisation::kSoftmax : Normalisation::kLayerNorm;
-  t.normaliser = normaliser_cycles(op, kind, 1, hardware);
+  t.normaliser = normaliser_cycles(op, kind, hardware);
   const int commands =
       ceil_divide(ceil_divide(op.columns, hardware.array_size), blocks_per_dma(1, hardware));
   t.issue = (3.0 * op.rows * (1 + commands) + in.mvins) * hardware.norm_command_cycles;
   draft.estimate.cycles =
-      call_cycles(hardware) +
+      hardware.call_overhead_cycles +
       std::max({t.bus, t.window, t.dram, t.serial, t.store, t.issue, t.normaliser}) +
       hardware.dram_latency_cycles;
   return draft;

@@ -6,6 +6,7 @@
 
 #include "accel_sim/simulator.hpp"
 #include "support/error.hpp"
+#include "support/hash.hpp"
 
 namespace paretoformer {
 namespace {
@@ -175,6 +176,13 @@ LearnedCost LearnedModel::predict(const Architecture& architecture, const Worklo
   result.extrapolates = result.extrapolates || !known_mode || !knobs_within(hardware) ||
                         !content_.length.contains(workload.sequence_length);
   return result;
+}
+
+LookupTable learned_table(const LearnedModel& model, const Hardware& hardware) {
+  model.predict(matmul(1, 1, 1), hardware);  // refuses other hardware now, not at the first network
+  return LookupTable(
+      hardware_hash(hardware), "learned/" + hex(hash_text(model.text())),
+      [model, hardware](const Operator& op) { return model.predict(op, hardware).cost; });
 }
 
 }  // namespace paretoformer

@@ -10,6 +10,7 @@
 #include <optional>
 
 #include "accel_sim/simulator.hpp"
+#include "latency_predictor/latency_predictor.hpp"
 #include "latency_predictor/learned_fit.hpp"
 #include "support/error.hpp"
 #include "support/files.hpp"
@@ -95,6 +96,17 @@ TEST(LearnedModel, ANetworkIsTheSumOfItsOperators) {
       sum += small_model().predict(item.op, hardware).cost * item.repeat;
     EXPECT_EQ(small_model().predict(kNetwork, {100, mode}, hardware).cost, sum);
   }
+}
+
+TEST(LearnedModel, PricesForALatencyPredictor) {
+  const Hardware hardware = example_hardware();
+  const Workload workload{100, Mode::kPrefill};
+  const LatencyPredictor predictor(hardware, workload, learned_table(small_model(), hardware));
+  EXPECT_EQ(predictor.predict(kNetwork), small_model().predict(kNetwork, workload, hardware).cost);
+  EXPECT_THAT(predictor.table().model(), HasSubstr("learned/"));
+  Hardware other = hardware;
+  other.l2_kib = 1024;
+  EXPECT_THROW(learned_table(small_model(), other), InputError);
 }
 
 TEST(LearnedModel, HostOperatorsAndGeluAreExact) {
