@@ -77,6 +77,7 @@ void require_valid(const FitOptions& options) {
   if (options.shortest < 1 || options.longest < options.shortest || options.longest > 1 << 20)
     fail("lengths", std::to_string(options.shortest) + " to " + std::to_string(options.longest),
          "1 <= shortest <= longest <= 2^20");
+  if (options.seed >> 63 != 0) fail("seed", std::to_string(options.seed), "less than 2^63");
   if (options.modes.empty()) fail("modes", "[]", "at least one");
   if (options.base.dataflow != Dataflow::kWeightStationary)
     fail("dataflow", "output_stationary", "weight_stationary");

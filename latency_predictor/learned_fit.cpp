@@ -33,6 +33,8 @@ constexpr double kFewSamples = 6;
 constexpr double kLeastSpread = 0.005;
 // Held-out networks that share a combination, so that they can be ranked.
 constexpr int kNetworksEach = 4;
+// So many draws that are no held-out combinations mean that there is none.
+constexpr std::uint64_t kMostRefused = 10000;
 
 struct Sample {
   std::size_t candidate = 0;
@@ -265,7 +267,12 @@ std::vector<Combination> held_out_combinations(const FitOptions& options, int co
   std::vector<Combination> result;
   for (std::uint64_t n = 0; result.size() < static_cast<std::size_t>(count); ++n) {
     const Combination first = draw_combination(options, kHeldOutStream, n);
-    if (candidates.keys.contains(key_of(first))) continue;
+    if (candidates.keys.contains(key_of(first))) {
+      if (n - result.size() < kMostRefused) continue;
+      throw InputError(
+          "fit: no combination of length, mode and hardware is left to hold out: expected more "
+          "lengths or hardware, or fewer combinations");
+    }
     Random random(options.seed, {kHeldOutStream, n, 1});
     for (int i = 0; i < kNetworksEach && result.size() < static_cast<std::size_t>(count); ++i)
       result.push_back({options.space.sample(random), first.workload, first.hardware});

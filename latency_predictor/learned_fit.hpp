@@ -36,7 +36,7 @@ struct FitOptions {
   std::vector<int> bus_bytes_per_cycle = {8, 16, 32};
   int samples = 400;       // operators to simulate, at most kMostSamples
   int combinations = 400;  // networks x length x mode x hardware that candidates come from
-  std::uint64_t seed = 1;
+  std::uint64_t seed = 1;  // below 2^63
   SampleChoice choice = SampleChoice::kActive;
 };
 
@@ -55,7 +55,8 @@ LearnedModel fit(const FitOptions& options);
 // The same, with errors on so many held-out networks measured and stored in the model.
 LearnedModel fit(const FitOptions& options, int held_out_networks);
 
-// So many random networks, each at a (length, mode, hardware) from which no candidate came.
+// So many random networks, each at a (length, mode, hardware) from which no candidate came. Throws
+// InputError when there is none left.
 std::vector<Combination> held_out_combinations(const FitOptions& options, int count);
 
 // The sum of simulated_cost() over each one's operators, in parallel.

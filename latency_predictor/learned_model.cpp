@@ -17,7 +17,7 @@ constexpr double kUnlearned = 0.5;
 constexpr double kBeyondTargets = 0.25;
 
 bool within(const LearnedGroup& group, const Operator& op, const FeatureVector& x) {
-  bool inside = group.extents[0].contains(op.rows) & group.extents[1].contains(op.inner) &
+  bool inside = group.extents[0].contains(op.rows) && group.extents[1].contains(op.inner) &&
                 group.extents[2].contains(op.columns);
   for (std::size_t i = 0; i < kLearnedFeatures; ++i) inside &= group.features[i].contains(x[i]);
   return inside;

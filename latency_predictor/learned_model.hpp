@@ -49,7 +49,7 @@ struct Range {
   double low = 0;
   double high = 0;
 
-  bool contains(double value) const { return (value >= low) & (value <= high); }
+  bool contains(double value) const { return value >= low && value <= high; }
   // Makes it hold the value.
   void include(double value);
   bool operator==(const Range&) const = default;

@@ -243,6 +243,18 @@ TEST(LearnedFit, HeldOutCombinationsAreNot) {
   }
 }
 
+TEST(LearnedFit, SaysWhenNothingIsLeftToHoldOut) {
+  FitOptions options = small_options();
+  options.shortest = options.longest = 32;
+  options.modes = {Mode::kDecode};
+  options.array_size = options.scratchpad_kib = options.accumulator_kib = {};
+  options.bus_bytes_per_cycle = {};
+  EXPECT_THROW(held_out_combinations(options, 1), InputError);
+  options.samples = 20;
+  const LearnedModel model = fit(options);
+  EXPECT_FALSE(model.predict(kNetwork, {32, Mode::kDecode}, options.base).extrapolates);
+}
+
 TEST(LearnedFit, ReportsBothChoices) {
   FitOptions options = small_options();
   options.combinations = 30;
@@ -266,6 +278,7 @@ TEST(LearnedFit, NamesOptionsOutOfRange) {
     return "no error";
   };
   EXPECT_THAT(error_of([](FitOptions& o) { o.samples = 501; }), HasSubstr("1 to 500"));
+  EXPECT_THAT(error_of([](FitOptions& o) { o.seed = ~std::uint64_t{0}; }), HasSubstr("seed"));
   EXPECT_THAT(error_of([](FitOptions& o) { o.modes.clear(); }), HasSubstr("modes"));
   EXPECT_THAT(error_of([](FitOptions& o) { o.longest = 16; }), HasSubstr("lengths"));
   EXPECT_THAT(error_of([](FitOptions& o) { o.array_size = {12}; }), HasSubstr("array_size"));
