@@ -478,6 +478,8 @@ Draft draft_of(const Operator& op, const Hardware& hardware) {
   return draft;
 }
 
+// What the estimate is made of, as shares of it, with the squares and products of what overlaps:
+// where two parts are alike, the estimate is least to be trusted.
 void fill(const Times& t, OperatorFeatures& f) {
   const double total = f.cycles;
   const auto share = [total](double cycles) { return std::min(cycles / total, 4.0); };

@@ -67,7 +67,8 @@ std::vector<HardwareCost> simulate_networks(const std::vector<Combination>& comb
 // A model against the truth, per network.
 struct ModelErrors {
   HeldOutErrors relative;
-  double latency_tau = 0;  // Kendall's, within each pair at any combination
+  // Kendall's, over pairs of networks that share a combination.
+  double latency_tau = 0;
   double energy_tau = 0;
   // The share of networks whose error is at most twice their uncertainty.
   double latency_coverage = 0;
