@@ -18,7 +18,7 @@ constexpr std::uint64_t kCandidateStream = 1;
 constexpr double kLeastDeviation = 1e-6;
 
 // The candidates are a random draw: ranges of features are wider by this share of their width.
-constexpr double kFeatureSlack = 0.05;
+constexpr double kFeatureSlack = 0.1;
 
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 

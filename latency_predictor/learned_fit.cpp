@@ -34,7 +34,7 @@ constexpr double kLeastSpread = 0.005;
 // Held-out networks that share a combination, so that they can be ranked.
 constexpr int kNetworksEach = 4;
 // So many draws that are no held-out combinations mean that there is none.
-constexpr std::uint64_t kMostRefused = 10000;
+constexpr int kMostRefused = 10000;
 
 struct Sample {
   std::size_t candidate = 0;
@@ -265,10 +265,11 @@ LearnedModel fit(const FitOptions& options, int held_out_networks) {
 std::vector<Combination> held_out_combinations(const FitOptions& options, int count) {
   const Candidates candidates(options);
   std::vector<Combination> result;
+  int refused = 0;
   for (std::uint64_t n = 0; result.size() < static_cast<std::size_t>(count); ++n) {
     const Combination first = draw_combination(options, kHeldOutStream, n);
     if (candidates.keys.contains(key_of(first))) {
-      if (n - result.size() < kMostRefused) continue;
+      if (++refused < kMostRefused) continue;
       throw InputError(
           "fit: no combination of length, mode and hardware is left to hold out: expected more "
           "lengths or hardware, or fewer combinations");

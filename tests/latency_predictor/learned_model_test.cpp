@@ -237,6 +237,10 @@ TEST(LearnedFit, HeldOutCombinationsAreNot) {
   const std::vector<Combination> once = held_out_combinations(options, 10);
   const std::vector<Combination> twice = held_out_combinations(options, 10);
   EXPECT_TRUE(std::equal(once.begin(), once.end(), twice.begin(), twice.end(), same));
+  // Short ranges, where many draws are refused.
+  FitOptions narrow = options;
+  narrow.longest = narrow.shortest + 8;
+  EXPECT_EQ(held_out_combinations(narrow, 200).size(), 200U);
   for (const Combination& each : once) {
     EXPECT_GE(each.workload.sequence_length, options.shortest);
     EXPECT_LE(each.workload.sequence_length, options.longest);
