@@ -12,12 +12,26 @@ int integer_root(int n) {
   return root;
 }
 
+// Blocks of a buffer of either memory.
+struct Room {
+  explicit Room(const Hardware& hardware)
+      : results(hardware.tiling_accumulator_blocks() / buffers_per_memory(hardware)),
+        inputs(hardware.tiling_scratchpad_blocks() / buffers_per_memory(hardware)) {}
+
+  bool holds(const MatmulTile& tile) const {
+    const auto rows = static_cast<std::int64_t>(tile.rows);
+    return rows * tile.columns <= results && (rows + tile.columns) * tile.inner <= inputs;
+  }
+
+  int results, inputs;
+};
+
 // One pass tries columns, rows and inner, in this order, until nothing grows any more.
-MatmulTile grow(MatmulTile tile, const MatmulTile& whole, const Hardware& hardware) {
+MatmulTile grow(MatmulTile tile, const MatmulTile& whole, const Room& room) {
   const auto grow_one = [&](int MatmulTile::*extent) {
     MatmulTile larger = tile;
     ++(larger.*extent);
-    if (larger.*extent > whole.*extent || !fits(larger, hardware)) return false;
+    if (larger.*extent > whole.*extent || !room.holds(larger)) return false;
     tile = larger;
     return true;
   };
@@ -42,29 +56,25 @@ int buffers_per_memory(const Hardware& hardware) {
   return hardware.dataflow == Dataflow::kWeightStationary ? 2 : 1;
 }
 
-bool fits(const MatmulTile& tile, const Hardware& hardware) {
-  const int buffers = buffers_per_memory(hardware);
-  const auto rows = static_cast<std::int64_t>(tile.rows);
-  return rows * tile.columns <= hardware.tiling_accumulator_blocks() / buffers &&
-         (rows + tile.columns) * tile.inner <= hardware.tiling_scratchpad_blocks() / buffers;
-}
+bool fits(const MatmulTile& tile, const Hardware& hardware) { return Room(hardware).holds(tile); }
 
 MatmulTile greedy_tile(const Operator& matmul, const Hardware& hardware) {
   const MatmulTile whole = blocks(matmul, hardware);
-  const int buffers = buffers_per_memory(hardware);
-  const int side = integer_root(hardware.tiling_accumulator_blocks() / buffers);
-  const int inner = std::max(hardware.tiling_scratchpad_blocks() / 2 / buffers / side, 1);
+  const Room room(hardware);
+  const int side = integer_root(room.results);
+  const int inner = std::max(room.inputs / 2 / side, 1);
   MatmulTile start{std::min(whole.rows, side), std::min(whole.inner, inner),
                    std::min(whole.columns, side)};
-  while (!fits(start, hardware)) --(start.rows >= start.columns ? start.rows : start.columns);
-  return grow(start, whole, hardware);
+  while (!room.holds(start)) --(start.rows >= start.columns ? start.rows : start.columns);
+  return grow(start, whole, room);
 }
 
 std::optional<MatmulTile> whole_row_tile(const Operator& matmul, const Hardware& hardware) {
   const MatmulTile whole = blocks(matmul, hardware);
   const MatmulTile start{1, 1, whole.columns};
-  if (!fits(start, hardware)) return std::nullopt;
-  return grow(start, whole, hardware);
+  const Room room(hardware);
+  if (!room.holds(start)) return std::nullopt;
+  return grow(start, whole, room);
 }
 
 }  // namespace paretoformer
