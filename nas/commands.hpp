@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "accel_sim/reference_engine.hpp"
+#include "latency_predictor/learned_fit.hpp"
 #include "nas/fidelity.hpp"
 
 namespace paretoformer {
@@ -42,7 +43,10 @@ struct PredictOptions {
   std::string hardware = "gemmini_transformer";
   int length = 512;
   std::string mode = "prefill";
-  std::filesystem::path predictor;  // a file instead of hardware, length and mode
+  // A file of LatencyPredictor, which says hardware, length and mode, or of LearnedModel, which
+  // takes them; empty: the simulator.
+  std::filesystem::path predictor;
+  bool described = false;  // hardware, length or mode were given
   bool breakdown = false;
 };
 
@@ -69,6 +73,16 @@ struct PredictorOptions {
 void predictor_build_command(const PredictorOptions& options, const CommonOptions& common);
 // Checks a predictor's file in the same way. Throws Error when it is not good enough.
 void predictor_check_command(const PredictorOptions& options, const CommonOptions& common);
+struct PredictorFitOptions {
+  FitOptions fit;
+  std::string space = "survey";
+  std::string hardware = "gemmini_transformer";  // the base
+  int networks = 200;                            // held out
+  bool curve = false;                            // errors against the number of samples
+  std::filesystem::path output;
+};
+// Learns a model over lengths and hardware and writes its file.
+void predictor_fit_command(const PredictorFitOptions& options, const CommonOptions& common);
 // A CSV file of a space's operators, to be filled in with measurements.
 void predictor_operators_command(const PredictorOptions& options, const CommonOptions& common);
 // Makes a predictor's file of measurements. Throws InputError when an operator of the space lacks.

@@ -111,7 +111,7 @@ CLI::App* add_simulate_verb(CLI::App& app, SimulateOptions& options, CommonOptio
   return verb;
 }
 
-CLI::App* add_predict_verb(CLI::App& app, PredictOptions& options, CommonOptions& common) {
+void add_predict_verb(CLI::App& app, PredictOptions& options, CommonOptions& common) {
   CLI::App* verb = app.add_subcommand("predict", "Cost of one architecture on an accelerator");
   verb->option_defaults()->always_capture_default();
   verb->add_option("ARCHITECTURE", options.architecture, "Architecture or exported JSON file")
@@ -121,12 +121,14 @@ CLI::App* add_predict_verb(CLI::App& app, PredictOptions& options, CommonOptions
                             ->check(CLI::Range(1, 1 << 20));
   CLI::Option* mode = verb->add_option("--mode", options.mode, "prefill or decode")
                           ->check(CLI::IsMember({"prefill", "decode"}));
-  CLI::Option* file = verb->add_option("--predictor", options.predictor,
-                                       "File of `paretoformer predictor`, which says all three");
-  for (CLI::Option* each : {hardware, length, mode}) file->excludes(each);
+  verb->add_option("--predictor", options.predictor,
+                   "File of `predictor build` or `import`, which says all three, or of `fit`");
   verb->add_flag("--breakdown", options.breakdown, "A line per operator");
   add_common(verb, common);
-  return verb;
+  verb->callback([=, &options, &common] {
+    options.described = hardware->count() + length->count() + mode->count() > 0;
+    predict_command(options, common);
+  });
 }
 
 // What the verbs below `predictor` share.
@@ -149,7 +151,7 @@ void add_predictor_check(CLI::App* verb, PredictorOptions& options) {
   verb->add_option("--seed", options.seed, "Of their choice");
 }
 
-void add_predictor_verbs(CLI::App& app, PredictorOptions& options, CommonOptions& common) {
+CLI::App* add_predictor_verbs(CLI::App& app, PredictorOptions& options, CommonOptions& common) {
   CLI::App* predictor = app.add_subcommand("predictor", "Make and check latency predictors");
   predictor->require_subcommand(1);
   CLI::App* build = predictor->add_subcommand(
@@ -175,18 +177,43 @@ void add_predictor_verbs(CLI::App& app, PredictorOptions& options, CommonOptions
   add_common(list, common);
   list->callback([&] { predictor_operators_command(options, common); });
 
-  CLI::App* import = predictor->add_subcommand("import", "Make a predictor of measurements");
-  import->add_option("CSV", options.file, "Operators with latency and energy")->required();
-  import->add_option("--device", options.device, "Its name")->required();
-  add_predictor_space(import, options);
-  add_predictor_workload(import, options);
-  import->add_option("--clock-mhz", options.clock_mhz, "Of the cycles that times are turned into")
+  CLI::App* measured = predictor->add_subcommand("import", "Make a predictor of measurements");
+  measured->add_option("CSV", options.file, "Operators with latency and energy")->required();
+  measured->add_option("--device", options.device, "Its name")->required();
+  add_predictor_space(measured, options);
+  add_predictor_workload(measured, options);
+  measured->add_option("--clock-mhz", options.clock_mhz, "Of the cycles that times are turned into")
       ->check(CLI::Range(1e-3, 1e6));
-  import->add_option("--output", options.output, "File to write")->required();
-  add_common(import, common);
-  import->callback([&] { predictor_import_command(options, common);
-});
-}  // namespace
+  measured->add_option("--output", options.output, "File to write")->required();
+  add_common(measured, common);
+  measured->callback([&] { predictor_import_command(options, common); });
+  return predictor;
+}
+
+void add_fit_verb(CLI::App* predictor, PredictorFitOptions& options, CommonOptions& common) {
+  FitOptions& fit = options.fit;
+  CLI::App* verb =
+      predictor->add_subcommand("fit", "Learn a model over lengths and hardware from samples");
+  verb->option_defaults()->always_capture_default();
+  verb->add_option("--space", options.space, "Search space: preset or JSON file");
+  verb->add_option("--hardware", options.hardware, "What is not varied: preset or JSON file");
+  verb->add_option("--shortest", fit.shortest, "Sequence length");
+  verb->add_option("--longest", fit.longest, "Sequence length");
+  verb->add_option("--array-size", fit.array_size, "Values to combine")->delimiter(',');
+  verb->add_option("--scratchpad-kib", fit.scratchpad_kib, "Values to combine")->delimiter(',');
+  verb->add_option("--accumulator-kib", fit.accumulator_kib, "Values to combine")->delimiter(',');
+  verb->add_option("--bus-bytes-per-cycle", fit.bus_bytes_per_cycle, "Values to combine")
+      ->delimiter(',');
+  verb->add_option("--samples", fit.samples, "Operators to simulate")
+      ->check(CLI::Range(1, kMostSamples));
+  verb->add_option("--networks", options.networks, "Held-out networks to measure errors on")
+      ->check(CLI::Range(2, 100000));
+  verb->add_option("--seed", fit.seed, "Of all choices");
+  verb->add_flag("--curve", options.curve, "Also print errors against the number of samples");
+  verb->add_option("--output", options.output, "File to write")->required();
+  add_common(verb, common);
+  verb->callback([&] { predictor_fit_command(options, common); });
+}
 
 // CLI11 says only that a subcommand is required.
 void require_known_verb(const CLI::App& app, int argc, char** argv) {
@@ -243,10 +270,10 @@ int run(int argc, char** argv) {
   evaluate->callback([&] { evaluate_command(run_folder, architecture, weights, common); });
 
   PredictOptions prediction;
-  CLI::App* predict = add_predict_verb(app, prediction, common);
-  predict->callback([&] { predict_command(prediction, common); });
+  add_predict_verb(app, prediction, common);
   PredictorOptions predictor;
-  add_predictor_verbs(app, predictor, common);
+  PredictorFitOptions fit;
+  add_fit_verb(add_predictor_verbs(app, predictor, common), fit, common);
 
   SimulateOptions simulation;
   CLI::App* simulate = add_simulate_verb(app, simulation, common);

@@ -1,13 +1,16 @@
 // The verbs predict and predictor.
 #include <chrono>
 #include <cmath>
+#include <optional>
 
+#include "latency_predictor/learned_model.hpp"
 #include "latency_predictor/measurements.hpp"
 #include "latency_predictor/predictor_check.hpp"
 #include "nas/command_io.hpp"
 #include "nas/commands.hpp"
 #include "nas/report.hpp"
 #include "support/error.hpp"
+#include "support/files.hpp"
 #include "support/format.hpp"
 #include "support/hash.hpp"
 
@@ -56,49 +59,123 @@ void answer(Json json, const PredictorCheck& check, const std::string& text,
   if (!complaint.empty()) throw Error("the predictor is not good enough: " + complaint);
 }
 
+// A learned model is JSON, a table is not.
+bool is_learned_model(const std::filesystem::path& file) {
+  const std::string text = read_file(file);
+  return !text.empty() && text[0] == '{';
+}
+
+Workload workload_of(const PredictOptions& options) {
+  return {options.length, mode_of(options.mode)};
+}
+
+LatencyPredictor learned_predictor(const PredictOptions& options) {
+  const Hardware hardware = find_hardware(options.hardware);
+  return {hardware, workload_of(options),
+          learned_table(LearnedModel::load(options.predictor), hardware)};
+}
+
+struct Found {
+  HardwareCost cost;
+  // Of the model against its simulator, when that is known; how far that is from a machine is not
+  // known to it.
+  std::optional<double> relative_uncertainty;
+  bool extrapolates = false;
+};
+
+std::string text_of(const Found& found, const LatencyPredictor& predictor) {
+  std::string text =
+      format("%lld cycles, %.3f uJ", static_cast<long long>(found.cost.latency.value()),
+             found.cost.energy.value() * 1e-6);
+  if (found.relative_uncertainty)
+    text += format(" (+- %.2f %%)", 100 * *found.relative_uncertainty);
+  if (found.extrapolates) text += ", extrapolated";
+  return text + ", " + predictor.table().model() + " model";
+}
+
+std::string place_of(const LatencyPredictor& predictor) {
+  const Workload& workload = predictor.workload();
+  return format(" at length %d (%s)\n", workload.sequence_length,
+                workload.mode == Mode::kDecode ? "decode" : "prefill");
+}
+
+Json json_of(const Found& found, const LatencyPredictor& predictor,
+             const std::vector<OperatorPrediction>& operators, const PredictOptions& options) {
+  Json json{{"cycles", found.cost.latency.value()},
+            {"energy_pj", found.cost.energy.value()},
+            {"relative_uncertainty",
+             found.relative_uncertainty ? Json(*found.relative_uncertainty) : Json()},
+            {"extrapolates", found.extrapolates},
+            {"model", predictor.table().model()},
+            {"hardware_hash", hex(predictor.table().hardware_hash())}};
+  if (!options.breakdown) return json;
+  json["operators"] = Json::array();
+  for (const OperatorPrediction& p : operators)
+    json["operators"].push_back(Json{{"role", p.role},
+                                     {"layer", p.layer},
+                                     {"repeat", p.repeat},
+                                     {"operator", describe(p.op)},
+                                     {"cycles", p.cost.latency.value()},
+                                     {"energy_pj", p.cost.energy.value()}});
+  return json;
+}
+
 }  // namespace
 
 void predict_command(const PredictOptions& options, const CommonOptions& common) {
   const Architecture network = architecture_argument(options.architecture, nullptr);
-  const LatencyPredictor predictor = options.predictor.empty()
-                                         ? LatencyPredictor(find_hardware(options.hardware),
-                                                            {options.length, mode_of(options.mode)})
-                                         : LatencyPredictor::load(options.predictor);
-  const HardwareCost cost = predictor.predict(network);
+  const bool given = !options.predictor.empty();
+  const std::string file = options.predictor.string();
+  const bool learned = given && is_learned_model(options.predictor);
+  if (given && !learned && options.described)
+    throw InputError(file +
+                     ": says hardware, length and mode itself: expected none of --hardware, "
+                     "--length and --mode");
+  const LatencyPredictor predictor =
+      learned ? learned_predictor(options)
+      : given ? LatencyPredictor::load(options.predictor)
+              : LatencyPredictor(find_hardware(options.hardware), workload_of(options));
+  Found found{predictor.predict(network), predictor.relative_uncertainty, false};
+  if (learned) {
+    const LearnedCost cost = LearnedModel::load(options.predictor)
+                                 .predict(network, predictor.workload(), *predictor.hardware());
+    found.relative_uncertainty = cost.relative_uncertainty();
+    found.extrapolates = cost.extrapolates;
+  }
   const std::vector<OperatorPrediction> operators = predictor.breakdown(network);
-  const Workload& workload = predictor.workload();
-  const char* mode = workload.mode == Mode::kDecode ? "decode" : "prefill";
-  const std::string where =
-      options.predictor.empty() ? options.hardware : options.predictor.string();
-  if (!common.json) {
-    if (options.breakdown) print(breakdown_table(operators));
-    return print(describe(network) +
-                 format("\n%lld cycles, %.3f uJ on ", static_cast<long long>(cost.latency.value()),
-                        cost.energy.value() * 1e-6) +
-                 where +
-                 format(" at length %d (%s, %s model)\n", workload.sequence_length, mode,
-                        predictor.table().model().c_str()));
+  if (common.json) return print(to_text(json_of(found, predictor, operators, options)));
+  if (options.breakdown) print(breakdown_table(operators));
+  print(describe(network) + "\n" + text_of(found, predictor) + " on " +
+        (given && !learned ? file : options.hardware) + place_of(predictor));
+}
+
+void predictor_fit_command(const PredictorFitOptions& options, const CommonOptions& common) {
+  const auto threads = limit_threads(common);
+  FitOptions fit_options = options.fit;
+  fit_options.space = SearchSpace::find(options.space);
+  fit_options.base = find_hardware(options.hardware);
+  const LearnedModel model = fit(fit_options, options.networks);
+  model.save(options.output);
+  const HeldOutErrors& errors = model.content().held_out;
+  Json json{{"samples", model.content().samples},
+            {"networks", errors.networks},
+            {"latency", {{"mape", errors.latency_mape}, {"p95", errors.latency_p95}}},
+            {"energy", {{"mape", errors.energy_mape}, {"p95", errors.energy_p95}}},
+            {"output", options.output.string()}};
+  std::string text = format(
+      "%d samples; %d networks at held-out lengths and hardware: latency off by %.2f %% (95 %%: "
+      "%.2f %%), energy by %.2f %% (95 %%: %.2f %%)\n",
+      model.content().samples, errors.networks, 100 * errors.latency_mape, 100 * errors.latency_p95,
+      100 * errors.energy_mape, 100 * errors.energy_p95);
+  if (options.curve) {
+    std::vector<int> counts;
+    for (const int count : {50, 100, 200, 300, 400, 500})
+      if (count <= fit_options.samples) counts.push_back(count);
+    const FitReport report = compare_choices(fit_options, counts, options.networks);
+    json["curve"] = report.json();
+    text += report.text();
   }
-  Json json{{"cycles", cost.latency.value()},
-            {"energy_pj", cost.energy.value()},
-            // Of the model against its simulator, when that has been measured; how far that is
-            // from the machine is not known to it.
-            {"relative_uncertainty",
-             predictor.relative_uncertainty ? Json(*predictor.relative_uncertainty) : Json()},
-            {"extrapolates", false},
-            {"model", predictor.table().model()},
-            {"hardware_hash", hex(predictor.table().hardware_hash())}};
-  if (options.breakdown) {
-    json["operators"] = Json::array();
-    for (const OperatorPrediction& p : operators)
-      json["operators"].push_back(Json{{"role", p.role},
-                                       {"layer", p.layer},
-                                       {"repeat", p.repeat},
-                                       {"operator", describe(p.op)},
-                                       {"cycles", p.cost.latency.value()},
-                                       {"energy_pj", p.cost.energy.value()}});
-  }
-  print(to_text(json));
+  print(common.json ? to_text(json) : text + "Predictor: " + options.output.string() + "\n");
 }
 
 void predictor_build_command(const PredictorOptions& options, const CommonOptions& common) {

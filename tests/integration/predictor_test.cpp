@@ -78,7 +78,7 @@ TEST_F(Predictor, RefusesWhatItDoesNotKnow) {
                  "cut.predictor: the checksum does not match");
   expect_refused({"predictor", "check", "space.json"}, "paretoformer_latency_predictor");
   expect_refused({"predict", "network.json", "--predictor", "my.predictor", "--length", "64"},
-                 "excludes");
+                 "says hardware, length and mode itself");
 }
 
 // One operator ten times as slow as it is, under a checksum that fits.
@@ -125,6 +125,48 @@ TEST_F(Predictor, IsMadeOfMeasurements) {
       box_.run({"predict", "network.json", "--predictor", "phone.predictor", "--json"});
   ASSERT_EQ(predicted.status, 0) << predicted.err;
   EXPECT_EQ(parse(predicted.out)["cycles"], 2000 * (15 + 2 + 3));
+}
+
+TEST_F(Predictor, LearnsOverLengthsAndHardware) {
+  const Result fitted = box_.run({"predictor",
+                                  "fit",
+                                  "--samples",
+                                  "150",
+                                  "--networks",
+                                  "10",
+                                  "--shortest",
+                                  "32",
+                                  "--longest",
+                                  "128",
+                                  "--array-size",
+                                  "8,16",
+                                  "--scratchpad-kib",
+                                  "64,128",
+                                  "--accumulator-kib",
+                                  "64",
+                                  "--bus-bytes-per-cycle",
+                                  "16",
+                                  "--output",
+                                  "model.json",
+                                  "--json",
+                                  "-q"});
+  ASSERT_EQ(fitted.status, 0) << fitted.err;
+  EXPECT_LT(parse(fitted.out)["latency"]["mape"], 0.1);
+  write(box_ / "wide.json", R"({"model_width": 384, "layers": [{"heads": 8, "ffn_width": 1024}]})");
+  const auto predict = [&](const Words& more) {
+    Words words{"predict", "wide.json", "--predictor", "model.json", "--json"};
+    words.insert(words.end(), more.begin(), more.end());
+    const Result result = box_.run(words);
+    EXPECT_EQ(result.status, 0) << result.err;
+    return parse(result.out);
+  };
+  const Json known = predict({"--length", "96"});
+  const Json simulated = parse(box_.run({"predict", "wide.json", "--length", "96", "--json"}).out);
+  EXPECT_NEAR(known["cycles"].get<double>() / simulated["cycles"].get<double>(), 1, 0.15);
+  EXPECT_GT(known["relative_uncertainty"], 0);
+  EXPECT_EQ(predict({"--length", "2048"})["extrapolates"], true);
+  expect_refused(
+      {"predict", "wide.json", "--predictor", "model.json", "--hardware", "gemmini_dosa"}, "model");
 }
 
 TEST_F(Predictor, ASearchUsesIt) {
