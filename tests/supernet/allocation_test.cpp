@@ -1,12 +1,9 @@
-// Training steps allocate nothing. Every form of operator new of this process is counted here, on
-// all threads; malloc is not, because TBB's task pool calls it (the project itself never does).
+// Training steps allocate nothing.
 #include <gtest/gtest.h>
 #include <oneapi/tbb/global_control.h>
 #include <oneapi/tbb/task_arena.h>
 
 #include <atomic>
-#include <cstdlib>
-#include <new>
 #include <thread>
 #include <vector>
 
@@ -14,30 +11,7 @@
 #include "supernet/parallel.hpp"
 #include "supernet/trainer.hpp"
 #include "support/random.hpp"
-
-namespace {
-
-std::atomic<long> allocations{0};
-
-void* counted(std::size_t size, std::size_t alignment) {
-  allocations.fetch_add(1, std::memory_order_relaxed);
-  const std::size_t rounded = (size + alignment - 1) / alignment * alignment;
-  void* p = std::aligned_alloc(alignment, rounded == 0 ? alignment : rounded);
-  if (!p) throw std::bad_alloc();
-  return p;
-}
-
-}  // namespace
-
-// The array, sized and nothrow forms of the standard library end up in these.
-void* operator new(std::size_t size) { return counted(size, __STDCPP_DEFAULT_NEW_ALIGNMENT__); }
-void* operator new(std::size_t size, std::align_val_t alignment) {
-  return counted(size, static_cast<std::size_t>(alignment));
-}
-void operator delete(void* p) noexcept { std::free(p); }
-void operator delete(void* p, std::size_t) noexcept { std::free(p); }
-void operator delete(void* p, std::align_val_t) noexcept { std::free(p); }
-void operator delete(void* p, std::size_t, std::align_val_t) noexcept { std::free(p); }
+#include "tests/counted_allocations.hpp"
 
 namespace paretoformer {
 namespace {
