@@ -1,7 +1,5 @@
 #include "latency_predictor/latency_predictor.hpp"
 
-#include <tbb/parallel_for.h>
-
 #include <unordered_set>
 #include <utility>
 
@@ -9,6 +7,7 @@
 #include "accel_sim/simulator.hpp"
 #include "support/error.hpp"
 #include "support/hash.hpp"
+#include "support/parallel.hpp"
 #include "support/random.hpp"
 
 namespace paretoformer {
@@ -159,8 +158,7 @@ std::vector<OperatorPrediction> LatencyPredictor::breakdown(
 
 void LatencyPredictor::fill(const SearchSpace& space) const {
   const std::vector<Operator> operators = operators_of(space, workload_);
-  tbb::parallel_for(std::size_t{0}, operators.size(),
-                    [&](std::size_t i) { table_.cost(operators[i]); });
+  parallel_tasks(operators.size(), [&](std::size_t i) { table_.cost(operators[i]); });
 }
 
 }  // namespace paretoformer

@@ -1,7 +1,5 @@
 #include "latency_predictor/learned_fit.hpp"
 
-#include <tbb/parallel_for.h>
-
 #include <algorithm>
 #include <cmath>
 #include <limits>
@@ -12,6 +10,7 @@
 #include "latency_predictor/learned_candidates.hpp"
 #include "support/error.hpp"
 #include "support/format.hpp"
+#include "support/parallel.hpp"
 
 namespace paretoformer {
 namespace {
@@ -105,9 +104,10 @@ class Fitter {
       const std::size_t last = std::min(wanted, first + kRound);
       for (auto& each : best_) each = kUnknown;
       while (samples_.size() < last) take(chooses() ? choose() : any());
-      tbb::parallel_for(first, last, [&](std::size_t s) {
-        const Candidate& candidate = candidates_->all[samples_[s].candidate];
-        samples_[s].target = simulate_target(candidate, candidates_->hardware[candidate.hardware]);
+      parallel_tasks(last - first, [&](std::size_t i) {
+        Sample& sample = samples_[first + i];
+        const Candidate& candidate = candidates_->all[sample.candidate];
+        sample.target = simulate_target(candidate, candidates_->hardware[candidate.hardware]);
       });
       learn();
     }
@@ -241,8 +241,7 @@ class Fitter {
 template <typename Cost>
 std::vector<HardwareCost> for_each(const std::vector<Combination>& combinations, Cost cost) {
   std::vector<HardwareCost> result(combinations.size());
-  tbb::parallel_for(std::size_t{0}, combinations.size(),
-                    [&](std::size_t i) { result[i] = cost(combinations[i]); });
+  parallel_tasks(combinations.size(), [&](std::size_t i) { result[i] = cost(combinations[i]); });
   return result;
 }
 

@@ -1,7 +1,5 @@
 #include "latency_predictor/predictor_check.hpp"
 
-#include <tbb/parallel_for.h>
-
 #include <algorithm>
 #include <cmath>
 #include <map>
@@ -11,6 +9,7 @@
 #include "accel_sim/simulator.hpp"
 #include "support/error.hpp"
 #include "support/format.hpp"
+#include "support/parallel.hpp"
 #include "support/random.hpp"
 #include "support/statistics.hpp"
 
@@ -97,7 +96,7 @@ PredictorCheck check_predictor(const LatencyPredictor& predictor, const SearchSp
   PredictorCheck check;
   for (Architecture& network : sample(space, networks, seed))
     check.networks.push_back({std::move(network), {}, {}});
-  tbb::parallel_for(std::size_t{0}, check.networks.size(), [&](std::size_t i) {
+  parallel_tasks(check.networks.size(), [&](std::size_t i) {
     ComparedCost& each = check.networks[i];
     each.predicted = predictor.predict(each.architecture);
     for (const OperatorReport& call :
@@ -146,7 +145,7 @@ InPlaceCosts simulate_in_place(const SearchSpace& space, const Workload& workloa
                                const Hardware& hardware, std::uint64_t seed) {
   const std::vector<Architecture> networks = covering_networks(space, seed);
   std::vector<std::vector<OperatorReport>> calls(networks.size());
-  tbb::parallel_for(std::size_t{0}, networks.size(), [&](std::size_t i) {
+  parallel_tasks(networks.size(), [&](std::size_t i) {
     calls[i] = simulate_network(networks[i], workload, hardware);
   });
   InPlaceCosts costs;

@@ -11,9 +11,9 @@
 
 #include "accel_sim/operators.hpp"
 #include "supernet/network_file.hpp"
-#include "supernet/parallel.hpp"
 #include "support/error.hpp"
 #include "support/hash.hpp"
+#include "support/parallel.hpp"
 
 namespace paretoformer {
 namespace {

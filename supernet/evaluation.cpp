@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <numeric>
 
-#include "supernet/parallel.hpp"
 #include "support/error.hpp"
+#include "support/parallel.hpp"
 
 namespace paretoformer {
 

@@ -6,9 +6,9 @@
 
 #include "supernet/kernels.hpp"
 #include "supernet/matmul_bf16.hpp"
-#include "supernet/parallel.hpp"
 #include "support/error.hpp"
 #include "support/format.hpp"
+#include "support/parallel.hpp"
 #include "support/random.hpp"
 
 namespace paretoformer {

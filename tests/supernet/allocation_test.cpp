@@ -8,8 +8,8 @@
 #include <vector>
 
 #include "supernet/matmul.hpp"
-#include "supernet/parallel.hpp"
 #include "supernet/trainer.hpp"
+#include "support/parallel.hpp"
 #include "support/random.hpp"
 #include "tests/counted_allocations.hpp"
 

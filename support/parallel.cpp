@@ -1,4 +1,4 @@
-#include "supernet/parallel.hpp"
+#include "support/parallel.hpp"
 
 #include <oneapi/tbb/parallel_for.h>
 
