@@ -63,7 +63,7 @@ void require_front(const Archive& archive) {
 void search_command(const RunOptions& options, const CommonOptions& common) {
   const auto threads = limit_threads(common);
   TrainedRun trained(options, common);
-  auto& [run, proxy, evaluator] = trained;
+  auto& [run, proxy, losses, evaluator] = trained;
 
   const Extremes extremes = evaluate_extremes(proxy, evaluator);
   const Separation separation = measure_separation(proxy, kSeparationNetworks, run.config().seed);
@@ -74,13 +74,12 @@ void search_command(const RunOptions& options, const CommonOptions& common) {
 
   const std::size_t known = load_archive(run, proxy.space()).size();
   write_state(run, "search", known);
-  const auto total =
-      static_cast<std::int64_t>(run.config().search.generations) * run.config().search.population;
-  Progress progress("search", total, static_cast<std::int64_t>(known), common.quiet);
+  Progress progress("search", run.config().search.evaluations, static_cast<std::int64_t>(known),
+                    common.quiet);
   GenerationRecord last;
   SearchHooks hooks;
   hooks.on_generation = [&](const GenerationRecord& record) { last = record; };
-  hooks.on_evaluations = [&](std::size_t evaluations, const Archive&) {
+  hooks.on_evaluations = [&](std::size_t evaluations) {
     progress.update(static_cast<std::int64_t>(evaluations),
                     format("generation %d front %zu hypervolume %.4f", last.generation, last.front,
                            last.hypervolume));
@@ -115,7 +114,7 @@ void search_command(const RunOptions& options, const CommonOptions& common) {
 void train_command(const RunOptions& options, const CommonOptions& common) {
   const auto threads = limit_threads(common);
   TrainedRun trained(options, common);
-  auto& [run, proxy, evaluator] = trained;
+  auto& [run, proxy, losses, evaluator] = trained;
   const Extremes extremes = evaluate_extremes(proxy, evaluator);
   const Separation separation = measure_separation(proxy, kSeparationNetworks, run.config().seed);
   const std::vector<ProbeRecord> probes = read_probe_records(run.convergence());
@@ -163,12 +162,13 @@ void evaluate_command(const std::filesystem::path& folder, const std::filesystem
   ProxyTask proxy(run.config(), run.cache());
   const Architecture network = architecture_argument(file, &proxy.space());
   Objectives objectives;
-  CandidateEvaluator evaluator(proxy, predictor_of(run.config()));
+  const LatencyPredictor predictor = predictor_of(run.config());
   if (weights.empty()) {
     std::string why;
     if (!proxy.space().contains(network, &why))
       throw InputError(file.string() + ": the network is not in the run's search space: " + why);
     proxy.load_weights(run);
+    CandidateEvaluator evaluator(supernet_losses(proxy), predictor, proxy.context());
     objectives = evaluator.evaluate(std::span(&network, 1))[0];
   } else {
     const StandaloneNetwork alone = load_network(weights);
@@ -177,9 +177,8 @@ void evaluate_command(const std::filesystem::path& folder, const std::filesystem
                        describe(alone.layout.largest()) + ", expected " + describe(network));
     Evaluator own(alone.layout, alone.parameters, proxy.corpus().validation, proxy.context(),
                   run.config().validation_sequences, proxy.products());
-    objectives = cost_of(network, evaluator.predictor(), proxy.context());
-    objectives.validation_loss = own.losses(std::span(&network, 1))[0];
-    objectives.perplexity = std::exp(objectives.validation_loss);
+    objectives = with_loss(cost_of(network, predictor, proxy.context()),
+                           own.losses(std::span(&network, 1))[0]);
   }
   if (common.json)
     return print(to_text(Json{{"id", hex(architecture_id(network))},
