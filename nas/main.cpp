@@ -259,8 +259,7 @@ int run(int argc, char** argv) {
   CLI::App* search =
       add_run_verb(app, "search", "Train a supernet, search, write the front", arguments, common);
   search->add_flag("--resume", arguments.options.resume, "Continue an interrupted run");
-  search->add_option("--algorithm", arguments.algorithm, "Search algorithm")
-      ->check(CLI::IsMember(algorithm_names()));
+  search->add_option("--algorithm", arguments.algorithm, "evolution, nsga2, random, ...");
   search->add_option("--seed-architectures", arguments.seed_architectures,
                      "Networks to begin with: JSON file of one, of a list, or of a front");
   search->callback([&] { search_command(arguments.resolved(), common); });

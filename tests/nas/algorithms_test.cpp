@@ -98,7 +98,9 @@ TEST(SearchConfigJson, DefaultsRoundTripAndErrors) {
 
 TEST(Propose, FortyGenerationsWithoutADuplicate) {
   const SearchSpace space = SearchSpace::find("survey");
-  for (const char* algorithm : {"evolution", "random"}) {
+  for (const std::string& algorithm : algorithm_names()) {
+    if (algorithm == "survey_literal" || algorithm == "knapsack") continue;  // see below
+    SCOPED_TRACE(algorithm);
     SearchConfig config;
     config.algorithm = algorithm;
     // Archive::add throws on a duplicate.
@@ -116,7 +118,7 @@ TEST(Propose, FortyGenerationsWithoutADuplicate) {
   }
 }
 
-TEST(Propose, GenerationZeroIsTheCornersThenRandomForBothAlgorithms) {
+TEST(Propose, GenerationZeroIsTheCornersThenRandomForAllAlgorithms) {
   const SearchSpace space = SearchSpace::find("quickstart");
   const Archive empty({Objective::kPerplexity});
   SearchConfig config;
@@ -124,28 +126,205 @@ TEST(Propose, GenerationZeroIsTheCornersThenRandomForBothAlgorithms) {
   ASSERT_EQ(first.size(), 40u);
   EXPECT_EQ(first[0].architecture, space.smallest());
   EXPECT_EQ(first[1].architecture, space.largest());
-  config.algorithm = "random";
-  EXPECT_EQ(propose(space, empty, config, 0, 7), first);
+  for (const std::string& algorithm : algorithm_names()) {
+    config.algorithm = algorithm;
+    EXPECT_EQ(propose(space, empty, config, 0, 7), first) << algorithm;
+  }
   config.population = 5;
   EXPECT_EQ(propose(space, empty, config, 0, 7).size(), 5u);
 }
 
-TEST(Propose, SameSeedSameSearchOtherSeedAnother) {
+TEST(Propose, SeedArchitecturesComeFirstAndAllOfThem) {
+  const SearchSpace space = SearchSpace::find("quickstart").with_vocabulary(512);
+  const Archive empty({Objective::kPerplexity});
+  SearchConfig config;
+  config.population = 20;
+  Random random(1);
+  std::set<std::uint64_t> ids;
+  while (ids.size() < 30) {
+    Architecture network = SearchSpace::find("quickstart").sample(random);
+    if (ids.insert(architecture_id(network)).second) config.seed_architectures.push_back(network);
+  }
+  const std::vector<Proposal> all = propose(space, empty, config, 0, 7);
+  ASSERT_EQ(all.size(), 30u);
+  for (std::size_t i = 0; i < 30; ++i) {
+    Architecture expected = config.seed_architectures[i];
+    expected.vocabulary = 512;
+    EXPECT_EQ(all[i].architecture, expected);
+  }
+  config.seed_architectures.resize(3);
+  const std::vector<Proposal> some = propose(space, empty, config, 0, 7);
+  ASSERT_EQ(some.size(), 20u);
+  EXPECT_EQ(some[3].architecture, space.smallest());
+}
+
+class EveryAlgorithm : public ::testing::TestWithParam<std::string> {};
+INSTANTIATE_TEST_SUITE_P(Algorithms, EveryAlgorithm, ::testing::ValuesIn(algorithm_names()),
+                         [](const auto& info) { return info.param; });
+
+TEST_P(EveryAlgorithm, SameSeedSameSearchOtherSeedAnother) {
   const SearchSpace space = SearchSpace::find("quickstart");
   SearchConfig config;
-  config.evaluations = 400;
+  config.algorithm = GetParam();
+  config.evaluations = 200;
   EXPECT_EQ(ids(search(space, config, 1)), ids(search(space, config, 1)));
   EXPECT_NE(ids(search(space, config, 1)), ids(search(space, config, 2)));
 }
 
-TEST(Propose, AnInterruptedGenerationIsProposedAgain) {
+TEST_P(EveryAlgorithm, AnInterruptedGenerationIsProposedAgain) {
   const SearchSpace space = SearchSpace::find("quickstart");
   SearchConfig config;
-  config.evaluations = 200;
+  config.algorithm = GetParam();
+  config.evaluations = 120;
   Archive archive = search(space, config, 3);
-  const std::vector<Proposal> whole = propose(space, archive, config, 5, 3);
-  for (std::size_t i = 0; i < 17; ++i) add(archive, whole[i], 5);
-  EXPECT_EQ(propose(space, archive, config, 5, 3), whole);
+  const int next = archive.candidates().back().generation + 1;
+  const std::vector<Proposal> whole = propose(space, archive, config, next, 3);
+  ASSERT_GT(whole.size(), 5u);
+  for (std::size_t i = 0; i < 5; ++i) add(archive, whole[i], next);
+  EXPECT_EQ(propose(space, archive, config, next, 3), whole);
+}
+
+TEST_P(EveryAlgorithm, TheOrderInWhichCandidatesWereAddedDoesNotMatter) {
+  const SearchSpace space = SearchSpace::find("quickstart");
+  SearchConfig config;
+  config.algorithm = GetParam();
+  config.evaluations = 120;
+  const Archive archive = search(space, config, 3);
+  const int next = archive.candidates().back().generation + 1;
+  Archive backwards(archive.objectives());
+  for (auto c = archive.candidates().rbegin(); c != archive.candidates().rend(); ++c)
+    backwards.add(*c);
+  EXPECT_EQ(propose(space, backwards, config, next, 3), propose(space, archive, config, next, 3));
+}
+
+// What NSGA-II does from one generation to the next, written out.
+TEST(Nsga2, BreedsFromTheSurvivorsOfAllGenerations) {
+  const SearchSpace space = SearchSpace::find("quickstart");
+  SearchConfig config;
+  config.algorithm = "nsga2";
+  config.population = 12;
+  config.evaluations = 120;
+  const Archive archive = search(space, config, 5);
+  std::vector<std::size_t> population;
+  for (int generation = 0; generation < 9; ++generation) {
+    for (std::size_t i = 0; i < archive.size(); ++i)
+      if (archive.candidates()[i].generation == generation) population.push_back(i);
+    std::sort(population.begin(), population.end(), [&](std::size_t a, std::size_t b) {
+      return archive.candidates()[a].id < archive.candidates()[b].id;
+    });
+    const std::vector<Standing> standings = archive.standings(population);
+    std::vector<std::size_t> order(population.size());
+    for (std::size_t i = 0; i < order.size(); ++i) order[i] = i;
+    std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
+      return better(standings[a], standings[b]);
+    });
+    std::vector<std::size_t> survivors;
+    std::set<std::uint64_t> ids;
+    for (std::size_t i = 0; i < 12; ++i) {
+      survivors.push_back(population[order[i]]);
+      ids.insert(archive.candidates()[survivors.back()].id);
+    }
+    population = survivors;
+    for (const Candidate& child : archive.candidates()) {
+      if (child.generation != generation + 1) continue;
+      for (std::uint64_t parent : child.parents) EXPECT_TRUE(ids.count(parent));
+    }
+  }
+}
+
+TEST(SurveyLiteral, StallsOnceTheFrontFillsThePopulation) {
+  const SearchSpace space = SearchSpace::find("survey");
+  SearchConfig config;
+  config.algorithm = "survey_literal";
+  for (std::uint64_t seed = 1; seed <= 3; ++seed) {
+    const Archive archive = search(space, config, seed);
+    EXPECT_LT(archive.size(), 800u);
+    EXPECT_GE(archive.front().size(), 40u);
+    config.algorithm = "survey";
+    EXPECT_EQ(search(space, config, seed).size(), 1600u);
+    config.algorithm = "survey_literal";
+  }
+}
+
+TEST(Survey, MutatesTheFrontAndNothingElse) {
+  const SearchSpace space = SearchSpace::find("survey");
+  SearchConfig config;
+  config.algorithm = "survey";
+  config.evaluations = 400;
+  const Archive archive = search(space, config, 1);
+  for (const Candidate& child : archive.candidates()) {
+    if (child.generation == 0) continue;
+    ASSERT_EQ(child.parents.size(), 1u);
+    std::vector<std::size_t> earlier;
+    for (std::size_t i = 0; i < archive.size(); ++i)
+      if (archive.candidates()[i].generation < child.generation) earlier.push_back(i);
+    bool on_front = false;
+    for (std::size_t member : archive.front(earlier))
+      on_front = on_front || archive.candidates()[member].id == child.parents[0];
+    EXPECT_TRUE(on_front);
+  }
+}
+
+TEST(RegularizedEvolution, ChangesOneGeneOfTheYoung) {
+  const SearchSpace space = SearchSpace::find("survey");
+  SearchConfig config;
+  config.algorithm = "regularized_evolution";
+  config.evaluations = 200;
+  const Archive archive = search(space, config, 1);
+  const std::vector<Candidate>& all = archive.candidates();
+  EXPECT_EQ(all.back().generation, 20);  // 40 networks, then 8 at a time
+  for (const Candidate& child : all) {
+    if (child.generation == 0) continue;
+    ASSERT_EQ(child.parents.size(), 1u);
+    const Candidate& parent = *archive.find(child.parents[0]);
+    // 40 networks are five generations of eight.
+    EXPECT_GE(parent.generation, child.generation - 5);
+    const Architecture& a = parent.architecture;
+    const Architecture& b = child.architecture;
+    int changes = a.model_width != b.model_width;
+    changes += a.depth() != b.depth();
+    for (std::size_t i = 0; i < std::min(a.layers.size(), b.layers.size()); ++i)
+      changes += (a.layers[i].heads != b.layers[i].heads) +
+                 (a.layers[i].ffn_width != b.layers[i].ffn_width);
+    EXPECT_EQ(changes, 1);
+  }
+}
+
+// A loss that is a sum over the layers: the first generation that the solver proposes is the true
+// front but for what the fit does not know.
+TEST(Knapsack, FindsTheFrontOfAnAdditiveLoss) {
+  const SearchSpace space =
+      parse(R"({"head_width": 16, "depth": [1, 2, 3], "model_width": [32, 48, 64],
+                "heads": [1, 2, 4], "ffn_width": [32, 64, 128]})");
+  const auto additive = [](const Architecture& network) {
+    Objectives objectives;
+    objectives.validation_loss = 5;
+    for (std::size_t i = 0; i < network.layers.size(); ++i) {
+      objectives.validation_loss -= (0.2 + 0.1 * std::log2(network.layers[i].heads) +
+                                     0.07 * std::log2(network.layers[i].ffn_width / 32.0)) /
+                                    static_cast<double>(i + 1);
+      objectives.latency_cycles += network.model_width * (64.0 * network.layers[i].heads +
+                                                          2.0 * network.layers[i].ffn_width);
+    }
+    objectives.validation_loss -= 0.1 * std::log2(network.model_width / 32.0);
+    objectives.perplexity = std::exp(objectives.validation_loss);
+    return objectives;
+  };
+  const CostFunction cost = additive;
+  SearchConfig config;
+  config.algorithm = "knapsack";
+  Archive archive({Objective::kPerplexity, Objective::kLatency});
+  Archive whole = archive;
+  space.enumerate([&](const Architecture& network) {
+    whole.add({architecture_id(network), network, additive(network)});
+    return true;
+  });
+  const Point reference{200, 1e6};
+  for (int generation = 0; generation < 4; ++generation)
+    for (const Proposal& p : paretoformer::propose({space, archive, config, generation, 1, cost}))
+      archive.add({p.id, p.architecture, additive(p.architecture), generation});
+  EXPECT_EQ(archive.size(), 160u);  // of 2457
+  EXPECT_GT(archive.hypervolume(reference), 0.9999 * whole.hypervolume(reference));
 }
 
 TEST(Propose, TheOrderOfEvaluationDoesNotMatter) {
@@ -172,13 +351,16 @@ TEST(Propose, ExhaustsATinySpaceVisitingEveryNetworkOnce) {
       parse(R"({"head_width": 16, "depth": [1, 2], "model_width": [32, 48], "heads": [1, 2, 3],
                 "ffn_width": [32, 64, 96]})");
   ASSERT_EQ(space.count(), 2 * (9 + 81));
-  for (const char* algorithm : {"evolution", "random"}) {
+  for (const std::string& algorithm : algorithm_names()) {
+    if (algorithm == "survey_literal") continue;  // stalls earlier
+    SCOPED_TRACE(algorithm);
     SearchConfig config;
     config.algorithm = algorithm;
     const Archive archive = search(space, config, 1);
     EXPECT_EQ(static_cast<std::int64_t>(archive.size()), space.count());
-    EXPECT_EQ(archive.candidates().back().generation, 4);  // 180 networks in forties
-    EXPECT_TRUE(propose(space, archive, config, 5, 1).empty());
+    const int last = archive.candidates().back().generation;
+    EXPECT_EQ(last, algorithm == "regularized_evolution" ? 18 : 4);  // 180 networks
+    EXPECT_TRUE(propose(space, archive, config, last + 1, 1).empty());
   }
 }
 

@@ -144,6 +144,102 @@ TEST_F(SearchTest, AnExhaustedSpaceEndsTheSearch) {
   EXPECT_EQ(run_search(run.folder, run.proxy, evaluator, {}).size(), 252u);
 }
 
+TEST_F(SearchTest, TheBudgetIsKeptToTheNetwork) {
+  RunConfig config = config_;
+  for (int evaluations : {1, 12, 13, 47}) {
+    config.run = box_ / ("budget" + std::to_string(evaluations));
+    config.search.evaluations = evaluations;
+    TinyRun run(config);
+    CandidateEvaluator evaluator(supernet_losses(run.proxy), predictor_of(config),
+                                 run.proxy.context());
+    EXPECT_EQ(run_search(run.folder, run.proxy, evaluator, {}).size(),
+              static_cast<std::size_t>(evaluations));
+  }
+}
+
+TEST_F(SearchTest, ALargerBudgetContinuesToWhatItWouldHaveFoundFromTheStart) {
+  const Archive whole = search();
+  Archive archive(config_.objectives);
+  for (int evaluations : {5, 30, 31, 60}) {
+    SearchConfig config = config_.search;
+    config.evaluations = evaluations;
+    paretoformer::search(run_.proxy.space(), config, config_.seed, evaluator_, archive, {});
+    EXPECT_EQ(archive.size(), static_cast<std::size_t>(evaluations));
+  }
+  EXPECT_EQ(archive.candidates(), whole.candidates());
+}
+
+TEST_F(SearchTest, EndsWhenNothingIsGained) {
+  SearchConfig config = config_.search;
+  config.evaluations = 252;
+  std::vector<double> volumes;
+  SearchHooks hooks;
+  hooks.on_generation = [&](const GenerationRecord& r) { volumes.push_back(r.hypervolume); };
+  Archive whole(config_.objectives);
+  paretoformer::search(run_.proxy.space(), config, 1, evaluator_, whole, hooks);
+  std::size_t first = 2;  // the first generation that gains less than a thousandth in two
+  while (first < volumes.size() && volumes[first] > 1.001 * volumes[first - 2]) ++first;
+  ASSERT_LT(first + 1, volumes.size());
+  config.patience = 2;
+  Archive archive(config_.objectives);
+  paretoformer::search(run_.proxy.space(), config, 1, evaluator_, archive, {});
+  EXPECT_EQ(archive.candidates().back().generation, static_cast<int>(first));
+}
+
+// What a quarter of the text has ruled out is not on the front, and its loss is an estimate; all
+// others have the loss of all of the text.
+TEST_F(SearchTest, AQuarterOfTheTextRulesOut) {
+  SearchConfig config = config_.search;
+  config.evaluations = 200;
+  Archive archive(config_.objectives);
+  const double before = evaluator_.work();
+  paretoformer::search(run_.proxy.space(), config, 1, evaluator_, archive, {});
+  double estimated = 0;
+  std::set<std::uint64_t> front;
+  for (std::size_t member : archive.front()) front.insert(archive.candidates()[member].id);
+  for (const Candidate& candidate : archive.candidates()) {
+    ASSERT_TRUE(candidate.quarter_loss.has_value());
+    const Objectives exact = evaluator_.evaluate(std::span(&candidate.architecture, 1))[0];
+    if (candidate.estimated) {
+      ++estimated;
+      EXPECT_FALSE(front.count(candidate.id));
+      EXPECT_GT(candidate.generation, 0);
+      EXPECT_NEAR(candidate.objectives.validation_loss, exact.validation_loss, 0.2);
+    } else {
+      EXPECT_EQ(candidate.objectives, exact);
+    }
+  }
+  EXPECT_GT(estimated, 20);
+  // Two of eight sequences are a quarter; the 200 evaluations of the loop above count as well.
+  EXPECT_DOUBLE_EQ(evaluator_.work() - before, 400 - 0.75 * estimated);
+
+  config.quarter_first = false;
+  Archive all(config_.objectives);
+  paretoformer::search(run_.proxy.space(), config, 1, evaluator_, all, {});
+  for (const Candidate& candidate : all.candidates()) EXPECT_FALSE(candidate.estimated);
+}
+
+TEST_F(SearchTest, SubsetsAddUpToTheWhole) {
+  const std::vector<Architecture> networks{run_.proxy.space().largest(),
+                                           run_.proxy.space().smallest()};
+  for (int sequences : {1, 2, 3, 4, 7, 8, 13}) {
+    Evaluator evaluator(run_.proxy.layout(), run_.proxy.weights(), run_.proxy.corpus().validation,
+                        run_.proxy.context(), sequences);
+    EXPECT_EQ(evaluator.sequences(Subset::kQuarter), (sequences + 3) / 4);
+    EXPECT_EQ(evaluator.sequences(Subset::kQuarter) + evaluator.sequences(Subset::kRest),
+              sequences);
+    const std::vector<double> quarter = evaluator.loss_sums(networks, Subset::kQuarter);
+    const std::vector<double> rest = evaluator.loss_sums(networks, Subset::kRest);
+    const auto each = evaluator.sequence_losses(networks);
+    for (std::size_t i = 0; i < networks.size(); ++i) {
+      EXPECT_EQ((quarter[i] + rest[i]) / sequences, evaluator.losses(networks)[i]);
+      double fourth = 0;  // every fourth of the text's order
+      for (std::size_t s = 0; s < each[i].size(); s += 4) fourth += each[i][s];
+      EXPECT_DOUBLE_EQ(fourth, quarter[i]);
+    }
+  }
+}
+
 TEST_F(SearchTest, InfeasibleLimitsAreExplainedByTheSmallestNetwork) {
   const SearchSpace& space = run_.proxy.space();
   const Objectives smallest =
