@@ -71,16 +71,18 @@ std::vector<std::size_t> least_violating(const Archive& archive, std::vector<std
   return members;
 }
 
-// The front of all earlier generations and the last of them, best first. While nothing is feasible,
-// those that violate the limits least stand in for the front.
+// The front of all earlier generations, that of those among them that keep the soft limits as well,
+// and the last generation, best first. While nothing keeps all limits, those that violate them
+// least stand in for the front that does.
 std::vector<Parent> parent_pool(const SearchSpace& space, const Archive& archive,
                                 const EvolutionConfig& config, int generation) {
   const std::vector<Candidate>& candidates = archive.candidates();
   const std::vector<std::size_t> earlier = earlier_candidates(space, archive, generation);
-  std::vector<std::size_t> best = archive.front(earlier);
+  std::vector<std::size_t> best = archive.front(earlier, true);
   if (best.empty())
     best = least_violating(archive, earlier, static_cast<std::size_t>(config.population));
-  const std::unordered_set<std::size_t> chosen(best.begin(), best.end());
+  std::unordered_set<std::size_t> chosen(best.begin(), best.end());
+  for (std::size_t i : archive.front(earlier)) chosen.insert(i);
   std::vector<std::size_t> members;
   for (std::size_t i : earlier)
     if (chosen.count(i) || candidates[i].generation == generation - 1) members.push_back(i);

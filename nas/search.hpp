@@ -17,7 +17,7 @@ namespace paretoformer {
 // file is none, or for another hardware or workload.
 LatencyPredictor predictor_of(const RunConfig& config);
 
-// Latency, energy and parameters; `context` learned positions are among the parameters.
+// Everything but the perplexity; `context` learned positions are among the parameters.
 Objectives cost_of(const Architecture& network, const LatencyPredictor& predictor, int context);
 
 // Perplexity, cost and size of networks: what a candidate is judged by.
@@ -48,9 +48,9 @@ struct SearchHooks {
   std::function<bool()> stop;                                                   // may be empty
 };
 
-// Throws InputError when a limit on latency, energy, EDP or parameters is below what the smallest
-// network of the space needs, and names that; and when one on perplexity is below that of the
-// text's own source.
+// Throws InputError when a hard limit on anything but perplexity is below what the smallest network
+// of the space needs, and names that; and when one on perplexity is below that of the text's own
+// source.
 void require_feasible(const RunConfig& config, const ProxyTask& proxy,
                       const LatencyPredictor& predictor);
 
