@@ -200,6 +200,14 @@ TEST_F(Search, AnyTwoOrThreeObjectives) {
   }
 }
 
+TEST_F(Search, AllObjectivesAtOnce) {
+  const Json all{"perplexity", "latency", "energy", "edp", "parameters", "peak_memory", "macs"};
+  const Json answer = search({"--set", "objectives=" + all.dump()});
+  EXPECT_EQ(parse(content(box_ / "run/front.json"))["reference_point"].size(), 7u);
+  EXPECT_GT(answer["front"].size(), 4u);
+  EXPECT_GT(answer["hypervolume"], 0);
+}
+
 TEST_F(Search, TextFilesRelativeToTheConfiguration) {
   // Text of the user's own, found from wherever the run is used.
   std::string text;
