@@ -15,6 +15,15 @@ Matrix with_columns(Matrix matrix, std::int64_t columns) {
   return matrix;
 }
 
+int computed_rows(const Workload& workload) {
+  return workload.mode == Mode::kDecode ? 1 : workload.sequence_length;
+}
+
+Operator scores_of(const Architecture& network, const Workload& workload) {
+  return matmul(computed_rows(workload), network.head_width, workload.sequence_length,
+                RightOperand::kTransposedActivations, Activation::kSoftmax);
+}
+
 [[noreturn]] void unknown(std::string_view role) {
   throw Error("no place for the matrices of " + std::string(role));
 }
@@ -23,24 +32,20 @@ Matrix with_columns(Matrix matrix, std::int64_t columns) {
 
 NetworkMemory::NetworkMemory(const Architecture& network, const Workload& workload,
                              const Hardware& hardware)
-    : network_(network),
-      rows_(workload.mode == Mode::kDecode ? 1 : workload.sequence_length),
-      length_(workload.sequence_length) {
+    : network_(network), rows_(computed_rows(workload)), length_(workload.sequence_length) {
   const int d = network.model_width;
   int heads = 0, ffn_width = 0;
   for (const Layer& layer : network.layers) {
     heads = std::max(heads, layer.heads);
     ffn_width = std::max(ffn_width, layer.ffn_width);
   }
-  const Operator scores = matmul(rows_, network.head_width, length_,
-                                 RightOperand::kTransposedActivations, Activation::kSoftmax);
   const std::int64_t widest = std::int64_t{heads} * network.head_width;
   if (network.vocabulary > 0) embedding_ = space_.place(network.vocabulary, d);
   for (Matrix* each : {&stream_, &norm_, &middle_, &branch_}) *each = space_.place(rows_, d);
   query_ = space_.place(rows_, widest);
   context_ = space_.place(rows_, widest);
   hidden_ = space_.place(rows_, ffn_width);
-  const int bytes = score_bytes(scores, hardware);
+  const int bytes = score_bytes(scores_of(network, workload), hardware);
   for (int head = 0; head < heads; ++head) {
     scores_.push_back(space_.place(rows_, length_, bytes));
     probabilities_.push_back(bytes == 1 ? scores_.back() : space_.place(rows_, length_));
@@ -110,6 +115,36 @@ Placement NetworkMemory::ffn(const TransformerOperator& item) const {
   if (item.role == "ffn.down") return {hidden, layers_[l].down, branch_};
   if (item.role == "ffn.residual") return {middle_, branch_, stream_};
   unknown(item.role);
+}
+
+std::int64_t peak_memory(const Architecture& network, const Workload& workload,
+                         const std::optional<Hardware>& hardware) {
+  const std::int64_t rows = computed_rows(workload), length = workload.sequence_length;
+  const bool decode = workload.mode == Mode::kDecode;
+  const int bytes = hardware ? score_bytes(scores_of(network, workload), *hardware) : 1;
+  const std::int64_t d = network.model_width, vocabulary = network.vocabulary;
+  const std::int64_t stream = rows * d;
+
+  std::int64_t biases = d;  // of the final LayerNorm
+  std::int64_t cache = 0;
+  std::int64_t alive = vocabulary > 0 ? stream + rows * vocabulary : 0;  // language-model head
+  for (const Layer& layer : network.layers) {
+    const std::int64_t a = std::int64_t{layer.heads} * network.head_width, f = layer.ffn_width;
+    biases += 3 * a + d + f + d + 2 * d;  // q, k and v, output, FFN up and down, two LayerNorms
+    const std::int64_t query = rows * a;  // and as much the context
+    const std::int64_t keys = decode ? 0 : length * a, values = keys;
+    if (decode) cache += 2 * length * a;
+    const std::int64_t scores = layer.heads * rows * length;
+    const std::int64_t probabilities = bytes == 1 ? 0 : scores;  // else in the scores' place
+    // In turn: q, k and v, beside the LayerNorm's result; scores; softmax; FFN up and down, with
+    // the LayerNorm's result and with the branch's; residual add. Others hold no more than one of
+    // these.
+    alive = std::max(
+        {alive, 2 * stream + query + keys + values, stream + query + keys + values + scores * bytes,
+         stream + values + scores * bytes + probabilities, 2 * stream + rows * f, 3 * stream});
+  }
+  const int positions = vocabulary > 0 ? workload.sequence_length : 0;
+  return parameter_count(network, positions) + 3 * biases + vocabulary * d + cache + alive;
 }
 
 }  // namespace paretoformer

@@ -3,6 +3,7 @@
 #include <array>
 #include <sstream>
 
+#include "accel_sim/hardware_cost.hpp"
 #include "support/error.hpp"
 #include "support/random.hpp"
 
@@ -161,6 +162,14 @@ std::vector<TransformerOperator> transformer_operators(const Architecture& archi
     list.push_back({"language_model_head", -1, 1, matmul(rows, d, architecture.vocabulary)});
   }
   return list;
+}
+
+std::int64_t macs(const Architecture& architecture, const Workload& workload) {
+  std::int64_t sum = 0;
+  for (const TransformerOperator& item : transformer_operators(architecture, workload))
+    sum =
+        cost_arithmetic::sum(sum, cost_arithmetic::product(item.repeat, statistics(item.op).macs));
+  return sum;
 }
 
 }  // namespace paretoformer

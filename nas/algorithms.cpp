@@ -95,13 +95,16 @@ Members least_violating(const Archive& archive, Members members, std::size_t siz
   return members;
 }
 
-// The front of the members. While nothing is feasible, those that violate the limits least stand in
-// for it.
+// The front of the members that keep the soft limits as well, then that of all. While nothing keeps
+// all limits, those that violate them least stand in for the former.
 Members front_of(const SearchState& state, const Members& members) {
-  Members front = state.archive.front(members);
+  Members front = state.archive.front(members, true);
   if (front.empty())
     front =
         least_violating(state.archive, members, static_cast<std::size_t>(state.config.population));
+  const std::unordered_set<std::size_t> chosen(front.begin(), front.end());
+  for (std::size_t member : state.archive.front(members))
+    if (!chosen.count(member)) front.push_back(member);
   return front;
 }
 

@@ -11,6 +11,12 @@
 
 namespace paretoformer {
 
+namespace {
+
+constexpr double kReferenceMargin = 1.1;
+
+}  // namespace
+
 bool better(const Standing& a, const Standing& b) {
   return a.rank != b.rank ? a.rank < b.rank : a.crowding > b.crowding;
 }
@@ -49,11 +55,14 @@ std::vector<std::size_t> Archive::front() const {
   return front(everything);
 }
 
-std::vector<std::size_t> Archive::front(const std::vector<std::size_t>& members) const {
+std::vector<std::size_t> Archive::front(const std::vector<std::size_t>& members,
+                                        bool keep_soft_limits) const {
   std::vector<std::size_t> allowed;
   std::vector<Point> points;
   for (std::size_t member : members) {
-    if (!feasible(candidates_[member].objectives, limits_)) continue;
+    const Objectives& objectives = candidates_[member].objectives;
+    if (!feasible(objectives, limits_)) continue;
+    if (keep_soft_limits && violation(objectives, limits_).soft > 0) continue;
     allowed.push_back(member);
     points.push_back(point(candidates_[member]));
   }
@@ -66,17 +75,17 @@ std::vector<std::size_t> Archive::front(const std::vector<std::size_t>& members)
 }
 
 std::vector<Standing> Archive::standings(const std::vector<std::size_t>& members) const {
-  // Positions in `members`: the feasible ones, and the others by violation.
+  // Positions in `members`: those that keep all limits, and the others by violation.
   std::vector<std::size_t> allowed;
   std::vector<Point> points;
-  std::map<double, std::vector<std::size_t>> violators;
+  std::map<Violation, std::vector<std::size_t>> violators;
   for (std::size_t i = 0; i < members.size(); ++i) {
-    const Objectives& objectives = candidates_[members[i]].objectives;
-    if (feasible(objectives, limits_)) {
+    const Violation broken = violation(candidates_[members[i]].objectives, limits_);
+    if (broken == Violation{}) {
       allowed.push_back(i);
       points.push_back(point(candidates_[members[i]]));
     } else {
-      violators[violation(objectives, limits_)].push_back(i);
+      violators[broken].push_back(i);
     }
   }
   std::vector<std::vector<std::size_t>> ranks = non_dominated_sort(points);
@@ -99,6 +108,17 @@ double Archive::hypervolume(const Point& reference) const {
   std::vector<Point> points;
   for (std::size_t member : front()) points.push_back(point(candidates_[member]));
   return paretoformer::hypervolume(points, reference);
+}
+
+Point reference_point(const Archive& archive) {
+  Point reference(archive.objectives().size(), 0.0);
+  for (const Candidate& candidate : archive.candidates()) {
+    if (candidate.generation != 0) continue;
+    const Point point = archive.point(candidate);
+    for (std::size_t i = 0; i < point.size(); ++i)
+      reference[i] = std::max(reference[i], kReferenceMargin * point[i]);
+  }
+  return reference;
 }
 
 }  // namespace paretoformer

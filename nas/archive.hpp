@@ -12,8 +12,11 @@
 
 namespace paretoformer {
 
-// Where a candidate stands among others: by rank, then by crowding. Rank 0 is the front of the
-// feasible ones; all infeasible ones come after them, the smaller their violation the better.
+// Where a candidate stands among others: by rank, then by crowding. Feasibility comes first (the
+// three rules of Deb 2000, "An efficient constraint handling method for genetic algorithms", Sec.
+// 3, with Pareto dominance for the objective): those that keep all limits are ranked by dominance;
+// behind them come those that break soft limits only, and last those that break hard ones, each
+// with a smaller violation() before a larger, equal ones together.
 struct Standing {
   std::size_t rank = 0;
   double crowding = 0;  // crowding_distance() within the rank: more is better
@@ -46,8 +49,9 @@ class Archive {
   // Indices into candidates() of the feasible ones that no feasible one dominates, ordered by the
   // first objective, then the second and so on, then by age.
   std::vector<std::size_t> front() const;
-  // The same among `members` only.
-  std::vector<std::size_t> front(const std::vector<std::size_t>& members) const;
+  // The same among `members` only; at will, of those only that keep the soft limits as well.
+  std::vector<std::size_t> front(const std::vector<std::size_t>& members,
+                                 bool keep_soft_limits = false) const;
   // One standing per member, among `members` only.
   std::vector<Standing> standings(const std::vector<std::size_t>& members) const;
 
@@ -60,5 +64,9 @@ class Archive {
   std::vector<Candidate> candidates_;
   std::unordered_map<std::uint64_t, std::size_t> index_;
 };
+
+// Hypervolume is measured from 1.1 times the worst value of each objective in generation 0, which
+// holds the corners of the space: fixed as soon as that is evaluated, and the same after a resume.
+Point reference_point(const Archive& archive);
 
 }  // namespace paretoformer

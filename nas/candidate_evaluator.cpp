@@ -3,6 +3,7 @@
 #include <cmath>
 #include <utility>
 
+#include "accel_sim/network_memory.hpp"
 #include "support/error.hpp"
 
 namespace paretoformer {
@@ -13,6 +14,8 @@ Objectives cost_of(const Architecture& network, const LatencyPredictor& predicto
   objectives.latency_cycles = static_cast<double>(cost.latency.value());
   objectives.energy_pj = cost.energy.value();
   objectives.parameters = parameter_count(network, context);
+  objectives.peak_memory_bytes = peak_memory(network, predictor.workload(), predictor.hardware());
+  objectives.macs = macs(network, predictor.workload());
   return objectives;
 }
 

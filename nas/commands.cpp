@@ -48,6 +48,7 @@ void require_front(const Archive& archive) {
   if (!archive.front().empty()) return;
   std::string closest;
   for (const Limit& limit : archive.limits()) {
+    if (limit.soft) continue;
     double best = INFINITY;
     for (const Candidate& candidate : archive.candidates())
       best = std::min(best, value(candidate.objectives, limit.objective));
@@ -188,11 +189,17 @@ void evaluate_command(const std::filesystem::path& folder, const std::filesystem
                               {"cycles", objectives.latency_cycles},
                               {"energy_pj", objectives.energy_pj},
                               {"edp", objectives.edp()},
-                              {"parameters", objectives.parameters}}));
-  print(format("%s\nperplexity %.4f (loss %.6f)\ncycles %.0f\nenergy %.3f uJ\nparameters %lld\n",
-               describe(network).c_str(), objectives.perplexity, objectives.validation_loss,
-               objectives.latency_cycles, objectives.energy_pj * 1e-6,
-               static_cast<long long>(objectives.parameters)));
+                              {"parameters", objectives.parameters},
+                              {"peak_memory_bytes", objectives.peak_memory_bytes},
+                              {"macs", objectives.macs}}));
+  print(
+      format("%s\nperplexity %.4f (loss %.6f)\ncycles %.0f\nenergy %.3f uJ\nparameters %lld\n"
+             "peak memory %lld bytes\nMACs %lld\n",
+             describe(network).c_str(), objectives.perplexity, objectives.validation_loss,
+             objectives.latency_cycles, objectives.energy_pj * 1e-6,
+             static_cast<long long>(objectives.parameters),
+             static_cast<long long>(objectives.peak_memory_bytes),
+             static_cast<long long>(objectives.macs)));
 }
 
 void export_command(const std::filesystem::path& folder, const std::filesystem::path& target,

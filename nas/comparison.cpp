@@ -73,6 +73,9 @@ double hypervolume_of_first(const Archive& archive, std::size_t count, const Poi
   return hypervolume(front, reference);
 }
 
+// What is smaller than a millionth is no difference: there are fronts whose members nearly coincide.
+double rounded(double share) { return std::round(share * 1e6) * 1e-6; }
+
 Race run_race(const ComparisonTask& task, const LossSource& losses, const SearchConfig& config,
               std::uint64_t seed, const Comparison& comparison, double unit) {
   CandidateEvaluator evaluator(losses, task.predictor, task.context);
@@ -82,9 +85,9 @@ Race run_race(const ComparisonTask& task, const LossSource& losses, const Search
   search(task.space, config, seed, evaluator, archive, hooks);
   Race race{{}, archive.size(), evaluator.work()};
   for (std::int64_t checkpoint : comparison.checkpoints)
-    race.hypervolumes.push_back(
+    race.hypervolumes.push_back(rounded(
         hypervolume_of_first(archive, static_cast<std::size_t>(checkpoint), comparison.reference) /
-        unit);
+        unit));
   return race;
 }
 

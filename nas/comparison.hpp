@@ -20,7 +20,8 @@ struct Contestant {
 // from `base`, e.g. "evolution:screening=1:quarter_first=false". Throws InputError.
 Contestant contestant_from_text(const std::string& text, const SearchConfig& base);
 
-// Hypervolumes are shares of the true front's where that is known, else of the reference box.
+// Hypervolumes are shares of the true front's where that is known, else of the reference box, to six
+// decimals.
 struct Race {
   std::vector<double> hypervolumes;  // at every checkpoint
   std::size_t evaluations = 0;       // fewer than the budget where the search ended early

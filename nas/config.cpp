@@ -87,6 +87,22 @@ void require_seeds_in_space(const JsonNode& search, RunConfig& config) {
   }
 }
 
+// Hard limits, then soft ones, which are lower where an objective has both.
+std::vector<Limit> limits_from(const JsonNode& hard, const JsonNode& soft) {
+  std::vector<Limit> limits = limits_from_json(hard);
+  for (const Limit& wish : limits_from_json(soft, true)) {
+    for (const Limit& limit : limits)
+      if (limit.objective == wish.objective && wish.maximum >= limit.maximum) {
+        const std::string name = name_of(limit.objective);
+        JsonObject(soft).at(name).fail("is not below the hard limit: expected less than " +
+                                       hard.path() + "/" + name + ", " +
+                                       Json(limit.maximum).dump());
+      }
+    limits.push_back(wish);
+  }
+  return limits;
+}
+
 const Json kEmptyObject = Json::object();
 
 // The value at a key, or an empty object when it is absent.
@@ -140,7 +156,7 @@ RunConfig run_config_from_json(const JsonNode& node, const fs::path& base_folder
   config.objectives = objectives_from(
       object.has("objectives") ? object.at("objectives")
                                : JsonNode(default_objectives, node.file(), "/objectives"));
-  config.limits = limits_from_json(section(object, "limits"));
+  config.limits = limits_from(section(object, "limits"), section(object, "soft_limits"));
   config.search = search_config_from_json(section(object, "search"));
   require_seeds_in_space(section(object, "search"), config);
   config.validation_sequences =
@@ -164,6 +180,7 @@ Json to_json(const RunConfig& config) {
   json["objectives"] = Json::array();
   for (Objective objective : config.objectives) json["objectives"].push_back(name_of(objective));
   json["limits"] = to_json(config.limits);
+  json["soft_limits"] = to_json(config.limits, true);
   json["search"] = to_json(config.search);
   json["validation_sequences"] = config.validation_sequences;
   json["seed"] = config.seed;

@@ -39,11 +39,11 @@ struct RunConfig {
 };
 
 // Reads {"search_space", "corpus", "training", "supernet", "hardware", "workload", "predictor",
-// "objectives", "limits", "search", "validation_sequences", "seed", "run"}; only "search_space" is
-// required. A search space and a hardware may be a preset's name, a file (relative to
-// `base_folder`) or the object itself; the workload's sequence_length is training.context unless
-// given; a predictor is a file, or {"file", "hash"}, which a file of another content does not fit.
-// Throws InputError.
+// "objectives", "limits", "soft_limits", "search", "validation_sequences", "seed", "run"}; only
+// "search_space" is required. A search space and a hardware may be a preset's name, a file
+// (relative to `base_folder`) or the object itself; the workload's sequence_length is
+// training.context unless given; a predictor is a file, or {"file", "hash"}, which a file of
+// another content does not fit. Throws InputError.
 RunConfig run_config_from_json(const JsonNode& node, const std::filesystem::path& base_folder);
 
 // Complete and self-contained: defaults written out, spaces and hardware in full.

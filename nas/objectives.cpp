@@ -18,20 +18,22 @@ struct Names {
 };
 
 // In the order of the enumeration.
-constexpr std::array<Names, 5> kNames{{{"perplexity", "perplexity"},
+constexpr std::array<Names, 7> kNames{{{"perplexity", "perplexity"},
                                        {"latency", "latency_cycles"},
                                        {"energy", "energy_pj"},
                                        {"edp", "edp"},
-                                       {"parameters", "parameters"}}};
+                                       {"parameters", "parameters"},
+                                       {"peak_memory", "peak_memory_bytes"},
+                                       {"macs", "macs"}}};
 
 const Names& names(Objective objective) { return kNames[static_cast<std::size_t>(objective)]; }
 
 }  // namespace
 
 const std::vector<Objective>& all_objectives() {
-  static const std::vector<Objective> all{Objective::kPerplexity, Objective::kLatency,
-                                          Objective::kEnergy, Objective::kEdp,
-                                          Objective::kParameters};
+  static const std::vector<Objective> all{
+      Objective::kPerplexity, Objective::kLatency,    Objective::kEnergy, Objective::kEdp,
+      Objective::kParameters, Objective::kPeakMemory, Objective::kMacs};
   return all;
 }
 
@@ -59,6 +61,10 @@ double value(const Objectives& objectives, Objective objective) {
       return objectives.edp();
     case Objective::kParameters:
       return static_cast<double>(objectives.parameters);
+    case Objective::kPeakMemory:
+      return static_cast<double>(objectives.peak_memory_bytes);
+    case Objective::kMacs:
+      return static_cast<double>(objectives.macs);
   }
   throw Error("unknown objective");
 }
@@ -70,20 +76,26 @@ Json to_json(const Objectives& objectives) {
     json[key] = number;
   };
   put("validation_loss", objectives.validation_loss);
-  for (Objective objective : all_objectives())
-    if (objective != Objective::kParameters) put(key_of(objective), value(objectives, objective));
+  for (Objective objective :
+       {Objective::kPerplexity, Objective::kLatency, Objective::kEnergy, Objective::kEdp})
+    put(key_of(objective), value(objectives, objective));
   json[key_of(Objective::kParameters)] = objectives.parameters;
+  json[key_of(Objective::kPeakMemory)] = objectives.peak_memory_bytes;
+  json[key_of(Objective::kMacs)] = objectives.macs;
   return json;
 }
 
 Objectives objectives_from_json(const JsonNode& node) {
+  constexpr std::int64_t kLargestInteger = std::numeric_limits<std::int64_t>::max();
   const JsonObject object(node);
   Objectives objectives;
   objectives.validation_loss = object.number("validation_loss", 0, kLargest);
   objectives.perplexity = object.number("perplexity", 0, kLargest);
   objectives.latency_cycles = object.number("latency_cycles", 0, kLargest);
   objectives.energy_pj = object.number("energy_pj", 0, kLargest);
-  objectives.parameters = object.integer("parameters", 0, std::numeric_limits<std::int64_t>::max());
+  objectives.parameters = object.integer("parameters", 0, kLargestInteger);
+  objectives.peak_memory_bytes = object.integer("peak_memory_bytes", 0, kLargestInteger);
+  objectives.macs = object.integer("macs", 0, kLargestInteger);
   const double edp = object.number("edp", 0, kLargest);
   if (edp != objectives.edp())
     object.at("edp").fail("is wrong: expected latency_cycles times energy_pj, " +
@@ -92,36 +104,51 @@ Objectives objectives_from_json(const JsonNode& node) {
   return objectives;
 }
 
-Json to_json(const std::vector<Limit>& limits) {
+bool has_soft(const std::vector<Limit>& limits) {
+  return std::any_of(limits.begin(), limits.end(), [](const Limit& limit) { return limit.soft; });
+}
+
+Json to_json(const std::vector<Limit>& limits, bool soft) {
   Json json = Json::object();
-  for (const Limit& limit : limits) json[name_of(limit.objective)] = limit.maximum;
+  for (const Limit& limit : limits)
+    if (limit.soft == soft) json[name_of(limit.objective)] = limit.maximum;
   return json;
 }
 
-std::vector<Limit> limits_from_json(const JsonNode& node) {
+std::vector<Limit> limits_from_json(const JsonNode& node, bool soft) {
   const JsonObject object(node);
   std::vector<Limit> limits;
   for (Objective objective : all_objectives()) {
     const std::string name = name_of(objective);
     if (object.has(name))
       limits.push_back(
-          {objective, object.number(name, std::numeric_limits<double>::min(), kLargest)});
+          {objective, object.number(name, std::numeric_limits<double>::min(), kLargest), soft});
   }
   object.finish();
   return limits;
 }
 
-double violation(const Objectives& objectives, const std::vector<Limit>& limits) {
-  double total = 0;
+Violation violation(const Objectives& objectives, const std::vector<Limit>& limits) {
+  Violation total;
   for (const Limit& limit : limits)
-    total += std::max(0.0, (value(objectives, limit.objective) - limit.maximum) / limit.maximum);
+    (limit.soft ? total.soft : total.hard) +=
+        std::max(0.0, (value(objectives, limit.objective) - limit.maximum) / limit.maximum);
   return total;
 }
 
 bool feasible(const Objectives& objectives, const std::vector<Limit>& limits) {
   return std::all_of(limits.begin(), limits.end(), [&](const Limit& limit) {
-    return value(objectives, limit.objective) <= limit.maximum;
+    return limit.soft || value(objectives, limit.objective) <= limit.maximum;
   });
+}
+
+Json excess_json(const Objectives& objectives, const std::vector<Limit>& limits) {
+  Json json = Json::object();
+  for (const Limit& limit : limits) {
+    const double excess = value(objectives, limit.objective) - limit.maximum;
+    if (limit.soft && excess > 0) json[name_of(limit.objective)] = excess;
+  }
+  return json;
 }
 
 }  // namespace paretoformer

@@ -1,6 +1,7 @@
 // What a candidate is judged by, all minimised: its values, and the limits set on them.
 #pragma once
 
+#include <compare>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -9,14 +10,15 @@
 
 namespace paretoformer {
 
-enum class Objective { kPerplexity, kLatency, kEnergy, kEdp, kParameters };
+enum class Objective { kPerplexity, kLatency, kEnergy, kEdp, kParameters, kPeakMemory, kMacs };
 
 // All of them, in the order above.
 const std::vector<Objective>& all_objectives();
 
-// The name in a configuration: "perplexity", "latency", "energy", "edp", "parameters".
+// The name in a configuration: "perplexity", "latency", "energy", "edp", "parameters",
+// "peak_memory", "macs".
 std::string name_of(Objective objective);
-// The key in an output: the same, with units: "latency_cycles", "energy_pj".
+// The key in an output: the same, with units: "latency_cycles", "energy_pj", "peak_memory_bytes".
 std::string key_of(Objective objective);
 // Reads a configuration name. Throws InputError.
 Objective objective_from_json(const JsonNode& node);
@@ -27,6 +29,8 @@ struct Objectives {
   double latency_cycles = 0;
   double energy_pj = 0;
   std::int64_t parameters = 0;
+  std::int64_t peak_memory_bytes = 0;  // peak_memory() of the workload
+  std::int64_t macs = 0;               // macs() of the workload
 
   // Energy-delay product: cycles x picojoules.
   double edp() const { return latency_cycles * energy_pj; }
@@ -36,26 +40,43 @@ struct Objectives {
 
 double value(const Objectives& objectives, Objective objective);
 
-// {"validation_loss", "perplexity", "latency_cycles", "energy_pj", "edp", "parameters"}, every
-// double with all its digits. Throws Error when a value is not finite, which JSON cannot hold.
+// {"validation_loss", "perplexity", "latency_cycles", "energy_pj", "edp", "parameters",
+// "peak_memory_bytes", "macs"}, every double with all its digits. Throws Error when a value is not
+// finite, which JSON cannot hold.
 Json to_json(const Objectives& objectives);
 // The exact inverse. Throws InputError, also when "edp" is not the product it should be.
 Objectives objectives_from_json(const JsonNode& node);
 
-// A hard limit: a candidate above `maximum` is infeasible.
+// A candidate above the `maximum` of a hard limit is infeasible. One above that of a soft limit is
+// not: it may be on the front, but stands behind all that keep every limit when parents are chosen.
 struct Limit {
   Objective objective = Objective::kPerplexity;
   double maximum = 0;  // > 0
+  bool soft = false;
 
   bool operator==(const Limit&) const = default;
 };
 
-// {"latency": 1.5e6, "energy": 2e9}: at most one positive maximum per objective. Throws InputError.
-Json to_json(const std::vector<Limit>& limits);
-std::vector<Limit> limits_from_json(const JsonNode& node);
+bool has_soft(const std::vector<Limit>& limits);
 
-// Sum over the limits of how far above it the candidate is, relative to it; 0 when it keeps all.
-double violation(const Objectives& objectives, const std::vector<Limit>& limits);
+// {"latency": 1.5e6, "energy": 2e9}, of the limits of one kind: at most one positive maximum per
+// objective. Throws InputError.
+Json to_json(const std::vector<Limit>& limits, bool soft = false);
+std::vector<Limit> limits_from_json(const JsonNode& node, bool soft = false);
+
+// How far a candidate is beyond limits: a sum of (value - maximum) / maximum over the hard limits
+// that it breaks, and one over the soft ones. In the order of preference, so that a difference in
+// hard limits decides before one in soft limits; {} is to keep them all.
+struct Violation {
+  double hard = 0;
+  double soft = 0;
+
+  auto operator<=>(const Violation&) const = default;
+};
+Violation violation(const Objectives& objectives, const std::vector<Limit>& limits);
+// Whether it keeps the hard limits.
 bool feasible(const Objectives& objectives, const std::vector<Limit>& limits);
+// {"latency": 2500}: by how much it exceeds each soft limit that it breaks, in units of that limit.
+Json excess_json(const Objectives& objectives, const std::vector<Limit>& limits);
 
 }  // namespace paretoformer

@@ -1,8 +1,11 @@
 #include "nas/pareto.hpp"
 
 #include <algorithm>
+#include <array>
 #include <functional>
+#include <iterator>
 #include <limits>
+#include <map>
 #include <numeric>
 #include <string>
 
@@ -33,41 +36,89 @@ bool dominated_by_any(const std::vector<Point>& points, const std::vector<std::s
   });
 }
 
-double hypervolume_2d(std::vector<Point> points, const Point& reference) {
-  std::sort(points.begin(), points.end());
+bool below(const Point& point, const Point& reference) {
+  return std::equal(point.begin(), point.end(), reference.begin(), std::less<>());
+}
+
+// Copies without pointers, which sort several times as fast as vectors.
+double hypervolume_2d(const std::vector<Point>& points, const Point& reference) {
+  std::vector<std::array<double, 2>> order;
+  order.reserve(points.size());
+  for (const Point& point : points)
+    if (below(point, reference)) order.push_back({point[0], point[1]});
+  std::sort(order.begin(), order.end());
   double volume = 0;
   double ceiling = reference[1];
-  for (const Point& point : points) {
-    if (point[1] >= ceiling) continue;
-    volume += (reference[0] - point[0]) * (ceiling - point[1]);
-    ceiling = point[1];
+  for (const auto& [x, y] : order) {
+    if (y >= ceiling) continue;
+    volume += (reference[0] - x) * (ceiling - y);
+    ceiling = y;
   }
   return volume;
 }
 
-// All points are below the reference. Going from the worst last objective to the best, each point
-// adds what none of the later ones dominates. Since those are at least as good in that objective,
-// the addition is a slab: its height times a volume in one objective less.
+// The area that (x, y) adds to a staircase: x to y of points none of which dominates another, below
+// `right` and `top`. The point joins it, and what it dominates leaves it.
+double extend(std::map<double, double>& staircase, double x, double y, double right, double top) {
+  auto next = staircase.upper_bound(x);
+  double ceiling = top;
+  if (next != staircase.begin()) {
+    const auto before = std::prev(next);
+    if (before->second <= y) return 0;  // dominates it, or is equal
+    ceiling = before->second;
+    if (before->first == x) staircase.erase(before);
+  }
+  double area = 0;
+  double left = x;
+  for (; next != staircase.end() && next->second >= y; next = staircase.erase(next)) {
+    area += (next->first - left) * (ceiling - y);
+    left = next->first;
+    ceiling = next->second;
+  }
+  area += ((next == staircase.end() ? right : next->first) - left) * (ceiling - y);
+  staircase.emplace_hint(next, x, y);
+  return area;
+}
+
+// A plane sweeps from the best third objective to the worst. What a point adds to the area
+// dominated there is so up to the reference.
+double hypervolume_3d(const std::vector<Point>& points, const Point& reference) {
+  std::vector<std::array<double, 3>> order;
+  order.reserve(points.size());
+  for (const Point& point : points)
+    if (below(point, reference)) order.push_back({point[2], point[0], point[1]});
+  std::sort(order.begin(), order.end());
+  double volume = 0;
+  std::map<double, double> staircase;
+  for (const auto& [z, x, y] : order)
+    volume += extend(staircase, x, y, reference[0], reference[1]) * (reference[2] - z);
+  return volume;
+}
+
+// At least two objectives. Going from the worst last objective to the best, each point adds what
+// none of the later ones dominates. Since those are at least as good in that objective, the
+// addition is a slab: its height times a volume in one objective less.
 double hypervolume_wfg(const std::vector<Point>& all, const Point& reference) {
   if (reference.size() == 2) return hypervolume_2d(all, reference);
+  if (reference.size() == 3) return hypervolume_3d(all, reference);
   std::vector<Point> points;
-  for (std::size_t index : non_dominated(all)) points.push_back(all[index]);
+  for (std::size_t index : non_dominated(all))
+    if (below(all[index], reference)) points.push_back(all[index]);
   std::sort(points.begin(), points.end());
   points.erase(std::unique(points.begin(), points.end()), points.end());
   std::stable_sort(points.begin(), points.end(),
                    [](const Point& a, const Point& b) { return a.back() > b.back(); });
 
   const Point base(reference.begin(), reference.end() - 1);
+  std::vector<Point> limited(points.size(), base);
   double volume = 0;
   for (std::size_t k = 0; k < points.size(); ++k) {
     double area = 1;
     for (std::size_t i = 0; i < base.size(); ++i) area *= base[i] - points[k][i];
-    std::vector<Point> limited;
-    for (std::size_t later = k + 1; later < points.size(); ++later) {
-      limited.emplace_back(base.size());
+    limited.pop_back();
+    for (std::size_t later = 0; later < limited.size(); ++later)
       for (std::size_t i = 0; i < base.size(); ++i)
-        limited.back()[i] = std::max(points[k][i], points[later][i]);
-    }
+        limited[later][i] = std::max(points[k][i], points[k + 1 + later][i]);
     volume += (reference.back() - points[k].back()) * (area - hypervolume_wfg(limited, base));
   }
   return volume;
@@ -127,18 +178,14 @@ std::vector<double> crowding_distance(const std::vector<Point>& front) {
 
 double hypervolume(const std::vector<Point>& points, const Point& reference) {
   if (reference.empty()) throw Error("hypervolume: the reference point is empty");
-  std::vector<Point> below;
-  for (const Point& point : points) {
+  for (const Point& point : points)
     if (point.size() != reference.size())
       throw Error("hypervolume: a point has " + std::to_string(point.size()) +
                   " objectives, the reference " + std::to_string(reference.size()));
-    if (std::equal(point.begin(), point.end(), reference.begin(), std::less<>()))
-      below.push_back(point);
-  }
-  if (below.empty()) return 0;
-  if (reference.size() == 1)
-    return reference[0] - (*std::min_element(below.begin(), below.end()))[0];
-  return hypervolume_wfg(below, reference);
+  if (reference.size() > 1) return hypervolume_wfg(points, reference);
+  double least = reference[0];
+  for (const Point& point : points) least = std::min(least, point[0]);
+  return reference[0] - least;
 }
 
 }  // namespace paretoformer

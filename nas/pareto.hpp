@@ -26,8 +26,10 @@ std::vector<std::vector<std::size_t>> non_dominated_sort(const std::vector<Point
 std::vector<double> crowding_distance(const std::vector<Point>& front);
 
 // Volume dominated by `points` and bounded by `reference`; points that are not below the reference
-// in every objective add nothing. A sweep for two objectives, else the WFG recursion (While,
-// Bradstreet, Barone 2012), fast up to about six. Throws Error when the sizes differ.
+// in every objective add nothing. O(n log n) for two objectives and for three (a sweep over a
+// staircase, as Fonseca, Paquete, Lopez-Ibanez 2006, "An improved dimension-sweep algorithm for the
+// hypervolume indicator"), else the WFG recursion (While, Bradstreet, Barone 2012), whose
+// time grows steeply with the number of objectives. Throws Error when the sizes differ.
 double hypervolume(const std::vector<Point>& points, const Point& reference);
 
 }  // namespace paretoformer

@@ -150,6 +150,10 @@ std::string unit_of(Objective objective) {
       return "energy (pJ)";
     case Objective::kEdp:
       return "energy-delay product (pJ x cycles)";
+    case Objective::kPeakMemory:
+      return "peak memory (bytes)";
+    case Objective::kMacs:
+      return "multiply-accumulates";
     default:
       return name_of(objective);
   }

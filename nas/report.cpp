@@ -42,9 +42,15 @@ Json front_json(const RunFolder& run, const ProxyTask& proxy, const Archive& arc
   json["objectives"] = Json::array();
   for (Objective objective : archive.objectives()) json["objectives"].push_back(name_of(objective));
   json["limits"] = to_json(archive.limits());
+  const bool soft = has_soft(archive.limits());
+  if (soft) json["soft_limits"] = to_json(archive.limits(), true);
   json["front"] = Json::array();
-  for (std::size_t index : archive.front())
-    json["front"].push_back(to_json(archive.candidates()[index]));
+  for (std::size_t index : archive.front()) {
+    const Candidate& member = archive.candidates()[index];
+    json["front"].push_back(to_json(member));
+    if (soft)
+      json["front"].back()["over_soft_limits"] = excess_json(member.objectives, archive.limits());
+  }
   json["evaluations"] = archive.size();
   const Point reference = reference_point(archive);
   json["reference_point"] = reference;

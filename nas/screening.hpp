@@ -18,7 +18,7 @@ struct LossEstimate {
 };
 
 // Ridge regression of the loss on the genome: logarithms of widths, per layer and summed, their
-// squares and their products.
+// squares and products; and of the number of weights.
 class LossSurrogate {
  public:
   // Fits to `known` networks and their losses; there is at least one.
@@ -31,8 +31,8 @@ class LossSurrogate {
  private:
   std::vector<double> features(const Architecture& network) const;
 
-  double log_width_;  // of the middle choices
-  double log_heads_, log_ffn_;
+  double log_width_, log_heads_, log_ffn_;  // of the middle choices
+  double log_matrices_;                     // of the layers of a network of those
   int most_layers_;
   std::optional<RidgeRegression> regression_;
 };

@@ -16,7 +16,6 @@ namespace {
 // Candidates evaluated between two writes of the history: enough to keep all cores busy, few
 // enough to lose little when the process is killed.
 constexpr std::size_t kChunk = 8;
-constexpr double kReferenceMargin = 1.1;
 // Networks with both losses that it takes before one predicts the other, and the standard
 // deviations by which a prediction may be too high.
 constexpr std::size_t kLeastForEstimates = 20;
@@ -137,6 +136,7 @@ void require_feasible(const RunConfig& config, const ProxyTask& proxy,
   const Architecture network = proxy.space().smallest();
   const Objectives smallest = cost_of(network, predictor, config.training.context);
   for (const Limit& limit : config.limits) {
+    if (limit.soft) continue;
     const std::string unmet = "no network of the space meets the limit " +
                               name_of(limit.objective) + " <= " + format("%.6g", limit.maximum) +
                               ": ";
@@ -173,17 +173,6 @@ Archive load_archive(const RunFolder& run, const SearchSpace& space) {
     archive.add(std::move(candidate));
   }
   return archive;
-}
-
-Point reference_point(const Archive& archive) {
-  Point reference(archive.objectives().size(), 0.0);
-  for (const Candidate& candidate : archive.candidates()) {
-    if (candidate.generation != 0) continue;
-    const Point point = archive.point(candidate);
-    for (std::size_t i = 0; i < point.size(); ++i)
-      reference[i] = std::max(reference[i], kReferenceMargin * point[i]);
-  }
-  return reference;
 }
 
 void search(const SearchSpace& space, const SearchConfig& config, std::uint64_t seed,

@@ -34,18 +34,14 @@ struct SearchHooks {
   std::function<bool()> stop;                                     // may be empty
 };
 
-// Throws InputError when a limit on latency, energy, EDP or parameters is below what the smallest
-// network of the space needs, and names that; and when one on perplexity is below that of the
-// text's own source.
+// Throws InputError when a hard limit on anything but perplexity is below what the smallest network
+// of the space needs, and names that; and when one on perplexity is below that of the text's own
+// source.
 void require_feasible(const RunConfig& config, const ProxyTask& proxy,
                       const LatencyPredictor& predictor);
 
 // Candidates in a run folder, in the order of evaluation.
 Archive load_archive(const RunFolder& run, const SearchSpace& space);
-
-// Hypervolume is measured from 1.1 times the worst value of each objective in generation 0, which
-// holds the corners of the space: fixed as soon as that is evaluated, and the same after a resume.
-Point reference_point(const Archive& archive);
 
 // Searches until the budget is spent, the algorithm has no more proposals or nothing has been
 // gained for some time, from wherever `archive` is. The result is a pure function of space,

@@ -1,7 +1,9 @@
 // A whole run and what is done with its results.
 #include <gmock/gmock.h>
 
+#include <algorithm>
 #include <cmath>
+#include <map>
 #include <set>
 
 #include "tests/integration/run_binary.hpp"
@@ -119,6 +121,93 @@ TEST_F(Search, LimitsHoldForTheWholeFront) {
     EXPECT_LE(member["objectives"]["latency_cycles"].get<double>(), limit);
 }
 
+TEST_F(Search, SoftLimitsAreWishes) {
+  const Json free = search();
+  EXPECT_FALSE(parse(content(box_ / "run/front.json")).contains("soft_limits"));
+  const double limit = free["front"].back()["objectives"]["latency_cycles"].get<double>() * 2;
+  const Json soft = search({"--run", "soft", "--set", "soft_limits.latency=" + Json(limit).dump()});
+  const Json front = parse(content(box_ / "soft/front.json"));
+  EXPECT_EQ(front["limits"], Json::object());
+  EXPECT_EQ(front["soft_limits"], (Json{{"latency", limit}}));
+  int keep = 0;
+  for (const Json& member : front["front"]) {
+    const double excess = member["objectives"]["latency_cycles"].get<double>() - limit;
+    Json expected = Json::object();
+    if (excess > 0) expected["latency"] = excess;
+    EXPECT_EQ(member["over_soft_limits"], expected);
+    keep += excess <= 0;
+  }
+  EXPECT_GT(keep, 0);
+  EXPECT_LT(keep, static_cast<int>(front["front"].size()));
+  // One that nothing meets ends nothing.
+  EXPECT_EQ(search({"--run", "dream", "--set", "soft_limits.macs=1"})["evaluations"], 96);
+}
+
+// The volume below the reference that points of two or three objectives dominate, cell by cell of
+// the grid that they span.
+double volume_by_cells(std::vector<std::vector<double>> points,
+                       const std::vector<double>& reference) {
+  points.push_back(reference);
+  std::vector<std::vector<double>> edges(3, {0, 1});
+  for (std::size_t k = 0; k < reference.size(); ++k) {
+    edges[k].clear();
+    for (const auto& point : points) edges[k].push_back(std::min(point[k], reference[k]));
+    std::sort(edges[k].begin(), edges[k].end());
+  }
+  for (auto& point : points) point.resize(3, 0);
+  double volume = 0;
+  for (std::size_t i = 0; i + 1 < edges[0].size(); ++i)
+    for (std::size_t j = 0; j + 1 < edges[1].size(); ++j)
+      for (std::size_t k = 0; k + 1 < edges[2].size(); ++k)
+        if (std::any_of(points.begin(), points.end(), [&](const auto& p) {
+              return p[0] <= edges[0][i] && p[1] <= edges[1][j] && p[2] <= edges[2][k];
+            }))
+          volume += (edges[0][i + 1] - edges[0][i]) * (edges[1][j + 1] - edges[1][j]) *
+                    (edges[2][k + 1] - edges[2][k]);
+  return volume;
+}
+
+TEST_F(Search, AnyTwoOrThreeObjectives) {
+  const std::vector<std::vector<std::string>> choices{{"perplexity", "peak_memory"},
+                                                      {"perplexity", "macs"},
+                                                      {"perplexity", "latency", "peak_memory"},
+                                                      {"macs", "energy", "perplexity"}};
+  const std::map<std::string, std::string> keys{{"perplexity", "perplexity"},
+                                                {"latency", "latency_cycles"},
+                                                {"energy", "energy_pj"},
+                                                {"peak_memory", "peak_memory_bytes"},
+                                                {"macs", "macs"}};
+  for (std::size_t i = 0; i < choices.size(); ++i) {
+    const std::string run = "run" + std::to_string(i);
+    search({"--run", run, "--set", "objectives=" + Json(choices[i]).dump()});
+    const Json front = parse(content(box_ / (run + "/front.json")));
+    EXPECT_EQ(front["objectives"], Json(choices[i]));
+    const auto reference = front["reference_point"].get<std::vector<double>>();
+    const auto point_of = [&](const Json& candidate) {
+      std::vector<double> point;
+      for (const std::string& name : choices[i])
+        point.push_back(candidate["objectives"][keys.at(name)].get<double>());
+      return point;
+    };
+    std::vector<std::vector<double>> members, everything;
+    for (const Json& member : front["front"]) members.push_back(point_of(member));
+    for (const std::string& line : lines(content(box_ / (run + "/history.jsonl"))))
+      everything.push_back(point_of(parse(line)));
+    EXPECT_GT(members.size(), 4u);
+    const double volume = volume_by_cells(members, reference);
+    EXPECT_NEAR(front["hypervolume"].get<double>() / volume, 1, 1e-12) << run;
+    EXPECT_NEAR(volume_by_cells(everything, reference) / volume, 1, 1e-12) << run;
+  }
+}
+
+TEST_F(Search, AllObjectivesAtOnce) {
+  const Json all{"perplexity", "latency", "energy", "edp", "parameters", "peak_memory", "macs"};
+  const Json answer = search({"--set", "objectives=" + all.dump()});
+  EXPECT_EQ(parse(content(box_ / "run/front.json"))["reference_point"].size(), 7u);
+  EXPECT_GT(answer["front"].size(), 4u);
+  EXPECT_GT(answer["hypervolume"], 0);
+}
+
 TEST_F(Search, TextFilesRelativeToTheConfiguration) {
   // Text of the user's own, found from wherever the run is used.
   std::string text;
@@ -167,6 +256,8 @@ TEST_F(Search, ExportEvaluateAndPredictAgreeWithTheHistory) {
       EXPECT_EQ(answer["energy_pj"], expected["energy_pj"]);
       EXPECT_EQ(answer["edp"], expected["edp"]);
       EXPECT_EQ(answer["parameters"], expected["parameters"]);
+      EXPECT_EQ(answer["peak_memory_bytes"], expected["peak_memory_bytes"]);
+      EXPECT_EQ(answer["macs"], expected["macs"]);
     };
     const Result own =
         box_.run({"evaluate", "run", stem + ".json", "--weights", stem + ".safetensors", "--json"});

@@ -430,5 +430,26 @@ TEST(Propose, AnUnreachableLimitStillEndsAndApproachesIt) {
   EXPECT_LT(mean_cost(7), 0.5 * mean_cost(0));
 }
 
+TEST(Propose, SoftLimitsDrawTheSearchAndForbidNothing) {
+  // On something that is no objective: the front itself may be far beyond it.
+  const SearchSpace space = SearchSpace::find("survey");
+  const double limit = 3.0 * static_cast<double>(parameter_count(space.smallest()));
+  SearchConfig config;
+  config.evaluations = 800;
+  const std::vector<Limit> soft{{Objective::kParameters, limit, true}};
+  const auto share = [&](const Archive& archive) {
+    double kept = 0;
+    for (const Candidate& candidate : archive.candidates())
+      kept += violation(candidate.objectives, soft) == Violation{};
+    return kept / static_cast<double>(archive.size());
+  };
+  const Archive drawn = search(space, config, 1, soft);
+  EXPECT_GT(share(drawn), 2 * share(search(space, config, 1)));
+  double largest = 0;
+  for (std::size_t member : drawn.front())
+    largest = std::max(largest, value(drawn.candidates()[member].objectives, soft[0].objective));
+  EXPECT_GT(largest, limit);
+}
+
 }  // namespace
 }  // namespace paretoformer

@@ -24,6 +24,8 @@ Candidate sample(Random& random) {
   candidate.objectives.latency_cycles = std::exp(60 * random.uniform() - 30);
   candidate.objectives.energy_pj = std::exp(60 * random.uniform());
   candidate.objectives.parameters = static_cast<std::int64_t>(random.below(1ULL << 62));
+  candidate.objectives.peak_memory_bytes = static_cast<std::int64_t>(random.below(1ULL << 62));
+  candidate.objectives.macs = static_cast<std::int64_t>(random.below(1ULL << 62));
   candidate.generation = static_cast<int>(random.below(100));
   for (std::uint64_t i = random.below(3); i > 0; --i) candidate.parents.push_back(random.next());
   return candidate;

@@ -58,13 +58,14 @@ TEST(RunConfigJson, ThePresetsLoadAndRoundTrip) {
 
 TEST(RunConfigJson, EveryKeyRoundTrips) {
   const Json json = to_json(load_run_config(
-      "quickstart",
-      {"limits.energy=1e9", "objectives=[\"perplexity\",\"latency\",\"energy\"]",
-       "workload.mode=decode", "workload.sequence_length=77", "search.algorithm=random", "seed=9",
-       "training.distillation=0.25", "validation_sequences=3", "run=elsewhere"}));
+      "quickstart", {"limits.energy=1e9", "soft_limits.energy=5e8", "soft_limits.macs=1e7",
+                     "objectives=[\"perplexity\",\"latency\",\"energy\"]", "workload.mode=decode",
+                     "workload.sequence_length=77", "search.algorithm=random", "seed=9",
+                     "training.distillation=0.25", "validation_sequences=3", "run=elsewhere"}));
   EXPECT_EQ(to_json(parse(json)), json);
   EXPECT_EQ(json["workload"], (Json{{"sequence_length", 77}, {"mode", "decode"}}));
-  EXPECT_EQ(json["limits"]["energy"], 1e9);
+  EXPECT_EQ(json["limits"], (Json{{"energy", 1e9}}));
+  EXPECT_EQ(json["soft_limits"], (Json{{"energy", 5e8}, {"macs", 1e7}}));
   EXPECT_EQ(json["run"], "elsewhere");
 }
 
@@ -123,6 +124,18 @@ TEST(RunConfigJson, ErrorsNameFilePathAndValue) {
   EXPECT_THAT(error_in(5), HasSubstr("c.json: /: 5 has the wrong type: expected an object"));
 }
 
+TEST(RunConfigJson, ASoftLimitIsBelowTheHardOne) {
+  const auto error = [](double soft) {
+    return error_in({{"search_space", "quickstart"},
+                     {"limits", {{"latency", 900}, {"macs", 5}}},
+                     {"soft_limits", {{"latency", soft}}}});
+  };
+  EXPECT_EQ(error(899), "no InputError");
+  EXPECT_THAT(error(900), HasSubstr("c.json: /soft_limits/latency: 900.0 is not below the hard "
+                                    "limit: expected less than /limits/latency, 900.0"));
+  EXPECT_THAT(override_error("soft_limits.macs=0"), HasSubstr("/soft_limits/macs: 0"));
+}
+
 TEST(LoadRunConfig, Overrides) {
   const RunConfig config = load_run_config(
       "quickstart", {"training.steps=7", "search.algorithm=random", "limits.latency=5e6", "run=a=b",
@@ -168,10 +181,10 @@ TEST(ConfigHash, IgnoresFolderAndCheckpointsAndNothingElse) {
     EXPECT_NE(hashes(both).second, base.second) << both;
   }
   for (const char* search :
-       {"limits.energy=1e9", "objectives=[\"perplexity\",\"energy\"]", "search.population=5",
-        "search.algorithm=random", "workload.mode=decode", "workload.sequence_length=9",
-        "validation_sequences=3", "corpus.seed=2", "corpus.vocabulary=300",
-        "hardware=gemmini_cnn"}) {
+       {"limits.energy=1e9", "soft_limits.energy=1e9", "objectives=[\"perplexity\",\"energy\"]",
+        "search.population=5", "search.algorithm=random", "workload.mode=decode",
+        "workload.sequence_length=9", "validation_sequences=3", "corpus.seed=2",
+        "corpus.vocabulary=300", "hardware=gemmini_cnn"}) {
     EXPECT_NE(hashes(search).first, base.first) << search;
     EXPECT_EQ(hashes(search).second, base.second) << search;
   }

@@ -108,17 +108,18 @@ TEST_F(MostPromising, AreSomeOfThoseDrawn) {
 
 // The chosen ones extend the front far more often than the others would.
 TEST_F(MostPromising, ExtendTheFront) {
-  const double before = archive_.hypervolume({250, 1e6});
+  const Point reference = reference_point(archive_);
+  const double before = archive_.hypervolume(reference);
   const auto gain = [&](std::span<const Proposal> proposals) {
     Archive archive = archive_;
     for (const Proposal& p : proposals)
       archive.add(
           {p.id, p.architecture, with_loss(cost_(p.architecture), loss_of(p.architecture)), 1});
-    return archive.hypervolume({250, 1e6}) - before;
+    return archive.hypervolume(reference) - before;
   };
   const double all = gain(drawn_);
   ASSERT_GT(all, 0);
-  EXPECT_GT(gain(most_promising(state_, drawn_, 30)), 0.95 * all);
+  EXPECT_GT(gain(most_promising(state_, drawn_, 30)), 0.85 * all);
   EXPECT_LT(gain(std::span(drawn_).first(30)), 0.7 * all);
 }
 

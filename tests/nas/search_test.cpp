@@ -8,6 +8,7 @@
 #include <cstdio>
 #include <set>
 
+#include "accel_sim/network_memory.hpp"
 #include "nas/report.hpp"
 #include "support/error.hpp"
 #include "support/files.hpp"
@@ -244,8 +245,8 @@ TEST_F(SearchTest, InfeasibleLimitsAreExplainedByTheSmallestNetwork) {
   const SearchSpace& space = run_.proxy.space();
   const Objectives smallest =
       cost_of(space.smallest(), evaluator_.predictor(), config_.training.context);
-  for (Objective objective :
-       {Objective::kLatency, Objective::kEnergy, Objective::kEdp, Objective::kParameters}) {
+  for (Objective objective : all_objectives()) {
+    if (objective == Objective::kPerplexity) continue;
     RunConfig config = config_;
     config.limits = {{objective, value(smallest, objective)}};
     EXPECT_NO_THROW(require_feasible(config, run_.proxy, evaluator_.predictor()));
@@ -259,12 +260,13 @@ TEST_F(SearchTest, InfeasibleLimitsAreExplainedByTheSmallestNetwork) {
       EXPECT_THAT(error.what(), AllOf(HasSubstr(name_of(objective) + " <= "), HasSubstr(needed),
                                       HasSubstr(describe(space.smallest()))));
     }
+    config.limits[0].soft = true;
+    EXPECT_NO_THROW(require_feasible(config, run_.proxy, evaluator_.predictor()));
   }
   // No network of the space is cheaper than the smallest in anything.
   space.enumerate([&](const Architecture& network) {
     const Objectives cost = cost_of(network, evaluator_.predictor(), config_.training.context);
-    for (Objective objective :
-         {Objective::kLatency, Objective::kEnergy, Objective::kEdp, Objective::kParameters})
+    for (Objective objective : all_objectives())
       EXPECT_GE(value(cost, objective), value(smallest, objective)) << describe(network);
     return true;
   });
@@ -278,6 +280,8 @@ TEST_F(SearchTest, APerplexityBelowThatOfTheSourceIsInfeasible) {
   EXPECT_NO_THROW(require_feasible(config, run_.proxy, evaluator_.predictor()));
   config.limits = {{Objective::kPerplexity, 0.999 * source}};
   EXPECT_THROW(require_feasible(config, run_.proxy, evaluator_.predictor()), InputError);
+  config.limits[0].soft = true;
+  EXPECT_NO_THROW(require_feasible(config, run_.proxy, evaluator_.predictor()));
 }
 
 TEST_F(SearchTest, EvaluationDoesNotDependOnTheCompany) {
@@ -287,6 +291,9 @@ TEST_F(SearchTest, EvaluationDoesNotDependOnTheCompany) {
   EXPECT_EQ(evaluator_.evaluate(std::span(networks).subspan(1))[0], both[1]);
   EXPECT_EQ(both[0].perplexity, std::exp(both[0].validation_loss));
   EXPECT_EQ(both[0].parameters, parameter_count(networks[0], config_.training.context));
+  EXPECT_EQ(both[0].peak_memory_bytes,
+            peak_memory(networks[0], config_.workload, config_.hardware));
+  EXPECT_EQ(both[0].macs, macs(networks[0], config_.workload));
 }
 
 }  // namespace
