@@ -107,6 +107,9 @@ void simulate_command(const SimulateOptions& options, const CommonOptions& commo
 void export_command(const std::filesystem::path& run, const std::filesystem::path& folder,
                     const CommonOptions& common);
 
+// Writes the picture and the report of a run again, from its folder.
+void report_command(const std::filesystem::path& run, const CommonOptions& common);
+
 struct FinetuneOptions {
   std::filesystem::path run;
   std::string member;            // an id of the run's history, or the beginning of one
