@@ -90,8 +90,7 @@ FinalFront judge_front(const Archive& archive, const std::vector<Objectives>& co
     result.members.push_back({predicted[index].candidate, confirmed[index]});
   }
   for (std::size_t i = 0; i < predicted.size(); ++i)
-    if (!kept[i])
-      result.dropped.push_back(dropped(result, {predicted[i].candidate, confirmed[i]}));
+    if (!kept[i]) result.dropped.push_back(dropped(result, {predicted[i].candidate, confirmed[i]}));
   return result;
 }
 

@@ -27,8 +27,8 @@ struct FinalFront {
   std::vector<Objective> objectives;
   std::vector<Limit> limits;
   bool confirmed = false;
-  int validation_tokens = 0;  // on which the confirmed perplexity is
-  std::string unsimulated;    // why confirmed costs are the predicted ones; empty: simulated
+  int validation_tokens = 0;         // on which the confirmed perplexity is
+  std::string unsimulated;           // why confirmed costs are the predicted ones; empty: simulated
   std::vector<FrontMember> members;  // ordered as Archive::front(), by the confirmed objectives
   std::vector<DroppedMember> dropped;
 };

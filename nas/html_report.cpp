@@ -81,8 +81,8 @@ Json front_data(const FinalFront& front, const LatencyPredictor& predictor) {
                              {"id", hex(front.members[*bend].candidate.id)}});
   for (const BestWithin& best : best_within(front)) {
     if (!best.member) continue;
-    const std::string bound = best.above_best ? format("+%g", *best.above_best)
-                                              : format("%.6g", best.limit.maximum);
+    const std::string bound =
+        best.above_best ? format("+%g", *best.above_best) : format("%.6g", best.limit.maximum);
     data["named"].push_back({{"name", name_of(best.limit.objective) + " " + bound},
                              {"text", describe(best)},
                              {"id", hex(front.members[*best.member].candidate.id)}});
@@ -126,8 +126,7 @@ Json number_at(const Json& line, const char* key) {
 Json hypervolume_data(const RunFolder& run) {
   Json points = Json::array();
   for (const Json& line : read_lines(run.generations()))
-    points.push_back(
-        Json::array({number_at(line, "evaluations"), number_at(line, "hypervolume")}));
+    points.push_back(Json::array({number_at(line, "evaluations"), number_at(line, "hypervolume")}));
   return points;
 }
 
@@ -135,7 +134,8 @@ Json hypervolume_data(const RunFolder& run) {
 Json training_data(const RunFolder& run) {
   static constexpr const char* kNames[] = {"largest", "random", "smallest"};
   const std::vector<Json> lines = read_lines(run.training_log());
-  const std::size_t part = std::max<std::size_t>(1, (lines.size() + kCurvePoints - 1) / kCurvePoints);
+  const std::size_t part =
+      std::max<std::size_t>(1, (lines.size() + kCurvePoints - 1) / kCurvePoints);
   Json points = Json::array();
   for (std::size_t begin = 0; begin < lines.size(); begin += part) {
     const std::size_t end = std::min(begin + part, lines.size());
@@ -198,6 +198,7 @@ Json report_data(const RunFolder& run, const ProxyTask& proxy, const LatencyPred
                  const Archive& archive, const FinalFront& front) {
   const SearchSpace& space = proxy.space();
   Json data{{"title", space.name()},
+            {"device", predictor.hardware() ? "" : predictor.device()},
             {"networks_in_space", static_cast<double>(space.count_up_to(INT64_MAX))},
             {"largest",
              {{"model_width", space.model_widths().back()},
@@ -235,12 +236,11 @@ std::string html_report(const Json& data) {
 
 void write_pictures(const RunFolder& run, const ProxyTask& proxy, const LatencyPredictor& predictor,
                     const Archive& archive, const FinalFront& front) {
-  write_file_atomic(
-      run.plot(), front_svg(archive, front,
-                            "Pareto front of " + proxy.space().name() + ", " +
-                                std::to_string(archive.size()) + " networks evaluated"));
-  write_file_atomic(run.report(),
-                    html_report(report_data(run, proxy, predictor, archive, front)));
+  write_file_atomic(run.plot(),
+                    front_svg(archive, front,
+                              "Pareto front of " + proxy.space().name() + ", " +
+                                  std::to_string(archive.size()) + " networks evaluated"));
+  write_file_atomic(run.report(), html_report(report_data(run, proxy, predictor, archive, front)));
 }
 
 }  // namespace paretoformer

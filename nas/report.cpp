@@ -90,8 +90,7 @@ Json confirmation_json(const FinalFront& front, const Point& reference) {
             {"simulated", front.unsimulated.empty()}};
   if (!front.unsimulated.empty()) json["not_simulated_because"] = front.unsimulated;
   json["hypervolume"] = hypervolume(points, reference);
-  json["prediction_error"]["perplexity"] =
-      to_json(prediction_error(front, Objective::kPerplexity));
+  json["prediction_error"]["perplexity"] = to_json(prediction_error(front, Objective::kPerplexity));
   if (front.unsimulated.empty())
     for (Objective objective : {Objective::kLatency, Objective::kEnergy})
       json["prediction_error"][name_of(objective)] = to_json(prediction_error(front, objective));
@@ -163,8 +162,9 @@ std::string confirmation_summary(const FinalFront& front) {
               ? "; predicted against simulated: cycles off by " + error(Objective::kLatency) +
                     ", energy by " + error(Objective::kEnergy)
               : " on the validation text, not simulated: " + front.unsimulated;
-  return text + format("; perplexity of the whole validation text (%d tokens) differs by ",
-                       front.validation_tokens) +
+  return text +
+         format("; perplexity of the whole validation text (%d tokens) differs by ",
+                front.validation_tokens) +
          error(Objective::kPerplexity) + "\n";
 }
 

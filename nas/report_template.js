@@ -49,6 +49,7 @@ function full(name, value) {
   if (value < 1e9) return Math.round(value).toLocaleString('en-US');
   return short(value, 5);
 }
+const microjoules = (value) => (value * 1e-6).toFixed(2);
 const percent = (share, digits = 2) => `${(100 * share).toFixed(digits)} %`;
 const counted = (count, noun) => `${count} ${noun}${count === 1 ? '' : 's'}`;
 
@@ -198,7 +199,7 @@ function nearest(event) {
 }
 
 function valueTable(network, wanted) {
-  const confirmed = network.confirmed !== null && network.confirmed !== undefined;
+  const confirmed = network.confirmed !== null;
   const head = html('tr', {}, html('th', {}, ''), html('th', {}, confirmed ? 'search' : 'value'));
   if (confirmed) head.append(html('th', {}, 'confirmed'), html('th', {}, 'change'));
   const body = html('tbody');
@@ -251,34 +252,34 @@ const groups = [['projections', /^attention\.(qkv|output)$/], ['scores, context'
 const groupOf = (role) => groups.findIndex(([, pattern]) => pattern.test(role));
 let quantity = 0;  // of operators: 0 cycles, 1 energy
 const quantities = ['cycles', 'energy'];
-const amount = (value) => quantity === 0 ? full('latency', value) : full('energy', value);
 
-// A row per layer, the last one on top: heads as squares, the FFN as a bar, out of what the space has.
+// A row per layer, the last one on top: heads as squares, the FFN as a bar, out of what the space
+// has; below them the model width.
 function drawLayers(network) {
   const width = 330, row = 30, left = 26, most = data.largest;
   const head = Math.min(22, 120 / most.heads);
-  const ffn = left + head * most.heads + 18, room = width - ffn - 4;
+  const ffn = left + head * most.heads + 18, numbers = 40;
   const depth = network.layers.length;
   const picture = svg('svg', {viewBox: `0 0 ${width} ${row * (depth + 1) + 26}`, class: 'plot', role: 'img',
                               'aria-label': describe(network)});
+  const bar = (x, y, share, colour, value) => {
+    const room = width - numbers - x;
+    picture.append(svg('rect', {x, y, width: room, height: 22, rx: 3, fill: 'var(--soft)'}),
+                   svg('rect', {x, y, width: room * share, height: 22, rx: 3, fill: colour}),
+                   text(width - 4, y + 15, 'end', value, {class: 'number'}));
+  };
   picture.append(text(left, 12, 'start', 'heads'), text(ffn, 12, 'start', 'FFN width'));
   network.layers.forEach(([heads, wide], layer) => {
     const y = 20 + row * (depth - 1 - layer);
-    picture.append(text(left - 10, y + 16, 'end', layer + 1));
+    picture.append(text(left - 10, y + 15, 'end', layer + 1));
     for (let h = 0; h < most.heads; ++h)
       picture.append(svg('rect', {x: left + h * head, y, width: head - 3, height: 22, rx: 3,
                                   fill: h < heads ? 'var(--c0)' : 'var(--soft)'}));
-    const share = wide / most.ffn_width;
-    picture.append(svg('rect', {x: ffn, y, width: room, height: 22, rx: 3, fill: 'var(--soft)'}),
-                   svg('rect', {x: ffn, y, width: room * share, height: 22, rx: 3, fill: 'var(--c3)'}),
-                   text(ffn + 6, y + 15, 'start', wide, {style: 'fill:var(--text);font-weight:600'}));
+    bar(ffn, y, wide / most.ffn_width, 'var(--c3)', wide);
   });
-  const y = 24 + row * depth, room2 = width - left - 4;
-  picture.append(svg('rect', {x: left, y, width: room2, height: 22, rx: 3, fill: 'var(--soft)'}),
-                 svg('rect', {x: left, y, width: room2 * network.width / most.model_width, height: 22, rx: 3,
-                              fill: 'var(--c5)'}),
-                 text(left + 6, y + 15, 'start', `model width ${network.width}`,
-                      {style: 'fill:var(--text);font-weight:600'}));
+  const y = 24 + row * depth;
+  picture.append(text(left, y + 15, 'start', 'model width'));
+  bar(ffn, y, network.width / most.model_width, 'var(--c5)', network.width);
   return picture;
 }
 
@@ -321,11 +322,11 @@ function roleTable(network) {
   for (const {role, cost} of totals.filter((each) => each.cost[0] + each.cost[1] > 0))
     body.append(html('tr', {}, html('td', {}, role),
                      html('td', {}, full('latency', cost[0])), html('td', {class: 'muted'}, percent(cost[0] / all[0], 1)),
-                     html('td', {}, full('energy', cost[1])), html('td', {class: 'muted'}, percent(cost[1] / all[1], 1))));
+                     html('td', {}, microjoules(cost[1])), html('td', {class: 'muted'}, percent(cost[1] / all[1], 1))));
   body.append(html('tr', {}, html('td', {}, html('b', {}, 'together')), html('td', {}, full('latency', all[0])),
-                   html('td'), html('td', {}, full('energy', all[1])), html('td')));
-  const head = html('tr', {}, ...['operator', 'cycles', '', 'energy', ''].map((name) => html('th', {}, name)));
-  return html('div', {class: 'scroll', style: 'max-height:none'}, html('table', {}, html('thead', {}, head), body));
+                   html('td'), html('td', {}, microjoules(all[1])), html('td')));
+  const head = html('tr', {}, ...['operator', 'cycles', '', 'µJ', ''].map((name) => html('th', {}, name)));
+  return html('div', {class: 'scroll roles'}, html('table', {}, html('thead', {}, head), body));
 }
 
 function operatorCosts(network) {
@@ -478,7 +479,7 @@ function drawHeader() {
   $('title').textContent = `Search over ${data.title}`;
   document.title = `${data.title}: Paretoformer report`;
   const share = short(data.networks_in_space);
-  $('subtitle').textContent = `${data.chosen.join(' against ')}, on ${data.config.hardware.name || 'own hardware'}. ` +
+  $('subtitle').textContent = `${data.chosen.join(' against ')}, ${deviceText()}. ` +
     (data.confirmation ? confirmationText() : 'The front is as predicted: it is not confirmed yet.');
   const last = data.hypervolume[data.hypervolume.length - 1];
   const tiles = [['networks evaluated', networks.length.toLocaleString('en-US'), `of ${share}`],
@@ -492,6 +493,13 @@ function drawHeader() {
     $('tiles').append(html('div', {}, html('dt', {}, name), html('dd', {}, `${value} `, html('small', {}, note))));
 }
 
+function deviceText() {
+  const {array_size: size} = data.config.hardware;
+  const {mode, sequence_length: length} = data.config.workload;
+  return (data.device ? `on ${data.device}` : `on a ${size} × ${size} systolic array`) +
+    `, ${mode} of ${counted(length, 'position')}`;
+}
+
 function confirmationText() {
   const {validation_tokens: tokens, unsimulated} = data.confirmation;
   return `Members are confirmed on the whole validation text (${tokens.toLocaleString('en-US')} tokens)` +
@@ -501,7 +509,8 @@ function confirmationText() {
 function drawLegend() {
   const sign = (name, kind, radius) =>
     html('li', {}, svg('svg', {viewBox: '0 0 16 12'}, svg('circle', {cx: 8, cy: 6, r: radius, class: kind})), name);
-  $('legend').append(sign('evaluated, later ones darker', 'dot', 3), sign('front', 'member', 4.5));
+  $('legend').append(sign('evaluated, as the search saw them, later ones darker', 'dot', 3),
+                      sign('front', 'member', 4.5));
   if (dropped.length > 0) $('legend').append(sign('dropped when confirmed', 'dropped', 4));
 }
 
