@@ -126,7 +126,7 @@ function drawAxes(plot, box, x, y, xName, yName) {
 // Empties `plot` and gives it the width of its place on the page; returns the inner box.
 function clear(plot, share, highest) {
   const width = Math.max(280, plot.parentElement.clientWidth - 36);
-  const height = Math.min(highest, Math.max(250, share * width));
+  const height = Math.min(highest, Math.max(300, share * width));
   plot.replaceChildren();
   plot.setAttribute('viewBox', `0 0 ${width} ${height}`);
   return {left: 52, right: width - 10, top: 26, bottom: height - 46};
@@ -437,7 +437,7 @@ function legend(entries) {
 // `points`: [x, a value per name...]; pointing at the plot reads the values there.
 function drawCurves(card, points, curves, xName, yName) {
   const plot = card.querySelector('svg.plot') || card.appendChild(svg('svg', {class: 'plot', role: 'img', 'aria-label': yName}));
-  const box = clear(plot, 0.72, 300);
+  const box = clear(plot, 0.72, 310);
   const values = points.flatMap((point) => point.slice(1)).filter((value) => value !== null);
   const x = scaleOf(points.map(([at]) => at), box.left, box.right, false);
   const y = scaleOf(values, box.bottom, box.top, false);

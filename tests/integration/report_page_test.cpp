@@ -112,7 +112,7 @@ TEST_F(ReportPage, AnAddressNamesAMember) {
   EXPECT_EQ(between(page, "id=\"chosen-id\">", "<"), id(last));
   const Json& network = front_["front"][last]["architecture"];
   const std::string detail = between(page, "id=\"detail\"", "</section>");
-  EXPECT_THAT(detail, HasSubstr("model width " + network["model_width"].dump()));
+  EXPECT_THAT(detail, HasSubstr("class=\"number\">" + network["model_width"].dump() + "</text>"));
   // Twelve operators per layer and three outside.
   EXPECT_EQ(count_of(detail, "class=\"operator\""), 12 * network["layers"].size() + 3);
   for (const char* role : {"attention.qkv", "ffn.up", "language_model_head"})
