@@ -110,14 +110,17 @@ void require_front(const Archive& archive) {
 
 std::optional<std::size_t> knee(const FinalFront& front) {
   std::vector<double> sums(front.members.size());
+  const double others = std::max(1.0, static_cast<double>(front.objectives.size()) - 1);
   for (Objective objective : front.objectives) {
+    const double weight = objective == main_objective(front) ? 1 : 1 / others;
     std::vector<double> logs;
     for (const FrontMember& member : front.members)
       logs.push_back(std::log(value(member.confirmed, objective)));
     if (logs.empty()) return {};
     const auto [low, high] = std::minmax_element(logs.begin(), logs.end());
     if (!(*high > *low)) continue;  // says nothing of one member against another
-    for (std::size_t i = 0; i < logs.size(); ++i) sums[i] += (logs[i] - *low) / (*high - *low);
+    for (std::size_t i = 0; i < logs.size(); ++i)
+      sums[i] += weight * (logs[i] - *low) / (*high - *low);
   }
   const auto least = std::min_element(sums.begin(), sums.end());
   if (least == sums.end()) return {};

@@ -45,14 +45,14 @@ FinalFront judge_front(const Archive& archive, const std::vector<Objectives>& co
 // empty.
 void require_front(const Archive& archive);
 
-// Index of the member where the front bends most: the farthest from the hyperplane through its
-// ends, on the side of the ideal point (Das 1999, "On characterizing the 'knee' of the Pareto curve
-// based on Normal-Boundary Intersection", Structural Optimization 18). Every objective is taken as
-// its logarithm and scaled to [0, 1] over the front, x = (log f - log f_min) / (log f_max - log
-// f_min), so that the plane meets every axis at 1 and the distance of a member is
-// (1 - sum x_i) / sqrt(objectives). For two objectives these are Das's line and distance; for more,
-// where one network often is the best in several objectives and his plane does not exist, it is
-// the plane through the worst values. The first of equals; nothing when the front is empty.
+// Index of the member where the front bends most: the farthest from the line through its ends, on
+// the side of the ideal point (Das 1999, "On characterizing the 'knee' of the Pareto curve based on
+// Normal-Boundary Intersection", Structural Optimization 18). Every objective is taken as its
+// logarithm and scaled to [0, 1] over the front, x = (log f - log f_min) / (log f_max - log f_min),
+// so that the distance of a member is (1 - x_1 - x_2) / sqrt 2. With more than two objectives x_2
+// is the mean of all but perplexity (or else the first objective): costs fall together, and Das's
+// plane through the best member of each is then nearly, or not at all, determined. The first of
+// equals; nothing when the front is empty.
 std::optional<std::size_t> knee(const FinalFront& front);
 
 // The member of a front to take within a bound.

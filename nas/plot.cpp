@@ -180,7 +180,7 @@ std::string front_layer(const FinalFront& front, const Axis& x, const Axis& y) {
     const Objectives& own = front.members[*bend].confirmed;
     const double across = x.at(value(own, right)), high = y.at(value(own, up));
     svg += dot(across, high, 8, "fill=\"none\" stroke=\"#222\"", "");
-    svg += label(across + 11, high - 7, "start", "knee");
+    svg += label(across - 10, high + 16, "end", "knee");
   }
   return svg;
 }

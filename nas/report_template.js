@@ -167,16 +167,24 @@ function drawFront() {
   chart.append(svg('path', {class: 'stairs', d: staircase(x, y)}));
   draw('dropped', 4, (network) => ({class: 'dropped', 'data-id': network.id}));
   draw('front', 4.2, (network) => ({class: 'member', 'data-id': network.id}));
-  for (const {network, x: px, y: py} of places) {
-    if (network.marks.length === 0) continue;
-    chart.append(svg('circle', {class: 'ring', cx: px, cy: py, r: 8}));
-    const toRight = px < box.left + 120;
-    chart.append(text(toRight ? px + 11 : px - 9, py + (toRight ? -8 : 18), toRight ? 'start' : 'end',
-                      network.marks.map((mark) => mark.name).join(', '), {class: 'name'}));
-  }
+  nameMembers(box);
   marker = svg('circle', {class: 'chosen', r: 11, visibility: 'hidden'});
   chart.append(marker);
   placeMarker();
+}
+
+// Rings around the members that stand out, and their names, each below those it would overlap.
+function nameMembers(box) {
+  const taken = [];
+  for (const {network, x, y} of places.filter((place) => place.network.marks.length > 0)) {
+    const toRight = x < box.left + 120;
+    let height = toRight ? y - 8 : y + 18;
+    while (taken.some((other) => Math.abs(other.x - x) < 120 && Math.abs(other.height - height) < 14)) height += 4;
+    taken.push({x, height});
+    chart.append(svg('circle', {class: 'ring', cx: x, cy: y, r: 8}),
+                 text(toRight ? x + 11 : x - 9, height, toRight ? 'start' : 'end',
+                      network.marks.map((mark) => mark.name).join(', '), {class: 'name'}));
+  }
 }
 
 function placeMarker() {
@@ -258,7 +266,7 @@ const quantities = ['cycles', 'energy'];
 function drawLayers(network) {
   const width = 330, row = 30, left = 26, most = data.largest;
   const head = Math.min(22, 120 / most.heads);
-  const ffn = left + head * most.heads + 18, numbers = 40;
+  const ffn = Math.max(106, left + head * most.heads + 18), numbers = 40;
   const depth = network.layers.length;
   const picture = svg('svg', {viewBox: `0 0 ${width} ${row * (depth + 1) + 26}`, class: 'plot', role: 'img',
                               'aria-label': describe(network)});

@@ -112,13 +112,24 @@ TEST(Knee, FarthestFromTheLineThroughTheEnds) {
 }
 
 TEST(Knee, ThreeObjectives) {
-  // Logarithms scaled to [0, 1]: (0, 1, 1), (1, 0, 0.5), (0.5, 0.25, 0): sums 2, 1.5, 0.75.
+  // Logarithms scaled to [0, 1]: (0, 1, 1), (1, 0, 0.5), (0.5, 0.25, 0). The first and the mean of
+  // the other two add up to 1, 1.25, 0.625.
   const Archive archive =
       archive_of({objectives(1, 1e4, 1e2), objectives(1e2, 1, 1e1), objectives(1e1, 1e1, 1)}, {},
                  {Objective::kPerplexity, Objective::kLatency, Objective::kEnergy});
   const FinalFront front = predicted_front(archive);
   ASSERT_EQ(front.members.size(), 3u);
   EXPECT_EQ(front.members[*knee(front)].candidate, archive.candidates()[2]);
+}
+
+TEST(Knee, CostsThatFallTogetherCountAsOne) {
+  // (0, 1, 1), (0.3, 0.4, 0.4), (1, 0, 0): 1, 0.7, 1. The plain sum, 2, 1.1 and 1, would choose the
+  // cheapest.
+  const Archive archive = archive_of(
+      {objectives(1, 1e4, 1e4), objectives(std::pow(10, 1.2), std::pow(10, 1.6), std::pow(10, 1.6)),
+       objectives(1e4, 1, 1)},
+      {}, {Objective::kPerplexity, Objective::kLatency, Objective::kEnergy});
+  EXPECT_EQ(knee(predicted_front(archive)), 1u);
 }
 
 TEST(Knee, OfOneAndOfTwoAndOfEquals) {
