@@ -42,6 +42,7 @@ struct PlacedOperator {
 
   bool operator==(const PlacedOperator&) const = default;
 };
+// The place of an operator of transformer_operators().
 PlacedOperator placed(const TransformerOperator& item);
 struct PlacedOperatorHash {
   std::size_t operator()(const PlacedOperator& at) const;
@@ -70,8 +71,8 @@ class LatencyPredictor {
  public:
   // With the cycle simulator, on demand.
   LatencyPredictor(const Hardware& hardware, const Workload& workload);
-  // With prices from `table`. Throws InputError when it was made for other hardware.
-  // Where `in_place` has an operator's cost, that counts.
+  // With prices from `table`, but for operators whose cost at their place `in_place` has. Throws
+  // InputError when the table was made for other hardware.
   LatencyPredictor(const Hardware& hardware, const Workload& workload, LookupTable table,
                    InPlaceCosts in_place = {});
   // Of a device that is not described here, from measurements: `table` has device_hash() and all

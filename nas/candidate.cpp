@@ -16,6 +16,8 @@ Json to_json(const Candidate& candidate) {
   for (std::uint64_t parent : candidate.parents) json["parents"].push_back(hex(parent));
   json["architecture"] = to_json(candidate.architecture);
   json["objectives"] = to_json(candidate.objectives);
+  if (candidate.quarter_loss) json["quarter_loss"] = *candidate.quarter_loss;
+  if (candidate.estimated) json["estimated"] = true;
   return json;
 }
 
@@ -40,6 +42,9 @@ Candidate candidate_from_json(const JsonNode& node) {
   if (candidate.parents.size() > 2) object.at("parents").fail("is too long: expected at most two");
   candidate.architecture = architecture_from_json(object.at("architecture"));
   candidate.objectives = objectives_from_json(object.at("objectives"));
+  if (object.has("quarter_loss"))
+    candidate.quarter_loss = object.number("quarter_loss", 0, std::numeric_limits<double>::max());
+  candidate.estimated = object.boolean("estimated", false);
   if (candidate.id != architecture_id(candidate.architecture))
     object.at("id").fail("is wrong: the architecture's id is " +
                          hex(architecture_id(candidate.architecture)));

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "nas/objectives.hpp"
@@ -15,12 +16,17 @@ struct Candidate {
   Architecture architecture;
   Objectives objectives;
   int generation = 0;
-  std::vector<std::uint64_t> parents;  // none, one or two ids
+  std::vector<std::uint64_t> parents = {};  // none, one or two ids
+  // On a quarter of the validation sequences (nats per token), where that was looked at first.
+  std::optional<double> quarter_loss = {};
+  // The loss is an estimate from that quarter: even a hopeful one was not good enough for the rest.
+  bool estimated = false;
 
   bool operator==(const Candidate&) const = default;
 };
 
-// {"id", "generation", "parents", "architecture", "objectives"}: a line of history.jsonl is
+// {"id", "generation", "parents", "architecture", "objectives"}, with "quarter_loss" where there is
+// one and "estimated" where it is true: a line of history.jsonl is
 // to_json(candidate).dump(). Ids are strings of 16 hexadecimal digits. Throws Error when a value is
 // not finite.
 Json to_json(const Candidate& candidate);

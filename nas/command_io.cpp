@@ -27,6 +27,25 @@ Architecture architecture_argument(const std::filesystem::path& path, const Sear
   return architecture_from_json(JsonNode(network, path.string(), inside ? "/architecture" : ""));
 }
 
+Json architectures_in(const std::filesystem::path& path) {
+  const Json json = read_json(path);
+  const bool is_front = json.is_object() && json.contains("front");
+  const Json& found = is_front ? json["front"] : json;
+  const Json list = found.is_array() ? found : Json::array({found});
+  const std::string where = is_front ? "/front" : "";
+  Json architectures = Json::array();
+  for (std::size_t i = 0; i < list.size(); ++i) {
+    const bool inside = list[i].is_object() && list[i].contains("architecture");
+    const Json& network = inside ? list[i]["architecture"] : list[i];
+    // For its errors, which are to name this file.
+    architecture_from_json(JsonNode(network, path.string(),
+                                    (found.is_array() ? where + "/" + std::to_string(i) : where) +
+                                        (inside ? "/architecture" : "")));
+    architectures.push_back(network);
+  }
+  return architectures;
+}
+
 void print(const std::string& text) {
   if (std::fputs(text.c_str(), stdout) < 0 || std::fflush(stdout) != 0)
     throw Error(std::string("cannot write to standard output: ") + std::strerror(errno));

@@ -18,6 +18,10 @@ namespace paretoformer {
 // width and vocabulary, `space` (if given) says. Throws InputError when the file holds neither.
 Architecture architecture_argument(const std::filesystem::path& path, const SearchSpace* space);
 
+// A list of architectures: of one, of a list of them or of candidates, or of a front.json. Throws
+// InputError when the file holds none of these.
+Json architectures_in(const std::filesystem::path& path);
+
 // Writes to standard output at once. Throws Error when it cannot (a full disk, a closed pipe).
 void print(const std::string& text);
 

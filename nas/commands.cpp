@@ -46,12 +46,13 @@ void evaluate_command(const std::filesystem::path& folder, const std::filesystem
   ProxyTask proxy(run.config(), run.cache());
   const Architecture network = architecture_argument(file, &proxy.space());
   Objectives objectives;
-  CandidateEvaluator evaluator(proxy, predictor_of(run.config()));
+  const LatencyPredictor predictor = predictor_of(run.config());
   if (weights.empty()) {
     std::string why;
     if (!proxy.space().contains(network, &why))
       throw InputError(file.string() + ": the network is not in the run's search space: " + why);
     proxy.load_weights(run);
+    CandidateEvaluator evaluator(supernet_losses(proxy), predictor, proxy.context());
     objectives = evaluator.evaluate(std::span(&network, 1))[0];
   } else {
     const StandaloneNetwork alone = load_network(weights);
@@ -60,9 +61,8 @@ void evaluate_command(const std::filesystem::path& folder, const std::filesystem
                        describe(alone.layout.largest()) + ", expected " + describe(network));
     Evaluator own(alone.layout, alone.parameters, proxy.corpus().validation, proxy.context(),
                   run.config().validation_sequences, proxy.products());
-    objectives = cost_of(network, evaluator.predictor(), proxy.context());
-    objectives.validation_loss = own.losses(std::span(&network, 1))[0];
-    objectives.perplexity = std::exp(objectives.validation_loss);
+    objectives = with_loss(cost_of(network, predictor, proxy.context()),
+                           own.losses(std::span(&network, 1))[0]);
   }
   if (common.json)
     return print(to_text(Json{{"id", hex(architecture_id(network))},

@@ -110,6 +110,16 @@ void export_command(const std::filesystem::path& run, const std::filesystem::pat
 // Writes the picture and the report of a run again, from its folder.
 void report_command(const std::filesystem::path& run, const CommonOptions& common);
 
+struct CompareOptions {
+  std::vector<std::string> algorithms = algorithm_names();  // contestant_from_text()
+  int seeds = 10;
+  std::int64_t enumerable = 32768;  // spaces of so many networks at most are enumerated
+};
+
+// Searches with several algorithms and many seeds at equal budget, and says which is better.
+void compare_command(const RunOptions& options, const CompareOptions& compare,
+                     const CommonOptions& common);
+
 struct FinetuneOptions {
   std::filesystem::path run;
   std::string member;            // an id of the run's history, or the beginning of one

@@ -74,6 +74,19 @@ std::vector<Objective> objectives_from(const JsonNode& node) {
   return objectives;
 }
 
+// What they do not say of the heads' width the space says; vocabularies are dropped, for the text's
+// counts.
+void require_seeds_in_space(const JsonNode& search, RunConfig& config) {
+  for (std::size_t i = 0; i < config.search.seed_architectures.size(); ++i) {
+    Architecture& network = config.search.seed_architectures[i];
+    const JsonNode node = JsonObject(search).at("seed_architectures").elements()[i];
+    if (!node.json().contains("head_width")) network.head_width = config.space.head_width();
+    network.vocabulary = 0;
+    std::string why;
+    if (!config.space.contains(network, &why)) node.fail("is not in the search space: " + why);
+  }
+}
+
 const Json kEmptyObject = Json::object();
 
 // The value at a key, or an empty object when it is absent.
@@ -120,12 +133,16 @@ RunConfig run_config_from_json(const JsonNode& node, const fs::path& base_folder
                                        base_folder);
   config.workload = workload_from_json(section(object, "workload"), config.training.context);
   if (object.has("predictor")) read_predictor(object.at("predictor"), base_folder, config);
+  if (object.has("supernet"))
+    config.supernet = fs::absolute(fs::current_path() / base_folder / object.string("supernet"))
+                          .lexically_normal();
   const Json default_objectives = {"perplexity", "edp"};
   config.objectives = objectives_from(
       object.has("objectives") ? object.at("objectives")
                                : JsonNode(default_objectives, node.file(), "/objectives"));
   config.limits = limits_from_json(section(object, "limits"));
-  config.search = evolution_config_from_json(section(object, "search"));
+  config.search = search_config_from_json(section(object, "search"));
+  require_seeds_in_space(section(object, "search"), config);
   config.validation_sequences =
       static_cast<int>(object.integer("validation_sequences", 0, 1 << 24, 0));
   config.seed = static_cast<std::uint64_t>(object.integer("seed", 0, INT64_MAX, 1));
@@ -143,6 +160,7 @@ Json to_json(const RunConfig& config) {
   json["workload"] = to_json(config.workload);
   if (!config.predictor.empty())
     json["predictor"] = {{"file", config.predictor.string()}, {"hash", config.predictor_hash}};
+  if (!config.supernet.empty()) json["supernet"] = config.supernet.string();
   json["objectives"] = Json::array();
   for (Objective objective : config.objectives) json["objectives"].push_back(name_of(objective));
   json["limits"] = to_json(config.limits);

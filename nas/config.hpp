@@ -9,8 +9,8 @@
 
 #include "accel_sim/hardware.hpp"
 #include "accel_sim/operators.hpp"
-#include "nas/evolution.hpp"
 #include "nas/objectives.hpp"
+#include "nas/search_config.hpp"
 #include "search_spaces/search_space.hpp"
 #include "supernet/corpus.hpp"
 #include "supernet/trainer.hpp"
@@ -27,20 +27,23 @@ struct RunConfig {
   // content; empty: none.
   std::filesystem::path predictor;
   std::string predictor_hash;
+  // A run folder whose supernet is used instead of one of the run's own, which must be trained in
+  // the same way on the same text; empty: none.
+  std::filesystem::path supernet;
   std::vector<Objective> objectives;
   std::vector<Limit> limits;
-  EvolutionConfig search;
+  SearchConfig search;
   int validation_sequences = 0;  // at most so many of training.context tokens; 0: all
   std::uint64_t seed = 1;
   std::filesystem::path run;  // the run folder
 };
 
-// Reads {"search_space", "corpus", "training", "hardware", "workload", "predictor", "objectives",
-// "limits", "search", "validation_sequences", "seed", "run"}; only "search_space" is required. A
-// search space and a hardware may be a preset's name, a file (relative to `base_folder`) or the
-// object itself; the workload's sequence_length is training.context unless given; a
-// predictor is a file, or {"file", "hash"}, which a file of another content does not fit. Throws
-// InputError.
+// Reads {"search_space", "corpus", "training", "supernet", "hardware", "workload", "predictor",
+// "objectives", "limits", "search", "validation_sequences", "seed", "run"}; only "search_space" is
+// required. A search space and a hardware may be a preset's name, a file (relative to
+// `base_folder`) or the object itself; the workload's sequence_length is training.context unless
+// given; a predictor is a file, or {"file", "hash"}, which a file of another content does not fit.
+// Throws InputError.
 RunConfig run_config_from_json(const JsonNode& node, const std::filesystem::path& base_folder);
 
 // Complete and self-contained: defaults written out, spaces and hardware in full.

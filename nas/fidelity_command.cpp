@@ -21,7 +21,7 @@ void fidelity_command(const RunOptions& options, const FidelityOptions& fidelity
   fidelity_sample(config.space, fidelity.networks,
                   config.seed);  // refused before anything is written
   const TrainedRun trained(options, common);
-  const auto& [run, proxy, evaluator] = trained;
+  const auto& [run, proxy, losses, evaluator] = trained;
 
   const Clock::time_point start = Clock::now();
   const int count = fidelity.networks;

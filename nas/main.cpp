@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "nas/command_io.hpp"
 #include "nas/commands.hpp"
 #include "supernet/tokenizer.hpp"
 #include "support/error.hpp"
@@ -42,10 +43,14 @@ std::string quoted(const std::string& option, const std::string& text) {
 struct RunArguments {
   RunOptions options;
   std::string folder, algorithm;
+  std::filesystem::path seed_architectures;
 
   RunOptions resolved() const {
     RunOptions result = options;
     if (!folder.empty()) result.overrides.push_back("run=" + quoted("--run", folder));
+    if (!seed_architectures.empty())
+      result.overrides.push_back("search.seed_architectures=" +
+                                 architectures_in(seed_architectures).dump());
     if (!algorithm.empty())
       result.overrides.push_back("search.algorithm=" + quoted("--algorithm", algorithm));
     return result;
@@ -64,6 +69,25 @@ CLI::App* add_run_verb(CLI::App& app, const std::string& name, const std::string
   verb->add_option("--run", arguments.folder, "Run folder (instead of the configuration's)");
   add_common(verb, common);
   return verb;
+}
+
+void add_compare_verb(CLI::App& app, RunArguments& arguments, CompareOptions& contest,
+                      CommonOptions& common) {
+  CLI::App* compare =
+      add_run_verb(app, "compare", "Search with several algorithms and seeds: which is better?",
+                   arguments, common);
+  compare->add_flag("--resume", arguments.options.resume, "Continue a run, whatever it has");
+  compare
+      ->add_option("--algorithms", contest.algorithms,
+                   "NAME[:KEY=VALUE]... of \"search\", e.g. evolution:screening=1,random")
+      ->delimiter(',');
+  compare->add_option("--seeds", contest.seeds, "Searches per algorithm")
+      ->check(CLI::Range(1, 10000));
+  compare
+      ->add_option("--enumerate", contest.enumerable,
+                   "Evaluate all networks of spaces up to this size, for the true front")
+      ->check(CLI::Range(0, 100'000'000));
+  compare->callback([&] { compare_command(arguments.resolved(), contest, common); });
 }
 
 CLI::App* add_finetune_verb(CLI::App& app, FinetuneOptions& options, CommonOptions& common) {
@@ -235,12 +259,18 @@ int run(int argc, char** argv) {
   CLI::App* search =
       add_run_verb(app, "search", "Train a supernet, search, write the front", arguments, common);
   search->add_flag("--resume", arguments.options.resume, "Continue an interrupted run");
-  search->add_option("--algorithm", arguments.algorithm, "evolution or random");
+  search->add_option("--algorithm", arguments.algorithm, "Search algorithm")
+      ->check(CLI::IsMember(algorithm_names()));
+  search->add_option("--seed-architectures", arguments.seed_architectures,
+                     "Networks to begin with: JSON file of one, of a list, or of a front");
   search->callback([&] { search_command(arguments.resolved(), common); });
 
   CLI::App* train = add_run_verb(app, "train", "Train the supernet only", arguments, common);
   train->add_flag("--resume", arguments.options.resume, "Continue an interrupted training");
   train->callback([&] { train_command(arguments.resolved(), common); });
+
+  CompareOptions contest;
+  add_compare_verb(app, arguments, contest, common);
 
   FidelityOptions alone;
   CLI::App* fidelity = add_run_verb(

@@ -16,6 +16,9 @@ constexpr double kRight = 24;
 constexpr double kTop = 48;
 constexpr double kBottom = 64;
 
+const std::vector<std::string> kCurveColours{"#222",    "#c8442c", "#b98a2f", "#6a9a4b",
+                                             "#5b7fa6", "#8a5aa0", "#c77f9e", "#888"};
+
 std::string number(double value, const char* format = "%.2f") {
   char text[48];
   std::snprintf(text, sizeof text, format, value);
@@ -261,10 +264,57 @@ std::string fidelity_svg(const std::vector<ComparedNetwork>& networks, const std
   return svg + "</svg>\n";
 }
 
+std::string comparison_svg(const Comparison& comparison, const std::string& title) {
+  const bool known = comparison.true_hypervolume.has_value();
+  // The whole front found is shown at the bottom of the scale.
+  constexpr double kLeastGap = 1e-3;  // in %
+  const auto shown = [&](double hypervolume) {
+    return known ? std::max(kLeastGap, 100 * (1 - hypervolume)) : hypervolume;
+  };
+  struct Band {
+    std::vector<double> low, median, high;
+  };
+  std::vector<Band> bands;
+  double low = INFINITY, high = -INFINITY;
+  for (std::size_t i = 0; i < comparison.contestants.size(); ++i) {
+    Band band;
+    for (std::size_t at = 0; at < comparison.checkpoints.size(); ++at) {
+      const Quartiles q = quartiles(comparison.hypervolumes(i, at));
+      band.low.push_back(shown(q.lower));
+      band.median.push_back(shown(q.median));
+      band.high.push_back(shown(q.upper));
+      low = std::min({low, band.low.back(), band.high.back()});
+      high = std::max({high, band.low.back(), band.high.back()});
+    }
+    bands.push_back(std::move(band));
+  }
+  const Axis x(0, static_cast<double>(comparison.checkpoints.back()), kLeft, kWidth - kRight, true);
+  const Axis y(low, high, kHeight - kBottom, kTop, !known);
+  std::string svg =
+      head(title) + axes(x, y, "networks evaluated",
+                         known ? "missing hypervolume (%)" : "hypervolume (share)", "%.7g");
+  const auto points = [&](const std::vector<double>& values, bool backwards) {
+    std::string text;
+    for (std::size_t i = 0; i < values.size(); ++i) {
+      const std::size_t at = backwards ? values.size() - 1 - i : i;
+      text += number(x.at(static_cast<double>(comparison.checkpoints[at]))) + "," +
+              number(y.at(values[at])) + " ";
+    }
+    return text;
+  };
+  for (std::size_t i = 0; i < bands.size(); ++i) {
+    const std::string& colour = kCurveColours[i % kCurveColours.size()];
+    svg += "<polygon points=\"" + points(bands[i].low, false) + points(bands[i].high, true) +
+           "\" fill=\"" + colour + "\" fill-opacity=\"0.12\"/>\n";
+    svg += polyline(points(bands[i].median, false), colour);
+    svg += label(kWidth - kRight - 8, kTop + 16 + 16 * static_cast<double>(i), "end",
+                 comparison.contestants[i].name, " style=\"fill:" + colour + "\"");
+  }
+  return svg + "</svg>\n";
+}
+
 std::string curves_svg(const std::vector<Curve>& curves, const std::string& title,
                        const std::string& x_name, const std::string& y_name) {
-  static const std::vector<std::string> colours{"#222",    "#c8442c", "#b98a2f",
-                                                "#6a9a4b", "#5b7fa6", "#8a5aa0"};
   double low_x = INFINITY, high_x = -INFINITY, low_y = 0, high_y = 0;
   for (const Curve& curve : curves)
     for (const auto& [at, value] : curve.points) {
@@ -277,7 +327,7 @@ std::string curves_svg(const std::vector<Curve>& curves, const std::string& titl
   const Axis y(low_y, high_y, kHeight - kBottom, kTop, true);
   std::string svg = head(title) + axes(x, y, x_name, y_name, "%.7g");
   for (std::size_t i = 0; i < curves.size(); ++i) {
-    const std::string& colour = colours[i % colours.size()];
+    const std::string& colour = kCurveColours[i % kCurveColours.size()];
     std::string points;
     for (const auto& [at, value] : curves[i].points)
       points += number(x.at(at)) + "," + number(y.at(value)) + " ";

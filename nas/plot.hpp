@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "nas/archive.hpp"
+#include "nas/comparison.hpp"
 #include "nas/fidelity.hpp"
 #include "nas/final_front.hpp"
 
@@ -24,6 +25,10 @@ std::string front_svg(const Archive& archive, const FinalFront& front, const std
 // alone, on the same scale, with the line where they are equal; one colour per depth. Hovering over
 // a point names its network.
 std::string fidelity_svg(const std::vector<ComparedNetwork>& networks, const std::string& title);
+
+// Medians and quartiles over evaluations: what is missing of the true front's hypervolume on a
+// logarithmic scale where that is known, else the hypervolume as a share of the reference box.
+std::string comparison_svg(const Comparison& comparison, const std::string& title);
 
 struct Curve {
   std::string name;  // in the legend

@@ -75,7 +75,7 @@ LatencyPredictor learned_predictor(const PredictOptions& options) {
           learned_table(LearnedModel::load(options.predictor), hardware)};
 }
 
-struct Found {
+struct NetworkPrediction {
   HardwareCost cost;
   // Of the model against its simulator, when that is known; how far that is from a machine is not
   // known to it.
@@ -83,13 +83,13 @@ struct Found {
   bool extrapolates = false;
 };
 
-std::string text_of(const Found& found, const LatencyPredictor& predictor) {
+std::string text_of(const NetworkPrediction& prediction, const LatencyPredictor& predictor) {
   std::string text =
-      format("%lld cycles, %.3f uJ", static_cast<long long>(found.cost.latency.value()),
-             found.cost.energy.value() * 1e-6);
-  if (found.relative_uncertainty)
-    text += format(" (+- %.2f %%)", 100 * *found.relative_uncertainty);
-  if (found.extrapolates) text += ", extrapolated";
+      format("%lld cycles, %.3f uJ", static_cast<long long>(prediction.cost.latency.value()),
+             prediction.cost.energy.value() * 1e-6);
+  if (prediction.relative_uncertainty)
+    text += format(" (+- %.2f %%)", 100 * *prediction.relative_uncertainty);
+  if (prediction.extrapolates) text += ", extrapolated";
   return text + ", " + predictor.table().model() + " model";
 }
 
@@ -99,13 +99,13 @@ std::string place_of(const LatencyPredictor& predictor) {
                 workload.mode == Mode::kDecode ? "decode" : "prefill");
 }
 
-Json json_of(const Found& found, const LatencyPredictor& predictor,
+Json json_of(const NetworkPrediction& prediction, const LatencyPredictor& predictor,
              const std::vector<OperatorPrediction>& operators, const PredictOptions& options) {
-  Json json{{"cycles", found.cost.latency.value()},
-            {"energy_pj", found.cost.energy.value()},
+  Json json{{"cycles", prediction.cost.latency.value()},
+            {"energy_pj", prediction.cost.energy.value()},
             {"relative_uncertainty",
-             found.relative_uncertainty ? Json(*found.relative_uncertainty) : Json()},
-            {"extrapolates", found.extrapolates},
+             prediction.relative_uncertainty ? Json(*prediction.relative_uncertainty) : Json()},
+            {"extrapolates", prediction.extrapolates},
             {"model", predictor.table().model()},
             {"hardware_hash", hex(predictor.table().hardware_hash())}};
   if (!options.breakdown) return json;
@@ -135,17 +135,17 @@ void predict_command(const PredictOptions& options, const CommonOptions& common)
       learned ? learned_predictor(options)
       : given ? LatencyPredictor::load(options.predictor)
               : LatencyPredictor(find_hardware(options.hardware), workload_of(options));
-  Found found{predictor.predict(network), predictor.relative_uncertainty, false};
+  NetworkPrediction prediction{predictor.predict(network), predictor.relative_uncertainty, false};
   if (learned) {
     const LearnedCost cost = LearnedModel::load(options.predictor)
                                  .predict(network, predictor.workload(), *predictor.hardware());
-    found.relative_uncertainty = cost.relative_uncertainty();
-    found.extrapolates = cost.extrapolates;
+    prediction.relative_uncertainty = cost.relative_uncertainty();
+    prediction.extrapolates = cost.extrapolates;
   }
   const std::vector<OperatorPrediction> operators = predictor.breakdown(network);
-  if (common.json) return print(to_text(json_of(found, predictor, operators, options)));
+  if (common.json) return print(to_text(json_of(prediction, predictor, operators, options)));
   if (options.breakdown) print(breakdown_table(operators));
-  print(describe(network) + "\n" + text_of(found, predictor) + " on " +
+  print(describe(network) + "\n" + text_of(prediction, predictor) + " on " +
         (given && !learned ? file : options.hardware) + place_of(predictor));
 }
 

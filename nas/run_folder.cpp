@@ -17,9 +17,12 @@ namespace {
 namespace fs = std::filesystem;
 
 // The first place where two configurations differ, e.g. "/training/steps: 100, was 200"; "" if
-// none. The run folder and the checkpoint interval may differ: they do not change a result.
+// none. The run folder and the checkpoint interval may differ: they do not change a result. So may
+// when the search ends, as long as it is not sooner: what was found stays a part of it.
 std::string difference(const Json& now, const Json& then, const std::string& path) {
   if (path == "/run" || path == "/training/checkpoint_seconds" || now == then) return "";
+  if (path == "/search/patience") return "";
+  if (path == "/search/evaluations" && now > then) return "";
   if (now.is_object() && then.is_object()) {
     for (const auto& item : now.items()) {
       if (!then.contains(item.key())) return path + "/" + item.key() + ": is new";
@@ -88,10 +91,15 @@ RunFolder RunFolder::open(const RunConfig& config, bool resume) {
                      ": there is no run to resume; start it without --resume");
   RunFolder existing = read(config.run);
   existing.lock_ = lock_folder(config.run);
+  const SearchConfig before = existing.config_.search;
   const std::string change = difference(to_json(config), to_json(existing.config()), "");
   if (!change.empty())
     throw InputError(file.string() + ": the configuration differs from the run's at " + change);
   remove_temporary_files(existing.path());
+  existing.config_.search.evaluations = config.search.evaluations;
+  existing.config_.search.patience = config.search.patience;
+  if (!(existing.config_.search == before))
+    write_file_atomic(file, to_text(to_json(existing.config_)));
   remove_temporary_files(existing.standalone());
   return existing;
 }

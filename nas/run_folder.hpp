@@ -28,7 +28,9 @@ class RunFolder {
   const RunConfig& config() const { return config_; }
   const std::filesystem::path& path() const { return path_; }
 
-  std::filesystem::path supernet() const { return path_ / "supernet.safetensors"; }
+  // The weights, and losses measured with them, may be another run's.
+  std::filesystem::path supernet() const { return weights() / "supernet.safetensors"; }
+  std::filesystem::path losses() const { return weights() / "losses.cache"; }
   std::filesystem::path tokenizer() const { return path_ / "tokenizer.model"; }
   std::filesystem::path cache() const { return path_ / "cache"; }
   std::filesystem::path training_log() const { return path_ / "training.jsonl"; }
@@ -45,10 +47,15 @@ class RunFolder {
   std::filesystem::path standalone() const { return path_ / "fidelity"; }
   std::filesystem::path fidelity() const { return path_ / "fidelity.json"; }
   std::filesystem::path fidelity_plot() const { return path_ / "fidelity.svg"; }
+  std::filesystem::path comparison() const { return path_ / "compare.json"; }
+  std::filesystem::path comparison_plot() const { return path_ / "compare.svg"; }
   std::filesystem::path finetuned() const { return path_ / "finetune"; }
   std::filesystem::path exports() const { return path_ / "export"; }
 
  private:
+  const std::filesystem::path& weights() const {
+    return config_.supernet.empty() ? path_ : config_.supernet;
+  }
   RunFolder(std::filesystem::path path, RunConfig config, int lock)
       : config_(std::move(config)), path_(std::move(path)), lock_(lock) {}
 

@@ -3,10 +3,12 @@
 #include <algorithm>
 #include <cmath>
 
+#include "nas/algorithms.hpp"
 #include "support/error.hpp"
 #include "support/files.hpp"
 #include "support/format.hpp"
 #include "support/hash.hpp"
+#include "support/statistics.hpp"
 
 namespace paretoformer {
 namespace {
@@ -15,13 +17,98 @@ namespace {
 // enough to lose little when the process is killed.
 constexpr std::size_t kChunk = 8;
 constexpr double kReferenceMargin = 1.1;
+// Networks with both losses that it takes before one predicts the other, and the standard
+// deviations by which a prediction may be too high.
+constexpr std::size_t kLeastForEstimates = 20;
+constexpr double kHope = 2;
+
+// Indices of the candidates of `generation` and earlier ones: the archive of a finished run that is
+// read again holds later ones as well.
+std::vector<std::size_t> members_until(const Archive& archive, int generation) {
+  std::vector<std::size_t> members;
+  for (std::size_t i = 0; i < archive.size(); ++i)
+    if (archive.candidates()[i].generation <= generation) members.push_back(i);
+  return members;
+}
 
 GenerationRecord record_of(const Archive& archive, int generation) {
   const Point reference = reference_point(archive);
   double box = 1;
   for (double side : reference) box *= side;
-  return {generation, archive.size(), archive.front().size(), archive.hypervolume(reference) / box};
+  const std::vector<std::size_t> members = members_until(archive, generation);
+  std::vector<Point> front;
+  for (std::size_t member : archive.front(members))
+    front.push_back(archive.point(archive.candidates()[member]));
+  return {generation, members.size(), front.size(), hypervolume(front, reference) / box};
 }
+
+// Whether the last `patience` generations have each added next to nothing.
+bool stagnant(const std::vector<double>& volumes, int patience) {
+  if (patience == 0 || volumes.size() <= static_cast<std::size_t>(patience)) return false;
+  const double before = volumes[volumes.size() - 1 - static_cast<std::size_t>(patience)];
+  return volumes.back() <= before * (1 + kLeastProgress);
+}
+
+// How the networks of one generation are evaluated, given all earlier ones.
+class Appraisal {
+ public:
+  Appraisal(const Archive& archive, const SearchConfig& config, int generation)
+      : archive_(archive), generation_(generation) {
+    if (!config.quarter_first || generation == 0) return;
+    const std::vector<std::size_t> members = members_until(archive, generation - 1);
+    std::vector<double> changes;  // what the rest of the text adds to the loss on the quarter
+    for (std::size_t member : members) {
+      const Candidate& c = archive.candidates()[member];
+      if (c.quarter_loss && !c.estimated)
+        changes.push_back(c.objectives.validation_loss - *c.quarter_loss);
+    }
+    if (changes.size() < kLeastForEstimates) return;
+    change_ = mean(changes);
+    hope_ = kHope * standard_deviation(changes);
+    for (std::size_t member : archive.front(members))
+      front_.push_back(archive.point(archive.candidates()[member]));
+  }
+
+  std::vector<Candidate> evaluate(std::span<const Proposal> proposals,
+                                  CandidateEvaluator& evaluator) const {
+    std::vector<Architecture> networks;
+    for (const Proposal& proposal : proposals) networks.push_back(proposal.architecture);
+    const std::vector<double> quarter = evaluator.quarter_sums(networks);
+    std::vector<Candidate> result;
+    std::vector<Architecture> promising;
+    std::vector<double> promising_quarter;
+    for (std::size_t i = 0; i < proposals.size(); ++i) {
+      const double loss = quarter[i] / evaluator.quarter();
+      const Objectives cost = evaluator.cost(networks[i]);
+      result.push_back({proposals[i].id, networks[i], with_loss(cost, loss + change_), generation_,
+                        proposals[i].parents, loss});
+      result.back().estimated = hopeless(with_loss(cost, loss + change_ - hope_));
+      if (result.back().estimated) continue;
+      promising.push_back(networks[i]);
+      promising_quarter.push_back(quarter[i]);
+    }
+    if (promising.empty()) return result;
+    const std::vector<Objectives> complete = evaluator.complete(promising, promising_quarter);
+    auto next = complete.begin();
+    for (Candidate& candidate : result)
+      if (!candidate.estimated) candidate.objectives = *next++;
+    return result;
+  }
+
+ private:
+  bool hopeless(const Objectives& hopeful) const {
+    Candidate candidate;
+    candidate.objectives = hopeful;
+    const Point point = archive_.point(candidate);
+    return std::any_of(front_.begin(), front_.end(),
+                       [&](const Point& member) { return dominates(member, point); });
+  }
+
+  const Archive& archive_;
+  int generation_;
+  double change_ = 0, hope_ = 0;
+  std::vector<Point> front_;  // empty: everything is promising
+};
 
 Json to_json(const GenerationRecord& record) {
   return Json{{"generation", record.generation},
@@ -42,32 +129,6 @@ LatencyPredictor predictor_of(const RunConfig& config) {
   if (predictor.hardware() && *predictor.hardware() != config.hardware) fail("hardware");
   if (predictor.workload() != config.workload) fail("workload");
   return predictor;
-}
-
-CandidateEvaluator::CandidateEvaluator(ProxyTask& proxy, LatencyPredictor predictor)
-    : proxy_(proxy), predictor_(std::move(predictor)) {}
-
-Objectives cost_of(const Architecture& network, const LatencyPredictor& predictor, int context) {
-  const HardwareCost cost = predictor.predict(network);
-  Objectives objectives;
-  objectives.latency_cycles = static_cast<double>(cost.latency.value());
-  objectives.energy_pj = cost.energy.value();
-  objectives.parameters = parameter_count(network, context);
-  return objectives;
-}
-
-std::vector<Objectives> CandidateEvaluator::evaluate(std::span<const Architecture> networks) {
-  const std::vector<double> losses = proxy_.evaluator().losses(networks);
-  std::vector<Objectives> results;
-  results.reserve(networks.size());
-  for (std::size_t i = 0; i < networks.size(); ++i) {
-    if (!std::isfinite(losses[i]))
-      throw Error("the validation loss of " + describe(networks[i]) + " is not finite");
-    results.push_back(cost_of(networks[i], predictor_, proxy_.context()));
-    results.back().validation_loss = losses[i];
-    results.back().perplexity = std::exp(losses[i]);
-  }
-  return results;
 }
 
 void require_feasible(const RunConfig& config, const ProxyTask& proxy,
@@ -125,46 +186,56 @@ Point reference_point(const Archive& archive) {
   return reference;
 }
 
+void search(const SearchSpace& space, const SearchConfig& config, std::uint64_t seed,
+            CandidateEvaluator& evaluator, Archive& archive, const SearchHooks& hooks) {
+  const CostFunction cost = [&](const Architecture& network) { return evaluator.cost(network); };
+  std::vector<double> volumes;  // by generation
+  std::int64_t spent = 0;       // in earlier generations
+  for (int generation = 0; spent < config.evaluations; ++generation) {
+    std::vector<Proposal> proposals = propose({space, archive, config, generation, seed, cost});
+    if (proposals.empty()) break;  // all is known, or the algorithm has stalled
+    proposals.resize(
+        std::min(proposals.size(), static_cast<std::size_t>(config.evaluations - spent)));
+    spent += static_cast<std::int64_t>(proposals.size());
+    std::erase_if(proposals, [&](const Proposal& p) { return archive.contains(p.id); });
+    const Appraisal appraisal(archive, config, generation);
+    for (std::size_t begin = 0; begin < proposals.size(); begin += kChunk) {
+      if (hooks.stop && hooks.stop())
+        throw Interrupted("search stopped after " + std::to_string(archive.size()) +
+                          " evaluations");
+      const std::size_t size = std::min(kChunk, proposals.size() - begin);
+      std::vector<Candidate> evaluated =
+          appraisal.evaluate(std::span(proposals).subspan(begin, size), evaluator);
+      if (hooks.on_candidates) hooks.on_candidates(evaluated);
+      for (Candidate& candidate : evaluated) archive.add(std::move(candidate));
+      if (hooks.on_evaluations) hooks.on_evaluations(archive.size());
+    }
+    const GenerationRecord record = record_of(archive, generation);
+    if (hooks.on_generation) hooks.on_generation(record);
+    volumes.push_back(record.hypervolume);
+    if (stagnant(volumes, config.patience)) break;
+  }
+}
+
 Archive run_search(const RunFolder& run, const ProxyTask& proxy, CandidateEvaluator& evaluator,
                    const SearchHooks& hooks) {
   const RunConfig& config = run.config();
   LineLog history(run.history());  // drops a line that a crash cut short
   Archive archive = load_archive(run, proxy.space());
   std::string generations;
-  for (int generation = 0; generation < config.search.generations; ++generation) {
-    std::vector<Proposal> missing =
-        propose(proxy.space(), archive, config.search, generation, config.seed);
-    if (missing.empty()) break;  // every network of the space is known
-    std::erase_if(missing, [&](const Proposal& p) { return archive.contains(p.id); });
-    for (std::size_t begin = 0; begin < missing.size(); begin += kChunk) {
-      if (hooks.stop && hooks.stop())
-        throw Interrupted("search stopped after " + std::to_string(archive.size()) +
-                          " evaluations");
-      const std::size_t end = std::min(begin + kChunk, missing.size());
-      std::vector<Architecture> networks;
-      for (std::size_t i = begin; i < end; ++i) networks.push_back(missing[i].architecture);
-      const std::vector<Objectives> objectives = evaluator.evaluate(networks);
-      std::string lines;
-      std::vector<Candidate> evaluated;
-      for (std::size_t i = begin; i < end; ++i) {
-        evaluated.push_back({missing[i].id, missing[i].architecture, objectives[i - begin],
-                             generation, missing[i].parents});
-        lines += to_json(evaluated.back()).dump() + "\n";
-      }
-      history.append(lines);
-      for (Candidate& candidate : evaluated) archive.add(std::move(candidate));
-      if (hooks.on_evaluations) hooks.on_evaluations(archive.size(), archive);
-    }
-    // Of the candidates up to this generation only: the archive of a finished run that is read
-    // again holds later ones as well.
-    Archive so_far(config.objectives, config.limits);
-    for (const Candidate& candidate : archive.candidates())
-      if (candidate.generation <= generation) so_far.add(candidate);
-    const GenerationRecord record = record_of(so_far, generation);
+  SearchHooks logged = hooks;
+  logged.on_candidates = [&](std::span<const Candidate> candidates) {
+    std::string lines;
+    for (const Candidate& candidate : candidates) lines += to_json(candidate).dump() + "\n";
+    history.append(lines);
+    if (hooks.on_candidates) hooks.on_candidates(candidates);
+  };
+  logged.on_generation = [&](const GenerationRecord& record) {
     generations += to_json(record).dump() + "\n";
     write_file_atomic(run.generations(), generations);
     if (hooks.on_generation) hooks.on_generation(record);
-  }
+  };
+  search(proxy.space(), config.search, config.seed, evaluator, archive, logged);
   return archive;
 }
 

@@ -8,6 +8,7 @@
 
 #include "latency_predictor/latency_predictor.hpp"
 #include "nas/archive.hpp"
+#include "nas/candidate_evaluator.hpp"
 #include "nas/proxy_task.hpp"
 #include "nas/run_folder.hpp"
 
@@ -16,23 +17,6 @@ namespace paretoformer {
 // The configuration's predictor, by default the simulator on demand. Throws InputError when its
 // file is none, or for another hardware or workload.
 LatencyPredictor predictor_of(const RunConfig& config);
-
-// Latency, energy and parameters; `context` learned positions are among the parameters.
-Objectives cost_of(const Architecture& network, const LatencyPredictor& predictor, int context);
-
-// Perplexity, cost and size of networks: what a candidate is judged by.
-class CandidateEvaluator {
- public:
-  CandidateEvaluator(ProxyTask& proxy, LatencyPredictor predictor);
-
-  // In the order given; parallel inside.
-  std::vector<Objectives> evaluate(std::span<const Architecture> networks);
-  const LatencyPredictor& predictor() const { return predictor_; }
-
- private:
-  ProxyTask& proxy_;
-  LatencyPredictor predictor_;
-};
 
 // One line of generations.jsonl.
 struct GenerationRecord {
@@ -43,9 +27,11 @@ struct GenerationRecord {
 };
 
 struct SearchHooks {
-  std::function<void(std::size_t evaluations, const Archive&)> on_evaluations;  // may be empty
-  std::function<void(const GenerationRecord&)> on_generation;                   // may be empty
-  std::function<bool()> stop;                                                   // may be empty
+  // What has just been evaluated, before it is in the archive.
+  std::function<void(std::span<const Candidate>)> on_candidates;  // may be empty
+  std::function<void(std::size_t evaluations)> on_evaluations;    // may be empty
+  std::function<void(const GenerationRecord&)> on_generation;     // may be empty
+  std::function<bool()> stop;                                     // may be empty
 };
 
 // Throws InputError when a limit on latency, energy, EDP or parameters is below what the smallest
@@ -61,8 +47,14 @@ Archive load_archive(const RunFolder& run, const SearchSpace& space);
 // holds the corners of the space: fixed as soon as that is evaluated, and the same after a resume.
 Point reference_point(const Archive& archive);
 
-// Runs or continues the search. Every candidate is in history.jsonl before it counts; the result
-// does not depend on threads or interruptions. Throws Interrupted when stop() says so.
+// Searches until the budget is spent, the algorithm has no more proposals or nothing has been
+// gained for some time, from wherever `archive` is. The result is a pure function of space,
+// configuration, seed and evaluations: neither threads nor interruptions change it. Throws
+// Interrupted when stop() says so.
+void search(const SearchSpace& space, const SearchConfig& config, std::uint64_t seed,
+            CandidateEvaluator& evaluator, Archive& archive, const SearchHooks& hooks);
+
+// The same in a run folder, where every candidate is in history.jsonl before it counts.
 Archive run_search(const RunFolder& run, const ProxyTask& proxy, CandidateEvaluator& evaluator,
                    const SearchHooks& hooks);
 

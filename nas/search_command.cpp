@@ -43,16 +43,16 @@ Json perplexities(const ProxyTask& proxy, const Extremes& extremes) {
   return json;
 }
 
-Archive search(TrainedRun& trained, GenerationRecord& last, const CommonOptions& common) {
-  auto& [run, proxy, evaluator] = trained;
+Archive search_with_progress(TrainedRun& trained, GenerationRecord& last,
+                             const CommonOptions& common) {
+  auto& [run, proxy, losses, evaluator] = trained;
   const std::size_t known = load_archive(run, proxy.space()).size();
   write_state(run, "search", known);
-  const auto total =
-      static_cast<std::int64_t>(run.config().search.generations) * run.config().search.population;
-  Progress progress("search", total, static_cast<std::int64_t>(known), common.quiet);
+  Progress progress("search", run.config().search.evaluations, static_cast<std::int64_t>(known),
+                    common.quiet);
   SearchHooks hooks;
   hooks.on_generation = [&](const GenerationRecord& record) { last = record; };
-  hooks.on_evaluations = [&](std::size_t evaluations, const Archive&) {
+  hooks.on_evaluations = [&](std::size_t evaluations) {
     progress.update(static_cast<std::int64_t>(evaluations),
                     format("generation %d front %zu hypervolume %.4f", last.generation, last.front,
                            last.hypervolume));
@@ -62,7 +62,7 @@ Archive search(TrainedRun& trained, GenerationRecord& last, const CommonOptions&
 }
 
 FinalFront confirm(const TrainedRun& trained, const Archive& archive, const CommonOptions& common) {
-  const auto& [run, proxy, evaluator] = trained;
+  const auto& [run, proxy, losses, evaluator] = trained;
   write_state(run, "confirmation", archive.size());
   std::unique_ptr<Progress> progress;
   ConfirmationHooks hooks;
@@ -82,7 +82,7 @@ FinalFront confirm(const TrainedRun& trained, const Archive& archive, const Comm
 void search_command(const RunOptions& options, const CommonOptions& common) {
   const auto threads = limit_threads(common);
   TrainedRun trained(options, common);
-  auto& [run, proxy, evaluator] = trained;
+  auto& [run, proxy, losses, evaluator] = trained;
 
   const Extremes extremes = evaluate_extremes(proxy, evaluator);
   const Separation separation = measure_separation(proxy, kSeparationNetworks, run.config().seed);
@@ -92,7 +92,7 @@ void search_command(const RunOptions& options, const CommonOptions& common) {
   log(common, summary);
 
   GenerationRecord last;
-  const Archive archive = search(trained, last, common);
+  const Archive archive = search_with_progress(trained, last, common);
   require_front(archive);
   const FinalFront front = confirm(trained, archive, common);
   Json json = front_json(run, proxy, archive, front);
@@ -122,7 +122,7 @@ void search_command(const RunOptions& options, const CommonOptions& common) {
 void train_command(const RunOptions& options, const CommonOptions& common) {
   const auto threads = limit_threads(common);
   TrainedRun trained(options, common);
-  auto& [run, proxy, evaluator] = trained;
+  auto& [run, proxy, losses, evaluator] = trained;
   const Extremes extremes = evaluate_extremes(proxy, evaluator);
   const Separation separation = measure_separation(proxy, kSeparationNetworks, run.config().seed);
   const std::vector<ProbeRecord> probes = read_probe_records(run.convergence());

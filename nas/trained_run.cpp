@@ -22,15 +22,18 @@ void write_convergence_plot(const RunFolder& run, const ProxyTask& proxy) {
                       convergence_svg(records, probe_networks(proxy.space(), run.config().seed)));
 }
 
-}  // namespace
-
-TrainedRun::TrainedRun(const RunOptions& options, const CommonOptions& common)
-    : folder(RunFolder::open(load_run_config(options.config, options.overrides), options.resume)) {
-  require_feasible(folder.config(), proxy, evaluator.predictor());
+// Whoever opens the run again looks here for what was measured with its weights.
+LossCache train(RunFolder& folder, ProxyTask& proxy, const LatencyPredictor& predictor,
+                const CommonOptions& common) {
+  require_feasible(folder.config(), proxy, predictor);
   folder.keep();
   if (!proxy.corpus().tokenizer.model().empty())
     write_file_atomic(folder.tokenizer(), proxy.corpus().tokenizer.model());
   log(common, space_summary(proxy));
+  if (!folder.config().supernet.empty()) {
+    proxy.load_weights(folder);
+    return {folder.losses(), loss_key(proxy)};
+  }
   const auto start = std::chrono::steady_clock::now();
   std::int64_t steps = 0;  // done by this process
   std::int64_t total = 0;
@@ -49,11 +52,21 @@ TrainedRun::TrainedRun(const RunOptions& options, const CommonOptions& common)
       stopping);
   progress.reset();
   write_convergence_plot(folder, proxy);
-  if (steps == 0) return;
+  if (steps == 0) return {folder.losses(), loss_key(proxy)};
   const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - start;
   log(common, speed_summary(folder.config().training, steps, elapsed.count()));
   write_state(folder, "trained", 0);
+  return {folder.losses(), loss_key(proxy)};
 }
+
+}  // namespace
+
+TrainedRun::TrainedRun(const RunOptions& options, const CommonOptions& common)
+    : folder(RunFolder::open(load_run_config(options.config, options.overrides), options.resume)),
+      proxy(folder.config(), folder.cache()),
+      losses(train(folder, proxy, predictor_of(folder.config()), common)),
+      evaluator(cached(supernet_losses(proxy), losses), predictor_of(folder.config()),
+                proxy.context()) {}
 
 void write_state(const RunFolder& run, const char* phase, std::size_t evaluations) {
   write_file_atomic(run.state(), to_text(Json{{"phase", phase}, {"evaluations", evaluations}}));

@@ -4,6 +4,7 @@
 #include <cstddef>
 
 #include "nas/commands.hpp"
+#include "nas/loss_cache.hpp"
 #include "nas/proxy_task.hpp"
 #include "nas/run_folder.hpp"
 #include "nas/search.hpp"
@@ -11,13 +12,16 @@
 namespace paretoformer {
 
 // Opens the run folder, checks text and limits, and trains to the end (nothing to do when that is
-// finished), with log and progress. Throws what RunFolder::open() and ProxyTask::train() throw.
+// finished, or another run's supernet is used), with log and progress. Losses that have been
+// measured with these weights before are not measured again. Throws what RunFolder::open() and
+// ProxyTask::train() throw.
 struct TrainedRun {
   TrainedRun(const RunOptions& options, const CommonOptions& common);
 
   RunFolder folder;
-  ProxyTask proxy{folder.config(), folder.cache()};
-  CandidateEvaluator evaluator{proxy, predictor_of(folder.config())};
+  ProxyTask proxy;
+  LossCache losses;
+  CandidateEvaluator evaluator;
 };
 
 void write_state(const RunFolder& run, const char* phase, std::size_t evaluations);

@@ -115,4 +115,38 @@ Estimate bootstrap(std::size_t items, std::uint64_t seed,
   return {whole, quantile(values, kTail), quantile(values, 1 - kTail)};
 }
 
+Quartiles quartiles(std::vector<double> values) {
+  std::sort(values.begin(), values.end());
+  const auto quantile = [&](double share) {
+    const double position = share * static_cast<double>(values.size() - 1);
+    const auto below = static_cast<std::size_t>(position);
+    const std::size_t above = std::min(below + 1, values.size() - 1);
+    return values[below] +
+           (position - static_cast<double>(below)) * (values[above] - values[below]);
+  };
+  return {quantile(0.25), quantile(0.5), quantile(0.75)};
+}
+
+double mann_whitney_p(std::span<const double> a, std::span<const double> b) {
+  const auto n = static_cast<double>(a.size());
+  const auto m = static_cast<double>(b.size());
+  double u = 0;  // pairs in which a is larger, ties counting half
+  for (double x : a)
+    for (double y : b) u += x > y ? 1 : x == y ? 0.5 : 0;
+  std::vector<double> pooled(a.begin(), a.end());
+  pooled.insert(pooled.end(), b.begin(), b.end());
+  std::sort(pooled.begin(), pooled.end());
+  double ties = 0;
+  for (std::size_t i = 0, j = 0; i < pooled.size(); i = j) {
+    while (j < pooled.size() && pooled[j] == pooled[i]) ++j;
+    const auto t = static_cast<double>(j - i);
+    ties += t * t * t - t;
+  }
+  const double total = n + m;
+  const double variance = n * m / 12 * (total + 1 - ties / (total * (total - 1)));
+  if (!(variance > 0)) return 1;  // all are equal
+  const double z = std::max(0.0, std::abs(u - n * m / 2) - 0.5) / std::sqrt(variance);
+  return std::erfc(z / std::sqrt(2.0));
+}
+
 }  // namespace paretoformer

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <functional>
 #include <span>
+#include <vector>
 
 namespace paretoformer {
 
@@ -38,6 +39,17 @@ double top_regret(const Prediction& prediction, std::size_t top, Draws draws = {
 // Of some values; the standard deviation is of a sample (n - 1).
 double mean(std::span<const double> values, Draws draws = {});
 double standard_deviation(std::span<const double> values, Draws draws = {});
+
+struct Quartiles {
+  double lower = 0, median = 0, upper = 0;
+};
+// Of one value or more; between two order statistics the quantile is linear (Hyndman and Fan's type
+// 7).
+Quartiles quartiles(std::vector<double> values);
+
+// Whether two samples come from one distribution: the two-sided p value of Mann and Whitney's U
+// (1947), by the normal approximation with corrections for ties and for continuity.
+double mann_whitney_p(std::span<const double> a, std::span<const double> b);
 
 struct Estimate {
   double value = 0;

@@ -15,7 +15,7 @@ class Finetune : public ::testing::Test {
   void SetUp() override {
     Json config = tiny_config();
     config["training"]["checkpoint_seconds"] = 0;
-    config["search"]["generations"] = 2;
+    config["search"]["evaluations"] = 24;
     write(box_ / "config.json", config.dump());
     const Result run = box_.run({"search", "config.json", "--quiet", "--json"});
     ASSERT_EQ(run.status, 0) << run.err;

@@ -175,7 +175,7 @@ TEST_F(Predictor, ASearchUsesIt) {
             "corpus": {"text": "generated", "train_bytes": 60000, "validation_bytes": 20000,
                        "tokenizer": "bytes"},
             "training": {"steps": 5, "batch": 2, "context": 32}, "predictor": "my.predictor",
-            "search": {"population": 4, "generations": 2}, "validation_sequences": 4})");
+            "search": {"population": 4, "evaluations": 8}, "validation_sequences": 4})");
   Words words{"predictor",     "build",    "--space",  "space.json",   "--hardware",
               "hardware.json", "--length", "32",       "--networks",   "60",
               "--vocabulary",  "256",      "--output", "my.predictor", "-q"};

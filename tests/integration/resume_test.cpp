@@ -114,6 +114,22 @@ TEST_F(Resume, KilledWhileItConfirmsTheFront) {
   }
 }
 
+TEST_F(Resume, WithALargerBudgetOnlyNewMembersAreConfirmed) {
+  Json config = parse(content(box_ / "config.json"));
+  config["search"]["evaluations"] = 48;
+  write(box_ / "short.json", config.dump());
+  ASSERT_EQ(box_.run({"search", "short.json", "--quiet"}).status, 0);
+  const std::string before = content(box_ / "run/confirmed.jsonl");
+  ASSERT_EQ(box_.run(search(2, true)).status, 0);
+  const std::string after = content(box_ / "run/confirmed.jsonl");
+  EXPECT_EQ(after.substr(0, before.size()), before);
+  EXPECT_GT(after.size(), before.size());
+  for (const char* name : {"front.json", "front.svg", "report.html"})
+    EXPECT_TRUE(content(box_ / ("run/" + std::string(name))) ==
+                content(box_ / ("whole/" + std::string(name))))
+        << name;
+}
+
 TEST_F(Resume, KilledBeforeTheFirstCheckpoint) {
   Json config = parse(content(box_ / "config.json"));
   config["training"]["checkpoint_seconds"] = 1000;

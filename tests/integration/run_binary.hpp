@@ -138,7 +138,7 @@ inline Json tiny_config() {
         {"validation_bytes", 8000},
         {"vocabulary", 330}}},
       {"training", {{"steps", 160}, {"batch", 4}, {"context", 32}, {"checkpoint_seconds", 0.05}}},
-      {"search", {{"population", 12}, {"generations", 8}}},
+      {"search", {{"population", 12}, {"evaluations", 96}}},
       {"validation_sequences", 16},
       {"seed", 3},
       {"run", "run"}};

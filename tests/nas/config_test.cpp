@@ -43,7 +43,7 @@ TEST(RunConfigJson, OnlyTheSpaceIsRequired) {
   EXPECT_EQ(config.workload.sequence_length, config.training.context);
   EXPECT_EQ(config.objectives, (std::vector{Objective::kPerplexity, Objective::kEdp}));
   EXPECT_TRUE(config.limits.empty());
-  EXPECT_EQ(config.search, EvolutionConfig{});
+  EXPECT_EQ(config.search, SearchConfig{});
   EXPECT_EQ(config.seed, 1u);
   EXPECT_EQ(config.run, "runs/quickstart");
   EXPECT_THAT(error_in(Json::object()), HasSubstr("c.json: /: key \"search_space\" is missing"));

@@ -37,7 +37,8 @@ class ConfirmationTest : public ::testing::Test {
   TemporaryFolder box_;
   RunConfig config_ = tiny_config(box_ / "run");
   TinyRun run_{config_};
-  CandidateEvaluator evaluator_{run_.proxy, predictor_of(config_)};
+  CandidateEvaluator evaluator_{supernet_losses(run_.proxy), predictor_of(config_),
+                                run_.proxy.context()};
   Archive archive_ = run_search(run_.folder, run_.proxy, evaluator_, {});
 };
 

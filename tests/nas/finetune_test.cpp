@@ -90,7 +90,8 @@ TEST(Finetune, StartsWhereTheSupernetEndedAndSaysWhatItSaves) {
   const TemporaryFolder box;
   const RunConfig config = tiny_config(box.path() / "run");
   TinyRun run(config);
-  CandidateEvaluator evaluator(run.proxy, predictor_of(config));
+  CandidateEvaluator evaluator(supernet_losses(run.proxy), predictor_of(config),
+                               run.proxy.context());
   Candidate member;
   member.architecture = run.proxy.space().at(100);
   member.id = architecture_id(member.architecture);

@@ -27,7 +27,7 @@ struct SearchedRun : TinyRun {
   explicit SearchedRun(const RunConfig& config)
       : TinyRun(config),
         predictor(predictor_of(config)),
-        evaluator(proxy, predictor),
+        evaluator(supernet_losses(proxy), predictor, proxy.context()),
         archive(run_search(folder, proxy, evaluator, {})) {}
   FinalFront confirm() { return confirm_front(folder, proxy, predictor, archive, {}); }
   Json data(const FinalFront& front) {

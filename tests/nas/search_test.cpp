@@ -30,15 +30,15 @@ class SearchTest : public ::testing::Test {
   TemporaryFolder box_;
   RunConfig config_ = tiny_config(box_ / "run");
   TinyRun run_{config_};
-  CandidateEvaluator evaluator_{run_.proxy, predictor_of(config_)};
+  CandidateEvaluator evaluator_{supernet_losses(run_.proxy), predictor_of(config_),
+                                run_.proxy.context()};
 };
 
 TEST_F(SearchTest, HistoryIsTheArchiveInOrderOfEvaluation) {
   std::vector<std::size_t> counts;
   std::vector<GenerationRecord> records;
   SearchHooks hooks;
-  hooks.on_evaluations = [&](std::size_t count, const Archive& archive) {
-    EXPECT_EQ(archive.size(), count);
+  hooks.on_evaluations = [&](std::size_t count) {
     EXPECT_EQ(load_archive(run_.folder, run_.proxy.space()).size(), count);
     counts.push_back(count);
   };
@@ -139,8 +139,10 @@ TEST_F(SearchTest, AnExhaustedSpaceEndsTheSearch) {
   RunConfig config = config_;
   config.run = box_ / "exhausted";
   config.search.population = 100;
+  config.search.evaluations = 1000;
   TinyRun run(config);
-  CandidateEvaluator evaluator(run.proxy, predictor_of(config));
+  CandidateEvaluator evaluator(supernet_losses(run.proxy), predictor_of(config),
+                               run.proxy.context());
   EXPECT_EQ(run_search(run.folder, run.proxy, evaluator, {}).size(), 252u);
 }
 

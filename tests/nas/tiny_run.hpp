@@ -24,7 +24,7 @@ inline RunConfig tiny_config(const std::filesystem::path& run) {
         {"ffn_width", {32, 64}}}},
       {"corpus", {{"train_bytes", 20000}, {"validation_bytes", 2000}, {"tokenizer", "bytes"}}},
       {"training", {{"steps", 12}, {"batch", 4}, {"context", 32}}},
-      {"search", {{"population", 12}, {"generations", 5}}},
+      {"search", {{"population", 12}, {"evaluations", 60}}},
       {"validation_sequences", 8},
       {"run", run.string()}};
   return run_config_from_json(JsonNode(json, "tiny"), "");

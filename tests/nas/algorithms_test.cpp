@@ -1,4 +1,4 @@
-#include "nas/evolution.hpp"
+#include "nas/algorithms.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -47,13 +47,26 @@ void add(Archive& archive, const Proposal& proposal, int generation) {
                proposal.parents});
 }
 
-Archive search(const SearchSpace& space, const EvolutionConfig& config, std::uint64_t seed,
+std::vector<Proposal> propose(const SearchSpace& space, const Archive& archive,
+                              const SearchConfig& config, int generation, std::uint64_t seed) {
+  const CostFunction cost = [](const Architecture& network) {
+    Objectives objectives = synthetic(network);
+    objectives.validation_loss = objectives.perplexity = 0;
+    return objectives;
+  };
+  return paretoformer::propose({space, archive, config, generation, seed, cost});
+}
+
+// As many whole generations as the budget holds.
+Archive search(const SearchSpace& space, const SearchConfig& config, std::uint64_t seed,
                std::vector<Limit> limits = {}) {
   Archive archive({Objective::kPerplexity, Objective::kLatency}, std::move(limits));
-  for (int generation = 0; generation < config.generations; ++generation)
-    for (const Proposal& proposal : propose(space, archive, config, generation, seed))
-      add(archive, proposal, generation);
-  return archive;
+  for (int generation = 0;; ++generation) {
+    const std::vector<Proposal> proposals = propose(space, archive, config, generation, seed);
+    const auto after = static_cast<std::int64_t>(archive.size() + proposals.size());
+    if (proposals.empty() || after > config.evaluations) return archive;
+    for (const Proposal& proposal : proposals) add(archive, proposal, generation);
+  }
 }
 
 std::vector<std::uint64_t> ids(const Archive& archive) {
@@ -62,15 +75,16 @@ std::vector<std::uint64_t> ids(const Archive& archive) {
   return result;
 }
 
-TEST(EvolutionConfigJson, DefaultsRoundTripAndErrors) {
+TEST(SearchConfigJson, DefaultsRoundTripAndErrors) {
   const Json empty = Json::object();
-  EXPECT_EQ(evolution_config_from_json(JsonNode(empty, "x")), EvolutionConfig{});
-  const EvolutionConfig config{"random", 8, 3, 0.2, 0.5, 0.1};
+  EXPECT_EQ(search_config_from_json(JsonNode(empty, "x")), SearchConfig{});
+  const SearchConfig config{"random", 80, 8,     0.2, 0.5,
+                            0.1,      3,  false, 5,   {SearchSpace::find("survey").smallest()}};
   const Json json = to_json(config);
-  EXPECT_EQ(evolution_config_from_json(JsonNode(json, "x")), config);
+  EXPECT_EQ(search_config_from_json(JsonNode(json, "x")), config);
   const auto error = [](const Json& wrong) -> std::string {
     try {
-      evolution_config_from_json(JsonNode(wrong, "x"));
+      search_config_from_json(JsonNode(wrong, "x"));
     } catch (const InputError& error) {
       return error.what();
     }
@@ -85,7 +99,7 @@ TEST(EvolutionConfigJson, DefaultsRoundTripAndErrors) {
 TEST(Propose, FortyGenerationsWithoutADuplicate) {
   const SearchSpace space = SearchSpace::find("survey");
   for (const char* algorithm : {"evolution", "random"}) {
-    EvolutionConfig config;
+    SearchConfig config;
     config.algorithm = algorithm;
     // Archive::add throws on a duplicate.
     const Archive archive = search(space, config, 1);
@@ -105,7 +119,7 @@ TEST(Propose, FortyGenerationsWithoutADuplicate) {
 TEST(Propose, GenerationZeroIsTheCornersThenRandomForBothAlgorithms) {
   const SearchSpace space = SearchSpace::find("quickstart");
   const Archive empty({Objective::kPerplexity});
-  EvolutionConfig config;
+  SearchConfig config;
   const std::vector<Proposal> first = propose(space, empty, config, 0, 7);
   ASSERT_EQ(first.size(), 40u);
   EXPECT_EQ(first[0].architecture, space.smallest());
@@ -118,16 +132,16 @@ TEST(Propose, GenerationZeroIsTheCornersThenRandomForBothAlgorithms) {
 
 TEST(Propose, SameSeedSameSearchOtherSeedAnother) {
   const SearchSpace space = SearchSpace::find("quickstart");
-  EvolutionConfig config;
-  config.generations = 10;
+  SearchConfig config;
+  config.evaluations = 400;
   EXPECT_EQ(ids(search(space, config, 1)), ids(search(space, config, 1)));
   EXPECT_NE(ids(search(space, config, 1)), ids(search(space, config, 2)));
 }
 
 TEST(Propose, AnInterruptedGenerationIsProposedAgain) {
   const SearchSpace space = SearchSpace::find("quickstart");
-  EvolutionConfig config;
-  config.generations = 5;
+  SearchConfig config;
+  config.evaluations = 200;
   Archive archive = search(space, config, 3);
   const std::vector<Proposal> whole = propose(space, archive, config, 5, 3);
   for (std::size_t i = 0; i < 17; ++i) add(archive, whole[i], 5);
@@ -137,8 +151,8 @@ TEST(Propose, AnInterruptedGenerationIsProposedAgain) {
 TEST(Propose, TheOrderOfEvaluationDoesNotMatter) {
   // Few distinct costs, so that ranks and crowding are full of ties.
   const SearchSpace space = SearchSpace::find("quickstart");
-  EvolutionConfig config;
-  config.generations = 4;
+  SearchConfig config;
+  config.evaluations = 160;
   const Archive archive = search(space, config, 3);
   for (double limit : {1e9, 1.0}) {
     Archive forwards({Objective::kLatency}, {{Objective::kLatency, limit}});
@@ -159,7 +173,7 @@ TEST(Propose, ExhaustsATinySpaceVisitingEveryNetworkOnce) {
                 "ffn_width": [32, 64, 96]})");
   ASSERT_EQ(space.count(), 2 * (9 + 81));
   for (const char* algorithm : {"evolution", "random"}) {
-    EvolutionConfig config;
+    SearchConfig config;
     config.algorithm = algorithm;
     const Archive archive = search(space, config, 1);
     EXPECT_EQ(static_cast<std::int64_t>(archive.size()), space.count());
@@ -171,7 +185,7 @@ TEST(Propose, ExhaustsATinySpaceVisitingEveryNetworkOnce) {
 TEST(Propose, ASpaceOfOneNetworkEndsAtOnce) {
   const SearchSpace space =
       parse(R"({"depth": [1], "model_width": [32], "heads": [1], "ffn_width": [64]})");
-  EXPECT_EQ(search(space, EvolutionConfig{}, 1).size(), 1u);
+  EXPECT_EQ(search(space, SearchConfig{}, 1).size(), 1u);
 }
 
 TEST(Propose, EvolutionBeatsRandomAtEqualBudget) {
@@ -179,9 +193,9 @@ TEST(Propose, EvolutionBeatsRandomAtEqualBudget) {
   const Objectives smallest = synthetic(space.smallest());
   const Objectives largest = synthetic(space.largest());
   const Point reference{smallest.perplexity * 1.01, largest.latency_cycles * 1.01};
-  EvolutionConfig config;
-  config.generations = 20;
-  EvolutionConfig random = config;
+  SearchConfig config;
+  config.evaluations = 800;
+  SearchConfig random = config;
   random.algorithm = "random";
   std::vector<double> gains;
   int wins = 0;
@@ -202,8 +216,8 @@ TEST(Propose, LimitsComeFirst) {
   // A latency that 1 in some hundred random networks keeps.
   const SearchSpace space = SearchSpace::find("survey");
   const double limit = synthetic(space.smallest()).latency_cycles * 1.6;
-  EvolutionConfig config;
-  config.generations = 20;
+  SearchConfig config;
+  config.evaluations = 800;
   const auto share = [&](const Archive& archive) {
     double kept = 0;
     for (const Candidate& candidate : archive.candidates())
@@ -220,8 +234,8 @@ TEST(Propose, LimitsComeFirst) {
 
 TEST(Propose, AnUnreachableLimitStillEndsAndApproachesIt) {
   const SearchSpace space = SearchSpace::find("quickstart");
-  EvolutionConfig config;
-  config.generations = 8;
+  SearchConfig config;
+  config.evaluations = 320;
   const Archive archive = search(space, config, 1, {{Objective::kLatency, 1}});
   EXPECT_EQ(archive.size(), 320u);
   EXPECT_TRUE(archive.front().empty());

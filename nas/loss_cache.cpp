@@ -1,0 +1,162 @@
+#include "nas/loss_cache.hpp"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include <bit>
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
+#include "support/error.hpp"
+#include "support/files.hpp"
+#include "support/hash.hpp"
+#include "support/random.hpp"
+
+namespace paretoformer {
+namespace {
+
+// As they lie in the file, which stays on the machine that wrote it.
+struct Header {
+  char name[16] = "pareto.losses.1";
+  std::uint64_t key;
+  std::uint64_t check;
+};
+struct Record {
+  std::uint64_t network;
+  std::uint64_t subset;
+  double sum;
+  std::uint64_t check;
+};
+static_assert(sizeof(Header) == sizeof(Record), "records begin at multiples of their size");
+
+Header header_of(std::uint64_t key) {
+  Header header{.key = key, .check = 0};
+  header.check = hash_bytes(&header, offsetof(Header, check));
+  return header;
+}
+
+std::uint64_t check_of(const Record& record, std::uint64_t key) {
+  return hash_bytes(&record, offsetof(Record, check), key);
+}
+
+// Holds the file against other processes while it lives.
+class FileLock {
+ public:
+  FileLock(int descriptor, const std::filesystem::path& path) : descriptor_(descriptor) {
+    while (::flock(descriptor_, LOCK_EX) != 0)
+      if (errno != EINTR) throw Error(path.string() + ": cannot lock: " + std::strerror(errno));
+  }
+  ~FileLock() { ::flock(descriptor_, LOCK_UN); }
+  FileLock(const FileLock&) = delete;
+  FileLock& operator=(const FileLock&) = delete;
+
+ private:
+  int descriptor_;
+};
+
+void append(int descriptor, const void* data, std::size_t size, const std::filesystem::path& path) {
+  const char* next = static_cast<const char*>(data);
+  while (size > 0) {
+    const ssize_t written = ::write(descriptor, next, size);
+    if (written < 0 && errno == EINTR) continue;
+    if (written < 0) throw Error(path.string() + ": cannot write: " + std::strerror(errno));
+    next += written;
+    size -= static_cast<std::size_t>(written);
+  }
+}
+
+// A crash may have cut the last record short; what follows must begin at a multiple again.
+void drop_tail(int descriptor, std::size_t size, const std::filesystem::path& path) {
+  if (::ftruncate(descriptor, static_cast<off_t>(size / sizeof(Record) * sizeof(Record))) != 0)
+    throw Error(path.string() + ": cannot drop an unfinished record: " + std::strerror(errno));
+}
+
+}  // namespace
+
+LossCache::LossCache(std::filesystem::path path, std::uint64_t key)
+    : path_(std::move(path)), key_(key) {
+  descriptor_ = ::open(path_.c_str(), O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
+  if (descriptor_ < 0)
+    throw Error(path_.string() + ": cannot create file: " + std::strerror(errno));
+  try {
+    const FileLock lock(descriptor_, path_);
+    read();
+  } catch (...) {
+    ::close(descriptor_);
+    throw;
+  }
+}
+
+LossCache::~LossCache() { ::close(descriptor_); }
+
+void LossCache::read() {
+  const std::string content = read_file(path_);
+  const Header expected = header_of(key_);
+  Header found{};
+  std::memcpy(&found, content.data(), std::min(content.size(), sizeof found));
+  if (content.size() >= sizeof found &&
+      std::memcmp(found.name, expected.name, sizeof found.name) != 0)
+    throw InputError(path_.string() + ": is no cache of losses of this version; remove it");
+  if (std::memcmp(&found, &expected, sizeof found) != 0) {
+    drop_tail(descriptor_, 0, path_);
+    append(descriptor_, &expected, sizeof expected, path_);
+    return;
+  }
+  drop_tail(descriptor_, content.size(), path_);
+  for (std::size_t at = sizeof found; at + sizeof(Record) <= content.size(); at += sizeof(Record)) {
+    Record record;
+    std::memcpy(&record, content.data() + at, sizeof record);
+    if (record.check == check_of(record, key_) && record.subset < 2)
+      sums_[record.subset].emplace(record.network, record.sum);
+  }
+}
+
+std::optional<double> LossCache::find(std::uint64_t network, Subset subset) const {
+  const auto& sums = sums_[static_cast<std::size_t>(subset)];
+  const auto found = sums.find(network);
+  return found == sums.end() ? std::nullopt : std::optional(found->second);
+}
+
+void LossCache::add(const std::vector<Entry>& entries) {
+  std::vector<Record> records;
+  for (const Entry& entry : entries) {
+    const auto subset = static_cast<std::size_t>(entry.subset);
+    if (!sums_[subset].emplace(entry.network, entry.sum).second) continue;
+    records.push_back({entry.network, subset, entry.sum, 0});
+    records.back().check = check_of(records.back(), key_);
+  }
+  const FileLock lock(descriptor_, path_);
+  append(descriptor_, records.data(), records.size() * sizeof(Record), path_);
+}
+
+LossSource cached(LossSource source, LossCache& cache) {
+  LossSource result = source;
+  result.sums = [source = std::move(source), &cache](std::span<const Architecture> networks,
+                                                     Subset subset) {
+    std::vector<double> sums(networks.size());
+    std::vector<Architecture> unknown;
+    std::vector<std::size_t> places;
+    for (std::size_t i = 0; i < networks.size(); ++i) {
+      if (const auto known = cache.find(architecture_id(networks[i]), subset)) {
+        sums[i] = *known;
+        continue;
+      }
+      unknown.push_back(networks[i]);
+      places.push_back(i);
+    }
+    if (unknown.empty()) return sums;
+    const std::vector<double> fresh = source.sums(unknown, subset);
+    std::vector<LossCache::Entry> entries;
+    for (std::size_t i = 0; i < unknown.size(); ++i) {
+      sums[places[i]] = fresh[i];
+      entries.push_back({architecture_id(unknown[i]), subset, fresh[i]});
+    }
+    cache.add(entries);
+    return sums;
+  };
+  return result;
+}
+
+}  // namespace paretoformer

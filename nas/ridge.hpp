@@ -1,0 +1,29 @@
+// Bayesian linear regression: a weighted sum of features, and how far it can be trusted.
+#pragma once
+
+#include <vector>
+
+namespace paretoformer {
+
+class RidgeRegression {
+ public:
+  // `inputs` are as long as one another and begin with the constant 1; the other features are of
+  // the order of 1. There is one at least, and a target for each.
+  RidgeRegression(const std::vector<std::vector<double>>& inputs,
+                  const std::vector<double>& targets);
+
+  double predict(const std::vector<double>& features) const;
+  // Of the prediction, as far as more of the same kind of targets would reduce it.
+  double standard_deviation(const std::vector<double>& features) const;
+  // Root mean square of what fits to all targets but one are wrong by for that one.
+  double leave_one_out_error() const { return error_; }
+
+ private:
+  double leverage(std::vector<double> features) const;
+
+  std::vector<double> coefficients_;
+  std::vector<double> factor_;  // Cholesky's, lower, row by row, of X'X + penalty
+  double error_ = 0;
+};
+
+}  // namespace paretoformer
