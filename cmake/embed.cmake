@@ -4,17 +4,28 @@
 function(paretoformer_embed_json target folder)
   cmake_path(ABSOLUTE_PATH folder BASE_DIRECTORY ${CMAKE_CURRENT_SOURCE_DIR} NORMALIZE)
   file(GLOB files CONFIGURE_DEPENDS ${folder}/*.json)
-  list(LENGTH files count)
+  paretoformer_embed_files(${target} json ${files})
+endfunction()
+
+# paretoformer_embed_files(TARGET KIND FILE...): the same for any text files, as
+# "TARGET/embedded_KIND.hpp" and paretoformer::TARGET_KIND: {name without extension, text} for KIND
+# json, {name, text} otherwise.
+function(paretoformer_embed_files target kind)
+  list(LENGTH ARGN count)
   set(entries "")
-  foreach(file IN LISTS files)
+  foreach(file IN LISTS ARGN)
+    cmake_path(ABSOLUTE_PATH file BASE_DIRECTORY ${CMAKE_CURRENT_SOURCE_DIR} NORMALIZE)
     set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${file})
-    cmake_path(GET file STEM LAST_ONLY name)
+    cmake_path(GET file FILENAME name)
+    if(kind STREQUAL "json")
+      cmake_path(GET file STEM LAST_ONLY name)
+    endif()
     file(READ ${file} text)
     string(APPEND entries "    {\"${name}\", R\"embedded(${text})embedded\"},\n")
   endforeach()
   set(generated ${CMAKE_CURRENT_BINARY_DIR}/generated)
-  file(CONFIGURE OUTPUT ${generated}/${target}/embedded_json.hpp @ONLY CONTENT
-"// Generated from the *.json files of @target@ by cmake/embed.cmake.
+  file(CONFIGURE OUTPUT ${generated}/${target}/embedded_${kind}.hpp @ONLY CONTENT
+"// Generated from the ${kind} files of @target@ by cmake/embed.cmake.
 #pragma once
 
 #include <array>
@@ -23,7 +34,7 @@ function(paretoformer_embed_json target folder)
 
 namespace paretoformer {
 
-inline constexpr std::array<std::pair<std::string_view, std::string_view>, @count@> @target@_json{{
+inline constexpr std::array<std::pair<std::string_view, std::string_view>, @count@> @target@_${kind}{{
 @entries@}};
 
 }  // namespace paretoformer

@@ -3,12 +3,9 @@
 #include <cmath>
 
 #include "nas/command_io.hpp"
-#include "nas/plot.hpp"
-#include "nas/progress.hpp"
+#include "nas/confirmation.hpp"
 #include "nas/report.hpp"
 #include "nas/search.hpp"
-#include "nas/trained_run.hpp"
-#include "nas/training_report.hpp"
 #include "supernet/network_file.hpp"
 #include "support/error.hpp"
 #include "support/files.hpp"
@@ -16,120 +13,6 @@
 #include "support/hash.hpp"
 
 namespace paretoformer {
-namespace {
-
-constexpr int kSeparationNetworks = 20;
-
-struct Extremes {
-  Objectives smallest, largest;
-};
-
-Extremes evaluate_extremes(const ProxyTask& proxy, CandidateEvaluator& evaluator) {
-  const std::vector<Architecture> networks{proxy.space().smallest(), proxy.space().largest()};
-  const std::vector<Objectives> objectives = evaluator.evaluate(networks);
-  return {objectives[0], objectives[1]};
-}
-
-Json to_json(const Separation& s) {
-  return Json{
-      {"model_width", s.model_width},     {"networks", s.networks},           {"spread", s.spread},
-      {"shared_change", s.shared_change}, {"subset_change", s.subset_change}, {"ratio", s.ratio()}};
-}
-
-Json perplexities(const ProxyTask& proxy, const Extremes& extremes) {
-  Json json{{"unigram", proxy.corpus().unigram_perplexity},
-            {"smallest", extremes.smallest.perplexity},
-            {"largest", extremes.largest.perplexity}};
-  if (proxy.corpus().oracle_perplexity) json["source"] = *proxy.corpus().oracle_perplexity;
-  return json;
-}
-
-void require_front(const Archive& archive) {
-  if (!archive.front().empty()) return;
-  std::string closest;
-  for (const Limit& limit : archive.limits()) {
-    if (limit.soft) continue;
-    double best = INFINITY;
-    for (const Candidate& candidate : archive.candidates())
-      best = std::min(best, value(candidate.objectives, limit.objective));
-    closest += (closest.empty() ? "" : ", ") + name_of(limit.objective) +
-               format(" <= %.6g (the lowest found is %.6g)", limit.maximum, best);
-  }
-  throw Error("no network of " + std::to_string(archive.size()) +
-              " evaluated meets all limits: " + closest);
-}
-
-}  // namespace
-
-void search_command(const RunOptions& options, const CommonOptions& common) {
-  const auto threads = limit_threads(common);
-  TrainedRun trained(options, common);
-  auto& [run, proxy, losses, evaluator] = trained;
-
-  const Extremes extremes = evaluate_extremes(proxy, evaluator);
-  const Separation separation = measure_separation(proxy, kSeparationNetworks, run.config().seed);
-  const std::string summary =
-      perplexity_summary(proxy, extremes.smallest.perplexity, extremes.largest.perplexity) +
-      separation_summary(separation) + convergence_summary(read_probe_records(run.convergence()));
-  log(common, summary);
-
-  const std::size_t known = load_archive(run, proxy.space()).size();
-  write_state(run, "search", known);
-  Progress progress("search", run.config().search.evaluations, static_cast<std::int64_t>(known),
-                    common.quiet);
-  GenerationRecord last;
-  SearchHooks hooks;
-  hooks.on_generation = [&](const GenerationRecord& record) { last = record; };
-  hooks.on_evaluations = [&](std::size_t evaluations) {
-    progress.update(static_cast<std::int64_t>(evaluations),
-                    format("generation %d front %zu hypervolume %.4f", last.generation, last.front,
-                           last.hypervolume));
-  };
-  hooks.stop = stopping;
-  const Archive archive = run_search(run, proxy, evaluator, hooks);
-  require_front(archive);
-
-  Json json = front_json(run, proxy, archive);
-  write_file_atomic(run.front(), to_text(json));
-  write_file_atomic(run.plot(),
-                    front_svg(archive, "Pareto front of " + proxy.space().name() + ", " +
-                                           std::to_string(archive.size()) + " networks evaluated"));
-  write_state(run, "finished", archive.size());
-  if (common.json) {
-    json["run"] = run.path().string();
-    json["perplexities"] = perplexities(proxy, extremes);
-    json["separation"] = to_json(separation);
-    return print(to_text(json));
-  }
-  print("\n" + front_table(archive, extremes.largest));
-  print(summary);
-  print(
-      format("%zu of %.4g networks evaluated, %zu on the front, hypervolume %.4f of the "
-             "reference box (generation 0)\n",
-             archive.size(), static_cast<double>(proxy.space().count()), archive.front().size(),
-             last.hypervolume));
-  print("Front: " + run.front().string() + "  picture: " + run.plot().string() +
-        "\nTake the networks away: paretoformer export " + run.path().string() + "\n");
-}
-
-void train_command(const RunOptions& options, const CommonOptions& common) {
-  const auto threads = limit_threads(common);
-  TrainedRun trained(options, common);
-  auto& [run, proxy, losses, evaluator] = trained;
-  const Extremes extremes = evaluate_extremes(proxy, evaluator);
-  const Separation separation = measure_separation(proxy, kSeparationNetworks, run.config().seed);
-  const std::vector<ProbeRecord> probes = read_probe_records(run.convergence());
-  if (common.json)
-    return print(
-        to_text(Json{{"run", run.path().string()},
-                     {"steps", probes.empty() ? run.config().training.steps : probes.back().step},
-                     {"perplexities", perplexities(proxy, extremes)},
-                     {"separation", to_json(separation)},
-                     {"convergence", convergence_json(probes)}}));
-  print(perplexity_summary(proxy, extremes.smallest.perplexity, extremes.largest.perplexity) +
-        separation_summary(separation) + convergence_summary(probes) +
-        "Supernet: " + run.supernet().string() + "\n");
-}
 
 void validate_command(const RunOptions& options, const CommonOptions& common) {
   const RunConfig config = load_run_config(options.config, options.overrides);
@@ -211,8 +94,9 @@ void export_command(const std::filesystem::path& folder, const std::filesystem::
   if (archive.size() == 0)
     throw InputError(run.history().string() + ": the run has no evaluated networks yet");
   require_front(archive);
+  const FinalFront front = load_final_front(run, proxy, predictor_of(run.config()), archive);
   const std::filesystem::path to = target.empty() ? run.exports() : target;
-  const std::size_t count = export_front(run, proxy, archive, to);
+  const std::size_t count = export_front(run, proxy, archive, front, to);
   if (common.json) return print(to_text(Json{{"folder", to.string()}, {"networks", count}}));
   print(format("%zu networks of the front: ", count) + to.string() + "\n");
 }

@@ -107,6 +107,9 @@ void simulate_command(const SimulateOptions& options, const CommonOptions& commo
 void export_command(const std::filesystem::path& run, const std::filesystem::path& folder,
                     const CommonOptions& common);
 
+// Writes the picture and the report of a run again, from its folder.
+void report_command(const std::filesystem::path& run, const CommonOptions& common);
+
 struct CompareOptions {
   std::vector<std::string> algorithms = algorithm_names();  // contestant_from_text()
   int seeds = 10;

@@ -323,6 +323,12 @@ int run(int argc, char** argv) {
   add_common(export_verb, common);
   export_verb->callback([&] { export_command(run_folder, target, common); });
 
+  CLI::App* report =
+      app.add_subcommand("report", "Write the report of a run again, finished or not");
+  report->add_option("RUN", run_folder, "Run folder")->required();
+  add_common(report, common);
+  report->callback([&] { report_command(run_folder, common); });
+
   require_known_verb(app, argc, argv);
   try {
     app.parse(argc, argv);

@@ -142,6 +142,54 @@ std::string shade(std::size_t step, std::size_t count) {
          "%)";
 }
 
+std::string member_dot(const FrontMember& member, const Axis& x, const Axis& y, Objective right,
+                       Objective up, const std::string& style, const std::string& note = "") {
+  const double across = value(member.confirmed, right), high = value(member.confirmed, up);
+  return dot(x.at(across), y.at(high), 4, style,
+             describe(member.candidate.architecture) + "  " + name_of(up) + " " +
+                 number(high, "%.5g") + "  " + name_of(right) + " " + number(across, "%.5g") +
+                 note);
+}
+
+// A front of two objectives is a staircase: between two members nothing better is known.
+std::string staircase(std::vector<std::pair<double, double>> members, const Axis& x,
+                      const Axis& y) {
+  std::sort(members.begin(), members.end());
+  std::string points;
+  for (std::size_t i = 0; i < members.size(); ++i) {
+    const auto [across, high] = members[i];
+    if (i > 0) points += number(x.at(across)) + "," + number(y.at(members[i - 1].second)) + " ";
+    points += number(x.at(across)) + "," + number(y.at(high)) + " ";
+  }
+  return polyline(points, "#c8442c");
+}
+
+std::string front_layer(const FinalFront& front, const Axis& x, const Axis& y) {
+  const Objective up = front.objectives[0], right = front.objectives[1];
+  std::string svg;
+  if (front.objectives.size() == 2 && !front.members.empty()) {
+    std::vector<std::pair<double, double>> members;
+    for (const FrontMember& member : front.members)
+      members.emplace_back(value(member.confirmed, right), value(member.confirmed, up));
+    svg += staircase(std::move(members), x, y);
+  }
+  for (const DroppedMember& each : front.dropped)
+    svg += member_dot(each.member, x, y, right, up, "fill=\"white\" stroke=\"#888\"",
+                      each.limit ? "  dropped: " + name_of(each.limit->objective)
+                                 : std::string("  dropped: dominated"));
+  for (const FrontMember& member : front.members)
+    svg += member_dot(member, x, y, right, up, "fill=\"#c8442c\"");
+  if (const auto bend = knee(front)) {
+    const Objectives& own = front.members[*bend].confirmed;
+    const double across = x.at(value(own, right)), high = y.at(value(own, up));
+    svg += dot(across, high, 8, "fill=\"none\" stroke=\"#222\"", "");
+    svg += label(across - 10, high + 16, "end", "knee");
+  }
+  return svg;
+}
+
+}  // namespace
+
 std::string unit_of(Objective objective) {
   switch (objective) {
     case Objective::kLatency:
@@ -159,22 +207,23 @@ std::string unit_of(Objective objective) {
   }
 }
 
-}  // namespace
-
-std::string front_svg(const Archive& archive, const std::string& title) {
+std::string front_svg(const Archive& archive, const FinalFront& front, const std::string& title) {
   const Objective up = archive.objectives()[0];
   const Objective right = archive.objectives()[1];
-  const auto x_of = [&](const Candidate& c) { return value(c.objectives, right); };
-  const auto y_of = [&](const Candidate& c) { return value(c.objectives, up); };
   double low_x = INFINITY, high_x = -INFINITY, low_y = INFINITY, high_y = -INFINITY;
   int generations = 1;
+  const auto show = [&](const Objectives& own) {
+    low_x = std::min(low_x, value(own, right));
+    high_x = std::max(high_x, value(own, right));
+    low_y = std::min(low_y, value(own, up));
+    high_y = std::max(high_y, value(own, up));
+  };
   for (const Candidate& c : archive.candidates()) {
-    low_x = std::min(low_x, x_of(c));
-    high_x = std::max(high_x, x_of(c));
-    low_y = std::min(low_y, y_of(c));
-    high_y = std::max(high_y, y_of(c));
+    show(c.objectives);
     generations = std::max(generations, c.generation + 1);
   }
+  for (const FrontMember& member : front.members) show(member.confirmed);
+  for (const DroppedMember& each : front.dropped) show(each.member.confirmed);
   const Axis x(low_x, high_x, kLeft, kWidth - kRight);
   const Axis y(low_y, high_y, kHeight - kBottom, kTop);
 
@@ -182,28 +231,10 @@ std::string front_svg(const Archive& archive, const std::string& title) {
   svg += axes(x, y, unit_of(right), unit_of(up));
   for (const Candidate& c : archive.candidates()) {
     const double age = static_cast<double>(c.generation + 1) / generations;
-    svg += dot(x.at(x_of(c)), y.at(y_of(c)), 2,
+    svg += dot(x.at(value(c.objectives, right)), y.at(value(c.objectives, up)), 2,
                "fill=\"#5b7fa6\" fill-opacity=\"" + number(0.15 + 0.45 * age) + "\"", "");
   }
-  std::vector<const Candidate*> front;
-  for (std::size_t index : archive.front()) front.push_back(&archive.candidates()[index]);
-  std::stable_sort(front.begin(), front.end(),
-                   [&](const Candidate* a, const Candidate* b) { return x_of(*a) < x_of(*b); });
-  // A front of two objectives is a staircase: between two members nothing better is known.
-  if (archive.objectives().size() == 2 && !front.empty()) {
-    std::string points;
-    for (std::size_t i = 0; i < front.size(); ++i) {
-      if (i > 0)
-        points += number(x.at(x_of(*front[i]))) + "," + number(y.at(y_of(*front[i - 1]))) + " ";
-      points += number(x.at(x_of(*front[i]))) + "," + number(y.at(y_of(*front[i]))) + " ";
-    }
-    svg += polyline(points, "#c8442c");
-  }
-  for (const Candidate* c : front)
-    svg += dot(x.at(x_of(*c)), y.at(y_of(*c)), 4, "fill=\"#c8442c\"",
-               describe(c->architecture) + "  " + name_of(up) + " " + number(y_of(*c), "%.5g") +
-                   "  " + name_of(right) + " " + number(x_of(*c), "%.5g"));
-  return svg + "</svg>\n";
+  return svg + front_layer(front, x, y) + "</svg>\n";
 }
 
 std::string fidelity_svg(const std::vector<ComparedNetwork>& networks, const std::string& title) {

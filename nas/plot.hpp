@@ -8,13 +8,18 @@
 #include "nas/archive.hpp"
 #include "nas/comparison.hpp"
 #include "nas/fidelity.hpp"
+#include "nas/final_front.hpp"
 
 namespace paretoformer {
 
-// All candidates and the front over two objectives. The second chosen objective to the right
-// (logarithmic when it spans more than a factor of five), the first upwards; older candidates
-// lighter. Hovering over a point of the front names its network.
-std::string front_svg(const Archive& archive, const std::string& title);
+// The name of an objective on an axis, with its unit.
+std::string unit_of(Objective objective);
+
+// All candidates as the search saw them, and the front as confirmed, over two objectives. The
+// second chosen objective to the right (logarithmic when it spans more than a factor of five), the
+// first upwards; older candidates lighter; dropped members are rings. Hovering over a member names
+// its network; the knee has a ring of its own.
+std::string front_svg(const Archive& archive, const FinalFront& front, const std::string& title);
 
 // Perplexity of every network's slice of the supernet (upwards) over that of the network trained
 // alone, on the same scale, with the line where they are equal; one colour per depth. Hovering over

@@ -36,48 +36,168 @@ std::string space_summary(const ProxyTask& proxy) {
       proxy.corpus().tokenizer.vocabulary_size());
 }
 
-Json front_json(const RunFolder& run, const ProxyTask& proxy, const Archive& archive) {
+Json confirmed_json(const FinalFront& front, const FrontMember& member) {
+  if (!front.confirmed) return nullptr;
+  const Objectives& own = member.confirmed;
+  Json json{{"validation_loss", own.validation_loss}, {"perplexity", own.perplexity}};
+  if (front.unsimulated.empty()) {
+    json["latency_cycles"] = own.latency_cycles;
+    json["energy_pj"] = own.energy_pj;
+    json["edp"] = own.edp();
+  }
+  return json;
+}
+
+namespace {
+
+Json to_json(const FinalFront& front, const FrontMember& member) {
+  Json json = to_json(member.candidate);
+  if (front.confirmed) json["confirmed"] = confirmed_json(front, member);
+  return json;
+}
+
+Json to_json(const FinalFront& front, const DroppedMember& dropped) {
+  Json json = to_json(front, dropped.member);
+  json["reason"] = dropped.limit ? "limit" : "dominated";
+  if (dropped.limit)
+    json["limit"] = name_of(dropped.limit->objective);
+  else
+    json["dominated_by"] = hex(dropped.dominated_by);
+  return json;
+}
+
+Json to_json(const FinalFront& front, const BestWithin& best) {
+  Json json{{"limit", {{name_of(best.limit.objective), best.limit.maximum}}}};
+  if (best.above_best) json["above_best"] = *best.above_best;
+  json["lowest"] = name_of(best.minimised);
+  json["id"] = best.member ? Json(hex(front.members[*best.member].candidate.id)) : Json(nullptr);
+  return json;
+}
+
+Json to_json(const PredictionError& error) {
+  return Json{{"mean", error.mean}, {"largest", error.largest}};
+}
+
+Json confirmation_json(const FinalFront& front, const Point& reference) {
+  if (!front.confirmed) return nullptr;
+  std::vector<Point> points;
+  for (const FrontMember& member : front.members) {
+    points.emplace_back();
+    for (Objective objective : front.objectives)
+      points.back().push_back(value(member.confirmed, objective));
+  }
+  Json json{{"validation_tokens", front.validation_tokens},
+            {"simulated", front.unsimulated.empty()}};
+  if (!front.unsimulated.empty()) json["not_simulated_because"] = front.unsimulated;
+  json["hypervolume"] = hypervolume(points, reference);
+  json["prediction_error"]["perplexity"] = to_json(prediction_error(front, Objective::kPerplexity));
+  if (front.unsimulated.empty())
+    for (Objective objective : {Objective::kLatency, Objective::kEnergy})
+      json["prediction_error"][name_of(objective)] = to_json(prediction_error(front, objective));
+  return json;
+}
+
+}  // namespace
+
+Json front_json(const RunFolder& run, const ProxyTask& proxy, const Archive& archive,
+                const FinalFront& front) {
   Json json;
-  json["format"] = "paretoformer.front.1";
+  json["format"] = "paretoformer.front.2";
   json["objectives"] = Json::array();
   for (Objective objective : archive.objectives()) json["objectives"].push_back(name_of(objective));
   json["limits"] = to_json(archive.limits());
   const bool soft = has_soft(archive.limits());
   if (soft) json["soft_limits"] = to_json(archive.limits(), true);
   json["front"] = Json::array();
-  for (std::size_t index : archive.front()) {
-    const Candidate& member = archive.candidates()[index];
-    json["front"].push_back(to_json(member));
+  for (const FrontMember& member : front.members) {
+    json["front"].push_back(to_json(front, member));
     if (soft)
-      json["front"].back()["over_soft_limits"] = excess_json(member.objectives, archive.limits());
+      json["front"].back()["over_soft_limits"] = excess_json(member.confirmed, archive.limits());
   }
+  json["dropped"] = Json::array();
+  for (const DroppedMember& each : front.dropped) json["dropped"].push_back(to_json(front, each));
+  const auto bend = knee(front);
+  json["knee"] = bend ? Json(hex(front.members[*bend].candidate.id)) : Json(nullptr);
+  json["best_within"] = Json::array();
+  for (const BestWithin& best : best_within(front))
+    json["best_within"].push_back(to_json(front, best));
   json["evaluations"] = archive.size();
   const Point reference = reference_point(archive);
   json["reference_point"] = reference;
   json["hypervolume"] = archive.hypervolume(reference);
+  json["confirmation"] = confirmation_json(front, reference);
   json["provenance"] = provenance(run, proxy);
   return json;
 }
 
-std::string front_table(const Archive& archive, const Objectives& largest) {
-  std::string table = format("%-16s %10s %8s %12s %12s %8s %9s  %s\n", "id", "perplexity", "+%",
-                             "cycles", "energy/uJ", "EDP x", "param/k", "network");
-  std::vector<const Candidate*> members;
-  for (std::size_t index : archive.front()) members.push_back(&archive.candidates()[index]);
-  std::stable_sort(members.begin(), members.end(), [](const Candidate* a, const Candidate* b) {
-    return a->objectives.perplexity < b->objectives.perplexity;
+namespace {
+
+std::string row(const FrontMember& member, const Objectives& largest) {
+  const Objectives& seen = member.candidate.objectives;
+  const Objectives& own = member.confirmed;
+  return format("%-16s %10.3f %8.3f %7.2f %11.0f %11.0f %10.2f %10.2f %7.2f %8.1f  %s\n",
+                hex(member.candidate.id).c_str(), seen.perplexity, own.perplexity,
+                100 * (seen.perplexity / largest.perplexity - 1), seen.latency_cycles,
+                own.latency_cycles, seen.energy_pj * 1e-6, own.energy_pj * 1e-6,
+                largest.edp() / seen.edp(), static_cast<double>(seen.parameters) * 1e-3,
+                describe(member.candidate.architecture).c_str());
+}
+
+std::string dropped_lines(const FinalFront& front) {
+  std::string text;
+  for (const DroppedMember& each : front.dropped)
+    text += "dropped " + hex(each.member.candidate.id) + ": " +
+            (each.limit ? name_of(each.limit->objective) +
+                              format(" is %.6g, its limit %.6g",
+                                     value(each.member.confirmed, each.limit->objective),
+                                     each.limit->maximum)
+                        : "dominated by " + hex(each.dominated_by)) +
+            "\n";
+  return text;
+}
+
+std::string confirmation_summary(const FinalFront& front) {
+  if (!front.confirmed) return "the front is not confirmed yet\n";
+  const auto error = [&](Objective objective) {
+    const PredictionError e = prediction_error(front, objective);
+    return format("%.3f %% on average, %.3f %% at most", 100 * e.mean, 100 * e.largest);
+  };
+  std::string text = format("%zu of %zu members confirmed", front.members.size(),
+                            front.members.size() + front.dropped.size());
+  text += front.unsimulated.empty()
+              ? "; predicted against simulated: cycles off by " + error(Objective::kLatency) +
+                    ", energy by " + error(Objective::kEnergy)
+              : " on the validation text, not simulated: " + front.unsimulated;
+  return text +
+         format("; perplexity of the whole validation text (%d tokens) differs by ",
+                front.validation_tokens) +
+         error(Objective::kPerplexity) + "\n";
+}
+
+}  // namespace
+
+std::string front_table(const FinalFront& front, const Objectives& largest) {
+  std::string table =
+      format("%-16s %10s %8s %7s %11s %11s %10s %10s %7s %8s  %s\n", "id", "perplexity", "whole",
+             "+%", "cycles", "simulated", "energy/uJ", "simulated", "EDP x", "param/k", "network");
+  std::vector<const FrontMember*> members;
+  for (const FrontMember& member : front.members) members.push_back(&member);
+  std::stable_sort(members.begin(), members.end(), [](const FrontMember* a, const FrontMember* b) {
+    return a->confirmed.perplexity < b->confirmed.perplexity;
   });
-  for (const Candidate* member : members) {
-    const Objectives& o = member->objectives;
-    table +=
-        format("%-16s %10.3f %8.2f %12.0f %12.2f %8.2f %9.1f  %s\n", hex(member->id).c_str(),
-               o.perplexity, 100 * (o.perplexity / largest.perplexity - 1), o.latency_cycles,
-               o.energy_pj * 1e-6, largest.edp() / o.edp(),
-               static_cast<double>(o.parameters) * 1e-3, describe(member->architecture).c_str());
-  }
-  return table +
-         "+%: perplexity above the largest network's; EDP x: how many times better its "
-         "energy-delay product is\n";
+  for (const FrontMember* member : members) table += row(*member, largest);
+  table +=
+      "whole: perplexity of the whole validation text; simulated: as one program, beside the "
+      "predicted sum of operators\n"
+      "+%: perplexity above the largest network's; EDP x: how many times better its "
+      "energy-delay product is\n";
+  table += dropped_lines(front) + confirmation_summary(front);
+  if (const auto bend = knee(front))
+    table += "knee: " + hex(front.members[*bend].candidate.id) + "\n";
+  for (const BestWithin& best : best_within(front))
+    table += describe(best) + ": " +
+             (best.member ? hex(front.members[*best.member].candidate.id) : "none") + "\n";
+  return table;
 }
 
 std::string perplexity_summary(const ProxyTask& proxy, double smallest, double largest) {
@@ -115,12 +235,13 @@ std::string breakdown_table(const std::vector<OperatorPrediction>& operators) {
 
 void export_network(const std::filesystem::path& stem, const Candidate& candidate,
                     const Json& provenance, const ParameterLayout& layout,
-                    const std::vector<float>& parameters) {
+                    const std::vector<float>& parameters, const Json& confirmed) {
   const auto file = [&](const char* extension) {
     std::filesystem::path path = stem;
     return path += extension;
   };
   Json json = to_json(candidate);
+  if (!confirmed.is_null()) json["confirmed"] = confirmed;
   json["provenance"] = provenance;
   json["weights"] = file(".safetensors").filename().string();
   write_file_atomic(file(".json"), to_text(json));
@@ -131,20 +252,17 @@ void export_network(const std::filesystem::path& stem, const Candidate& candidat
 }
 
 std::size_t export_front(const RunFolder& run, const ProxyTask& proxy, const Archive& archive,
-                         const std::filesystem::path& folder) {
+                         const FinalFront& front, const std::filesystem::path& folder) {
   std::error_code error;
   std::filesystem::create_directories(folder, error);
   if (error) throw Error(folder.string() + ": cannot create folder: " + error.message());
-  const std::vector<std::size_t> front = archive.front();
-  for (std::size_t index : front) {
-    const Candidate& candidate = archive.candidates()[index];
-    export_network(folder / hex(candidate.id), candidate, provenance(run, proxy), proxy.layout(),
-                   proxy.weights());
-  }
-  write_file_atomic(folder / "front.json", to_text(front_json(run, proxy, archive)));
+  for (const FrontMember& member : front.members)
+    export_network(folder / hex(member.candidate.id), member.candidate, provenance(run, proxy),
+                   proxy.layout(), proxy.weights(), confirmed_json(front, member));
+  write_file_atomic(folder / "front.json", to_text(front_json(run, proxy, archive, front)));
   if (!proxy.corpus().tokenizer.model().empty())
     write_file_atomic(folder / "tokenizer.model", proxy.corpus().tokenizer.model());
-  return front.size();
+  return front.members.size();
 }
 
 }  // namespace paretoformer

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "nas/archive.hpp"
+#include "nas/final_front.hpp"
 #include "nas/proxy_task.hpp"
 #include "nas/run_folder.hpp"
 #include "nas/search.hpp"
@@ -16,11 +17,18 @@ Json provenance(const RunFolder& run, const ProxyTask& proxy);
 // The search space and the text in one line.
 std::string space_summary(const ProxyTask& proxy);
 
-// The content of front.json. It depends on nothing but the search: no times, no paths.
-Json front_json(const RunFolder& run, const ProxyTask& proxy, const Archive& archive);
+// The content of front.json (docs/configuration.md). It depends on nothing but the search: no
+// times, no paths.
+Json front_json(const RunFolder& run, const ProxyTask& proxy, const Archive& archive,
+                const FinalFront& front);
+// What a confirmation says of a member: {"validation_loss", "perplexity", "latency_cycles",
+// "energy_pj", "edp"}, without the costs when they are the predicted ones; null when the front is
+// not confirmed.
+Json confirmed_json(const FinalFront& front, const FrontMember& member);
 
-// One line per member of the front, cheapest last, compared with the largest network.
-std::string front_table(const Archive& archive, const Objectives& largest);
+// One line per member of the front, best perplexity first, compared with the largest network;
+// then what was dropped, the knee and the best members, and how far predictions were off.
+std::string front_table(const FinalFront& front, const Objectives& largest);
 
 // Perplexities of the smallest and the largest network between those of trivial models.
 std::string perplexity_summary(const ProxyTask& proxy, double smallest, double largest);
@@ -30,14 +38,14 @@ std::string separation_summary(const Separation& separation);
 std::string breakdown_table(const std::vector<OperatorPrediction>& operators);
 
 // Writes STEM.json (architecture, objectives, provenance) and STEM.safetensors: the weights of the
-// candidate, cut from those of `layout`.
+// candidate, cut from those of `layout`. `confirmed` is what confirmed_json() says.
 void export_network(const std::filesystem::path& stem, const Candidate& candidate,
                     const Json& provenance, const ParameterLayout& layout,
-                    const std::vector<float>& parameters);
+                    const std::vector<float>& parameters, const Json& confirmed = nullptr);
 
 // Writes ID.json (architecture, objectives, provenance) and ID.safetensors (its weights) of every
 // member of the front, and front.json, into `folder`; returns the number of members.
 std::size_t export_front(const RunFolder& run, const ProxyTask& proxy, const Archive& archive,
-                         const std::filesystem::path& folder);
+                         const FinalFront& front, const std::filesystem::path& folder);
 
 }  // namespace paretoformer

@@ -38,8 +38,10 @@ class RunFolder {
   std::filesystem::path convergence_plot() const { return path_ / "convergence.svg"; }
   std::filesystem::path history() const { return path_ / "history.jsonl"; }
   std::filesystem::path generations() const { return path_ / "generations.jsonl"; }
+  std::filesystem::path confirmed() const { return path_ / "confirmed.jsonl"; }
   std::filesystem::path front() const { return path_ / "front.json"; }
   std::filesystem::path plot() const { return path_ / "front.svg"; }
+  std::filesystem::path report() const { return path_ / "report.html"; }
   std::filesystem::path state() const { return path_ / "state.json"; }
   // Networks trained alone, and what the comparison with them says.
   std::filesystem::path standalone() const { return path_ / "fidelity"; }

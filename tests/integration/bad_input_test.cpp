@@ -161,6 +161,7 @@ TEST_F(BadInput, RunFolder) {
   expect_refused({"search", "config.json", "--resume"}, {"run: there is no run to resume"});
   expect_refused({"evaluate", "run", "config.json"}, {"run: is not a run folder"});
   expect_refused({"export", "run"}, {"run: is not a run folder"});
+  expect_refused({"report", "run"}, {"run: is not a run folder"});
   write(box_ / "file", "in the way");
   expect_refused({"search", "config.json", "--run", "file"}, {"file: cannot create folder"}, 1);
   expect_refused({"search", "config.json", "--run", "file/run"}, {"cannot create folder"}, 1);

@@ -9,9 +9,10 @@ namespace {
 using ::testing::HasSubstr;
 using Moment = std::function<bool()>;
 
-const std::vector<std::string> kResults{
-    "front.json",      "history.jsonl",     "training.jsonl",  "generations.jsonl",   "front.svg",
-    "tokenizer.model", "convergence.jsonl", "convergence.svg", "supernet.safetensors"};
+const std::vector<std::string> kResults{"front.json",      "front.svg",           "report.html",
+                                        "history.jsonl",   "generations.jsonl",   "confirmed.jsonl",
+                                        "training.jsonl",  "convergence.jsonl",   "convergence.svg",
+                                        "tokenizer.model", "supernet.safetensors"};
 
 std::vector<std::string> search(int threads, bool resume) {
   std::vector<std::string> arguments{"search", "config.json", "--quiet", "--threads",
@@ -83,7 +84,7 @@ class Resume : public ::testing::Test {
     return {at_lines("training.jsonl", 1),  at_checkpoint(40),
             at_lines("training.jsonl", 90), at_checkpoint(150),
             at_lines("history.jsonl", 1),   at_lines("history.jsonl", 30),
-            at_lines("history.jsonl", 60)};
+            at_lines("history.jsonl", 60),  at_lines("confirmed.jsonl", 1)};
   }
 
   Sandbox box_;
@@ -97,6 +98,36 @@ TEST_F(Resume, KilledWithOneThreadResumedWithTwo) {
   kill_at({at_lines("training.jsonl", 70)}, 1, 2);
   fs::remove_all(box_ / "run");
   kill_at({at_lines("history.jsonl", 20)}, 1, 2);
+}
+
+TEST_F(Resume, KilledWhileItConfirmsTheFront) {
+  kill_at({at_lines("confirmed.jsonl", 8)}, 1, 2);
+  // And with a record cut short.
+  const std::string records = content(box_ / "whole/confirmed.jsonl");
+  for (std::size_t bytes : {std::size_t{0}, records.size() / 2, records.size() - 1}) {
+    SCOPED_TRACE(bytes);
+    write(box_ / "run/confirmed.jsonl", records.substr(0, bytes));
+    fs::remove(box_ / "run/front.json");
+    fs::remove(box_ / "run/report.html");
+    ASSERT_EQ(box_.run(search(1, true)).status, 0);
+    expect_same_results();
+  }
+}
+
+TEST_F(Resume, WithALargerBudgetOnlyNewMembersAreConfirmed) {
+  Json config = parse(content(box_ / "config.json"));
+  config["search"]["evaluations"] = 48;
+  write(box_ / "short.json", config.dump());
+  ASSERT_EQ(box_.run({"search", "short.json", "--quiet"}).status, 0);
+  const std::string before = content(box_ / "run/confirmed.jsonl");
+  ASSERT_EQ(box_.run(search(2, true)).status, 0);
+  const std::string after = content(box_ / "run/confirmed.jsonl");
+  EXPECT_EQ(after.substr(0, before.size()), before);
+  EXPECT_GT(after.size(), before.size());
+  for (const char* name : {"front.json", "front.svg", "report.html"})
+    EXPECT_TRUE(content(box_ / ("run/" + std::string(name))) ==
+                content(box_ / ("whole/" + std::string(name))))
+        << name;
 }
 
 TEST_F(Resume, KilledBeforeTheFirstCheckpoint) {
@@ -129,7 +160,8 @@ TEST_F(Resume, HistoryCutAnywhere) {
 }
 
 TEST_F(Resume, CtrlCSavesTheStateAndSaysHowToGoOn) {
-  for (const auto& [name, count] : {std::pair{"training.jsonl", 30}, {"history.jsonl", 10}}) {
+  for (const auto& [name, count] :
+       {std::pair{"training.jsonl", 30}, {"history.jsonl", 10}, {"confirmed.jsonl", 1}}) {
     SCOPED_TRACE(name);
     const auto moment = at_lines(name, static_cast<std::size_t>(count));
     for (int signal : {SIGINT, SIGTERM}) {

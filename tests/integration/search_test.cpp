@@ -41,18 +41,33 @@ bool dominated(const Json& a, const Json& by) {
   return p(by) <= p(a) && e(by) <= e(a) && (p(by) < p(a) || e(by) < e(a));
 }
 
+// The front that the search saw, best perplexity first, as it stands in the history.
+std::vector<Json> as_searched(const Json& front) {
+  std::vector<Json> members;
+  for (const char* list : {"front", "dropped"})
+    for (Json member : front[list]) {
+      for (const char* key : {"confirmed", "reason", "limit", "dominated_by"}) member.erase(key);
+      members.push_back(member);
+    }
+  std::sort(members.begin(), members.end(), [](const Json& a, const Json& b) {
+    return a["objectives"]["perplexity"] < b["objectives"]["perplexity"];
+  });
+  return members;
+}
+
 TEST_F(Search, EndToEnd) {
   const Json answer = search();
   for (const char* name :
        {"config.json", "supernet.safetensors", "tokenizer.model", "training.jsonl", "history.jsonl",
-        "generations.jsonl", "front.json", "front.svg", "state.json"})
+        "generations.jsonl", "confirmed.jsonl", "front.json", "front.svg", "report.html",
+        "state.json"})
     EXPECT_TRUE(fs::is_regular_file(box_ / ("run/" + std::string(name)))) << name;
   EXPECT_EQ(answer["run"], "run");
   EXPECT_EQ(answer["evaluations"], 96);
   EXPECT_EQ(parse(content(box_ / "run/state.json")),
             (Json{{"phase", "finished"}, {"evaluations", 96}}));
   const Json front = parse(content(box_ / "run/front.json"));
-  EXPECT_EQ(front["format"], "paretoformer.front.1");
+  EXPECT_EQ(front["format"], "paretoformer.front.2");
   for (const char* key : {"front", "evaluations", "hypervolume"})
     EXPECT_EQ(front[key], answer[key]);
   // Results do not depend on where and when.
@@ -76,7 +91,7 @@ TEST_F(Search, EndToEnd) {
   double area = 0;
   const Json& reference = front["reference_point"];
   double edp_bound = reference[1].get<double>();
-  for (const Json& member : front["front"]) {
+  for (const Json& member : as_searched(front)) {
     members.insert(member.dump());
     const double perplexity = member["objectives"]["perplexity"].get<double>();
     EXPECT_GT(perplexity, previous);
@@ -93,6 +108,62 @@ TEST_F(Search, EndToEnd) {
   EXPECT_EQ(line_count(box_ / "run/training.jsonl"), 160u);
 }
 
+TEST_F(Search, TheFrontIsConfirmedAndWhatFellOffIsListed) {
+  const Json front = search();
+  const auto confirmed = [](const Json& member, const char* key) {
+    return member["confirmed"][key].get<double>();
+  };
+  double previous = -1, edp = INFINITY;
+  std::set<std::string> ids;
+  for (const Json& member : front["front"]) {
+    EXPECT_GT(confirmed(member, "perplexity"), previous);
+    EXPECT_LT(confirmed(member, "edp"), edp);
+    previous = confirmed(member, "perplexity");
+    edp = confirmed(member, "edp");
+    ids.insert(member["id"].get<std::string>());
+    EXPECT_DOUBLE_EQ(edp, confirmed(member, "latency_cycles") * confirmed(member, "energy_pj"));
+  }
+  EXPECT_EQ(ids.size() + front["dropped"].size(), line_count(box_ / "run/confirmed.jsonl"));
+  for (const Json& member : front["dropped"]) {
+    EXPECT_EQ(member["reason"], "dominated");
+    EXPECT_TRUE(ids.contains(member["dominated_by"].get<std::string>()));
+  }
+  EXPECT_TRUE(ids.contains(front["knee"].get<std::string>()));
+  EXPECT_EQ(front["best_within"].size(), 2u);
+  for (const Json& best : front["best_within"])
+    EXPECT_TRUE(ids.contains(best["id"].get<std::string>()));
+
+  // What is confirmed is what `evaluate` on all sequences, and the simulator, say.
+  const Json& knee = *std::find_if(front["front"].begin(), front["front"].end(),
+                                   [&](const Json& m) { return m["id"] == front["knee"]; });
+  write(box_ / "knee.json", knee.dump());
+  fs::copy(box_ / "run", box_ / "all", fs::copy_options::recursive);
+  Json config = parse(content(box_ / "all/config.json"));
+  config["validation_sequences"] = 0;
+  write(box_ / "all/config.json", config.dump());
+  const Result whole = box_.run({"evaluate", "all", "knee.json", "--json"});
+  ASSERT_EQ(whole.status, 0) << whole.err;
+  EXPECT_EQ(parse(whole.out)["validation_loss"], knee["confirmed"]["validation_loss"]);
+}
+
+TEST_F(Search, TheReportCanBeWrittenAgain) {
+  search();
+  const std::string report = content(box_ / "run/report.html");
+  const std::string picture = content(box_ / "run/front.svg");
+  fs::remove(box_ / "run/report.html");
+  fs::remove(box_ / "run/front.svg");
+  const Result again = box_.run({"report", "run"});
+  ASSERT_EQ(again.status, 0) << again.err;
+  EXPECT_TRUE(content(box_ / "run/report.html") == report);
+  EXPECT_TRUE(content(box_ / "run/front.svg") == picture);
+  // Of a run that was interrupted before it was confirmed.
+  fs::remove(box_ / "run/confirmed.jsonl");
+  const Result early = box_.run({"report", "run", "--json"});
+  ASSERT_EQ(early.status, 0) << early.err;
+  EXPECT_EQ(parse(early.out)["confirmed"], false);
+  EXPECT_NE(content(box_ / "run/report.html"), report);
+}
+
 TEST_F(Search, TextOutputNamesTheFilesAndProgressGoesToStandardError) {
   const Result result = box_.run({"search", "config.json"});
   ASSERT_EQ(result.status, 0);
@@ -100,6 +171,10 @@ TEST_F(Search, TextOutputNamesTheFilesAndProgressGoesToStandardError) {
   EXPECT_THAT(result.out, HasSubstr("96 of 252 networks evaluated"));
   EXPECT_THAT(result.err, HasSubstr("160/160"));
   EXPECT_THAT(result.err, HasSubstr("96/96"));
+  EXPECT_THAT(result.out, HasSubstr("report: run/report.html"));
+  EXPECT_THAT(result.out, HasSubstr("members confirmed; predicted against simulated: cycles off"));
+  EXPECT_THAT(result.out, HasSubstr("knee: "));
+  EXPECT_THAT(result.out, HasSubstr("(best + 0.1): "));
   EXPECT_EQ(result.err.find('\r'), std::string::npos);  // no terminal, no bar
 }
 
@@ -118,7 +193,10 @@ TEST_F(Search, LimitsHoldForTheWholeFront) {
       search({"--run", "bounded", "--set", "limits.latency=" + std::to_string(limit)});
   ASSERT_FALSE(bounded["front"].empty());
   for (const Json& member : bounded["front"])
-    EXPECT_LE(member["objectives"]["latency_cycles"].get<double>(), limit);
+    for (const char* values : {"objectives", "confirmed"})
+      EXPECT_LE(member[values]["latency_cycles"].get<double>(), limit);
+  EXPECT_EQ(bounded["best_within"][0]["limit"]["latency"].get<double>(), limit);
+  EXPECT_EQ(bounded["best_within"][0]["id"], bounded["front"][0]["id"]);
 }
 
 TEST_F(Search, SoftLimitsAreWishes) {
@@ -241,6 +319,7 @@ TEST_F(Search, ExportEvaluateAndPredictAgreeWithTheHistory) {
     const Json file = parse(content(box_ / (stem + ".json")));
     EXPECT_EQ(file["objectives"], member["objectives"]);
     EXPECT_EQ(file["architecture"], member["architecture"]);
+    EXPECT_EQ(file["confirmed"], member["confirmed"]);
     EXPECT_TRUE(fs::is_regular_file(box_ / (stem + ".safetensors")));
   }
   EXPECT_EQ(content(box_ / "run/export/front.json"), content(box_ / "run/front.json"));

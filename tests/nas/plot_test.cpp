@@ -61,7 +61,7 @@ void expect_well_formed(const std::string& svg) {
 TEST(FrontSvg, ARedDotPerMemberABlueOnePerCandidate) {
   for (double decades : {0.1, 1.0, 3.0}) {
     const Archive archive = archive_of(50, decades, {Objective::kPerplexity, Objective::kLatency});
-    const std::string svg = front_svg(archive, "title");
+    const std::string svg = front_svg(archive, predicted_front(archive), "title");
     expect_well_formed(svg);
     EXPECT_EQ(count_of(svg, "fill=\"#c8442c\""), archive.front().size());
     EXPECT_EQ(count_of(svg, "<title>"), archive.front().size());
@@ -71,21 +71,38 @@ TEST(FrontSvg, ARedDotPerMemberABlueOnePerCandidate) {
 }
 
 TEST(FrontSvg, TitlesAreEscaped) {
-  const std::string svg =
-      front_svg(archive_of(5, 1, {Objective::kPerplexity, Objective::kEdp}), "a<b> & \"c\"");
+  const Archive archive = archive_of(5, 1, {Objective::kPerplexity, Objective::kEdp});
+  const std::string svg = front_svg(archive, predicted_front(archive), "a<b> & \"c\"");
   expect_well_formed(svg);
   EXPECT_NE(svg.find("a&lt;b&gt; &amp; \"c\""), std::string::npos);
 }
 
 TEST(FrontSvg, OneCandidateEqualCostsAndThreeObjectives) {
-  expect_well_formed(front_svg(archive_of(1, 1, {Objective::kPerplexity, Objective::kEdp}), ""));
-  expect_well_formed(front_svg(archive_of(9, 0, {Objective::kPerplexity, Objective::kEdp}), ""));
+  for (const Archive& archive : {archive_of(1, 1, {Objective::kPerplexity, Objective::kEdp}),
+                                 archive_of(9, 0, {Objective::kPerplexity, Objective::kEdp})})
+    expect_well_formed(front_svg(archive, predicted_front(archive), ""));
   const Archive three =
       archive_of(30, 1, {Objective::kPerplexity, Objective::kLatency, Objective::kParameters});
-  const std::string svg = front_svg(three, "");
+  const std::string svg = front_svg(three, predicted_front(three), "");
   expect_well_formed(svg);
   EXPECT_EQ(count_of(svg, "fill=\"#c8442c\""), three.front().size());
   EXPECT_EQ(count_of(svg, "<polyline"), 0u);
+}
+
+TEST(FrontSvg, DroppedMembersAreRingsAtTheirConfirmedValues) {
+  const Archive archive = archive_of(50, 1, {Objective::kPerplexity, Objective::kLatency});
+  std::vector<Objectives> confirmed;
+  for (std::size_t index : archive.front())
+    confirmed.push_back(archive.candidates()[index].objectives);
+  ASSERT_GE(confirmed.size(), 2u);
+  confirmed[0].perplexity = 10;  // above all others
+  const FinalFront front = judge_front(archive, confirmed);
+  ASSERT_EQ(front.dropped.size(), 1u);
+  const std::string svg = front_svg(archive, front, "");
+  expect_well_formed(svg);
+  EXPECT_EQ(count_of(svg, "fill=\"#c8442c\""), confirmed.size() - 1);
+  EXPECT_EQ(count_of(svg, "dropped: dominated"), 1u);
+  EXPECT_EQ(count_of(svg, ">knee<"), 1u);
 }
 
 TEST(FidelitySvg, ADotPerNetworkAndTheLineOfEquals) {

@@ -29,8 +29,8 @@ class ReportTest : public ::testing::Test {
 };
 
 TEST_F(ReportTest, FrontJsonReadsBackAndDoesNotSayWhereItWasMade) {
-  const Json json = front_json(run_.folder, run_.proxy, archive_);
-  EXPECT_EQ(json["format"], "paretoformer.front.1");
+  const Json json = front_json(run_.folder, run_.proxy, archive_, predicted_front(archive_));
+  EXPECT_EQ(json["format"], "paretoformer.front.2");
   EXPECT_EQ(json["evaluations"], archive_.size());
   EXPECT_EQ(json["hypervolume"], archive_.hypervolume(reference_point(archive_)));
   EXPECT_EQ(json["provenance"]["config_hash"], hex(config_hash(config_)));
@@ -38,12 +38,50 @@ TEST_F(ReportTest, FrontJsonReadsBackAndDoesNotSayWhereItWasMade) {
   for (std::size_t i = 0; i < archive_.front().size(); ++i)
     EXPECT_EQ(candidate_from_json(JsonNode(json["front"][i], "front.json")),
               archive_.candidates()[archive_.front()[i]]);
+  EXPECT_EQ(json["confirmation"], nullptr);
+  EXPECT_TRUE(json["dropped"].empty());
   EXPECT_EQ(json.dump().find(box_ / ""), std::string::npos);
+}
+
+TEST_F(ReportTest, FrontJsonOfAConfirmedFront) {
+  // The first member becomes worse than the second in everything; the others cost twice as much.
+  std::vector<Objectives> confirmed;
+  for (std::size_t index : archive_.front()) {
+    confirmed.push_back(archive_.candidates()[index].objectives);
+    confirmed.back().latency_cycles *= 2;
+  }
+  ASSERT_GE(confirmed.size(), 3u);
+  confirmed[0].validation_loss = confirmed[1].validation_loss + 1;
+  confirmed[0].perplexity = std::exp(confirmed[0].validation_loss);
+  const FinalFront front = judge_front(archive_, confirmed);
+  const Json json = front_json(run_.folder, run_.proxy, archive_, front);
+  const std::vector<std::size_t> members = archive_.front();
+  ASSERT_EQ(json["front"].size(), members.size() - 1);
+  for (std::size_t i = 1; i < members.size(); ++i) {
+    const Candidate& candidate = archive_.candidates()[members[i]];
+    Json member = json["front"][i - 1];
+    EXPECT_EQ(member["confirmed"]["edp"], 2 * candidate.objectives.edp());
+    EXPECT_EQ(member["confirmed"]["perplexity"], candidate.objectives.perplexity);
+    member.erase("confirmed");
+    EXPECT_EQ(member, to_json(candidate));
+  }
+  ASSERT_EQ(json["dropped"].size(), 1u);
+  EXPECT_EQ(json["dropped"][0]["id"], hex(archive_.candidates()[members[0]].id));
+  EXPECT_EQ(json["dropped"][0]["reason"], "dominated");
+  EXPECT_EQ(json["dropped"][0]["dominated_by"], hex(archive_.candidates()[members[1]].id));
+  EXPECT_EQ(json["knee"], hex(front.members[*knee(front)].candidate.id));
+  ASSERT_EQ(json["best_within"].size(), 2u);
+  EXPECT_EQ(json["best_within"][0]["above_best"], 0.1);
+  EXPECT_EQ(json["best_within"][0]["lowest"], "edp");
+  EXPECT_DOUBLE_EQ(json["confirmation"]["prediction_error"]["latency"]["mean"], 0.5);
+  EXPECT_EQ(json["confirmation"]["prediction_error"]["energy"]["largest"], 0);
+  EXPECT_EQ(json["confirmation"]["simulated"], true);
 }
 
 TEST_F(ReportTest, ExportedNetworksScoreWhatTheirSliceScored) {
   const fs::path folder = box_ / "out/export";
-  EXPECT_EQ(export_front(run_.folder, run_.proxy, archive_, folder), archive_.front().size());
+  EXPECT_EQ(export_front(run_.folder, run_.proxy, archive_, predicted_front(archive_), folder),
+            archive_.front().size());
   for (std::size_t index : archive_.front()) {
     const Candidate& candidate = archive_.candidates()[index];
     const StandaloneNetwork alone = load_network(folder / (hex(candidate.id) + ".safetensors"));
@@ -61,7 +99,7 @@ TEST_F(ReportTest, ExportedNetworksScoreWhatTheirSliceScored) {
 
 TEST_F(ReportTest, TheTableHasALinePerMemberBestPerplexityFirst) {
   const Objectives largest = evaluator_.evaluate(std::vector{run_.proxy.space().largest()})[0];
-  const std::string table = front_table(archive_, largest);
+  const std::string table = front_table(predicted_front(archive_), largest);
   std::size_t previous = 0;
   // The front is ordered by perplexity, its first objective.
   for (std::size_t index : archive_.front()) {
@@ -70,8 +108,9 @@ TEST_F(ReportTest, TheTableHasALinePerMemberBestPerplexityFirst) {
     EXPECT_GT(at, previous);
     previous = at;
   }
+  // The head, the legend, that it is not confirmed, the knee and two best members.
   EXPECT_EQ(static_cast<std::size_t>(std::count(table.begin(), table.end(), '\n')),
-            archive_.front().size() + 2);
+            archive_.front().size() + 7);
 }
 
 TEST(SeparationSummary, SaysSoWhenItCannotBeMeasured) {

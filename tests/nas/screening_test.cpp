@@ -106,7 +106,6 @@ TEST_F(MostPromising, AreSomeOfThoseDrawn) {
   EXPECT_EQ(most_promising(state_, drawn_, drawn_.size()), drawn_);
 }
 
-// The chosen ones extend the front far more often than the others would.
 TEST_F(MostPromising, ExtendTheFront) {
   const Point reference = reference_point(archive_);
   const double before = archive_.hypervolume(reference);
@@ -119,8 +118,9 @@ TEST_F(MostPromising, ExtendTheFront) {
   };
   const double all = gain(drawn_);
   ASSERT_GT(all, 0);
-  EXPECT_GT(gain(most_promising(state_, drawn_, 30)), 0.85 * all);
-  EXPECT_LT(gain(std::span(drawn_).first(30)), 0.7 * all);
+  // A tenth of the drawn ones lose less than half of what the first tenth would.
+  EXPECT_LT(all - gain(most_promising(state_, drawn_, 30)),
+            0.5 * (all - gain(std::span(drawn_).first(30))));
 }
 
 }  // namespace

@@ -1,0 +1,141 @@
+#include <cmath>
+#include <memory>
+
+#include "nas/command_io.hpp"
+#include "nas/commands.hpp"
+#include "nas/confirmation.hpp"
+#include "nas/html_report.hpp"
+#include "nas/progress.hpp"
+#include "nas/report.hpp"
+#include "nas/search.hpp"
+#include "nas/trained_run.hpp"
+#include "nas/training_report.hpp"
+#include "support/error.hpp"
+#include "support/files.hpp"
+#include "support/format.hpp"
+
+namespace paretoformer {
+namespace {
+
+constexpr int kSeparationNetworks = 20;
+
+struct Extremes {
+  Objectives smallest, largest;
+};
+
+Extremes evaluate_extremes(const ProxyTask& proxy, CandidateEvaluator& evaluator) {
+  const std::vector<Architecture> networks{proxy.space().smallest(), proxy.space().largest()};
+  const std::vector<Objectives> objectives = evaluator.evaluate(networks);
+  return {objectives[0], objectives[1]};
+}
+
+Json to_json(const Separation& s) {
+  return Json{
+      {"model_width", s.model_width},     {"networks", s.networks},           {"spread", s.spread},
+      {"shared_change", s.shared_change}, {"subset_change", s.subset_change}, {"ratio", s.ratio()}};
+}
+
+Json perplexities(const ProxyTask& proxy, const Extremes& extremes) {
+  Json json{{"unigram", proxy.corpus().unigram_perplexity},
+            {"smallest", extremes.smallest.perplexity},
+            {"largest", extremes.largest.perplexity}};
+  if (proxy.corpus().oracle_perplexity) json["source"] = *proxy.corpus().oracle_perplexity;
+  return json;
+}
+
+Archive search_with_progress(TrainedRun& trained, GenerationRecord& last,
+                             const CommonOptions& common) {
+  auto& [run, proxy, losses, evaluator] = trained;
+  const std::size_t known = load_archive(run, proxy.space()).size();
+  write_state(run, "search", known);
+  Progress progress("search", run.config().search.evaluations, static_cast<std::int64_t>(known),
+                    common.quiet);
+  SearchHooks hooks;
+  hooks.on_generation = [&](const GenerationRecord& record) { last = record; };
+  hooks.on_evaluations = [&](std::size_t evaluations) {
+    progress.update(static_cast<std::int64_t>(evaluations),
+                    format("generation %d front %zu hypervolume %.4f", last.generation, last.front,
+                           last.hypervolume));
+  };
+  hooks.stop = stopping;
+  return run_search(run, proxy, evaluator, hooks);
+}
+
+FinalFront confirm(const TrainedRun& trained, const Archive& archive, const CommonOptions& common) {
+  const auto& [run, proxy, losses, evaluator] = trained;
+  write_state(run, "confirmation", archive.size());
+  std::unique_ptr<Progress> progress;
+  ConfirmationHooks hooks;
+  hooks.on_members = [&](std::size_t members, std::size_t all) {
+    const auto done = static_cast<std::int64_t>(members), total = static_cast<std::int64_t>(all);
+    if (!progress)
+      progress = std::make_unique<Progress>("confirmation", total, done, common.quiet);
+    else
+      progress->update(done, "members of the front");
+  };
+  hooks.stop = stopping;
+  return confirm_front(run, proxy, evaluator.predictor(), archive, hooks);
+}
+
+}  // namespace
+
+void search_command(const RunOptions& options, const CommonOptions& common) {
+  const auto threads = limit_threads(common);
+  TrainedRun trained(options, common);
+  auto& [run, proxy, losses, evaluator] = trained;
+
+  const Extremes extremes = evaluate_extremes(proxy, evaluator);
+  const Separation separation = measure_separation(proxy, kSeparationNetworks, run.config().seed);
+  const std::string summary =
+      perplexity_summary(proxy, extremes.smallest.perplexity, extremes.largest.perplexity) +
+      separation_summary(separation) + convergence_summary(read_probe_records(run.convergence()));
+  log(common, summary);
+
+  GenerationRecord last;
+  const Archive archive = search_with_progress(trained, last, common);
+  require_front(archive);
+  const FinalFront front = confirm(trained, archive, common);
+  Json json = front_json(run, proxy, archive, front);
+  write_file_atomic(run.front(), to_text(json));
+  write_pictures(run, proxy, evaluator.predictor(), archive, front);
+  write_state(run, "finished", archive.size());
+  if (front.members.empty())
+    throw Error("no member of the front keeps all limits when it is confirmed; " +
+                run.front().string() + " lists them");
+  if (common.json) {
+    json["run"] = run.path().string();
+    json["perplexities"] = perplexities(proxy, extremes);
+    json["separation"] = to_json(separation);
+    return print(to_text(json));
+  }
+  print("\n" + front_table(front, extremes.largest));
+  print(summary);
+  print(
+      format("%zu of %.4g networks evaluated, %zu on the front, hypervolume %.4f of the "
+             "reference box (generation 0)\n",
+             archive.size(), static_cast<double>(proxy.space().count()), front.members.size(),
+             last.hypervolume));
+  print("Front: " + run.front().string() + "  report: " + run.report().string() +
+        "\nTake the networks away: paretoformer export " + run.path().string() + "\n");
+}
+
+void train_command(const RunOptions& options, const CommonOptions& common) {
+  const auto threads = limit_threads(common);
+  TrainedRun trained(options, common);
+  auto& [run, proxy, losses, evaluator] = trained;
+  const Extremes extremes = evaluate_extremes(proxy, evaluator);
+  const Separation separation = measure_separation(proxy, kSeparationNetworks, run.config().seed);
+  const std::vector<ProbeRecord> probes = read_probe_records(run.convergence());
+  if (common.json)
+    return print(
+        to_text(Json{{"run", run.path().string()},
+                     {"steps", probes.empty() ? run.config().training.steps : probes.back().step},
+                     {"perplexities", perplexities(proxy, extremes)},
+                     {"separation", to_json(separation)},
+                     {"convergence", convergence_json(probes)}}));
+  print(perplexity_summary(proxy, extremes.smallest.perplexity, extremes.largest.perplexity) +
+        separation_summary(separation) + convergence_summary(probes) +
+        "Supernet: " + run.supernet().string() + "\n");
+}
+
+}  // namespace paretoformer
