@@ -5,6 +5,7 @@
 #include "nas/command_io.hpp"
 #include "nas/confirmation.hpp"
 #include "nas/report.hpp"
+#include "nas/run_predictor.hpp"
 #include "nas/search.hpp"
 #include "supernet/network_file.hpp"
 #include "support/error.hpp"
@@ -17,7 +18,7 @@ namespace paretoformer {
 void validate_command(const RunOptions& options, const CommonOptions& common) {
   const RunConfig config = load_run_config(options.config, options.overrides);
   const ProxyTask proxy(config, {});
-  const LatencyPredictor predictor = predictor_of(config);
+  const LatencyPredictor predictor = predictor_in_place(config, proxy.space());
   require_feasible(config, proxy, predictor);
   const HardwareCost low = predictor.predict(proxy.space().smallest());
   const HardwareCost high = predictor.predict(proxy.space().largest());
@@ -46,7 +47,7 @@ void evaluate_command(const std::filesystem::path& folder, const std::filesystem
   ProxyTask proxy(run.config(), run.cache());
   const Architecture network = architecture_argument(file, &proxy.space());
   Objectives objectives;
-  const LatencyPredictor predictor = predictor_of(run.config());
+  const LatencyPredictor predictor = predictor_of(run, proxy.space());
   if (weights.empty()) {
     std::string why;
     if (!proxy.space().contains(network, &why))
@@ -94,7 +95,7 @@ void export_command(const std::filesystem::path& folder, const std::filesystem::
   if (archive.size() == 0)
     throw InputError(run.history().string() + ": the run has no evaluated networks yet");
   require_front(archive);
-  const FinalFront front = load_final_front(run, proxy, predictor_of(run.config()), archive);
+  const FinalFront front = load_final_front(run, proxy, predictor_of(run, proxy.space()), archive);
   const std::filesystem::path to = target.empty() ? run.exports() : target;
   const std::size_t count = export_front(run, proxy, archive, front, to);
   if (common.json) return print(to_text(Json{{"folder", to.string()}, {"networks", count}}));

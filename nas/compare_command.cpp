@@ -61,6 +61,8 @@ void compare_command(const RunOptions& options, const CompareOptions& compare_op
                     comparison_svg(comparison, "Search algorithms on " + proxy.space().name() +
                                                    ", medians and quartiles of " +
                                                    std::to_string(task.seeds) + " seeds"));
+  if (comparison.true_hypervolume)
+    write_file_atomic(run.loss_table(), loss_table(comparison.losses));
   if (common.json) {
     json["run"] = run.path().string();
     return print(to_text(json));

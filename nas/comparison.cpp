@@ -73,7 +73,8 @@ double hypervolume_of_first(const Archive& archive, std::size_t count, const Poi
   return hypervolume(front, reference);
 }
 
-// What is smaller than a millionth is no difference: there are fronts whose members nearly coincide.
+// What is smaller than a millionth is no difference: there are fronts whose members nearly
+// coincide.
 double rounded(double share) { return std::round(share * 1e6) * 1e-6; }
 
 Race run_race(const ComparisonTask& task, const LossSource& losses, const SearchConfig& config,
@@ -150,6 +151,10 @@ Comparison compare(const ComparisonTask& task) {
     unit = space.hypervolume(result.reference);
     result.true_hypervolume = unit;
     result.true_front = space.front().size();
+    for (const Architecture& network : all.networks) {
+      const auto& [quarter, rest] = all.sums.at(architecture_id(network));
+      result.losses.push_back({quarter / losses.quarter, (quarter + rest) / losses.sequences});
+    }
   }
   const auto seeds = static_cast<std::size_t>(task.seeds);
   result.races.assign(result.contestants.size(), std::vector<Race>(seeds));

@@ -1,6 +1,7 @@
 // Search algorithms side by side: many seeds each, the same budget, one measure.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <functional>
 #include <optional>
@@ -20,8 +21,8 @@ struct Contestant {
 // from `base`, e.g. "evolution:screening=1:quarter_first=false". Throws InputError.
 Contestant contestant_from_text(const std::string& text, const SearchConfig& base);
 
-// Hypervolumes are shares of the true front's where that is known, else of the reference box, to six
-// decimals.
+// Hypervolumes are shares of the true front's where that is known, else of the reference box, to
+// six decimals.
 struct Race {
   std::vector<double> hypervolumes;  // at every checkpoint
   std::size_t evaluations = 0;       // fewer than the budget where the search ended early
@@ -37,6 +38,9 @@ struct Comparison {
   // Of the whole space, where it has been enumerated.
   std::optional<double> true_hypervolume;
   std::size_t true_front = 0;
+  // Then also of every network, in the order of SearchSpace::enumerate(), its mean losses on a
+  // quarter of the validation sequences and on all of them.
+  std::vector<std::array<double, 2>> losses;
 
   // Of all seeds of a contestant at a checkpoint.
   std::vector<double> hypervolumes(std::size_t contestant, std::size_t checkpoint) const;

@@ -130,4 +130,10 @@ std::string comparison_table(const Comparison& comparison) {
              comparison.races.front().size());
 }
 
+std::string loss_table(const std::vector<std::array<double, 2>>& losses) {
+  std::string text;
+  for (const auto& [quarter, all] : losses) text += format("%.0f %.0f\n", 1e5 * quarter, 1e5 * all);
+  return text;
+}
+
 }  // namespace paretoformer

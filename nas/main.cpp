@@ -61,7 +61,7 @@ CLI::App* add_run_verb(CLI::App& app, const std::string& name, const std::string
                        RunArguments& arguments, CommonOptions& common) {
   CLI::App* verb = app.add_subcommand(name, help);
   verb->add_option("CONFIG", arguments.options.config,
-                   "Preset (quickstart, survey, wikitext2), JSON file or run folder")
+                   "Preset (quickstart, wikitext2, survey, enumerable), JSON file or run folder")
       ->required();
   verb->add_option("--set", arguments.options.overrides,
                    "Change a key, e.g. --set training.steps=100 (repeatable)")

@@ -2,6 +2,7 @@
 #include "nas/commands.hpp"
 #include "nas/confirmation.hpp"
 #include "nas/html_report.hpp"
+#include "nas/run_predictor.hpp"
 #include "nas/search.hpp"
 #include "support/error.hpp"
 
@@ -10,7 +11,7 @@ namespace paretoformer {
 void report_command(const std::filesystem::path& folder, const CommonOptions& common) {
   const RunFolder run = RunFolder::read(folder);
   const ProxyTask proxy(run.config(), run.cache());
-  const LatencyPredictor predictor = predictor_of(run.config());
+  const LatencyPredictor predictor = predictor_of(run, proxy.space());
   const Archive archive = load_archive(run, proxy.space());
   if (archive.size() == 0)
     throw InputError(run.history().string() + ": the run has no evaluated networks yet");

@@ -36,6 +36,7 @@ class RunFolder {
   std::filesystem::path training_log() const { return path_ / "training.jsonl"; }
   std::filesystem::path convergence() const { return path_ / "convergence.jsonl"; }
   std::filesystem::path convergence_plot() const { return path_ / "convergence.svg"; }
+  std::filesystem::path predictor() const { return path_ / "predictor.txt"; }
   std::filesystem::path history() const { return path_ / "history.jsonl"; }
   std::filesystem::path generations() const { return path_ / "generations.jsonl"; }
   std::filesystem::path confirmed() const { return path_ / "confirmed.jsonl"; }
@@ -48,6 +49,7 @@ class RunFolder {
   std::filesystem::path fidelity() const { return path_ / "fidelity.json"; }
   std::filesystem::path fidelity_plot() const { return path_ / "fidelity.svg"; }
   std::filesystem::path comparison() const { return path_ / "compare.json"; }
+  std::filesystem::path loss_table() const { return path_ / "losses.txt"; }
   std::filesystem::path comparison_plot() const { return path_ / "compare.svg"; }
   std::filesystem::path finetuned() const { return path_ / "finetune"; }
   std::filesystem::path exports() const { return path_ / "export"; }

@@ -118,18 +118,6 @@ Json to_json(const GenerationRecord& record) {
 
 }  // namespace
 
-LatencyPredictor predictor_of(const RunConfig& config) {
-  if (config.predictor.empty()) return LatencyPredictor(config.hardware, config.workload);
-  LatencyPredictor predictor = LatencyPredictor::load(config.predictor);
-  const auto fail = [&](const char* what) {
-    throw InputError(config.predictor.string() + ": was made for another " + what +
-                     " than the configuration's");
-  };
-  if (predictor.hardware() && *predictor.hardware() != config.hardware) fail("hardware");
-  if (predictor.workload() != config.workload) fail("workload");
-  return predictor;
-}
-
 void require_feasible(const RunConfig& config, const ProxyTask& proxy,
                       const LatencyPredictor& predictor) {
   // Every gene adds work and weights, so the smallest network has the lowest cost of all.

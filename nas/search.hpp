@@ -14,10 +14,6 @@
 
 namespace paretoformer {
 
-// The configuration's predictor, by default the simulator on demand. Throws InputError when its
-// file is none, or for another hardware or workload.
-LatencyPredictor predictor_of(const RunConfig& config);
-
 // One line of generations.jsonl.
 struct GenerationRecord {
   int generation = 0;

@@ -8,6 +8,7 @@
 #include "nas/command_io.hpp"
 #include "nas/progress.hpp"
 #include "nas/report.hpp"
+#include "nas/run_predictor.hpp"
 #include "nas/training_report.hpp"
 #include "support/files.hpp"
 #include "support/format.hpp"
@@ -23,10 +24,11 @@ void write_convergence_plot(const RunFolder& run, const ProxyTask& proxy) {
 }
 
 // Whoever opens the run again looks here for what was measured with its weights.
-LossCache train(RunFolder& folder, ProxyTask& proxy, const LatencyPredictor& predictor,
-                const CommonOptions& common) {
+LossCache train(RunFolder& folder, ProxyTask& proxy, const CommonOptions& common) {
+  const LatencyPredictor predictor = predictor_of(folder, proxy.space());
   require_feasible(folder.config(), proxy, predictor);
   folder.keep();
+  if (folder.config().predictor.empty()) predictor.save(folder.predictor());
   if (!proxy.corpus().tokenizer.model().empty())
     write_file_atomic(folder.tokenizer(), proxy.corpus().tokenizer.model());
   log(common, space_summary(proxy));
@@ -64,8 +66,8 @@ LossCache train(RunFolder& folder, ProxyTask& proxy, const LatencyPredictor& pre
 TrainedRun::TrainedRun(const RunOptions& options, const CommonOptions& common)
     : folder(RunFolder::open(load_run_config(options.config, options.overrides), options.resume)),
       proxy(folder.config(), folder.cache()),
-      losses(train(folder, proxy, predictor_of(folder.config()), common)),
-      evaluator(cached(supernet_losses(proxy), losses), predictor_of(folder.config()),
+      losses(train(folder, proxy, common)),
+      evaluator(cached(supernet_losses(proxy), losses), predictor_of(folder, proxy.space()),
                 proxy.context()) {}
 
 void write_state(const RunFolder& run, const char* phase, std::size_t evaluations) {

@@ -50,7 +50,7 @@ TEST(RunConfigJson, OnlyTheSpaceIsRequired) {
 }
 
 TEST(RunConfigJson, ThePresetsLoadAndRoundTrip) {
-  for (const char* preset : {"quickstart", "survey", "wikitext2"}) {
+  for (const char* preset : {"enumerable", "quickstart", "survey", "wikitext2"}) {
     const Json json = to_json(load_run_config(preset, {}));
     EXPECT_EQ(to_json(parse(json)), json) << preset;
   }
@@ -158,9 +158,9 @@ TEST(LoadRunConfig, Overrides) {
 TEST(LoadRunConfig, FilesAndPresets) {
   EXPECT_THAT(error_of([] { load_run_config("quickstrat", {}); }),
               HasSubstr("did you mean \"quickstart\"?"));
-  EXPECT_THAT(
-      error_of([] { load_run_config("no/such.json", {}); }),
-      HasSubstr("\"no/such.json\" is neither a preset (quickstart, survey, wikitext2) nor a file"));
+  EXPECT_THAT(error_of([] { load_run_config("no/such.json", {}); }),
+              HasSubstr("\"no/such.json\" is neither a preset (enumerable, quickstart, survey, "
+                        "wikitext2) nor a file"));
 }
 
 TEST(ConfigHash, IgnoresFolderAndCheckpointsAndNothingElse) {

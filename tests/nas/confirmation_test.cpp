@@ -8,6 +8,7 @@
 
 #include "accel_sim/simulator.hpp"
 #include "nas/report.hpp"
+#include "nas/run_predictor.hpp"
 #include "nas/search.hpp"
 #include "support/error.hpp"
 #include "support/files.hpp"

@@ -5,6 +5,7 @@
 
 #include <cmath>
 
+#include "nas/run_predictor.hpp"
 #include "nas/search.hpp"
 #include "supernet/network_file.hpp"
 #include "support/error.hpp"

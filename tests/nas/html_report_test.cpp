@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "nas/confirmation.hpp"
+#include "nas/run_predictor.hpp"
 #include "nas/search.hpp"
 #include "support/files.hpp"
 #include "support/hash.hpp"

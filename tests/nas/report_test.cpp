@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "nas/run_predictor.hpp"
 #include "nas/search.hpp"
 #include "supernet/network_file.hpp"
 #include "support/files.hpp"

@@ -10,6 +10,7 @@
 
 #include "accel_sim/network_memory.hpp"
 #include "nas/report.hpp"
+#include "nas/run_predictor.hpp"
 #include "support/error.hpp"
 #include "support/files.hpp"
 #include "tests/nas/tiny_run.hpp"

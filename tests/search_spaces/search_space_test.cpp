@@ -60,7 +60,7 @@ TEST(SearchSpacePresets, SurveyHasAsManyNetworksAsItsTable8) {
 
 TEST(SearchSpacePresets, AllAreValidAndNamedAsTheirFiles) {
   EXPECT_THAT(SearchSpace::preset_names(),
-              testing::UnorderedElementsAre("survey", "quickstart", "wikitext2"));
+              testing::UnorderedElementsAre("enumerable", "survey", "quickstart", "wikitext2"));
   for (const std::string& name : SearchSpace::preset_names()) {
     const SearchSpace space = SearchSpace::find(name);
     EXPECT_EQ(space.name(), name);
