@@ -18,7 +18,6 @@ namespace {
 
 constexpr std::uint64_t kNetworkStream = 31;
 constexpr std::uint64_t kCoverStream = 32;
-constexpr int kCoverRounds = 2;        // in two orders: neighbours matter a little
 constexpr int kTriesPerNetwork = 100;  // a small space may have no more
 
 std::vector<Architecture> sample(const SearchSpace& space, int count, std::uint64_t seed) {

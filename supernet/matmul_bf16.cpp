@@ -3,7 +3,8 @@
 // Compiled for AVX-512 BF16 and AMX whatever the rest is compiled for, and entered only where the
 // processor has them. So nothing here may come from a header as code: an inline function compiled
 // here could be the copy that the linker gives to everybody else.
-#if defined(__AVX512BF16__) && defined(__AMX_BF16__) && defined(__linux__)
+// (Clang 14 calls the second one __AMXBF16__.)
+#if defined(__AVX512BF16__) && (defined(__AMX_BF16__) || defined(__AMXBF16__)) && defined(__linux__)
 
 #include <cpuid.h>
 #include <immintrin.h>

@@ -116,6 +116,108 @@ TEST(Statistics, RegretByHand) {
   EXPECT_DOUBLE_EQ(top_regret({equal, actual}, 2), 0);
 }
 
+TEST(Quartiles, ByHand) {
+  // Of four values, at 0.75, 1.5 and 2.25 of the way from the first to the fourth.
+  const Quartiles four = quartiles({4, 1, 8, 2});
+  EXPECT_DOUBLE_EQ(four.lower, 1.75);
+  EXPECT_DOUBLE_EQ(four.median, 3);
+  EXPECT_DOUBLE_EQ(four.upper, 5);
+  const Quartiles five = quartiles({50, 10, 40, 20, 30});  // exactly at a value
+  EXPECT_EQ(five.lower, 20);
+  EXPECT_EQ(five.median, 30);
+  EXPECT_EQ(five.upper, 40);
+  for (const Values& same : {Values{7}, Values{7, 7, 7}}) {
+    const Quartiles q = quartiles(same);
+    EXPECT_EQ(q.lower, 7);
+    EXPECT_EQ(q.median, 7);
+    EXPECT_EQ(q.upper, 7);
+  }
+}
+
+TEST(MannWhitney, ByHand) {
+  // No pair of nine has the larger value in the first: U = 0, 4.5 below its mean, 4 with the
+  // correction for continuity; the variance is 9 * 7 / 12.
+  EXPECT_DOUBLE_EQ(mann_whitney_p(Values{1, 2, 3}, Values{4, 5, 6}),
+                   std::erfc(4 / std::sqrt(5.25) / std::sqrt(2.0)));
+  EXPECT_NEAR(mann_whitney_p(Values{1, 2, 3}, Values{4, 5, 6}), 0.0809, 5e-5);
+}
+
+TEST(MannWhitney, TiesByHand) {
+  // 2 is larger than none of {2, 3, 3, 4} and ties with one, twice; 3 is larger than one and ties
+  // with two: U = 0 + 0.5 + 0.5 + 2 = 3, 5 below its mean. Three twos and three threes take
+  // 2 * (27 - 3) / (8 * 7) from the 9 of the variance 16 / 12 * 9.
+  const double variance = 16.0 / 12 * (9 - 48.0 / 56);
+  EXPECT_DOUBLE_EQ(mann_whitney_p(Values{1, 2, 2, 3}, Values{2, 3, 3, 4}),
+                   std::erfc(4.5 / std::sqrt(variance) / std::sqrt(2.0)));
+}
+
+// In how many of all arrangements of n and m distinct values U is exactly u: the largest value is
+// either of the first sample, and larger than all m of the second, or of the second.
+double arrangements(int n, int m, int u) {
+  if (u < 0) return 0;
+  if (n == 0 || m == 0) return u == 0;
+  return arrangements(n - 1, m, u - m) + arrangements(n, m - 1, u);
+}
+
+TEST(MannWhitney, TheApproximationIsCloseToTheExactDistribution) {
+  constexpr int kSize = 8;
+  double all = 0;
+  for (int u = 0; u <= kSize * kSize; ++u) all += arrangements(kSize, kSize, u);
+  EXPECT_EQ(all, 12870);  // 16 over 8
+  double below = 0;
+  for (int u = 0; u < kSize * kSize / 2; ++u) {
+    below += arrangements(kSize, kSize, u);
+    // Samples with that U: the first one's values are larger than u / 8 of the second's, and some
+    // of them than one more.
+    Values a, b;
+    for (int i = 0; i < kSize; ++i) b.push_back(i);
+    for (int i = 0; i < kSize; ++i) a.push_back(u / kSize + (i < u % kSize) - 0.5 + 0.001 * i);
+    const double exact = 2 * below / all;
+    EXPECT_NEAR(mann_whitney_p(a, b), exact, 0.012) << u;
+    // Where it decides, it errs towards chance.
+    if (exact < 0.05) {
+      EXPECT_GT(mann_whitney_p(a, b), exact) << u;
+    }
+  }
+}
+
+TEST(MannWhitney, TheCriticalValueOfTheTables) {
+  // Two samples of 20 differ at the level 0.05, two-sided, up to U = 127 (Mann and Whitney's tables
+  // as in any book on nonparametric statistics).
+  const auto p = [](int u) {
+    Values a, b;
+    for (int i = 0; i < 20; ++i) b.push_back(i);
+    for (int i = 0; i < 20; ++i) a.push_back(u / 20 + (i < u % 20) - 0.5 + 0.001 * i);
+    return mann_whitney_p(a, b);
+  };
+  EXPECT_LT(p(127), 0.05);
+  EXPECT_GT(p(128), 0.05);
+}
+
+TEST(MannWhitney, EqualSamplesAreNoEvidence) {
+  const Values values = random_values(8, 20, 6);
+  EXPECT_EQ(mann_whitney_p(values, values), 1);
+  EXPECT_EQ(mann_whitney_p(Values(20, 1.0), Values(20, 1.0)), 1);
+  EXPECT_EQ(mann_whitney_p(Values{1}, Values{2}), mann_whitney_p(Values{2}, Values{1}));
+}
+
+TEST(MannWhitney, IsSymmetricAndKnowsOrderOnly) {
+  for (std::uint64_t distinct : {5, 1000000}) {  // with ties and without
+    const Values a = random_values(9, 20, distinct), b = random_values(10, 15, distinct);
+    Values larger_a, larger_b;
+    for (double value : a) larger_a.push_back(std::pow(value + 1, 3));
+    for (double value : b) larger_b.push_back(std::pow(value + 1, 3));
+    const double p = mann_whitney_p(a, b);
+    EXPECT_GT(p, 0);
+    EXPECT_LT(p, 1);
+    EXPECT_DOUBLE_EQ(mann_whitney_p(b, a), p);
+    EXPECT_EQ(mann_whitney_p(larger_a, larger_b), p);
+    // A shift of all values of one sample is evidence.
+    for (double& value : larger_b) value += 1e20;
+    EXPECT_LT(mann_whitney_p(larger_a, larger_b), 1e-5);
+  }
+}
+
 TEST(Bootstrap, IntervalOfAMean) {
   Values values;
   for (int i = 0; i < 100; ++i) values.push_back(i);
