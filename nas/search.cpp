@@ -1,6 +1,7 @@
 #include "nas/search.hpp"
 
 #include <algorithm>
+#include <chrono>
 #include <cmath>
 
 #include "nas/algorithms.hpp"
@@ -109,6 +110,22 @@ class Appraisal {
   std::vector<Point> front_;  // empty: everything is promising
 };
 
+// Waiting for the disk takes as long as evaluating a small network, so it is done at most once a
+// second: a process may be killed at any time, and a power cut loses little that a resumed search
+// would not find again.
+class Pace {
+ public:
+  bool due() {
+    const auto now = std::chrono::steady_clock::now();
+    if (now - last_ < std::chrono::seconds(1)) return false;
+    last_ = now;
+    return true;
+  }
+
+ private:
+  std::chrono::steady_clock::time_point last_ = std::chrono::steady_clock::now();
+};
+
 Json to_json(const GenerationRecord& record) {
   return Json{{"generation", record.generation},
               {"evaluations", record.evaluations},
@@ -200,19 +217,23 @@ Archive run_search(const RunFolder& run, const ProxyTask& proxy, CandidateEvalua
   LineLog history(run.history());  // drops a line that a crash cut short
   Archive archive = load_archive(run, proxy.space());
   std::string generations;
+  Pace history_pace, generations_pace;
   SearchHooks logged = hooks;
   logged.on_candidates = [&](std::span<const Candidate> candidates) {
     std::string lines;
     for (const Candidate& candidate : candidates) lines += to_json(candidate).dump() + "\n";
-    history.append(lines);
+    history.write(lines);
+    if (history_pace.due()) history.flush();
     if (hooks.on_candidates) hooks.on_candidates(candidates);
   };
   logged.on_generation = [&](const GenerationRecord& record) {
     generations += to_json(record).dump() + "\n";
-    write_file_atomic(run.generations(), generations);
+    if (generations_pace.due()) write_file_atomic(run.generations(), generations);
     if (hooks.on_generation) hooks.on_generation(record);
   };
   search(proxy.space(), config.search, config.seed, evaluator, archive, logged);
+  history.flush();
+  write_file_atomic(run.generations(), generations);
   return archive;
 }
 

@@ -85,7 +85,13 @@ LineLog::~LineLog() {
 }
 
 void LineLog::append(std::string_view text) {
-  write_all(descriptor_, text, path_);
+  write(text);
+  flush();
+}
+
+void LineLog::write(std::string_view text) { write_all(descriptor_, text, path_); }
+
+void LineLog::flush() {
   if (::fdatasync(descriptor_) != 0) throw Error(path_.string() + ": cannot flush: " + reason());
 }
 

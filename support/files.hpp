@@ -18,8 +18,8 @@ void write_file_atomic(const std::filesystem::path& path, std::string_view conte
 void write_file_atomic(const std::filesystem::path& path,
                        const std::vector<std::string_view>& pieces);
 
-// A file of whole lines. Every append reaches the disk before it returns; a last line that a crash
-// cut short is dropped when the file is opened again.
+// A file of whole lines; a last line that a crash cut short is dropped when the file is opened
+// again.
 class LineLog {
  public:
   // Opens or creates `path`. Throws Error naming the path.
@@ -30,8 +30,12 @@ class LineLog {
 
   // Whole lines that were there when the file was opened.
   const std::vector<std::string>& lines() const { return lines_; }
-  // Appends `text`, which is one or more lines, each ending in '\n'. Throws Error (a full disk).
+  // Appends `text`, which is one or more lines, each ending in '\n', and returns when it is on the
+  // disk. Throws Error (a full disk).
   void append(std::string_view text);
+  // The two halves of that: what is written survives the process, what is flushed a power cut too.
+  void write(std::string_view text);
+  void flush();
 
  private:
   std::filesystem::path path_;
