@@ -62,8 +62,9 @@ LossCache train(RunFolder& folder, ProxyTask& proxy, const CommonOptions& common
 
 }  // namespace
 
-TrainedRun::TrainedRun(const RunOptions& options, const CommonOptions& common)
-    : folder(RunFolder::open(load_run_config(options.config, options.overrides), options.resume)),
+TrainedRun::TrainedRun(const RunOptions& options, const CommonOptions& common, bool searches)
+    : folder(RunFolder::open(load_run_config(options.config, options.overrides), options.resume,
+                             searches)),
       proxy(folder.config(), folder.cache()),
       losses(train(folder, proxy, common)),
       evaluator(cached(supernet_losses(proxy), losses), predictor_of(folder, proxy.space()),
