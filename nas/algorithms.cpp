@@ -251,6 +251,13 @@ void offer_children(const SearchState& state, const Breeding& breeding, Random& 
   }
 }
 
+// As many new ones as are wanted, spread over the list.
+void offer_evenly(std::vector<Architecture> networks, Brood& brood) {
+  std::erase_if(networks, [&](const Architecture& network) { return !brood.is_new(network); });
+  const std::size_t count = std::min(brood.wanted(), networks.size());
+  for (std::size_t i = 0; i < count; ++i) brood.offer(networks[i * networks.size() / count]);
+}
+
 // What is left of a space small enough to list, in random order.
 void offer_the_rest(const SearchState& state, Random& random, Brood& brood) {
   if (brood.full() || state.space.count_up_to(kEnumerable + 1) > kEnumerable) return;
@@ -302,8 +309,7 @@ std::vector<Proposal> propose(const SearchState& state) {
   Brood brood(state,
               breeding.children * (screens ? static_cast<std::size_t>(config.screening) : 1));
   if (config.algorithm == "knapsack")
-    for (const Architecture& network : knapsack(state, earlier_candidates(state)))
-      brood.offer(network);
+    offer_evenly(knapsack(state, earlier_candidates(state)), brood);
   if (!breeding.pool.empty()) offer_children(state, breeding, random, brood);
   offer_random(state, random, brood);
   offer_the_rest(state, random, brood);

@@ -95,12 +95,16 @@ Json comparison_json(const Comparison& comparison) {
 std::string comparison_table(const Comparison& comparison) {
   const bool known = comparison.true_hypervolume.has_value();
   const std::vector<std::size_t> shown = shown_checkpoints(comparison);
-  std::string table = format("%-28s", "evaluations");
+  std::size_t widest = std::string("evaluations").size();
+  for (const Contestant& contestant : comparison.contestants)
+    widest = std::max(widest, contestant.name.size());
+  const auto name = [&](std::string text) { return text.append(widest - text.size(), ' '); };
+  std::string table = name("evaluations");
   for (std::size_t at : shown)
     table += format(" %22lld", static_cast<long long>(comparison.checkpoints[at]));
   table += known ? "    99 % at   text\n" : "   text\n";
   for (std::size_t i = 0; i < comparison.contestants.size(); ++i) {
-    table += format("%-28s", comparison.contestants[i].name.c_str());
+    table += name(comparison.contestants[i].name);
     double p = 1, first = 0, own = 0;
     for (std::size_t at : shown) {
       const Quartiles q = quartiles(comparison.hypervolumes(i, at));

@@ -26,9 +26,9 @@ struct AdditiveNetwork {
 std::vector<AdditiveNetwork> additive_front(const SearchSpace& space, const LayerTerm& loss,
                                             const LayerTerm& cost);
 
-// The networks that would be on the front if losses were additive, for a fit of such a loss to the
-// candidates of earlier generations, `earlier`; those on either side of the largest gaps between
-// known ones first.
+// The networks that would be on the front if losses were additive, cheapest first, for a fit of
+// such a loss to the candidates `earlier`. The cost is the first objective that adds up over
+// layers; of EDP, latency.
 std::vector<Architecture> knapsack(const SearchState& state,
                                    const std::vector<std::size_t>& earlier);
 

@@ -312,7 +312,9 @@ std::string comparison_svg(const Comparison& comparison, const std::string& titl
            "\" fill=\"" + colour + "\" fill-opacity=\"0.12\"/>\n";
     svg += polyline(points(bands[i].median, false), colour);
     svg += label(kWidth - kRight - 8, kTop + 16 + 16 * static_cast<double>(i), "end",
-                 comparison.contestants[i].name, " style=\"fill:" + colour + "\"");
+                 comparison.contestants[i].name,
+                 " style=\"fill:" + colour +
+                     ";paint-order:stroke;stroke:white;stroke-width:4px\"");  // over the curves
   }
   return svg + "</svg>\n";
 }

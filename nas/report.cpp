@@ -143,16 +143,23 @@ std::string row(const FrontMember& member, const Objectives& largest) {
                 describe(member.candidate.architecture).c_str());
 }
 
+std::string reason(const DroppedMember& dropped) {
+  if (!dropped.limit) return "dominated by " + hex(dropped.dominated_by);
+  return name_of(dropped.limit->objective) +
+         format(" is %.6g, its limit %.6g",
+                value(dropped.member.confirmed, dropped.limit->objective), dropped.limit->maximum);
+}
+
+// The first few; all of them are in front.json.
 std::string dropped_lines(const FinalFront& front) {
+  constexpr std::size_t kShown = 8;
+  const std::size_t shown = std::min(kShown, front.dropped.size());
   std::string text;
-  for (const DroppedMember& each : front.dropped)
-    text += "dropped " + hex(each.member.candidate.id) + ": " +
-            (each.limit ? name_of(each.limit->objective) +
-                              format(" is %.6g, its limit %.6g",
-                                     value(each.member.confirmed, each.limit->objective),
-                                     each.limit->maximum)
-                        : "dominated by " + hex(each.dominated_by)) +
-            "\n";
+  for (std::size_t i = 0; i < shown; ++i)
+    text += "dropped " + hex(front.dropped[i].member.candidate.id) + ": " +
+            reason(front.dropped[i]) + "\n";
+  if (shown < front.dropped.size())
+    text += format("... and %zu more dropped\n", front.dropped.size() - shown);
   return text;
 }
 
