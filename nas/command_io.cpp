@@ -33,6 +33,7 @@ Json architectures_in(const std::filesystem::path& path) {
   const Json& found = is_front ? json["front"] : json;
   const Json list = found.is_array() ? found : Json::array({found});
   const std::string where = is_front ? "/front" : "";
+  if (list.empty()) throw InputError(path.string() + ": holds no architectures");
   Json architectures = Json::array();
   for (std::size_t i = 0; i < list.size(); ++i) {
     const bool inside = list[i].is_object() && list[i].contains("architecture");

@@ -17,7 +17,9 @@ namespace paretoformer {
 
 void validate_command(const RunOptions& options, const CommonOptions& common) {
   const RunConfig config = load_run_config(options.config, options.overrides);
-  const ProxyTask proxy(config, {});
+  ProxyTask proxy(config, {});
+  if (!config.supernet.empty())
+    proxy.load_weights(config.supernet / "supernet.safetensors", config.training);
   const LatencyPredictor predictor = predictor_in_place(config, proxy.space());
   require_feasible(config, proxy, predictor);
   const HardwareCost low = predictor.predict(proxy.space().smallest());

@@ -39,20 +39,21 @@ void compare_command(const RunOptions& options, const CompareOptions& compare_op
                       .context = proxy.context(),
                       .enumerable = compare_options.enumerable};
   const auto races = static_cast<std::int64_t>(contestants.size()) * task.seeds;
-  std::unique_ptr<Progress> progress;
+  std::unique_ptr<Progress> networks, searches;
   task.on_network = [&](std::size_t done, std::size_t of) {
-    if (!progress)
-      progress = std::make_unique<Progress>("all networks", static_cast<std::int64_t>(of), 0,
+    if (!networks)
+      networks = std::make_unique<Progress>("all networks", static_cast<std::int64_t>(of), 0,
                                             common.quiet);
-    progress->update(static_cast<std::int64_t>(done), "");
+    networks->update(static_cast<std::int64_t>(done), "");
   };
   task.on_race = [&](std::size_t done) {
-    if (!progress) progress = std::make_unique<Progress>("searches", races, 0, common.quiet);
-    progress->update(static_cast<std::int64_t>(done), "");
+    if (!searches) searches = std::make_unique<Progress>("searches", races, 0, common.quiet);
+    searches->update(static_cast<std::int64_t>(done), "");
   };
   task.stop = stopping;
   const Comparison comparison = compare(task);
-  progress.reset();
+  networks.reset();
+  searches.reset();
   const std::chrono::duration<double> elapsed = Clock::now() - start;
 
   Json json = comparison_json(comparison);
@@ -65,6 +66,7 @@ void compare_command(const RunOptions& options, const CompareOptions& compare_op
     write_file_atomic(run.loss_table(), loss_table(comparison.losses));
   if (common.json) {
     json["run"] = run.path().string();
+    json["losses"] = {{"measured_now", losses.size() - known}, {"known_before", known}};
     return print(to_text(json));
   }
   if (comparison.true_hypervolume)

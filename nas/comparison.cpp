@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <mutex>
 #include <numeric>
 #include <unordered_map>
 
@@ -107,6 +108,9 @@ Contestant contestant_from_text(const std::string& text, const SearchConfig& bas
       json["algorithm"] = part;
     } else if (equals == std::string::npos) {
       throw InputError(where + ": \"" + part + "\" is not KEY=VALUE");
+    } else if (part.starts_with("evaluations=") || part.starts_with("algorithm=")) {
+      throw InputError(where + ": \"" + part +
+                       "\" is not one of the keys in which they may differ");
     } else {
       const std::string value = part.substr(equals + 1);
       json[part.substr(0, equals)] = Json::accept(value) ? Json::parse(value) : Json(value);
@@ -158,20 +162,21 @@ Comparison compare(const ComparisonTask& task) {
   }
   const auto seeds = static_cast<std::size_t>(task.seeds);
   result.races.assign(result.contestants.size(), std::vector<Race>(seeds));
+  std::mutex progress;
+  std::size_t done = 0;
   const auto race = [&](std::size_t index) {
     check_stop(task);
     result.races[index / seeds][index % seeds] = run_race(
         task, losses, result.contestants[index / seeds].config, index % seeds + 1, result, unit);
+    const std::scoped_lock lock(progress);
+    if (task.on_race) task.on_race(++done);
   };
   // One after the other where evaluations use all threads themselves.
   const std::size_t count = result.contestants.size() * seeds;
   if (enumerated) {
     parallel_tasks(count, race);
   } else {
-    for (std::size_t i = 0; i < count; ++i) {
-      race(i);
-      if (task.on_race) task.on_race(i + 1);
-    }
+    for (std::size_t i = 0; i < count; ++i) race(i);
   }
   return result;
 }

@@ -61,7 +61,7 @@ struct ComparisonTask {
   std::int64_t enumerable = 0;
   std::function<void(std::size_t done, std::size_t of)> on_network =
       {};                                               // enumerated; may be empty
-  std::function<void(std::size_t races)> on_race = {};  // may be empty
+  std::function<void(std::size_t races)> on_race = {};  // one call at a time; may be empty
   std::function<bool()> stop = {};                      // may be empty
 };
 

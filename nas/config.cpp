@@ -41,6 +41,20 @@ Workload workload_from_json(const JsonNode& node, int context) {
   return workload;
 }
 
+// Whose supernet that of a run folder is: the run may itself use another's.
+fs::path owner_of_supernet(fs::path folder) {
+  constexpr int kMostSteps = 100;  // there may be circles
+  std::error_code ignored;
+  if (!folder.has_filename()) folder = folder.parent_path();
+  for (int step = 0; step < kMostSteps && fs::exists(folder / "config.json", ignored); ++step) {
+    const Json config = read_json(folder / "config.json");
+    if (!config.is_object() || !config.contains("supernet") || !config["supernet"].is_string())
+      break;
+    folder = config["supernet"].get<std::string>();
+  }
+  return folder;
+}
+
 void read_predictor(const JsonNode& node, const fs::path& base_folder, RunConfig& config) {
   std::string expected;
   JsonNode file = node;
@@ -150,8 +164,9 @@ RunConfig run_config_from_json(const JsonNode& node, const fs::path& base_folder
   config.workload = workload_from_json(section(object, "workload"), config.training.context);
   if (object.has("predictor")) read_predictor(object.at("predictor"), base_folder, config);
   if (object.has("supernet"))
-    config.supernet = fs::absolute(fs::current_path() / base_folder / object.string("supernet"))
-                          .lexically_normal();
+    config.supernet =
+        owner_of_supernet(fs::absolute(fs::current_path() / base_folder / object.string("supernet"))
+                              .lexically_normal());
   const Json default_objectives = {"perplexity", "edp"};
   config.objectives = objectives_from(
       object.has("objectives") ? object.at("objectives")

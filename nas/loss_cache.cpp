@@ -17,11 +17,11 @@
 namespace paretoformer {
 namespace {
 
-// As they lie in the file, which stays on the machine that wrote it.
+// As they lie in the file, which stays on the machine that wrote it. Records of several keys lie
+// side by side: the check of each tells whose it is.
 struct Header {
   char name[16] = "pareto.losses.1";
-  std::uint64_t key;
-  std::uint64_t check;
+  char unused[16] = {};
 };
 struct Record {
   std::uint64_t network;
@@ -30,12 +30,6 @@ struct Record {
   std::uint64_t check;
 };
 static_assert(sizeof(Header) == sizeof(Record), "records begin at multiples of their size");
-
-Header header_of(std::uint64_t key) {
-  Header header{.key = key, .check = 0};
-  header.check = hash_bytes(&header, offsetof(Header, check));
-  return header;
-}
 
 std::uint64_t check_of(const Record& record, std::uint64_t key) {
   return hash_bytes(&record, offsetof(Record, check), key);
@@ -67,9 +61,12 @@ void append(int descriptor, const void* data, std::size_t size, const std::files
   }
 }
 
-// A crash may have cut the last record short; what follows must begin at a multiple again.
-void drop_tail(int descriptor, std::size_t size, const std::filesystem::path& path) {
-  if (::ftruncate(descriptor, static_cast<off_t>(size / sizeof(Record) * sizeof(Record))) != 0)
+// A crash or a full disk may have cut the last record short, of this process or of another; what
+// follows must begin at a multiple again.
+void drop_tail(int descriptor, const std::filesystem::path& path) {
+  const off_t end = ::lseek(descriptor, 0, SEEK_END);
+  constexpr auto kSize = static_cast<off_t>(sizeof(Record));
+  if (end < 0 || (end % kSize != 0 && ::ftruncate(descriptor, end / kSize * kSize) != 0))
     throw Error(path.string() + ": cannot drop an unfinished record: " + std::strerror(errno));
 }
 
@@ -93,19 +90,13 @@ LossCache::~LossCache() { ::close(descriptor_); }
 
 void LossCache::read() {
   const std::string content = read_file(path_);
-  const Header expected = header_of(key_);
-  Header found{};
-  std::memcpy(&found, content.data(), std::min(content.size(), sizeof found));
-  if (content.size() >= sizeof found &&
-      std::memcmp(found.name, expected.name, sizeof found.name) != 0)
+  const Header header;
+  if (std::memcmp(content.data(), header.name, std::min(content.size(), sizeof header.name)) != 0)
     throw InputError(path_.string() + ": is no cache of losses of this version; remove it");
-  if (std::memcmp(&found, &expected, sizeof found) != 0) {
-    drop_tail(descriptor_, 0, path_);
-    append(descriptor_, &expected, sizeof expected, path_);
-    return;
-  }
-  drop_tail(descriptor_, content.size(), path_);
-  for (std::size_t at = sizeof found; at + sizeof(Record) <= content.size(); at += sizeof(Record)) {
+  drop_tail(descriptor_, path_);
+  if (content.size() < sizeof header) append(descriptor_, &header, sizeof header, path_);
+  for (std::size_t at = sizeof header; at + sizeof(Record) <= content.size();
+       at += sizeof(Record)) {
     Record record;
     std::memcpy(&record, content.data() + at, sizeof record);
     if (record.check == check_of(record, key_) && record.subset < 2)
@@ -128,6 +119,7 @@ void LossCache::add(const std::vector<Entry>& entries) {
     records.back().check = check_of(records.back(), key_);
   }
   const FileLock lock(descriptor_, path_);
+  drop_tail(descriptor_, path_);
   append(descriptor_, records.data(), records.size() * sizeof(Record), path_);
 }
 

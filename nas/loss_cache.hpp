@@ -12,14 +12,13 @@
 
 namespace paretoformer {
 
-// A file of fixed-size records behind a header that says what they are of. Several processes may
-// use it at a time: records are appended whole, under a lock, and one that a crash cut short or a
-// disk spoilt is passed over. Not for several threads at a time.
+// A file of fixed-size records. Several processes may use it at a time, also with different keys:
+// records are appended whole, under a lock, and one that a crash cut short, a disk spoilt or that
+// has another key is passed over. Not for several threads at a time.
 class LossCache {
  public:
-  // `key` is a hash of everything a loss depends on but the network: weights, text, sequences. A
-  // file with another key is begun anew: its losses are of something that is no more. Throws
-  // InputError when the file is no such cache, Error when it cannot be created.
+  // `key` is a hash of everything a loss depends on but the network: weights, text, sequences.
+  // Throws InputError when the file is no such cache, Error when it cannot be created.
   LossCache(std::filesystem::path path, std::uint64_t key);
   ~LossCache();
   LossCache(const LossCache&) = delete;

@@ -80,7 +80,8 @@ void add_compare_verb(CLI::App& app, RunArguments& arguments, CompareOptions& co
   compare
       ->add_option("--algorithms", contest.algorithms,
                    "NAME[:KEY=VALUE]... of \"search\", e.g. evolution:screening=1,random")
-      ->delimiter(',');
+      ->delimiter(',')
+      ->allow_extra_args(false);
   compare->add_option("--seeds", contest.seeds, "Searches per algorithm")
       ->check(CLI::Range(1, 10000));
   compare

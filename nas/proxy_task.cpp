@@ -54,16 +54,17 @@ void ProxyTask::train(const RunFolder& run, std::function<void(const TrainingRec
   weights_ = paretoformer::train(training_run);
 }
 
-void ProxyTask::load_weights(const RunFolder& run) {
-  if (!std::filesystem::exists(run.supernet()))
-    throw InputError(run.supernet().string() + ": the run has no trained supernet yet");
+void ProxyTask::load_weights(const std::filesystem::path& checkpoint,
+                             const TrainingConfig& training) {
+  if (!std::filesystem::exists(checkpoint))
+    throw InputError(checkpoint.string() + ": there is no trained supernet");
   evaluator_.reset();
-  TrainingState<float> state = load_checkpoint(run.supernet(), layout_, fingerprint_);
-  const std::int64_t steps = training_steps(run.config().training, state.converged);
+  TrainingState<float> state = load_checkpoint(checkpoint, layout_, fingerprint_);
+  const std::int64_t steps = training_steps(training, state.converged);
   if (state.step < steps)
-    throw InputError(run.supernet().string() + ": training stopped after " +
-                     std::to_string(state.step) + " of " + std::to_string(steps) +
-                     " steps; continue it with --resume");
+    throw InputError(checkpoint.string() + ": is trained for " + std::to_string(state.step) +
+                     " of " + std::to_string(steps) +
+                     " steps only; let the training end, or continue it with --resume");
   weights_ = std::move(state.parameters);
 }
 

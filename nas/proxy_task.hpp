@@ -34,8 +34,10 @@ class ProxyTask {
   // Trains, or continues, to the end. Throws what the training run throws.
   void train(const RunFolder& run, std::function<void(const TrainingRecord&)> on_step,
              std::function<bool()> stop);
-  // Weights from the run folder. Throws InputError when training is not finished.
-  void load_weights(const RunFolder& run);
+  // Weights of a finished training, by default the run's own. Throws InputError when there are
+  // none, or of another training.
+  void load_weights(const std::filesystem::path& checkpoint, const TrainingConfig& training);
+  void load_weights(const RunFolder& run) { load_weights(run.supernet(), run.config().training); }
   const std::vector<float>& weights() const { return weights_; }
 
   // Evaluates on the validation text. Needs weights.

@@ -16,13 +16,17 @@ namespace {
 
 namespace fs = std::filesystem;
 
+constexpr std::size_t kMostShown = 200;  // bytes of a value in an error
+
+std::string shown(const Json& json) {
+  const std::string text = json.dump(-1, ' ', true);
+  return text.size() <= kMostShown ? text : text.substr(0, kMostShown) + "...";
+}
+
 // The first place where two configurations differ, e.g. "/training/steps: 100, was 200"; "" if
-// none. The run folder and the checkpoint interval may differ: they do not change a result. So may
-// when the search ends, as long as it is not sooner: what was found stays a part of it.
+// none. The run folder and the checkpoint interval may differ: they do not change a result.
 std::string difference(const Json& now, const Json& then, const std::string& path) {
   if (path == "/run" || path == "/training/checkpoint_seconds" || now == then) return "";
-  if (path == "/search/patience") return "";
-  if (path == "/search/evaluations" && now > then) return "";
   if (now.is_object() && then.is_object()) {
     for (const auto& item : now.items()) {
       if (!then.contains(item.key())) return path + "/" + item.key() + ": is new";
@@ -33,7 +37,7 @@ std::string difference(const Json& now, const Json& then, const std::string& pat
       if (!now.contains(item.key())) return path + "/" + item.key() + ": is gone";
     return "";
   }
-  return path + ": " + now.dump() + ", was " + then.dump();
+  return path + ": " + shown(now) + ", was " + shown(then);
 }
 
 int lock_folder(const fs::path& folder) {
@@ -68,7 +72,7 @@ void remove_temporary_files(const fs::path& folder) {
 
 }  // namespace
 
-RunFolder RunFolder::open(const RunConfig& config, bool resume) {
+RunFolder RunFolder::open(const RunConfig& config, bool resume, bool searches) {
   const fs::path file = config.run / "config.json";
   const auto refuse_existing = [&] {
     if (fs::exists(file))
@@ -92,16 +96,37 @@ RunFolder RunFolder::open(const RunConfig& config, bool resume) {
   RunFolder existing = read(config.run);
   existing.lock_ = lock_folder(config.run);
   const SearchConfig before = existing.config_.search;
-  const std::string change = difference(to_json(config), to_json(existing.config()), "");
+  RunConfig wanted = config;
+  if (!searches)
+    wanted.search = before;
+  else
+    existing.allow_search(wanted.search);
+  const std::string change = difference(to_json(wanted), to_json(existing.config()), "");
   if (!change.empty())
     throw InputError(file.string() + ": the configuration differs from the run's at " + change);
   remove_temporary_files(existing.path());
-  existing.config_.search.evaluations = config.search.evaluations;
-  existing.config_.search.patience = config.search.patience;
+  remove_temporary_files(existing.standalone());
   if (!(existing.config_.search == before))
     write_file_atomic(file, to_text(to_json(existing.config_)));
-  remove_temporary_files(existing.standalone());
   return existing;
+}
+
+// Takes over of `wanted` what may be another than before.
+void RunFolder::allow_search(const SearchConfig& wanted) {
+  SearchConfig& search = config_.search;
+  std::error_code ignored;
+  const std::uintmax_t found = fs::file_size(history(), ignored);
+  if (ignored || found == 0) {
+    search = wanted;
+    return;
+  }
+  // What was found stays a part of it.
+  if (wanted.evaluations < search.evaluations)
+    throw InputError(path_.string() + ": the search is to end after " +
+                     std::to_string(search.evaluations) + " evaluations, not sooner: " +
+                     std::to_string(wanted.evaluations) + " is too few to go on with");
+  search.evaluations = wanted.evaluations;
+  search.patience = wanted.patience;
 }
 
 void RunFolder::keep() {

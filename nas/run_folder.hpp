@@ -12,9 +12,12 @@ namespace paretoformer {
 class RunFolder {
  public:
   // Opens config.run for writing and locks it against other processes. An existing run is continued
-  // only with `resume`, and only when its configuration is the same. A new folder is removed again
-  // unless keep() is called. Throws InputError (also when there is nothing to resume).
-  static RunFolder open(const RunConfig& config, bool resume);
+  // only with `resume`, and only when its configuration is the same, but for two things. A search
+  // that has begun may end later than it was to, and its configuration is rewritten then; before,
+  // it may be any. And who does not search (`searches`) may want any, which leaves the run's as it
+  // is. A new folder is removed again unless keep() is called. Throws InputError (also when there
+  // is nothing to resume).
+  static RunFolder open(const RunConfig& config, bool resume, bool searches = true);
   // Makes a new folder a run, by writing the resolved config.json: to be called when text and
   // limits have been checked, so that a run that cannot begin is not in the way of the next one.
   void keep();
@@ -55,6 +58,7 @@ class RunFolder {
   std::filesystem::path exports() const { return path_ / "export"; }
 
  private:
+  void allow_search(const SearchConfig& wanted);
   const std::filesystem::path& weights() const {
     return config_.supernet.empty() ? path_ : config_.supernet;
   }

@@ -1,6 +1,7 @@
 #include "nas/run_predictor.hpp"
 
 #include <filesystem>
+#include <utility>
 
 #include "latency_predictor/predictor_check.hpp"
 #include "nas/confirmation.hpp"
@@ -20,6 +21,18 @@ LatencyPredictor load_for(const RunConfig& config, const std::filesystem::path& 
   return predictor;
 }
 
+// The predictor of a file that is to price all networks of `space`.
+LatencyPredictor checked(LatencyPredictor predictor, const std::filesystem::path& file,
+                         const SearchSpace& space) {
+  try {
+    predictor.fill(space);
+  } catch (const Error& error) {
+    throw InputError(file.string() + ": was not made for the space \"" + space.name() +
+                     "\": " + error.what());
+  }
+  return predictor;
+}
+
 }  // namespace
 
 LatencyPredictor predictor_of(const RunConfig& config) {
@@ -29,7 +42,8 @@ LatencyPredictor predictor_of(const RunConfig& config) {
 
 LatencyPredictor predictor_in_place(const RunConfig& config, const SearchSpace& space) {
   LatencyPredictor sums = predictor_of(config);
-  if (!config.predictor.empty() || !why_unsimulated(sums, space).empty()) return sums;
+  if (!config.predictor.empty()) return checked(std::move(sums), config.predictor, space);
+  if (!why_unsimulated(sums, space).empty()) return sums;
   sums.fill(space);
   return {config.hardware, config.workload, sums.table(),
           simulate_in_place(space, config.workload, config.hardware, config.seed)};
@@ -38,7 +52,7 @@ LatencyPredictor predictor_in_place(const RunConfig& config, const SearchSpace& 
 LatencyPredictor predictor_of(const RunFolder& run, const SearchSpace& space) {
   std::error_code ignored;
   if (run.config().predictor.empty() && std::filesystem::exists(run.predictor(), ignored))
-    return load_for(run.config(), run.predictor());
+    return checked(load_for(run.config(), run.predictor()), run.predictor(), space);
   return predictor_in_place(run.config(), space);
 }
 

@@ -49,6 +49,12 @@ bool stagnant(const std::vector<double>& volumes, int patience) {
   return volumes.back() <= before * (1 + kLeastProgress);
 }
 
+// Whether something is known that comes after `generation`: from a search with more patience.
+bool goes_beyond(const Archive& archive, int generation) {
+  return std::any_of(archive.candidates().begin(), archive.candidates().end(),
+                     [&](const Candidate& c) { return c.generation > generation; });
+}
+
 // How the networks of one generation are evaluated, given all earlier ones.
 class Appraisal {
  public:
@@ -180,14 +186,33 @@ Archive load_archive(const RunFolder& run, const SearchSpace& space) {
   return archive;
 }
 
+const char* name_of(SearchEnd end) {
+  switch (end) {
+    case SearchEnd::kBudget:
+      return "budget";
+    case SearchEnd::kExhausted:
+      return "exhausted";
+    case SearchEnd::kStalled:
+      return "stalled";
+    case SearchEnd::kPlateau:
+      return "plateau";
+  }
+  return "";
+}
+
 void search(const SearchSpace& space, const SearchConfig& config, std::uint64_t seed,
             CandidateEvaluator& evaluator, Archive& archive, const SearchHooks& hooks) {
+  SearchEnd end = SearchEnd::kBudget;
   const CostFunction cost = [&](const Architecture& network) { return evaluator.cost(network); };
   std::vector<double> volumes;  // by generation
   std::int64_t spent = 0;       // in earlier generations
   for (int generation = 0; spent < config.evaluations; ++generation) {
     std::vector<Proposal> proposals = propose({space, archive, config, generation, seed, cost});
-    if (proposals.empty()) break;  // all is known, or the algorithm has stalled
+    if (proposals.empty()) {
+      const auto known = static_cast<std::int64_t>(archive.size());
+      end = space.count_up_to(known + 1) <= known ? SearchEnd::kExhausted : SearchEnd::kStalled;
+      break;
+    }
     proposals.resize(
         std::min(proposals.size(), static_cast<std::size_t>(config.evaluations - spent)));
     spent += static_cast<std::int64_t>(proposals.size());
@@ -207,8 +232,13 @@ void search(const SearchSpace& space, const SearchConfig& config, std::uint64_t 
     const GenerationRecord record = record_of(archive, generation);
     if (hooks.on_generation) hooks.on_generation(record);
     volumes.push_back(record.hypervolume);
-    if (stagnant(volumes, config.patience)) break;
+    if (spent < config.evaluations && stagnant(volumes, config.patience) &&
+        !goes_beyond(archive, generation)) {
+      end = SearchEnd::kPlateau;
+      break;
+    }
   }
+  if (hooks.on_end) hooks.on_end(end);
 }
 
 Archive run_search(const RunFolder& run, const ProxyTask& proxy, CandidateEvaluator& evaluator,

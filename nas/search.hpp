@@ -22,11 +22,21 @@ struct GenerationRecord {
   double hypervolume = 0;  // of the front, as a share of the box from the origin to the reference
 };
 
+// Why a search is over.
+enum class SearchEnd {
+  kBudget,     // it is spent
+  kExhausted,  // every network of the space is evaluated
+  kStalled,    // the algorithm has nothing more to propose
+  kPlateau     // SearchConfig::patience
+};
+const char* name_of(SearchEnd end);
+
 struct SearchHooks {
   // What has just been evaluated, before it is in the archive.
   std::function<void(std::span<const Candidate>)> on_candidates;  // may be empty
   std::function<void(std::size_t evaluations)> on_evaluations;    // may be empty
   std::function<void(const GenerationRecord&)> on_generation;     // may be empty
+  std::function<void(SearchEnd)> on_end;                          // may be empty
   std::function<bool()> stop;                                     // may be empty
 };
 
@@ -40,7 +50,8 @@ void require_feasible(const RunConfig& config, const ProxyTask& proxy,
 Archive load_archive(const RunFolder& run, const SearchSpace& space);
 
 // Searches until the budget is spent, the algorithm has no more proposals or nothing has been
-// gained for some time, from wherever `archive` is. The result is a pure function of space,
+// gained for some time, from wherever `archive` is: not before all of it has been gone through. The
+// result is a pure function of space,
 // configuration, seed and evaluations: neither threads nor interruptions change it. Throws
 // Interrupted when stop() says so.
 void search(const SearchSpace& space, const SearchConfig& config, std::uint64_t seed,

@@ -43,7 +43,23 @@ Json perplexities(const ProxyTask& proxy, const Extremes& extremes) {
   return json;
 }
 
-Archive search_with_progress(TrainedRun& trained, GenerationRecord& last,
+// In words; "" when the budget is spent.
+std::string why_it_ended(SearchEnd end, const SearchConfig& config) {
+  switch (end) {
+    case SearchEnd::kBudget:
+      break;
+    case SearchEnd::kExhausted:
+      return "stopped: every network of the space is evaluated\n";
+    case SearchEnd::kStalled:
+      return "stopped: the algorithm, " + config.algorithm + ", has no more networks to propose\n";
+    case SearchEnd::kPlateau:
+      return format("stopped: the hypervolume grew by less than %g %% in %d generation%s\n",
+                    100 * kLeastProgress, config.patience, config.patience == 1 ? "" : "s");
+  }
+  return "";
+}
+
+Archive search_with_progress(TrainedRun& trained, GenerationRecord& last, SearchEnd& end,
                              const CommonOptions& common) {
   auto& [run, proxy, losses, evaluator] = trained;
   const std::size_t known = load_archive(run, proxy.space()).size();
@@ -57,6 +73,7 @@ Archive search_with_progress(TrainedRun& trained, GenerationRecord& last,
                     format("generation %d front %zu hypervolume %.4f", last.generation, last.front,
                            last.hypervolume));
   };
+  hooks.on_end = [&](SearchEnd why) { end = why; };
   hooks.stop = stopping;
   return run_search(run, proxy, evaluator, hooks);
 }
@@ -81,7 +98,7 @@ FinalFront confirm(const TrainedRun& trained, const Archive& archive, const Comm
 
 void search_command(const RunOptions& options, const CommonOptions& common) {
   const auto threads = limit_threads(common);
-  TrainedRun trained(options, common);
+  TrainedRun trained(options, common, true);
   auto& [run, proxy, losses, evaluator] = trained;
 
   const Extremes extremes = evaluate_extremes(proxy, evaluator);
@@ -92,7 +109,8 @@ void search_command(const RunOptions& options, const CommonOptions& common) {
   log(common, summary);
 
   GenerationRecord last;
-  const Archive archive = search_with_progress(trained, last, common);
+  SearchEnd end = SearchEnd::kBudget;
+  const Archive archive = search_with_progress(trained, last, end, common);
   require_front(archive);
   const FinalFront front = confirm(trained, archive, common);
   Json json = front_json(run, proxy, archive, front);
@@ -106,15 +124,16 @@ void search_command(const RunOptions& options, const CommonOptions& common) {
     json["run"] = run.path().string();
     json["perplexities"] = perplexities(proxy, extremes);
     json["separation"] = to_json(separation);
+    json["ended"] = name_of(end);
     return print(to_text(json));
   }
   print("\n" + front_table(front, extremes.largest));
   print(summary);
-  print(
-      format("%zu of %.4g networks evaluated, %zu on the front, hypervolume %.4f of the "
-             "reference box (generation 0)\n",
-             archive.size(), static_cast<double>(proxy.space().count()), front.members.size(),
-             last.hypervolume));
+  print(format("%zu of %.4g networks evaluated, %zu on the front, hypervolume %.4f of the "
+               "reference box (generation 0)\n",
+               archive.size(), static_cast<double>(proxy.space().count()), front.members.size(),
+               last.hypervolume) +
+        why_it_ended(end, run.config().search));
   print("Front: " + run.front().string() + "  report: " + run.report().string() +
         "\nTake the networks away: paretoformer export " + run.path().string() + "\n");
 }

@@ -25,6 +25,8 @@ void write_convergence_plot(const RunFolder& run, const ProxyTask& proxy) {
 
 // Whoever opens the run again looks here for what was measured with its weights.
 LossCache train(RunFolder& folder, ProxyTask& proxy, const CommonOptions& common) {
+  if (!folder.config().supernet.empty())
+    proxy.load_weights(folder.supernet(), folder.config().training);
   const LatencyPredictor predictor = predictor_of(folder, proxy.space());
   require_feasible(folder.config(), proxy, predictor);
   folder.keep();
@@ -32,10 +34,7 @@ LossCache train(RunFolder& folder, ProxyTask& proxy, const CommonOptions& common
   if (!proxy.corpus().tokenizer.model().empty())
     write_file_atomic(folder.tokenizer(), proxy.corpus().tokenizer.model());
   log(common, space_summary(proxy));
-  if (!folder.config().supernet.empty()) {
-    proxy.load_weights(folder);
-    return {folder.losses(), loss_key(proxy)};
-  }
+  if (!folder.config().supernet.empty()) return {folder.losses(), loss_key(proxy)};
   const auto start = std::chrono::steady_clock::now();
   std::int64_t steps = 0;  // done by this process
   std::int64_t total = 0;
@@ -63,8 +62,9 @@ LossCache train(RunFolder& folder, ProxyTask& proxy, const CommonOptions& common
 
 }  // namespace
 
-TrainedRun::TrainedRun(const RunOptions& options, const CommonOptions& common)
-    : folder(RunFolder::open(load_run_config(options.config, options.overrides), options.resume)),
+TrainedRun::TrainedRun(const RunOptions& options, const CommonOptions& common, bool searches)
+    : folder(RunFolder::open(load_run_config(options.config, options.overrides), options.resume,
+                             searches)),
       proxy(folder.config(), folder.cache()),
       losses(train(folder, proxy, common)),
       evaluator(cached(supernet_losses(proxy), losses), predictor_of(folder, proxy.space()),

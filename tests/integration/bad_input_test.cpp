@@ -222,7 +222,7 @@ TEST_F(BadInput, RunFolder) {
   write(box_ / "run/supernet.safetensors", flipped);
   expect_refused({"export", "run"}, {"run/supernet.safetensors", "checksum"});
   fs::remove(box_ / "run/supernet.safetensors");
-  expect_refused({"export", "run"}, {"run/supernet.safetensors", "no trained supernet yet"});
+  expect_refused({"export", "run"}, {"run/supernet.safetensors", "there is no trained supernet"});
 
   // Nothing above has spoilt the run: the weights are trained again, to the same bits.
   EXPECT_EQ(box_.run(resume).status, 0);

@@ -37,10 +37,25 @@ TEST_F(LossCacheTest, KeepsSumsBySubset) {
   EXPECT_EQ(cache.find(2, Subset::kRest), std::nullopt);
 }
 
-TEST_F(LossCacheTest, OtherWeightsBeginAnew) {
+TEST_F(LossCacheTest, LossesOfOtherWeightsOrSequencesLieBesideEachOther) {
   { LossCache(path_, kKey).add({{1, Subset::kRest, 1.5}}); }
-  { EXPECT_EQ(LossCache(path_, kKey + 1).size(), 0u); }
-  EXPECT_EQ(LossCache(path_, kKey).size(), 0u);
+  {
+    LossCache other(path_, kKey + 1);
+    EXPECT_EQ(other.size(), 0u);
+    other.add({{1, Subset::kRest, 2.5}});
+  }
+  EXPECT_EQ(LossCache(path_, kKey).find(1, Subset::kRest), 1.5);
+  EXPECT_EQ(LossCache(path_, kKey + 1).find(1, Subset::kRest), 2.5);
+}
+
+TEST_F(LossCacheTest, ARecordThatAnotherProcessLeftUnfinishedIsDropped) {
+  LossCache cache(path_, kKey);
+  cache.add({{1, Subset::kRest, 1.5}});
+  std::filesystem::resize_file(path_, 2 * kRecord + 5);  // its disk was full
+  cache.add({{2, Subset::kRest, 2.5}});
+  const LossCache all(path_, kKey);
+  EXPECT_EQ(all.find(1, Subset::kRest), 1.5);
+  EXPECT_EQ(all.find(2, Subset::kRest), 2.5);
 }
 
 TEST_F(LossCacheTest, CutAnywhereItKeepsWholeRecords) {
@@ -90,6 +105,9 @@ TEST_F(LossCacheTest, AnotherFileIsNotOverwritten) {
     EXPECT_THAT(error.what(), HasSubstr("losses.cache: is no cache of losses"));
   }
   EXPECT_EQ(read_file(path_), text);
+  write_file_atomic(path_, "notes");
+  EXPECT_THROW(LossCache(path_, kKey), InputError);
+  EXPECT_EQ(read_file(path_), "notes");
 }
 
 TEST_F(LossCacheTest, CachedAsksOnlyForWhatIsUnknown) {

@@ -46,10 +46,10 @@ TEST_F(ProxyTaskTest, MissingUnfinishedForeignOrDamagedWeightsAreRefused) {
   RunFolder run = RunFolder::open(config_, false);
   run.keep();
   ProxyTask proxy(config_, {});
-  EXPECT_THAT(load_error(proxy, run), HasSubstr("supernet.safetensors: the run has no trained"));
+  EXPECT_THAT(load_error(proxy, run), HasSubstr("supernet.safetensors: there is no trained"));
   int steps = 0;
   EXPECT_THROW(proxy.train(run, {}, [&steps] { return ++steps > 5; }), Interrupted);
-  EXPECT_THAT(load_error(proxy, run), HasSubstr("training stopped after 5 of 12 steps"));
+  EXPECT_THAT(load_error(proxy, run), HasSubstr("is trained for 5 of 12 steps only"));
   proxy.train(run, {}, {});
   EXPECT_EQ(load_error(proxy, run), "no InputError");
 

@@ -75,6 +75,32 @@ TEST_F(RunFolderTest, AChangedConfigurationIsRefusedNamingTheFirstDifference) {
   EXPECT_THAT(error(changed, true), HasSubstr("/objectives: [\"energy\",\"perplexity\"], was "));
 }
 
+TEST_F(RunFolderTest, ASearchThatHasBegunMayOnlyEndLater) {
+  make();
+  RunConfig changed = config_;
+  changed.search.algorithm = "random";  // nothing is found yet
+  EXPECT_EQ(error(changed, true), "no InputError");
+  EXPECT_EQ(RunFolder::read(config_.run).config().search, changed.search);
+
+  write_file_atomic(config_.run / "history.jsonl", "something\n");
+  EXPECT_THAT(error(config_, true), HasSubstr("/search/algorithm: \"evolution\", was \"random\""));
+  RunConfig later = changed;
+  later.search.evaluations += 10;
+  later.search.patience = 7;
+  EXPECT_EQ(error(later, true), "no InputError");
+  EXPECT_EQ(RunFolder::read(config_.run).config().search, later.search);
+  EXPECT_THAT(error(changed, true),
+              HasSubstr("to end after " + std::to_string(later.search.evaluations) +
+                        " evaluations, not sooner: " + std::to_string(changed.search.evaluations)));
+
+  // Nothing of it concerns who does not search.
+  EXPECT_EQ(RunFolder::open(config_, true, false).config().search, later.search);
+  EXPECT_EQ(RunFolder::read(config_.run).config().search, later.search);
+  // A value of any length is one line.
+  later.search.seed_architectures.assign(100, config_.space.smallest());
+  EXPECT_LT(error(later, true).size(), 500u);
+}
+
 TEST_F(RunFolderTest, OneHolderAtATime) {
   make();
   std::optional<RunFolder> holder(RunFolder::open(config_, true));

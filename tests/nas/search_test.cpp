@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
+#include <optional>
 #include <set>
 
 #include "accel_sim/network_memory.hpp"
@@ -179,15 +180,43 @@ TEST_F(SearchTest, EndsWhenNothingIsGained) {
   std::vector<double> volumes;
   SearchHooks hooks;
   hooks.on_generation = [&](const GenerationRecord& r) { volumes.push_back(r.hypervolume); };
+  std::optional<SearchEnd> end;
+  hooks.on_end = [&](SearchEnd why) { end = why; };
   Archive whole(config_.objectives);
   paretoformer::search(run_.proxy.space(), config, 1, evaluator_, whole, hooks);
+  EXPECT_EQ(end, SearchEnd::kBudget);
   std::size_t first = 2;  // the first generation that gains less than a thousandth in two
   while (first < volumes.size() && volumes[first] > 1.001 * volumes[first - 2]) ++first;
   ASSERT_LT(first + 1, volumes.size());
   config.patience = 2;
   Archive archive(config_.objectives);
-  paretoformer::search(run_.proxy.space(), config, 1, evaluator_, archive, {});
+  hooks.on_generation = nullptr;
+  paretoformer::search(run_.proxy.space(), config, 1, evaluator_, archive, hooks);
   EXPECT_EQ(archive.candidates().back().generation, static_cast<int>(first));
+  EXPECT_EQ(end, SearchEnd::kPlateau);
+
+  // What has been found with more patience is not forgotten.
+  std::size_t generations = 0;
+  hooks.on_generation = [&](const GenerationRecord&) { ++generations; };
+  paretoformer::search(run_.proxy.space(), config, 1, evaluator_, whole, hooks);
+  EXPECT_EQ(generations, volumes.size());
+}
+
+TEST_F(SearchTest, SaysWhyItEndedBeforeTheBudgetWasSpent) {
+  std::optional<SearchEnd> end;
+  SearchHooks hooks;
+  hooks.on_end = [&](SearchEnd why) { end = why; };
+  SearchConfig config = config_.search;
+  config.evaluations = 1000;
+  Archive archive(config_.objectives);
+  paretoformer::search(run_.proxy.space(), config, 1, evaluator_, archive, hooks);
+  EXPECT_EQ(archive.size(), 252u);
+  EXPECT_EQ(end, SearchEnd::kExhausted);
+  config.algorithm = "survey_literal";
+  Archive few(config_.objectives);
+  paretoformer::search(run_.proxy.space(), config, 1, evaluator_, few, hooks);
+  EXPECT_LT(few.size(), 100u);
+  EXPECT_EQ(end, SearchEnd::kStalled);
 }
 
 // What a quarter of the text has ruled out is not on the front, and its loss is an estimate; all
