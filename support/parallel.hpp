@@ -43,11 +43,13 @@ class OrderedLoop {
     auto* const self = static_cast<OrderedLoop*>(loop);
 #ifdef PARETOFORMER_TSAN
     __tsan_acquire(&self->begin_);
+    // Also where the body throws: TBB waits for all tasks before it passes that on.
+    const struct End {
+      char* end;
+      ~End() { __tsan_release(end); }
+    } at_the_end{&self->end_};
 #endif
     self->body_(task);
-#ifdef PARETOFORMER_TSAN
-    __tsan_release(&self->end_);
-#endif
   }
 
  private:

@@ -57,6 +57,7 @@ struct Limits {
   rlim_t file_bytes = RLIM_INFINITY;     // of the child: a full disk
   std::string standard_output;           // a file; empty: captured
   std::function<void(pid_t)> meanwhile;  // called while the child runs; may be empty
+  std::string binary = PARETOFORMER_BINARY;
 };
 
 // A folder of its own for each test, removed afterwards; the child's working folder.
@@ -69,7 +70,7 @@ class Sandbox : public TemporaryFolder {
     const fs::path out = path() / (".stdout" + number), err = path() / (".stderr" + number);
     const std::string target =
         limits.standard_output.empty() ? out.string() : limits.standard_output;
-    std::vector<std::string> words{PARETOFORMER_BINARY};
+    std::vector<std::string> words{limits.binary};
     words.insert(words.end(), arguments.begin(), arguments.end());
     std::vector<char*> pointers;
     for (std::string& word : words) pointers.push_back(word.data());
