@@ -108,7 +108,8 @@ struct ProfileOptions {
   std::vector<int> lengths;    // empty: 128, 512 and 4096
   std::optional<bool> decode;  // absent: as the model is used
   bool fused = false;
-  std::string format = "table";  // or csv or svg
+  std::string format = "table";         // or csv or svg
+  std::optional<std::string> hardware;  // preset or file: latencies of the survey's model as well
 };
 
 // FLOPs, memory operations and arithmetic intensity of a network, by class of operators.

@@ -150,12 +150,18 @@ void add_profile_verb(CLI::App& app, ProfileOptions& options, CommonOptions& com
       "used)");
   verb->add_flag("--fused", options.fused,
                  "Normalisation and activations work on results on their way out");
+  verb->add_option("--hardware", options.hardware,
+                   "Preset or JSON file: also latencies, by the survey's model");
   CLI::Option* format = verb->add_option("--format", options.format, "table, csv or svg")
                             ->check(CLI::IsMember({"table", "csv", "svg"}))
                             ->capture_default_str();
   add_common(verb, common);
   format->excludes(verb->get_option("--json"));
-  verb->callback([&] { profile_command(options, common); });
+  verb->callback([&] {
+    // There is no state to save: Ctrl-C ends it at once.
+    for (int signal : {SIGINT, SIGTERM}) std::signal(signal, SIG_DFL);
+    profile_command(options, common);
+  });
 }
 
 void add_predict_verb(CLI::App& app, PredictOptions& options, CommonOptions& common) {

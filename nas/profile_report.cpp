@@ -6,11 +6,48 @@
 namespace paretoformer {
 namespace {
 
-Json to_json(const WorkloadCount& count) {
-  return Json{{"flops", count.flops}, {"mops", count.mops}, {"intensity", count.intensity()}};
+// A class of operators, or the whole.
+struct Line {
+  std::string name;
+  WorkloadCount count;
+  std::optional<SurveyEstimate> estimate;
+
+  double non_ideal_intensity() const {
+    return estimate->dram_bytes > 0
+               ? static_cast<double>(count.flops) / static_cast<double>(estimate->dram_bytes)
+               : 0;
+  }
+};
+
+// The last one is the whole.
+std::vector<Line> lines(const ProfileReport& report, std::size_t i) {
+  std::vector<Line> lines;
+  for (const auto& [operators, count] : report.profiles[i].rows) {
+    lines.push_back({std::string(name_of(operators)), count, {}});
+    if (!report.estimates.empty())
+      lines.back().estimate = report.estimates[i][static_cast<std::size_t>(operators)];
+  }
+  lines.push_back({"total", report.profiles[i].total(), {}});
+  if (!report.estimates.empty()) lines.back().estimate = total(report.estimates[i]);
+  return lines;
+}
+
+Json to_json(const Line& line) {
+  Json json{{"flops", line.count.flops},
+            {"mops", line.count.mops},
+            {"intensity", line.count.intensity()}};
+  if (!line.estimate) return json;
+  json["dram_bytes"] = line.estimate->dram_bytes;
+  json["non_ideal_intensity"] = line.non_ideal_intensity();
+  json["compute_cycles"] = line.estimate->compute.value();
+  json["memory_cycles"] = line.estimate->memory.value();
+  json["cycles"] = line.estimate->latency.value();
+  return json;
 }
 
 double giga(std::int64_t count) { return 1e-9 * static_cast<double>(count); }
+
+double mega(Cycles cycles) { return 1e-6 * static_cast<double>(cycles.value()); }
 
 std::string length_text(const Profile& profile) {
   return profile.length ? std::to_string(*profile.length) : std::string();
@@ -34,16 +71,19 @@ StackedBar bar(const Profile& profile, Part part) {
 
 Json to_json(const ProfileReport& report) {
   Json list = Json::array();
-  for (const Profile& profile : report.profiles) {
+  for (std::size_t i = 0; i < report.profiles.size(); ++i) {
     Json json;
-    if (profile.length) json["length"] = *profile.length;
+    if (report.profiles[i].length) json["length"] = *report.profiles[i].length;
     json["operators"] = Json::array();
-    for (const auto& [operators, count] : profile.rows) {
-      Json row{{"name", name_of(operators)}};
-      row.update(to_json(count));
+    for (const Line& line : lines(report, i)) {
+      if (line.name == "total") {
+        json["total"] = to_json(line);
+        continue;
+      }
+      Json row{{"name", line.name}};
+      row.update(to_json(line));
       json["operators"].push_back(std::move(row));
     }
-    json["total"] = to_json(profile.total());
     list.push_back(std::move(json));
   }
   return list;
@@ -51,30 +91,47 @@ Json to_json(const ProfileReport& report) {
 
 std::string profile_table(const ProfileReport& report) {
   std::string table = report.title + "\n";
-  for (const Profile& profile : report.profiles) {
+  for (std::size_t i = 0; i < report.profiles.size(); ++i) {
+    const Profile& profile = report.profiles[i];
     const std::string name = profile.length ? "length " + length_text(profile) : "one image";
-    table += format("%-20s %12s %12s %12s\n", name.c_str(), "GFLOPs", "GMOPs", "FLOPs/byte");
-    const auto line = [&](std::string_view operators, const WorkloadCount& count) {
-      table += format("%-20s %12.3f %12.4f %12.2f\n", std::string(operators).c_str(),
-                      giga(count.flops), giga(count.mops), count.intensity());
-    };
-    for (const auto& [operators, count] : profile.rows) line(name_of(operators), count);
-    line("total", profile.total());
+    table += format("%-20s %12s %12s %12s", name.c_str(), "GFLOPs", "GMOPs", "FLOPs/byte");
+    if (!report.estimates.empty())
+      table += format(" %12s %12s %12s %12s %8s", "with tiles", "compute/Mcyc", "memory/Mcyc",
+                      "Mcycles", "share/%");
+    table += "\n";
+    const std::vector<Line> all = lines(report, i);
+    for (const Line& line : all) {
+      table += format("%-20s %12.3f %12.4f %12.2f", line.name.c_str(), giga(line.count.flops),
+                      giga(line.count.mops), line.count.intensity());
+      if (line.estimate)
+        table += format(" %12.2f %12.3f %12.3f %12.3f %8.1f", line.non_ideal_intensity(),
+                        mega(line.estimate->compute), mega(line.estimate->memory),
+                        mega(line.estimate->latency),
+                        100 * mega(line.estimate->latency) / mega(all.back().estimate->latency));
+      table += "\n";
+    }
   }
   return table;
 }
 
 std::string profile_csv(const ProfileReport& report) {
-  std::string csv = "length,operator,flops,mops,intensity\n";
-  for (const Profile& profile : report.profiles) {
-    const auto line = [&](std::string_view operators, const WorkloadCount& count) {
-      csv += length_text(profile) + "," + std::string(operators) +
-             format(",%lld,%lld,%.6g\n", static_cast<long long>(count.flops),
-                    static_cast<long long>(count.mops), count.intensity());
-    };
-    for (const auto& [operators, count] : profile.rows) line(name_of(operators), count);
-    line("total", profile.total());
-  }
+  std::string csv = "length,operator,flops,mops,intensity";
+  if (!report.estimates.empty())
+    csv += ",dram_bytes,non_ideal_intensity,compute_cycles,memory_cycles,cycles";
+  csv += "\n";
+  for (std::size_t i = 0; i < report.profiles.size(); ++i)
+    for (const Line& line : lines(report, i)) {
+      csv += length_text(report.profiles[i]) + "," + line.name +
+             format(",%lld,%lld,%.6g", static_cast<long long>(line.count.flops),
+                    static_cast<long long>(line.count.mops), line.count.intensity());
+      if (line.estimate)
+        csv += format(",%lld,%.6g,%lld,%lld,%lld",
+                      static_cast<long long>(line.estimate->dram_bytes), line.non_ideal_intensity(),
+                      static_cast<long long>(line.estimate->compute.value()),
+                      static_cast<long long>(line.estimate->memory.value()),
+                      static_cast<long long>(line.estimate->latency.value()));
+      csv += "\n";
+    }
   return csv;
 }
 
