@@ -96,6 +96,23 @@ TEST_F(Profile, OfImagesHasNoLengths) {
   expect_refused({"resnet50", "--decode"}, "--decode");
 }
 
+TEST_F(Profile, WithHardwareEstimatesLatencies) {
+  const Words model = {"bert_base", "--lengths", "512", "--hardware", "survey_analytical"};
+  Words as_json = model, as_csv = model;
+  as_json.push_back("--json");
+  as_csv.insert(as_csv.end(), {"--format", "csv"});
+  const Json json = parse(profile(as_json));
+  EXPECT_EQ(json["hardware"], "survey_analytical");
+  const Json& only = json["profiles"][0];
+  std::int64_t cycles = 0;
+  for (const Json& row : only["operators"]) cycles += row["cycles"].get<std::int64_t>();
+  EXPECT_EQ(only["total"]["cycles"], cycles);
+  EXPECT_NEAR(only["total"]["non_ideal_intensity"], 111.122, 0.001);
+  EXPECT_THAT(profile(as_csv), HasSubstr("," + std::to_string(cycles) + "\n"));
+  EXPECT_THAT(profile(model), HasSubstr("111.12"));
+  expect_refused({"resnet50", "--hardware", "survey_analytica"}, "did you mean");
+}
+
 // Every element that is opened is closed, in order, and attributes are quoted.
 void expect_valid_xml(const std::string& text) {
   std::vector<std::string> open;
