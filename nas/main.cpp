@@ -143,6 +143,7 @@ void add_profile_verb(CLI::App& app, ProfileOptions& options, CommonOptions& com
       ->required();
   verb->add_option("--lengths", options.lengths, "Sequence lengths (default: 128,512,4096)")
       ->delimiter(',')
+      ->allow_extra_args(false)  // MODEL may follow
       ->check(CLI::Range(1, 1 << 20));
   verb->add_flag_function(
       "--decode,!--prefill", [&](std::int64_t count) { options.decode = count > 0; },
