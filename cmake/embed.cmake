@@ -1,15 +1,20 @@
-# paretoformer_embed_json(TARGET FOLDER): makes the *.json files of FOLDER part of TARGET, so that
-# presets are found wherever the binary is installed. TARGET's own sources may then
-# #include "TARGET/embedded_json.hpp" and walk paretoformer::TARGET_json: {name without .json, text}.
+# paretoformer_embed_json(TARGET FOLDER [KIND]): makes the *.json files of FOLDER part of TARGET, so
+# that presets are found wherever the binary is installed. TARGET's own sources may then
+# #include "TARGET/embedded_json.hpp" and walk paretoformer::TARGET_json: {name without .json, text};
+# with KIND, that word instead of "json".
 function(paretoformer_embed_json target folder)
+  set(kind json)
+  if(ARGC GREATER 2)
+    set(kind ${ARGV2})
+  endif()
   cmake_path(ABSOLUTE_PATH folder BASE_DIRECTORY ${CMAKE_CURRENT_SOURCE_DIR} NORMALIZE)
   file(GLOB files CONFIGURE_DEPENDS ${folder}/*.json)
-  paretoformer_embed_files(${target} json ${files})
+  paretoformer_embed_files(${target} ${kind} ${files})
 endfunction()
 
 # paretoformer_embed_files(TARGET KIND FILE...): the same for any text files, as
-# "TARGET/embedded_KIND.hpp" and paretoformer::TARGET_KIND: {name without extension, text} for KIND
-# json, {name, text} otherwise.
+# "TARGET/embedded_KIND.hpp" and paretoformer::TARGET_KIND: {name, text}, names of JSON files without
+# their extension.
 function(paretoformer_embed_files target kind)
   list(LENGTH ARGN count)
   set(entries "")
@@ -17,7 +22,8 @@ function(paretoformer_embed_files target kind)
     cmake_path(ABSOLUTE_PATH file BASE_DIRECTORY ${CMAKE_CURRENT_SOURCE_DIR} NORMALIZE)
     set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${file})
     cmake_path(GET file FILENAME name)
-    if(kind STREQUAL "json")
+    cmake_path(GET file EXTENSION LAST_ONLY extension)
+    if(extension STREQUAL ".json")
       cmake_path(GET file STEM LAST_ONLY name)
     endif()
     file(READ ${file} text)

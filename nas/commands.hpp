@@ -103,6 +103,18 @@ struct SimulateOptions {
 // What one architecture, or one matmul, does on an accelerator, and where its cycles and energy go.
 void simulate_command(const SimulateOptions& options, const CommonOptions& common);
 
+struct ProfileOptions {
+  std::string model;           // preset or file
+  std::vector<int> lengths;    // empty: 128, 512 and 4096
+  std::optional<bool> decode;  // absent: as the model is used
+  bool fused = false;
+  std::string format = "table";         // or csv or svg
+  std::optional<std::string> hardware;  // preset or file: latencies of the survey's model as well
+};
+
+// FLOPs, memory operations and arithmetic intensity of a network, by class of operators.
+void profile_command(const ProfileOptions& options, const CommonOptions& common);
+
 // Writes every network of the run's front into `folder`.
 void export_command(const std::filesystem::path& run, const std::filesystem::path& folder,
                     const CommonOptions& common);

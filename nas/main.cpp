@@ -136,6 +136,36 @@ CLI::App* add_simulate_verb(CLI::App& app, SimulateOptions& options, CommonOptio
   return verb;
 }
 
+void add_profile_verb(CLI::App& app, ProfileOptions& options, CommonOptions& common) {
+  CLI::App* verb = app.add_subcommand(
+      "profile", "FLOPs, memory operations and arithmetic intensity of a network");
+  verb->add_option("MODEL", options.model,
+                   "bert_base, bert_large, gpt2, resnet50, or an architecture's JSON file")
+      ->required();
+  verb->add_option("--lengths", options.lengths, "Sequence lengths (default: 128,512,4096)")
+      ->delimiter(',')
+      ->allow_extra_args(false)  // MODEL may follow
+      ->check(CLI::Range(1, 1 << 20));
+  verb->add_flag_function(
+      "--decode,!--prefill", [&](std::int64_t count) { options.decode = count > 0; },
+      "Generate the sequence token by token, or compute all of it at once (default: as it is "
+      "used)");
+  verb->add_flag("--fused", options.fused,
+                 "Normalisation and activations work on results on their way out");
+  verb->add_option("--hardware", options.hardware,
+                   "Preset or JSON file: also latencies, by the survey's model");
+  CLI::Option* format = verb->add_option("--format", options.format, "table, csv or svg")
+                            ->check(CLI::IsMember({"table", "csv", "svg"}))
+                            ->capture_default_str();
+  add_common(verb, common);
+  format->excludes(verb->get_option("--json"));
+  verb->callback([&] {
+    // There is no state to save: Ctrl-C ends it at once.
+    for (int signal : {SIGINT, SIGTERM}) std::signal(signal, SIG_DFL);
+    profile_command(options, common);
+  });
+}
+
 void add_predict_verb(CLI::App& app, PredictOptions& options, CommonOptions& common) {
   CLI::App* verb = app.add_subcommand("predict", "Cost of one architecture on an accelerator");
   verb->option_defaults()->always_capture_default();
@@ -312,6 +342,9 @@ int run(int argc, char** argv) {
     for (int signal : {SIGINT, SIGTERM}) std::signal(signal, SIG_DFL);
     simulate_command(simulation, common);
   });
+
+  ProfileOptions workload;
+  add_profile_verb(app, workload, common);
 
   FinetuneOptions tuning;
   CLI::App* finetune = add_finetune_verb(app, tuning, common);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
+#include <numeric>
 #include <set>
 #include <vector>
 
@@ -133,6 +134,18 @@ std::string head(const std::string& title) {
 std::string polyline(const std::string& points, const std::string& colour) {
   return "<polyline points=\"" + points + "\" fill=\"none\" stroke=\"" + colour +
          "\" stroke-width=\"1.5\"/>\n";
+}
+
+std::string rectangle(double x, double y, double width, double height, const std::string& colour,
+                      const std::string& title) {
+  return "<rect x=\"" + number(x) + "\" y=\"" + number(y) + "\" width=\"" + number(width) +
+         "\" height=\"" + number(height) + "\" fill=\"" + colour + "\">" +
+         (title.empty() ? "" : "<title>" + escaped(title) + "</title>") + "</rect>\n";
+}
+
+// Of a part of a bar: the curves' colours, but for their black.
+const std::string& part_colour(std::size_t part) {
+  return kCurveColours[1 + part % (kCurveColours.size() - 1)];
 }
 
 // From light to dark over `count` steps.
@@ -340,6 +353,45 @@ std::string curves_svg(const std::vector<Curve>& curves, const std::string& titl
     svg += polyline(points, colour);
     svg += label(kWidth - kRight - 8, kTop + 16 + 16 * static_cast<double>(i), "end",
                  curves[i].name, " style=\"fill:" + colour + "\"");
+  }
+  return svg + "</svg>\n";
+}
+
+std::string shares_svg(const std::vector<StackedPanel>& panels,
+                       const std::vector<std::string>& legend, const std::string& title) {
+  constexpr double kFoot = kHeight - kBottom - 40;
+  constexpr double kHead = kTop + 40;
+  const double panel = (kWidth - kLeft - kRight) / static_cast<double>(panels.size());
+  std::vector<double> sums(legend.size());
+  std::string svg = head(title);
+  for (std::size_t p = 0; p < panels.size(); ++p) {
+    const double left = kLeft + panel * static_cast<double>(p);
+    svg += label(left, kTop + 14, "start", panels[p].name, " font-weight=\"bold\"");
+    const double slot = 0.94 * panel / static_cast<double>(panels[p].bars.size());
+    for (std::size_t b = 0; b < panels[p].bars.size(); ++b) {
+      const StackedBar& bar = panels[p].bars[b];
+      const double x = left + slot * static_cast<double>(b), middle = x + slot / 2;
+      const double whole = std::accumulate(bar.parts.begin(), bar.parts.end(), 0.0);
+      double y = kFoot;
+      for (std::size_t i = 0; i < bar.parts.size(); ++i) {
+        const double height = bar.parts[i] / whole * (kFoot - kHead);
+        sums[i] += height;
+        y -= height;
+        if (height > 0)
+          svg += rectangle(x + 0.12 * slot, y, 0.76 * slot, height, part_colour(i),
+                           legend[i] + number(100 * bar.parts[i] / whole, " %.1f %%"));
+      }
+      svg += label(middle, kHead - 6, "middle", bar.above);
+      for (std::size_t i = 0; i < bar.below.size(); ++i)
+        svg += label(middle, kFoot + 16 + 16 * static_cast<double>(i), "middle", bar.below[i]);
+    }
+  }
+  double at = kLeft;
+  for (std::size_t i = 0; i < legend.size(); ++i) {
+    if (!(sums[i] > 0)) continue;
+    svg += rectangle(at, kHeight - 46, 10, 10, part_colour(i), "");
+    svg += label(at + 15, kHeight - 37, "start", legend[i]);
+    at += 40 + 6.5 * static_cast<double>(legend[i].size());
   }
   return svg + "</svg>\n";
 }

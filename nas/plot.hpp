@@ -38,4 +38,18 @@ struct Curve {
 std::string curves_svg(const std::vector<Curve>& curves, const std::string& title,
                        const std::string& x_name, const std::string& y_name);
 
+struct StackedBar {
+  std::string above;
+  std::vector<std::string> below;  // lines
+  std::vector<double> parts;       // from below; not negative, and their sum is positive
+};
+struct StackedPanel {
+  std::string name;
+  std::vector<StackedBar> bars;
+};
+// Panels side by side, every bar of the same height: shares, not amounts. `legend` names the parts;
+// those that are zero in all bars are left out.
+std::string shares_svg(const std::vector<StackedPanel>& panels,
+                       const std::vector<std::string>& legend, const std::string& title);
+
 }  // namespace paretoformer

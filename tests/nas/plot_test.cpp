@@ -103,5 +103,16 @@ TEST(CurvesSvg, ALinePerCurveAndItsName) {
   expect_well_formed(curves_svg({{"one", {{1, 0}}}}, "", "", ""));
 }
 
+TEST(SharesSvg, ARectanglePerPartAndALegendOfThoseShown) {
+  const std::vector<StackedBar> bars{{"10", {"first", "1<2"}, {1, 0, 3}},
+                                     {"20", {"second"}, {2, 0, 0}}};
+  const std::string svg = shares_svg({{"panel", bars}}, {"a", "none", "c"}, "title");
+  expect_well_formed(svg);
+  EXPECT_EQ(count_of(svg, "<title>"), 3u);
+  for (const char* text : {">10<", ">20<", ">first<", ">1&lt;2<", ">a<", ">c<", "c 75.0 %"})
+    EXPECT_EQ(count_of(svg, text), 1u) << text;
+  EXPECT_EQ(count_of(svg, ">none<"), 0u);
+}
+
 }  // namespace
 }  // namespace paretoformer
