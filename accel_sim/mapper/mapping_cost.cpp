@@ -1,0 +1,128 @@
+#include "accel_sim/mapper/mapping_cost.hpp"
+
+#include <algorithm>
+
+#include "accel_sim/timing.hpp"
+#include "support/error.hpp"
+
+namespace paretoformer {
+namespace {
+
+enum Tensor { kInputs, kWeights, kOutputs };
+// The one tensor that lacks a dimension: P and Q the weights, K the inputs, C, R and S the outputs.
+constexpr PerDimension<Tensor> kWithout{kWeights, kWeights, kOutputs, kInputs, kOutputs, kOutputs};
+
+// Sum over all pairs of tiles of rows of inputs, of `outputs` outputs in `output_tiles` tiles and
+// `taps` taps of the kernel in `tap_tiles`: each pair touches (its outputs - 1) * stride + its
+// taps.
+double touched(int outputs, int output_tiles, int taps, int tap_tiles, int stride) {
+  return static_cast<double>(stride) * (outputs - output_tiles) * tap_tiles +
+         static_cast<double>(taps) * output_tiles;
+}
+
+// Extents of pieces: `whole` of full size and perhaps a smaller one.
+struct Pieces {
+  Pieces(int extent, int size) : size(size), whole(extent / size), rest(extent % size) {}
+  double count() const { return whole + (rest > 0 ? 1 : 0); }
+
+  int size, whole, rest;
+};
+
+// Cycles in which all outputs stream past blocks of weights, piece by piece.
+double streaming_cycles(const Pieces& p, const Pieces& q, double least) {
+  const auto piece = [least](int rows, int columns) {
+    return std::max(static_cast<double>(rows) * columns, least);
+  };
+  double cycles = static_cast<double>(p.whole) * q.whole * piece(p.size, q.size);
+  if (p.rest > 0) cycles += q.whole * piece(p.rest, q.size);
+  if (q.rest > 0) cycles += p.whole * piece(p.size, q.rest);
+  if (p.rest > 0 && q.rest > 0) cycles += piece(p.rest, q.rest);
+  return cycles;
+}
+
+}  // namespace
+
+MappingCostModel::MappingCostModel(const Workpiece& work, const Hardware& hardware)
+    : work_(work),
+      hardware_(hardware),
+      energies_(hardware),
+      macs_(work.macs()),
+      weights_(work.weights()),
+      outputs_(work.outputs()),
+      bytes_per_cycle_(hardware.dram_bytes_per_cycle),
+      fixed_cycles_(hardware.call_overhead_cycles + hardware.dram_latency_cycles +
+                    array_latency(hardware.array_size)) {
+  if (hardware.dataflow != Dataflow::kWeightStationary)
+    throw InputError("the mapper knows weight-stationary arrays: expected dataflow " +
+                     std::string("weight_stationary"));
+}
+
+MappingCostModel::Visits MappingCostModel::visits(const Mapping& mapping,
+                                                  const PerDimension<int>& tiles) const {
+  std::array<double, 3> times{1, 1, 1};
+  if (mapping.reloads) {
+    times[kInputs] = tiles[kK];
+    times[kWeights] = static_cast<double>(tiles[kP]) * tiles[kQ];
+  }
+  std::array<bool, 3> own_loop_inside{};
+  for (int i = kDimensions - 1; i >= 0; --i) {
+    const int d = mapping.order[i];
+    if (tiles[d] == 1) continue;
+    const Tensor without = kWithout[d];
+    if (own_loop_inside[without] && (without == kOutputs || !mapping.reloads))
+      times[without] *= tiles[d];
+    for (const Tensor tensor : {kInputs, kWeights, kOutputs})
+      own_loop_inside[tensor] |= tensor != without;
+  }
+  if (hardware_.operand_reuse) {
+    const double deep = static_cast<double>(tiles[kC]) * tiles[kR] * tiles[kS];
+    if (deep * tiles[kP] * tiles[kQ] <= 2) times[kInputs] = 1;
+    if (deep * tiles[kK] <= 2) times[kWeights] = 1;
+  }
+  return {times[kInputs], times[kWeights], times[kOutputs]};
+}
+
+MappingCost MappingCostModel::operator()(const Mapping& mapping) const {
+  const auto& extent = work_.extent;
+  const auto& tile = mapping.tile;
+  const int stride = work_.stride;
+  PerDimension<int> tiles;
+  for (int d = 0; d < kDimensions; ++d) tiles[d] = ceil_divide(extent[d], tile[d]);
+  const Visits times = visits(mapping, tiles);
+
+  const double loaded = touched(extent[kP], tiles[kP], extent[kR], tiles[kR], stride) *
+                            touched(extent[kQ], tiles[kQ], extent[kS], tiles[kS], stride) *
+                            extent[kC] * times.inputs +
+                        weights_ * times.weights;
+  const double spilled = outputs_ * (times.outputs - 1);  // sums, out and in again
+
+  const double size = hardware_.array_size;
+  const Pieces rows(extent[kP], mapping.inner[kP]);
+  const Pieces columns(extent[kQ], mapping.inner[kQ]);
+  const double passes = static_cast<double>(ceil_divide(extent[kC], mapping.inner[kC])) *
+                        ceil_divide(extent[kK], mapping.inner[kK]) * extent[kR] * extent[kS];
+  const double preloads = passes * rows.count() * columns.count();
+  const double steps = passes * extent[kP] * extent[kQ] * size;  // words of array rows
+
+  MappingCost cost;
+  cost.dram_bytes = loaded + 8 * spilled + outputs_;
+  cost.compute = passes * streaming_cycles(rows, columns, size);
+  cost.memory = cost.dram_bytes / bytes_per_cycle_;
+
+  const int first_block = std::min(tile[kC], hardware_.array_size);
+  const double first_loads =
+      first_block * (touched(tile[kP], 1, 1, 1, stride) * touched(tile[kQ], 1, 1, 1, stride) +
+                     static_cast<double>(tile[kK]));
+  const double last_stores = static_cast<double>(tile[kP]) * tile[kQ] * tile[kK];
+  cost.cycles = fixed_cycles_ + std::max(cost.compute, cost.memory) +
+                (first_loads + last_stores) / bytes_per_cycle_;
+
+  cost.energy_pj =
+      macs_ * energies_.mac + (macs_ + preloads * size * size) * energies_.pe_register +
+      (steps + preloads * size * size + loaded) * energies_.scratchpad +
+      (2 * steps + outputs_ + 2 * spilled) * energies_.accumulator +
+      cost.dram_bytes * energies_.dram_byte + cost.cycles * hardware_.static_pj_per_cycle;
+  return cost;
+}
+
+}  // namespace paretoformer
