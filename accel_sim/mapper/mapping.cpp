@@ -1,6 +1,6 @@
 #include "accel_sim/mapper/mapping.hpp"
 
-#include <algorithm>
+#include <initializer_list>
 
 namespace paretoformer {
 namespace {
@@ -34,23 +34,30 @@ Workpiece matmul_workpiece(int rows, int inner, int columns) {
   return work;
 }
 
-TileBlocks tile_blocks(const PerDimension<int>& tile, const Workpiece& work, int array_size) {
+TileRows tile_rows(const PerDimension<int>& tile, const Workpiece& work, int array_size) {
   const auto blocks = [array_size](std::int64_t elements) {
     return ceil_divide(elements, array_size);
   };
-  const std::int64_t input_pixels =
-      span(tile[kP], tile[kR], work.stride) * span(tile[kQ], tile[kS], work.stride);
-  const std::int64_t deep = blocks(tile[kC]);
   const std::int64_t across = blocks(tile[kK]);
-  return {blocks(input_pixels) * deep, std::int64_t{tile[kR]} * tile[kS] * deep * across,
-          blocks(std::int64_t{tile[kP]} * tile[kQ]) * across};
+  if (work.is_matmul()) {
+    const std::int64_t down = blocks(tile[kP]) * array_size;
+    const std::int64_t deep = blocks(tile[kC]);
+    return {down * deep, deep * array_size * across, down * across};
+  }
+  const std::int64_t input_rows = std::int64_t{tile[kP]} * work.stride + tile[kR] - 1;
+  const std::int64_t input_columns = std::int64_t{tile[kQ]} * work.stride + tile[kS] - 1;
+  return {input_rows * input_columns * blocks(tile[kC]),
+          std::int64_t{tile[kR]} * tile[kS] * tile[kC] * across,
+          std::int64_t{tile[kP]} * tile[kQ] * across};
 }
 
 bool fits(const PerDimension<int>& tile, const Workpiece& work, const Hardware& hardware) {
-  const TileBlocks needed = tile_blocks(tile, work, hardware.array_size);
+  const int size = hardware.array_size;
+  const TileRows needed = tile_rows(tile, work, size);
   const int buffers = buffers_per_memory(hardware);
-  return needed.results <= hardware.tiling_accumulator_blocks() / buffers &&
-         needed.inputs + needed.weights <= hardware.tiling_scratchpad_blocks() / buffers;
+  return needed.results <= std::int64_t{hardware.tiling_accumulator_blocks() / buffers} * size &&
+         needed.inputs + needed.weights <=
+             std::int64_t{hardware.tiling_scratchpad_blocks() / buffers} * size;
 }
 
 bool is_valid(const Mapping& mapping, const Workpiece& work, const Hardware& hardware) {
@@ -66,26 +73,9 @@ bool is_valid(const Mapping& mapping, const Workpiece& work, const Hardware& har
     const bool spatial = d == kC || d == kK;
     if (spatial && inner > hardware.array_size) return false;
     if ((d == kR || d == kS) && inner != 1) return false;
-    // A smaller last block belongs to the last tile alone.
-    if (tile % inner != 0 && !(spatial && tile == work.extent[d])) return false;
+    if (!spatial && tile % inner != 0) return false;
   }
   return fits(mapping.tile, work, hardware);
-}
-
-Mapping library_mapping(const MatmulTile& tile, const Workpiece& matmul, const Hardware& hardware) {
-  const int size = hardware.array_size;
-  Mapping mapping;
-  const auto set = [&](Dimension d, int tile_blocks) {
-    mapping.tile[d] = static_cast<int>(
-        std::min<std::int64_t>(std::int64_t{tile_blocks} * size, matmul.extent[d]));
-    mapping.inner[d] = d == kP ? mapping.tile[d] : std::min(size, mapping.tile[d]);
-  };
-  set(kP, tile.rows);
-  set(kC, tile.inner);
-  set(kK, tile.columns);
-  mapping.order = {kQ, kR, kS, kP, kK, kC};
-  mapping.reloads = true;
-  return mapping;
 }
 
 std::string describe(const Mapping& mapping, const Workpiece& work) {

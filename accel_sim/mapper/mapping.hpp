@@ -7,7 +7,6 @@
 #include <string>
 
 #include "accel_sim/hardware.hpp"
-#include "accel_sim/operators.hpp"
 #include "accel_sim/tiling.hpp"
 
 namespace paretoformer {
@@ -48,9 +47,9 @@ struct Mapping {
   // last tile of a dimension may be smaller.
   PerDimension<int> tile{1, 1, 1, 1, 1, 1};
   // What the array does with one block of weights. P and Q: the outputs that stream past it. C and
-  // K: the spatial factors, at most array_size. R and S: 1. Each divides the tile, except where the
-  // last block of C or K is smaller. The blocks of a tile follow one another in any order: no
-  // memory lies between the array and the scratchpad for it to matter.
+  // K: the spatial factors, at most array_size; the last block of a tile may be smaller. R and
+  // S: 1. The blocks of a tile follow one another in any order: no memory lies between the array
+  // and the scratchpad for it to matter.
   PerDimension<int> inner{1, 1, 1, 1, 1, 1};
   // The loops over tiles in DRAM, outermost first.
   PerDimension<std::uint8_t> order{kP, kQ, kC, kK, kR, kS};
@@ -61,11 +60,13 @@ struct Mapping {
   bool operator==(const Mapping&) const = default;
 };
 
-// Blocks of array_size that a tile of these extents takes: MatmulTile's rows are P x Q.
-struct TileBlocks {
+// Rows of array_size words that a tile takes in the scratchpad and the accumulator, as the library
+// counts them. A matmul lies there in whole blocks (tiling.hpp), a convolution pixel by pixel, with
+// inputs of P * stride + R - 1 rows (tiled_conv_total_spad_rows, gemmini.h L1791-1831).
+struct TileRows {
   std::int64_t inputs = 0, weights = 0, results = 0;
 };
-TileBlocks tile_blocks(const PerDimension<int>& tile, const Workpiece& work, int array_size);
+TileRows tile_rows(const PerDimension<int>& tile, const Workpiece& work, int array_size);
 
 // Whether inputs and weights of the tile fit a half of the scratchpad, and its int32 sums one of
 // the accumulator; for a matmul the same as fits() of tiling.hpp.
@@ -73,9 +74,6 @@ bool fits(const PerDimension<int>& tile, const Workpiece& work, const Hardware& 
 
 // Whether it is a mapping of the workpiece to the hardware, and its tile fits.
 bool is_valid(const Mapping& mapping, const Workpiece& work, const Hardware& hardware);
-
-// How the library runs a matmul with a tile: rows, columns, inner, from outer to inner.
-Mapping library_mapping(const MatmulTile& tile, const Workpiece& matmul, const Hardware& hardware);
 
 // "DRAM P4 K8 C2 | tile P128 C384 K96 | array P128 C16x K16x": number of tiles per loop, outermost
 // first; elements; rows past a block of weights, and spatial factors (x). Unit factors are left

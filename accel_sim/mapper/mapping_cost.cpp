@@ -20,6 +20,17 @@ double touched(int outputs, int output_tiles, int taps, int tap_tiles, int strid
          static_cast<double>(taps) * output_tiles;
 }
 
+// The DMA's requests for `bytes` in rows of a tile, each `width` bytes of rows of `stride`: a piece
+// of 64 bytes or less touches one line, and the one after as often as its alignment has it (on
+// average (piece - alignment) / 64).
+double requests(double bytes, int width, int stride) {
+  constexpr int kLine = 64;
+  const int aligned = width | stride | kLine;
+  const int alignment = aligned & -aligned;
+  const double pieces = ceil_divide(width, kLine);
+  return bytes / width * (pieces + (width - pieces * alignment) / kLine);
+}
+
 // Extents of pieces: `whole` of full size and perhaps a smaller one.
 struct Pieces {
   Pieces(int extent, int size) : size(size), whole(extent / size), rest(extent % size) {}
@@ -27,6 +38,12 @@ struct Pieces {
 
   int size, whole, rest;
 };
+
+// Blocks of channels: every tile has its own.
+double blocks(int extent, int tile, int size) {
+  return static_cast<double>(extent / tile) * ceil_divide(tile, size) +
+         ceil_divide(extent % tile, size);
+}
 
 // Cycles in which all outputs stream past blocks of weights, piece by piece.
 double streaming_cycles(const Pieces& p, const Pieces& q, double least) {
@@ -50,6 +67,9 @@ MappingCostModel::MappingCostModel(const Workpiece& work, const Hardware& hardwa
       weights_(work.weights()),
       outputs_(work.outputs()),
       bytes_per_cycle_(hardware.dram_bytes_per_cycle),
+      cycles_per_request_(static_cast<double>(hardware.bus_latency_cycles + hardware.l2_hit_cycles +
+                                              hardware.dram_latency_cycles) /
+                          hardware.requests_in_flight),
       fixed_cycles_(hardware.call_overhead_cycles + hardware.dram_latency_cycles +
                     array_latency(hardware.array_size)) {
   if (hardware.dataflow != Dataflow::kWeightStationary)
@@ -90,24 +110,29 @@ MappingCost MappingCostModel::operator()(const Mapping& mapping) const {
   for (int d = 0; d < kDimensions; ++d) tiles[d] = ceil_divide(extent[d], tile[d]);
   const Visits times = visits(mapping, tiles);
 
-  const double loaded = touched(extent[kP], tiles[kP], extent[kR], tiles[kR], stride) *
-                            touched(extent[kQ], tiles[kQ], extent[kS], tiles[kS], stride) *
-                            extent[kC] * times.inputs +
-                        weights_ * times.weights;
+  const double inputs = touched(extent[kP], tiles[kP], extent[kR], tiles[kR], stride) *
+                        touched(extent[kQ], tiles[kQ], extent[kS], tiles[kS], stride) * extent[kC] *
+                        times.inputs;
+  const double weights = weights_ * times.weights;
+  const double loaded = inputs + weights;
   const double spilled = outputs_ * (times.outputs - 1);  // sums, out and in again
 
   const double size = hardware_.array_size;
   const Pieces rows(extent[kP], mapping.inner[kP]);
   const Pieces columns(extent[kQ], mapping.inner[kQ]);
-  const double passes = static_cast<double>(ceil_divide(extent[kC], mapping.inner[kC])) *
-                        ceil_divide(extent[kK], mapping.inner[kK]) * extent[kR] * extent[kS];
+  const double passes = blocks(extent[kC], tile[kC], mapping.inner[kC]) *
+                        blocks(extent[kK], tile[kK], mapping.inner[kK]) * extent[kR] * extent[kS];
   const double preloads = passes * rows.count() * columns.count();
   const double steps = passes * extent[kP] * extent[kQ] * size;  // words of array rows
 
   MappingCost cost;
   cost.dram_bytes = loaded + 8 * spilled + outputs_;
   cost.compute = passes * streaming_cycles(rows, columns, size);
-  cost.memory = cost.dram_bytes / bytes_per_cycle_;
+  // Channels lie next to each other: rows of inputs are C wide, those of weights and sums K.
+  const double read_requests = requests(inputs, tile[kC], extent[kC]) +
+                               requests(weights, tile[kK], extent[kK]) +
+                               requests(4 * spilled, 4 * tile[kK], 4 * extent[kK]);
+  cost.memory = std::max(cost.dram_bytes / bytes_per_cycle_, read_requests * cycles_per_request_);
 
   const int first_block = std::min(tile[kC], hardware_.array_size);
   const double first_loads =

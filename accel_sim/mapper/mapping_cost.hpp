@@ -45,6 +45,10 @@ struct MappingCost {
 //   since the next weights are loaded meanwhile (ExecuteController.scala L285-302).
 // - Accesses as in the analytical model: rows of scratchpad and accumulator are read whole.
 // - All traffic goes to DRAM: L2 is left out, as in Timeloop's and DOSA's Gemmini.
+// - Rows: the DMA asks for a row of a tile in pieces of at most 64 bytes, and for each line of L2
+//   that a piece touches by itself (DMA.scala L174-205); only so many requests are in flight, and
+//   each takes as long as DRAM is away. So narrow tiles load slowly; neither Timeloop nor DOSA has
+//   this, and without it the best mapping is one that the cycle simulator finds slow.
 // Latency is the maximum of array and DRAM cycles, for loads, computes and stores overlap; before
 // it, the inputs and weights of the first tile's first block of channels arrive; after it, the last
 // tile's results leave; and a call costs what it costs the analytical model.
@@ -77,7 +81,7 @@ class MappingCostModel {
   Hardware hardware_;
   AccessEnergies energies_;
   double macs_, weights_, outputs_;
-  double bytes_per_cycle_, fixed_cycles_;
+  double bytes_per_cycle_, cycles_per_request_, fixed_cycles_;
 };
 
 }  // namespace paretoformer

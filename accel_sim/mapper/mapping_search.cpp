@@ -3,7 +3,7 @@
 #include <limits>
 #include <utility>
 
-#include "accel_sim/program.hpp"
+#include "accel_sim/mapper/library_rule.hpp"
 #include "support/error.hpp"
 
 namespace paretoformer {
@@ -177,7 +177,6 @@ FoundMapping best_library_mapping(const Mapspace& mapspace, MappingObjective obj
     throw InputError("mappings of the library: expected a matmul and whole blocks");
   Best best(mapspace, objective);
   for_each_tile(mapspace, [&](const Mapping& mapping) {
-    // Rows in whole blocks, as the library has them.
     const int size = mapspace.hardware().array_size;
     best.offer(
         library_mapping({ceil_divide(mapping.tile[kP], size), ceil_divide(mapping.tile[kC], size),
@@ -215,14 +214,6 @@ FoundMapping local_search(const Mapspace& mapspace, MappingObjective objective,
   Random random(seed);
   while (!neighbourhood.exhausted()) neighbourhood.descend(neighbourhood.random_place(random));
   return best.found();
-}
-
-FoundMapping greedy_mapping(const Workpiece& work, const Hardware& hardware) {
-  const MatmulTile tile =
-      default_tile(matmul(work.extent[kP], work.extent[kC], work.extent[kK]), hardware);
-  FoundMapping greedy{library_mapping(tile, work, hardware), {}, 1};
-  greedy.cost = MappingCostModel(work, hardware)(greedy.mapping);
-  return greedy;
 }
 
 }  // namespace paretoformer

@@ -43,7 +43,4 @@ FoundMapping best_of_samples(const Mapspace& mapspace, MappingObjective objectiv
 FoundMapping local_search(const Mapspace& mapspace, MappingObjective objective,
                           std::int64_t evaluations, std::uint64_t seed);
 
-// Gemmini's own rule for a matmul (default_tile()), priced by the same model.
-FoundMapping greedy_mapping(const Workpiece& matmul, const Hardware& hardware);
-
 }  // namespace paretoformer

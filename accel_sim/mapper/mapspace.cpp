@@ -30,21 +30,34 @@ std::vector<Split> perfect_splits(Dimension d, int extent, int array_size) {
   return splits;
 }
 
-// For each number of tiles the smallest tile, of whole units: about 2 sqrt(extent / unit) tiles.
-std::vector<Split> block_splits(Dimension d, int extent, int array_size) {
-  const bool spatial = d == kC || d == kK;
-  const int unit = spatial ? array_size : 1;
-  const int units = ceil_divide(extent, unit);
+// Tiles of every number of whole blocks.
+std::vector<int> whole_blocks(int extent, int size) {
+  std::vector<int> tiles;
+  for (int tile = size; tile < extent; tile += size) tiles.push_back(tile);
+  tiles.push_back(extent);
+  return tiles;
+}
+
+// For each number of tiles the smallest: about 2 sqrt(extent).
+std::vector<int> smallest_tiles(int extent) {
+  std::vector<int> tiles;
+  for (int count = extent; count > 0;) {
+    const int tile = ceil_divide(extent, count);
+    tiles.push_back(tile);
+    if (tile == extent) break;
+    count = ceil_divide(extent, tile) - 1;
+  }
+  return tiles;
+}
+
+std::vector<Split> block_splits(Dimension d, const Workpiece& work, int array_size) {
+  const int extent = work.extent[d];
+  const bool channels = d == kC || d == kK;
+  const bool blocks = channels || (d == kP && work.is_matmul());
   std::vector<Split> splits;
-  for (int size = 1; size <= units;) {
-    const int tiles = ceil_divide(units, size);
-    const int smallest = ceil_divide(units, tiles);
-    const int tile =
-        static_cast<int>(std::min<std::int64_t>(std::int64_t{smallest} * unit, extent));
-    const int inner = d == kR || d == kS ? 1 : spatial ? std::min(unit, tile) : tile;
+  for (const int tile : blocks ? whole_blocks(extent, array_size) : smallest_tiles(extent)) {
+    const int inner = channels ? std::min(array_size, tile) : d == kP || d == kQ ? tile : 1;
     splits.push_back({tile, inner});
-    if (tiles == 1) break;
-    size = ceil_divide(units, tiles - 1);
   }
   return splits;
 }
@@ -58,8 +71,9 @@ Mapspace::Mapspace(const Workpiece& work, const Hardware& hardware, Factors fact
   std::vector<std::uint8_t> still, loops;
   for (int i = 0; i < kDimensions; ++i) {
     const auto d = static_cast<Dimension>(i);
-    splits_[d] = (factors == Factors::kPerfect ? perfect_splits : block_splits)(
-        d, work.extent[d], hardware.array_size);
+    splits_[d] = factors == Factors::kPerfect
+                     ? perfect_splits(d, work.extent[d], hardware.array_size)
+                     : block_splits(d, work, hardware.array_size);
     (work.extent[d] == 1 ? still : loops).push_back(d);
   }
   do {

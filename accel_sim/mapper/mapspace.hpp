@@ -16,9 +16,10 @@ enum class Factors {
   // what the array does at a time divides the tile. Spatial factors are divisors up to array_size,
   // so that many mappings leave part of the array idle.
   kPerfect,
-  // What Gemmini's library can run: for each number of tiles the smallest tile of whole blocks of
-  // array_size channels, the last tile smaller; the array is full and all outputs of a tile stream
-  // past each block of weights.
+  // What Gemmini's library can run: tiles of any number of whole blocks of array_size channels (and
+  // rows of a matmul), and of the other dimensions for each number of tiles the smallest; the last
+  // tile may be smaller. The array is full, and all outputs of a tile stream past each block of
+  // weights.
   kBlocks,
 };
 

@@ -2,7 +2,8 @@
 
 #include <gtest/gtest.h>
 
-#include "accel_sim/program.hpp"
+#include "accel_sim/mapper/library_rule.hpp"
+#include "accel_sim/operators.hpp"
 
 namespace paretoformer {
 namespace {
@@ -20,11 +21,11 @@ TEST(Mapping, FitsWhatGemminisRuleFits) {
 }
 
 TEST(Mapping, ATileOfAConvolutionNeedsItsHalo) {
-  // 3 x 3 kernel at stride 2, 4 x 4 outputs: 9 x 9 inputs, 81 rows of the scratchpad or 6 blocks.
-  const TileBlocks blocks = tile_blocks({4, 4, 32, 16, 3, 3}, {{8, 8, 32, 16, 3, 3}, 2}, 16);
-  EXPECT_EQ(blocks.inputs, 6 * 2);
-  EXPECT_EQ(blocks.weights, 9 * 2 * 1);
-  EXPECT_EQ(blocks.results, 1);
+  // 3 x 3 kernel at stride 2, 4 x 4 outputs: the library counts 10 x 10 inputs (9 x 9 are read).
+  const TileRows rows = tile_rows({4, 4, 40, 20, 3, 3}, {{8, 8, 40, 20, 3, 3}, 2}, 16);
+  EXPECT_EQ(rows.inputs, 100 * 3);
+  EXPECT_EQ(rows.weights, 9 * 40 * 2);
+  EXPECT_EQ(rows.results, 16 * 2);
 }
 
 TEST(Mapping, ValidityRefusesWhatIsNoMapping) {
@@ -46,7 +47,6 @@ TEST(Mapping, ValidityRefusesWhatIsNoMapping) {
   EXPECT_TRUE(refused([](Mapping& m) { m.inner[kP] = 0; }));
   EXPECT_TRUE(refused([](Mapping& m) { m.inner[kP] = 5; }));   // does not divide 32
   EXPECT_TRUE(refused([](Mapping& m) { m.inner[kC] = 32; }));  // larger than the array
-  EXPECT_TRUE(refused([](Mapping& m) { m.inner[kK] = 16; }));  // does not divide 500
   EXPECT_TRUE(refused([](Mapping& m) { m.tile[kP] = 64, m.tile[kK] = 1000; }));  // does not fit
   EXPECT_FALSE(refused([](Mapping& m) { m.tile[kP] = 16, m.tile[kK] = 1000, m.inner[kK] = 16; }));
 }
