@@ -38,4 +38,10 @@ struct Curve {
 std::string curves_svg(const std::vector<Curve>& curves, const std::string& title,
                        const std::string& x_name, const std::string& y_name);
 
+// How many of the values lie where, over a logarithmic axis. The marks are values with a name,
+// drawn as lines. There is a value at least; all are positive.
+std::string histogram_svg(const std::vector<double>& values,
+                          const std::vector<std::pair<std::string, double>>& marks,
+                          const std::string& title, const std::string& x_name);
+
 }  // namespace paretoformer

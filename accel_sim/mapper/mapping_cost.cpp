@@ -132,7 +132,10 @@ MappingCost MappingCostModel::operator()(const Mapping& mapping) const {
   const double read_requests = requests(inputs, tile[kC], extent[kC]) +
                                requests(weights, tile[kK], extent[kK]) +
                                requests(4 * spilled, 4 * tile[kK], 4 * extent[kK]);
-  cost.memory = std::max(cost.dram_bytes / bytes_per_cycle_, read_requests * cycles_per_request_);
+  const double write_requests = requests(outputs_, tile[kK], extent[kK]) +
+                                requests(4 * spilled, 4 * tile[kK], 4 * extent[kK]);
+  cost.memory = std::max(cost.dram_bytes / bytes_per_cycle_,
+                         std::max(read_requests, write_requests) * cycles_per_request_);
 
   const int first_block = std::min(tile[kC], hardware_.array_size);
   const double first_loads =

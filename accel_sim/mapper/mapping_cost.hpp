@@ -46,9 +46,10 @@ struct MappingCost {
 // - Accesses as in the analytical model: rows of scratchpad and accumulator are read whole.
 // - All traffic goes to DRAM: L2 is left out, as in Timeloop's and DOSA's Gemmini.
 // - Rows: the DMA asks for a row of a tile in pieces of at most 64 bytes, and for each line of L2
-//   that a piece touches by itself (DMA.scala L174-205); only so many requests are in flight, and
-//   each takes as long as DRAM is away. So narrow tiles load slowly; neither Timeloop nor DOSA has
-//   this, and without it the best mapping is one that the cycle simulator finds slow.
+//   that a piece touches by itself (DMA.scala L174-205); only so many requests are in flight each
+//   way, and each takes as long as DRAM is away (a line that is written in part is fetched first).
+//   So narrow tiles load slowly; neither Timeloop nor DOSA has this, and without it the best
+//   mapping is one that the cycle simulator finds slow.
 // Latency is the maximum of array and DRAM cycles, for loads, computes and stores overlap; before
 // it, the inputs and weights of the first tile's first block of channels arrive; after it, the last
 // tile's results leave; and a call costs what it costs the analytical model.

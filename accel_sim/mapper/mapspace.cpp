@@ -76,11 +76,23 @@ Mapspace::Mapspace(const Workpiece& work, const Hardware& hardware, Factors fact
                      : block_splits(d, work, hardware.array_size);
     (work.extent[d] == 1 ? still : loops).push_back(d);
   }
+  drop_hopeless_splits();
   do {
     PerDimension<std::uint8_t> order;
     std::copy(loops.begin(), loops.end(), std::copy(still.begin(), still.end(), order.begin()));
     orders_.push_back(order);
   } while (std::next_permutation(loops.begin(), loops.end()));
+}
+
+void Mapspace::drop_hopeless_splits() {
+  PerDimension<int> smallest;
+  for (int d = 0; d < kDimensions; ++d) smallest[d] = splits_[d].front().tile;
+  for (int d = 0; d < kDimensions; ++d)
+    std::erase_if(splits_[d], [&](const Split& split) {
+      PerDimension<int> tile = smallest;
+      tile[d] = split.tile;
+      return !fits(tile, work_, hardware_);
+    });
 }
 
 double Mapspace::size() const {

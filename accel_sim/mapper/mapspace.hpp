@@ -36,7 +36,8 @@ struct Split {
 
 // The product of every dimension's splits and of the orders of the loops over tiles, in which unit
 // dimensions of the workpiece stand still. Orders that differ only in loops of one tile are
-// different mappings, as in Timeloop. Not all of them fit the memories.
+// different mappings, as in Timeloop. Splits that do not fit the memories even with the smallest
+// ones of the other dimensions are left out; not all of the rest fit together.
 class Mapspace {
  public:
   Mapspace(const Workpiece& work, const Hardware& hardware, Factors factors);
@@ -60,6 +61,8 @@ class Mapspace {
   Mapping sample(Random& random, std::int64_t* draws = nullptr) const;
 
  private:
+  void drop_hopeless_splits();
+
   Workpiece work_;
   Hardware hardware_;
   Factors factors_;

@@ -151,7 +151,8 @@ TEST(Mapspace, SamplesAreValid) {
 
 // Every valid mapping comes up about equally often.
 TEST(Mapspace, SamplesAreUniform) {
-  const Mapspace space(matmul_workpiece(16, 32, 32), small(1, 2, false, 8), Factors::kPerfect);
+  // Half the accumulator holds two blocks of the four that 32 x 32 sums take.
+  const Mapspace space(matmul_workpiece(32, 2, 32), small(2, 4, false, 8), Factors::kPerfect);
   using Key = std::tuple<PerDimension<int>, PerDimension<int>, PerDimension<std::uint8_t>>;
   std::map<Key, int> seen;
   Random random(3);
