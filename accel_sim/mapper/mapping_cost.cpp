@@ -59,17 +59,21 @@ double streaming_cycles(const Pieces& p, const Pieces& q, double least) {
 
 }  // namespace
 
-MappingCostModel::MappingCostModel(const Workpiece& work, const Hardware& hardware)
+MappingCostModel::MappingCostModel(const Workpiece& work, const Hardware& hardware, CostRules rules)
     : work_(work),
       hardware_(hardware),
       energies_(hardware),
+      rules_(rules),
       macs_(work.macs()),
       weights_(work.weights()),
       outputs_(work.outputs()),
       bytes_per_cycle_(hardware.dram_bytes_per_cycle),
-      cycles_per_request_(static_cast<double>(hardware.bus_latency_cycles + hardware.l2_hit_cycles +
-                                              hardware.dram_latency_cycles) /
-                          hardware.requests_in_flight),
+      cycles_per_request_(rules == CostRules::kGemmini
+                              ? static_cast<double>(hardware.bus_latency_cycles +
+                                                    hardware.l2_hit_cycles +
+                                                    hardware.dram_latency_cycles) /
+                                    hardware.requests_in_flight
+                              : 0),
       fixed_cycles_(hardware.call_overhead_cycles + hardware.dram_latency_cycles +
                     array_latency(hardware.array_size)) {
   if (hardware.dataflow != Dataflow::kWeightStationary)
@@ -117,17 +121,21 @@ MappingCost MappingCostModel::operator()(const Mapping& mapping) const {
   const double loaded = inputs + weights;
   const double spilled = outputs_ * (times.outputs - 1);  // sums, out and in again
 
-  const double size = hardware_.array_size;
+  // Words of a row of the scratchpad and of the accumulator, and the shortest stream of outputs.
+  const bool whole_rows = rules_ == CostRules::kGemmini;
+  const double input_words = whole_rows ? hardware_.array_size : mapping.inner[kC];
+  const double output_words = whole_rows ? hardware_.array_size : mapping.inner[kK];
+  const double shortest = whole_rows ? hardware_.array_size : 1;
   const Pieces rows(extent[kP], mapping.inner[kP]);
   const Pieces columns(extent[kQ], mapping.inner[kQ]);
   const double passes = blocks(extent[kC], tile[kC], mapping.inner[kC]) *
                         blocks(extent[kK], tile[kK], mapping.inner[kK]) * extent[kR] * extent[kS];
-  const double preloads = passes * rows.count() * columns.count();
-  const double steps = passes * extent[kP] * extent[kQ] * size;  // words of array rows
+  const double streamed = passes * extent[kP] * extent[kQ];
+  const double preloaded = passes * rows.count() * columns.count() * input_words * output_words;
 
   MappingCost cost;
   cost.dram_bytes = loaded + 8 * spilled + outputs_;
-  cost.compute = passes * streaming_cycles(rows, columns, size);
+  cost.compute = passes * streaming_cycles(rows, columns, shortest);
   // Channels lie next to each other: rows of inputs are C wide, those of weights and sums K.
   const double read_requests = requests(inputs, tile[kC], extent[kC]) +
                                requests(weights, tile[kK], extent[kK]) +
@@ -145,11 +153,11 @@ MappingCost MappingCostModel::operator()(const Mapping& mapping) const {
   cost.cycles = fixed_cycles_ + std::max(cost.compute, cost.memory) +
                 (first_loads + last_stores) / bytes_per_cycle_;
 
-  cost.energy_pj =
-      macs_ * energies_.mac + (macs_ + preloads * size * size) * energies_.pe_register +
-      (steps + preloads * size * size + loaded) * energies_.scratchpad +
-      (2 * steps + outputs_ + 2 * spilled) * energies_.accumulator +
-      cost.dram_bytes * energies_.dram_byte + cost.cycles * hardware_.static_pj_per_cycle;
+  cost.energy_pj = macs_ * energies_.mac + (macs_ + preloaded) * energies_.pe_register +
+                   (streamed * input_words + preloaded + loaded) * energies_.scratchpad +
+                   (2 * streamed * output_words + outputs_ + 2 * spilled) * energies_.accumulator +
+                   cost.dram_bytes * energies_.dram_byte +
+                   cost.cycles * hardware_.static_pj_per_cycle;
   return cost;
 }
 

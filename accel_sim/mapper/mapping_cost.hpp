@@ -11,6 +11,15 @@ namespace paretoformer {
 // What is minimised: cycles, picojoules, or their product.
 enum class MappingObjective { kLatency, kEnergy, kEdp };
 
+// What a mapping that uses the array or the DMA badly pays for.
+enum class CostRules {
+  kGemmini,
+  // As Timeloop's model: a block of weights takes no longer than outputs stream past it, a row of a
+  // memory costs no more than the words that are used, and DRAM is limited by its bandwidth alone.
+  // For comparisons; the exact search is proven for Gemmini's.
+  kTimeloop,
+};
+
 // Counts are doubles, exact up to 2^53, so that no workpiece overflows.
 struct MappingCost {
   double compute = 0;  // cycles of the array
@@ -63,7 +72,8 @@ struct MappingCost {
 class MappingCostModel {
  public:
   // Throws InputError when the hardware is not weight-stationary.
-  MappingCostModel(const Workpiece& work, const Hardware& hardware);
+  MappingCostModel(const Workpiece& work, const Hardware& hardware,
+                   CostRules rules = CostRules::kGemmini);
 
   const Workpiece& work() const { return work_; }
   const Hardware& hardware() const { return hardware_; }
@@ -81,6 +91,7 @@ class MappingCostModel {
   Workpiece work_;
   Hardware hardware_;
   AccessEnergies energies_;
+  CostRules rules_;
   double macs_, weights_, outputs_;
   double bytes_per_cycle_, cycles_per_request_, fixed_cycles_;
 };

@@ -17,8 +17,8 @@ double MappingSpread::share_within(double factor, double reference) const {
 double MappingSpread::orders_of_magnitude() const { return std::log10(worst() / best()); }
 
 MappingSpread mapping_spread(const Mapspace& mapspace, MappingObjective objective,
-                             std::int64_t samples, std::uint64_t seed) {
-  const MappingCostModel model(mapspace.work(), mapspace.hardware());
+                             std::int64_t samples, std::uint64_t seed, CostRules rules) {
+  const MappingCostModel model(mapspace.work(), mapspace.hardware(), rules);
   Random random(seed);
   MappingSpread spread;
   spread.costs.reserve(static_cast<std::size_t>(samples));

@@ -27,6 +27,7 @@ struct MappingSpread {
 
 // There is a sample at least.
 MappingSpread mapping_spread(const Mapspace& mapspace, MappingObjective objective,
-                             std::int64_t samples, std::uint64_t seed);
+                             std::int64_t samples, std::uint64_t seed,
+                             CostRules rules = CostRules::kGemmini);
 
 }  // namespace paretoformer
