@@ -60,8 +60,10 @@ class Axis {
   std::vector<double> ticks() const {
     std::vector<double> values;
     if (logarithmic_) {
+      const bool crowded = high_ - low_ > 4;  // powers of ten alone then
       for (int power = static_cast<int>(std::floor(low_)); power <= high_; ++power)
         for (double digit : {1.0, 2.0, 5.0}) {
+          if (crowded && digit > 1) break;
           const double value = digit * std::pow(10.0, power);
           if (mapped(value) >= low_ && mapped(value) <= high_) values.push_back(value);
         }

@@ -40,9 +40,8 @@ struct Pieces {
 };
 
 // Blocks of channels: every tile has its own.
-double blocks(int extent, int tile, int size) {
-  return static_cast<double>(extent / tile) * ceil_divide(tile, size) +
-         ceil_divide(extent % tile, size);
+std::int64_t blocks(int extent, int tile, int size) {
+  return std::int64_t{extent / tile} * ceil_divide(tile, size) + ceil_divide(extent % tile, size);
 }
 
 // Cycles in which all outputs stream past blocks of weights, piece by piece.
@@ -128,8 +127,9 @@ MappingCost MappingCostModel::operator()(const Mapping& mapping) const {
   const double shortest = whole_rows ? hardware_.array_size : 1;
   const Pieces rows(extent[kP], mapping.inner[kP]);
   const Pieces columns(extent[kQ], mapping.inner[kQ]);
-  const double passes = blocks(extent[kC], tile[kC], mapping.inner[kC]) *
-                        blocks(extent[kK], tile[kK], mapping.inner[kK]) * extent[kR] * extent[kS];
+  const double passes = static_cast<double>(blocks(extent[kC], tile[kC], mapping.inner[kC]) *
+                                            blocks(extent[kK], tile[kK], mapping.inner[kK])) *
+                        extent[kR] * extent[kS];
   const double streamed = passes * extent[kP] * extent[kQ];
   const double preloaded = passes * rows.count() * columns.count() * input_words * output_words;
 
