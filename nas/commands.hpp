@@ -115,6 +115,21 @@ struct ProfileOptions {
 // FLOPs, memory operations and arithmetic intensity of a network, by class of operators.
 void profile_command(const ProfileOptions& options, const CommonOptions& common);
 
+struct MapOptions {
+  int m = 0, k = 0, n = 0;          // a matmul
+  std::optional<std::string> conv;  // or "P,Q,C,K,R,S[,STRIDE]"
+  std::string hardware = "gemmini_transformer";
+  std::string objective = "edp";
+  std::string mapspace = "perfect";  // of the samples
+  std::int64_t samples = 100'000;
+  std::uint64_t seed = 1;
+  std::optional<std::string> svg;  // a file to write
+};
+
+// The best mapping of a matmul or a convolution, what Gemmini's rule misses, and how random
+// mappings spread.
+void map_command(const MapOptions& options, const CommonOptions& common);
+
 // Writes every network of the run's front into `folder`.
 void export_command(const std::filesystem::path& run, const std::filesystem::path& folder,
                     const CommonOptions& common);

@@ -166,6 +166,35 @@ void add_profile_verb(CLI::App& app, ProfileOptions& options, CommonOptions& com
   });
 }
 
+CLI::App* add_map_verb(CLI::App& app, MapOptions& options, CommonOptions& common) {
+  CLI::App* verb = app.add_subcommand(
+      "map",
+      "The best mapping of a matmul or a convolution to an accelerator, and how others spread");
+  verb->option_defaults()->always_capture_default();
+  const CLI::Range extent(1, 1 << 20);
+  CLI::Option* m = verb->add_option("--m", options.m, "Rows of a matmul")->check(extent);
+  CLI::Option* k = verb->add_option("--k", options.k, "Its inner extent")->check(extent);
+  CLI::Option* n = verb->add_option("--n", options.n, "Its columns")->check(extent);
+  m->needs(k, n);
+  k->needs(m, n);
+  n->needs(m, k);
+  verb->add_option("--conv", options.conv,
+                   "P,Q,C,K,R,S[,STRIDE]: output rows and columns, input and output channels, "
+                   "kernel rows and columns")
+      ->excludes(m);
+  verb->add_option("--hardware", options.hardware, "Preset or JSON file");
+  verb->add_option("--objective", options.objective, "latency, energy or edp")
+      ->check(CLI::IsMember({"latency", "energy", "edp"}));
+  verb->add_option("--samples", options.samples, "Random valid mappings")
+      ->check(CLI::Range(1, 10'000'000));
+  verb->add_option("--mapspace", options.mapspace, "Of the samples: perfect or blocks")
+      ->check(CLI::IsMember({"perfect", "blocks"}));
+  verb->add_option("--seed", options.seed, "Of the samples");
+  verb->add_option("--svg", options.svg, "Write a histogram of the samples to this file");
+  add_common(verb, common);
+  return verb;
+}
+
 void add_predict_verb(CLI::App& app, PredictOptions& options, CommonOptions& common) {
   CLI::App* verb = app.add_subcommand("predict", "Cost of one architecture on an accelerator");
   verb->option_defaults()->always_capture_default();
@@ -345,6 +374,13 @@ int run(int argc, char** argv) {
 
   ProfileOptions workload;
   add_profile_verb(app, workload, common);
+
+  MapOptions mapping;
+  CLI::App* map = add_map_verb(app, mapping, common);
+  map->callback([&] {
+    for (int signal : {SIGINT, SIGTERM}) std::signal(signal, SIG_DFL);
+    map_command(mapping, common);
+  });
 
   FinetuneOptions tuning;
   CLI::App* finetune = add_finetune_verb(app, tuning, common);

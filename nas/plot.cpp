@@ -1,6 +1,7 @@
 #include "nas/plot.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstdio>
 #include <numeric>
@@ -60,8 +61,10 @@ class Axis {
   std::vector<double> ticks() const {
     std::vector<double> values;
     if (logarithmic_) {
+      const bool crowded = high_ - low_ > 4;  // powers of ten alone then
       for (int power = static_cast<int>(std::floor(low_)); power <= high_; ++power)
         for (double digit : {1.0, 2.0, 5.0}) {
+          if (crowded && digit > 1) break;
           const double value = digit * std::pow(10.0, power);
           if (mapped(value) >= low_ && mapped(value) <= high_) values.push_back(value);
         }
@@ -392,6 +395,46 @@ std::string shares_svg(const std::vector<StackedPanel>& panels,
     svg += rectangle(at, kHeight - 46, 10, 10, part_colour(i), "");
     svg += label(at + 15, kHeight - 37, "start", legend[i]);
     at += 40 + 6.5 * static_cast<double>(legend[i].size());
+  }
+  return svg + "</svg>\n";
+}
+
+std::string histogram_svg(const std::vector<double>& values,
+                          const std::vector<std::pair<std::string, double>>& marks,
+                          const std::string& title, const std::string& x_name) {
+  double low = values.front(), high = values.front();
+  for (const double value : values) {
+    low = std::min(low, value);
+    high = std::max(high, value);
+  }
+  constexpr std::size_t kBins = 60;
+  const double width = std::max(std::log(high / low), 1e-9) / kBins;
+  std::array<double, kBins> counts{};
+  for (const double value : values)
+    ++counts[std::min(static_cast<std::size_t>(std::log(value / low) / width), kBins - 1)];
+
+  double left = low, right = high;
+  for (const auto& [name, value] : marks) {
+    left = std::min(left, value);
+    right = std::max(right, value);
+  }
+  const Axis x(left, right, kLeft, kWidth - kRight);
+  const Axis y(0, *std::max_element(counts.begin(), counts.end()), kHeight - kBottom, kTop, true);
+  std::string svg = head(title) + axes(x, y, x_name, "samples");
+  for (std::size_t i = 0; i < kBins; ++i) {
+    const double from = x.at(low * std::exp(width * static_cast<double>(i)));
+    const double to = x.at(low * std::exp(width * static_cast<double>(i + 1)));
+    svg += "<rect x=\"" + number(from) + "\" y=\"" + number(y.at(counts[i])) + "\" width=\"" +
+           number(to - from) + "\" height=\"" + number(y.at(0) - y.at(counts[i])) +
+           "\" fill=\"#5b7fa6\"/>\n";
+  }
+  for (std::size_t i = 0; i < marks.size(); ++i) {
+    const std::string& colour = kCurveColours[1 + i % (kCurveColours.size() - 1)];
+    const double at = x.at(marks[i].second);
+    svg += line(at, kTop, at, kHeight - kBottom, colour);
+    svg += label(kWidth - kRight - 8, kTop + 16 + 16 * static_cast<double>(i), "end",
+                 marks[i].first + " " + number(marks[i].second, "%.4g"),
+                 " style=\"fill:" + colour + "\"");
   }
   return svg + "</svg>\n";
 }

@@ -52,4 +52,10 @@ struct StackedPanel {
 std::string shares_svg(const std::vector<StackedPanel>& panels,
                        const std::vector<std::string>& legend, const std::string& title);
 
+// How many of the values lie where, over a logarithmic axis. The marks are values with a name,
+// drawn as lines. There is a value at least; all are positive.
+std::string histogram_svg(const std::vector<double>& values,
+                          const std::vector<std::pair<std::string, double>>& marks,
+                          const std::string& title, const std::string& x_name);
+
 }  // namespace paretoformer

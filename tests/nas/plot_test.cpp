@@ -114,5 +114,18 @@ TEST(SharesSvg, ARectanglePerPartAndALegendOfThoseShown) {
   EXPECT_EQ(count_of(svg, ">none<"), 0u);
 }
 
+TEST(HistogramSvg, EveryValueIsInABarAndEveryMarkHasItsName) {
+  std::vector<double> values;
+  for (int i = 0; i <= 60; ++i) values.push_back(std::pow(10.0, i / 10.0));
+  const std::string svg = histogram_svg(values, {{"best<", 0.5}, {"greedy", 20}}, "title", "EDP");
+  expect_well_formed(svg);
+  EXPECT_EQ(count_of(svg, "fill=\"#5b7fa6\""), 60u);
+  for (const char* text : {">best&lt; 0.5<", ">greedy 20<", ">title<", ">EDP<", ">samples<"})
+    EXPECT_EQ(count_of(svg, text), 1u) << text;
+  // One value alone, and all the same.
+  expect_well_formed(histogram_svg({3}, {}, "", ""));
+  expect_well_formed(histogram_svg({3, 3, 3}, {{"mark", 3}}, "", ""));
+}
+
 }  // namespace
 }  // namespace paretoformer

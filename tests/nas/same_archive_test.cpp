@@ -24,7 +24,7 @@ struct Golden {
 constexpr Golden kGolden[] = {{"evolution", "7e61340f5010cb40"},
                               {"nsga2", "7f9f9b3f03e274be"},
                               {"regularized_evolution", "8a10d156b5e80f0a"},
-                              {"knapsack", "78b2b7001ac14b30"},
+                              {"knapsack", "d574e957cc66588a"},
                               {"survey", "9b4a3ac2f4d0edf8"},
                               {"random", "8e2e49abfdcfb424"}};
 

@@ -1,0 +1,46 @@
+// Finding good mappings: the best of a mapspace, proven; and what heuristics find.
+#pragma once
+
+#include <cstdint>
+
+#include "accel_sim/mapper/mapping_cost.hpp"
+#include "accel_sim/mapper/mapspace.hpp"
+
+namespace paretoformer {
+
+struct FoundMapping {
+  Mapping mapping;
+  MappingCost cost;
+  std::int64_t evaluations = 0;
+};
+
+// The best valid mapping of the mapspace; of equally good ones the first found. It looks at every
+// tile that fits, and leaves out only what cannot be better:
+// - For one tile, the largest spatial factors and all outputs of the tile streaming past each block
+//   of weights: no cost of MappingCostModel falls when one of them is made smaller, as there are
+//   more passes, preloads and short pieces then, and nothing else depends on them.
+// - Of the orders three: with P and Q, with K, or with C, R and S innermost. The innermost loop of
+//   more than one tile is in one of these groups. The tensor that lacks the group is kept at best,
+//   and with the whole group innermost it is; the loop is one of the two other tensors' own, so
+//   that all their other loops multiply already.
+// - Tiles grow in each dimension until one does not fit: larger ones do not either.
+FoundMapping best_mapping(const Mapspace& mapspace, MappingObjective objective);
+
+// The same with the loops and loads of Gemmini's library (library_mapping()), which the cycle
+// simulator can run. For matmuls and Factors::kBlocks.
+FoundMapping best_library_mapping(const Mapspace& mapspace, MappingObjective objective);
+
+// By cost alone: every mapping of the mapspace, one by one. For tests.
+FoundMapping best_by_brute_force(const Mapspace& mapspace, MappingObjective objective);
+
+// The best of so many uniform samples.
+FoundMapping best_of_samples(const Mapspace& mapspace, MappingObjective objective,
+                             std::int64_t samples, std::uint64_t seed);
+
+// From uniform samples, downhill: the first better neighbour is taken, where neighbours have the
+// next smaller or larger split of one dimension or another order of loops; from a mapping without
+// better ones it starts anew. At most so many evaluations.
+FoundMapping local_search(const Mapspace& mapspace, MappingObjective objective,
+                          std::int64_t evaluations, std::uint64_t seed);
+
+}  // namespace paretoformer

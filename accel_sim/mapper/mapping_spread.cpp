@@ -1,0 +1,31 @@
+#include "accel_sim/mapper/mapping_spread.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+namespace paretoformer {
+
+double MappingSpread::tenth_percentile_over(double reference) const {
+  return costs[(costs.size() - 1) / 10] / reference;
+}
+
+double MappingSpread::share_within(double factor, double reference) const {
+  const auto end = std::upper_bound(costs.begin(), costs.end(), factor * reference);
+  return static_cast<double>(end - costs.begin()) / static_cast<double>(costs.size());
+}
+
+double MappingSpread::orders_of_magnitude() const { return std::log10(worst() / best()); }
+
+MappingSpread mapping_spread(const Mapspace& mapspace, MappingObjective objective,
+                             std::int64_t samples, std::uint64_t seed, CostRules rules) {
+  const MappingCostModel model(mapspace.work(), mapspace.hardware(), rules);
+  Random random(seed);
+  MappingSpread spread;
+  spread.costs.reserve(static_cast<std::size_t>(samples));
+  for (std::int64_t i = 0; i < samples; ++i)
+    spread.costs.push_back(model(mapspace.sample(random, &spread.draws)).of(objective));
+  std::sort(spread.costs.begin(), spread.costs.end());
+  return spread;
+}
+
+}  // namespace paretoformer

@@ -1,0 +1,97 @@
+#include "accel_sim/mapper/mapping_cost.hpp"
+
+#include <gtest/gtest.h>
+
+#include "accel_sim/analytical_model.hpp"
+#include "accel_sim/mapper/library_rule.hpp"
+#include "support/error.hpp"
+
+namespace paretoformer {
+namespace {
+
+Hardware without_operand_reuse() {
+  Hardware hardware;
+  hardware.operand_reuse = false;
+  return hardware;
+}
+
+// The case worked by hand in mapping_cost.hpp.
+TEST(MappingCost, IsAsWorkedByHand) {
+  Hardware hardware = without_operand_reuse();
+  const Workpiece work = matmul_workpiece(32, 32, 64);
+  Mapping mapping;
+  mapping.tile = {32, 1, 16, 32, 1, 1};
+  mapping.inner = {32, 1, 16, 16, 1, 1};
+  mapping.order = {kQ, kR, kS, kP, kC, kK};
+  ASSERT_TRUE(is_valid(mapping, work, hardware));
+  const MappingCost cost = MappingCostModel(work, hardware)(mapping);
+  EXPECT_EQ(cost.dram_bytes, 21504);
+  EXPECT_EQ(cost.compute, 256);
+  EXPECT_EQ(cost.memory, 2688);
+  // First 16 columns of 32 rows of inputs and 16 rows of 32 columns of weights, 128 cycles; the
+  // last tile's 32 x 32 results, 128 cycles; the call.
+  EXPECT_EQ(cost.cycles, 2688 + 128 + 128 + 650 + 65 + 35);
+  // MACs; 8 blocks of weights and 256 rows of 16 words through the array; 1024 + 2048 bytes loaded;
+  // sums twice per row, and 2048 out, in and out.
+  const AccessEnergies each(hardware);
+  EXPECT_DOUBLE_EQ(cost.energy_pj, 65536 * each.mac + (65536 + 8 * 256) * each.pe_register +
+                                       (256 * 16 + 8 * 256 + 3072) * each.scratchpad +
+                                       (2 * 256 * 16 + 3 * 2048) * each.accumulator +
+                                       21504 * each.dram_byte);
+
+  // With K innermost the sums stay, and the inputs are read for both tiles of columns.
+  mapping.order = {kQ, kR, kS, kP, kK, kC};
+  EXPECT_EQ(MappingCostModel(work, hardware)(mapping).dram_bytes, 2 * 1024 + 2048 + 2048);
+  // Unless both of their tiles stay in the two halves.
+  hardware.operand_reuse = true;
+  EXPECT_EQ(MappingCostModel(work, hardware)(mapping).dram_bytes, 1024 + 2048 + 2048);
+}
+
+TEST(MappingCost, HalosOfAConvolutionAreLoadedForEachTile) {
+  // 4 x 4 outputs of a 3 x 3 kernel, 8 channels each way; tiles of 2 rows: 4 of 6 x 6 inputs each.
+  const Workpiece work{{4, 4, 8, 8, 3, 3}, 1};
+  Mapping mapping;
+  mapping.tile = {2, 4, 8, 8, 3, 3};
+  mapping.inner = {2, 4, 8, 8, 1, 1};
+  const MappingCost cost = MappingCostModel(work, without_operand_reuse())(mapping);
+  EXPECT_EQ(cost.dram_bytes, 2 * 4 * 6 * 8 + 9 * 64 + 16 * 8);
+  EXPECT_EQ(cost.compute, 2 * 9 * 16);  // 8 outputs a time take 16 cycles
+}
+
+TEST(MappingCost, RaggedTilesCountWhatTheyHold) {
+  // 100 rows in tiles of 48, 48 and 4; 4 rows take 16 cycles. Every element crosses the bus once.
+  const Workpiece work = matmul_workpiece(100, 24, 40);
+  const Mapping mapping = library_mapping({3, 2, 3}, work, Hardware());
+  const MappingCost cost = MappingCostModel(work, Hardware())(mapping);
+  EXPECT_EQ(cost.dram_bytes, 100 * 24 + 24 * 40 + 100 * 40);
+  EXPECT_EQ(cost.compute, 2 * 3 * (48 + 48 + 16));
+}
+
+// The analytical model, which takes operand reuse for granted, counts the library's tile in the
+// same way.
+TEST(MappingCost, AgreesWithTheAnalyticalModelOnTheGreedyRule) {
+  for (const char* preset : {"gemmini_cnn", "gemmini_transformer"}) {
+    const Hardware hardware = find_hardware(preset);
+    for (const auto& [m, k, n] : {std::array{512, 768, 768},
+                                  {512, 768, 3072},
+                                  {128, 64, 128},
+                                  {512, 3072, 768},
+                                  {512, 64, 512}}) {
+      const Workpiece work = matmul_workpiece(m, k, n);
+      const MappingCost greedy = MappingCostModel(work, hardware)(greedy_mapping(work, hardware));
+      const AnalyticalEstimate estimate = analytical_estimate(matmul(m, k, n), hardware);
+      EXPECT_EQ(greedy.compute, static_cast<double>(estimate.latency.compute.value()));
+      EXPECT_EQ(greedy.dram_bytes, static_cast<double>(estimate.accesses.dram_bytes));
+      EXPECT_NEAR(greedy.energy_pj, estimate.cost.energy.value(), 1);
+    }
+  }
+}
+
+TEST(MappingCost, RefusesOutputStationaryArrays) {
+  Hardware hardware;
+  hardware.dataflow = Dataflow::kOutputStationary;
+  EXPECT_THROW(MappingCostModel(matmul_workpiece(16, 16, 16), hardware), InputError);
+}
+
+}  // namespace
+}  // namespace paretoformer

@@ -1,0 +1,89 @@
+// The verb `map`: its answer is consistent, the same every time, and bad input is refused.
+#include <gmock/gmock.h>
+
+#include "tests/integration/run_binary.hpp"
+
+namespace paretoformer::integration {
+namespace {
+
+using ::testing::HasSubstr;
+using Words = std::vector<std::string>;
+
+class Map : public ::testing::Test {
+ protected:
+  Json map(Words arguments) {
+    arguments.insert(arguments.begin(), "map");
+    arguments.push_back("--json");
+    const Result result = box_.run(arguments);
+    EXPECT_EQ(result.status, 0) << result.err;
+    EXPECT_EQ(result.err, "");
+    return result.status == 0 ? parse(result.out) : Json();
+  }
+
+  void expect_refused(Words arguments, const std::string& part) {
+    arguments.insert(arguments.begin(), "map");
+    SCOPED_TRACE(::testing::PrintToString(arguments));
+    const Result result = box_.run(arguments);
+    EXPECT_EQ(result.status, 2);
+    EXPECT_EQ(result.out, "");
+    EXPECT_THAT(result.err, HasSubstr(part));
+  }
+
+  Sandbox box_;
+};
+
+double objective(const Json& answer, const char* part, const std::string& objective) {
+  return answer[part][objective == "latency"  ? "cycles"
+                      : objective == "energy" ? "energy_pj"
+                                              : "edp"]
+      .get<double>();
+}
+
+TEST_F(Map, TheBestIsNoWorseThanGreedyAndSamples) {
+  for (const std::string name : {"latency", "energy", "edp"}) {
+    const Json answer =
+        map({"--m", "512", "--k", "768", "--n", "768", "--objective", name, "--samples", "10000"});
+    const double best = objective(answer, "best", name);
+    EXPECT_LE(best, objective(answer, "greedy", name));
+    EXPECT_LE(best, answer["distribution"]["best_sampled"].get<double>());
+    EXPECT_GE(answer["best"]["cycles"].get<double>(), 512. * 768 * 768 / 256);
+    EXPECT_NEAR(answer["greedy"]["over_best"].get<double>(),
+                objective(answer, "greedy", name) / best, 1e-3);
+    EXPECT_EQ(answer["distribution"]["samples"], 10000);
+  }
+}
+
+TEST_F(Map, AnswersForConvolutionsAndIsTheSameEveryTime) {
+  const Words arguments{"--conv", "7,7,512,512,3,3", "--samples",
+                        "1000",   "--hardware",      "gemmini_cnn"};
+  const Json answer = map(arguments);
+  EXPECT_EQ(answer, map(arguments));
+  EXPECT_EQ(answer["workpiece"]["R"], 3);
+  EXPECT_GE(answer["best"]["cycles"].get<double>(), 49. * 512 * 512 * 9 / 256);
+  EXPECT_GE(answer["greedy"]["over_best"].get<double>(), 1);
+}
+
+TEST_F(Map, WritesAHistogram) {
+  const Result result = box_.run(
+      {"map", "--m", "64", "--k", "64", "--n", "64", "--samples", "100", "--svg", "map.svg"});
+  EXPECT_EQ(result.status, 0) << result.err;
+  EXPECT_THAT(result.out, HasSubstr("greedy"));
+  EXPECT_THAT(content(box_ / "map.svg"), HasSubstr("</svg>"));
+}
+
+TEST_F(Map, RefusesWhatCannotBeMapped) {
+  expect_refused({}, "expected --m, --k and --n, or --conv");
+  expect_refused({"--m", "16", "--k", "16"}, "--n");
+  expect_refused({"--m", "0", "--k", "16", "--n", "16"}, "--m");
+  expect_refused({"--conv", "7,7,512"}, "is not P,Q,C,K,R,S");
+  expect_refused({"--conv", "7,7,512,512,3,3,1,1"}, "is not P,Q,C,K,R,S");
+  expect_refused({"--conv", "7,7,512,512,300,3"}, "is not P,Q,C,K,R,S");
+  expect_refused({"--m", "16", "--k", "16", "--n", "16", "--objective", "speed"}, "--objective");
+  expect_refused({"--m", "16", "--k", "16", "--n", "16", "--svg", ""}, "--svg");
+  write(box_ / "os.json", R"({"dataflow": "output_stationary"})");
+  expect_refused({"--m", "16", "--k", "16", "--n", "16", "--hardware", "os.json"},
+                 "weight-stationary");
+}
+
+}  // namespace
+}  // namespace paretoformer::integration
