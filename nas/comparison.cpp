@@ -14,7 +14,6 @@ namespace paretoformer {
 namespace {
 
 constexpr std::size_t kChunk = 64;  // networks enumerated between two looks at stop()
-constexpr double kReferenceMargin = 1.1;
 
 void check_stop(const ComparisonTask& task) {
   if (task.stop && task.stop()) throw Interrupted("comparison stopped");
@@ -136,11 +135,7 @@ Comparison compare(const ComparisonTask& task) {
 
   CandidateEvaluator evaluator(task.losses, task.predictor, task.context);
   const Archive corners = archive_of(task, evaluator, task.space.extremes());
-  result.reference.assign(task.objectives.size(), 0.0);
-  for (const Candidate& corner : corners.candidates())
-    for (std::size_t i = 0; i < task.objectives.size(); ++i)
-      result.reference[i] =
-          std::max(result.reference[i], kReferenceMargin * corners.point(corner)[i]);
+  result.reference = reference_point(corners);
 
   const bool enumerated = task.space.count_up_to(task.enumerable + 1) <= task.enumerable;
   Enumeration all;
