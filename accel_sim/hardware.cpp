@@ -14,6 +14,7 @@ namespace {
 // The words for an enumeration in JSON, in the order of its enumerators.
 std::vector<std::string> words(NonlinearUnits) { return {"host", "on_chip"}; }
 std::vector<std::string> words(Dataflow) { return {"weight_stationary", "output_stationary"}; }
+std::vector<std::string> words(Tiling) { return {"greedy", "optimal"}; }
 
 void read_value(const JsonNode& node, double low, double high, int& value) {
   value = static_cast<int>(
@@ -62,6 +63,10 @@ void check(const Hardware& hardware, const JsonNode& node) {
   large_enough("accumulator_kib", hardware.accumulator_kib, hardware.accumulator_blocks(), 2);
   large_enough("scratchpad_kib", hardware.scratchpad_kib, hardware.scratchpad_blocks(),
                hardware.scratchpad_banks);
+  if (hardware.tiling == Tiling::kOptimal && hardware.dataflow != Dataflow::kWeightStationary)
+    throw InputError(node.file() + ": " + node.path() +
+                     "/tiling: \"optimal\" is out of range: expected \"greedy\" with an " +
+                     "output-stationary dataflow");
   const auto within = [&](const char* key, int kib, int physical, int blocks, int needed) {
     if (kib > physical || blocks < needed)
       throw InputError(node.file() + ": " + node.path() + "/" + key + ": " + std::to_string(kib) +

@@ -19,6 +19,10 @@ enum class NonlinearUnits { kHost, kOnChip };
 // matmuls are unrolled by the host, a command at a time (gemmini.h, sp_tiled_matmul_os).
 enum class Dataflow { kWeightStationary, kOutputStationary };
 
+// Where the tiles of a matmul and the order of its loops come from: the rule of Gemmini's library,
+// or the mapper (simulator.hpp, default_schedule()).
+enum class Tiling { kGreedy, kOptimal };
+
 // Every parameter, declared once: X(type, key, default, lowest, highest, meaning). The key in JSON
 // is the member's name. Scala files and gemmini.h are those of ucb-bar/gemmini; "Sec. 3.4" is the
 // survey's (arXiv 2302.14017). Host cycles are worked out from it: 787 M cycles for a BERT-Base
@@ -45,6 +49,8 @@ enum class Dataflow { kWeightStationary, kOutputStationary };
     "accumulator that the library's tiling rule knows of; 0: all of it")                           \
   X(bool, operand_reuse, true, 0, 0,                                                               \
     "the library keeps an operand of at most two tiles in the scratchpad (gemmini.h L783-819)")    \
+  X(Tiling, tiling, Tiling::kGreedy, 0, 0,                                                         \
+    "greedy (the library's rule) or optimal (the mapper's best energy-delay product), of matmuls") \
   X(int, scratchpad_banks, 4, 2, 16, "single-ported, half of them per double buffer")              \
   X(int, accumulator_banks, 2, 2, 16, "two-ported, half of them per double buffer")                \
   X(int, load_entries, 8, 1, 64, "reservation station: mvins waiting or running (Configs.scala L56)")\

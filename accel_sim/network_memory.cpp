@@ -4,10 +4,13 @@
 #include <string>
 #include <string_view>
 
+#include "accel_sim/simulator.hpp"
 #include "support/error.hpp"
 
 namespace paretoformer {
 namespace {
+
+constexpr int kSumBytes = 4;
 
 // The same buffer with rows of that many elements.
 Matrix with_columns(Matrix matrix, std::int64_t columns) {
@@ -65,6 +68,14 @@ NetworkMemory::NetworkMemory(const Architecture& network, const Workload& worklo
     head_ = space_.place(d, network.vocabulary);
     logits_ = space_.place(rows_, network.vocabulary);
   }
+  std::int64_t sums = 0;
+  for (const auto& [role, layer, repeat, op] : transformer_operators(network, workload)) {
+    if (op.kind != OperatorKind::kMatmul || schedules_.contains(op)) continue;
+    const auto entry = schedules_.emplace(op, default_schedule(op, hardware)).first;
+    if (spills_sums(entry->second, op, hardware))
+      sums = std::max(sums, std::int64_t{op.rows} * op.columns);
+  }
+  if (sums > 0) sums_ = space_.place(1, sums, kSumBytes);
 }
 
 Placement NetworkMemory::placement(const TransformerOperator& item, int repeat) const {
@@ -77,6 +88,8 @@ Placement NetworkMemory::placement(const TransformerOperator& item, int repeat) 
     placement = {norm_, head_, logits_};
   else
     placement = item.role.substr(0, 4) == "ffn." ? ffn(item) : attention(item, repeat);
+  if (item.op.kind == OperatorKind::kMatmul)
+    placement.sums = {sums_.address, std::int64_t{item.op.columns} * kSumBytes, kSumBytes};
   placement.bytes = space_.bytes();
   return placement;
 }

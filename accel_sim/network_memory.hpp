@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <unordered_map>
 #include <vector>
 
 #include "accel_sim/hardware.hpp"
@@ -14,14 +15,17 @@ namespace paretoformer {
 
 // Activations have one buffer each for all layers, as in transformer.c of gemmini-rocc-tests; keys
 // and values one per layer, as decoding caches them; scores one per head, since all heads' are
-// computed before the first context. A tied embedding is there twice: row by row for the look-up,
-// transposed for the language-model head.
+// computed before the first context; unfinished sums one for all matmuls. A tied embedding is there
+// twice: row by row for the look-up, transposed for the language-model head.
 class NetworkMemory {
  public:
   // `network` must outlive it. Throws InputError when it spans more than 2 GiB.
   NetworkMemory(const Architecture& network, const Workload& workload, const Hardware& hardware);
 
   std::int64_t bytes() const { return space_.bytes(); }
+
+  // default_schedule() of one of its matmuls.
+  const MatmulSchedule& schedule(const Operator& matmul) const { return schedules_.at(matmul); }
 
   // Of run `repeat` (below item.repeat) of an item of transformer_operators().
   Placement placement(const TransformerOperator& item, int repeat) const;
@@ -37,9 +41,11 @@ class NetworkMemory {
   const Architecture& network_;
   int rows_, length_;
   AddressSpace space_;
+  Matrix sums_;  // of whichever matmul runs
   Matrix embedding_, stream_, middle_, norm_, branch_, query_, context_, hidden_, head_, logits_;
   std::vector<Matrix> scores_, probabilities_;  // by head
   std::vector<LayerMatrices> layers_;
+  std::unordered_map<Operator, MatmulSchedule, OperatorHash> schedules_;
 };
 
 // Bytes of main memory that one inference needs at once, were every matrix above kept only from the

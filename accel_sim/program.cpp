@@ -1,7 +1,9 @@
 #include "accel_sim/program.hpp"
 
 #include <algorithm>
+#include <array>
 #include <string>
+#include <utility>
 
 #include "support/error.hpp"
 
@@ -11,6 +13,8 @@ namespace {
 constexpr std::int64_t kAlignment = 64;
 // One bookkeeping word per 64-byte line keeps the simulator's memory within bounds.
 constexpr std::int64_t kLargestSpan = std::int64_t{1} << 31;
+
+constexpr int kSumBytes = 4;
 
 bool on_chip(const Hardware& hardware) {
   return hardware.nonlinear_units == NonlinearUnits::kOnChip;
@@ -38,53 +42,114 @@ void require_fitting(const MatmulTile& tile, const Hardware& hardware) {
     throw InputError(text("scratchpad", inputs, hardware.scratchpad_blocks() / buffers));
 }
 
-// tiled_matmul_outer, gemmini.h L692-834.
-Program lower_matmul(const Operator& op, const Hardware& hardware, const MatmulTile& tile,
-                     const Placement& placement) {
-  require_fitting(tile, hardware);
-  const int size = hardware.array_size;
-  const bool fused = softmax_is_fused(op, hardware);
-  const bool transposed = op.right == RightOperand::kTransposedActivations;
-  const auto& [left, right, result, bytes] = placement;
+// In which half of the double-buffered memories the tiles of an operand lie.
+class Residence {
+ public:
+  struct Place {
+    int half;
+    bool is_new;  // not there yet
+  };
 
-  const MatmulTile whole = blocks(op, hardware);
-  const int down = ceil_divide(whole.rows, tile.rows);
-  const int across = ceil_divide(whole.columns, tile.columns);
-  const int deep = ceil_divide(whole.inner, tile.inner);
-  const bool double_buffered = buffers_per_memory(hardware) == 2;
-  const bool keep_left = double_buffered && hardware.operand_reuse && down * deep <= 2;
-  const bool keep_right = double_buffered && hardware.operand_reuse && across * deep <= 2;
+  // `stays`: it has at most two tiles, each with a half of its own. `reloads`: it is brought in
+  // even when it is there.
+  Residence(int halves, bool stays, bool reloads)
+      : halves_(halves), stays_(stays), reloads_(reloads) {}
+
+  Place of(int tile) {
+    if (stays_) return {tile, !std::exchange(seen_[static_cast<std::size_t>(tile)], true)};
+    const bool is_new = reloads_ || tile != last_;
+    if (is_new) half_ = (half_ + 1) % halves_;
+    last_ = tile;
+    return {half_, is_new};
+  }
+
+ private:
+  int halves_;
+  bool stays_, reloads_;
+  std::array<bool, 2> seen_{};
+  int last_ = -1, half_ = -1;
+};
+
+// Tiles along each extent, and which of them is next.
+struct TileGrid {
+  TileGrid(const Operator& op, const MatmulTile& tile, const Hardware& hardware) {
+    const MatmulTile whole = blocks(op, hardware);
+    counts = {ceil_divide(whole.rows, tile.rows), ceil_divide(whole.columns, tile.columns),
+              ceil_divide(whole.inner, tile.inner)};
+  }
+
+  int count(MatmulLoop loop) const { return counts[static_cast<std::size_t>(loop)]; }
+  int at(MatmulLoop loop) const { return index[static_cast<std::size_t>(loop)]; }
+
+  bool next(const MatmulSchedule& schedule) {
+    for (auto loop = schedule.order.rbegin(); loop != schedule.order.rend(); ++loop) {
+      int& i = index[static_cast<std::size_t>(*loop)];
+      if (++i < count(*loop)) return true;
+      i = 0;
+    }
+    return false;
+  }
+
+  std::array<int, 3> counts{}, index{};  // by MatmulLoop
+};
+
+bool is_library_order(const MatmulSchedule& schedule) {
+  return schedule.order == MatmulSchedule(schedule.tile).order && schedule.reloads;
+}
+
+Program lower_matmul(const Operator& op, const Hardware& hardware, const MatmulSchedule& schedule,
+                     const Placement& placement) {
+  const MatmulTile& tile = schedule.tile;
+  require_fitting(tile, hardware);
+  const bool weight_stationary = hardware.dataflow == Dataflow::kWeightStationary;
+  if (!weight_stationary && !is_library_order(schedule))
+    throw InputError("the loops of an output-stationary matmul are the library's: expected rows, " +
+                     std::string("columns, inner, every operand loaded anew"));
+  const int size = hardware.array_size;
+  const int halves = buffers_per_memory(hardware);
+  const bool transposed = op.right == RightOperand::kTransposedActivations;
+  const bool spills = spills_sums(schedule, op, hardware);
+
+  TileGrid grid(op, tile, hardware);
+  const int deep = grid.count(MatmulLoop::kInner), across = grid.count(MatmulLoop::kColumns);
+  const auto residence = [&](int tiles) {
+    return Residence(halves, halves == 2 && hardware.operand_reuse && tiles <= 2, schedule.reloads);
+  };
+  Residence lefts = residence(grid.count(MatmulLoop::kRows) * deep);
+  Residence rights = residence(across * deep);
+  Residence results(halves, false, false);
 
   Program program;
-  program.tiles.reserve(static_cast<std::size_t>(down) * across * deep);
-  for (int i = 0; i < down; ++i)
-    for (int j = 0; j < across; ++j)
-      for (int k = 0; k < deep; ++k) {
-        const int row = i * tile.rows * size;
-        const int column = j * tile.columns * size;
-        const int depth = k * tile.inner * size;
-        const int slot = double_buffered ? static_cast<int>(program.tiles.size() % 2) : 0;
-        Tile item;
-        item.kind = hardware.dataflow == Dataflow::kWeightStationary ? TileKind::kMatmul
-                                                                     : TileKind::kHostMatmul;
-        if (fused) item.normalisation = Normalisation::kSoftmax;
-        item.rows = std::min(tile.rows * size, op.rows - row);
-        item.inner = std::min(tile.inner * size, op.inner - depth);
-        item.columns = std::min(tile.columns * size, op.columns - column);
-        item.left = left.at(row, depth);
-        item.right = transposed ? right.at(column, depth) : right.at(depth, column);
-        item.result = result.at(row, column);
-        item.load_left = !keep_left || j == 0;
-        item.load_right = !keep_right || i == 0;
-        item.transposed_right = transposed;
-        item.accumulate = k > 0;
-        item.store = k == deep - 1;
-        item.left_half = keep_left ? (i + k > 0) : slot;
-        item.right_half = keep_right ? (j + k > 0) : slot;
-        item.result_half = double_buffered ? (i * across + j) % 2 : 0;
-        program.tiles.push_back(item);
-      }
-  program.bytes = bytes;
+  program.bytes = placement.bytes;
+  program.tiles.reserve(static_cast<std::size_t>(grid.count(MatmulLoop::kRows)) * across * deep);
+  do {
+    const int i = grid.at(MatmulLoop::kRows), j = grid.at(MatmulLoop::kColumns);
+    const int k = grid.at(MatmulLoop::kInner);
+    const int row = i * tile.rows * size, column = j * tile.columns * size;
+    const int depth = k * tile.inner * size;
+    const bool last = k == deep - 1;
+    const Residence::Place left = lefts.of(i * deep + k), right = rights.of(j * deep + k);
+    Tile item;
+    item.kind = weight_stationary ? TileKind::kMatmul : TileKind::kHostMatmul;
+    if (softmax_is_fused(op, hardware)) item.normalisation = Normalisation::kSoftmax;
+    item.rows = std::min(tile.rows * size, op.rows - row);
+    item.inner = std::min(tile.inner * size, op.inner - depth);
+    item.columns = std::min(tile.columns * size, op.columns - column);
+    item.left = placement.left.at(row, depth);
+    item.right = transposed ? placement.right.at(column, depth) : placement.right.at(depth, column);
+    item.result = (spills && !last ? placement.sums : placement.result).at(row, column);
+    item.sums = placement.sums.at(row, column);
+    item.load_sums = spills && k > 0;
+    item.load_left = left.is_new;
+    item.load_right = right.is_new;
+    item.transposed_right = transposed;
+    item.accumulate = k > 0;
+    item.store = spills || last;
+    item.left_half = left.half;
+    item.right_half = right.half;
+    item.result_half = results.of(i * across + j).half;
+    program.tiles.push_back(item);
+  } while (grid.next(schedule));
   return program;
 }
 
@@ -93,7 +158,6 @@ Program lower_matmul(const Operator& op, const Hardware& hardware, const MatmulT
 Program lower_elementwise(const Operator& op, TileKind kind, int capacity, const Hardware& hardware,
                           const Placement& placement) {
   const int size = hardware.array_size;
-  const auto& [left, right, result, bytes] = placement;
   int rows = ceil_divide(op.rows, size);
   int columns = ceil_divide(op.columns, size);
   while (std::int64_t{rows} * columns > capacity) {
@@ -107,14 +171,14 @@ Program lower_elementwise(const Operator& op, TileKind kind, int capacity, const
       item.kind = kind;
       item.rows = std::min(rows * size, op.rows - i);
       item.columns = std::min(columns * size, op.columns - j);
-      item.left = left.at(i, j);
-      item.right = right.at(i, j);
-      item.result = result.at(i, j);
+      item.left = placement.left.at(i, j);
+      item.right = placement.right.at(i, j);
+      item.result = placement.result.at(i, j);
       item.result_half = static_cast<int>(program.tiles.size() % 2);
       item.left_half = item.result_half;
       program.tiles.push_back(item);
     }
-  program.bytes = bytes;
+  program.bytes = placement.bytes;
   return program;
 }
 
@@ -131,7 +195,7 @@ Program lower_normalise(const Operator& op, Normalisation normalisation, const H
 }
 
 // Its matrices one behind the other, from address 0.
-Placement packed(const Operator& op, const Hardware& hardware) {
+Placement packed(const Operator& op, const Hardware& hardware, const MatmulSchedule* schedule) {
   AddressSpace space;
   Placement placement;
   if (op.kind == OperatorKind::kMatmul) {
@@ -140,6 +204,8 @@ Placement packed(const Operator& op, const Hardware& hardware) {
                           ? space.place(op.columns, op.inner)
                           : space.place(op.inner, op.columns);
     placement.result = space.place(op.rows, op.columns, score_bytes(op, hardware));
+    if (spills_sums(*schedule, op, hardware))
+      placement.sums = space.place(op.rows, op.columns, kSumBytes);
   } else {
     const bool sums = op.kind == OperatorKind::kSoftmax;
     placement.left = placement.right = space.place(op.rows, op.columns, sums ? 4 : 1);
@@ -169,7 +235,7 @@ int score_bytes(const Operator& scores, const Hardware& hardware) {
   const bool spilled = scores.activation == Activation::kSoftmax &&
                        !softmax_is_fused(scores, hardware) &&
                        rows_can_be_normalised(scores.columns, hardware);
-  return spilled ? 4 : 1;
+  return spilled ? kSumBytes : 1;
 }
 
 bool softmax_is_fused(const Operator& scores, const Hardware& hardware) {
@@ -180,6 +246,14 @@ bool softmax_is_fused(const Operator& scores, const Hardware& hardware) {
 
 MatmulTile default_tile(const Operator& op, const Hardware& hardware) {
   return softmax_is_fused(op, hardware) ? *whole_row_tile(op, hardware) : greedy_tile(op, hardware);
+}
+
+bool spills_sums(const MatmulSchedule& schedule, const Operator& op, const Hardware& hardware) {
+  const TileGrid grid(op, schedule.tile, hardware);
+  if (grid.count(MatmulLoop::kInner) == 1) return false;
+  const auto inner = std::find(schedule.order.begin(), schedule.order.end(), MatmulLoop::kInner);
+  return std::any_of(inner + 1, schedule.order.end(),
+                     [&](MatmulLoop loop) { return grid.count(loop) > 1; });
 }
 
 bool runs_on_host(const Operator& op, const Hardware& hardware) {
@@ -213,12 +287,17 @@ double host_cycles_per_element(OperatorKind kind, const Hardware& hardware) {
   }
 }
 
-Program lower(const Operator& op, const Hardware& hardware, const std::optional<MatmulTile>& tile,
-              const Placement* placement) {
-  const Placement where = placement != nullptr ? *placement : packed(op, hardware);
+Program lower(const Operator& op, const Hardware& hardware,
+              const std::optional<MatmulSchedule>& schedule, const Placement* placement) {
+  if (op.kind == OperatorKind::kMatmul) {
+    const MatmulSchedule how = schedule ? *schedule : default_tile(op, hardware);
+    return lower_matmul(op, hardware, how,
+                        placement != nullptr ? *placement : packed(op, hardware, &how));
+  }
+  const Placement where = placement != nullptr ? *placement : packed(op, hardware, nullptr);
   switch (op.kind) {
     case OperatorKind::kMatmul:
-      return lower_matmul(op, hardware, tile ? *tile : default_tile(op, hardware), where);
+      break;
     case OperatorKind::kSoftmax:
       return lower_normalise(op, Normalisation::kSoftmax, hardware, where);
     case OperatorKind::kLayerNorm:

@@ -44,7 +44,9 @@ struct Tile {
   int inner = 0;
   int columns = 0;
   Matrix left, right, result;
-  bool load_left = true;  // false: in the scratchpad from an earlier tile
+  Matrix sums;             // added to the results: int32 ones, or int8 through the scaling units
+  bool load_sums = false;  // into the place of the results, before the first product
+  bool load_left = true;   // false: in the scratchpad from an earlier tile
   bool load_right = true;
   bool transposed_right = false;  // `right` is stored columns x inner
   bool accumulate = false;        // onto what an earlier tile left in the accumulator
@@ -62,6 +64,7 @@ inline bool is_matmul(const Tile& tile) {
 // Where the matrices of one call lie. `right` is the second operand of a matmul or a residual add.
 struct Placement {
   Matrix left, right, result;
+  Matrix sums = {};        // of a matmul that spills_sums(): rows x columns of int32
   std::int64_t bytes = 0;  // all addresses are below
 };
 
@@ -76,17 +79,20 @@ struct Program {
 // whole rows of scores fit half the accumulator. Otherwise they go to DRAM as int32 and come back.
 bool softmax_is_fused(const Operator& scores, const Hardware& hardware);
 
-// The tile that lower() takes when none is given: whole rows for scores whose softmax is fused,
-// else Gemmini's own rule.
+// The library's tile: whole rows for scores whose softmax is fused, else Gemmini's own rule.
 MatmulTile default_tile(const Operator& matmul, const Hardware& hardware);
+
+// Whether unfinished sums go to DRAM and come back.
+bool spills_sums(const MatmulSchedule& schedule, const Operator& matmul, const Hardware& hardware);
 
 // Lowers an operator that runs on the accelerator. Rows of every matrix are packed (a stride of
 // their length), matrices begin at multiples of 64 bytes, as heads do in the published program.
-// `tile` is for matmuls. Throws InputError when the tile does not fit the memories, or the matrices
-// span more than 2 GiB. With a placement, which must give every matrix its strides and element
-// sizes, they lie there.
+// `schedule` is for matmuls; without one it is default_tile(), run as the library does. Throws
+// InputError when its tile does not fit the memories, when its loops are not the library's with an
+// output-stationary array, or when the matrices span more than 2 GiB. With a placement, which must
+// give every matrix its strides and element sizes, they lie there.
 Program lower(const Operator& op, const Hardware& hardware,
-              const std::optional<MatmulTile>& tile = std::nullopt,
+              const std::optional<MatmulSchedule>& schedule = std::nullopt,
               const Placement* placement = nullptr);
 
 // Bytes per element of the scores on their way to a softmax: 4 when the normaliser reads them back

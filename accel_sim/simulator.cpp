@@ -4,6 +4,8 @@
 #include <unordered_map>
 
 #include "accel_sim/fast_engine.hpp"
+#include "accel_sim/mapper/library_rule.hpp"
+#include "accel_sim/mapper/mapping_search.hpp"
 #include "accel_sim/network_memory.hpp"
 #include "accel_sim/program.hpp"
 
@@ -28,7 +30,9 @@ SimulationReport on_host(const Operator& op, const Hardware& hardware, Trace* tr
 
 SimulationReport on_accelerator(const Operator& op, const Hardware& hardware,
                                 const SimulationOptions& options) {
-  const Program program = lower(op, hardware, options.tile, options.placement);
+  std::optional<MatmulSchedule> schedule = options.schedule;
+  if (op.kind == OperatorKind::kMatmul && !schedule) schedule = default_schedule(op, hardware);
+  const Program program = lower(op, hardware, schedule, options.placement);
   std::optional<MemorySystem> cold;
   MemorySystem& memory =
       options.memory != nullptr ? *options.memory : cold.emplace(hardware, program.bytes);
@@ -114,6 +118,29 @@ SimulationReport simulate(const Operator& op, const Hardware& hardware,
   return priced(simulate_parts(op, hardware, options), op, hardware);
 }
 
+MatmulSchedule default_schedule(const Operator& op, const Hardware& hardware) {
+  MatmulSchedule best = default_tile(op, hardware);
+  if (hardware.tiling == Tiling::kGreedy || softmax_is_fused(op, hardware)) return best;
+  const Workpiece work = matmul_workpiece(op.rows, op.inner, op.columns);
+  const Mapspace mapspace(work, hardware, Factors::kBlocks);
+  SimulationOptions options;
+  const auto edp = [&](const MatmulSchedule& schedule) {
+    options.schedule = schedule;
+    return simulate(op, hardware, options).cost.energy_delay_product();
+  };
+  EnergyDelayProduct lowest = edp(best);
+  for (const Mapping& mapping : {best_mapping(mapspace, MappingObjective::kEdp).mapping,
+                                 best_mapping(mapspace, MappingObjective::kLatency).mapping,
+                                 best_library_mapping(mapspace, MappingObjective::kEdp).mapping}) {
+    const MatmulSchedule schedule = schedule_of(mapping, work, hardware);
+    const EnergyDelayProduct cost = edp(schedule);
+    if (cost >= lowest) continue;
+    lowest = cost;
+    best = schedule;
+  }
+  return best;
+}
+
 HardwareCost simulated_cost(const Operator& op, const Hardware& hardware) {
   return simulate(op, hardware).cost;
 }
@@ -160,6 +187,7 @@ std::vector<OperatorReport> simulate_network(const Architecture& architecture,
     for (int i = 0; i < item.repeat; ++i) {
       const Placement placement = buffers.placement(item, i);
       call.placement = &placement;
+      if (item.op.kind == OperatorKind::kMatmul) call.schedule = buffers.schedule(item.op);
       if (fused) {
         const FusedScores parts = simulate_fused(item.op, hardware, call);
         softmaxes.push_back(priced(parts.softmax, softmax_of(item.op), hardware));

@@ -29,7 +29,7 @@ enum class Engine {
 };
 
 struct SimulationOptions {
-  std::optional<MatmulTile> tile;  // of a matmul; default_tile() when absent
+  std::optional<MatmulSchedule> schedule;  // of a matmul; default_schedule() when absent
   Engine engine = Engine::kFast;
   Trace* trace = nullptr;                         // spans are appended
   std::int64_t cycle_limit = kDefaultCycleLimit;  // of the reference engine, which throws beyond it
@@ -58,6 +58,12 @@ struct SimulationReport {
 SimulationReport simulate(const Operator& op, const Hardware& hardware,
                           const SimulationOptions& options = {});
 
+// What simulate() takes for a matmul when no schedule is given: default_tile() as the library runs
+// it. With Tiling::kOptimal, unless a softmax is fused: the best energy-delay product, simulated by
+// itself, among that, the mapper's best mappings for the energy-delay product and for latency, and
+// the best one with the library's loops; for the mapper's cost model knows neither L2 nor queues.
+MatmulSchedule default_schedule(const Operator& matmul, const Hardware& hardware);
+
 // simulate().cost.
 HardwareCost simulated_cost(const Operator& op, const Hardware& hardware);
 
@@ -67,7 +73,7 @@ struct OperatorReport {
 };
 
 // All operators of a network in the order in which they run; equal ones are simulated once. Of the
-// options, `tile` and `trace` are for single operators and not used.
+// options, `schedule` and `trace` are for single operators and not used.
 std::vector<OperatorReport> simulate(const Architecture& architecture, const Workload& workload,
                                      const Hardware& hardware,
                                      const SimulationOptions& options = {});

@@ -1,6 +1,8 @@
-// How Gemmini's C library cuts a matmul into tiles that fit the double-buffered memories.
+// How a matmul is cut into tiles that fit the double-buffered memories, as Gemmini's C library does
+// it or otherwise.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <optional>
 
@@ -21,6 +23,25 @@ struct MatmulTile {
   int columns = 0;
 
   bool operator==(const MatmulTile&) const = default;
+};
+
+// A loop over tiles.
+enum class MatmulLoop : std::uint8_t { kRows, kColumns, kInner };
+
+// How a matmul is run.
+struct MatmulSchedule {
+  // As the library runs it with that tile (tiled_matmul_outer, gemmini.h L692-834).
+  MatmulSchedule(const MatmulTile& its_tile) : tile(its_tile) {}  // NOLINT: a tile says it all
+
+  MatmulTile tile;
+  // Outermost first. Where a loop over tiles lies inside that over `inner`, sums leave unfinished,
+  // and come back for the next tile.
+  std::array<MatmulLoop, 3> order{MatmulLoop::kRows, MatmulLoop::kColumns, MatmulLoop::kInner};
+  // Both operands of every tile are loaded even when the tile before had the same one (but see
+  // Hardware::operand_reuse).
+  bool reloads = true;
+
+  bool operator==(const MatmulSchedule&) const = default;
 };
 
 // The extents of the whole matmul in blocks, each rounded up.

@@ -92,6 +92,7 @@ struct SimulateOptions {
   std::optional<std::string> architecture;  // either a file
   std::optional<std::string> gemm;          // or "M,K,N"
   std::optional<std::string> tile;          // of the latter, in elements
+  std::optional<std::string> mapping;       // or a mapping's file
   std::string hardware = "gemmini_transformer";
   int length = 512;
   std::string mode = "prefill";
@@ -123,7 +124,8 @@ struct MapOptions {
   std::string mapspace = "perfect";  // of the samples
   std::int64_t samples = 100'000;
   std::uint64_t seed = 1;
-  std::optional<std::string> svg;  // a file to write
+  std::optional<std::string> svg;     // a file to write
+  std::optional<std::string> output;  // and one for the best mapping
 };
 
 // The best mapping of a matmul or a convolution, what Gemmini's rule misses, and how random

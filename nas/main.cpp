@@ -112,26 +112,30 @@ CLI::App* add_simulate_verb(CLI::App& app, SimulateOptions& options, CommonOptio
   CLI::App* verb = app.add_subcommand(
       "simulate", "Cycles and energy of one architecture, or one matmul, and where they go");
   verb->option_defaults()->always_capture_default();
-  CLI::Option* network = verb->add_option("ARCHITECTURE", options.architecture,
-                                          "Architecture or exported JSON file, or else --gemm");
+  CLI::Option* network =
+      verb->add_option("ARCHITECTURE", options.architecture,
+                       "Architecture or exported JSON file, or else --gemm or --mapping");
   CLI::Option* gemm =
       verb->add_option("--gemm", options.gemm, "M,K,N: an M x K matrix times a K x N one");
   verb->add_option("--tile", options.tile, "M,K,N of a tile in elements (default: Gemmini's rule)")
       ->needs(gemm);
+  CLI::Option* mapping = verb->add_option("--mapping", options.mapping,
+                                          "A matmul's mapping, as map --output writes it");
   verb->add_option("--hardware", options.hardware, "Preset or JSON file");
   verb->add_option("--length", options.length, "Sequence length")
       ->check(CLI::Range(1, 1 << 20))
-      ->excludes(gemm);
+      ->excludes(gemm, mapping);
   verb->add_option("--mode", options.mode, "prefill or decode")
       ->check(CLI::IsMember({"prefill", "decode"}))
-      ->excludes(gemm);
+      ->excludes(gemm, mapping);
   verb->add_option("--engine", options.engine, "fast, or reference (cycle by cycle, slow)")
       ->check(CLI::IsMember({"fast", "reference"}));
   verb->add_option("--cycle-limit", options.cycle_limit,
                    "Cycles per operator after which the reference engine gives up")
       ->check(CLI::PositiveNumber);
   verb->add_option("--trace", options.trace, "Write a Chrome trace (ui.perfetto.dev) to this file");
-  gemm->excludes(network);
+  gemm->excludes(network, mapping);
+  mapping->excludes(network);
   add_common(verb, common);
   return verb;
 }
@@ -191,6 +195,8 @@ CLI::App* add_map_verb(CLI::App& app, MapOptions& options, CommonOptions& common
       ->check(CLI::IsMember({"perfect", "blocks"}));
   verb->add_option("--seed", options.seed, "Of the samples");
   verb->add_option("--svg", options.svg, "Write a histogram of the samples to this file");
+  verb->add_option("--output", options.output,
+                   "Write the best mapping to this file (for simulate --mapping)");
   add_common(verb, common);
   return verb;
 }

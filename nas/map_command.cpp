@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "accel_sim/mapper/library_rule.hpp"
+#include "accel_sim/mapper/mapping_file.hpp"
 #include "accel_sim/mapper/mapping_search.hpp"
 #include "accel_sim/mapper/mapping_spread.hpp"
 #include "nas/command_io.hpp"
@@ -100,26 +101,13 @@ MapAnswer answer(const MapOptions& options, const Hardware& hardware) {
 }
 
 Json to_json(const Mapping& mapping, const MappingCost& cost, const Workpiece& work) {
-  Json loops, tile, array;
-  loops = Json::array();
-  for (const std::uint8_t d : mapping.order) {
-    const int tiles = ceil_divide(work.extent[d], mapping.tile[d]);
-    if (tiles > 1)
-      loops.push_back({{"dimension", std::string(1, kDimensionNames[d])}, {"tiles", tiles}});
-  }
-  for (int d = 0; d < kDimensions; ++d) {
-    tile[std::string(1, kDimensionNames[d])] = mapping.tile[d];
-    if (d < kR) array[std::string(1, kDimensionNames[d])] = mapping.inner[d];
-  }
-  return Json{
-      {"mapping",
-       {{"text", describe(mapping, work)}, {"dram", loops}, {"tile", tile}, {"array", array}}},
-      {"cycles", std::llround(cost.cycles)},
-      {"compute_cycles", std::llround(cost.compute)},
-      {"memory_cycles", std::llround(cost.memory)},
-      {"energy_pj", cost.energy_pj},
-      {"edp", cost.edp()},
-      {"dram_bytes", cost.dram_bytes}};
+  return Json{{"mapping", to_json(mapping, work)},
+              {"cycles", std::llround(cost.cycles)},
+              {"compute_cycles", std::llround(cost.compute)},
+              {"memory_cycles", std::llround(cost.memory)},
+              {"energy_pj", cost.energy_pj},
+              {"edp", cost.edp()},
+              {"dram_bytes", cost.dram_bytes}};
 }
 
 Json distribution_json(const MapAnswer& found, const MapOptions& options) {
@@ -140,11 +128,7 @@ Json distribution_json(const MapAnswer& found, const MapOptions& options) {
 }
 
 Json to_json(const MapAnswer& found, const MapOptions& options, const Hardware& hardware) {
-  Json extents;
-  for (int d = 0; d < kDimensions; ++d)
-    extents[std::string(1, kDimensionNames[d])] = found.work.extent[d];
-  extents["stride"] = found.work.stride;
-  Json json{{"workpiece", extents},
+  Json json{{"workpiece", to_json(MappedWorkpiece{found.work, found.best.mapping})["workpiece"]},
             {"objective", options.objective},
             {"hardware", {{"name", options.hardware}, {"hash", hex(hardware_hash(hardware))}}},
             {"best", to_json(found.best.mapping, found.best.cost, found.work)},
@@ -198,8 +182,12 @@ void map_command(const MapOptions& options, const CommonOptions& common) {
   if (valid_utf8_prefix(options.hardware) < options.hardware.size())
     throw InputError("--hardware: is not valid UTF-8");
   if (options.svg && options.svg->empty()) throw InputError("--svg: expected a file name");
+  if (options.output && options.output->empty()) throw InputError("--output: expected a file name");
   const Hardware hardware = find_hardware(options.hardware);
   const MapAnswer found = answer(options, hardware);
+  if (options.output)
+    write_file_atomic(*options.output,
+                      to_text(to_json(MappedWorkpiece{found.work, found.best.mapping})));
   if (options.svg) write_file_atomic(*options.svg, histogram(found, options));
   print(common.json ? to_text(to_json(found, options, hardware)) : table(found, options));
 }

@@ -3,6 +3,8 @@
 #include <charconv>
 #include <unordered_set>
 
+#include "accel_sim/mapper/library_rule.hpp"
+#include "accel_sim/mapper/mapping_file.hpp"
 #include "accel_sim/trace.hpp"
 #include "nas/command_io.hpp"
 #include "nas/commands.hpp"
@@ -45,16 +47,31 @@ MatmulTile to_blocks(const Extents& tile, const Hardware& hardware) {
   return blocks(matmul(tile[0], tile[1], tile[2]), hardware);
 }
 
-Simulation simulate_matmul(const SimulateOptions& options, const Hardware& hardware,
-                           const SimulationOptions& how) {
+Simulation simulate_matmul(const Operator& op, const std::optional<MatmulSchedule>& schedule,
+                           const Hardware& hardware, const SimulationOptions& how) {
+  SimulationOptions scheduled = how;
+  scheduled.schedule = schedule;
+  return {hardware, {{{"gemm", -1, 1, op}, simulate(op, hardware, scheduled)}}, schedule};
+}
+
+Simulation simulate_gemm(const SimulateOptions& options, const Hardware& hardware,
+                         const SimulationOptions& how) {
   const auto [rows, inner, columns] = parse_extents("--gemm", *options.gemm);
-  Simulation simulation{hardware, {}, {}};
-  if (options.tile) simulation.tile = to_blocks(parse_extents("--tile", *options.tile), hardware);
-  SimulationOptions tiled = how;
-  tiled.tile = simulation.tile;
-  const TransformerOperator item{"gemm", -1, 1, matmul(rows, inner, columns)};
-  simulation.operators.push_back({item, simulate(item.op, hardware, tiled)});
-  return simulation;
+  std::optional<MatmulSchedule> schedule;
+  if (options.tile) schedule = to_blocks(parse_extents("--tile", *options.tile), hardware);
+  return simulate_matmul(matmul(rows, inner, columns), schedule, hardware, how);
+}
+
+Simulation simulate_mapping(const std::string& path, const Hardware& hardware,
+                            const SimulationOptions& how) {
+  const auto [work, mapping] = read_mapping(path, hardware);
+  const auto& extent = work.extent;
+  try {
+    return simulate_matmul(matmul(extent[kP], extent[kC], extent[kK]),
+                           schedule_of(mapping, work, hardware), hardware, how);
+  } catch (const InputError& error) {
+    throw InputError(path + ": " + error.what());
+  }
 }
 
 void write_trace(const std::string& path, const Simulation& simulation,
@@ -70,7 +87,7 @@ void write_trace(const std::string& path, const Simulation& simulation,
         throw InputError(path + ": the trace would be too large: expected operators that move at " +
                          "most " + std::to_string(kLargestTracedTraffic) + " bytes together");
       SimulationOptions traced = how;
-      traced.tile = simulation.tile;
+      traced.schedule = simulation.schedule;
       traced.trace = &spans;
       simulate(item.op, simulation.hardware, traced);
     }
@@ -82,8 +99,9 @@ void write_trace(const std::string& path, const Simulation& simulation,
 }  // namespace
 
 void simulate_command(const SimulateOptions& options, const CommonOptions& common) {
-  if (!options.architecture && !options.gemm)
-    throw InputError("simulate: expected an architecture file or --gemm M,K,N (see --help)");
+  if (!options.architecture && !options.gemm && !options.mapping)
+    throw InputError(
+        "simulate: expected an architecture file, --gemm M,K,N or --mapping FILE (see --help)");
   if (valid_utf8_prefix(options.hardware) < options.hardware.size())
     throw InputError("--hardware: is not valid UTF-8");
   if (options.trace && options.trace->empty()) throw InputError("--trace: expected a file name");
@@ -95,8 +113,9 @@ void simulate_command(const SimulateOptions& options, const CommonOptions& commo
   Json about;
   std::string title;
   Simulation simulation;
-  if (options.gemm) {
-    simulation = simulate_matmul(options, hardware, how);
+  if (options.gemm || options.mapping) {
+    simulation = options.gemm ? simulate_gemm(options, hardware, how)
+                              : simulate_mapping(*options.mapping, hardware, how);
     title = describe(simulation.operators[0].item.op);
   } else {
     const Architecture network = architecture_argument(*options.architecture, nullptr);

@@ -73,10 +73,15 @@ Json to_json(const AccessCounts& accesses) {
   return json;
 }
 
-Json to_json(const MatmulTile& tile, const Hardware& hardware) {
+void add_schedule(Json& json, const MatmulSchedule& schedule, const Hardware& hardware) {
+  constexpr std::array<const char*, 3> kLoopNames = {"rows", "columns", "inner"};
+  const auto& [tile, order, reloads] = schedule;
   const int size = hardware.array_size;
-  return Json{
+  json["tile"] = {
       {"rows", tile.rows * size}, {"inner", tile.inner * size}, {"columns", tile.columns * size}};
+  for (const MatmulLoop loop : order)
+    json["loops"].push_back(kLoopNames[static_cast<std::size_t>(loop)]);
+  json["reloads"] = reloads;
 }
 
 // What both the whole and an operator say.
@@ -96,8 +101,10 @@ Json operator_to_json(const OperatorReport& part, const Simulation& simulation) 
             {"operator", describe(op)}, {"rows", op.rows},          {"inner", op.inner},
             {"columns", op.columns}};
   if (op.kind == OperatorKind::kMatmul)
-    json["tile"] = to_json(simulation.tile.value_or(default_tile(op, simulation.hardware)),
-                           simulation.hardware);
+    add_schedule(
+        json,
+        simulation.schedule ? *simulation.schedule : default_schedule(op, simulation.hardware),
+        simulation.hardware);
   SimulationReport all;
   add(all, part);
   add_report(json, all, simulation.hardware);

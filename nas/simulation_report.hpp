@@ -15,7 +15,7 @@ namespace paretoformer {
 struct Simulation {
   Hardware hardware;
   std::vector<OperatorReport> operators;
-  std::optional<MatmulTile> tile;  // of its only matmul; absent: default_tile()
+  std::optional<MatmulSchedule> schedule;  // of its only matmul; absent: default_schedule()
 };
 
 // The sum over all operators and their repeats, exactly.

@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "accel_sim/operators.hpp"
-#include "accel_sim/program.hpp"
+#include "support/error.hpp"
 
 namespace paretoformer {
 namespace {
@@ -72,7 +72,38 @@ Mapping greedy_mapping(const Workpiece& work, const Hardware& hardware) {
   if (!work.is_matmul())
     return library_mapping(convolution_tile(work, hardware), {kP, kQ, kK, kR, kS, kC}, hardware);
   const Operator op = matmul(work.extent[kP], work.extent[kC], work.extent[kK]);
-  return library_mapping(default_tile(op, hardware), work, hardware);
+  return library_mapping(greedy_tile(op, hardware), work, hardware);
+}
+
+MatmulSchedule schedule_of(const Mapping& mapping, const Workpiece& work,
+                           const Hardware& hardware) {
+  if (!work.is_matmul())
+    throw InputError("the simulator runs matmuls: expected Q, R, S and a stride of 1");
+  if (!is_valid(mapping, work, hardware))
+    throw InputError("\"" + describe(mapping, work) + "\" is no mapping to this hardware: " +
+                     "expected inner factors that divide tiles, and tiles that fit the memories");
+  const int size = hardware.array_size;
+  for (const Dimension d : {kP, kC, kK}) {
+    const int tile = mapping.tile[d], full = d == kP ? tile : std::min(tile, size);
+    const auto refuse = [&](const char* what, int value, const std::string& expected) {
+      throw InputError(std::string(what) + " " + kDimensionNames[d] + ": " + std::to_string(value) +
+                       " is not what the simulator runs: expected " + expected);
+    };
+    if (tile % size != 0 && tile != work.extent[d])
+      refuse("tile", tile,
+             "a multiple of " + std::to_string(size) + " or all " + std::to_string(work.extent[d]));
+    if (mapping.inner[d] != full) refuse("array", mapping.inner[d], std::to_string(full));
+  }
+  const auto in_blocks = [&](Dimension d) { return ceil_divide(mapping.tile[d], size); };
+  MatmulSchedule schedule(MatmulTile{in_blocks(kP), in_blocks(kC), in_blocks(kK)});
+  auto next = schedule.order.begin();
+  for (const std::uint8_t loop : mapping.order) {
+    if (loop == kP) *next++ = MatmulLoop::kRows;
+    if (loop == kC) *next++ = MatmulLoop::kInner;
+    if (loop == kK) *next++ = MatmulLoop::kColumns;
+  }
+  schedule.reloads = mapping.reloads;
+  return schedule;
 }
 
 }  // namespace paretoformer

@@ -11,7 +11,11 @@ namespace paretoformer {
 // inside (tiled_matmul_outer, gemmini.h L692-834), all rows of the tile past each block of weights.
 Mapping library_mapping(const MatmulTile& tile, const Workpiece& matmul, const Hardware& hardware);
 
-// What it takes without being told. A matmul's tile is default_tile(). A convolution's starts as
+// The mapping of a matmul as the cycle simulator runs it. Throws InputError unless the workpiece is
+// a matmul, tiles are of whole blocks or reach the end, and the array is full in every block.
+MatmulSchedule schedule_of(const Mapping& mapping, const Workpiece& work, const Hardware& hardware);
+
+// What it takes without being told. A matmul's tile is greedy_tile(). A convolution's starts as
 // the whole, of which the largest dimension is cut until it fits (channels by blocks, and columns
 // of at most a block only when there is one row); then columns, and then everything, grows while it
 // fits (tiled_conv_stride_auto, gemmini.h). Loops: rows, columns, output channels, kernel, input

@@ -13,9 +13,9 @@ namespace {
 using ::testing::HasSubstr;
 
 std::string error_of(const Operator& op, const Hardware& hardware,
-                     const std::optional<MatmulTile>& tile = std::nullopt) {
+                     const std::optional<MatmulSchedule>& schedule = std::nullopt) {
   try {
-    lower(op, hardware, tile);
+    lower(op, hardware, schedule);
   } catch (const InputError& error) {
     return error.what();
   }

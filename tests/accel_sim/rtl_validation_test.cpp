@@ -61,7 +61,7 @@ std::vector<Comparison> compare() {
   }
   for (Comparison& row : rows) {
     SimulationOptions options;
-    options.tile = row.tile;
+    if (row.tile) options.schedule = *row.tile;
     row.simulated = static_cast<double>(simulate(row.op, hardware, options).cost.latency.value());
   }
   return rows;
