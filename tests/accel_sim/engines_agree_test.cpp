@@ -6,10 +6,13 @@
 #include <cmath>
 #include <cstdio>
 #include <initializer_list>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "accel_sim/fast_engine.hpp"
+#include "accel_sim/mapper/library_rule.hpp"
+#include "accel_sim/mapper/mapspace.hpp"
 #include "accel_sim/reference_engine.hpp"
 #include "support/random.hpp"
 
@@ -109,9 +112,10 @@ struct Differences {
   }
 };
 
-void compare(const Operator& op, const Hardware& hardware, Differences& differences) {
+void compare(const Operator& op, const Hardware& hardware, Differences& differences,
+             const std::optional<MatmulSchedule>& schedule = std::nullopt) {
   SCOPED_TRACE(describe(op) + " on " + to_json(hardware).dump());
-  const Program program = lower(op, hardware);
+  const Program program = lower(op, hardware, schedule);
   const EngineResult fast = run_fast_engine(program, hardware);
   const EngineResult truth = run_reference_engine(program, hardware, kCycleLimit);
   differences.add(relative(fast.cycles, truth.cycles));
@@ -155,6 +159,21 @@ TEST(EnginesAgree, OnRandomMatmulsAndThePresets) {
             hardware, differences);
   }
   differences.expect(0.03, 0.08, 0);
+}
+
+// Loops in any order, operands that stay, sums that leave and come back.
+TEST(EnginesAgree, OnRandomSchedules) {
+  Differences differences;
+  for (int i = 0; i < kCases; ++i) {
+    Random random(2028, {static_cast<std::uint64_t>(i)});
+    const Hardware hardware = random_hardware(random);
+    const Operator op = matmul(random_extent(random), random_extent(random), random_extent(random));
+    const Workpiece work = matmul_workpiece(op.rows, op.inner, op.columns);
+    Mapping mapping = Mapspace(work, hardware, Factors::kBlocks).sample(random);
+    mapping.reloads = random.chance(0.3);
+    compare(op, hardware, differences, schedule_of(mapping, work, hardware));
+  }
+  differences.expect(0.03, 0.11, 4);
 }
 
 }  // namespace

@@ -61,6 +61,69 @@ TEST(LowerMatmul, OperandsOfTwoTilesAreKept) {
   }
 }
 
+constexpr MatmulLoop kRows = MatmulLoop::kRows, kColumns = MatmulLoop::kColumns,
+                     kInner = MatmulLoop::kInner;
+
+// 64x64 times 64x64, tiles of 2x2x2 blocks of 16, 2 each way; rows innermost, then inner. The right
+// operand of two tiles in turn is the same and stays. Results change with every tile: sums of the
+// first `inner` leave as int32, and come back before the second.
+TEST(LowerMatmul, SumsThatLeaveUnfinishedComeBack) {
+  Hardware hardware;
+  hardware.operand_reuse = false;
+  MatmulSchedule schedule = MatmulTile{2, 2, 2};
+  schedule.order = {kColumns, kInner, kRows};
+  schedule.reloads = false;
+  const Operator op = matmul(64, 64, 64);
+  EXPECT_TRUE(spills_sums(schedule, op, hardware));
+  const Program program = lower(op, hardware, schedule);
+  ASSERT_EQ(program.tiles.size(), 8U);
+  const std::int64_t results = 2 * 64 * 64, sums = 3 * 64 * 64;
+  for (int n = 0; n < 8; ++n) {
+    const Tile& tile = program.tiles[static_cast<std::size_t>(n)];
+    const int j = n / 4, k = n / 2 % 2, i = n % 2;
+    EXPECT_EQ(tile.left.address, i * 32 * 64 + k * 32);
+    EXPECT_EQ(tile.right.address, 64 * 64 + k * 32 * 64 + j * 32);
+    EXPECT_TRUE(tile.load_left);
+    EXPECT_EQ(tile.load_right, i == 0);
+    EXPECT_EQ(tile.left_half, n % 2);
+    EXPECT_EQ(tile.right_half, n / 2 % 2);
+    EXPECT_EQ(tile.result_half, n % 2);
+    EXPECT_TRUE(tile.store);
+    EXPECT_EQ(tile.accumulate, k == 1);
+    EXPECT_EQ(tile.load_sums, k == 1);
+    const std::int64_t place = i * 32 * 64 + j * 32;
+    EXPECT_EQ(tile.result.address, k == 1 ? results + place : sums + 4 * place);
+    EXPECT_EQ(tile.result.element_bytes, k == 1 ? 1 : 4);
+    EXPECT_EQ(tile.sums.address, sums + 4 * place);
+    EXPECT_EQ(tile.sums.element_bytes, 4);
+  }
+  EXPECT_EQ(program.bytes, sums + 4 * 64 * 64);
+}
+
+// With `inner` innermost, or nothing but one tile inside it, sums stay in the accumulator.
+TEST(LowerMatmul, SumsSpillOnlyAcrossOtherLoops) {
+  const Hardware hardware;
+  const auto spills = [&](const Operator& op, std::array<MatmulLoop, 3> order) {
+    MatmulSchedule schedule = MatmulTile{2, 2, 2};
+    schedule.order = order;
+    return spills_sums(schedule, op, hardware);
+  };
+  EXPECT_FALSE(spills(matmul(64, 64, 64), {kColumns, kRows, kInner}));
+  EXPECT_FALSE(spills(matmul(64, 32, 64), {kInner, kColumns, kRows}));
+  EXPECT_FALSE(spills(matmul(32, 64, 64), {kColumns, kInner, kRows}));
+  EXPECT_TRUE(spills(matmul(64, 64, 32), {kColumns, kInner, kRows}));
+  EXPECT_TRUE(spills(matmul(32, 64, 64), {kInner, kColumns, kRows}));
+}
+
+TEST(LowerMatmul, OutputStationaryLoopsAreTheLibrarys) {
+  Hardware hardware;
+  hardware.dataflow = Dataflow::kOutputStationary;
+  MatmulSchedule schedule = MatmulTile{2, 2, 2};
+  schedule.order = {kColumns, kRows, kInner};
+  EXPECT_THAT(error_of(matmul(64, 64, 64), hardware, schedule),
+              HasSubstr("output-stationary matmul are the library's"));
+}
+
 TEST(LowerMatmul, TransposedKeysAreStoredByColumn) {
   const Program program = lower(matmul(16, 64, 48, RightOperand::kTransposedActivations),
                                 Hardware{}, MatmulTile{1, 2, 1});

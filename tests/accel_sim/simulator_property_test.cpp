@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "accel_sim/mapper/library_rule.hpp"
+#include "accel_sim/mapper/mapspace.hpp"
 #include "accel_sim/program.hpp"
 #include "accel_sim/simulator.hpp"
 #include "support/random.hpp"
@@ -86,6 +88,45 @@ TEST(SimulatorProperty, NeverBelowTheMemoryBound) {
               static_cast<double>(operands) / hardware.dram_bytes_per_cycle);
     EXPECT_GE(report.cost.latency.value() * hardware.bus_bytes_per_cycle, operands + results);
   });
+}
+
+// Whatever the order of the loops, and whatever stays or leaves and comes back.
+TEST(SimulatorProperty, SchedulesKeepTheBounds) {
+  for_random_cases([](const Operator& op, const Hardware& hardware) {
+    if (hardware.dataflow != Dataflow::kWeightStationary) return;
+    const Workpiece work = matmul_workpiece(op.rows, op.inner, op.columns);
+    const Mapspace space(work, hardware, Factors::kBlocks);
+    Random random(static_cast<std::uint64_t>(op.rows) * 1000 + op.columns);
+    SimulationOptions options;
+    options.schedule = schedule_of(space.sample(random), work, hardware);
+    const SimulationReport report =
+        simulate(matmul(op.rows, op.inner, op.columns), hardware, options);
+    const MatmulTile whole = blocks(op, hardware);
+    const std::int64_t steps = std::int64_t{whole.rows} * whole.inner * whole.columns;
+    EXPECT_GE(report.breakdown.array, steps * hardware.array_size);
+    const std::int64_t results = std::int64_t{op.rows} * op.columns;
+    const std::int64_t operands = std::int64_t{op.inner} * (std::int64_t{op.rows} + op.columns);
+    EXPECT_GE(report.accesses.dram_bytes, operands + results);
+    // Sums that leave pass the bus in both directions, 4 bytes each.
+    const std::int64_t sums = spills_sums(*options.schedule, op, hardware) ? 8 * results : 0;
+    EXPECT_GE(report.accesses.l2_bytes, operands + results + sums);
+    EXPECT_EQ(report.breakdown.total(), report.cost.latency.value());
+  });
+}
+
+// The choice is by simulation, the library's own schedule among the candidates.
+TEST(SimulatorProperty, OptimalTilingIsNeverWorseThanTheGreedyRule) {
+  int better = 0;
+  for_random_cases([&](const Operator& scores, Hardware hardware) {
+    if (hardware.dataflow != Dataflow::kWeightStationary) return;
+    const Operator op = matmul(scores.rows, scores.inner, scores.columns, scores.right);
+    const EnergyDelayProduct greedy = simulated_cost(op, hardware).energy_delay_product();
+    hardware.tiling = Tiling::kOptimal;
+    const EnergyDelayProduct optimal = simulated_cost(op, hardware).energy_delay_product();
+    EXPECT_LE(optimal, greedy) << describe(op);
+    if (optimal < greedy) ++better;
+  });
+  EXPECT_GT(better, 0);
 }
 
 TEST(SimulatorProperty, EveryCycleAndEveryPicojouleIsAccountedFor) {

@@ -1,8 +1,10 @@
 #include "accel_sim/mapper/library_rule.hpp"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "accel_sim/program.hpp"
+#include "support/error.hpp"
 
 namespace paretoformer {
 namespace {
@@ -32,6 +34,50 @@ TEST(LibraryRule, GivesValidMappings) {
           Workpiece{{1, 1, 2048, 10, 3, 3}, 1}, Workpiece{{33, 9, 300, 20, 5, 1}, 2}})
       EXPECT_TRUE(is_valid(greedy_mapping(work, hardware), work, hardware));
   }
+}
+
+TEST(ScheduleOf, ALibrarysMappingIsItsTile) {
+  const Hardware hardware = find_hardware("gemmini_cnn");
+  const Workpiece work = matmul_workpiece(128, 3072, 768);
+  const MatmulTile tile{5, 51, 5};
+  EXPECT_EQ(schedule_of(library_mapping(tile, work, hardware), work, hardware),
+            MatmulSchedule(tile));
+}
+
+// K C P from outside to inside: columns, inner, rows. 100 rows end in a block of 4.
+TEST(ScheduleOf, KeepsTheOrderOfTheLoops) {
+  const Hardware hardware = find_hardware("gemmini_cnn");
+  Mapping mapping{{100, 1, 64, 32, 1, 1}, {100, 1, 16, 16, 1, 1}, {kQ, kK, kR, kC, kS, kP}, false};
+  const MatmulSchedule schedule = schedule_of(mapping, matmul_workpiece(100, 128, 64), hardware);
+  EXPECT_EQ(schedule.tile, (MatmulTile{7, 4, 2}));
+  EXPECT_EQ(schedule.order,
+            (std::array{MatmulLoop::kColumns, MatmulLoop::kInner, MatmulLoop::kRows}));
+  EXPECT_FALSE(schedule.reloads);
+}
+
+TEST(ScheduleOf, RefusesWhatTheSimulatorCannotRun) {
+  const Hardware hardware = find_hardware("gemmini_cnn");
+  const auto error = [&](const Workpiece& work, const PerDimension<int>& tile,
+                         const PerDimension<int>& inner) -> std::string {
+    try {
+      schedule_of({tile, inner}, work, hardware);
+    } catch (const InputError& refused) {
+      return refused.what();
+    }
+    return "no error";
+  };
+  const Workpiece work = matmul_workpiece(96, 96, 96);
+  EXPECT_EQ(error(work, {96, 1, 32, 32, 1, 1}, {96, 1, 16, 16, 1, 1}), "no error");
+  EXPECT_EQ(error(work, {96, 1, 24, 32, 1, 1}, {96, 1, 16, 16, 1, 1}),
+            "tile C: 24 is not what the simulator runs: expected a multiple of 16 or all 96");
+  EXPECT_EQ(error(work, {96, 1, 32, 32, 1, 1}, {48, 1, 16, 16, 1, 1}),
+            "array P: 48 is not what the simulator runs: expected 96");
+  EXPECT_EQ(error(work, {96, 1, 32, 32, 1, 1}, {96, 1, 16, 8, 1, 1}),
+            "array K: 8 is not what the simulator runs: expected 16");
+  EXPECT_THAT(error(work, {96, 1, 96, 2048, 1, 1}, {96, 1, 16, 16, 1, 1}),
+              ::testing::HasSubstr("is no mapping to this hardware"));
+  EXPECT_THAT(error(Workpiece{{7, 7, 16, 16, 3, 3}, 1}, {7, 7, 16, 16, 3, 3}, {7, 7, 16, 16, 1, 1}),
+              ::testing::HasSubstr("runs matmuls"));
 }
 
 }  // namespace

@@ -89,11 +89,8 @@ constexpr std::array<std::array<int, 3>, 4> kShapesMeasuredOnRtl = {
 // Error of the cost model's cycles, simulation being 0; printed.
 double error_of(const char* what, const Mapping& mapping, const MappingCostModel& model) {
   const Workpiece& work = model.work();
-  const int size = model.hardware().array_size;
   SimulationOptions options;
-  options.tile =
-      MatmulTile{ceil_divide(mapping.tile[kP], size), ceil_divide(mapping.tile[kC], size),
-                 ceil_divide(mapping.tile[kK], size)};
+  options.schedule = schedule_of(mapping, work, model.hardware());
   const SimulationReport report = simulate(
       matmul(work.extent[kP], work.extent[kC], work.extent[kK]), model.hardware(), options);
   const double cycles = model(mapping).cycles;

@@ -1,0 +1,86 @@
+#include "accel_sim/mapper/mapping_file.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <string>
+
+#include "accel_sim/mapper/mapspace.hpp"
+#include "support/error.hpp"
+
+namespace paretoformer {
+namespace {
+
+using ::testing::HasSubstr;
+
+MappedWorkpiece parse(const std::string& text) {
+  const Json json = parse_json(text, "m.json");
+  return mapping_from_json(JsonNode(json, "m.json"), Hardware());
+}
+
+std::string error_of(const std::string& text) {
+  try {
+    parse(text);
+  } catch (const InputError& error) {
+    return error.what();
+  }
+  return "no error";
+}
+
+TEST(MappingFile, ComesBackAsItWas) {
+  for (const Factors factors : {Factors::kPerfect, Factors::kBlocks})
+    for (const Workpiece& work :
+         {matmul_workpiece(96, 200, 768), Workpiece{{7, 7, 64, 96, 3, 3}, 2}}) {
+      const Mapspace space(work, Hardware(), factors);
+      Random random(1);
+      for (int i = 0; i < 200; ++i) {
+        const Mapping mapping = space.sample(random);
+        const MappedWorkpiece read = parse(to_json(MappedWorkpiece{work, mapping}).dump());
+        EXPECT_EQ(read.work, work);
+        EXPECT_EQ(read.mapping.tile, mapping.tile);
+        EXPECT_EQ(read.mapping.inner, mapping.inner);
+        // Loops of one tile may stand anywhere.
+        EXPECT_EQ(describe(read.mapping, work), describe(mapping, work));
+      }
+    }
+}
+
+TEST(MappingFile, ByHandNeedsOnlyWhatMatters) {
+  const MappedWorkpiece read = parse(R"({"workpiece": {"P": 64, "C": 48, "K": 32}, "mapping":
+      {"tile": {"P": 64, "C": 48, "K": 16}, "dram": [{"dimension": "K", "tiles": 2}]}})");
+  EXPECT_EQ(read.work, matmul_workpiece(64, 48, 32));
+  EXPECT_EQ(describe(read.mapping, read.work), "DRAM K2 | tile P64 C48 K16 | array P64 C16x K16x");
+  EXPECT_FALSE(read.mapping.reloads);
+}
+
+TEST(MappingFile, ErrorsSayWhereAndWhat) {
+  const auto with = [](const std::string& mapping) {
+    return error_of(R"({"workpiece": {"P": 64, "C": 48, "K": 32}, "mapping": )" + mapping + "}");
+  };
+  EXPECT_THAT(error_of("{}"), HasSubstr("workpiece"));
+  EXPECT_THAT(with(R"({"tile": {"P": 65}, "dram": []})"),
+              HasSubstr("m.json: /mapping/tile/P: 65 is out of range: expected an integer from 1"));
+  EXPECT_THAT(with(R"({"tile": {"P": 64, "C": 48, "K": 16}, "dram": []})"),
+              HasSubstr("has no loop over K: expected one of 2 tiles"));
+  EXPECT_THAT(with(R"({"tile": {"P": 64, "C": 48, "K": 16}, "dram":
+                      [{"dimension": "K", "tiles": 3}]})"),
+              HasSubstr("m.json: /mapping/dram/0/tiles: 3 is out of range"));
+  EXPECT_THAT(with(R"({"tile": {"P": 64, "C": 48, "K": 16}, "dram":
+                      [{"dimension": "K", "tiles": 2}, {"dimension": "K", "tiles": 2}]})"),
+              HasSubstr("there twice"));
+  EXPECT_THAT(with(R"({"tile": {"P": 64, "C": 48, "K": 16}, "dram":
+                      [{"dimension": "N", "tiles": 2}]})"),
+              HasSubstr("m.json: /mapping/dram/0/dimension"));
+  EXPECT_THAT(with(R"({"tile": {"P": 64, "C": 48, "K": 32}, "dram": [], "array": {"K": 17}})"),
+              HasSubstr("m.json: /mapping/array/K: 17 is out of range"));
+  EXPECT_THAT(with(R"({"tile": {"P": 64, "C": 48, "K": 32}, "dram": [], "array": {"P": 5}})"),
+              HasSubstr("expected P and Q that divide the tile's"));
+  EXPECT_THAT(with(R"({"tile": {"P": 64, "C": 48, "K": 32}, "dram": [], "loops": 1})"),
+              HasSubstr("loops"));
+  EXPECT_THAT(error_of(R"({"workpiece": {"P": 512, "C": 48, "K": 512}, "mapping":
+                          {"tile": {"P": 512, "C": 48, "K": 512}, "dram": []}})"),
+              HasSubstr("/mapping/tile: "));
+}
+
+}  // namespace
+}  // namespace paretoformer
