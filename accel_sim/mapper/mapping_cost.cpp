@@ -1,7 +1,9 @@
 #include "accel_sim/mapper/mapping_cost.hpp"
 
 #include <algorithm>
+#include <cmath>
 
+#include "accel_sim/memory_system.hpp"
 #include "accel_sim/timing.hpp"
 #include "support/error.hpp"
 
@@ -20,16 +22,26 @@ double touched(int outputs, int output_tiles, int taps, int tap_tiles, int strid
          static_cast<double>(taps) * output_tiles;
 }
 
-// The DMA's requests for `bytes` in rows of a tile, each `width` bytes of rows of `stride`: a piece
-// of 64 bytes or less touches one line, and the one after as often as its alignment has it (on
-// average (piece - alignment) / 64).
-double requests(double bytes, int width, int stride) {
-  constexpr int kLine = 64;
-  const int aligned = width | stride | kLine;
-  const int alignment = aligned & -aligned;
-  const double pieces = ceil_divide(width, kLine);
-  return bytes / width * (pieces + (width - pieces * alignment) / kLine);
-}
+constexpr int kLine = MemorySystem::kLineBytes;
+
+// What the DMA asks for, per byte of rows of a tile: each `width` bytes, beginning `stride` bytes
+// apart. On average over the alignments that rows can have, one touches 1 + (width - alignment) /
+// 64 lines, and so does each of its pieces of 64 bytes by itself.
+struct RequestsPerByte {
+  RequestsPerByte(int width, int stride) {
+    const int aligned = width | stride | kLine;
+    const double alignment = aligned & -aligned;
+    rows = 1.0 / width;
+    // Divided, not multiplied by `rows`, so that all widths of whole lines have exactly the same.
+    lines = (1 + (width - alignment) / kLine) / width;
+    repeated = (ceil_divide(width, kLine) - 1) * (1 - alignment / kLine) * rows;
+  }
+  double all() const { return lines + repeated; }
+
+  double rows;
+  double lines;     // touched for the first time
+  double repeated;  // lines in which the piece before ended
+};
 
 // Extents of pieces: `whole` of full size and perhaps a smaller one.
 struct Pieces {
@@ -66,19 +78,31 @@ MappingCostModel::MappingCostModel(const Workpiece& work, const Hardware& hardwa
       macs_(work.macs()),
       weights_(work.weights()),
       outputs_(work.outputs()),
-      bytes_per_cycle_(hardware.dram_bytes_per_cycle),
-      cycles_per_request_(rules == CostRules::kGemmini
-                              ? static_cast<double>(hardware.bus_latency_cycles +
-                                                    hardware.l2_hit_cycles +
-                                                    hardware.dram_latency_cycles) /
-                                    hardware.requests_in_flight
-                              : 0),
+      cycles_per_byte_(1 / hardware.dram_bytes_per_cycle),
+      hit_share_(static_cast<double>(hardware.bus_latency_cycles + hardware.l2_hit_cycles) /
+                 hardware.requests_in_flight),
+      miss_share_(static_cast<double>(hardware.bus_latency_cycles + hardware.dram_latency_cycles) /
+                  hardware.requests_in_flight),
+      byte_share_(1.0 / hardware.bus_bytes_per_cycle / hardware.requests_in_flight),
+      turns_per_line_(1.0 / hardware.l2_misses_in_flight),
+      cycles_per_line_(
+          std::max(kLine * cycles_per_byte_, hardware.dram_latency_cycles * turns_per_line_)),
+      page_wait_(std::max(hardware.dram_latency_cycles + hardware.dram_page_miss_cycles -
+                              cycles_per_line_ * hardware.l2_misses_in_flight,
+                          0.0)),
+      input_reuse_(hardware, work.inputs(), work.extent[kC]),
+      weight_reuse_(hardware, weights_, work.extent[kK]),
       fixed_cycles_(hardware.call_overhead_cycles + hardware.dram_latency_cycles +
                     array_latency(hardware.array_size)) {
   if (hardware.dataflow != Dataflow::kWeightStationary)
     throw InputError("the mapper knows weight-stationary arrays: expected dataflow " +
                      std::string("weight_stationary"));
 }
+
+MappingCostModel::CacheReuse::CacheReuse(const Hardware& hardware, double bytes, int stride)
+    : fetched_again(1 - std::exp(-bytes / (1024.0 * hardware.l2_kib))),
+      opened_again(bytes <= 1024.0 * hardware.last_level_kib ? 0 : fetched_again),
+      pages_per_row(std::min(static_cast<double>(stride) / hardware.dram_page_bytes, 1.0)) {}
 
 MappingCostModel::Visits MappingCostModel::visits(const Mapping& mapping,
                                                   const PerDimension<int>& tiles) const {
@@ -105,6 +129,43 @@ MappingCostModel::Visits MappingCostModel::visits(const Mapping& mapping,
   return {times[kInputs], times[kWeights], times[kOutputs]};
 }
 
+double MappingCostModel::memory_cycles(const PerDimension<int>& tile, const Traffic& traffic,
+                                       const Visits& times) const {
+  // Channels lie next to each other: rows of inputs are C wide, those of weights and results K.
+  const auto& extent = work_.extent;
+  const RequestsPerByte of_inputs(tile[kC], extent[kC]), of_weights(tile[kK], extent[kK]);
+  const double inputs = traffic.inputs * times.inputs;
+  const double weights = weights_ * times.weights;
+  double lines = inputs * of_inputs.lines + weights * of_weights.lines;
+  double repeated = inputs * of_inputs.repeated + weights * of_weights.repeated;
+  double written = outputs_ * of_weights.all();  // whose rows are as wide and as far apart
+  const double sums = 4 * traffic.spilled;
+  if (sums > 0) {
+    const RequestsPerByte of_sums(4 * tile[kK], 4 * extent[kK]);
+    lines += sums * of_sums.lines;
+    repeated += sums * of_sums.repeated;
+    written += sums * of_sums.all();
+  }
+  const double uncached = lines * cycles_per_line_ + (outputs_ + sums) * cycles_per_byte_;
+
+  const auto visited = [](double bytes, double visits, double share) {
+    return bytes * (1 + (visits - 1) * share);
+  };
+  const double fetched =
+      visited(traffic.inputs, times.inputs, input_reuse_.fetched_again) * of_inputs.lines +
+      visited(weights_, times.weights, weight_reuse_.fetched_again) * of_weights.lines;
+  const double opened = visited(traffic.inputs, times.inputs, input_reuse_.opened_again) *
+                            input_reuse_.pages_per_row * of_inputs.rows +
+                        visited(weights_, times.weights, weight_reuse_.opened_again) *
+                            weight_reuse_.pages_per_row * of_weights.rows;
+  const double cached =
+      fetched * cycles_per_line_ + std::min(opened, fetched * turns_per_line_) * page_wait_;
+
+  const double reads =
+      lines * miss_share_ + repeated * hit_share_ + (inputs + weights + sums) * byte_share_;
+  return std::max({uncached, cached, reads, written * miss_share_});
+}
+
 MappingCost MappingCostModel::operator()(const Mapping& mapping) const {
   const auto& extent = work_.extent;
   const auto& tile = mapping.tile;
@@ -114,10 +175,8 @@ MappingCost MappingCostModel::operator()(const Mapping& mapping) const {
   const Visits times = visits(mapping, tiles);
 
   const double inputs = touched(extent[kP], tiles[kP], extent[kR], tiles[kR], stride) *
-                        touched(extent[kQ], tiles[kQ], extent[kS], tiles[kS], stride) * extent[kC] *
-                        times.inputs;
-  const double weights = weights_ * times.weights;
-  const double loaded = inputs + weights;
+                        touched(extent[kQ], tiles[kQ], extent[kS], tiles[kS], stride) * extent[kC];
+  const double loaded = inputs * times.inputs + weights_ * times.weights;
   const double spilled = outputs_ * (times.outputs - 1);  // sums, out and in again
 
   // Words of a row of the scratchpad and of the accumulator, and the shortest stream of outputs.
@@ -136,14 +195,8 @@ MappingCost MappingCostModel::operator()(const Mapping& mapping) const {
   MappingCost cost;
   cost.dram_bytes = loaded + 8 * spilled + outputs_;
   cost.compute = passes * streaming_cycles(rows, columns, shortest);
-  // Channels lie next to each other: rows of inputs are C wide, those of weights and sums K.
-  const double read_requests = requests(inputs, tile[kC], extent[kC]) +
-                               requests(weights, tile[kK], extent[kK]) +
-                               requests(4 * spilled, 4 * tile[kK], 4 * extent[kK]);
-  const double write_requests = requests(outputs_, tile[kK], extent[kK]) +
-                                requests(4 * spilled, 4 * tile[kK], 4 * extent[kK]);
-  cost.memory = std::max(cost.dram_bytes / bytes_per_cycle_,
-                         std::max(read_requests, write_requests) * cycles_per_request_);
+  cost.memory = rules_ == CostRules::kGemmini ? memory_cycles(tile, {inputs, spilled}, times)
+                                              : cost.dram_bytes * cycles_per_byte_;
 
   const int first_block = std::min(tile[kC], hardware_.array_size);
   const double first_loads =
@@ -151,7 +204,7 @@ MappingCost MappingCostModel::operator()(const Mapping& mapping) const {
                      static_cast<double>(tile[kK]));
   const double last_stores = static_cast<double>(tile[kP]) * tile[kQ] * tile[kK];
   cost.cycles = fixed_cycles_ + std::max(cost.compute, cost.memory) +
-                (first_loads + last_stores) / bytes_per_cycle_;
+                (first_loads + last_stores) * cycles_per_byte_;
 
   cost.energy_pj = macs_ * energies_.mac + (macs_ + preloaded) * energies_.pe_register +
                    (streamed * input_words + preloaded + loaded) * energies_.scratchpad +

@@ -53,12 +53,26 @@ struct MappingCost {
 // - Array: a block of weights takes as many cycles as outputs stream past it, array_size at least,
 //   since the next weights are loaded meanwhile (ExecuteController.scala L285-302).
 // - Accesses as in the analytical model: rows of scratchpad and accumulator are read whole.
-// - All traffic goes to DRAM: L2 is left out, as in Timeloop's and DOSA's Gemmini.
-// - Rows: the DMA asks for a row of a tile in pieces of at most 64 bytes, and for each line of L2
-//   that a piece touches by itself (DMA.scala L174-205); only so many requests are in flight each
-//   way, and each takes as long as DRAM is away (a line that is written in part is fetched first).
-//   So narrow tiles load slowly; neither Timeloop nor DOSA has this, and without it the best
-//   mapping is one that the cycle simulator finds slow.
+// - Energy: all traffic goes to DRAM, as in Timeloop's and DOSA's Gemmini.
+// - DRAM cycles: the slowest of what follows, which neither Timeloop nor DOSA has. Without it the
+//   best mapping is one of narrow tiles that the cycle simulator finds slow.
+//   * Lines: L2 fetches whole ones. The DMA asks for a row of a tile in pieces of at most 64 bytes,
+//     and for each line that a piece touches by itself (DMA.scala L174-205); a row that is not
+//     aligned touches a line more than it fills. Each takes the DRAM's bus for 64 bytes, or one of
+//     L2's miss registers for the DRAM's latency. Caches keep nothing from tile to tile.
+//   * Pages: a tile of narrow rows far apart opens pages that other tiles open again. Lines come in
+//     order, so that the bus waits for a page, less what the miss registers hide: they hold so many
+//     lines that are asked for ahead, whose pages open at the same time, so that the bus waits at
+//     most once per turn of them. Here caches count, for what they keep waits for no page. Between
+//     two visits about the tensor itself is filled into L2, and with random replacement a line is
+//     still there with probability exp(-bytes filled / capacity). A last-level cache, from which
+//     the oldest line goes first, keeps a tensor that fits. That this does not depend on the order
+//     of loops is an approximation, on which the exact search relies.
+//   * Requests: so many are in flight each way (reads until their last beat), each for as long as
+//     the DRAM is away, or L2 when the piece before ended in the same line. Of writes, lines that
+//     are written in part are fetched first.
+//   No constant is fitted to the simulator (tests/accel_sim/mapper/mapping_validation_test.cpp),
+//   but that caches count for the pages and not for the lines was decided by comparing with it.
 // Latency is the maximum of array and DRAM cycles, for loads, computes and stores overlap; before
 // it, the inputs and weights of the first tile's first block of channels arrive; after it, the last
 // tile's results leave; and a call costs what it costs the analytical model.
@@ -68,7 +82,9 @@ struct MappingCost {
 // loop over N is innermost, so each of 2 tiles of 512 B is read once: 1024 B. Weights (K, N): 4
 // tiles of 512 B, once: 2048 B. Outputs (M, N): K lies outside N, so 2048 sums go out and come back
 // as int32 (8192 B each way) and go out as int8 (2048 B). DRAM: 1024 + 2048 + 16384 + 2048 = 21504
-// B. Array: 2 x 4 blocks of weights x 32 rows = 256 cycles.
+// B. Array: 2 x 4 blocks of weights x 32 rows = 256 cycles. Rows of inputs have 16 B, of weights
+// 32, of sums 128, and touch 1, 1 and 2 lines: 64 + 64 + 128 lines in and 10240 B out, at 8 B per
+// cycle 3328 cycles, more than their requests or pages take.
 class MappingCostModel {
  public:
   // Throws InputError when the hardware is not weight-stationary.
@@ -88,12 +104,34 @@ class MappingCostModel {
   };
   Visits visits(const Mapping& mapping, const PerDimension<int>& tiles) const;
 
+  // Elements of the inputs that a visit of each of their tiles reads, and sums that go out and in.
+  struct Traffic {
+    double inputs = 0, spilled = 0;
+  };
+  double memory_cycles(const PerDimension<int>& tile, const Traffic& traffic,
+                       const Visits& times) const;
+
+  // What caches leave to the DRAM of a tensor of so many bytes in rows `stride` bytes apart.
+  struct CacheReuse {
+    CacheReuse(const Hardware& hardware, double bytes, int stride);
+
+    double fetched_again;  // share of the lines of a visit after the first that L2 lacks
+    double opened_again;   // and that the last-level cache lacks as well
+    double pages_per_row;
+  };
+
   Workpiece work_;
   Hardware hardware_;
   AccessEnergies energies_;
   CostRules rules_;
   double macs_, weights_, outputs_;
-  double bytes_per_cycle_, cycles_per_request_, fixed_cycles_;
+  double cycles_per_byte_;                      // of the DRAM
+  double hit_share_, miss_share_, byte_share_;  // of all requests in flight, cycles
+  double turns_per_line_;                       // of the miss registers
+  double cycles_per_line_;
+  double page_wait_;  // cycles of the bus
+  CacheReuse input_reuse_, weight_reuse_;
+  double fixed_cycles_;
 };
 
 }  // namespace paretoformer

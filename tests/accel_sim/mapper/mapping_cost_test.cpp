@@ -27,10 +27,10 @@ TEST(MappingCost, IsAsWorkedByHand) {
   const MappingCost cost = MappingCostModel(work, hardware)(mapping);
   EXPECT_EQ(cost.dram_bytes, 21504);
   EXPECT_EQ(cost.compute, 256);
-  EXPECT_EQ(cost.memory, 2688);
+  EXPECT_EQ(cost.memory, 3328);
   // First 16 columns of 32 rows of inputs and 16 rows of 32 columns of weights, 128 cycles; the
   // last tile's 32 x 32 results, 128 cycles; the call.
-  EXPECT_EQ(cost.cycles, 2688 + 128 + 128 + 650 + 65 + 35);
+  EXPECT_EQ(cost.cycles, 3328 + 128 + 128 + 650 + 65 + 35);
   // MACs; 8 blocks of weights and 256 rows of 16 words through the array; 1024 + 2048 bytes loaded;
   // sums twice per row, and 2048 out, in and out.
   const AccessEnergies each(hardware);
@@ -45,6 +45,36 @@ TEST(MappingCost, IsAsWorkedByHand) {
   // Unless both of their tiles stay in the two halves.
   hardware.operand_reuse = true;
   EXPECT_EQ(MappingCostModel(work, hardware)(mapping).dram_bytes, 1024 + 2048 + 2048);
+}
+
+// Rows of 1000 bytes of which a tile has 512: 8 whole lines and, for 7 of the 8 alignments that a
+// row can have, a ninth.
+TEST(MappingCost, RowsThatAreNotAlignedTouchALineMore) {
+  const Workpiece work = matmul_workpiece(1, 2048, 1000);
+  const Hardware hardware;
+  const Mapping mapping = library_mapping({1, 4, 32}, work, hardware);
+  // 2048 x 1000 weights in rows of 512, and 32 tiles of a line of inputs: a line crosses the bus in
+  // 8 cycles. A row is 1000 bytes of a page's 8192, an input tile a quarter of a page: the bus
+  // waits 65 + 100 cycles for a page, less 80 in which it brings the lines of 10 miss registers.
+  const double rows = 2048 * 1000 / 512.0;
+  const double pages = rows * 1000 / 8192 + 32 * 0.25;
+  // The 2048 inputs are loaded for both tiles of columns, the second time nearly all from L2.
+  EXPECT_NEAR(MappingCostModel(work, hardware)(mapping).memory,
+              (rows * (8 + 7 / 8.0) + 32) * 8 + pages * (65 + 100 - 80), 4);
+}
+
+// What L2 and the last-level cache keep does not wait for DRAM pages again.
+TEST(MappingCost, CachesSavePages) {
+  const Workpiece work = matmul_workpiece(512, 3072, 768);
+  Hardware hardware;
+  const Mapping mapping = library_mapping({5, 51, 5}, work, hardware);
+  const double without = MappingCostModel(work, hardware)(mapping).memory;
+  hardware.last_level_kib = 4096;
+  const double last_level = MappingCostModel(work, hardware)(mapping).memory;
+  hardware.l2_kib = 4096;
+  const double large_l2 = MappingCostModel(work, hardware)(mapping).memory;
+  EXPECT_LT(last_level, without);
+  EXPECT_LE(large_l2, last_level);
 }
 
 TEST(MappingCost, HalosOfAConvolutionAreLoadedForEachTile) {
