@@ -22,9 +22,18 @@ bool rows_can_be_normalised(int columns, const Hardware& hardware) {
          ceil_divide(columns, hardware.array_size) <= hardware.accumulator_blocks();
 }
 
-void require_fitting(const MatmulTile& tile, const Hardware& hardware) {
-  const int buffers = buffers_per_memory(hardware);
-  const auto text = [&](const char* what, std::int64_t needed, int available) {
+// The tile of a matmul whose rows are normalised in the accumulator.
+std::optional<MatmulTile> fused_tile(const Operator& matmul, const Hardware& hardware) {
+  if (!on_chip(hardware) || hardware.dataflow != Dataflow::kWeightStationary) return std::nullopt;
+  const auto tile = whole_row_tile(matmul, hardware);
+  return tile || hardware.fusion == Fusion::kLibrary ? tile
+                                                     : whole_row_tile(matmul, hardware, true);
+}
+
+// `accumulator_buffers`: 1 for rows that take all of it.
+void require_fitting(const MatmulTile& tile, int accumulator_buffers, const Hardware& hardware) {
+  const int scratchpad_buffers = buffers_per_memory(hardware);
+  const auto text = [&](const char* what, std::int64_t needed, int available, int buffers) {
     return "a tile of " + std::to_string(tile.rows) + " x " + std::to_string(tile.inner) + " x " +
            std::to_string(tile.columns) + " blocks does not fit the " + what + ": it needs " +
            std::to_string(needed) + " blocks, expected at most " + std::to_string(available) +
@@ -32,59 +41,92 @@ void require_fitting(const MatmulTile& tile, const Hardware& hardware) {
   };
   const std::int64_t results = std::int64_t{tile.rows} * tile.columns;
   const std::int64_t inputs = (std::int64_t{tile.rows} + tile.columns) * tile.inner;
-  if (results > hardware.accumulator_blocks() / buffers)
-    throw InputError(text("accumulator", results, hardware.accumulator_blocks() / buffers));
-  if (inputs > hardware.scratchpad_blocks() / buffers)
-    throw InputError(text("scratchpad", inputs, hardware.scratchpad_blocks() / buffers));
+  const int sums = hardware.accumulator_blocks() / accumulator_buffers;
+  if (results > sums) throw InputError(text("accumulator", results, sums, accumulator_buffers));
+  const int operands = hardware.scratchpad_blocks() / scratchpad_buffers;
+  if (inputs > operands) throw InputError(text("scratchpad", inputs, operands, scratchpad_buffers));
+}
+
+bool is_layer_norm(Activation activation) {
+  return activation == Activation::kLayerNorm || activation == Activation::kAddLayerNorm;
+}
+
+Normalisation fused_normalisation(const Operator& matmul, const Hardware& hardware) {
+  if (!is_fused(matmul, hardware)) return Normalisation::kNone;
+  return matmul.activation == Activation::kSoftmax ? Normalisation::kSoftmax
+                                                   : Normalisation::kLayerNorm;
+}
+
+// A loop that only stores: the rows that `tile` left in the accumulator, normalised.
+Tile stored_again(Tile tile, Normalisation normalisation, const Matrix& result) {
+  tile.load_left = tile.load_right = tile.load_sums = tile.compute = tile.takes_turns = false;
+  tile.normalisation = normalisation;
+  tile.result = result;
+  return tile;
 }
 
 // tiled_matmul_outer, gemmini.h L692-834.
 Program lower_matmul(const Operator& op, const Hardware& hardware, const MatmulTile& tile,
                      const Placement& placement) {
-  require_fitting(tile, hardware);
+  const bool double_buffered = buffers_per_memory(hardware) == 2;
+  const bool takes_turns =
+      hardware.fusion != Fusion::kLibrary && is_fused(op, hardware) &&
+      std::int64_t{tile.rows} * tile.columns > hardware.accumulator_blocks() / 2;
+  const int accumulator_buffers = double_buffered && !takes_turns ? 2 : 1;
+  require_fitting(tile, accumulator_buffers, hardware);
   const int size = hardware.array_size;
-  const bool fused = softmax_is_fused(op, hardware);
+  const Normalisation normalisation = fused_normalisation(op, hardware);
+  const bool adds = op.activation == Activation::kAddLayerNorm;
   const bool transposed = op.right == RightOperand::kTransposedActivations;
-  const auto& [left, right, result, bytes] = placement;
+  const Matrix &left = placement.left, &right = placement.right;
 
   const MatmulTile whole = blocks(op, hardware);
   const int down = ceil_divide(whole.rows, tile.rows);
   const int across = ceil_divide(whole.columns, tile.columns);
   const int deep = ceil_divide(whole.inner, tile.inner);
-  const bool double_buffered = buffers_per_memory(hardware) == 2;
   const bool keep_left = double_buffered && hardware.operand_reuse && down * deep <= 2;
   const bool keep_right = double_buffered && hardware.operand_reuse && across * deep <= 2;
 
+  if (is_layer_norm(op.activation) && (normalisation == Normalisation::kNone || across > 1))
+    throw InputError("\"" + describe(op) + "\" cannot be fused: expected the normaliser on the " +
+                     "chip, and whole rows of results in half the accumulator");
+
   Program program;
   program.tiles.reserve(static_cast<std::size_t>(down) * across * deep);
+  int loop = 0;
   for (int i = 0; i < down; ++i)
     for (int j = 0; j < across; ++j)
       for (int k = 0; k < deep; ++k) {
         const int row = i * tile.rows * size;
         const int column = j * tile.columns * size;
         const int depth = k * tile.inner * size;
-        const int slot = double_buffered ? static_cast<int>(program.tiles.size() % 2) : 0;
+        const int slot = double_buffered ? loop++ % 2 : 0;
         Tile item;
         item.kind = hardware.dataflow == Dataflow::kWeightStationary ? TileKind::kMatmul
                                                                      : TileKind::kHostMatmul;
-        if (fused) item.normalisation = Normalisation::kSoftmax;
+        if (!adds) item.normalisation = normalisation;
         item.rows = std::min(tile.rows * size, op.rows - row);
         item.inner = std::min(tile.inner * size, op.inner - depth);
         item.columns = std::min(tile.columns * size, op.columns - column);
         item.left = left.at(row, depth);
         item.right = transposed ? right.at(column, depth) : right.at(depth, column);
-        item.result = result.at(row, column);
+        item.result = (adds ? placement.sum : placement.result).at(row, column);
+        item.takes_turns = takes_turns && k == 0;
+        item.sums = placement.addend.at(row, column);
+        item.load_sums = adds && k == 0;
         item.load_left = !keep_left || j == 0;
         item.load_right = !keep_right || i == 0;
         item.transposed_right = transposed;
-        item.accumulate = k > 0;
+        item.accumulate = adds || k > 0;
         item.store = k == deep - 1;
         item.left_half = keep_left ? (i + k > 0) : slot;
         item.right_half = keep_right ? (j + k > 0) : slot;
-        item.result_half = double_buffered ? (i * across + j) % 2 : 0;
+        item.result_half = (i * across + j) % accumulator_buffers;
         program.tiles.push_back(item);
+        if (adds && item.store)
+          program.tiles.push_back(stored_again(item, normalisation, placement.result.at(row, 0)));
       }
-  program.bytes = bytes;
+  program.bytes = placement.bytes;
   return program;
 }
 
@@ -93,7 +135,6 @@ Program lower_matmul(const Operator& op, const Hardware& hardware, const MatmulT
 Program lower_elementwise(const Operator& op, TileKind kind, int capacity, const Hardware& hardware,
                           const Placement& placement) {
   const int size = hardware.array_size;
-  const auto& [left, right, result, bytes] = placement;
   int rows = ceil_divide(op.rows, size);
   int columns = ceil_divide(op.columns, size);
   while (std::int64_t{rows} * columns > capacity) {
@@ -107,14 +148,14 @@ Program lower_elementwise(const Operator& op, TileKind kind, int capacity, const
       item.kind = kind;
       item.rows = std::min(rows * size, op.rows - i);
       item.columns = std::min(columns * size, op.columns - j);
-      item.left = left.at(i, j);
-      item.right = right.at(i, j);
-      item.result = result.at(i, j);
+      item.left = placement.left.at(i, j);
+      item.right = placement.right.at(i, j);
+      item.result = placement.result.at(i, j);
       item.result_half = static_cast<int>(program.tiles.size() % 2);
       item.left_half = item.result_half;
       program.tiles.push_back(item);
     }
-  program.bytes = bytes;
+  program.bytes = placement.bytes;
   return program;
 }
 
@@ -139,7 +180,10 @@ Placement packed(const Operator& op, const Hardware& hardware) {
     placement.right = op.right == RightOperand::kTransposedActivations
                           ? space.place(op.columns, op.inner)
                           : space.place(op.inner, op.columns);
-    placement.result = space.place(op.rows, op.columns, score_bytes(op, hardware));
+    placement.result = space.place(op.rows, op.columns, result_bytes(op, hardware));
+    if (op.activation == Activation::kAddLayerNorm)
+      for (Matrix* each : {&placement.addend, &placement.sum})
+        *each = space.place(op.rows, op.columns);
   } else {
     const bool sums = op.kind == OperatorKind::kSoftmax;
     placement.left = placement.right = space.place(op.rows, op.columns, sums ? 4 : 1);
@@ -165,21 +209,23 @@ Matrix AddressSpace::place(std::int64_t rows, std::int64_t columns, int element_
   return matrix;
 }
 
-int score_bytes(const Operator& scores, const Hardware& hardware) {
-  const bool spilled = scores.activation == Activation::kSoftmax &&
-                       !softmax_is_fused(scores, hardware) &&
-                       rows_can_be_normalised(scores.columns, hardware);
-  return spilled ? 4 : 1;
+int result_bytes(const Operator& matmul, const Hardware& hardware) {
+  const bool spilled = matmul.activation == Activation::kSoftmax && !is_fused(matmul, hardware) &&
+                       rows_can_be_normalised(matmul.columns, hardware);
+  return spilled || matmul.activation == Activation::kSums ? 4 : 1;
 }
 
-bool softmax_is_fused(const Operator& scores, const Hardware& hardware) {
-  return scores.activation == Activation::kSoftmax && on_chip(hardware) &&
-         hardware.dataflow == Dataflow::kWeightStationary &&
-         whole_row_tile(scores, hardware).has_value();
+bool rows_can_be_fused(const Operator& matmul, const Hardware& hardware) {
+  return fused_tile(matmul, hardware).has_value();
+}
+
+bool is_fused(const Operator& matmul, const Hardware& hardware) {
+  return (matmul.activation == Activation::kSoftmax || is_layer_norm(matmul.activation)) &&
+         rows_can_be_fused(matmul, hardware);
 }
 
 MatmulTile default_tile(const Operator& op, const Hardware& hardware) {
-  return softmax_is_fused(op, hardware) ? *whole_row_tile(op, hardware) : greedy_tile(op, hardware);
+  return is_fused(op, hardware) ? *fused_tile(op, hardware) : greedy_tile(op, hardware);
 }
 
 bool runs_on_host(const Operator& op, const Hardware& hardware) {

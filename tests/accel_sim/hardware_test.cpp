@@ -87,6 +87,8 @@ TEST(HardwareHash, DependsOnValuesAlone) {
       value = "on_chip";
     } else if (parameter.type == "Dataflow") {
       value = "output_stationary";
+    } else if (parameter.type == "Fusion") {
+      value = "best";
     } else if (parameter.type == "bool") {
       value = !value.get<bool>();
     } else if (parameter.key.starts_with("tiling_")) {
