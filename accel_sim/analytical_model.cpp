@@ -58,9 +58,7 @@ AnalyticalEstimate estimate_matmul(const Operator& op, const Hardware& hardware)
   const std::int64_t right_reads = loops_across * loops_in <= 2 ? 1 : loops_down;
   const std::int64_t loaded = std::int64_t{op.rows} * op.inner * left_reads +
                               std::int64_t{op.inner} * op.columns * right_reads;
-  const bool spilled = op.activation == Activation::kSoftmax && !softmax_is_fused(op, hardware) &&
-                       !runs_on_host(softmax_of(op), hardware);
-  const std::int64_t stored = elements(op) * (spilled ? 4 : 1);
+  const std::int64_t stored = elements(op) * result_bytes(op, hardware);
 
   AnalyticalEstimate result;
   result.latency.compute = Cycles((steps + (transposed ? flips : 0)) * size);
@@ -109,10 +107,14 @@ AnalyticalEstimate estimate_tiled_norm(const Operator& op, int input_bytes,
   return result;
 }
 
-AnalyticalEstimate estimate_softmax(const Operator& op, const Hardware& hardware) {
-  const Operator scores = matmul(op.rows, std::max(op.inner, 1), op.columns,
-                                 RightOperand::kTransposedActivations, Activation::kSoftmax);
-  if (!softmax_is_fused(scores, hardware)) return estimate_tiled_norm(op, 4, hardware);
+AnalyticalEstimate estimate_norm(const Operator& op, const Hardware& hardware) {
+  Operator product = matmul_of(op).value_or(op);
+  // Nothing else said, a softmax by itself is that of scores that it may be fused with.
+  if (op.kind == OperatorKind::kSoftmax && op.inner == 0 && hardware.fusion == Fusion::kLibrary)
+    product =
+        matmul(op.rows, 1, op.columns, RightOperand::kTransposedActivations, Activation::kSoftmax);
+  if (!is_fused(product, hardware))
+    return estimate_tiled_norm(op, op.kind == OperatorKind::kSoftmax ? 4 : 1, hardware);
   AnalyticalEstimate result;
   result.latency.compute = normaliser_cycles(op, hardware);
   // The last pass is the matmul's own way out of the accumulator.
@@ -124,6 +126,14 @@ AnalyticalEstimate estimate_softmax(const Operator& op, const Hardware& hardware
 // accumulator, the other added to it, the sum read.
 AnalyticalEstimate estimate_residual_add(const Operator& op, const Hardware& hardware) {
   AnalyticalEstimate result;
+  if (op.inner > 0) {
+    // Within a matmul: one operand comes into the accumulator, is read with the first product, and
+    // the sum leaves once more.
+    result.accesses.accumulator = 3 * padded_elements(op, hardware);
+    result.accesses.dram_bytes = 2 * elements(op);
+    result.latency.memory = dram_cycles(result.accesses.dram_bytes, hardware);
+    return result;
+  }
   result.accesses.accumulator = 4 * padded_elements(op, hardware);
   result.accesses.dram_bytes = 3 * elements(op);
   result.latency.compute =
@@ -161,9 +171,8 @@ AnalyticalEstimate estimate(const Operator& op, const Hardware& hardware) {
     case OperatorKind::kEmbedding:
       return estimate_embedding(op, hardware);
     case OperatorKind::kSoftmax:
-      return estimate_softmax(op, hardware);
     case OperatorKind::kLayerNorm:
-      return estimate_tiled_norm(op, 1, hardware);
+      return estimate_norm(op, hardware);
     case OperatorKind::kResidualAdd:
       return estimate_residual_add(op, hardware);
     case OperatorKind::kGelu: {

@@ -27,8 +27,8 @@ TileLayout::TileLayout(const Tile& tile, const Hardware& hardware)
   result = tile.result_half * accumulator;
 }
 
-LoadSequence::Step LoadSequence::Walk::take(bool is_left) {
-  const Step taken{is_left, row, column, std::min(step, columns - column)};
+LoadSequence::Step LoadSequence::Walk::take(Operand operand) {
+  const Step taken{operand, row, column, std::min(step, columns - column)};
   const auto advance_row = [&] { return ++row < rows || (row = 0); };
   const auto advance_column = [&] { return (column += step) < columns || (column = 0); };
   active = down_first ? advance_row() || advance_column() : advance_column() || advance_row();
@@ -48,6 +48,9 @@ LoadSequence::LoadSequence(const Tile& tile, const Hardware& hardware)
     // host goes down `inner` first.
     right_.down_first = (tile.kind == TileKind::kHostMatmul) != layout_.transposed;
     right_.active = tile.load_right;
+    sums_ = {layout_.rows, layout_.columns, blocks_per_dma(tile.sums.element_bytes, hardware)};
+    sums_.down_first = true;
+    sums_.active = tile.load_sums;
   } else if (tile.kind == TileKind::kResidualAdd) {
     right_ = left_;
   }
@@ -68,17 +71,36 @@ bool LoadSequence::right_is_next() const {
 }
 
 std::optional<LoadSequence::Step> LoadSequence::next() {
+  if (sums_.active) return sums_.take(Operand::kSums);
   if (!left_.active && !right_.active) return std::nullopt;
-  return right_is_next() ? right_.take(false) : left_.take(true);
+  return right_is_next() ? right_.take(Operand::kRight) : left_.take(Operand::kLeft);
+}
+
+Mvin LoadSequence::mvin_of_sums(const Step& step) const {
+  const int size = hardware_->array_size;
+  const Matrix& matrix = tile_->sums;
+  Mvin mvin;
+  mvin.address = matrix.at(step.row * size, step.column * size).address;
+  mvin.stride = matrix.stride;
+  mvin.rows = std::min(size, tile_->rows - step.row * size);
+  mvin.row_bytes =
+      std::min(step.blocks * size, tile_->columns - step.column * size) * matrix.element_bytes;
+  mvin.element_bytes = matrix.element_bytes;
+  mvin.blocks = step.blocks;
+  mvin.target = {Memory::kAccumulator, layout_.result_block(step.row, step.column)};
+  mvin.scaled = matrix.element_bytes == 1;
+  return mvin;
 }
 
 Mvin LoadSequence::mvin(const Step& step) const {
+  if (step.operand == Operand::kSums) return mvin_of_sums(step);
   const int size = hardware_->array_size;
-  const Matrix& matrix = step.is_left ? tile_->left : tile_->right;
+  const bool is_left = step.operand == Operand::kLeft;
+  const Matrix& matrix = is_left ? tile_->left : tile_->right;
   // Extents of the operand as stored, in elements.
   int rows = tile_->rows;
   int columns = is_matmul(*tile_) ? tile_->inner : tile_->columns;
-  if (!step.is_left && is_matmul(*tile_)) {
+  if (!is_left && is_matmul(*tile_)) {
     rows = layout_.transposed ? tile_->columns : tile_->inner;
     columns = layout_.transposed ? tile_->inner : tile_->columns;
   }
@@ -93,12 +115,12 @@ Mvin LoadSequence::mvin(const Step& step) const {
   if (is_matmul(*tile_)) {
     const int row_blocks = ceil_divide(columns, size);
     mvin.target.index =
-        (step.is_left ? layout_.left : layout_.right) + step.row * row_blocks + step.column;
+        (is_left ? layout_.left : layout_.right) + step.row * row_blocks + step.column;
   } else if (tile_->kind == TileKind::kCopy) {
     mvin.target.index = layout_.left + step.row * layout_.columns + step.column;
   } else {
     mvin.target = {Memory::kAccumulator, layout_.result_block(step.row, step.column)};
-    mvin.accumulate = !step.is_left;
+    mvin.accumulate = !is_left;
     mvin.scaled = tile_->kind == TileKind::kResidualAdd;
   }
   return mvin;

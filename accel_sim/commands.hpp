@@ -86,14 +86,16 @@ struct TileLayout {
 // take turns as the unroller's arbiter decides (WeightedArbiter.scala): left goes down the rows,
 // then along `inner` in steps of a DMA command; right along its rows in such steps; right is next
 // when it is behind. The host loads all of right, then all of left (sp_tiled_matmul_os). A residual
-// add loads and adds step by step.
+// add loads and adds step by step. Sums come before all of them, down the rows, then along the
+// columns (LoopMatmulLdD; ldD goes before ldA and ldB, LoopMatmul.scala L960-965).
 class LoadSequence {
  public:
   LoadSequence(const Tile& tile, const Hardware& hardware);
 
   // Which operand the next mvin loads, and which of its blocks.
+  enum class Operand { kLeft, kRight, kSums };
   struct Step {
-    bool is_left = false;
+    Operand operand = Operand::kLeft;
     int row = 0;     // of blocks, as stored
     int column = 0;  // first of `blocks` along that row
     int blocks = 0;
@@ -109,14 +111,15 @@ class LoadSequence {
     bool active = false;
     int row = 0, column = 0;
 
-    Step take(bool is_left);
+    Step take(Operand operand);
   };
   bool right_is_next() const;
+  Mvin mvin_of_sums(const Step& step) const;
 
   const Tile* tile_;
   const Hardware* hardware_;
   TileLayout layout_;
-  Walk left_, right_;
+  Walk left_, right_, sums_;
 };
 
 // The mvouts of a tile: rows of blocks in turn within columns in steps of a DMA command; or, with a

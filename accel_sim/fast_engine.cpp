@@ -44,6 +44,8 @@ class FastEngine {
     host_time_ = std::max(hardware_.call_overhead_cycles - kFenceCycles, 0);
     span(Lane::kHost, "prologue", 0, host_time_);
     stall(&CycleBreakdown::host, host_time_);
+    for (const Tile& tile : program_.tiles)
+      normalises_ = normalises_ || tile.normalisation != Normalisation::kNone;
     for (const Tile& tile : program_.tiles) {
       switch (tile.kind) {
         case TileKind::kHostMatmul:
@@ -89,9 +91,11 @@ class FastEngine {
   // --- tiles
 
   void run_loop(const Tile& tile) {
+    if (tile.takes_turns) finish_stores();
     const Time configured = configure_loop();
     const TileLayout layout(tile, hardware_);
     const bool is_matmul = tile.kind == TileKind::kMatmul;
+    if (!tile.compute) return store_again(tile, configured);
     load_tile(tile, layout, configured, is_matmul);
     Time emitted = load_unroller_;
     if (is_matmul) {
@@ -108,6 +112,13 @@ class FastEngine {
     stores_->emitted = emitted;
   }
 
+  // A loop that loads and computes nothing.
+  void store_again(const Tile& tile, Time configured) {
+    finish_stores();
+    begin_stores(tile, configured);
+    stores_->emitted = configured;
+  }
+
   void load_tile(const Tile& tile, const TileLayout& layout, Time configured, bool is_matmul) {
     LoadSequence sequence(tile, hardware_);
     load_unroller_ = std::max(load_unroller_, configured);
@@ -119,7 +130,7 @@ class FastEngine {
       run_stores_until(std::max(issued, load_.next_begin()));
       mvin(command, issued);
       if (is_matmul) continue;
-      if (!step->is_left || tile.kind == TileKind::kCopy) {
+      if (step->operand != LoadSequence::Operand::kLeft || tile.kind == TileKind::kCopy) {
         if (stores_ && stores_->tile != &tile && !stores_->next) finish_stores();
         if (!stores_) begin_stores(tile, configured);
         if (stores_->tile == &tile)
@@ -210,8 +221,9 @@ class FastEngine {
       const bool adds = tile.accumulate || k > 0;
       const bool last = k == layout.inner - 1;
       for (int j = 0; j < layout.columns; ++j) {
-        if (!adds) wait_for_accumulator(tile, layout, j);
-        compute_strip(tile, layout, k, j, left_ready, readers, last_rows);
+        if (!adds) wait_for_accumulator(layout, j);
+        if (tile.load_sums && k == 0) wait_for_sums(layout, j);
+        compute_strip(layout, k, j, left_ready, readers, last_rows);
         scratchpad_at(layout.right_block(k, j)).read = fed_ + latency_;
         if (last)
           for (int i = 0; i < layout.rows; ++i)
@@ -225,18 +237,28 @@ class FastEngine {
     computed_ = fed_ + latency_;
   }
 
-  void wait_for_accumulator(const Tile& tile, const TileLayout& layout, int j) {
+  void wait_for_accumulator(const TileLayout& layout, int j) {
     Time free = 0;
     for (int i = 0; i < layout.rows; ++i)
       free = std::max(free, accumulator_at(layout.result_block(i, j)).read);
     if (free + kIssueCycles <= fed_) return;
     started_ = std::min(started_, free);  // what waits cannot have been in the queue
-    stall(store_cause(tile), free + kIssueCycles);
+    stall(store_cause(), free + kIssueCycles);
+  }
+
+  // What the results begin with is loaded into their place.
+  void wait_for_sums(const TileLayout& layout, int j) {
+    Time loaded = 0;
+    for (int i = 0; i < layout.rows; ++i)
+      loaded = std::max(loaded, accumulator_at(layout.result_block(i, j)).ready);
+    if (loaded + kIssueCycles <= fed_) return;
+    started_ = std::min(started_, loaded);  // what waits cannot have been in the queue
+    wait_for_operands(loaded + kIssueCycles);
   }
 
   // The computes of one block of weights. While everything is there, a block of `left` is fed in
   // `size` cycles, the next weights being loaded meanwhile.
-  void compute_strip(const Tile& tile, const TileLayout& layout, int k, int j, Time left_ready,
+  void compute_strip(const TileLayout& layout, int k, int j, Time left_ready,
                      ScratchpadPorts::Readers& readers, int last_rows) {
     const int right_block = layout.right_block(k, j);
     const Time right_ready = scratchpad_at(right_block).ready;
@@ -258,7 +280,7 @@ class FastEngine {
       if (ready > started_) {
         // The command was not in the queue when the compute before it began: that one ran alone,
         // and so does this preload (ExecuteController.scala L531-632).
-        wait_for_operands(tile, ready);
+        wait_for_operands(ready);
         const int preload = i == 0 ? size_ : kLeastStepCycles;
         stall(&CycleBreakdown::pipeline, fed_ + preload);
       }
@@ -429,15 +451,14 @@ class FastEngine {
     accounted_ = fed_ = until;
   }
 
-  void wait_for_operands(const Tile& tile, Time ready) {
-    stall(configured_by_host_ ? &CycleBreakdown::host : store_cause(tile),
+  void wait_for_operands(Time ready) {
+    stall(configured_by_host_ ? &CycleBreakdown::host : store_cause(),
           std::min(ready, configured_));
     stall(&CycleBreakdown::load, ready);
   }
 
-  static Cause store_cause(const Tile& tile) {
-    return tile.normalisation == Normalisation::kNone ? &CycleBreakdown::store
-                                                      : &CycleBreakdown::normaliser;
+  Cause store_cause() const {
+    return normalises_ ? &CycleBreakdown::normaliser : &CycleBreakdown::store;
   }
 
   void end_of_run() {
@@ -518,6 +539,7 @@ class FastEngine {
   Time array_cycles_ = 0;
   Time port_conflicts_ = 0;  // of them, waiting for rows that came in
   Time run_begin_ = -1;
+  bool normalises_ = false;  // a tile of the program does
   bool normalised_ = false;
   Time load_busy_ = 0, load_end_ = 0, store_busy_ = 0, store_end_ = 0;
   AccessCounts accesses_;

@@ -15,6 +15,7 @@ namespace {
 std::vector<std::string> words(NonlinearUnits) { return {"host", "on_chip"}; }
 std::vector<std::string> words(Dataflow) { return {"weight_stationary", "output_stationary"}; }
 std::vector<std::string> words(Tiling) { return {"greedy", "optimal"}; }
+std::vector<std::string> words(Fusion) { return {"library", "off", "on", "best"}; }
 
 void read_value(const JsonNode& node, double low, double high, int& value) {
   value = static_cast<int>(
@@ -122,6 +123,8 @@ std::uint64_t hardware_hash(const Hardware& hardware) {
 Hardware hardware_from_json(const JsonNode& node) {
   const JsonObject object(node);
   Hardware hardware;
+  if (object.has("preset"))
+    hardware = find_hardware(object.at("preset").choice(hardware_presets()));
 #define PARETOFORMER_READ(type, key, initial, low, high, meaning) \
   if (object.has(#key)) read_value(object.at(#key), low, high, hardware.key);
   PARETOFORMER_HARDWARE_PARAMETERS(PARETOFORMER_READ)

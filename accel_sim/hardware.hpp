@@ -23,6 +23,10 @@ enum class Dataflow { kWeightStationary, kOutputStationary };
 // or the mapper (simulator.hpp, default_schedule()).
 enum class Tiling { kGreedy, kOptimal };
 
+// Whether softmax and LayerNorm work on whole rows of a matmul's results in the accumulator
+// (scheduler.hpp): what Gemmini's library does; never; whenever the rows fit; whichever is better.
+enum class Fusion { kLibrary, kOff, kOn, kBest };
+
 // Every parameter, declared once: X(type, key, default, lowest, highest, meaning). The key in JSON
 // is the member's name. Scala files and gemmini.h are those of ucb-bar/gemmini; "Sec. 3.4" is the
 // survey's (arXiv 2302.14017). Host cycles are worked out from it: 787 M cycles for a BERT-Base
@@ -51,6 +55,9 @@ enum class Tiling { kGreedy, kOptimal };
     "the library keeps an operand of at most two tiles in the scratchpad (gemmini.h L783-819)")    \
   X(Tiling, tiling, Tiling::kGreedy, 0, 0,                                                         \
     "greedy (the library's rule) or optimal (the mapper's best energy-delay product), of matmuls") \
+  X(Fusion, fusion, Fusion::kLibrary, 0, 0,                                                        \
+    "softmax and LayerNorm on a matmul's rows in the accumulator: softmax if they fit, never, "    \
+    "both if they fit, or per pair what has the lower energy-delay product")                       \
   X(int, scratchpad_banks, 4, 2, 16, "single-ported, half of them per double buffer")              \
   X(int, accumulator_banks, 2, 2, 16, "two-ported, half of them per double buffer")                \
   X(int, load_entries, 8, 1, 64, "reservation station: mvins waiting or running (Configs.scala L56)")\
@@ -149,8 +156,9 @@ Json to_json(const Hardware& hardware);
 // Identity of the parameter values: equal for equal hardware however the file was written.
 std::uint64_t hardware_hash(const Hardware& hardware);
 
-// Keys that are absent keep their defaults. Throws InputError for unknown keys, values out of range
-// and memories too small for a double-buffered block of each operand.
+// Keys that are absent keep their defaults, or the values of the preset that the key "preset"
+// names. Throws InputError for unknown keys, values out of range and memories too small for a
+// double-buffered block of each operand.
 Hardware hardware_from_json(const JsonNode& node);
 Hardware read_hardware(const std::filesystem::path& path);
 

@@ -22,9 +22,11 @@ int computed_rows(const Workload& workload) {
   return workload.mode == Mode::kDecode ? 1 : workload.sequence_length;
 }
 
-Operator scores_of(const Architecture& network, const Workload& workload) {
-  return matmul(computed_rows(workload), network.head_width, workload.sequence_length,
-                RightOperand::kTransposedActivations, Activation::kSoftmax);
+// How wide the scores leave the accumulator, the same in all layers.
+int bytes_of_scores(const std::vector<TransformerOperator>& operators, const Hardware& hardware) {
+  for (const TransformerOperator& item : operators)
+    if (item.role == "attention.scores") return result_bytes(item.op, hardware);
+  return 1;
 }
 
 [[noreturn]] void unknown(std::string_view role) {
@@ -35,6 +37,12 @@ Operator scores_of(const Architecture& network, const Workload& workload) {
 
 NetworkMemory::NetworkMemory(const Architecture& network, const Workload& workload,
                              const Hardware& hardware)
+    : NetworkMemory(network, workload, hardware, scheduled_operators(network, workload, hardware)) {
+}
+
+NetworkMemory::NetworkMemory(const Architecture& network, const Workload& workload,
+                             const Hardware& hardware,
+                             const std::vector<TransformerOperator>& operators)
     : network_(network), rows_(computed_rows(workload)), length_(workload.sequence_length) {
   const int d = network.model_width;
   int heads = 0, ffn_width = 0;
@@ -48,7 +56,7 @@ NetworkMemory::NetworkMemory(const Architecture& network, const Workload& worklo
   query_ = space_.place(rows_, widest);
   context_ = space_.place(rows_, widest);
   hidden_ = space_.place(rows_, ffn_width);
-  const int bytes = score_bytes(scores_of(network, workload), hardware);
+  const int bytes = bytes_of_scores(operators, hardware);
   for (int head = 0; head < heads; ++head) {
     scores_.push_back(space_.place(rows_, length_, bytes));
     probabilities_.push_back(bytes == 1 ? scores_.back() : space_.place(rows_, length_));
@@ -69,7 +77,7 @@ NetworkMemory::NetworkMemory(const Architecture& network, const Workload& worklo
     logits_ = space_.place(rows_, network.vocabulary);
   }
   std::int64_t sums = 0;
-  for (const auto& [role, layer, repeat, op] : transformer_operators(network, workload)) {
+  for (const auto& [role, layer, repeat, op] : operators) {
     if (op.kind != OperatorKind::kMatmul || schedules_.contains(op)) continue;
     const auto entry = schedules_.emplace(op, default_schedule(op, hardware)).first;
     if (spills_sums(entry->second, op, hardware))
@@ -89,7 +97,7 @@ Placement NetworkMemory::placement(const TransformerOperator& item, int repeat) 
   else
     placement = item.role.substr(0, 4) == "ffn." ? ffn(item) : attention(item, repeat);
   if (item.op.kind == OperatorKind::kMatmul)
-    placement.sums = {sums_.address, std::int64_t{item.op.columns} * kSumBytes, kSumBytes};
+    placement.partial_sums = {sums_.address, std::int64_t{item.op.columns} * kSumBytes, kSumBytes};
   placement.bytes = space_.bytes();
   return placement;
 }
@@ -114,6 +122,8 @@ Placement NetworkMemory::attention(const TransformerOperator& item, int repeat) 
   if (item.role == "attention.softmax") return {scores_[run], scores_[run], probabilities_[run]};
   if (item.role == "attention.context")
     return {probabilities_[run], layer.values.at(0, column), context.at(0, column)};
+  if (item.op.activation == Activation::kAddLayerNorm)
+    return {context, layer.output, norm_, 0, stream_, middle_};
   if (item.role == "attention.output") return {context, layer.output, branch_};
   if (item.role == "attention.residual") return {stream_, branch_, middle_};
   unknown(item.role);
@@ -125,16 +135,22 @@ Placement NetworkMemory::ffn(const TransformerOperator& item) const {
   if (item.role == "ffn.norm") return {middle_, middle_, norm_};
   if (item.role == "ffn.up") return {norm_, layers_[l].up, hidden};
   if (item.role == "ffn.gelu") return {hidden, hidden, hidden};
+  if (item.op.activation == Activation::kAddLayerNorm)
+    return {hidden, layers_[l].down, norm_, 0, middle_, stream_};
   if (item.role == "ffn.down") return {hidden, layers_[l].down, branch_};
   if (item.role == "ffn.residual") return {middle_, branch_, stream_};
   unknown(item.role);
 }
 
 std::int64_t peak_memory(const Architecture& network, const Workload& workload,
-                         const std::optional<Hardware>& hardware) {
+                         const std::optional<Hardware>& hardware, const OperatorPricer& price) {
   const std::int64_t rows = computed_rows(workload), length = workload.sequence_length;
   const bool decode = workload.mode == Mode::kDecode;
-  const int bytes = hardware ? score_bytes(scores_of(network, workload), *hardware) : 1;
+  const Operator scores_of_head =
+      matmul(computed_rows(workload), network.head_width, workload.sequence_length,
+             RightOperand::kTransposedActivations, Activation::kSoftmax);
+  const int bytes =
+      hardware ? result_bytes(scheduled_scores(scores_of_head, *hardware, price), *hardware) : 1;
   const std::int64_t d = network.model_width, vocabulary = network.vocabulary;
   const std::int64_t stream = rows * d;
 
@@ -156,6 +172,11 @@ std::int64_t peak_memory(const Architecture& network, const Workload& workload,
         {alive, 2 * stream + query + keys + values, stream + query + keys + values + scores * bytes,
          stream + values + scores * bytes + probabilities, 2 * stream + rows * f, 3 * stream});
   }
+  // A matmul, what is added to its results, their sum, and its LayerNorm.
+  if (hardware && (hardware->fusion == Fusion::kOn || hardware->fusion == Fusion::kBest))
+    for (const TransformerOperator& item : scheduled_operators(network, workload, *hardware, price))
+      if (item.op.kind == OperatorKind::kMatmul && item.op.activation == Activation::kAddLayerNorm)
+        alive = std::max(alive, rows * item.op.inner + 3 * stream);
   const int positions = vocabulary > 0 ? workload.sequence_length : 0;
   return parameter_count(network, positions) + 3 * biases + vocabulary * d + cache + alive;
 }

@@ -9,6 +9,7 @@
 #include "accel_sim/hardware.hpp"
 #include "accel_sim/operators.hpp"
 #include "accel_sim/program.hpp"
+#include "accel_sim/scheduler.hpp"
 #include "search_spaces/architecture.hpp"
 
 namespace paretoformer {
@@ -19,7 +20,10 @@ namespace paretoformer {
 // twice: row by row for the look-up, transposed for the language-model head.
 class NetworkMemory {
  public:
-  // `network` must outlive it. Throws InputError when it spans more than 2 GiB.
+  // For the operators of scheduled_operators(). `network` must outlive it. Throws InputError when
+  // it spans more than 2 GiB.
+  NetworkMemory(const Architecture& network, const Workload& workload, const Hardware& hardware,
+                const std::vector<TransformerOperator>& operators);
   NetworkMemory(const Architecture& network, const Workload& workload, const Hardware& hardware);
 
   std::int64_t bytes() const { return space_.bytes(); }
@@ -27,7 +31,8 @@ class NetworkMemory {
   // default_schedule() of one of its matmuls.
   const MatmulSchedule& schedule(const Operator& matmul) const { return schedules_.at(matmul); }
 
-  // Of run `repeat` (below item.repeat) of an item of transformer_operators().
+  // Of run `repeat` (below item.repeat) of one of the operators. What is a part of a fused run is
+  // placed with its matmul.
   Placement placement(const TransformerOperator& item, int repeat) const;
 
  private:
@@ -57,12 +62,14 @@ class NetworkMemory {
 // - when decoding, keys and values of all layers and positions, int8;
 // - the largest sum of activations alive at an operator, int8 but for scores that go to DRAM as
 //   sums. All runs of an operator (heads; q, k and v) count as one, so that the scores of all heads
-//   are there together; what an operator reads and writes is; so is the residual stream. Otherwise
-//   keys and values are activations of one layer like others.
+//   are there together; what an operator reads and writes is (what is fused counts as one
+//   operator); so is the residual stream. Otherwise keys and values are activations of one layer
+//   like others.
 //
 // Without padding or a program's code. Every gene adds to it. Without hardware (a device that was
-// measured) scores are int8. Of networks that transformer_operators() accepts.
+// measured) scores are int8. `price` is that of scheduled_operators(). Of networks that
+// transformer_operators() accepts.
 std::int64_t peak_memory(const Architecture& network, const Workload& workload,
-                         const std::optional<Hardware>& hardware);
+                         const std::optional<Hardware>& hardware, const OperatorPricer& price = {});
 
 }  // namespace paretoformer

@@ -20,7 +20,8 @@ constexpr std::array<std::string_view, 6> kKindNames = {"matmul", "softmax",    
                                                         "gelu",   "residual_add", "embedding"};
 constexpr std::array<std::string_view, 4> kRightNames = {"-", "weights", "activations",
                                                          "transposed_activations"};
-constexpr std::array<std::string_view, 3> kActivationNames = {"-", "gelu", "softmax"};
+constexpr std::array<std::string_view, 6> kActivationNames = {
+    "-", "gelu", "softmax", "sums", "layer_norm", "add_layer_norm"};
 
 template <typename Enum, std::size_t kSize>
 bool parse(const std::string& word, const std::array<std::string_view, kSize>& names, Enum& value) {
@@ -35,8 +36,12 @@ bool parse(const std::string& word, const std::array<std::string_view, kSize>& n
 bool consistent(const Operator& op) {
   if (op.rows < 1 || op.columns < 1) return false;
   if (op.kind == OperatorKind::kMatmul) return op.inner >= 1 && op.right != RightOperand::kNone;
-  if (op.kind == OperatorKind::kSoftmax && op.activation == Activation::kNone)
-    return op.inner >= 0 && (op.inner > 0) == (op.right != RightOperand::kNone);
+  if (op.inner > 0 && op.right != RightOperand::kNone) {
+    if (op.kind == OperatorKind::kSoftmax) return op.activation == Activation::kNone;
+    const bool adds = op.activation == Activation::kAddLayerNorm;
+    if (op.kind == OperatorKind::kResidualAdd) return adds;
+    return op.kind == OperatorKind::kLayerNorm && (adds || op.activation == Activation::kLayerNorm);
+  }
   return op.inner == 0 && op.right == RightOperand::kNone && op.activation == Activation::kNone;
 }
 
@@ -72,6 +77,26 @@ Operator elementwise(OperatorKind kind, int rows, int columns) {
 Operator softmax_of(const Operator& scores) {
   return {OperatorKind::kSoftmax, scores.right,  Activation::kNone, scores.rows,
           scores.inner,           scores.columns};
+}
+
+Operator layer_norm_of(const Operator& matmul) {
+  Operator part = matmul;
+  part.kind = OperatorKind::kLayerNorm;
+  return part;
+}
+
+Operator residual_add_of(const Operator& matmul) {
+  Operator part = matmul;
+  part.kind = OperatorKind::kResidualAdd;
+  return part;
+}
+
+std::optional<Operator> matmul_of(const Operator& part) {
+  if (part.kind == OperatorKind::kMatmul || part.inner == 0) return std::nullopt;
+  Operator matmul = part;
+  matmul.kind = OperatorKind::kMatmul;
+  if (part.kind == OperatorKind::kSoftmax) matmul.activation = Activation::kSoftmax;
+  return matmul;
 }
 
 std::string describe(const Operator& op) {

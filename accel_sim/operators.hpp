@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -18,9 +19,16 @@ enum class OperatorKind { kMatmul, kSoftmax, kLayerNorm, kGelu, kResidualAdd, kE
 // the keys of an act-to-act matmul are stored row by row and have to be transposed on the way in.
 enum class RightOperand { kNone, kWeights, kActivations, kTransposedActivations };
 
-// The non-linear operator that follows a matmul and may be fused with its way out of the
-// accumulator. The operator itself still stands in the list, priced for what it adds.
-enum class Activation { kNone, kGelu, kSoftmax };
+// What follows a matmul and may be fused with its way out of the accumulator. The operators
+// themselves still stand in the list, priced for what they add.
+enum class Activation {
+  kNone,
+  kGelu,
+  kSoftmax,
+  kSums,          // nothing: the results leave as int32 sums, for a softmax of its own
+  kLayerNorm,     // LayerNorm of whole rows
+  kAddLayerNorm,  // a residual add, whose sum leaves both as it is and normalised
+};
 
 // One operator of one shape, run once: the key of a look-up table. Equal layers and heads give
 // equal operators. A matmul is rows x inner times inner x columns; everything else works on rows x
@@ -43,8 +51,13 @@ struct OperatorHash {
 Operator matmul(int rows, int inner, int columns, RightOperand right = RightOperand::kWeights,
                 Activation activation = Activation::kNone);
 Operator elementwise(OperatorKind kind, int rows, int columns);
-// The softmax of that matmul's results.
+// The parts of a fused run beside its matmul, each with the matmul's shape: softmax, LayerNorm,
+// residual add.
 Operator softmax_of(const Operator& scores);
+Operator layer_norm_of(const Operator& matmul);
+Operator residual_add_of(const Operator& matmul);
+// The matmul that `part` is a part of by the functions above; nothing when it stands by itself.
+std::optional<Operator> matmul_of(const Operator& part);
 
 // "matmul weights gelu 512 768 3072": kind, right operand, activation, rows, inner, columns.
 std::string describe(const Operator& op);

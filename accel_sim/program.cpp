@@ -26,9 +26,18 @@ bool rows_can_be_normalised(int columns, const Hardware& hardware) {
          ceil_divide(columns, hardware.array_size) <= hardware.accumulator_blocks();
 }
 
-void require_fitting(const MatmulTile& tile, const Hardware& hardware) {
-  const int buffers = buffers_per_memory(hardware);
-  const auto text = [&](const char* what, std::int64_t needed, int available) {
+// The tile of a matmul whose rows are normalised in the accumulator.
+std::optional<MatmulTile> fused_tile(const Operator& matmul, const Hardware& hardware) {
+  if (!on_chip(hardware) || hardware.dataflow != Dataflow::kWeightStationary) return std::nullopt;
+  const auto tile = whole_row_tile(matmul, hardware);
+  return tile || hardware.fusion == Fusion::kLibrary ? tile
+                                                     : whole_row_tile(matmul, hardware, true);
+}
+
+// `accumulator_buffers`: 1 for rows that take all of it.
+void require_fitting(const MatmulTile& tile, int accumulator_buffers, const Hardware& hardware) {
+  const int scratchpad_buffers = buffers_per_memory(hardware);
+  const auto text = [&](const char* what, std::int64_t needed, int available, int buffers) {
     return "a tile of " + std::to_string(tile.rows) + " x " + std::to_string(tile.inner) + " x " +
            std::to_string(tile.columns) + " blocks does not fit the " + what + ": it needs " +
            std::to_string(needed) + " blocks, expected at most " + std::to_string(available) +
@@ -36,10 +45,28 @@ void require_fitting(const MatmulTile& tile, const Hardware& hardware) {
   };
   const std::int64_t results = std::int64_t{tile.rows} * tile.columns;
   const std::int64_t inputs = (std::int64_t{tile.rows} + tile.columns) * tile.inner;
-  if (results > hardware.accumulator_blocks() / buffers)
-    throw InputError(text("accumulator", results, hardware.accumulator_blocks() / buffers));
-  if (inputs > hardware.scratchpad_blocks() / buffers)
-    throw InputError(text("scratchpad", inputs, hardware.scratchpad_blocks() / buffers));
+  const int sums = hardware.accumulator_blocks() / accumulator_buffers;
+  if (results > sums) throw InputError(text("accumulator", results, sums, accumulator_buffers));
+  const int operands = hardware.scratchpad_blocks() / scratchpad_buffers;
+  if (inputs > operands) throw InputError(text("scratchpad", inputs, operands, scratchpad_buffers));
+}
+
+bool is_layer_norm(Activation activation) {
+  return activation == Activation::kLayerNorm || activation == Activation::kAddLayerNorm;
+}
+
+Normalisation fused_normalisation(const Operator& matmul, const Hardware& hardware) {
+  if (!is_fused(matmul, hardware)) return Normalisation::kNone;
+  return matmul.activation == Activation::kSoftmax ? Normalisation::kSoftmax
+                                                   : Normalisation::kLayerNorm;
+}
+
+// A loop that only stores: the rows that `tile` left in the accumulator, normalised.
+Tile stored_again(Tile tile, Normalisation normalisation, const Matrix& result) {
+  tile.load_left = tile.load_right = tile.load_sums = tile.compute = tile.takes_turns = false;
+  tile.normalisation = normalisation;
+  tile.result = result;
+  return tile;
 }
 
 // In which half of the double-buffered memories the tiles of an operand lie.
@@ -100,13 +127,19 @@ bool is_library_order(const MatmulSchedule& schedule) {
 Program lower_matmul(const Operator& op, const Hardware& hardware, const MatmulSchedule& schedule,
                      const Placement& placement) {
   const MatmulTile& tile = schedule.tile;
-  require_fitting(tile, hardware);
+  const int halves = buffers_per_memory(hardware);
+  const bool takes_turns =
+      hardware.fusion != Fusion::kLibrary && is_fused(op, hardware) &&
+      std::int64_t{tile.rows} * tile.columns > hardware.accumulator_blocks() / 2;
+  const int accumulator_buffers = takes_turns ? 1 : halves;
+  require_fitting(tile, accumulator_buffers, hardware);
   const bool weight_stationary = hardware.dataflow == Dataflow::kWeightStationary;
   if (!weight_stationary && !is_library_order(schedule))
     throw InputError("the loops of an output-stationary matmul are the library's: expected rows, " +
                      std::string("columns, inner, every operand loaded anew"));
   const int size = hardware.array_size;
-  const int halves = buffers_per_memory(hardware);
+  const Normalisation normalisation = fused_normalisation(op, hardware);
+  const bool adds = op.activation == Activation::kAddLayerNorm;
   const bool transposed = op.right == RightOperand::kTransposedActivations;
   const bool spills = spills_sums(schedule, op, hardware);
 
@@ -117,7 +150,11 @@ Program lower_matmul(const Operator& op, const Hardware& hardware, const MatmulS
   };
   Residence lefts = residence(grid.count(MatmulLoop::kRows) * deep);
   Residence rights = residence(across * deep);
-  Residence results(halves, false, false);
+  Residence results(accumulator_buffers, false, false);
+
+  if (is_layer_norm(op.activation) && (normalisation == Normalisation::kNone || across > 1))
+    throw InputError("\"" + describe(op) + "\" cannot be fused: expected the normaliser on the " +
+                     "chip, and whole rows of results in half the accumulator");
 
   Program program;
   program.bytes = placement.bytes;
@@ -129,26 +166,32 @@ Program lower_matmul(const Operator& op, const Hardware& hardware, const MatmulS
     const int depth = k * tile.inner * size;
     const bool last = k == deep - 1;
     const Residence::Place left = lefts.of(i * deep + k), right = rights.of(j * deep + k);
+    const Matrix& result = spills && !last ? placement.partial_sums
+                           : adds          ? placement.sum
+                                           : placement.result;
     Tile item;
     item.kind = weight_stationary ? TileKind::kMatmul : TileKind::kHostMatmul;
-    if (softmax_is_fused(op, hardware)) item.normalisation = Normalisation::kSoftmax;
+    if (!adds) item.normalisation = normalisation;
     item.rows = std::min(tile.rows * size, op.rows - row);
     item.inner = std::min(tile.inner * size, op.inner - depth);
     item.columns = std::min(tile.columns * size, op.columns - column);
     item.left = placement.left.at(row, depth);
     item.right = transposed ? placement.right.at(column, depth) : placement.right.at(depth, column);
-    item.result = (spills && !last ? placement.sums : placement.result).at(row, column);
-    item.sums = placement.sums.at(row, column);
-    item.load_sums = spills && k > 0;
+    item.result = result.at(row, column);
+    item.takes_turns = takes_turns && k == 0;
+    item.load_sums = adds ? k == 0 : spills && k > 0;
+    item.sums = (adds ? placement.addend : placement.partial_sums).at(row, column);
     item.load_left = left.is_new;
     item.load_right = right.is_new;
     item.transposed_right = transposed;
-    item.accumulate = k > 0;
+    item.accumulate = adds || k > 0;
     item.store = spills || last;
     item.left_half = left.half;
     item.right_half = right.half;
     item.result_half = results.of(i * across + j).half;
     program.tiles.push_back(item);
+    if (adds && item.store)
+      program.tiles.push_back(stored_again(item, normalisation, placement.result.at(row, 0)));
   } while (grid.next(schedule));
   return program;
 }
@@ -203,9 +246,12 @@ Placement packed(const Operator& op, const Hardware& hardware, const MatmulSched
     placement.right = op.right == RightOperand::kTransposedActivations
                           ? space.place(op.columns, op.inner)
                           : space.place(op.inner, op.columns);
-    placement.result = space.place(op.rows, op.columns, score_bytes(op, hardware));
+    placement.result = space.place(op.rows, op.columns, result_bytes(op, hardware));
+    if (op.activation == Activation::kAddLayerNorm)
+      for (Matrix* each : {&placement.addend, &placement.sum})
+        *each = space.place(op.rows, op.columns);
     if (spills_sums(*schedule, op, hardware))
-      placement.sums = space.place(op.rows, op.columns, kSumBytes);
+      placement.partial_sums = space.place(op.rows, op.columns, kSumBytes);
   } else {
     const bool sums = op.kind == OperatorKind::kSoftmax;
     placement.left = placement.right = space.place(op.rows, op.columns, sums ? 4 : 1);
@@ -231,21 +277,23 @@ Matrix AddressSpace::place(std::int64_t rows, std::int64_t columns, int element_
   return matrix;
 }
 
-int score_bytes(const Operator& scores, const Hardware& hardware) {
-  const bool spilled = scores.activation == Activation::kSoftmax &&
-                       !softmax_is_fused(scores, hardware) &&
-                       rows_can_be_normalised(scores.columns, hardware);
-  return spilled ? kSumBytes : 1;
+int result_bytes(const Operator& matmul, const Hardware& hardware) {
+  const bool spilled = matmul.activation == Activation::kSoftmax && !is_fused(matmul, hardware) &&
+                       rows_can_be_normalised(matmul.columns, hardware);
+  return spilled || matmul.activation == Activation::kSums ? kSumBytes : 1;
 }
 
-bool softmax_is_fused(const Operator& scores, const Hardware& hardware) {
-  return scores.activation == Activation::kSoftmax && on_chip(hardware) &&
-         hardware.dataflow == Dataflow::kWeightStationary &&
-         whole_row_tile(scores, hardware).has_value();
+bool rows_can_be_fused(const Operator& matmul, const Hardware& hardware) {
+  return fused_tile(matmul, hardware).has_value();
+}
+
+bool is_fused(const Operator& matmul, const Hardware& hardware) {
+  return (matmul.activation == Activation::kSoftmax || is_layer_norm(matmul.activation)) &&
+         rows_can_be_fused(matmul, hardware);
 }
 
 MatmulTile default_tile(const Operator& op, const Hardware& hardware) {
-  return softmax_is_fused(op, hardware) ? *whole_row_tile(op, hardware) : greedy_tile(op, hardware);
+  return is_fused(op, hardware) ? *fused_tile(op, hardware) : greedy_tile(op, hardware);
 }
 
 bool spills_sums(const MatmulSchedule& schedule, const Operator& op, const Hardware& hardware) {

@@ -44,13 +44,19 @@ struct Tile {
   int inner = 0;
   int columns = 0;
   Matrix left, right, result;
-  Matrix sums;             // added to the results: int32 ones, or int8 through the scaling units
-  bool load_sums = false;  // into the place of the results, before the first product
-  bool load_left = true;   // false: in the scratchpad from an earlier tile
+  // What the results of a weight-stationary matmul begin with (LOOP_WS's D): comes into the
+  // accumulator before the first product is added, which `accumulate` must say. int32 as it is,
+  // int8 through the scaling units (low_D).
+  Matrix sums;
+  bool load_sums = false;
+  bool load_left = true;  // false: in the scratchpad from an earlier tile
   bool load_right = true;
+  bool compute = true;            // false: a LOOP_WS that only stores, once more, an earlier one's
   bool transposed_right = false;  // `right` is stored columns x inner
-  bool accumulate = false;        // onto what an earlier tile left in the accumulator
-  bool store = true;              // false: the sums stay there for the next tile
+  // Begins when the loop before has left the unroller: its results take the same place.
+  bool takes_turns = false;
+  bool accumulate = false;  // onto what an earlier tile left in the accumulator
+  bool store = true;        // false: the sums stay there for the next tile
   // Which half of the double-buffered memories.
   int left_half = 0;
   int right_half = 0;
@@ -64,8 +70,11 @@ inline bool is_matmul(const Tile& tile) {
 // Where the matrices of one call lie. `right` is the second operand of a matmul or a residual add.
 struct Placement {
   Matrix left, right, result;
-  Matrix sums = {};        // of a matmul that spills_sums(): rows x columns of int32
   std::int64_t bytes = 0;  // all addresses are below
+  // Of Activation::kAddLayerNorm: what is added to the product, and where the sum goes; `result` is
+  // its LayerNorm.
+  Matrix addend = {}, sum = {};
+  Matrix partial_sums = {};  // of a matmul that spills_sums(): rows x columns of int32
 };
 
 // The tiles of one call of the library, and the bytes of DRAM that its matrices span from address
@@ -75,11 +84,16 @@ struct Program {
   std::int64_t bytes = 0;
 };
 
-// Whether the normaliser works on the scores as they leave the accumulator: it is on the chip, and
-// whole rows of scores fit half the accumulator. Otherwise they go to DRAM as int32 and come back.
-bool softmax_is_fused(const Operator& scores, const Hardware& hardware);
+// Whether the normaliser can work on whole rows of a matmul's results as they leave the
+// accumulator: it is on the chip, and the rows fit half the accumulator. Unless fusion is left to
+// the library, they may also take all of it: then computes and normaliser take turns.
+bool rows_can_be_fused(const Operator& matmul, const Hardware& hardware);
 
-// The library's tile: whole rows for scores whose softmax is fused, else Gemmini's own rule.
+// Whether it does: rows_can_be_fused(), and the matmul's activation is a softmax or a LayerNorm.
+// Scores whose softmax does not fit go to DRAM as int32 and come back; a LayerNorm must fit.
+bool is_fused(const Operator& matmul, const Hardware& hardware);
+
+// The library's tile: whole rows for a matmul that is fused, else Gemmini's own rule.
 MatmulTile default_tile(const Operator& matmul, const Hardware& hardware);
 
 // Whether unfinished sums go to DRAM and come back.
@@ -95,9 +109,9 @@ Program lower(const Operator& op, const Hardware& hardware,
               const std::optional<MatmulSchedule>& schedule = std::nullopt,
               const Placement* placement = nullptr);
 
-// Bytes per element of the scores on their way to a softmax: 4 when the normaliser reads them back
-// from DRAM as sums, else 1.
-int score_bytes(const Operator& scores, const Hardware& hardware);
+// Bytes per element of a matmul's results: 4 for scores that the normaliser reads back from DRAM as
+// sums, else 1.
+int result_bytes(const Operator& matmul, const Hardware& hardware);
 
 // Matrices one behind the other, each at a multiple of 64 bytes.
 class AddressSpace {

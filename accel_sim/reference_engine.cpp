@@ -18,7 +18,7 @@ namespace {
 
 using Kind = Instruction::Kind;
 
-constexpr int kResidentLoops = 2;
+constexpr std::size_t kResidentLoops = 2;
 bool is_unrolled_by_host(const Tile& tile) {
   return tile.kind == TileKind::kHostMatmul || tile.kind == TileKind::kNormalise;
 }
@@ -40,7 +40,7 @@ class ExecuteSequence {
         layout_(tile, hardware),
         size_(hardware.array_size),
         output_stationary_(tile.kind == TileKind::kHostMatmul),
-        done_(!is_matmul(tile)) {}
+        done_(!is_matmul(tile) || !tile.compute) {}
 
   bool done() const { return done_; }
   int i() const { return i_; }
@@ -152,11 +152,12 @@ class Loop {
   bool stores_done() const { return !stores_.next(); }
   bool done() const { return loads_done() && executes_done() && stores_done(); }
 
-  // The operands of the next block must be on their way (L458-463).
+  // The operands of the next block must be on their way, and all sums (L458-463).
   bool may_execute() const {
     const int left = layout_.left_block(executes_.i(), executes_.k());
     const int right = layout_.right_block(executes_.k(), executes_.j());
-    return !executes_.done() && (!tile_->load_left || emitted_.has(left)) &&
+    const bool sums_to_come = step_ && step_->operand == LoadSequence::Operand::kSums;
+    return !executes_.done() && !sums_to_come && (!tile_->load_left || emitted_.has(left)) &&
            (!tile_->load_right || emitted_.has(right));
   }
 
@@ -173,7 +174,10 @@ class Loop {
 
   Instruction take_load() {
     const Mvin mvin = loads_.mvin(*step_);
-    if (is_matmul(*tile_) || !step_->is_left || tile_->kind == TileKind::kCopy)
+    using Operand = LoadSequence::Operand;
+    const Operand operand = step_->operand;
+    if (operand == Operand::kRight || tile_->kind == TileKind::kCopy ||
+        (operand == Operand::kLeft && is_matmul(*tile_)))
       emitted_.add(mvin.target, mvin.blocks);
     step_ = loads_.next();
     return instruction_of(mvin);
@@ -204,7 +208,9 @@ class Unroller {
  public:
   explicit Unroller(const Hardware& hardware) : hardware_(&hardware) {}
 
-  bool has_room() const { return loops_.size() < kResidentLoops; }
+  bool has_room(const Tile& tile) const {
+    return loops_.size() < (tile.takes_turns ? 1 : kResidentLoops);
+  }
   bool empty() const { return loops_.empty(); }
   void configure(const Tile& tile) { loops_.emplace_back(tile, *hardware_); }
   // Whether a loop with computes left to emit is there.
@@ -295,7 +301,7 @@ class Host {
                                   const ReservationStation& station) {
     if (works(cycle)) return std::nullopt;
     std::optional<Instruction> issued;
-    if (loop_ != nullptr && unroller.has_room()) {
+    if (loop_ != nullptr && unroller.has_room(*loop_)) {
       unroller.configure(*loop_);
       loop_ = nullptr;
     } else if (command_ && unroller.empty() && station.has_room(unit_of(*command_))) {
@@ -304,7 +310,7 @@ class Host {
     if (loop_ == nullptr && !command_) prepare(cycle);
     return issued;
   }
-  bool holds_loop() const { return loop_ != nullptr; }
+  const Tile* loop() const { return loop_; }  // that it holds
   const std::optional<Instruction>& command() const { return command_; }
 
  private:
@@ -354,7 +360,7 @@ class Engine {
         store_(hardware, memory_, trace) {
     for (const Tile& tile : program.tiles) {
       const TileLayout layout(tile, hardware);
-      if (is_matmul(tile))
+      if (is_matmul(tile) && tile.compute)
         commands_left_ += 2 * std::int64_t{layout.rows} * layout.inner * layout.columns;
       if (tile.normalisation != Normalisation::kNone) normalises_ = true;
     }
@@ -451,7 +457,8 @@ class Engine {
     if (station_.held(Unit::kExecute) > 0 && !execute_.draining(cycle)) return wait_;
     if (unroller_.has_executes()) return &CycleBreakdown::load;
     if (host_.works(cycle)) return &CycleBreakdown::host;
-    if (host_.holds_loop()) return unroller_.has_room() ? &CycleBreakdown::host : store_cause();
+    if (const Tile* loop = host_.loop())
+      return unroller_.has_room(*loop) ? &CycleBreakdown::host : store_cause();
     const auto& command = host_.command();
     if (command && unit_of(*command) == Unit::kLoad) return &CycleBreakdown::load;
     if (command && unit_of(*command) == Unit::kStore) return store_cause();

@@ -16,6 +16,9 @@ namespace {
 constexpr std::int64_t kConfigCycles = 4;
 // Passes of the normaliser that only read; the last is the way out that there is anyway.
 constexpr std::int64_t kStatisticPasses = 2;
+// Of the accumulator by a fused residual add: one operand is loaded, read with the first product
+// that is added to it, and the sum is read once more than without.
+constexpr std::int64_t kResidualAccesses = 3;
 
 SimulationReport on_host(const Operator& op, const Hardware& hardware, Trace* trace) {
   const double cycles =
@@ -50,32 +53,38 @@ SimulationReport on_accelerator(const Operator& op, const Hardware& hardware,
   return report;
 }
 
-// The matmul whose results a softmax normalises.
-Operator scores_of(const Operator& softmax) {
-  return matmul(softmax.rows, softmax.inner, softmax.columns, softmax.right, Activation::kSoftmax);
-}
+// The common run of a matmul and what is fused with it, in its parts.
+struct FusedRun {
+  SimulationReport matmul, norm, residual;
 
-// What of the common run of scores and softmax is the softmax's.
-SimulationReport normaliser_part(const Operator& scores, const SimulationReport& both,
-                                 const Hardware& hardware) {
-  SimulationReport part;
-  part.breakdown.normaliser = both.breakdown.normaliser;
-  part.accesses.accumulator = kStatisticPasses * scores.rows *
-                              std::int64_t{blocks(scores, hardware).columns} * hardware.array_size;
-  return part;
-}
-
-// The common run of scores and softmax, in its two parts.
-struct FusedScores {
-  SimulationReport scores, softmax;
+  const SimulationReport& part(OperatorKind kind) const {
+    if (kind == OperatorKind::kMatmul) return matmul;
+    return kind == OperatorKind::kResidualAdd ? residual : norm;
+  }
 };
-FusedScores simulate_fused(const Operator& scores, const Hardware& hardware,
-                           const SimulationOptions& options) {
-  FusedScores parts{on_accelerator(scores, hardware, options), {}};
-  parts.softmax = normaliser_part(scores, parts.scores, hardware);
-  parts.scores.breakdown.normaliser -= parts.softmax.breakdown.normaliser;
-  parts.scores.accesses.accumulator -= parts.softmax.accesses.accumulator;
-  return parts;
+FusedRun simulate_fused(const Operator& op, const Hardware& hardware,
+                        const SimulationOptions& options) {
+  FusedRun run{on_accelerator(op, hardware, options), {}, {}};
+  const std::int64_t results =
+      op.rows * std::int64_t{blocks(op, hardware).columns} * hardware.array_size;
+  run.norm.breakdown.normaliser = run.matmul.breakdown.normaliser;
+  run.norm.accesses.accumulator = kStatisticPasses * results;
+  if (op.activation == Activation::kAddLayerNorm) {
+    run.residual.accesses.accumulator = kResidualAccesses * results;
+    run.residual.accesses.dram_bytes = std::int64_t{op.rows} * op.columns;
+  }
+  run.matmul.breakdown.normaliser = 0;
+  run.matmul.accesses.accumulator -=
+      run.norm.accesses.accumulator + run.residual.accesses.accumulator;
+  run.matmul.accesses.dram_bytes -= run.residual.accesses.dram_bytes;
+  return run;
+}
+
+// The operators of one fused run.
+std::vector<Operator> parts_of(const Operator& matmul) {
+  if (matmul.activation == Activation::kSoftmax) return {matmul, softmax_of(matmul)};
+  if (matmul.activation == Activation::kLayerNorm) return {matmul, layer_norm_of(matmul)};
+  return {matmul, residual_add_of(matmul), layer_norm_of(matmul)};
 }
 
 SimulationReport simulate_parts(const Operator& op, const Hardware& hardware,
@@ -86,14 +95,14 @@ SimulationReport simulate_parts(const Operator& op, const Hardware& hardware,
     report.breakdown.host = kConfigCycles;
     return report;
   }
-  if (op.kind == OperatorKind::kSoftmax && op.inner > 0 &&
-      softmax_is_fused(scores_of(op), hardware)) {
+  const std::optional<Operator> product = matmul_of(op);
+  if (product && is_fused(*product, hardware)) {
     SimulationOptions silent = options;
-    silent.trace = nullptr;  // its spans are in the trace of the scores
-    return simulate_fused(scores_of(op), hardware, silent).softmax;
+    silent.trace = nullptr;  // its spans are in the trace of the matmul
+    return simulate_fused(*product, hardware, silent).part(op.kind);
   }
-  if (op.kind == OperatorKind::kMatmul && softmax_is_fused(op, hardware))
-    return simulate_fused(op, hardware, options).scores;
+  if (op.kind == OperatorKind::kMatmul && is_fused(op, hardware))
+    return simulate_fused(op, hardware, options).matmul;
   return on_accelerator(op, hardware, options);
 }
 
@@ -120,7 +129,7 @@ SimulationReport simulate(const Operator& op, const Hardware& hardware,
 
 MatmulSchedule default_schedule(const Operator& op, const Hardware& hardware) {
   MatmulSchedule best = default_tile(op, hardware);
-  if (hardware.tiling == Tiling::kGreedy || softmax_is_fused(op, hardware)) return best;
+  if (hardware.tiling == Tiling::kGreedy || is_fused(op, hardware)) return best;
   const Workpiece work = matmul_workpiece(op.rows, op.inner, op.columns);
   const Mapspace mapspace(work, hardware, Factors::kBlocks);
   SimulationOptions options;
@@ -152,14 +161,17 @@ std::vector<OperatorReport> simulate(const Architecture& architecture, const Wor
   each.cycle_limit = options.cycle_limit;
   std::unordered_map<Operator, SimulationReport, OperatorHash> known;
   std::vector<OperatorReport> reports;
-  for (const TransformerOperator& item : transformer_operators(architecture, workload)) {
+  const OperatorPricer prices = options.prices != nullptr ? *options.prices : OperatorPricer();
+  for (const TransformerOperator& item :
+       scheduled_operators(architecture, workload, hardware, prices)) {
     auto entry = known.find(item.op);
-    if (entry == known.end() && softmax_is_fused(item.op, hardware)) {
-      // One run for both.
-      const FusedScores parts = simulate_fused(item.op, hardware, each);
-      const Operator softmax = softmax_of(item.op);
-      known.emplace(softmax, priced(parts.softmax, softmax, hardware));
-      entry = known.emplace(item.op, priced(parts.scores, item.op, hardware)).first;
+    if (entry == known.end() && item.op.kind == OperatorKind::kMatmul &&
+        is_fused(item.op, hardware)) {
+      // One run for all its parts.
+      const FusedRun run = simulate_fused(item.op, hardware, each);
+      for (const Operator& part : parts_of(item.op))
+        known.emplace(part, priced(run.part(part.kind), part, hardware));
+      entry = known.find(item.op);
     } else if (entry == known.end()) {
       entry = known.emplace(item.op, simulate(item.op, hardware, each)).first;
     }
@@ -171,29 +183,35 @@ std::vector<OperatorReport> simulate(const Architecture& architecture, const Wor
 std::vector<OperatorReport> simulate_network(const Architecture& architecture,
                                              const Workload& workload, const Hardware& hardware,
                                              const SimulationOptions& options) {
-  const NetworkMemory buffers(architecture, workload, hardware);
+  const OperatorPricer prices = options.prices != nullptr ? *options.prices : OperatorPricer();
+  const auto list = scheduled_operators(architecture, workload, hardware, prices);
+  const NetworkMemory buffers(architecture, workload, hardware, list);
   MemorySystem memory(hardware, buffers.bytes());
   SimulationOptions call;
   call.engine = options.engine;
   call.cycle_limit = options.cycle_limit;
   call.memory = &memory;
   std::vector<OperatorReport> reports;
-  std::vector<SimulationReport> softmaxes;  // of the scores before, run with them
-  for (const TransformerOperator& item : transformer_operators(architecture, workload)) {
-    const bool fused = softmax_is_fused(item.op, hardware);
-    if (fused) softmaxes.clear();
+  std::vector<FusedRun> runs;  // of the last fused matmul, with the parts that follow it
+  for (const TransformerOperator& item : list) {
+    const bool fused = item.op.kind == OperatorKind::kMatmul && is_fused(item.op, hardware);
+    const std::optional<Operator> product = matmul_of(item.op);
+    const bool is_part = product && is_fused(*product, hardware);
+    if (fused) runs.clear();
     TransformerOperator run = item;
     run.repeat = 1;
     for (int i = 0; i < item.repeat; ++i) {
+      if (is_part) {
+        const SimulationReport& part = runs[static_cast<std::size_t>(i)].part(item.op.kind);
+        reports.push_back({run, priced(part, item.op, hardware)});
+        continue;
+      }
       const Placement placement = buffers.placement(item, i);
       call.placement = &placement;
       if (item.op.kind == OperatorKind::kMatmul) call.schedule = buffers.schedule(item.op);
       if (fused) {
-        const FusedScores parts = simulate_fused(item.op, hardware, call);
-        softmaxes.push_back(priced(parts.softmax, softmax_of(item.op), hardware));
-        reports.push_back({run, priced(parts.scores, item.op, hardware)});
-      } else if (item.op.kind == OperatorKind::kSoftmax && !softmaxes.empty()) {
-        reports.push_back({run, softmaxes[static_cast<std::size_t>(i)]});
+        runs.push_back(simulate_fused(item.op, hardware, call));
+        reports.push_back({run, priced(runs.back().matmul, item.op, hardware)});
       } else {
         reports.push_back({run, simulate(item.op, hardware, call)});
       }

@@ -14,6 +14,7 @@
 #include "accel_sim/operators.hpp"
 #include "accel_sim/program.hpp"
 #include "accel_sim/reference_engine.hpp"
+#include "accel_sim/scheduler.hpp"
 #include "accel_sim/tiling.hpp"
 #include "search_spaces/architecture.hpp"
 
@@ -37,6 +38,8 @@ struct SimulationOptions {
   // them the matrices are packed and the caches cold.
   const Placement* placement = nullptr;
   MemorySystem* memory = nullptr;
+  // By which Fusion::kBest decides in networks; simulated_cost() when absent.
+  const OperatorPricer* prices = nullptr;
 };
 
 // One operator, run once.
@@ -51,17 +54,20 @@ struct SimulationReport {
   double utilization(const Hardware& hardware) const;
 };
 
-// Simulates an operator. The parts of one run are priced where they belong: a softmax that is fused
-// with the matmul before it costs the cycles and accesses of the normaliser in their common run,
-// the matmul the rest; a fused GELU costs setting its constants. What runs on the host costs its
-// cycles per element. Throws what lower() throws. Pure, and callable from several threads at once.
+// Simulates an operator. The parts of one run are priced where they belong: a softmax or a
+// LayerNorm that is fused with the matmul before it costs the cycles and accesses of the normaliser
+// in their common run; a residual add that is, its accesses of the accumulator and what it writes,
+// as its cycles cannot be told apart; the matmul the rest. A fused GELU costs setting its
+// constants. What runs on the host costs its cycles per element. Throws what lower() throws. Pure,
+// and callable from several threads at once.
 SimulationReport simulate(const Operator& op, const Hardware& hardware,
                           const SimulationOptions& options = {});
 
 // What simulate() takes for a matmul when no schedule is given: default_tile() as the library runs
-// it. With Tiling::kOptimal, unless a softmax is fused: the best energy-delay product, simulated by
-// itself, among that, the mapper's best mappings for the energy-delay product and for latency, and
-// the best one with the library's loops; for the mapper's cost model knows neither L2 nor queues.
+// it. With Tiling::kOptimal, unless something is fused with it: the best energy-delay product,
+// simulated by itself, among that, the mapper's best mappings for the energy-delay product and for
+// latency, and the best one with the library's loops; for the mapper's cost model knows neither L2
+// nor queues.
 MatmulSchedule default_schedule(const Operator& matmul, const Hardware& hardware);
 
 // simulate().cost.
@@ -72,8 +78,8 @@ struct OperatorReport {
   SimulationReport report;  // of one of the item's repeats
 };
 
-// All operators of a network in the order in which they run; equal ones are simulated once. Of the
-// options, `schedule` and `trace` are for single operators and not used.
+// All scheduled_operators() of a network in the order in which they run; equal ones are simulated
+// once. Of the options, `schedule` and `trace` are for single operators and not used.
 std::vector<OperatorReport> simulate(const Architecture& architecture, const Workload& workload,
                                      const Hardware& hardware,
                                      const SimulationOptions& options = {});
@@ -82,8 +88,8 @@ std::vector<OperatorReport> simulate(const Architecture& architecture, const Wor
 // left in L2 are found there, weights and heads lie where the network has them. Every call of the
 // library ends with a fence (gemmini.h L833) and begins with loads, so that calls do not overlap
 // and nothing stays in the scratchpad. A report per call, in their order (repeat is 1), of which
-// what runs on the host leaves the caches alone. Of the options, `engine` and `cycle_limit` (of
-// each call) are used. Throws InputError when the network spans more than 2 GiB.
+// what runs on the host leaves the caches alone. Of the options, `engine`, `cycle_limit` (of each
+// call) and `prices` are used. Throws InputError when the network spans more than 2 GiB.
 std::vector<OperatorReport> simulate_network(const Architecture& architecture,
                                              const Workload& workload, const Hardware& hardware,
                                              const SimulationOptions& options = {});

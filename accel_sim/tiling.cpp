@@ -69,10 +69,12 @@ MatmulTile greedy_tile(const Operator& matmul, const Hardware& hardware) {
   return grow(start, whole, room);
 }
 
-std::optional<MatmulTile> whole_row_tile(const Operator& matmul, const Hardware& hardware) {
+std::optional<MatmulTile> whole_row_tile(const Operator& matmul, const Hardware& hardware,
+                                         bool whole_accumulator) {
   const MatmulTile whole = blocks(matmul, hardware);
   const MatmulTile start{1, 1, whole.columns};
-  const Room room(hardware);
+  Room room(hardware);
+  if (whole_accumulator) room.results = hardware.tiling_accumulator_blocks();
   if (!room.holds(start)) return std::nullopt;
   return grow(start, whole, room);
 }

@@ -62,7 +62,9 @@ bool fits(const MatmulTile& tile, const Hardware& hardware);
 MatmulTile greedy_tile(const Operator& matmul, const Hardware& hardware);
 
 // The tile for a matmul whose softmax is fused: whole rows of results stay in the accumulator, so
-// the start is one row of blocks (gemmini.h L1188-1195). Nothing when a row does not fit.
-std::optional<MatmulTile> whole_row_tile(const Operator& matmul, const Hardware& hardware);
+// the start is one row of blocks (gemmini.h L1188-1195). Nothing when a row does not fit: a buffer
+// of the accumulator, or all of it.
+std::optional<MatmulTile> whole_row_tile(const Operator& matmul, const Hardware& hardware,
+                                         bool whole_accumulator = false);
 
 }  // namespace paretoformer

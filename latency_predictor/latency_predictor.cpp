@@ -21,25 +21,28 @@ LookupTable analytical_table(const Hardware& hardware) {
                      [hardware](const Operator& op) { return analytical_cost(op, hardware); });
 }
 
-std::vector<Operator> operators_of(const SearchSpace& space, const Workload& workload) {
+std::vector<Operator> operators_of(const SearchSpace& space, const Workload& workload,
+                                   const std::optional<Hardware>& hardware) {
   std::unordered_set<Operator, OperatorHash> known;
   std::vector<Operator> operators;
-  const auto add = [&](const Architecture& network) {
-    for (const TransformerOperator& item : transformer_operators(network, workload))
-      if (known.insert(item.op).second) operators.push_back(item.op);
+  const auto add = [&](const Operator& op) {
+    if (known.insert(op).second) operators.push_back(op);
+  };
+  // With another layer after it, and before what is outside the layers.
+  const auto add_layer = [&](Architecture network, const Layer& layer) {
+    network.layers = {layer, layer};
+    if (hardware)
+      for (const Operator& op : operators_to_schedule(network, workload, *hardware)) add(op);
+    else
+      for (const TransformerOperator& item : transformer_operators(network, workload)) add(item.op);
   };
   Architecture network = space.smallest();
   for (const int width : space.model_widths()) {
     network.model_width = width;
     // Attention and FFN of a layer have no operator in common.
-    for (const int heads : space.heads()) {
-      network.layers = {{heads, space.ffn_widths()[0]}};
-      add(network);
-    }
-    for (const int ffn_width : space.ffn_widths()) {
-      network.layers = {{space.heads()[0], ffn_width}};
-      add(network);
-    }
+    for (const int heads : space.heads()) add_layer(network, {heads, space.ffn_widths()[0]});
+    for (const int ffn_width : space.ffn_widths())
+      add_layer(network, {space.heads()[0], ffn_width});
   }
   return operators;
 }
@@ -83,8 +86,10 @@ std::size_t LatencyPredictor::PartHash::operator()(const PartKey& key) const {
     return static_cast<std::uint64_t>(static_cast<std::uint32_t>(high)) << 32 |
            static_cast<std::uint32_t>(low);
   };
-  return mix64(word(key.model_width, key.size) ^
-               mix64(word(key.head_width, static_cast<int>(key.part))));
+  return mix64(
+      word(key.model_width, key.size) ^
+      mix64(word(key.head_width, static_cast<int>(key.part) << 4 | static_cast<int>(key.next) << 1 |
+                                     static_cast<int>(key.first))));
 }
 
 HardwareCost LatencyPredictor::price(const TransformerOperator& item) const {
@@ -94,46 +99,61 @@ HardwareCost LatencyPredictor::price(const TransformerOperator& item) const {
   return table_.cost(item.op) * item.repeat;
 }
 
+std::vector<TransformerOperator> LatencyPredictor::schedule(
+    std::vector<TransformerOperator> list) const {
+  if (!hardware_) return list;
+  return scheduled(std::move(list), *hardware_,
+                   [this](const Operator& op) { return table_.cost(op); });
+}
+
 HardwareCost LatencyPredictor::part(const PartKey& key) const {
   if (const auto known = parts_.find(key); known != parts_.end()) return known->second;
+  return parts_.emplace(key, sum_of_part(key)).first->second;
+}
+
+// Of a network that has the part in its first layer, between the operators at which parts begin.
+HardwareCost LatencyPredictor::sum_of_part(const PartKey& key) const {
+  constexpr std::string_view kAttentionBegin = "attention.qkv", kFfnBegin = "ffn.up";
+  constexpr std::string_view kHead = "language_model_head";
   Architecture network;
   network.model_width = key.model_width;
   network.head_width = key.head_width;
-  std::string_view prefix;
-  switch (key.part) {
-    case Part::kFirstAttention:
-    case Part::kAttention:
-      network.layers = {{key.size, 1}};
-      prefix = "attention.";
-      break;
-    case Part::kFirstFfn:
-    case Part::kFfn:
-      network.layers = {{1, key.size}};
-      prefix = "ffn.";
-      break;
-    case Part::kEnds:
-      network.vocabulary = key.size;
+  network.layers = {{1, 1}};
+  if (key.part == Part::kAttention) network.layers[0].heads = key.size;
+  if (key.part == Part::kFfn) network.layers[0].ffn_width = key.size;
+  if (key.part == Part::kFfn && key.next == Next::kLayer) network.layers.push_back({1, 1});
+  if (key.part == Part::kFfn && key.next == Next::kFinalNorm) network.vocabulary = 1;
+  if (key.part == Part::kEnds) network.vocabulary = key.size;
+  std::vector<TransformerOperator> items;
+  Part at = Part::kEnds;
+  for (TransformerOperator& item : transformer_operators(network, workload_)) {
+    if (item.role == kAttentionBegin) at = item.layer == 0 ? Part::kAttention : Part::kEnds;
+    if (item.role == kFfnBegin) at = item.layer == 0 ? Part::kFfn : Part::kEnds;
+    if (item.role == kHead) at = Part::kEnds;
+    if (at != key.part || (at == Part::kEnds && item.layer > 0)) continue;
+    if (item.layer == 0 && !key.first) item.layer = 1;
+    items.push_back(item);
   }
   HardwareCost total;
-  const bool first = key.part == Part::kFirstAttention || key.part == Part::kFirstFfn;
-  for (TransformerOperator& item : transformer_operators(network, workload_)) {
-    if (item.role.substr(0, prefix.size()) != prefix) continue;
-    if (item.layer == 0 && !first) item.layer = 1;
-    total += price(item);
-  }
-  parts_.emplace(key, total);
+  for (const TransformerOperator& item : schedule(std::move(items))) total += price(item);
   return total;
 }
 
 HardwareCost LatencyPredictor::predict(const Architecture& architecture) const {
   const int d = architecture.model_width;
   const int head_width = architecture.head_width;
-  HardwareCost total = part({Part::kEnds, d, head_width, architecture.vocabulary});
-  bool first = true;
-  for (const auto& [heads, ffn_width] : architecture.layers) {
-    total += part({first ? Part::kFirstAttention : Part::kAttention, d, head_width, heads});
-    total += part({first ? Part::kFirstFfn : Part::kFfn, d, head_width, ffn_width});
-    first = false;
+  HardwareCost total;
+  if (architecture.layers.empty()) {
+    for (const OperatorPrediction& each : breakdown(architecture)) total += each.cost;
+    return total;
+  }
+  total = part({Part::kEnds, true, Next::kNothing, d, head_width, architecture.vocabulary});
+  const Next last = architecture.vocabulary > 0 ? Next::kFinalNorm : Next::kNothing;
+  for (std::size_t i = 0; i < architecture.layers.size(); ++i) {
+    const auto& [heads, ffn_width] = architecture.layers[i];
+    const Next next = i + 1 < architecture.layers.size() ? Next::kLayer : last;
+    total += part({Part::kAttention, i == 0, Next::kNothing, d, head_width, heads});
+    total += part({Part::kFfn, i == 0, next, d, head_width, ffn_width});
   }
   return total;
 }
@@ -148,7 +168,8 @@ void LatencyPredictor::predict(std::span<const Architecture> architectures,
 
 std::vector<OperatorPrediction> LatencyPredictor::breakdown(
     const Architecture& architecture) const {
-  const std::vector<TransformerOperator> operators = transformer_operators(architecture, workload_);
+  const std::vector<TransformerOperator> operators =
+      schedule(transformer_operators(architecture, workload_));
   std::vector<OperatorPrediction> predictions;
   predictions.reserve(operators.size());
   for (const TransformerOperator& item : operators)
@@ -157,7 +178,7 @@ std::vector<OperatorPrediction> LatencyPredictor::breakdown(
 }
 
 void LatencyPredictor::fill(const SearchSpace& space) const {
-  const std::vector<Operator> operators = operators_of(space, workload_);
+  const std::vector<Operator> operators = operators_of(space, workload_, hardware_);
   parallel_tasks(operators.size(), [&](std::size_t i) { table_.cost(operators[i]); });
 }
 

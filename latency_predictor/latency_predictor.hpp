@@ -62,8 +62,10 @@ LookupTable simulated_table(const Hardware& hardware);
 // knows neither L2 nor queues, in less than a microsecond each.
 LookupTable analytical_table(const Hardware& hardware);
 
-// The operators of all networks of a space, each once.
-std::vector<Operator> operators_of(const SearchSpace& space, const Workload& workload);
+// The operators of all networks of a space, each once: those of transformer_operators(), or what
+// scheduled_operators() may answer or price for that hardware.
+std::vector<Operator> operators_of(const SearchSpace& space, const Workload& workload,
+                                   const std::optional<Hardware>& hardware = std::nullopt);
 
 // Answers are the same on any number of threads. A network of layers already seen takes two
 // look-ups per layer, without a lock or an allocation.
@@ -88,7 +90,7 @@ class LatencyPredictor {
   static LatencyPredictor load(const std::filesystem::path& path);
   void save(const std::filesystem::path& path) const;
 
-  // The sum of breakdown(), exactly. Throws what transformer_operators() and LookupTable::cost()
+  // The sum of breakdown(), exactly. Throws what scheduled_operators() and LookupTable::cost()
   // throw; the same holds for breakdown().
   HardwareCost predict(const Architecture& architecture) const;
   std::vector<OperatorPrediction> breakdown(const Architecture& architecture) const;
@@ -110,10 +112,16 @@ class LatencyPredictor {
   std::optional<double> relative_uncertainty;
 
  private:
-  // The parts that networks share: a layer's attention, its FFN, and what is outside the layers.
-  enum class Part { kFirstAttention, kFirstFfn, kAttention, kFfn, kEnds };
+  // The parts that networks share. A LayerNorm goes with what is before it, as it may be fused with
+  // that: a layer's projections of q, k and v up to the second LayerNorm; its FFN up to the next
+  // layer's LayerNorm, the final one or none; what is before the first of them, and the
+  // language-model head.
+  enum class Part { kAttention, kFfn, kEnds };
+  enum class Next { kLayer, kFinalNorm, kNothing };
   struct PartKey {
     Part part;
+    bool first;  // layer
+    Next next;   // of an FFN
     int model_width, head_width;
     int size;  // heads, FFN width or vocabulary
     bool operator==(const PartKey&) const = default;
@@ -123,6 +131,9 @@ class LatencyPredictor {
   };
   HardwareCost part(const PartKey& key) const;
   HardwareCost price(const TransformerOperator& item) const;
+  // scheduled() by the prices of the table; as they are for a device that was measured.
+  std::vector<TransformerOperator> schedule(std::vector<TransformerOperator> list) const;
+  HardwareCost sum_of_part(const PartKey& key) const;
 
   std::string device_;
   std::optional<Hardware> hardware_;

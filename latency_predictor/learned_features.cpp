@@ -284,13 +284,13 @@ struct MatmulPlan {
 MatmulPlan::MatmulPlan(const Operator& op, const Hardware& hardware)
     : transposed(op.right == RightOperand::kTransposedActivations), whole(blocks(op, hardware)) {
   const bool softmax = op.activation == Activation::kSoftmax;
-  // Not through softmax_is_fused() and default_tile(), which would find the tile three times.
+  // Not through is_fused() and default_tile(), which would find the tile three times.
   const std::optional<MatmulTile> rows_tile =
       softmax && hardware.nonlinear_units == NonlinearUnits::kOnChip ? whole_row_tile(op, hardware)
                                                                      : std::nullopt;
   fused = rows_tile.has_value();
   tile = fused ? *rows_tile : greedy_tile(op, hardware);
-  if (softmax && !fused) bytes = score_bytes(op, hardware);
+  if (softmax && !fused) bytes = result_bytes(op, hardware);
   loops = {ceil_divide(whole.rows, tile.rows), ceil_divide(whole.inner, tile.inner),
            ceil_divide(whole.columns, tile.columns)};
   const int size = hardware.array_size, depth = tile.inner * size, width = tile.columns * size;
@@ -462,7 +462,7 @@ Draft draft_of(const Operator& op, const Hardware& hardware) {
       return draft_matmul(op, hardware);
     case OperatorKind::kSoftmax: {
       const Operator scores = matmul(op.rows, op.inner, op.columns, op.right, Activation::kSoftmax);
-      if (op.inner > 0 && softmax_is_fused(scores, hardware))
+      if (op.inner > 0 && is_fused(scores, hardware))
         return draft_fused_softmax(op, scores, hardware);
       return draft_normalise(op, hardware);
     }

@@ -4,19 +4,15 @@
 #include <tbb/concurrent_unordered_map.h>
 
 #include <cstdint>
-#include <functional>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "accel_sim/hardware_cost.hpp"
 #include "accel_sim/operators.hpp"
+#include "accel_sim/scheduler.hpp"
 
 namespace paretoformer {
-
-// A cost model: the price of running an operator once. Must be a pure function, and callable from
-// several threads at once.
-using OperatorPricer = std::function<HardwareCost(const Operator&)>;
 
 class LookupTable {
  public:

@@ -144,14 +144,19 @@ InPlaceCosts simulate_in_place(const SearchSpace& space, const Workload& workloa
                                const Hardware& hardware, std::uint64_t seed) {
   const std::vector<Architecture> networks = covering_networks(space, seed);
   std::vector<std::vector<OperatorReport>> calls(networks.size());
+  const LookupTable table = simulated_table(hardware);
+  const OperatorPricer prices = [&](const Operator& op) { return table.cost(op); };
+  SimulationOptions options;
+  options.prices = &prices;
   parallel_tasks(networks.size(), [&](std::size_t i) {
-    calls[i] = simulate_network(networks[i], workload, hardware);
+    calls[i] = simulate_network(networks[i], workload, hardware, options);
   });
   InPlaceCosts costs;
   std::map<std::string, std::unordered_map<PlacedOperator, std::int64_t, PlacedOperatorHash>> runs;
   for (std::size_t i = 0; i < networks.size(); ++i) {
     auto call = calls[i].begin();
-    for (const TransformerOperator& item : transformer_operators(networks[i], workload)) {
+    for (const TransformerOperator& item :
+         scheduled_operators(networks[i], workload, hardware, prices)) {
       const std::string role(item.role);
       const PlacedOperator at = placed(item);
       for (std::int64_t run = 0; run < item.repeat; ++run) costs[role][at] += (call++)->report.cost;

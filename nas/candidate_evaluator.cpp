@@ -14,7 +14,9 @@ Objectives cost_of(const Architecture& network, const LatencyPredictor& predicto
   objectives.latency_cycles = static_cast<double>(cost.latency.value());
   objectives.energy_pj = cost.energy.value();
   objectives.parameters = parameter_count(network, context);
-  objectives.peak_memory_bytes = peak_memory(network, predictor.workload(), predictor.hardware());
+  objectives.peak_memory_bytes =
+      peak_memory(network, predictor.workload(), predictor.hardware(),
+                  [&](const Operator& op) { return predictor.table().cost(op); });
   objectives.macs = macs(network, predictor.workload());
   return objectives;
 }

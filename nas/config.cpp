@@ -11,6 +11,8 @@
 namespace paretoformer {
 namespace {
 
+constexpr const char* kDefaultHardware = "gemmini_transformer";
+
 namespace fs = std::filesystem;
 
 // A file relative to the configuration, or the text itself when there is no such file (a preset).
@@ -125,6 +127,13 @@ JsonNode section(const JsonObject& object, const std::string& key) {
   return {kEmptyObject, object.node().file(), object.node().path() + "/" + key};
 }
 
+// Hardware of which single parameters are overridden: the preset by its name, in an object.
+void name_hardware(Json& root) {
+  if (!root.contains("hardware")) root["hardware"] = kDefaultHardware;
+  Json& hardware = root["hardware"];
+  if (hardware.is_string()) hardware = Json{{"preset", hardware}};
+}
+
 void apply_override(Json& root, const std::string& text) {
   const std::size_t equals = text.find('=');
   if (equals == std::string::npos || equals == 0)
@@ -156,7 +165,7 @@ RunConfig run_config_from_json(const JsonNode& node, const fs::path& base_folder
   config.corpus =
       corpus_config_from_json(section(object, "corpus"), fs::current_path() / base_folder);
   config.training = TrainingConfig::from_json(section(object, "training"));
-  const Json default_hardware = "gemmini_transformer";
+  const Json default_hardware = kDefaultHardware;
   config.hardware = hardware_in_config(object.has("hardware")
                                            ? object.at("hardware")
                                            : JsonNode(default_hardware, node.file(), "/hardware"),
@@ -233,6 +242,7 @@ RunConfig load_run_config(const std::string& name_or_path,
   }
   for (const std::string& text : overrides) {
     if (!json.is_object()) break;  // reported below, with the file's name
+    if (text.starts_with("hardware.")) name_hardware(json);
     apply_override(json, text);
   }
   return run_config_from_json(JsonNode(json, file), base);

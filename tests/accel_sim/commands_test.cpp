@@ -17,7 +17,8 @@ std::string order(const Tile& tile, const Hardware& hardware) {
   LoadSequence sequence(tile, hardware);
   std::string text;
   while (const auto step = sequence.next())
-    text += std::string(text.empty() ? "" : " ") + (step->is_left ? "L" : "R") +
+    text += std::string(text.empty() ? "" : " ") +
+            (step->operand == LoadSequence::Operand::kLeft ? "L" : "R") +
             std::to_string(step->row) + std::to_string(step->column);
   return text;
 }
@@ -67,7 +68,7 @@ TEST(LoadSequence, MvinsOfAPaddedTile) {
   LoadSequence sequence(tile, hardware);
   std::vector<Mvin> left;
   while (const auto step = sequence.next())
-    if (step->is_left) left.push_back(sequence.mvin(*step));
+    if (step->operand == LoadSequence::Operand::kLeft) left.push_back(sequence.mvin(*step));
   ASSERT_EQ(left.size(), 4U);
   EXPECT_EQ(left[0].rows, 16);
   EXPECT_EQ(left[0].row_bytes, 64);

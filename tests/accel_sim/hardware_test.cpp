@@ -89,6 +89,8 @@ TEST(HardwareHash, DependsOnValuesAlone) {
       value = "output_stationary";
     } else if (parameter.type == "Tiling") {
       value = "optimal";
+    } else if (parameter.type == "Fusion") {
+      value = "best";
     } else if (parameter.type == "bool") {
       value = !value.get<bool>();
     } else if (parameter.key.starts_with("tiling_")) {

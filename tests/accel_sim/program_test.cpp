@@ -137,7 +137,7 @@ TEST(LowerMatmul, ScoresToBeNormalisedElsewhereLeaveAsSums) {
       matmul(64, 64, 4096, RightOperand::kTransposedActivations, Activation::kSoftmax);
   Hardware hardware = find_hardware("gemmini_transformer");
   hardware.accumulator_kib = 384;  // 24 rows of 4096 sums: too few for a double-buffered block
-  EXPECT_FALSE(softmax_is_fused(scores, hardware));
+  EXPECT_FALSE(is_fused(scores, hardware));
   EXPECT_EQ(lower(scores, hardware).tiles.front().result.element_bytes, 4);
   EXPECT_FALSE(runs_on_host(softmax_of(scores), hardware));
 
@@ -147,7 +147,7 @@ TEST(LowerMatmul, ScoresToBeNormalisedElsewhereLeaveAsSums) {
 
   hardware.accumulator_kib = 1024;
   hardware.scratchpad_kib = 256;  // half of it has room for a row of weights
-  EXPECT_TRUE(softmax_is_fused(scores, hardware));
+  EXPECT_TRUE(is_fused(scores, hardware));
   for (const Tile& tile : lower(scores, hardware).tiles) EXPECT_EQ(tile.columns, 4096);
 }
 

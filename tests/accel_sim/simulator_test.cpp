@@ -32,7 +32,7 @@ TEST(Simulator, FusedSoftmaxIsThePartOfTheNormaliser) {
 TEST(Simulator, SoftmaxThatIsNotFusedReadsItsScores) {
   Hardware hardware = find_hardware("gemmini_transformer");
   hardware.accumulator_kib = 48;  // a row of 512 sums of 16 is 32 KiB: more than half
-  ASSERT_FALSE(softmax_is_fused(scores(), hardware));
+  ASSERT_FALSE(is_fused(scores(), hardware));
   const SimulationReport softmax = simulate(softmax_of(scores()), hardware);
   EXPECT_GE(softmax.accesses.dram_bytes, 128 * 512 * (4 + 1));
   EXPECT_GE(simulate(scores(), hardware).accesses.dram_bytes, 128 * 512 * 4);
