@@ -10,7 +10,6 @@
 #include <cstdio>
 #include <cstdlib>
 #include <ctime>
-#include <exception>
 #include <functional>
 #include <optional>
 #include <span>
@@ -19,6 +18,7 @@
 #include <utility>
 #include <vector>
 
+#include "bench/command_main.hpp"
 #include "libtorch_peer.hpp"
 #include "supernet/evaluation.hpp"
 #include "supernet/matmul_bf16.hpp"
@@ -332,11 +332,8 @@ int run(int count, char** arguments) {
 }  // namespace
 
 int main(int count, char** arguments) {
-  try {
+  return command_main("libtorch_bench", [=] {
     restart_tuned(arguments);
     return run(count, arguments);
-  } catch (const std::exception& error) {
-    std::fprintf(stderr, "libtorch_bench: %s\n", error.what());
-    return EXIT_FAILURE;
-  }
+  });
 }

@@ -7,7 +7,6 @@
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
-#include <exception>
 #include <pagmo/algorithms/nsga2.hpp>
 #include <pagmo/population.hpp>
 #include <pagmo/problem.hpp>
@@ -18,6 +17,7 @@
 #include <utility>
 #include <vector>
 
+#include "bench/command_main.hpp"
 #include "nas/algorithms.hpp"
 #include "nas/comparison.hpp"
 #include "nas/comparison_report.hpp"
@@ -312,10 +312,5 @@ int run(int count, char** arguments) {
 }  // namespace
 
 int main(int count, char** arguments) {
-  try {
-    return run(count, arguments);
-  } catch (const std::exception& error) {
-    std::fprintf(stderr, "search_bench: %s\n", error.what());
-    return EXIT_FAILURE;
-  }
+  return command_main("search_bench", [=] { return run(count, arguments); });
 }

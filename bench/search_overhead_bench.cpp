@@ -7,7 +7,6 @@
 #include <cstdio>
 #include <cstdlib>
 #include <ctime>
-#include <exception>
 #include <numeric>
 #include <span>
 #include <string>
@@ -15,6 +14,7 @@
 #include <utility>
 #include <vector>
 
+#include "bench/command_main.hpp"
 #include "nas/loss_cache.hpp"
 #include "nas/proxy_task.hpp"
 #include "nas/run_predictor.hpp"
@@ -188,10 +188,5 @@ int run(int count, char** arguments) {
 }  // namespace
 
 int main(int count, char** arguments) {
-  try {
-    return run(count, arguments);
-  } catch (const std::exception& error) {
-    std::fprintf(stderr, "search_overhead_bench: %s\n", error.what());
-    return EXIT_FAILURE;
-  }
+  return command_main("search_overhead_bench", [=] { return run(count, arguments); });
 }

@@ -6,10 +6,9 @@
 #include <vector>
 
 #include "accel_sim/simulator.hpp"
+#include "latency_predictor/checksum.hpp"
 #include "latency_predictor/learned_model.hpp"
-#include "support/error.hpp"
 #include "support/files.hpp"
-#include "support/hash.hpp"
 #include "support/json.hpp"
 
 namespace paretoformer {
@@ -19,8 +18,8 @@ constexpr const char* kFormat = "paretoformer_learned_model";
 // Goes up with the file's layout, and with the features, whose coefficients it holds.
 constexpr int kVersion = 1;
 constexpr const char* kUnits = "cycles picojoules";
-constexpr std::string_view kChecksum = ",\n  \"checksum\": \"";
 constexpr std::string_view kEnd = "\n}\n";
+constexpr Checksum kChecksum{",\n  \"checksum\": \"", "\"\n}\n"};
 constexpr double kLargest = 1e300;
 
 // --- writing
@@ -158,14 +157,6 @@ void require(const JsonObject& object, const std::string& key, const std::string
     object.node().fail("has " + key + " \"" + found + "\": expected \"" + expected + "\"");
 }
 
-bool checksum_fits(const std::string& text) {
-  const std::size_t last = text.rfind(kChecksum);
-  if (last == std::string::npos) return false;
-  const std::string body = text.substr(0, last);
-  return text.substr(last) ==
-         std::string(kChecksum) + hex(hash_text(body)) + "\"" + std::string(kEnd);
-}
-
 }  // namespace
 
 std::string LearnedModel::text() const {
@@ -189,7 +180,7 @@ std::string LearnedModel::text() const {
   json["groups"] = std::move(groups);
   std::string body = with_short_lists(to_text(json));
   body.resize(body.size() - kEnd.size());
-  return body + std::string(kChecksum) + hex(hash_text(body)) + "\"" + std::string(kEnd);
+  return kChecksum.added_to(body);
 }
 
 void LearnedModel::save(const std::filesystem::path& path) const {
@@ -206,8 +197,7 @@ LearnedModel LearnedModel::load(const std::filesystem::path& path) {
   object.integer("version", kVersion, kVersion);
   require(object, "simulator", kSimulatorModel);
   require(object, "units", kUnits);
-  if (!checksum_fits(text))
-    throw InputError(file + ": the checksum does not match: the file was cut or edited");
+  kChecksum.require(text, file);
 
   Content content;
   content.samples = static_cast<int>(object.integer("samples", 0, 1 << 20));

@@ -1,9 +1,9 @@
 // The text file of a LatencyPredictor.
 #include <algorithm>
 #include <sstream>
-#include <string_view>
 #include <utility>
 
+#include "latency_predictor/checksum.hpp"
 #include "latency_predictor/latency_predictor.hpp"
 #include "support/error.hpp"
 #include "support/files.hpp"
@@ -15,7 +15,7 @@ namespace {
 constexpr const char* kFormat = "paretoformer_latency_predictor";
 constexpr int kVersion = 1;
 constexpr const char* kUnits = "cycles femtojoules";
-constexpr std::string_view kChecksum = "checksum ";
+constexpr Checksum kChecksum{"checksum ", "\n"};
 // The layer of an operator in its place.
 constexpr const char* kFirst = "first";
 constexpr const char* kLater = "later";
@@ -134,13 +134,6 @@ std::optional<Hardware> parse_hardware(const std::string& text, std::uint64_t& h
   return hardware;
 }
 
-void require_whole(const std::string& text, const Lines& lines) {
-  const std::size_t last = text.rfind(kChecksum);
-  if (last == std::string::npos ||
-      text.substr(last) != std::string(kChecksum) + hex(hash_text(text.substr(0, last))) + "\n")
-    throw InputError(lines.file() + ": the checksum does not match: the file was cut or edited");
-}
-
 }  // namespace
 
 void LatencyPredictor::save(const std::filesystem::path& path) const {
@@ -161,8 +154,7 @@ void LatencyPredictor::save(const std::filesystem::path& path) const {
   std::sort(placed.begin(), placed.end());
   text << "in_place " << placed.size() << '\n';
   for (const std::string& each : placed) text << each;
-  const std::string body = text.str();
-  write_file_atomic(path, body + std::string(kChecksum) + hex(hash_text(body)) + "\n");
+  write_file_atomic(path, kChecksum.added_to(text.str()));
 }
 
 LatencyPredictor LatencyPredictor::load(const std::filesystem::path& path) {
@@ -170,7 +162,7 @@ LatencyPredictor LatencyPredictor::load(const std::filesystem::path& path) {
   Lines lines(text, path.string());
   // What the file is comes first, so that the wrong file is called that, not a damaged one.
   lines.expect(kFormat, std::to_string(kVersion));
-  require_whole(text, lines);
+  kChecksum.require(text, lines.file());
   const std::string model = lines.value("model");
   const std::string device = lines.value("device");
   std::uint64_t hash = 0;
@@ -187,7 +179,7 @@ LatencyPredictor LatencyPredictor::load(const std::filesystem::path& path) {
   }
   InPlaceCosts in_place;
   for (std::size_t i = lines.count("in_place"); i-- > 0;) read_in_place(lines, in_place);
-  if (lines.next().rfind(kChecksum, 0) != 0) lines.fail("expected the checksum");
+  if (lines.next().rfind(kChecksum.before, 0) != 0) lines.fail("expected the checksum");
   LatencyPredictor predictor =
       hardware ? LatencyPredictor(*hardware, workload, std::move(table), std::move(in_place))
                : LatencyPredictor(device, workload, std::move(table));

@@ -20,10 +20,10 @@ struct FoundMapping {
 //   of weights: no cost of MappingCostModel falls when one of them is made smaller, as there are
 //   more passes, preloads and short pieces then, and nothing else depends on them.
 // - Of the orders three, as no cost falls when a tensor is visited more often, and orders matter to
-//   visits alone: with P and Q, with K, or with C, R and S innermost. The innermost loop of
-//   more than one tile is in one of these groups. The tensor that lacks the group is kept at best,
-//   and with the whole group innermost it is; the loop is one of the two other tensors' own, so
-//   that all their other loops multiply already.
+//   visits alone: with P and Q, with K, or with C, R and S innermost. The innermost loop of more
+//   than one tile is in one of these groups. The tensor that lacks the group is kept at best, and
+//   with the whole group innermost it is; the loop is one of the two other tensors' own, so that
+//   all their other loops multiply already.
 // - Tiles grow in each dimension until one does not fit: larger ones do not either.
 FoundMapping best_mapping(const Mapspace& mapspace, MappingObjective objective);
 
