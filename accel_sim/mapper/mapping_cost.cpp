@@ -166,6 +166,22 @@ double MappingCostModel::memory_cycles(const PerDimension<int>& tile, const Traf
   return std::max({uncached, cached, reads, written * miss_share_});
 }
 
+double MappingCostModel::burst_cycles(const Operand& operand, double hidden) const {
+  const RequestsPerByte requests(operand.width, operand.stride);
+  const double lines = operand.bytes * requests.lines;
+  const double uncached = lines * cycles_per_line_;
+  const double reads =
+      lines * miss_share_ + operand.bytes * (requests.repeated * hit_share_ + byte_share_);
+  const double pages = operand.bytes * operand.reuse.pages_per_row * requests.rows;
+  // Of a visit for which so many shares of lines and pages come from DRAM.
+  const auto visit = [&](double fetched, double opened) {
+    const double waits = std::min(opened * pages, fetched * lines * turns_per_line_) * page_wait_;
+    return std::max({uncached, fetched * uncached + waits, reads});
+  };
+  const double again = visit(operand.reuse.fetched_again, operand.reuse.opened_again);
+  return std::max(visit(1, 1) - hidden, 0.0) + (operand.times - 1) * std::max(again - hidden, 0.0);
+}
+
 MappingCost MappingCostModel::operator()(const Mapping& mapping) const {
   const auto& extent = work_.extent;
   const auto& tile = mapping.tile;
@@ -203,7 +219,17 @@ MappingCost MappingCostModel::operator()(const Mapping& mapping) const {
       first_block * (touched(tile[kP], 1, 1, 1, stride) * touched(tile[kQ], 1, 1, 1, stride) +
                      static_cast<double>(tile[kK]));
   const double last_stores = static_cast<double>(tile[kP]) * tile[kQ] * tile[kK];
-  cost.cycles = fixed_cycles_ + std::max(cost.compute, cost.memory) +
+  if (rules_ == CostRules::kGemmini) {
+    const double along = static_cast<double>(tiles[kP]) * tiles[kQ];
+    const double deep = static_cast<double>(tiles[kC]) * tiles[kR] * tiles[kS];
+    const double per_tile = cost.compute / (along * deep * tiles[kK]);
+    cost.stall =
+        std::max(burst_cycles({inputs, times.inputs, tile[kC], extent[kC], input_reuse_},
+                              along * deep * per_tile),
+                 burst_cycles({weights_, times.weights, tile[kK], extent[kK], weight_reuse_},
+                              deep * tiles[kK] * per_tile));
+  }
+  cost.cycles = fixed_cycles_ + std::max(cost.compute + cost.stall, cost.memory) +
                 (first_loads + last_stores) * cycles_per_byte_;
 
   cost.energy_pj = macs_ * energies_.mac + (macs_ + preloaded) * energies_.pe_register +

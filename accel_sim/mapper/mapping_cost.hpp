@@ -24,6 +24,7 @@ enum class CostRules {
 struct MappingCost {
   double compute = 0;  // cycles of the array
   double memory = 0;   // cycles of the DRAM
+  double stall = 0;    // of the array, waiting for operands that come in a burst
   double cycles = 0;   // of the whole
   double dram_bytes = 0;
   double energy_pj = 0;
@@ -73,6 +74,11 @@ struct MappingCost {
 //     are written in part are fetched first.
 //   No constant is fitted to the simulator (tests/accel_sim/mapper/mapping_validation_test.cpp),
 //   but that caches count for the pages and not for the lines was decided by comparing with it.
+// - Bursts: while a tile is computed the operands of the next one come, and no others. An operand
+//   that stays for many tiles and then changes must come within one of them; the array waits for
+//   the rest, whatever the bus did before. Of the two operands the one that costs more counts.
+//   Without this the fastest mapping is one whose weights stay while tiles of 16 rows pass, and
+//   takes half as long again in the cycle simulator (tests/accel_sim/mapper/).
 // Latency is the maximum of array and DRAM cycles, for loads, computes and stores overlap; before
 // it, the inputs and weights of the first tile's first block of channels arrive; after it, the last
 // tile's results leave; and a call costs what it costs the analytical model.
@@ -108,9 +114,6 @@ class MappingCostModel {
   struct Traffic {
     double inputs = 0, spilled = 0;
   };
-  double memory_cycles(const PerDimension<int>& tile, const Traffic& traffic,
-                       const Visits& times) const;
-
   // What caches leave to the DRAM of a tensor of so many bytes in rows `stride` bytes apart.
   struct CacheReuse {
     CacheReuse(const Hardware& hardware, double bytes, int stride);
@@ -119,6 +122,18 @@ class MappingCostModel {
     double opened_again;   // and that the last-level cache lacks as well
     double pages_per_row;
   };
+  // An operand: its bytes, how often its tiles are loaded, bytes of a row of a tile and between
+  // rows.
+  struct Operand {
+    double bytes, times;
+    int width, stride;
+    const CacheReuse& reuse;
+  };
+  // Cycles that the array waits for tiles of the operand, of which `hidden` are computed meanwhile
+  // for all of its tiles once.
+  double burst_cycles(const Operand& operand, double hidden) const;
+  double memory_cycles(const PerDimension<int>& tile, const Traffic& traffic,
+                       const Visits& times) const;
 
   Workpiece work_;
   Hardware hardware_;
