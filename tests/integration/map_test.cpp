@@ -71,6 +71,47 @@ TEST_F(Map, WritesAHistogram) {
   EXPECT_THAT(content(box_ / "map.svg"), HasSubstr("</svg>"));
 }
 
+// What `map` finds runs in the cycle simulator, in both engines; the model's cycles are not far
+// off.
+TEST_F(Map, TheBestMappingRunsInTheSimulator) {
+  const Json answer = map({"--m", "128", "--k", "768", "--n", "768", "--hardware", "gemmini_dosa",
+                           "--samples", "100", "--output", "best.json"});
+  for (const std::string engine : {"fast", "reference"}) {
+    const Result result = box_.run({"simulate", "--mapping", "best.json", "--hardware",
+                                    "gemmini_dosa", "--engine", engine, "--json"});
+    ASSERT_EQ(result.status, 0) << result.err;
+    const Json run = parse(result.out);
+    const Json& op = run["operators"][0];
+    EXPECT_EQ(op["operator"], "matmul weights - 128 768 768");
+    EXPECT_EQ(op["tile"]["rows"], answer["best"]["mapping"]["tile"]["P"]);
+    EXPECT_EQ(op["tile"]["inner"], answer["best"]["mapping"]["tile"]["C"]);
+    EXPECT_EQ(op["tile"]["columns"], answer["best"]["mapping"]["tile"]["K"]);
+    EXPECT_EQ(op["loops"].size(), 3U);
+    EXPECT_EQ(op["reloads"], false);
+    const auto model = answer["best"]["cycles"].get<double>();
+    EXPECT_NEAR(run["cycles"].get<double>() / model, 1, 0.15);
+  }
+}
+
+TEST_F(Map, AMappingThatTheSimulatorCannotRunIsNamed) {
+  const auto expect_simulation_refused = [&](const std::string& file, const std::string& part) {
+    const Result result = box_.run({"simulate", "--mapping", file});
+    EXPECT_EQ(result.status, 2);
+    EXPECT_EQ(result.out, "");
+    EXPECT_THAT(result.err, HasSubstr(file + ": "));
+    EXPECT_THAT(result.err, HasSubstr(part));
+  };
+  expect_simulation_refused("missing.json", "missing.json");
+  map({"--conv", "7,7,64,64,3,3", "--samples", "1", "--output", "conv.json"});
+  expect_simulation_refused("conv.json", "the simulator runs matmuls");
+  write(box_ / "odd.json", R"({"workpiece": {"P": 64, "C": 48, "K": 32}, "mapping":
+      {"tile": {"P": 64, "C": 24, "K": 32}, "dram": [{"dimension": "C", "tiles": 2}]}})");
+  expect_simulation_refused("odd.json", "tile C: 24 is not what the simulator runs");
+  write(box_ / "large.json", R"({"workpiece": {"P": 512, "C": 512, "K": 512}, "mapping":
+      {"tile": {"P": 512, "C": 512, "K": 512}, "dram": []}})");
+  expect_simulation_refused("large.json", "/mapping/tile: ");
+}
+
 TEST_F(Map, RefusesWhatCannotBeMapped) {
   expect_refused({}, "expected --m, --k and --n, or --conv");
   expect_refused({"--m", "16", "--k", "16"}, "--n");
@@ -80,6 +121,7 @@ TEST_F(Map, RefusesWhatCannotBeMapped) {
   expect_refused({"--conv", "7,7,512,512,300,3"}, "is not P,Q,C,K,R,S");
   expect_refused({"--m", "16", "--k", "16", "--n", "16", "--objective", "speed"}, "--objective");
   expect_refused({"--m", "16", "--k", "16", "--n", "16", "--svg", ""}, "--svg");
+  expect_refused({"--m", "16", "--k", "16", "--n", "16", "--output", ""}, "--output");
   write(box_ / "os.json", R"({"dataflow": "output_stationary"})");
   expect_refused({"--m", "16", "--k", "16", "--n", "16", "--hardware", "os.json"},
                  "weight-stationary");
