@@ -55,8 +55,8 @@ struct Tile {
   bool transposed_right = false;  // `right` is stored columns x inner
   // Begins when the loop before has left the unroller: its results take the same place.
   bool takes_turns = false;
-  bool accumulate = false;        // onto what an earlier tile left in the accumulator
-  bool store = true;              // false: the sums stay there for the next tile
+  bool accumulate = false;  // onto what an earlier tile left in the accumulator
+  bool store = true;        // false: the sums stay there for the next tile
   // Which half of the double-buffered memories.
   int left_half = 0;
   int right_half = 0;

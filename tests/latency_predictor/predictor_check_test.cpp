@@ -103,6 +103,28 @@ TEST(PredictorCheck, EveryOperatorOfTheSpaceHasBeenInItsPlace) {
   }
 }
 
+TEST(PredictorCheck, SoHaveThoseOfAFusedSchedule) {
+  const Workload workload{24, Mode::kPrefill};
+  for (const Fusion fusion : {Fusion::kOn, Fusion::kBest}) {
+    Hardware hardware = find_hardware("gemmini_transformer");
+    hardware.fusion = fusion;
+    const LatencyPredictor predictor(hardware, workload, simulated_table(hardware),
+                                     simulate_in_place(space(), workload, hardware, 1));
+    Random random(5);
+    for (int i = 0; i < 50; ++i) {
+      const Architecture network = space().sample(random);
+      for (const TransformerOperator& item : scheduled_operators(network, workload, hardware)) {
+        ASSERT_TRUE(predictor.in_place().contains(item.role)) << item.role;
+        EXPECT_TRUE(predictor.in_place().find(item.role)->second.contains(placed(item)))
+            << item.role << " " << describe(item.op);
+      }
+    }
+    const PredictorCheck check = check_predictor(predictor, space(), 20, 2);
+    EXPECT_LT(check.latency.mape, 0.01);
+    EXPECT_LT(check.energy.mape, 0.01);
+  }
+}
+
 TEST(PredictorCheck, NoNetworkIsCheckedTwice) {
   const Hardware hardware = find_hardware("gemmini_transformer");
   const LatencyPredictor predictor(hardware, {16, Mode::kPrefill});
