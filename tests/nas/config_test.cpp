@@ -170,7 +170,7 @@ TEST(LoadRunConfig, HardwareParametersAreThoseOfItsPresetUnlessSaid) {
       load_run_config("quickstart", {"hardware=gemmini_cnn", "hardware.l2_kib=1024"}).hardware,
       cnn);
   EXPECT_THAT(override_error("hardware.fusion=maybe"),
-              HasSubstr("/hardware/fusion: \"maybe\" is unknown: expected one of"));
+              HasSubstr("/hardware/fusion: \"maybe\" is not known: expected one of"));
   EXPECT_THAT(override_error("hardware.preset=gemmini"),
               HasSubstr("/hardware/preset: \"gemmini\""));
 }
