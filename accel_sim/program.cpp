@@ -154,7 +154,7 @@ Program lower_matmul(const Operator& op, const Hardware& hardware, const MatmulS
 
   if (is_layer_norm(op.activation) && (normalisation == Normalisation::kNone || across > 1))
     throw InputError("\"" + describe(op) + "\" cannot be fused: expected the normaliser on the " +
-                     "chip, and whole rows of results in half the accumulator");
+                     "chip, and whole rows of results in the accumulator");
 
   Program program;
   program.bytes = placement.bytes;

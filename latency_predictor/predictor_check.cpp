@@ -113,8 +113,10 @@ PredictorCheck check_predictor(const LatencyPredictor& predictor, const SearchSp
 namespace {
 
 // Networks of the space that have every number of heads and every FFN width with every model width,
-// both in the first layer and in later ones.
-std::vector<Architecture> covering_networks(const SearchSpace& space, std::uint64_t seed) {
+// both in the first layer and in later ones; with `only_layers` also in the only one, where the
+// space has such networks.
+std::vector<Architecture> covering_networks(const SearchSpace& space, bool only_layers,
+                                            std::uint64_t seed) {
   Random random(seed, {kCoverStream});
   const auto shuffled = [&](std::vector<int> values) {
     for (std::size_t i = values.size(); i > 1; --i)
@@ -132,6 +134,9 @@ std::vector<Architecture> covering_networks(const SearchSpace& space, std::uint6
       network.layers.clear();
       for (std::size_t i = first; i < first + depth; ++i)
         network.layers.push_back({heads[i % heads.size()], ffn_widths[i % ffn_widths.size()]});
+      networks.push_back(network);
+      if (!only_layers || space.depths().front() > 1) continue;
+      network.layers.resize(1);
       networks.push_back(std::move(network));
     }
   }
@@ -142,7 +147,9 @@ std::vector<Architecture> covering_networks(const SearchSpace& space, std::uint6
 
 InPlaceCosts simulate_in_place(const SearchSpace& space, const Workload& workload,
                                const Hardware& hardware, std::uint64_t seed) {
-  const std::vector<Architecture> networks = covering_networks(space, seed);
+  // A last layer may have no LayerNorm after it to be fused with.
+  const bool fuses = hardware.fusion == Fusion::kOn || hardware.fusion == Fusion::kBest;
+  const std::vector<Architecture> networks = covering_networks(space, fuses, seed);
   std::vector<std::vector<OperatorReport>> calls(networks.size());
   const LookupTable table = simulated_table(hardware);
   const OperatorPricer prices = [&](const Operator& op) { return table.cost(op); };

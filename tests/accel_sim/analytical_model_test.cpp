@@ -115,6 +115,22 @@ TEST(AnalyticalModel, SoftmaxOfLongRowsGoesThroughDram) {
   EXPECT_EQ(accesses(elementwise(OperatorKind::kSoftmax, 16, 2048)).dram_bytes, 16 * 2048 * 5);
 }
 
+// 32 x 64 times 64 x 32 onto the residual stream: inputs 32*64 + 64*32, sums out as LayerNorm; the
+// add reads the stream and writes it once more. LayerNorm: 16 pairs of rows of two blocks, one
+// store of 1 + 2 + 3 cycles per row and pass; tails of 23 and 60: 6 + 23, 6 + 60 and 12 cycles.
+TEST(AnalyticalModel, FusedLayerNormByHand) {
+  const Hardware hardware = find_hardware("gemmini_transformer");
+  const Operator op = matmul(32, 64, 32, RightOperand::kWeights, Activation::kAddLayerNorm);
+  EXPECT_EQ(analytical_estimate(op, hardware).accesses.dram_bytes, 32 * 64 + 64 * 32 + 32 * 32);
+  const AnalyticalEstimate add = analytical_estimate(residual_add_of(op), hardware);
+  EXPECT_EQ(add.accesses.dram_bytes, 2 * 32 * 32);
+  EXPECT_EQ(add.cost.latency, Cycles(2 * 32 * 32 / 8));
+  const AnalyticalEstimate norm = analytical_estimate(layer_norm_of(op), hardware);
+  EXPECT_EQ(norm.accesses.dram_bytes, 0);
+  EXPECT_EQ(norm.accesses.accumulator, 2 * 32 * 32);
+  EXPECT_EQ(norm.cost.latency, Cycles(16 * (29 + 66 + 12)));
+}
+
 TEST(AnalyticalModel, HostOperatorsCostTheirPublishedCyclesPerElement) {
   const Hardware hardware = find_hardware("gemmini_cnn");
   const auto cycles = [&](OperatorKind kind) {

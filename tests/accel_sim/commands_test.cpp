@@ -17,8 +17,7 @@ std::string order(const Tile& tile, const Hardware& hardware) {
   LoadSequence sequence(tile, hardware);
   std::string text;
   while (const auto step = sequence.next())
-    text += std::string(text.empty() ? "" : " ") +
-            (step->operand == LoadSequence::Operand::kLeft ? "L" : "R") +
+    text += std::string(text.empty() ? "" : " ") + "LRS"[static_cast<std::size_t>(step->operand)] +
             std::to_string(step->row) + std::to_string(step->column);
   return text;
 }
@@ -43,6 +42,30 @@ TEST(LoadSequence, TransposedKeysGoAlongTheirOwnRows) {
   const Hardware hardware;
   const Operator scores = matmul(32, 80, 32, RightOperand::kTransposedActivations);
   EXPECT_EQ(order(only_tile(scores, hardware), hardware), "R00 L00 L10 R10 L04 L14 R04 R14");
+}
+
+// "S" is a step of the sums: before all else, down the rows, a block at a time of int32 and four of
+// int8, which are scaled on the way.
+TEST(LoadSequence, SumsComeFirst) {
+  const Hardware hardware;
+  Tile tile = only_tile(matmul(32, 16, 32), hardware);
+  tile.load_sums = tile.accumulate = true;
+  tile.sums = {4096, 128, 4};
+  EXPECT_EQ(order(tile, hardware), "S00 S10 S01 S11 R00 L00 L10");
+  LoadSequence sequence(tile, hardware);
+  sequence.next();
+  const Mvin mvin = sequence.mvin(*sequence.next());
+  EXPECT_EQ(mvin.address, 4096 + 16 * 128);
+  EXPECT_EQ(mvin.row_bytes, 64);
+  EXPECT_EQ(mvin.target.memory, Memory::kAccumulator);
+  EXPECT_EQ(mvin.target.index, 2);
+  EXPECT_FALSE(mvin.accumulate);
+  EXPECT_FALSE(mvin.scaled);
+
+  tile.sums = {4096, 32, 1};
+  EXPECT_EQ(order(tile, hardware), "S00 S10 R00 L00 L10");
+  LoadSequence narrow(tile, hardware);
+  EXPECT_TRUE(narrow.mvin(*narrow.next()).scaled);
 }
 
 TEST(LoadSequence, TheHostLoadsTheRightOperandFirst) {

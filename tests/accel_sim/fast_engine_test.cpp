@@ -87,6 +87,70 @@ TEST(FastEngine, OneTileByHand) {
   EXPECT_EQ(result.accesses.dram_bytes, 5 * 1024 + 1024);
 }
 
+// A block times a block onto a block of int8 sums, all rows in lines of their own. The sums are
+// loaded first, at 154: 16 rows pass the scaling units in 4 cycles each from 169 to 233, and the
+// pipeline takes 6 more. Weights (from 170) and left (from 186) follow on the bus, a beat a row: to
+// 249 and 265, done at 255 and 271, seen at 274. Preloaded to 290, fed to 306, written at 341.
+// Accumulator: 256 sums come in, are read and written with the products, and read to leave.
+TEST(FastEngine, SumsAreThereBeforeTheFirstProduct) {
+  Tile tile;
+  tile.rows = tile.inner = tile.columns = 16;
+  tile.sums = {0, 64, 1};
+  tile.left = {1024, 64, 1};
+  tile.right = {2048, 64, 1};
+  tile.result = {3072, 64, 1};
+  tile.load_sums = tile.accumulate = true;
+  Trace trace;
+  const EngineResult result = run_fast_engine({{tile}, 4096}, plain_hardware(), &trace);
+  const std::vector<TraceSpan> loads = lane(trace, Lane::kLoad);
+  ASSERT_EQ(loads.size(), 3U);
+  for (std::size_t i = 0; i < loads.size(); ++i) {
+    EXPECT_EQ(loads[i].begin, 154 + 16 * static_cast<std::int64_t>(i));
+    EXPECT_EQ(loads[i].end, 239 + 16 * static_cast<std::int64_t>(i));
+  }
+  const std::vector<TraceSpan> computes = lane(trace, Lane::kExecute);
+  ASSERT_EQ(computes.size(), 1U);
+  EXPECT_EQ(computes[0].begin, 290);
+  EXPECT_EQ(computes[0].end, 306);
+  EXPECT_EQ(lane(trace, Lane::kStore).front().begin, 341 + 3);
+  EXPECT_EQ(result.accesses.accumulator, 256 * (1 + 2 + 1));
+
+  // Of int32 a row is four beats as well: no difference. With both inputs in the scratchpad the
+  // sums are what is waited for, seen at 242.
+  tile.sums = {0, 64, 4};
+  EXPECT_EQ(run_fast_engine({{tile}, 4096}, plain_hardware()).cycles, result.cycles);
+  tile.load_left = tile.load_right = false;
+  trace.clear();
+  run_fast_engine({{tile}, 4096}, plain_hardware(), &trace);
+  EXPECT_EQ(lane(trace, Lane::kExecute).front().begin, 242 + 16);
+}
+
+// Stored twice: the second loop is configured 50 cycles after the first and has nothing to load or
+// compute; its passes begin when the store before is complete and add no computes.
+TEST(FastEngine, ALoopMayOnlyStore) {
+  const Hardware hardware = plain_hardware();
+  Tile tile;
+  tile.rows = tile.inner = tile.columns = 16;
+  tile.left = {1024, 64, 1};
+  tile.right = {2048, 64, 1};
+  tile.result = {3072, 64, 1};
+  Tile again = tile;
+  again.compute = again.load_left = again.load_right = false;
+  again.normalisation = Normalisation::kLayerNorm;
+  again.result.address = 4096;
+  const EngineResult once = run_fast_engine({{tile}, 5120}, hardware);
+  Trace trace;
+  const EngineResult twice = run_fast_engine({{tile, again}, 5120}, hardware, &trace);
+  EXPECT_EQ(twice.breakdown.array, once.breakdown.array);
+  EXPECT_EQ(twice.accesses.scratchpad, once.accesses.scratchpad);
+  // Three passes over the block.
+  EXPECT_EQ(twice.accesses.accumulator, once.accesses.accumulator + 3 * 256);
+  EXPECT_EQ(twice.accesses.l2_bytes, once.accesses.l2_bytes + 256);
+  const std::vector<TraceSpan> stores = lane(trace, Lane::kStore);
+  ASSERT_EQ(stores.size(), 1 + 3U * 16);
+  EXPECT_EQ(stores[1].begin, stores[0].end + 3);
+}
+
 // 128x2048 times 2048x64 in eight tiles: each adds to the sums of the one before, and its loads
 // overlap with that one's computes. Rows come in every fourth cycle at most: on a bus that brings
 // one a cycle, the loads of the next tile but one would starve the last computes of a tile.

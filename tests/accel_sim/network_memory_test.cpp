@@ -259,7 +259,7 @@ std::int64_t peak_of_placements(const Architecture& n, const Workload& workload,
   Bytes alive = none, weights = none, cache = none;
   std::int64_t parameters = 0;
   std::vector<Bytes> held;
-  const auto list = transformer_operators(n, workload);
+  const auto list = scheduled_operators(n, workload, hardware);
   for (auto item = list.rbegin(); item != list.rend(); ++item) {
     const Operator& op = item->op;
     const bool matmul = op.kind == OperatorKind::kMatmul;
@@ -272,9 +272,15 @@ std::int64_t peak_of_placements(const Architecture& n, const Workload& workload,
     if (op.kind == OperatorKind::kLayerNorm) parameters += 5 * op.columns;
     if (op.kind == OperatorKind::kEmbedding)
       parameters += (n.vocabulary + workload.sequence_length) * op.columns;
+    if (op.kind == OperatorKind::kLayerNorm || op.kind == OperatorKind::kResidualAdd)
+      if (matmul_of(op)) continue;  // a part of the matmul's run
     Bytes read = none, written = none;
     for (int i = 0; i < item->repeat; ++i) {
       const Placement p = memory.placement(*item, i);
+      if (op.activation == Activation::kAddLayerNorm) {
+        mark(read, p.addend, op.rows, op.columns);
+        mark(written, p.sum, op.rows, op.columns);
+      }
       const std::int64_t right_rows = !matmul ? op.rows : transposed ? op.columns : op.inner;
       const std::int64_t right_columns = matmul && transposed ? op.inner : op.columns;
       if (op.kind == OperatorKind::kEmbedding) {
@@ -303,14 +309,17 @@ std::int64_t peak_of_placements(const Architecture& n, const Workload& workload,
 TEST(PeakMemory, IsThatOfTheSimulatorsPlacement) {
   Hardware sums = find_hardware("gemmini_transformer");
   sums.dataflow = Dataflow::kOutputStationary;
+  Hardware fused = find_hardware("gemmini_transformer"), apart = fused;
+  fused.fusion = Fusion::kOn;
+  apart.fusion = Fusion::kOff;
   Random random(1);
   for (int i = 0; i < 16; ++i) {
     const auto draw = [&](int most) { return 1 + static_cast<int>(random.below(most)); };
     Architecture n{8 * draw(6), 8, 4 * draw(60), {}};
     for (int layers = draw(3); layers > 0; --layers) n.layers.push_back({draw(4), 8 * draw(12)});
     for (Mode mode : {Mode::kPrefill, Mode::kDecode})
-      for (const Hardware& hardware :
-           {find_hardware("gemmini_transformer"), find_hardware("gemmini_cnn"), sums}) {
+      for (const Hardware& hardware : {find_hardware("gemmini_transformer"),
+                                       find_hardware("gemmini_cnn"), sums, fused, apart}) {
         const Workload workload{draw(48), mode};
         ASSERT_EQ(peak_memory(n, workload, hardware), peak_of_placements(n, workload, hardware))
             << describe(n) << " of vocabulary " << n.vocabulary << " at "

@@ -103,11 +103,23 @@ TEST(OperatorText, RoundTripsAndRejects) {
   const auto list = transformer_operators({96, 16, 1000, {{4, 384}}}, {32, Mode::kPrefill});
   for (const TransformerOperator& item : list)
     EXPECT_EQ(operator_from_text(describe(item.op)), item.op) << describe(item.op);
+  for (const Activation activation :
+       {Activation::kSums, Activation::kLayerNorm, Activation::kAddLayerNorm})
+    EXPECT_NO_THROW(
+        operator_from_text(describe(matmul(8, 16, 32, RightOperand::kWeights, activation))));
+  const Operator fused = matmul(8, 16, 32, RightOperand::kWeights, Activation::kAddLayerNorm);
+  for (const Operator& part : {residual_add_of(fused), layer_norm_of(fused)}) {
+    EXPECT_EQ(operator_from_text(describe(part)), part);
+    EXPECT_EQ(matmul_of(part), fused);
+  }
+  EXPECT_EQ(matmul_of(list.front().op), std::nullopt);
   EXPECT_EQ(describe(matmul(512, 768, 3072, RightOperand::kWeights, Activation::kGelu)),
             "matmul weights gelu 512 768 3072");
-  for (const char* text : {"", "matmul", "matmul weights - 1 2", "matmul weights - 1 2 3 4",
-                           "matmul - - 1 2 3", "matmul weights - 0 2 3", "softmax - - 1 2 3",
-                           "softmax weights - 1 0 3", "sofmax - - 1 0 3", "matmul weights - a 2 3"})
+  for (const char* text :
+       {"", "matmul", "matmul weights - 1 2", "matmul weights - 1 2 3 4", "matmul - - 1 2 3",
+        "matmul weights - 0 2 3", "softmax - - 1 2 3", "softmax weights - 1 0 3",
+        "layer_norm weights - 1 2 3", "residual_add weights layer_norm 1 2 3", "sofmax - - 1 0 3",
+        "matmul weights - a 2 3"})
     EXPECT_THROW(operator_from_text(text), InputError) << text;
 }
 

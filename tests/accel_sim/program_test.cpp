@@ -151,6 +151,56 @@ TEST(LowerMatmul, ScoresToBeNormalisedElsewhereLeaveAsSums) {
   for (const Tile& tile : lower(scores, hardware).tiles) EXPECT_EQ(tile.columns, 4096);
 }
 
+// 48 x 64 times 64 x 128: 8 KiB of accumulator are 8 blocks, half of them 4, so that a row of 8
+// blocks takes turns with the next; 16 KiB hold two, 32 KiB two rows at once. Every row of tiles
+// loads its rows of the stream, stores their sum and, in a loop of its own, its LayerNorm.
+TEST(LowerMatmul, AFusedLayerNormIsAStoreOfItsOwn) {
+  const Operator op = matmul(48, 64, 128, RightOperand::kWeights, Activation::kAddLayerNorm);
+  Hardware hardware = find_hardware("gemmini_transformer");
+  hardware.accumulator_kib = 8;
+  EXPECT_FALSE(is_fused(op, hardware));
+  EXPECT_THAT(error_of(op, hardware), HasSubstr("cannot be fused: expected the normaliser"));
+  for (const int kib : {8, 16}) {
+    hardware.accumulator_kib = kib;
+    hardware.fusion = Fusion::kOn;
+    ASSERT_TRUE(is_fused(op, hardware));
+    const Program program = lower(op, hardware);
+    ASSERT_EQ(program.tiles.size(), 6U);
+    // Inputs 48 x 64 and 64 x 128, LayerNorm, stream and sum, one behind the other.
+    const std::int64_t norm = 48 * 64 + 64 * 128, stream = norm + 48 * 128, sum = stream + 48 * 128;
+    EXPECT_EQ(program.bytes, sum + 48 * 128);
+    for (int i = 0; i < 3; ++i) {
+      const Tile& product = program.tiles[static_cast<std::size_t>(2 * i)];
+      EXPECT_TRUE(product.compute && product.load_sums && product.accumulate && product.store);
+      EXPECT_EQ(product.takes_turns, kib == 8);
+      EXPECT_EQ(product.result_half, kib == 8 ? 0 : i % 2);
+      EXPECT_EQ(product.normalisation, Normalisation::kNone);
+      EXPECT_EQ(product.sums.address, stream + i * 16 * 128);
+      EXPECT_EQ(product.result.address, sum + i * 16 * 128);
+      const Tile& again = program.tiles[static_cast<std::size_t>(2 * i + 1)];
+      EXPECT_FALSE(again.compute || again.load_sums || again.load_left || again.load_right);
+      EXPECT_EQ(again.normalisation, Normalisation::kLayerNorm);
+      EXPECT_EQ(again.result_half, product.result_half);
+      EXPECT_EQ(again.result.address, norm + i * 16 * 128);
+    }
+  }
+  // Without a residual stream one store is enough.
+  hardware.accumulator_kib = 16;
+  const Operator plain = matmul(48, 64, 128, RightOperand::kWeights, Activation::kLayerNorm);
+  const Program program = lower(plain, hardware);
+  ASSERT_EQ(program.tiles.size(), 3U);
+  EXPECT_EQ(program.tiles[0].normalisation, Normalisation::kLayerNorm);
+  EXPECT_FALSE(program.tiles[0].load_sums);
+}
+
+TEST(LowerMatmul, ScoresThatAreNotToBeFusedLeaveAsSums) {
+  const Operator scores =
+      matmul(64, 64, 128, RightOperand::kTransposedActivations, Activation::kSums);
+  const Tile tile = lower(scores, find_hardware("gemmini_transformer")).tiles.front();
+  EXPECT_EQ(tile.result.element_bytes, 4);
+  EXPECT_EQ(tile.normalisation, Normalisation::kNone);
+}
+
 TEST(LowerMatmul, TilesThatDoNotFitAreRefused) {
   const Hardware hardware;  // 1024 blocks of scratchpad, 64 of accumulator
   EXPECT_EQ(

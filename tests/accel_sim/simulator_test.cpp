@@ -29,6 +29,56 @@ TEST(Simulator, FusedSoftmaxIsThePartOfTheNormaliser) {
   EXPECT_EQ(softmax.accesses.accumulator, 2 * 128 * 512);
 }
 
+// 64 x 128 times 128 x 64 onto the residual stream, with LayerNorm. Its parts are the whole run:
+// two passes of the normaliser read every sum; the stream is loaded, read with the first product
+// and read once more to leave as int8.
+TEST(Simulator, FusedLayerNormAndResidualAddArePartsOfTheRun) {
+  const Hardware hardware = find_hardware("gemmini_transformer");
+  const Operator op = matmul(64, 128, 64, RightOperand::kWeights, Activation::kAddLayerNorm);
+  const EngineResult whole = run_fast_engine(lower(op, hardware), hardware);
+  const SimulationReport product = simulate(op, hardware);
+  const SimulationReport residual = simulate(residual_add_of(op), hardware);
+  const SimulationReport norm = simulate(layer_norm_of(op), hardware);
+  EXPECT_EQ(product.breakdown + residual.breakdown + norm.breakdown, whole.breakdown);
+  AccessCounts accesses = product.accesses + residual.accesses + norm.accesses;
+  accesses.pe_register -= statistics(op).macs;  // which the engine does not count
+  accesses.macs = 0;
+  EXPECT_EQ(accesses, whole.accesses);
+  EXPECT_EQ(norm.accesses.accumulator, 2 * 64 * 64);
+  EXPECT_EQ(residual.accesses.accumulator, 3 * 64 * 64);
+  EXPECT_EQ(residual.accesses.dram_bytes, 64 * 64);
+  EXPECT_EQ(residual.cost.latency, Cycles());
+  // Beside weights and input, the stream comes in and goes out, and its LayerNorm goes out.
+  EXPECT_EQ(whole.accesses.dram_bytes, 64 * 128 + 128 * 64 + 3 * 64 * 64);
+}
+
+TEST(Simulator, NetworksFollowTheSchedule) {
+  const Architecture network{96, 16, 1000, {{4, 384}, {2, 384}}};
+  const Workload workload{32, Mode::kPrefill};
+  for (const Fusion fusion : {Fusion::kOff, Fusion::kOn, Fusion::kBest}) {
+    Hardware hardware = find_hardware("gemmini_transformer");
+    hardware.fusion = fusion;
+    const auto list = scheduled_operators(network, workload, hardware);
+    const auto reports = simulate(network, workload, hardware);
+    ASSERT_EQ(reports.size(), list.size());
+    for (std::size_t i = 0; i < list.size(); ++i) {
+      EXPECT_EQ(reports[i].item.op, list[i].op);
+      EXPECT_EQ(reports[i].report.cost, simulate(list[i].op, hardware).cost);
+    }
+    // In place: as many calls as runs, and about as much in all.
+    const auto calls = simulate_network(network, workload, hardware);
+    HardwareCost sum, whole;
+    std::size_t runs = 0;
+    for (const auto& [item, report] : reports)
+      sum += report.cost * item.repeat, runs += static_cast<std::size_t>(item.repeat);
+    for (const auto& [item, report] : calls) whole += report.cost;
+    EXPECT_EQ(calls.size(), runs);
+    EXPECT_NEAR(static_cast<double>(whole.latency.value()),
+                static_cast<double>(sum.latency.value()),
+                0.1 * static_cast<double>(sum.latency.value()));
+  }
+}
+
 TEST(Simulator, SoftmaxThatIsNotFusedReadsItsScores) {
   Hardware hardware = find_hardware("gemmini_transformer");
   hardware.accumulator_kib = 48;  // a row of 512 sums of 16 is 32 KiB: more than half

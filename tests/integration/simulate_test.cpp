@@ -137,6 +137,26 @@ TEST_F(Simulate, NetworkAddsUpOnEveryPreset) {
   }
 }
 
+// `predict` prices the schedule that `simulate` runs, and the best one is at least as good as
+// either.
+TEST_F(Simulate, FusionIsAParameterOfTheHardware) {
+  std::map<std::string, double> edp;
+  for (const char* fusion : {"off", "on", "best"}) {
+    SCOPED_TRACE(fusion);
+    write(box_ / "hardware.json",
+          std::string(R"({"preset": "gemmini_transformer", "fusion": ")") + fusion + "\"}");
+    const Json answer = simulate({"network.json", "--hardware", "hardware.json", "--length", "48"});
+    EXPECT_EQ(answer["operators"].size(), 2u * 12 + 3);
+    const Result predicted = box_.run(
+        {"predict", "network.json", "--hardware", "hardware.json", "--length", "48", "--json"});
+    ASSERT_EQ(predicted.status, 0) << predicted.err;
+    EXPECT_EQ(parse(predicted.out)["cycles"], answer["cycles"]);
+    edp[fusion] = answer["cycles"].get<double>() * answer["energy_pj"].get<double>();
+  }
+  EXPECT_LE(edp["best"], edp["off"]);
+  EXPECT_LE(edp["best"], edp["on"]);
+}
+
 TEST_F(Simulate, ExportedFilesAreTakenAndTheDefaultsAreThoseOfPredict) {
   Json exported{{"id", "0"}, {"architecture", parse(kNetwork)}};
   write(box_ / "exported.json", exported.dump());

@@ -121,6 +121,52 @@ TEST_P(EveryPreset, ThreadsGetTheSameAnswers) {
   EXPECT_EQ(shared.table().size(), serial.table().size());
 }
 
+// LayerNorms that are fused with the matmul before them belong to another part of the network.
+TEST(LatencyPredictor, FusedNetworksAreTheSumOfTheirSchedule) {
+  for (const Fusion fusion : {Fusion::kOff, Fusion::kOn, Fusion::kBest})
+    for (const Mode mode : {Mode::kPrefill, Mode::kDecode}) {
+      Hardware hardware = find_hardware("gemmini_transformer");
+      hardware.fusion = fusion;
+      hardware.accumulator_kib = 128;  // so that it is not always worth it
+      const Workload workload{256, mode};
+      const LookupTable table = analytical_table(hardware);
+      const LatencyPredictor predictor(hardware, workload, analytical_table(hardware));
+      Random random(3);
+      for (int i = 0; i < 40; ++i) {
+        Architecture architecture = draw(random);
+        if (i % 2 == 0) architecture.vocabulary = 0;
+        if (i % 5 == 0) architecture.layers.resize(1);
+        EXPECT_EQ(predictor.predict(architecture), sum(predictor.breakdown(architecture)));
+        HardwareCost total;
+        for (const TransformerOperator& item :
+             scheduled_operators(architecture, workload, hardware,
+                                 [&](const Operator& op) { return table.cost(op); }))
+          total += table.cost(item.op) * item.repeat;
+        EXPECT_EQ(predictor.predict(architecture), total);
+      }
+    }
+}
+
+// A table without a model has to hold what decides as well as what is decided for.
+TEST(LatencyPredictor, FillsASpaceWithWhatEitherScheduleNeeds) {
+  const SearchSpace space = SearchSpace::find("quickstart");
+  for (const Fusion fusion : {Fusion::kLibrary, Fusion::kOff, Fusion::kOn, Fusion::kBest}) {
+    Hardware hardware = find_hardware("gemmini_transformer");
+    hardware.fusion = fusion;
+    const Workload workload{64, Mode::kPrefill};
+    LookupTable table(hardware_hash(hardware), kAnalyticalModel);
+    for (const Operator& op : operators_of(space, workload, hardware))
+      table.insert(op, analytical_cost(op, hardware));
+    const LatencyPredictor filled(hardware, workload, table);
+    const LatencyPredictor asking(hardware, workload, analytical_table(hardware));
+    Random random(4);
+    for (int i = 0; i < 20; ++i) {
+      const Architecture network = space.sample(random);
+      EXPECT_EQ(filled.predict(network), asking.predict(network));
+    }
+  }
+}
+
 TEST(LatencyPredictor, AsksTheSimulatorUnlessToldOtherwise) {
   const Hardware hardware = find_hardware("gemmini_transformer");
   const LatencyPredictor predictor(hardware, {32, Mode::kPrefill});

@@ -203,6 +203,9 @@ TEST(LearnedModel, RefusesOtherHardware) {
     EXPECT_THAT(error.what(), HasSubstr("l2_kib 1024: expected its base's 512"));
   }
   EXPECT_THROW(small_model().predict(kNetwork, {100, Mode::kPrefill}, hardware), InputError);
+  hardware = example_hardware();
+  hardware.fusion = Fusion::kOn;
+  EXPECT_THROW(small_model().predict(kNetwork, {100, Mode::kPrefill}, hardware), InputError);
 }
 
 // --- fitting
@@ -288,6 +291,8 @@ TEST(LearnedFit, NamesOptionsOutOfRange) {
   EXPECT_THAT(error_of([](FitOptions& o) { o.array_size = {12}; }), HasSubstr("array_size"));
   EXPECT_THAT(error_of([](FitOptions& o) { o.base.dataflow = Dataflow::kOutputStationary; }),
               HasSubstr("weight_stationary"));
+  EXPECT_THAT(error_of([](FitOptions& o) { o.base.fusion = Fusion::kBest; }),
+              HasSubstr("fusion best is out of range: expected library"));
 }
 
 // --- its file

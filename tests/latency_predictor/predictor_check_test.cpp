@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "accel_sim/simulator.hpp"
 #include "support/error.hpp"
@@ -100,6 +101,31 @@ TEST(PredictorCheck, EveryOperatorOfTheSpaceHasBeenInItsPlace) {
       ASSERT_TRUE(costs.contains(item.role)) << item.role;
       EXPECT_TRUE(costs.find(item.role)->second.contains(placed(item))) << describe(item.op);
     }
+  }
+}
+
+// With a head, the last FFN is followed by a LayerNorm; without, by nothing.
+TEST(PredictorCheck, SoHaveThoseOfAFusedSchedule) {
+  const Workload workload{24, Mode::kPrefill};
+  for (const auto& [fusion, networks] :
+       {std::pair{Fusion::kOn, space()},
+        std::pair{Fusion::kBest, SearchSpace::find("quickstart")}}) {
+    Hardware hardware = find_hardware("gemmini_transformer");
+    hardware.fusion = fusion;
+    const LatencyPredictor predictor(hardware, workload, simulated_table(hardware),
+                                     simulate_in_place(networks, workload, hardware, 1));
+    Random random(5);
+    for (int i = 0; i < 50; ++i) {
+      const Architecture network = networks.sample(random);
+      for (const TransformerOperator& item : scheduled_operators(network, workload, hardware)) {
+        ASSERT_TRUE(predictor.in_place().contains(item.role)) << item.role;
+        EXPECT_TRUE(predictor.in_place().find(item.role)->second.contains(placed(item)))
+            << item.role << " " << describe(item.op);
+      }
+    }
+    const PredictorCheck check = check_predictor(predictor, networks, 40, 2);
+    EXPECT_LT(check.latency.mape, 0.01);
+    EXPECT_LT(check.energy.mape, 0.01);
   }
 }
 

@@ -155,6 +155,26 @@ TEST(LoadRunConfig, Overrides) {
   EXPECT_THAT(override_error("training.steps=many"), HasSubstr("/training/steps: \"many\""));
 }
 
+// A preset's parameters, one of them changed.
+TEST(LoadRunConfig, HardwareParametersAreThoseOfItsPresetUnlessSaid) {
+  Hardware expected = find_hardware("gemmini_transformer");
+  expected.fusion = Fusion::kBest;
+  EXPECT_EQ(load_run_config("quickstart", {"hardware.fusion=best"}).hardware, expected);
+  EXPECT_EQ(parse({{"search_space", "quickstart"},
+                   {"hardware", {{"preset", "gemmini_transformer"}, {"fusion", "best"}}}})
+                .hardware,
+            expected);
+  Hardware cnn = find_hardware("gemmini_cnn");
+  cnn.l2_kib = 1024;
+  EXPECT_EQ(
+      load_run_config("quickstart", {"hardware=gemmini_cnn", "hardware.l2_kib=1024"}).hardware,
+      cnn);
+  EXPECT_THAT(override_error("hardware.fusion=maybe"),
+              HasSubstr("/hardware/fusion: \"maybe\" is not known: expected one of"));
+  EXPECT_THAT(override_error("hardware.preset=gemmini"),
+              HasSubstr("/hardware/preset: \"gemmini\""));
+}
+
 TEST(LoadRunConfig, FilesAndPresets) {
   EXPECT_THAT(error_of([] { load_run_config("quickstrat", {}); }),
               HasSubstr("did you mean \"quickstart\"?"));
