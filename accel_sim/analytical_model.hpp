@@ -32,9 +32,9 @@ struct AnalyticalEstimate {
 // The model, operator by operator:
 // - Matmul: every block of array_size^3 takes array_size cycles, the last of each dimension padded;
 //   transposed right operands flip the weights twice (ExecuteController.scala). Tiles follow
-//   Gemmini's own rule (tiling.hpp); the left input is read once per column of tiles and the right
-//   one once per row of tiles unless all of it stays in the scratchpad (gemmini.h L783-819). All
-//   traffic goes to DRAM: there is no L2.
+//   Gemmini's own rule (tiling.hpp), whatever Hardware::tiling says; the left input is read once
+//   per column of tiles and the right one once per row of tiles unless all of it stays in the
+//   scratchpad (gemmini.h L783-819). All traffic goes to DRAM: there is no L2.
 // - Softmax on chip is fused with the scores when whole rows fit half the accumulator: three passes
 //   of the normaliser over the accumulator, after the matmul. Otherwise the scores go to DRAM as
 //   int32 and come back. A fused LayerNorm (scheduler.hpp) is priced as a fused softmax is; with a

@@ -81,6 +81,7 @@ void require_valid(const FitOptions& options) {
   if (options.modes.empty()) fail("modes", "[]", "at least one");
   if (options.base.dataflow != Dataflow::kWeightStationary)
     fail("dataflow", "output_stationary", "weight_stationary");
+  if (options.base.tiling != Tiling::kGreedy) fail("tiling", "optimal", "greedy");
   if (options.base.fusion != Fusion::kLibrary)
     fail("fusion", to_json(options.base).at("fusion").get<std::string>(), "library");
 }

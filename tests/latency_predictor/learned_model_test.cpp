@@ -291,6 +291,8 @@ TEST(LearnedFit, NamesOptionsOutOfRange) {
   EXPECT_THAT(error_of([](FitOptions& o) { o.array_size = {12}; }), HasSubstr("array_size"));
   EXPECT_THAT(error_of([](FitOptions& o) { o.base.dataflow = Dataflow::kOutputStationary; }),
               HasSubstr("weight_stationary"));
+  EXPECT_THAT(error_of([](FitOptions& o) { o.base.tiling = Tiling::kOptimal; }),
+              HasSubstr("tiling optimal is out of range: expected greedy"));
   EXPECT_THAT(error_of([](FitOptions& o) { o.base.fusion = Fusion::kBest; }),
               HasSubstr("fusion best is out of range: expected library"));
 }

@@ -164,7 +164,7 @@ TEST(MappingCost, CyclesOfTheSimulatorOnThePresets) {
       const Mapspace space(work, hardware, Factors::kBlocks);
       const MappingCostModel model(work, hardware);
       for (const double error :
-           {error_of("EDP", best_library_mapping(space, MappingObjective::kEdp).mapping, model),
+           {error_of("EDP", best_mapping(space, MappingObjective::kEdp).mapping, model),
             error_of("greedy", greedy_mapping(work, hardware), model)}) {
         sum += std::abs(error);
         worst = std::max(worst, std::abs(error));
