@@ -19,6 +19,20 @@ double cycles(const Operator& op, const Hardware& hardware) {
   return static_cast<double>(simulate(op, hardware).cost.latency.value());
 }
 
+// tiled_norm of int32 sums.
+double cycles_of_tiled_norm(const Operator& op, const Hardware& hardware) {
+  AddressSpace space;
+  Placement placement;
+  placement.left = placement.right = space.place(op.rows, op.columns, 4);
+  placement.result = space.place(op.rows, op.columns);
+  placement.bytes = space.bytes();
+  MemorySystem memory(hardware, placement.bytes);
+  SimulationOptions options;
+  options.placement = &placement;
+  options.memory = &memory;
+  return static_cast<double>(simulate(op, hardware, options).cost.latency.value());
+}
+
 // Of a matmul and the normalisation of its results, apart and fused.
 struct PairCycles {
   double matmul = 0, norm = 0, fused = 0, fused_matmul = 0;
@@ -38,15 +52,19 @@ PairCycles pair_of(Operator apart, Activation fusion, const Hardware& hardware) 
   const bool softmax = fusion == Activation::kSoftmax;
   const OperatorKind kind = softmax ? OperatorKind::kSoftmax : OperatorKind::kLayerNorm;
   Operator fused = apart;
-  apart.activation = softmax ? Activation::kSums : Activation::kNone;
+  // Before a normalisation by itself results are int32, as in the survey's machine (its Sec. 3.3)
+  // and in Gemmini's transformer.c; a residual add between them reads int8.
+  const bool adds = fusion == Activation::kAddLayerNorm;
+  apart.activation = adds ? Activation::kNone : Activation::kSums;
   fused.activation = fusion;
   PairCycles pair;
   pair.matmul = cycles(apart, hardware);
-  pair.norm = cycles(elementwise(kind, apart.rows, apart.columns), hardware);
+  const Operator norm = elementwise(kind, apart.rows, apart.columns);
+  pair.norm = adds ? cycles(norm, hardware) : cycles_of_tiled_norm(norm, hardware);
   pair.fused_matmul = cycles(fused, hardware);
   pair.fused =
       pair.fused_matmul + cycles(softmax ? softmax_of(fused) : layer_norm_of(fused), hardware);
-  if (fusion == Activation::kAddLayerNorm) {
+  if (adds) {
     pair.norm +=
         cycles(elementwise(OperatorKind::kResidualAdd, apart.rows, apart.columns), hardware);
     pair.fused += cycles(residual_add_of(fused), hardware);
@@ -130,8 +148,8 @@ std::vector<std::string> disagreements(const std::string& preset, int norm_comma
 using Wrong = std::vector<std::string>;
 
 // The simulator as it is, whose 35 cycles per command were fitted to LayerNorm's share of Sec. 3.4:
-// a LayerNorm by itself takes 61 % of the matmul before it, so that fusing it pays off even where
-// the matmul becomes half as slow again. The published rows say that it takes less (below).
+// a LayerNorm by itself takes 74 % of the time of the matmul before it, so that fusing it pays off
+// even where the matmul becomes 45 % slower.
 TEST(FusionTable, AsTheSimulatorIs) {
   for (const char* preset : {"gemmini_transformer", "survey_analytical"})
     EXPECT_EQ(disagreements(preset, 35), (Wrong{"Wout + LayerNorm 128 512"})) << preset;
@@ -144,31 +162,28 @@ TEST(FusionTable, WithCommandsAsFastAsThoseOfAMatmul) {
     EXPECT_EQ(disagreements(preset, Hardware().command_issue_cycles), Wrong{}) << preset;
 }
 
-// Commands that cost the host nothing, as if the unroller issued them: the normaliser itself is the
-// limit, and 4 % of Wout + LayerNorm is not to be had.
+// Commands that cost the host nothing, as in the survey's analytical model, which has no host:
+// memory and normaliser are the limit.
 TEST(FusionTable, WithCommandsThatCostTheHostNothing) {
   for (const char* preset : {"gemmini_transformer", "survey_analytical"})
-    EXPECT_EQ(disagreements(preset, 0), (Wrong{"Wout + LayerNorm 256 512"})) << preset;
+    EXPECT_EQ(disagreements(preset, 0), Wrong{}) << preset;
 }
 
-// Between which costs of a command all rows agree: what LayerNorm by itself takes has to be worth
-// more than a matmul of two rows of blocks a tile costs, and less than one of one row.
+// Up to which cost of a command all rows agree: until LayerNorm by itself takes more than the
+// matmul loses with one row of blocks per tile.
 TEST(FusionTable, TheRangeInWhichAllRowsAgree) {
   Hardware hardware = machine("gemmini_transformer", 0);
-  int first = 0, last = 0;
-  for (int each = 0; each <= 40; ++each) {
-    hardware.norm_command_cycles = each;
+  int last = -1;
+  for (bool agree = true; agree && last < 40;) {
+    hardware.norm_command_cycles = last + 1;
     hardware.accumulator_kib = 128;
-    const bool worse = output(512, hardware).change() > 0;
+    agree = output(512, hardware).change() > 0;
     hardware.accumulator_kib = 256;
-    if (!worse || output(512, hardware).change() > 0 || down(512, hardware).change() < 0) continue;
-    if (first == 0) first = each;
-    last = each;
+    agree = agree && output(512, hardware).change() < 0 && down(512, hardware).change() > 0;
+    if (agree) ++last;
   }
-  std::printf("all LayerNorm rows of length 512 agree from %d to %d cycles per command\n", first,
-              last);
-  EXPECT_LE(first, 12);
-  EXPECT_GE(last, 20);
+  std::printf("all LayerNorm rows of length 512 agree up to %d cycles per command\n", last);
+  EXPECT_GE(last, 12);
   EXPECT_LT(last, 35);
 }
 
