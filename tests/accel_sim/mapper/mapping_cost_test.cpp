@@ -77,6 +77,30 @@ TEST(MappingCost, CachesSavePages) {
   EXPECT_LE(large_l2, last_level);
 }
 
+// 32 x 16 times 16 x 64 in four tiles of 16 x 16 x 32, 32 cycles of the array each. Either tile of
+// weights has 16 rows of a line each, 8 cycles of the bus a line: 128 cycles, of which one tile's 32
+// are hidden. So has either tile of inputs.
+TEST(MappingCost, AnOperandThatChangesComesInABurst) {
+  Hardware hardware = without_operand_reuse();
+  hardware.dram_latency_cycles = hardware.dram_page_miss_cycles = 0;
+  const Workpiece work = matmul_workpiece(32, 16, 64);
+  Mapping mapping;
+  mapping.tile = {16, 1, 16, 32, 1, 1};
+  mapping.inner = {16, 1, 16, 16, 1, 1};
+  // Weights stay while two tiles of rows pass, and come twice; inputs come with every tile.
+  mapping.order = {kQ, kR, kS, kC, kK, kP};
+  ASSERT_TRUE(is_valid(mapping, work, hardware));
+  const MappingCostModel model(work, hardware);
+  EXPECT_EQ(model(mapping).compute, 4 * 32);
+  EXPECT_EQ(model(mapping).stall, 4 * (128 - 32));
+  // The other way round it is the weights that come every time; both times one operand stays.
+  mapping.order = {kQ, kR, kS, kC, kP, kK};
+  EXPECT_EQ(model(mapping).stall, 4 * (128 - 32));
+  // Tiles of 32 rows: 64 cycles of the array each. All inputs come in one burst of 32 lines.
+  mapping.tile[kP] = mapping.inner[kP] = 32;
+  EXPECT_EQ(model(mapping).stall, 256 - 64);
+}
+
 TEST(MappingCost, HalosOfAConvolutionAreLoadedForEachTile) {
   // 4 x 4 outputs of a 3 x 3 kernel, 8 channels each way; tiles of 2 rows: 4 of 6 x 6 inputs each.
   const Workpiece work{{4, 4, 8, 8, 3, 3}, 1};
