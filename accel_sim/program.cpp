@@ -120,8 +120,38 @@ struct TileGrid {
   std::array<int, 3> counts{}, index{};  // by MatmulLoop
 };
 
-bool is_library_order(const MatmulSchedule& schedule) {
-  return schedule.order == MatmulSchedule(schedule.tile).order && schedule.reloads;
+// Throws unless the matmul can be run like that.
+void require_runnable(const Operator& op, const MatmulSchedule& schedule,
+                      Normalisation normalisation, const Hardware& hardware) {
+  const MatmulSchedule librarys = schedule.tile;
+  const bool is_librarys = schedule.order == librarys.order && schedule.reloads;
+  if (hardware.dataflow != Dataflow::kWeightStationary && !is_librarys)
+    throw InputError("the loops of an output-stationary matmul are the library's: expected rows, " +
+                     std::string("columns, inner, every operand loaded anew"));
+  const bool whole_rows = blocks(op, hardware).columns <= schedule.tile.columns;
+  if (is_layer_norm(op.activation) && (normalisation == Normalisation::kNone || !whole_rows))
+    throw InputError("\"" + describe(op) + "\" cannot be fused: expected the normaliser on the " +
+                     "chip, and whole rows of results in the accumulator");
+}
+
+// The tile at `grid`, its extents and where its operands lie.
+Tile part_at(const TileGrid& grid, const Operator& op, const MatmulTile& tile, int size,
+             const Placement& placement) {
+  const int row = grid.at(MatmulLoop::kRows) * tile.rows * size;
+  const int column = grid.at(MatmulLoop::kColumns) * tile.columns * size;
+  const int depth = grid.at(MatmulLoop::kInner) * tile.inner * size;
+  Tile part;
+  part.rows = std::min(tile.rows * size, op.rows - row);
+  part.inner = std::min(tile.inner * size, op.inner - depth);
+  part.columns = std::min(tile.columns * size, op.columns - column);
+  part.transposed_right = op.right == RightOperand::kTransposedActivations;
+  part.left = placement.left.at(row, depth);
+  part.right =
+      part.transposed_right ? placement.right.at(column, depth) : placement.right.at(depth, column);
+  const bool adds = op.activation == Activation::kAddLayerNorm;
+  part.result = (adds ? placement.sum : placement.result).at(row, column);
+  part.sums = (adds ? placement.addend : placement.partial_sums).at(row, column);
+  return part;
 }
 
 Program lower_matmul(const Operator& op, const Hardware& hardware, const MatmulSchedule& schedule,
@@ -133,65 +163,47 @@ Program lower_matmul(const Operator& op, const Hardware& hardware, const MatmulS
       std::int64_t{tile.rows} * tile.columns > hardware.accumulator_blocks() / 2;
   const int accumulator_buffers = takes_turns ? 1 : halves;
   require_fitting(tile, accumulator_buffers, hardware);
-  const bool weight_stationary = hardware.dataflow == Dataflow::kWeightStationary;
-  if (!weight_stationary && !is_library_order(schedule))
-    throw InputError("the loops of an output-stationary matmul are the library's: expected rows, " +
-                     std::string("columns, inner, every operand loaded anew"));
-  const int size = hardware.array_size;
   const Normalisation normalisation = fused_normalisation(op, hardware);
+  require_runnable(op, schedule, normalisation, hardware);
   const bool adds = op.activation == Activation::kAddLayerNorm;
-  const bool transposed = op.right == RightOperand::kTransposedActivations;
   const bool spills = spills_sums(schedule, op, hardware);
 
   TileGrid grid(op, tile, hardware);
-  const int deep = grid.count(MatmulLoop::kInner), across = grid.count(MatmulLoop::kColumns);
+  const int down = grid.count(MatmulLoop::kRows), across = grid.count(MatmulLoop::kColumns);
+  const int deep = grid.count(MatmulLoop::kInner);
   const auto residence = [&](int tiles) {
     return Residence(halves, halves == 2 && hardware.operand_reuse && tiles <= 2, schedule.reloads);
   };
-  Residence lefts = residence(grid.count(MatmulLoop::kRows) * deep);
-  Residence rights = residence(across * deep);
+  Residence lefts = residence(down * deep), rights = residence(across * deep);
   Residence results(accumulator_buffers, false, false);
-
-  if (is_layer_norm(op.activation) && (normalisation == Normalisation::kNone || across > 1))
-    throw InputError("\"" + describe(op) + "\" cannot be fused: expected the normaliser on the " +
-                     "chip, and whole rows of results in the accumulator");
 
   Program program;
   program.bytes = placement.bytes;
-  program.tiles.reserve(static_cast<std::size_t>(grid.count(MatmulLoop::kRows)) * across * deep);
+  program.tiles.reserve(static_cast<std::size_t>(down) * across * deep);
   do {
     const int i = grid.at(MatmulLoop::kRows), j = grid.at(MatmulLoop::kColumns);
     const int k = grid.at(MatmulLoop::kInner);
-    const int row = i * tile.rows * size, column = j * tile.columns * size;
-    const int depth = k * tile.inner * size;
     const bool last = k == deep - 1;
     const Residence::Place left = lefts.of(i * deep + k), right = rights.of(j * deep + k);
-    const Matrix& result = spills && !last ? placement.partial_sums
-                           : adds          ? placement.sum
-                                           : placement.result;
-    Tile item;
-    item.kind = weight_stationary ? TileKind::kMatmul : TileKind::kHostMatmul;
+    Tile item = part_at(grid, op, tile, hardware.array_size, placement);
+    item.kind = hardware.dataflow == Dataflow::kWeightStationary ? TileKind::kMatmul
+                                                                 : TileKind::kHostMatmul;
     if (!adds) item.normalisation = normalisation;
-    item.rows = std::min(tile.rows * size, op.rows - row);
-    item.inner = std::min(tile.inner * size, op.inner - depth);
-    item.columns = std::min(tile.columns * size, op.columns - column);
-    item.left = placement.left.at(row, depth);
-    item.right = transposed ? placement.right.at(column, depth) : placement.right.at(depth, column);
-    item.result = result.at(row, column);
     item.takes_turns = takes_turns && k == 0;
-    item.load_sums = adds ? k == 0 : spills && k > 0;
-    item.sums = (adds ? placement.addend : placement.partial_sums).at(row, column);
     item.load_left = left.is_new;
     item.load_right = right.is_new;
-    item.transposed_right = transposed;
+    item.load_sums = adds ? k == 0 : spills && k > 0;
     item.accumulate = adds || k > 0;
     item.store = spills || last;
+    if (spills && !last) item.result = item.sums;
     item.left_half = left.half;
     item.right_half = right.half;
     item.result_half = results.of(i * across + j).half;
     program.tiles.push_back(item);
-    if (adds && item.store)
+    if (adds && item.store) {
+      const int row = i * tile.rows * hardware.array_size;
       program.tiles.push_back(stored_again(item, normalisation, placement.result.at(row, 0)));
+    }
   } while (grid.next(schedule));
   return program;
 }
