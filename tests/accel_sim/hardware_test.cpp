@@ -78,6 +78,13 @@ TEST(HardwareJson, MemoriesMustHoldADoubleBufferedBlock) {
   EXPECT_THAT(error_of(R"({"array_size": 32, "scratchpad_kib": 2})"), HasSubstr("too small"));
 }
 
+TEST(HardwareJson, APresetGivesTheValuesThatAreNotSaid) {
+  Hardware expected = find_hardware("gemmini_transformer");
+  expected.fusion = Fusion::kOn;
+  EXPECT_EQ(parse(R"({"fusion": "on", "preset": "gemmini_transformer"})"), expected);
+  EXPECT_THAT(error_of(R"({"preset": "gemini"})"), HasSubstr("/preset: \"gemini\""));
+}
+
 TEST(HardwareHash, DependsOnValuesAlone) {
   EXPECT_EQ(hardware_hash(parse(R"({"scratchpad_kib": 256})")), hardware_hash(Hardware{}));
   for (const HardwareParameter& parameter : hardware_parameters()) {

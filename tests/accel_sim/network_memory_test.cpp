@@ -218,6 +218,22 @@ TEST(SimulatedNetwork, EnginesAgree) {
     }
 }
 
+TEST(SimulatedNetwork, EnginesAgreeOnAFusedOne) {
+  Hardware hardware = find_hardware("gemmini_transformer");
+  hardware.fusion = Fusion::kOn;
+  SimulationOptions reference;
+  reference.engine = Engine::kReference;
+  for (const Mode mode : {Mode::kPrefill, Mode::kDecode}) {
+    const auto calls = simulate_network(network(), {48, mode}, hardware);
+    const double exact =
+        static_cast<double>(cycles(simulate_network(network(), {48, mode}, hardware, reference)));
+    EXPECT_NEAR(static_cast<double>(cycles(calls)) / exact, 1, 0.03);
+    EXPECT_TRUE(std::any_of(calls.begin(), calls.end(), [](const OperatorReport& call) {
+      return call.item.op.activation == Activation::kAddLayerNorm;
+    }));
+  }
+}
+
 // Width 4, two heads of width 2, FFN 8, three positions.
 TEST(PeakMemory, ByHand) {
   Architecture n{4, 2, 0, {{2, 8}}};
