@@ -18,8 +18,8 @@ struct FoundMapping {
 // tile that fits, and leaves out only what cannot be better:
 // - For one tile, the largest spatial factors and all outputs of the tile streaming past each block
 //   of weights: no cost of MappingCostModel falls when one of them is made smaller, as there are
-//   more passes, preloads and short pieces then. Of a burst more is hidden then, but never more than
-//   the array takes longer, as an operand comes in no more bursts than there are tiles.
+//   more passes, preloads and short pieces then. Of a burst more is hidden then, but never more
+//   than the array takes longer, as an operand comes in no more bursts than there are tiles.
 // - Of the orders three, as no cost falls when a tensor is visited more often, and orders matter to
 //   visits alone: with P and Q, with K, or with C, R and S innermost. The innermost loop of more
 //   than one tile is in one of these groups. The tensor that lacks the group is kept at best, and
@@ -28,7 +28,8 @@ struct FoundMapping {
 // - Tiles grow in each dimension until one does not fit: larger ones do not either.
 FoundMapping best_mapping(const Mapspace& mapspace, MappingObjective objective);
 
-// The same with the loops and loads of Gemmini's library (library_mapping()). For matmuls and Factors::kBlocks.
+// The same with the loops and loads of Gemmini's library (library_mapping()). For matmuls and
+// Factors::kBlocks.
 FoundMapping best_library_mapping(const Mapspace& mapspace, MappingObjective objective);
 
 // By cost alone: every mapping of the mapspace, one by one. For tests.

@@ -78,8 +78,8 @@ TEST(MappingCost, CachesSavePages) {
 }
 
 // 32 x 16 times 16 x 64 in four tiles of 16 x 16 x 32, 32 cycles of the array each. Either tile of
-// weights has 16 rows of a line each, 8 cycles of the bus a line: 128 cycles, of which one tile's 32
-// are hidden. So has either tile of inputs.
+// weights has 16 rows of a line each, 8 cycles of the bus a line: 128 cycles, of which one tile's
+// 32 are hidden. So has either tile of inputs.
 TEST(MappingCost, AnOperandThatChangesComesInABurst) {
   Hardware hardware = without_operand_reuse();
   hardware.dram_latency_cycles = hardware.dram_page_miss_cycles = 0;
