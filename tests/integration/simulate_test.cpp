@@ -290,7 +290,7 @@ TEST_F(Simulate, ShapesAndTiles) {
 }
 
 TEST_F(Simulate, CommandLine) {
-  expect_refused({}, "expected an architecture file or --gemm");
+  expect_refused({}, "expected an architecture file, --gemm M,K,N or --mapping FILE");
   expect_refused({"network.json", "--gemm", "16,16,16"}, "--gemm");
   expect_refused({"network.json", "--tile", "16,16,16"}, "--tile requires --gemm");
   expect_refused({"--gemm", "16,16,16", "--length", "16"}, "--length");
