@@ -4,7 +4,6 @@
 #include <string>
 #include <string_view>
 
-#include "accel_sim/simulator.hpp"
 #include "support/error.hpp"
 
 namespace paretoformer {
@@ -36,13 +35,9 @@ int bytes_of_scores(const std::vector<TransformerOperator>& operators, const Har
 }  // namespace
 
 NetworkMemory::NetworkMemory(const Architecture& network, const Workload& workload,
-                             const Hardware& hardware)
-    : NetworkMemory(network, workload, hardware, scheduled_operators(network, workload, hardware)) {
-}
-
-NetworkMemory::NetworkMemory(const Architecture& network, const Workload& workload,
                              const Hardware& hardware,
-                             const std::vector<TransformerOperator>& operators)
+                             const std::vector<TransformerOperator>& operators,
+                             std::int64_t partial_sums)
     : network_(network), rows_(computed_rows(workload)), length_(workload.sequence_length) {
   const int d = network.model_width;
   int heads = 0, ffn_width = 0;
@@ -76,14 +71,7 @@ NetworkMemory::NetworkMemory(const Architecture& network, const Workload& worklo
     head_ = space_.place(d, network.vocabulary);
     logits_ = space_.place(rows_, network.vocabulary);
   }
-  std::int64_t sums = 0;
-  for (const auto& [role, layer, repeat, op] : operators) {
-    if (op.kind != OperatorKind::kMatmul || schedules_.contains(op)) continue;
-    const auto entry = schedules_.emplace(op, default_schedule(op, hardware)).first;
-    if (spills_sums(entry->second, op, hardware))
-      sums = std::max(sums, std::int64_t{op.rows} * op.columns);
-  }
-  if (sums > 0) sums_ = space_.place(1, sums, kSumBytes);
+  if (partial_sums > 0) partial_sums_ = space_.place(1, partial_sums, kSumBytes);
 }
 
 Placement NetworkMemory::placement(const TransformerOperator& item, int repeat) const {
@@ -97,7 +85,8 @@ Placement NetworkMemory::placement(const TransformerOperator& item, int repeat) 
   else
     placement = item.role.substr(0, 4) == "ffn." ? ffn(item) : attention(item, repeat);
   if (item.op.kind == OperatorKind::kMatmul)
-    placement.partial_sums = {sums_.address, std::int64_t{item.op.columns} * kSumBytes, kSumBytes};
+    placement.partial_sums = {partial_sums_.address, std::int64_t{item.op.columns} * kSumBytes,
+                              kSumBytes};
   placement.bytes = space_.bytes();
   return placement;
 }

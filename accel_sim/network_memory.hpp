@@ -3,7 +3,6 @@
 
 #include <cstdint>
 #include <optional>
-#include <unordered_map>
 #include <vector>
 
 #include "accel_sim/hardware.hpp"
@@ -20,16 +19,13 @@ namespace paretoformer {
 // twice: row by row for the look-up, transposed for the language-model head.
 class NetworkMemory {
  public:
-  // For the operators of scheduled_operators(). `network` must outlive it. Throws InputError when
-  // it spans more than 2 GiB.
+  // For the operators of scheduled_operators(), and so many partial sums that leave the accumulator
+  // of a matmul unfinished. `network` must outlive it. Throws InputError when it spans more than
+  // 2 GiB.
   NetworkMemory(const Architecture& network, const Workload& workload, const Hardware& hardware,
-                const std::vector<TransformerOperator>& operators);
-  NetworkMemory(const Architecture& network, const Workload& workload, const Hardware& hardware);
+                const std::vector<TransformerOperator>& operators, std::int64_t partial_sums = 0);
 
   std::int64_t bytes() const { return space_.bytes(); }
-
-  // default_schedule() of one of its matmuls.
-  const MatmulSchedule& schedule(const Operator& matmul) const { return schedules_.at(matmul); }
 
   // Of run `repeat` (below item.repeat) of one of the operators. What is a part of a fused run is
   // placed with its matmul.
@@ -46,11 +42,10 @@ class NetworkMemory {
   const Architecture& network_;
   int rows_, length_;
   AddressSpace space_;
-  Matrix sums_;  // of whichever matmul runs
+  Matrix partial_sums_;  // of whichever matmul runs
   Matrix embedding_, stream_, middle_, norm_, branch_, query_, context_, hidden_, head_, logits_;
   std::vector<Matrix> scores_, probabilities_;  // by head
   std::vector<LayerMatrices> layers_;
-  std::unordered_map<Operator, MatmulSchedule, OperatorHash> schedules_;
 };
 
 // Bytes of main memory that one inference needs at once, were every matrix above kept only from the

@@ -2,10 +2,9 @@
 
 #include <algorithm>
 #include <cstddef>
-#include <unordered_map>
 
 #include "accel_sim/program.hpp"
-#include "accel_sim/simulator.hpp"
+#include "support/error.hpp"
 
 namespace paretoformer {
 namespace {
@@ -56,20 +55,13 @@ const std::vector<Operator>& chosen(const Pair& pair, bool by_library, Fusion fu
   return fused ? pair.fused : pair.apart;
 }
 
-// The cycle simulator, asked once for each operator.
-OperatorPricer simulator_of(const Hardware& hardware) {
-  return [hardware, known = std::unordered_map<Operator, HardwareCost, OperatorHash>()](
-             const Operator& op) mutable {
-    const auto found = known.find(op);
-    return found != known.end() ? found->second
-                                : known.emplace(op, simulated_cost(op, hardware)).first->second;
-  };
-}
-
 class Scheduler {
  public:
   Scheduler(const Hardware& hardware, const OperatorPricer& price)
-      : hardware_(hardware), price_(price ? price : simulator_of(hardware)) {}
+      : hardware_(hardware), price_(price) {
+    if (hardware.fusion == Fusion::kBest && !price)
+      throw Error("the best fusion is found by prices: expected a cost model");
+  }
 
   void apply(std::vector<TransformerOperator>& list) const {
     for (std::size_t i = 0; i + 1 < list.size(); ++i) {
@@ -95,7 +87,7 @@ class Scheduler {
   }
 
   const Hardware& hardware_;
-  OperatorPricer price_;
+  const OperatorPricer& price_;
 };
 
 }  // namespace

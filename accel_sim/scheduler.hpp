@@ -27,10 +27,10 @@ using OperatorPricer = std::function<HardwareCost(const Operator&)>;
 //
 // Gemmini's library fuses the softmax whenever whole rows fit (Fusion::kLibrary), and never the
 // LayerNorm. Fusion::kBest fuses a pair whose energy-delay product, that of the sum of its
-// operators by `price`, is lower for it; of equal ones it fuses neither. Without `price` it is
-// simulated_cost(). Rows that do not fit the accumulator, and hardware without normaliser or
-// with an output-stationary array, leave nothing to choose. Throws what transformer_operators() and
-// `price` throw.
+// operators by `price`, is lower for it; of equal ones it fuses neither; the others need no
+// `price`. Rows that do not fit the accumulator, and hardware without normaliser or with an
+// output-stationary array, leave nothing to choose. Throws what transformer_operators() and `price`
+// throw, and Error where there is none and must be.
 std::vector<TransformerOperator> scheduled_operators(const Architecture& architecture,
                                                      const Workload& workload,
                                                      const Hardware& hardware,

@@ -1,5 +1,6 @@
 #include "accel_sim/simulator.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <unordered_map>
 
@@ -154,6 +155,15 @@ HardwareCost simulated_cost(const Operator& op, const Hardware& hardware) {
   return simulate(op, hardware).cost;
 }
 
+OperatorPricer simulated_prices(const Hardware& hardware) {
+  return [hardware, known = std::unordered_map<Operator, HardwareCost, OperatorHash>()](
+             const Operator& op) mutable {
+    const auto found = known.find(op);
+    return found != known.end() ? found->second
+                                : known.emplace(op, simulated_cost(op, hardware)).first->second;
+  };
+}
+
 std::vector<OperatorReport> simulate(const Architecture& architecture, const Workload& workload,
                                      const Hardware& hardware, const SimulationOptions& options) {
   SimulationOptions each;
@@ -161,7 +171,8 @@ std::vector<OperatorReport> simulate(const Architecture& architecture, const Wor
   each.cycle_limit = options.cycle_limit;
   std::unordered_map<Operator, SimulationReport, OperatorHash> known;
   std::vector<OperatorReport> reports;
-  const OperatorPricer prices = options.prices != nullptr ? *options.prices : OperatorPricer();
+  const OperatorPricer prices =
+      options.prices != nullptr ? *options.prices : simulated_prices(hardware);
   for (const TransformerOperator& item :
        scheduled_operators(architecture, workload, hardware, prices)) {
     auto entry = known.find(item.op);
@@ -180,12 +191,37 @@ std::vector<OperatorReport> simulate(const Architecture& architecture, const Wor
   return reports;
 }
 
+namespace {
+
+using Schedules = std::unordered_map<Operator, MatmulSchedule, OperatorHash>;
+
+Schedules schedules_of(const std::vector<TransformerOperator>& list, const Hardware& hardware) {
+  Schedules schedules;
+  for (const auto& [role, layer, repeat, op] : list)
+    if (op.kind == OperatorKind::kMatmul && !schedules.contains(op))
+      schedules.emplace(op, default_schedule(op, hardware));
+  return schedules;
+}
+
+std::int64_t most_partial_sums(const Schedules& schedules, const Hardware& hardware) {
+  std::int64_t most = 0;
+  for (const auto& [op, schedule] : schedules)
+    if (spills_sums(schedule, op, hardware))
+      most = std::max(most, std::int64_t{op.rows} * op.columns);
+  return most;
+}
+
+}  // namespace
+
 std::vector<OperatorReport> simulate_network(const Architecture& architecture,
                                              const Workload& workload, const Hardware& hardware,
                                              const SimulationOptions& options) {
-  const OperatorPricer prices = options.prices != nullptr ? *options.prices : OperatorPricer();
+  const OperatorPricer prices =
+      options.prices != nullptr ? *options.prices : simulated_prices(hardware);
   const auto list = scheduled_operators(architecture, workload, hardware, prices);
-  const NetworkMemory buffers(architecture, workload, hardware, list);
+  const auto schedules = schedules_of(list, hardware);
+  const NetworkMemory buffers(architecture, workload, hardware, list,
+                              most_partial_sums(schedules, hardware));
   MemorySystem memory(hardware, buffers.bytes());
   SimulationOptions call;
   call.engine = options.engine;
@@ -208,7 +244,7 @@ std::vector<OperatorReport> simulate_network(const Architecture& architecture,
       }
       const Placement placement = buffers.placement(item, i);
       call.placement = &placement;
-      if (item.op.kind == OperatorKind::kMatmul) call.schedule = buffers.schedule(item.op);
+      if (item.op.kind == OperatorKind::kMatmul) call.schedule = schedules.at(item.op);
       if (fused) {
         runs.push_back(simulate_fused(item.op, hardware, call));
         reports.push_back({run, priced(runs.back().matmul, item.op, hardware)});

@@ -38,7 +38,7 @@ struct SimulationOptions {
   // them the matrices are packed and the caches cold.
   const Placement* placement = nullptr;
   MemorySystem* memory = nullptr;
-  // By which Fusion::kBest decides in networks; simulated_cost() when absent.
+  // By which Fusion::kBest decides in networks; simulated_prices() when absent.
   const OperatorPricer* prices = nullptr;
 };
 
@@ -72,6 +72,9 @@ MatmulSchedule default_schedule(const Operator& matmul, const Hardware& hardware
 
 // simulate().cost.
 HardwareCost simulated_cost(const Operator& op, const Hardware& hardware);
+
+// simulated_cost() of that hardware, which simulates an operator once; for one thread at a time.
+OperatorPricer simulated_prices(const Hardware& hardware);
 
 struct OperatorReport {
   TransformerOperator item;

@@ -117,7 +117,10 @@ std::string why_unsimulated(const LatencyPredictor& predictor, const SearchSpace
     return "the device \"" + predictor.device() + "\" is measured, not described";
   const Architecture largest = space.largest();
   try {
-    NetworkMemory(largest, predictor.workload(), *predictor.hardware());
+    const Hardware& hardware = *predictor.hardware();
+    NetworkMemory(
+        largest, predictor.workload(), hardware,
+        scheduled_operators(largest, predictor.workload(), hardware, simulated_prices(hardware)));
   } catch (const InputError& error) {
     return error.what();
   }

@@ -33,10 +33,15 @@ Extent extent(const Matrix& m, std::int64_t rows, std::int64_t columns) {
   return {m.address, m.address + (rows - 1) * m.stride + columns * m.element_bytes};
 }
 
+NetworkMemory memory_of(const Architecture& network, const Workload& workload,
+                        const Hardware& hardware) {
+  return {network, workload, hardware, scheduled_operators(network, workload, hardware)};
+}
+
 std::map<std::string, Placement> placements(const Workload& workload, int layer,
                                             const Hardware& hardware) {
   const Architecture n = network();
-  const NetworkMemory memory(n, workload, hardware);
+  const NetworkMemory memory = memory_of(n, workload, hardware);
   std::map<std::string, Placement> placements;
   for (const TransformerOperator& item : transformer_operators(n, workload))
     if (item.layer == layer || item.layer < 0)
@@ -105,7 +110,7 @@ TEST(NetworkMemory, DecodingAppendsToTheCachedKeysAndValues) {
 TEST(NetworkMemory, MatricesOfACallAndWeightsOfAllDoNotOverlap) {
   const Architecture n = network();
   const Workload workload{48, Mode::kPrefill};
-  const NetworkMemory memory(n, workload, find_hardware("gemmini_transformer"));
+  const NetworkMemory memory = memory_of(n, workload, find_hardware("gemmini_transformer"));
   std::vector<Extent> weights;
   for (const TransformerOperator& item : transformer_operators(n, workload)) {
     if (item.op.kind != OperatorKind::kMatmul) continue;
@@ -133,7 +138,7 @@ TEST(NetworkMemory, MatricesOfACallAndWeightsOfAllDoNotOverlap) {
 TEST(NetworkMemory, AnAddressSpaceThatIsTooLargeIsRefused) {
   const Architecture n = network();
   // Scores of 65536 x 65536 are 4 GiB.
-  EXPECT_THROW(NetworkMemory(n, {65536, Mode::kPrefill}, Hardware()), InputError);
+  EXPECT_THROW(memory_of(n, {65536, Mode::kPrefill}, Hardware()), InputError);
 }
 
 std::int64_t cycles(const std::vector<OperatorReport>& reports, std::string_view role = "") {
@@ -270,7 +275,7 @@ void mark(Bytes& bytes, const Matrix& m, std::int64_t rows, std::int64_t columns
 // placement from the last operator back to the first.
 std::int64_t peak_of_placements(const Architecture& n, const Workload& workload,
                                 const Hardware& hardware) {
-  const NetworkMemory memory(n, workload, hardware);
+  const NetworkMemory memory = memory_of(n, workload, hardware);
   const Bytes none(static_cast<std::size_t>(memory.bytes()));
   Bytes alive = none, weights = none, cache = none;
   std::int64_t parameters = 0;

@@ -9,6 +9,7 @@
 #include "accel_sim/analytical_model.hpp"
 #include "accel_sim/network_memory.hpp"
 #include "accel_sim/simulator.hpp"
+#include "support/error.hpp"
 #include "support/random.hpp"
 
 namespace paretoformer {
@@ -92,6 +93,11 @@ TEST(Scheduler, OffSendsScoresAsSums) {
   EXPECT_EQ(operators(with(Fusion::kOff)), texts);
 }
 
+TEST(Scheduler, BestNeedsPrices) {
+  EXPECT_THROW(operators(with(Fusion::kBest)), Error);
+  EXPECT_NO_THROW(operators(with(Fusion::kOn)));
+}
+
 // Scores and softmax by themselves cost 1 + 1; matmul, residual add and LayerNorm 3.
 TEST(Scheduler, BestTakesTheLowerEnergyDelayProductAndDoesWithoutFusionWhenEqual) {
   const Hardware best = with(Fusion::kBest);
@@ -115,7 +121,7 @@ TEST(Scheduler, NothingToChooseWithoutNormaliserOrRoom) {
   const auto plain = transformer_operators(wide, longer);
   for (const Hardware& hardware : {find_hardware("gemmini_cnn"), stationary, small})
     for (Fusion fusion : {Fusion::kOff, Fusion::kOn, Fusion::kBest}) {
-      const auto list = scheduled_operators(wide, longer, with(fusion, hardware));
+      const auto list = scheduled_operators(wide, longer, with(fusion, hardware), fused_costs(1));
       ASSERT_EQ(list.size(), plain.size());
       for (std::size_t i = 0; i < list.size(); ++i) EXPECT_EQ(list[i].op, plain[i].op);
     }

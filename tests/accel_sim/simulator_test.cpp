@@ -58,7 +58,7 @@ TEST(Simulator, NetworksFollowTheSchedule) {
   for (const Fusion fusion : {Fusion::kOff, Fusion::kOn, Fusion::kBest}) {
     Hardware hardware = find_hardware("gemmini_transformer");
     hardware.fusion = fusion;
-    const auto list = scheduled_operators(network, workload, hardware);
+    const auto list = scheduled_operators(network, workload, hardware, simulated_prices(hardware));
     const auto reports = simulate(network, workload, hardware);
     ASSERT_EQ(reports.size(), list.size());
     for (std::size_t i = 0; i < list.size(); ++i) {

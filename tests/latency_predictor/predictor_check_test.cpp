@@ -117,7 +117,8 @@ TEST(PredictorCheck, SoHaveThoseOfAFusedSchedule) {
     Random random(5);
     for (int i = 0; i < 50; ++i) {
       const Architecture network = networks.sample(random);
-      for (const TransformerOperator& item : scheduled_operators(network, workload, hardware)) {
+      for (const TransformerOperator& item :
+           scheduled_operators(network, workload, hardware, simulated_prices(hardware))) {
         ASSERT_TRUE(predictor.in_place().contains(item.role)) << item.role;
         EXPECT_TRUE(predictor.in_place().find(item.role)->second.contains(placed(item)))
             << item.role << " " << describe(item.op);
