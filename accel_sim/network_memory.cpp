@@ -9,8 +9,6 @@
 namespace paretoformer {
 namespace {
 
-constexpr int kSumBytes = 4;
-
 // The same buffer with rows of that many elements.
 Matrix with_columns(Matrix matrix, std::int64_t columns) {
   matrix.stride = columns * matrix.element_bytes;

@@ -14,8 +14,6 @@ constexpr std::int64_t kAlignment = 64;
 // One bookkeeping word per 64-byte line keeps the simulator's memory within bounds.
 constexpr std::int64_t kLargestSpan = std::int64_t{1} << 31;
 
-constexpr int kSumBytes = 4;
-
 bool on_chip(const Hardware& hardware) {
   return hardware.nonlinear_units == NonlinearUnits::kOnChip;
 }
@@ -266,7 +264,7 @@ Placement packed(const Operator& op, const Hardware& hardware, const MatmulSched
       placement.partial_sums = space.place(op.rows, op.columns, kSumBytes);
   } else {
     const bool sums = op.kind == OperatorKind::kSoftmax;
-    placement.left = placement.right = space.place(op.rows, op.columns, sums ? 4 : 1);
+    placement.left = placement.right = space.place(op.rows, op.columns, sums ? kSumBytes : 1);
     if (op.kind == OperatorKind::kResidualAdd) placement.right = space.place(op.rows, op.columns);
     placement.result = space.place(op.rows, op.columns);
   }

@@ -12,6 +12,8 @@
 
 namespace paretoformer {
 
+inline constexpr int kSumBytes = 4;  // int32, in DRAM
+
 // A matrix in DRAM, row by row: byte address of its first element, bytes between rows, and bytes
 // per element (1 for int8, 4 for int32 sums).
 struct Matrix {
