@@ -14,6 +14,7 @@
 #include "latency_predictor/latency_predictor.hpp"
 #include "latency_predictor/paretoformer.h"
 #include "support/error.hpp"
+#include "support/text.hpp"
 
 struct paretoformer_predictor {
   explicit paretoformer_predictor(paretoformer::LatencyPredictor made)
@@ -28,8 +29,7 @@ struct paretoformer_predictor {
 namespace paretoformer {
 namespace {
 
-// As many bytes of `text` as fit with a terminator, control characters as blanks: a quoted path may
-// hold a line feed. Never half a UTF-8 character.
+// As many bytes of `text` as fit with a terminator. Never half a UTF-8 character.
 template <std::size_t kSize>
 void copy_line(char (&to)[kSize], std::string_view text) {
   std::size_t length = std::min(text.size(), kSize - 1);
@@ -38,9 +38,7 @@ void copy_line(char (&to)[kSize], std::string_view text) {
   };
   if (length < text.size())
     while (length > 0 && continues(length)) --length;
-  std::transform(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(length), to, [](char c) {
-    return static_cast<unsigned char>(c) < ' ' || c == '\x7F' ? ' ' : c;
-  });
+  std::copy_n(text.begin(), length, to);
   to[length] = '\0';
 }
 
@@ -48,7 +46,11 @@ paretoformer_status fail(paretoformer_error* error, paretoformer_status status,
                          std::string_view text) noexcept {
   if (error != nullptr) {
     error->status = status;
-    copy_line(error->text, text);
+    try {
+      copy_line(error->text, printable(text));  // a quoted path may hold a line feed
+    } catch (const std::bad_alloc&) {
+      copy_line(error->text, "not enough memory");
+    }
   }
   return status;
 }

@@ -9,6 +9,7 @@
 #include "support/hash.hpp"
 #include "support/parallel.hpp"
 #include "support/random.hpp"
+#include "support/text.hpp"
 
 namespace paretoformer {
 LookupTable simulated_table(const Hardware& hardware) {
@@ -63,6 +64,8 @@ LatencyPredictor::LatencyPredictor(const Hardware& hardware, const Workload& wor
 
 LatencyPredictor::LatencyPredictor(std::string device, const Workload& workload, LookupTable table)
     : device_(std::move(device)), workload_(workload), table_(std::move(table)) {
+  if (device_.empty() || printable(device_) != device_)
+    throw InputError("\"" + device_ + "\" is no name of a device: expected text on one line");
   if (table_.hardware_hash() != device_hash(device_))
     throw InputError("the look-up table was made for " + hex(table_.hardware_hash()) +
                      ", not for the device \"" + device_ + "\"");

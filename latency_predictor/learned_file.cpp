@@ -188,7 +188,7 @@ void LearnedModel::save(const std::filesystem::path& path) const {
 }
 
 LearnedModel LearnedModel::load(const std::filesystem::path& path) {
-  const std::string text = read_file(path);
+  const std::string text = read_text_file(path);
   const std::string file = path.string();
   const Json json = parse_json(text, file);
   const JsonObject object(JsonNode(json, file));

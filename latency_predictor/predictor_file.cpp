@@ -8,6 +8,7 @@
 #include "support/error.hpp"
 #include "support/files.hpp"
 #include "support/hash.hpp"
+#include "support/text.hpp"
 
 namespace paretoformer {
 namespace {
@@ -158,13 +159,14 @@ void LatencyPredictor::save(const std::filesystem::path& path) const {
 }
 
 LatencyPredictor LatencyPredictor::load(const std::filesystem::path& path) {
-  const std::string text = read_file(path);
+  const std::string text = read_text_file(path);
   Lines lines(text, path.string());
   // What the file is comes first, so that the wrong file is called that, not a damaged one.
   lines.expect(kFormat, std::to_string(kVersion));
   kChecksum.require(text, lines.file());
   const std::string model = lines.value("model");
   const std::string device = lines.value("device");
+  if (printable(device) != device) lines.fail("the device's name has control characters");
   std::uint64_t hash = 0;
   const std::optional<Hardware> hardware =
       parse_hardware(lines.value("hardware"), hash, device, lines);

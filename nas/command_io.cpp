@@ -7,6 +7,7 @@
 
 #include "support/error.hpp"
 #include "support/json.hpp"
+#include "support/text.hpp"
 
 namespace paretoformer {
 namespace {
@@ -48,12 +49,13 @@ Json architectures_in(const std::filesystem::path& path) {
 }
 
 void print(const std::string& text) {
-  if (std::fputs(text.c_str(), stdout) < 0 || std::fflush(stdout) != 0)
+  const std::string safe = printable_lines(text);
+  if (std::fwrite(safe.data(), 1, safe.size(), stdout) != safe.size() || std::fflush(stdout) != 0)
     throw Error(std::string("cannot write to standard output: ") + std::strerror(errno));
 }
 
 void log(const CommonOptions& common, const std::string& text) {
-  if (!common.quiet) std::fputs(text.c_str(), stderr);
+  if (!common.quiet) std::fputs(printable_lines(text).c_str(), stderr);
 }
 
 std::unique_ptr<tbb::global_control> limit_threads(const CommonOptions& common) {

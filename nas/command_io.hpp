@@ -22,10 +22,11 @@ Architecture architecture_argument(const std::filesystem::path& path, const Sear
 // InputError when the file holds none of these.
 Json architectures_in(const std::filesystem::path& path);
 
-// Writes to standard output at once. Throws Error when it cannot (a full disk, a closed pipe).
+// Writes to standard output at once, control characters but line feeds escaped. Throws Error when
+// it cannot (a full disk, a closed pipe).
 void print(const std::string& text);
 
-// Writes to standard error unless the verb is to be quiet.
+// The same to standard error, unless the verb is to be quiet.
 void log(const CommonOptions& common, const std::string& text);
 
 // Keeps to common.threads threads as long as the result lives.

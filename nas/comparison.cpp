@@ -111,8 +111,7 @@ Contestant contestant_from_text(const std::string& text, const SearchConfig& bas
       throw InputError(where + ": \"" + part +
                        "\" is not one of the keys in which they may differ");
     } else {
-      const std::string value = part.substr(equals + 1);
-      json[part.substr(0, equals)] = Json::accept(value) ? Json::parse(value) : Json(value);
+      json[part.substr(0, equals)] = json_or_string(part.substr(equals + 1), where);
     }
   }
   return {text, search_config_from_json(JsonNode(json, where))};

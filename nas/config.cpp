@@ -3,10 +3,10 @@
 #include <algorithm>
 
 #include "nas/embedded_json.hpp"
-#include "supernet/tokenizer.hpp"
 #include "support/error.hpp"
 #include "support/files.hpp"
 #include "support/hash.hpp"
+#include "support/text.hpp"
 
 namespace paretoformer {
 namespace {
@@ -138,8 +138,10 @@ void apply_override(Json& root, const std::string& text) {
   const std::size_t equals = text.find('=');
   if (equals == std::string::npos || equals == 0)
     throw InputError("--set " + text + ": expected KEY=VALUE, e.g. training.steps=100");
-  if (valid_utf8_prefix(text) < text.size())
-    throw InputError("--set " + text.substr(0, equals) + ": is not valid UTF-8");
+  const std::string where = "--set " + text.substr(0, equals);
+  if (valid_utf8_prefix(text) < text.size()) throw InputError(where + ": is not valid UTF-8");
+  if (std::count(where.begin(), where.end(), '.') >= kDeepestJson)
+    throw InputError("--set " + shortened(text, 60) + ": has too many parts");
   Json* target = &root;
   std::string path = text.substr(0, equals);
   for (std::size_t dot; (dot = path.find('.')) != std::string::npos; path.erase(0, dot + 1)) {
@@ -149,8 +151,7 @@ void apply_override(Json& root, const std::string& text) {
       throw InputError("--set " + text + ": \"" + path.substr(0, dot) +
                        "\" is not an object in the configuration");
   }
-  const std::string value = text.substr(equals + 1);
-  (*target)[path] = Json::accept(value) ? Json::parse(value) : Json(value);
+  (*target)[path] = json_or_string(text.substr(equals + 1), where);
 }
 
 std::uint64_t hash_of(const Json& json) { return hash_text(json.dump()); }

@@ -1,6 +1,5 @@
 #include "nas/loss_cache.hpp"
 
-#include <fcntl.h>
 #include <sys/file.h>
 #include <unistd.h>
 
@@ -50,15 +49,8 @@ class FileLock {
   int descriptor_;
 };
 
-void append(int descriptor, const void* data, std::size_t size, const std::filesystem::path& path) {
-  const char* next = static_cast<const char*>(data);
-  while (size > 0) {
-    const ssize_t written = ::write(descriptor, next, size);
-    if (written < 0 && errno == EINTR) continue;
-    if (written < 0) throw Error(path.string() + ": cannot write: " + std::strerror(errno));
-    next += written;
-    size -= static_cast<std::size_t>(written);
-  }
+std::string_view bytes_of(const void* data, std::size_t size) {
+  return {static_cast<const char*>(data), size};
 }
 
 // A crash or a full disk may have cut the last record short, of this process or of another; what
@@ -73,10 +65,7 @@ void drop_tail(int descriptor, const std::filesystem::path& path) {
 }  // namespace
 
 LossCache::LossCache(std::filesystem::path path, std::uint64_t key)
-    : path_(std::move(path)), key_(key) {
-  descriptor_ = ::open(path_.c_str(), O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
-  if (descriptor_ < 0)
-    throw Error(path_.string() + ": cannot create file: " + std::strerror(errno));
+    : path_(std::move(path)), key_(key), descriptor_(open_to_append(path_)) {
   try {
     const FileLock lock(descriptor_, path_);
     read();
@@ -89,12 +78,13 @@ LossCache::LossCache(std::filesystem::path path, std::uint64_t key)
 LossCache::~LossCache() { ::close(descriptor_); }
 
 void LossCache::read() {
-  const std::string content = read_file(path_);
+  const std::string content = read_all(descriptor_, path_);
   const Header header;
   if (std::memcmp(content.data(), header.name, std::min(content.size(), sizeof header.name)) != 0)
     throw InputError(path_.string() + ": is no cache of losses of this version; remove it");
   drop_tail(descriptor_, path_);
-  if (content.size() < sizeof header) append(descriptor_, &header, sizeof header, path_);
+  if (content.size() < sizeof header)
+    write_all(descriptor_, bytes_of(&header, sizeof header), path_);
   for (std::size_t at = sizeof header; at + sizeof(Record) <= content.size();
        at += sizeof(Record)) {
     Record record;
@@ -120,7 +110,7 @@ void LossCache::add(const std::vector<Entry>& entries) {
   }
   const FileLock lock(descriptor_, path_);
   drop_tail(descriptor_, path_);
-  append(descriptor_, records.data(), records.size() * sizeof(Record), path_);
+  write_all(descriptor_, bytes_of(records.data(), records.size() * sizeof(Record)), path_);
 }
 
 LossSource cached(LossSource source, LossCache& cache) {

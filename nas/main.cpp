@@ -5,14 +5,16 @@
 #include <cstdio>
 #include <exception>
 #include <new>
+#include <sstream>
 #include <string>
 #include <vector>
 
 #include "nas/command_io.hpp"
 #include "nas/commands.hpp"
-#include "supernet/tokenizer.hpp"
 #include "support/error.hpp"
+#include "support/files.hpp"
 #include "support/json.hpp"
+#include "support/text.hpp"
 
 namespace {
 
@@ -25,6 +27,12 @@ constexpr int kInterrupted = 130;
 void on_signal(int signal) {
   request_stop();
   std::signal(signal, SIG_DFL);  // a second Ctrl-C does not wait
+}
+
+// One line on standard error, whatever is in it.
+int report(int status, const std::string& message) {
+  std::fprintf(stderr, "paretoformer: %s\n", printable(message).c_str());
+  return status;
 }
 
 void add_common(CLI::App* verb, CommonOptions& common) {
@@ -409,9 +417,11 @@ int run(int argc, char** argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
-    if (error.get_exit_code() == 0) return app.exit(error);  // --help, --version
-    std::fprintf(stderr, "paretoformer: %s (see --help)\n", error.what());
-    return kBadInput;
+    if (error.get_exit_code() != 0)
+      return report(kBadInput, std::string(error.what()) + " (see --help)");
+    std::ostringstream answer;  // --help, --version
+    app.exit(error, answer, answer);
+    print(answer.str());
   }
   return 0;
 }
@@ -424,18 +434,16 @@ int main(int argc, char** argv) {
   std::signal(SIGPIPE, SIG_IGN);
   std::signal(SIGXFSZ, SIG_IGN);  // a file too large is then an ordinary write error
   try {
+    occupy_standard_descriptors();
     return run(argc, argv);
   } catch (const Interrupted& error) {
-    std::fprintf(stderr, "\nparetoformer: %s; continue with --resume\n", error.what());
-    return kInterrupted;
+    std::fputc('\n', stderr);
+    return report(kInterrupted, std::string(error.what()) + "; continue with --resume");
   } catch (const InputError& error) {
-    std::fprintf(stderr, "paretoformer: %s\n", error.what());
-    return kBadInput;
+    return report(kBadInput, error.what());
   } catch (const std::bad_alloc&) {
-    std::fprintf(stderr, "paretoformer: out of memory\n");
-    return kFailure;
+    return report(kFailure, "out of memory");
   } catch (const std::exception& error) {
-    std::fprintf(stderr, "paretoformer: %s\n", error.what());
-    return kFailure;
+    return report(kFailure, error.what());
   }
 }

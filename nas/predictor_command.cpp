@@ -61,7 +61,7 @@ void answer(Json json, const PredictorCheck& check, const std::string& text,
 
 // A learned model is JSON, a table is not.
 bool is_learned_model(const std::filesystem::path& file) {
-  const std::string text = read_file(file);
+  const std::string text = read_text_file(file);
   return !text.empty() && text[0] == '{';
 }
 

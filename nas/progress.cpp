@@ -6,6 +6,8 @@
 #include <cmath>
 #include <cstdio>
 
+#include "support/text.hpp"
+
 namespace paretoformer {
 namespace {
 
@@ -60,7 +62,7 @@ void Progress::show(const std::string& note) {
   std::fprintf(stderr, "%s%-8s %s%3d%%  %lld/%lld  %.1f/s  elapsed %s  left %s  %s%s",
                terminal_ ? "\r" : "", title_.c_str(), bar.c_str(), static_cast<int>(share * 100),
                static_cast<long long>(done_), static_cast<long long>(total_), rate,
-               duration(elapsed.count()).c_str(), left.c_str(), note.c_str(),
+               duration(elapsed.count()).c_str(), left.c_str(), printable(note).c_str(),
                terminal_ ? "\x1b[K" : "\n");
   std::fflush(stderr);
 }

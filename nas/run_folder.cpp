@@ -59,17 +59,6 @@ bool create_folder(const fs::path& folder) {
   return created;
 }
 
-// What write_file_atomic() leaves behind when the process is killed in the middle.
-void remove_temporary_files(const fs::path& folder) {
-  std::error_code ignored;
-  for (const fs::directory_entry& entry : fs::directory_iterator(folder, ignored)) {
-    const std::string extension = entry.path().extension().string();
-    if (extension.starts_with(".tmp") && extension.size() > 4 &&
-        extension.find_first_not_of("0123456789", 4) == std::string::npos)
-      fs::remove(entry.path(), ignored);
-  }
-}
-
 }  // namespace
 
 RunFolder RunFolder::open(const RunConfig& config, bool resume, bool searches) {
@@ -104,8 +93,9 @@ RunFolder RunFolder::open(const RunConfig& config, bool resume, bool searches) {
   const std::string change = difference(to_json(wanted), to_json(existing.config()), "");
   if (!change.empty())
     throw InputError(file.string() + ": the configuration differs from the run's at " + change);
-  remove_temporary_files(existing.path());
-  remove_temporary_files(existing.standalone());
+  for (const fs::path& folder : {existing.path(), existing.cache(), existing.standalone(),
+                                 existing.finetuned(), existing.exports()})
+    remove_unfinished_files(folder);
   if (!(existing.config_.search == before))
     write_file_atomic(file, to_text(to_json(existing.config_)));
   return existing;

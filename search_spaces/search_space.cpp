@@ -103,7 +103,7 @@ std::string not_a_choice(const std::string& what, int value, const std::vector<i
 SearchSpace SearchSpace::from_json(const JsonNode& node) {
   const JsonObject object(node);
   SearchSpace space;
-  space.name_ = object.string("name", "custom");
+  space.name_ = object.name("name", "custom");
   space.head_width_ = static_cast<int>(object.integer("head_width", 1, kLargestSize, 64));
   space.vocabulary_ = static_cast<int>(object.integer("vocabulary", 0, kLargestSize, 0));
   space.depths_ = choices_from_json(object.at("depth"), kLargestDepth);

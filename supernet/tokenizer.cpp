@@ -22,26 +22,6 @@ constexpr const char* kUnknownPiece = "<paretoformer:unknown>";
 constexpr int kReservedTokens = 257;  // unknown and the bytes
 constexpr std::string_view kCacheHeader = "paretoformer tokenizer 1 ";
 
-// Length of the well-formed character at the start of non-empty `text`, 0 when it is none.
-// The ranges of the second byte are those of Unicode 15, table 3-7.
-std::size_t character_length(std::string_view text) {
-  const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
-  const unsigned lead = byte(0);
-  if (lead < 0x80) return 1;
-  const std::size_t length = lead < 0xc2   ? 0
-                             : lead < 0xe0 ? 2
-                             : lead < 0xf0 ? 3
-                             : lead < 0xf5 ? 4
-                                           : 0;
-  if (length == 0 || text.size() < length) return 0;
-  const unsigned low = lead == 0xe0 ? 0xa0 : lead == 0xf0 ? 0x90 : 0x80;
-  const unsigned high = lead == 0xed ? 0x9f : lead == 0xf4 ? 0x8f : 0xbf;
-  if (byte(1) < low || byte(1) > high) return 0;
-  for (std::size_t i = 2; i < length; ++i)
-    if ((byte(i) & 0xc0) != 0x80) return 0;
-  return length;
-}
-
 // The non-empty lines of a text.
 class Lines : public sentencepiece::SentenceIterator {
  public:
@@ -86,16 +66,6 @@ int distinct_characters(std::string_view text) {
 std::string quote_vocabulary(int vocabulary) { return "vocabulary " + std::to_string(vocabulary); }
 
 }  // namespace
-
-std::size_t valid_utf8_prefix(std::string_view text) {
-  std::size_t at = 0;
-  while (at < text.size()) {
-    const std::size_t length = character_length(text.substr(at));
-    if (length == 0) break;
-    at += length;
-  }
-  return at;
-}
 
 Tokenizer Tokenizer::bytes() {
   Tokenizer tokenizer;

@@ -12,15 +12,13 @@
 #include <unordered_map>
 #include <vector>
 
+#include "support/text.hpp"
+
 namespace sentencepiece {
 class SentencePieceProcessor;
 }
 
 namespace paretoformer {
-
-// Offset of the first byte that does not belong to well-formed UTF-8 (no overlong forms, no
-// surrogates, nothing above U+10FFFF), or text.size().
-std::size_t valid_utf8_prefix(std::string_view text);
 
 // A value, cheap to copy, safe to use from several threads. decode(encode(x)) == x for every x,
 // newlines, repeated spaces and characters absent from the training text included: what has no

@@ -26,6 +26,7 @@ std::string did_you_mean(std::string_view word, const std::vector<std::string>& 
   std::size_t best_distance = 3;
   const std::string* best = nullptr;
   for (const std::string& candidate : candidates) {
+    if (word.size() > candidate.size() + best_distance) continue;  // it may be very long
     const std::size_t distance = edit_distance(word, candidate);
     if (distance < best_distance) {
       best_distance = distance;

@@ -1,10 +1,12 @@
 #include "support/json.hpp"
 
 #include <algorithm>
-#include <cmath>
+#include <cstddef>
+#include <iterator>
 
 #include "support/error.hpp"
 #include "support/files.hpp"
+#include "support/text.hpp"
 
 namespace paretoformer {
 namespace {
@@ -25,40 +27,95 @@ std::string after(const std::string& message, const std::string& mark) {
 }
 
 std::string shown(const Json& json) {
-  std::string text = json.dump(-1, ' ', false, Json::error_handler_t::replace);
-  if (text.size() > 60) text = text.substr(0, 57) + "...";
-  return text;
+  return shortened(json.dump(-1, ' ', false, Json::error_handler_t::replace), 57);
 }
 
 std::string number_text(double value) { return Json(value).dump(); }
 
+// Bytes of a text that tell how many of them have been read.
+class CountedBytes {
+ public:
+  using iterator_category = std::forward_iterator_tag;
+  using value_type = char;
+  using difference_type = std::ptrdiff_t;
+  using pointer = const char*;
+  using reference = const char&;
+
+  CountedBytes() = default;
+  CountedBytes(const char* at, std::size_t* read) : at_(at), read_(read) {}
+  reference operator*() const { return *at_; }
+  CountedBytes& operator++() {
+    ++at_;
+    ++*read_;
+    return *this;
+  }
+  CountedBytes operator++(int) {
+    CountedBytes before = *this;
+    ++*this;
+    return before;
+  }
+  bool operator==(const CountedBytes& other) const { return at_ == other.at_; }
+
+ private:
+  const char* at_ = nullptr;
+  std::size_t* read_ = nullptr;
+};
+
+constexpr std::size_t kMostQuoted = 200;  // bytes of a message
+
 }  // namespace
 
 Json parse_json(std::string_view text, const std::string& file) {
-  // nlohmann keeps the last of two equal keys silently; a configuration must not.
+  std::size_t read = 0;
+  const auto fail = [&](const std::string& what) {
+    throw InputError(file + ":" + where(text, read) + ": " + shortened(what, kMostQuoted));
+  };
+  // nlohmann takes a zero byte for the end. JSON has none.
+  if (const std::size_t zero = text.find('\0'); zero != std::string_view::npos) {
+    read = zero + 1;
+    fail("not valid JSON: a zero byte");
+  }
+  // It also keeps the last of two equal keys silently; a configuration must not.
   std::vector<std::set<std::string>> keys;
-  const auto check = [&](int, Json::parse_event_t event, Json& parsed) {
+  const auto check = [&](int depth, Json::parse_event_t event, Json& parsed) {
+    const bool starts =
+        event == Json::parse_event_t::object_start || event == Json::parse_event_t::array_start;
+    if (starts && depth >= kDeepestJson)
+      fail("is nested too deeply: expected at most " + std::to_string(kDeepestJson) + " levels");
     if (event == Json::parse_event_t::object_start) keys.emplace_back();
     if (event == Json::parse_event_t::object_end) keys.pop_back();
     if (event == Json::parse_event_t::key && !keys.back().insert(parsed.get<std::string>()).second)
-      throw InputError(file + ": key " + parsed.dump() + " appears twice in one object");
+      fail("key " + shown(parsed) + " appears twice in one object");
     return true;
   };
   try {
-    return Json::parse(text.begin(), text.end(), check);
+    return Json::parse(CountedBytes(text.data(), &read),
+                       CountedBytes(text.data() + text.size(), &read), check);
   } catch (const nlohmann::json::parse_error& error) {
-    throw InputError(file + ":" + where(text, error.byte) +
-                     ": not valid JSON: " + after(error.what(), ": "));
+    read = error.byte;
+    fail("not valid JSON: " + after(error.what(), ": "));
   } catch (const nlohmann::json::out_of_range& error) {  // 1e999
-    throw InputError(file + ": not valid JSON: " + after(error.what(), "] "));
+    fail("not valid JSON: " + after(error.what(), "] "));
   }
+  return {};
+}
+
+Json json_or_string(std::string_view text, const std::string& where) {
+  if (valid_utf8_prefix(text) < text.size()) throw InputError(where + ": is not valid UTF-8");
+  return Json::accept(text) ? parse_json(text, where) : Json(std::string(text));
 }
 
 Json read_json(const std::filesystem::path& path) {
   return parse_json(read_file(path), path.string());
 }
 
-std::string to_text(const Json& json) { return json.dump(2) + "\n"; }
+std::string to_text(const Json& json) {
+  try {
+    return json.dump(2) + "\n";
+  } catch (const nlohmann::json::type_error&) {
+    throw InputError("a name cannot be written as JSON: it is not valid UTF-8");
+  }
+}
 
 void JsonNode::fail(const std::string& message) const {
   throw InputError(file_ + ": " + (path_.empty() ? "/" : path_) + ": " + shown(*json_) + " " +
@@ -93,6 +150,12 @@ bool JsonNode::boolean() const {
 std::string JsonNode::string() const {
   if (!json_->is_string()) fail("has the wrong type: expected a string");
   return json_->get<std::string>();
+}
+
+std::string JsonNode::name() const {
+  std::string text = string();
+  if (printable(text) != text) fail("has control characters: expected a name to be printed");
+  return text;
 }
 
 std::string JsonNode::choice(const std::vector<std::string>& allowed) const {
@@ -156,6 +219,10 @@ std::string JsonObject::string(const std::string& key, const std::string& fallba
   return has(key) ? at(key).string() : fallback;
 }
 
+std::string JsonObject::name(const std::string& key, const std::string& fallback) const {
+  return has(key) ? at(key).name() : fallback;
+}
+
 std::string JsonObject::choice(const std::string& key, const std::vector<std::string>& allowed,
                                const std::string& fallback) const {
   return has(key) ? at(key).choice(allowed) : fallback;
@@ -169,8 +236,8 @@ void JsonObject::finish() const {
     for (const std::string& key : candidates) expected += (expected.empty() ? "" : ", ") + key;
     std::string hint = did_you_mean(item.key(), candidates);
     if (hint.empty()) hint = "; known keys: " + expected;
-    throw InputError(node_.file() + ": " + node_.path() + "/" + item.key() + ": unknown key" +
-                     hint);
+    throw InputError(node_.file() + ": " + node_.path() + "/" + shortened(item.key(), kMostQuoted) +
+                     ": unknown key" + hint);
   }
 }
 

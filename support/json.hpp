@@ -14,11 +14,19 @@ namespace paretoformer {
 // Insertion-ordered, so that files we write read in the order we think of.
 using Json = nlohmann::ordered_json;
 
-// Parses `text`; an error reads "FILE:LINE:COLUMN: ...". Duplicate keys are errors.
+// Arrays and objects may be nested so deeply. Whatever walks a document calls itself as often.
+constexpr int kDeepestJson = 256;
+
+// Parses `text`, which may begin with a byte order mark. What JSON does not say, duplicate keys and
+// too deep nesting are errors: InputError, "FILE:LINE:COLUMN: ...".
 Json parse_json(std::string_view text, const std::string& file);
 Json read_json(const std::filesystem::path& path);
+// A value given on the command line: JSON if it is that, else a string. Throws as parse_json() and
+// when it is not UTF-8; `where` names the option.
+Json json_or_string(std::string_view text, const std::string& where);
 
-// Pretty-printed with a final newline.
+// Pretty-printed with a final newline. Throws InputError when a string is not UTF-8, as a path may
+// be.
 std::string to_text(const Json& json);
 
 // One value of a document together with where it stands. Getters check the type and range and
@@ -37,6 +45,8 @@ class JsonNode {
   double number(double low, double high) const;
   bool boolean() const;
   std::string string() const;
+  // A string without control characters, which may stand in tables and lines of other files.
+  std::string name() const;
   // A string that must be one of `allowed`.
   std::string choice(const std::vector<std::string>& allowed) const;
   // The elements of an array.
@@ -70,6 +80,7 @@ class JsonObject {
   bool boolean(const std::string& key, bool fallback) const;
   std::string string(const std::string& key) const;
   std::string string(const std::string& key, const std::string& fallback) const;
+  std::string name(const std::string& key, const std::string& fallback) const;
   std::string choice(const std::string& key, const std::vector<std::string>& allowed,
                      const std::string& fallback) const;
 
