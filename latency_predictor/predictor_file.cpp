@@ -103,6 +103,7 @@ Workload parse_workload(const std::string& text, const Lines& lines) {
   std::istringstream words(text);
   std::string mode;
   if (!(words >> workload.sequence_length >> mode) || workload.sequence_length < 1 ||
+      workload.sequence_length > kLargestSize ||
       (mode != name_of(Mode::kPrefill) && mode != name_of(Mode::kDecode)))
     lines.fail("\"" + text + "\" is no workload: expected a length and prefill or decode");
   workload.mode = mode == name_of(Mode::kDecode) ? Mode::kDecode : Mode::kPrefill;

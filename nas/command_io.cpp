@@ -54,6 +54,8 @@ void print(const std::string& text) {
     throw Error(std::string("cannot write to standard output: ") + std::strerror(errno));
 }
 
+std::string path_text(const std::filesystem::path& path) { return printable(path.string()); }
+
 void log(const CommonOptions& common, const std::string& text) {
   if (!common.quiet) std::fputs(printable_lines(text).c_str(), stderr);
 }

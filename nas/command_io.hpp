@@ -26,7 +26,10 @@ Json architectures_in(const std::filesystem::path& path);
 // it cannot (a full disk, a closed pipe).
 void print(const std::string& text);
 
-// The same to standard error, unless the verb is to be quiet.
+// A path as it is printed: on one line.
+std::string path_text(const std::filesystem::path& path);
+
+// As print(), to standard error, unless the verb is to be quiet.
 void log(const CommonOptions& common, const std::string& text);
 
 // Keeps to common.threads threads as long as the result lives.

@@ -101,7 +101,7 @@ void export_command(const std::filesystem::path& folder, const std::filesystem::
   const std::filesystem::path to = target.empty() ? run.exports() : target;
   const std::size_t count = export_front(run, proxy, archive, front, to);
   if (common.json) return print(to_text(Json{{"folder", to.string()}, {"networks", count}}));
-  print(format("%zu networks of the front: ", count) + to.string() + "\n");
+  print(format("%zu networks of the front: ", count) + path_text(to) + "\n");
 }
 
 }  // namespace paretoformer

@@ -75,8 +75,8 @@ void compare_command(const RunOptions& options, const CompareOptions& compare_op
   print(comparison_table(comparison));
   print(format("%lld searches in %.1f s; losses measured now: %zu, known before: %zu\n",
                static_cast<long long>(races), elapsed.count(), losses.size() - known, known));
-  print("Comparison: " + run.comparison().string() +
-        "  picture: " + run.comparison_plot().string() + "\n");
+  print("Comparison: " + path_text(run.comparison()) +
+        "  picture: " + path_text(run.comparison_plot()) + "\n");
 }
 
 }  // namespace paretoformer

@@ -52,8 +52,8 @@ void fidelity_command(const RunOptions& options, const FidelityOptions& fidelity
   print(fidelity_table(statistics));
   print(format("%d networks, each trained alone for %d steps (%.4g million tokens), in %.0f s\n",
                count, steps_alone, 1e-6 * json["tokens"].get<double>(), elapsed.count()));
-  print("Comparison: " + run.fidelity().string() + "  picture: " + run.fidelity_plot().string() +
-        "\n");
+  print("Comparison: " + path_text(run.fidelity()) +
+        "  picture: " + path_text(run.fidelity_plot()) + "\n");
 }
 
 }  // namespace paretoformer

@@ -84,8 +84,8 @@ void finetune_command(const FinetuneOptions& options, const CommonOptions& commo
         row("scoring sequences", before.scoring, after.scoring));
   if (after.whole >= before.whole)
     print("Training on did not help: the supernet's weights, which export writes, are better.\n");
-  print("Weights: " + files.weights().string() + "  architecture: " + files.description().string() +
-        "\n");
+  print("Weights: " + path_text(files.weights()) +
+        "  architecture: " + path_text(files.description()) + "\n");
 }
 
 }  // namespace paretoformer

@@ -8,6 +8,8 @@
 #include <set>
 #include <vector>
 
+#include "support/text.hpp"
+
 namespace paretoformer {
 namespace {
 
@@ -29,7 +31,7 @@ std::string number(double value, const char* format = "%.2f") {
 
 std::string escaped(const std::string& text) {
   std::string result;
-  for (char c : text) {
+  for (char c : printable(text)) {  // XML has no control characters
     if (c == '&')
       result += "&amp;";
     else if (c == '<')

@@ -146,7 +146,7 @@ void predict_command(const PredictOptions& options, const CommonOptions& common)
   if (common.json) return print(to_text(json_of(prediction, predictor, operators, options)));
   if (options.breakdown) print(breakdown_table(operators));
   print(describe(network) + "\n" + text_of(prediction, predictor) + " on " +
-        (given && !learned ? file : options.hardware) + place_of(predictor));
+        path_text(given && !learned ? file : options.hardware) + place_of(predictor));
 }
 
 void predictor_fit_command(const PredictorFitOptions& options, const CommonOptions& common) {
@@ -175,7 +175,7 @@ void predictor_fit_command(const PredictorFitOptions& options, const CommonOptio
     json["curve"] = report.json();
     text += report.text();
   }
-  print(common.json ? to_text(json) : text + "Predictor: " + options.output.string() + "\n");
+  print(common.json ? to_text(json) : text + "Predictor: " + path_text(options.output) + "\n");
 }
 
 void predictor_build_command(const PredictorOptions& options, const CommonOptions& common) {
@@ -198,7 +198,7 @@ void predictor_build_command(const PredictorOptions& options, const CommonOption
   answer({{"operators", plain.table().size()},
           {"hardware_hash", hex(hardware_hash(hardware))},
           {"output", options.output.string()}},
-         check, "Predictor: " + options.output.string() + "\n", common);
+         check, "Predictor: " + path_text(options.output) + "\n", common);
 }
 
 void predictor_check_command(const PredictorOptions& options, const CommonOptions& common) {
@@ -238,7 +238,7 @@ void predictor_import_command(const PredictorOptions& options, const CommonOptio
   if (common.json)
     return print(to_text(Json{{"operators", size}, {"output", options.output.string()}}));
   print(format("%zu operators of ", size) + options.device +
-        "\nPredictor: " + options.output.string() + "\n");
+        "\nPredictor: " + path_text(options.output) + "\n");
 }
 
 }  // namespace paretoformer

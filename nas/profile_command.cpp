@@ -46,10 +46,10 @@ void profile_command(const ProfileOptions& options, const CommonOptions& common)
       options.decode ? (*options.decode ? Mode::kDecode : Mode::kPrefill) : model.mode;
 
   ProfileReport found = report(model, mode, options);
-  found.title = options.model;
+  found.title = path_text(options.model);
   if (text) found.title += mode == Mode::kDecode ? ", decoding whole sequences" : ", prefill";
   if (options.fused) found.title += ", fused";
-  if (options.hardware) found.title += ", on " + *options.hardware;
+  if (options.hardware) found.title += ", on " + path_text(*options.hardware);
   if (common.json) {
     Json json{{"model", options.model}};
     if (text) json["mode"] = mode == Mode::kDecode ? "decode" : "prefill";

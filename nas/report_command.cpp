@@ -23,7 +23,7 @@ void report_command(const std::filesystem::path& folder, const CommonOptions& co
                               {"picture", run.plot().string()},
                               {"confirmed", front.confirmed},
                               {"networks", front.members.size()}}));
-  print("Report: " + run.report().string() + "  picture: " + run.plot().string() + "\n" +
+  print("Report: " + path_text(run.report()) + "  picture: " + path_text(run.plot()) + "\n" +
         (front.confirmed ? "" : "The front is not confirmed yet: these are predictions.\n"));
 }
 

@@ -134,8 +134,8 @@ void search_command(const RunOptions& options, const CommonOptions& common) {
                archive.size(), static_cast<double>(proxy.space().count()), front.members.size(),
                last.hypervolume) +
         why_it_ended(end, run.config().search));
-  print("Front: " + run.front().string() + "  report: " + run.report().string() +
-        "\nTake the networks away: paretoformer export " + run.path().string() + "\n");
+  print("Front: " + path_text(run.front()) + "  report: " + path_text(run.report()) +
+        "\nTake the networks away: paretoformer export " + path_text(run.path()) + "\n");
 }
 
 void train_command(const RunOptions& options, const CommonOptions& common) {
@@ -154,7 +154,7 @@ void train_command(const RunOptions& options, const CommonOptions& common) {
                      {"convergence", convergence_json(probes)}}));
   print(perplexity_summary(proxy, extremes.smallest.perplexity, extremes.largest.perplexity) +
         separation_summary(separation) + convergence_summary(probes) +
-        "Supernet: " + run.supernet().string() + "\n");
+        "Supernet: " + path_text(run.supernet()) + "\n");
 }
 
 }  // namespace paretoformer

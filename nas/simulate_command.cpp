@@ -136,7 +136,7 @@ void simulate_command(const SimulateOptions& options, const CommonOptions& commo
     json.update(about);
     return print(to_text(json));
   }
-  print(title + " on " + options.hardware + "\n" + simulation_table(simulation));
+  print(title + " on " + path_text(options.hardware) + "\n" + simulation_table(simulation));
 }
 
 }  // namespace paretoformer

@@ -56,6 +56,8 @@ struct Result {
 struct Limits {
   rlim_t file_bytes = RLIM_INFINITY;     // of the child: a full disk
   std::string standard_output;           // a file; empty: captured
+  std::vector<int> closed;               // descriptors
+  std::vector<std::string> environment;  // NAME=VALUE, in addition
   std::function<void(pid_t)> meanwhile;  // called while the child runs; may be empty
   std::string binary = PARETOFORMER_BINARY;
 };
@@ -81,6 +83,10 @@ class Sandbox : public TemporaryFolder {
       const int err_file = ::open(err.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0644);
       ::dup2(out_file, STDOUT_FILENO);
       ::dup2(err_file, STDERR_FILENO);
+      for (int descriptor : {out_file, err_file}) ::close(descriptor);
+      for (int descriptor : limits.closed) ::close(descriptor);
+      for (const std::string& variable : limits.environment)
+        ::putenv(const_cast<char*>(variable.c_str()));
       const rlimit limit{limits.file_bytes, limits.file_bytes};
       if (::chdir(path().c_str()) == 0 && ::setrlimit(RLIMIT_FSIZE, &limit) == 0)
         ::execv(pointers[0], pointers.data());
