@@ -26,7 +26,7 @@ constexpr std::size_t kLongestLine = 1 << 30;
 // The unknown token must not look like anything in a text: "<unk>" is a word of WikiText.
 constexpr const char* kUnknownPiece = "<paretoformer:unknown>";
 constexpr int kReservedTokens = 257;  // unknown and the bytes
-constexpr std::string_view kCacheHeader = "paretoformer tokenizer 1 ";
+constexpr std::string_view kCacheHeader = "paretoformer tokenizer 2 ";
 
 // Length of the well-formed character at the start of non-empty `text`, 0 when it is none.
 // The ranges of the second byte are those of Unicode 15, table 3-7.
@@ -121,6 +121,7 @@ int distinct_characters(std::string_view text) {
   for (const std::string_view none :
        {std::string_view("\n"), std::string_view("\t"), std::string_view("\0", 1), kUnknownMark})
     characters.erase(none);
+  if (characters.contains(" ")) characters.erase(kSpaceMark);
   return static_cast<int>(characters.size());
 }
 
@@ -162,7 +163,7 @@ Tokenizer Tokenizer::bytes() {
 Tokenizer Tokenizer::train_bpe(std::string_view text, int vocabulary) {
   const int characters = distinct_characters(text);
   if (characters == 0)
-    throw InputError("the text to learn a vocabulary from has no characters but line ends");
+    throw InputError("the text to learn a vocabulary from has no characters that can be in one");
   const int least = kReservedTokens + characters;
   if (vocabulary < least)
     throw InputError(quote_vocabulary(vocabulary) + " is too small: 256 bytes, 1 unknown and the " +

@@ -100,7 +100,7 @@ TEST_F(ReportTest, ExportedNetworksScoreWhatTheirSliceScored) {
 
 TEST_F(ReportTest, TheTableHasALinePerMemberBestPerplexityFirst) {
   const Objectives largest = evaluator_.evaluate(std::vector{run_.proxy.space().largest()})[0];
-  const std::string table = front_table(predicted_front(archive_), largest);
+  const std::string table = front_table(run_.proxy.corpus(), predicted_front(archive_), largest);
   std::size_t previous = 0;
   // The front is ordered by perplexity, its first objective.
   for (std::size_t index : archive_.front()) {
