@@ -1,5 +1,6 @@
 #include "accel_sim/operators.hpp"
 
+#include <algorithm>
 #include <array>
 #include <sstream>
 
@@ -35,6 +36,7 @@ bool parse(const std::string& word, const std::array<std::string_view, kSize>& n
 
 bool consistent(const Operator& op) {
   if (op.rows < 1 || op.columns < 1) return false;
+  if (std::max({op.rows, op.inner, op.columns}) > kLargestExtent) return false;
   if (op.kind == OperatorKind::kMatmul) return op.inner >= 1 && op.right != RightOperand::kNone;
   if (op.inner > 0 && op.right != RightOperand::kNone) {
     if (op.kind == OperatorKind::kSoftmax) return op.activation == Activation::kNone;

@@ -67,22 +67,31 @@ void evaluate_command(const std::filesystem::path& folder, const std::filesystem
     objectives = with_loss(cost_of(network, predictor, proxy.context()),
                            own.losses(std::span(&network, 1))[0]);
   }
-  if (common.json)
-    return print(to_text(Json{{"id", hex(architecture_id(network))},
-                              {"architecture", to_json(network)},
-                              {"perplexity", objectives.perplexity},
-                              {"validation_loss", objectives.validation_loss},
-                              {"cycles", objectives.latency_cycles},
-                              {"energy_pj", objectives.energy_pj},
-                              {"edp", objectives.edp()},
-                              {"parameters", objectives.parameters},
-                              {"peak_memory_bytes", objectives.peak_memory_bytes},
-                              {"macs", objectives.macs}}));
+  const Corpus& corpus = proxy.corpus();
+  if (common.json) {
+    Json json{{"id", hex(architecture_id(network))},
+              {"architecture", to_json(network)},
+              {"perplexity", objectives.perplexity},
+              {"validation_loss", objectives.validation_loss}};
+    add_per_word_and_byte(json, corpus, objectives.validation_loss);
+    json.update(Json{{"cycles", objectives.latency_cycles},
+                     {"energy_pj", objectives.energy_pj},
+                     {"edp", objectives.edp()},
+                     {"parameters", objectives.parameters},
+                     {"peak_memory_bytes", objectives.peak_memory_bytes},
+                     {"macs", objectives.macs}});
+    return print(to_text(json));
+  }
+  std::string units;
+  if (const auto word = corpus.perplexity_per_word(objectives.validation_loss))
+    units += format("perplexity per word %.4f\n", *word);
+  if (const auto bits = corpus.bits_per_byte(objectives.validation_loss))
+    units += format("bits per byte %.6f\n", *bits);
   print(
-      format("%s\nperplexity %.4f (loss %.6f)\ncycles %.0f\nenergy %.3f uJ\nparameters %lld\n"
+      format("%s\nperplexity %.4f (loss %.6f)\n%scycles %.0f\nenergy %.3f uJ\nparameters %lld\n"
              "peak memory %lld bytes\nMACs %lld\n",
              describe(network).c_str(), objectives.perplexity, objectives.validation_loss,
-             objectives.latency_cycles, objectives.energy_pj * 1e-6,
+             units.c_str(), objectives.latency_cycles, objectives.energy_pj * 1e-6,
              static_cast<long long>(objectives.parameters),
              static_cast<long long>(objectives.peak_memory_bytes),
              static_cast<long long>(objectives.macs)));

@@ -1,10 +1,13 @@
 #include <cmath>
 #include <memory>
+#include <optional>
+#include <utility>
 
 #include "nas/command_io.hpp"
 #include "nas/commands.hpp"
 #include "nas/finetune.hpp"
 #include "nas/progress.hpp"
+#include "nas/report.hpp"
 #include "nas/search.hpp"
 #include "support/error.hpp"
 #include "support/files.hpp"
@@ -27,9 +30,10 @@ void require_place(const FinetuneFiles& files, bool resume) {
                        " another file with --output");
 }
 
-std::string row(const char* name, double before, double after) {
-  return format("%-24s %10.4f %10.4f %+9.2f %%\n", name, std::exp(before), std::exp(after),
-                100 * (std::exp(after - before) - 1));
+std::string row(const char* name, std::optional<double> before, std::optional<double> after) {
+  if (!before || !after) return "";
+  return format("%-24s %10.4f %10.4f %+9.2f %%\n", name, *before, *after,
+                100 * (*after / *before - 1));
 }
 
 Json to_json(double before, double after) {
@@ -69,19 +73,31 @@ void finetune_command(const FinetuneOptions& options, const CommonOptions& commo
       stopping);
   progress.reset();
   const auto& [before, after] = result;
-  if (common.json)
-    return print(to_text(Json{{"id", hex(member.id)},
-                              {"architecture", to_json(member.architecture)},
-                              {"steps", config.steps},
-                              {"learning_rate", config.learning_rate},
-                              {"perplexity_of_validation_text", to_json(before.whole, after.whole)},
-                              {"perplexity", to_json(before.scoring, after.scoring)},
-                              {"weights", files.weights().string()},
-                              {"description", files.description().string()}}));
+  const Corpus& corpus = proxy.corpus();
+  if (common.json) {
+    Json json{{"id", hex(member.id)},
+              {"architecture", to_json(member.architecture)},
+              {"steps", config.steps},
+              {"learning_rate", config.learning_rate},
+              {"perplexity_of_validation_text", to_json(before.whole, after.whole)},
+              {"perplexity", to_json(before.scoring, after.scoring)},
+              {"weights", files.weights().string()},
+              {"description", files.description().string()}};
+    for (const auto& [time, loss] : {std::pair{"before", before.whole}, {"after", after.whole}}) {
+      Json units;
+      add_per_word_and_byte(units, corpus, loss);
+      for (const auto& [unit, value] : units.items()) json[unit][time] = value;
+    }
+    return print(to_text(json));
+  }
   print(describe(member.architecture) + "  (" + hex(member.id) + ")\n" +
         format("%-24s %10s %10s %11s\n", "perplexity", "before", "after", "change") +
-        row("whole validation text", before.whole, after.whole) +
-        row("scoring sequences", before.scoring, after.scoring));
+        row("whole validation text", std::exp(before.whole), std::exp(after.whole)) +
+        row("  per word", corpus.perplexity_per_word(before.whole),
+            corpus.perplexity_per_word(after.whole)) +
+        row("  bits per byte", corpus.bits_per_byte(before.whole),
+            corpus.bits_per_byte(after.whole)) +
+        row("scoring sequences", std::exp(before.scoring), std::exp(after.scoring)));
   if (after.whole >= before.whole)
     print("Training on did not help: the supernet's weights, which export writes, are better.\n");
   print("Weights: " + path_text(files.weights()) +

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <optional>
+#include <utility>
 
 #include "accel_sim/simulator.hpp"
 #include "supernet/network_file.hpp"
@@ -36,10 +38,16 @@ std::string space_summary(const ProxyTask& proxy) {
       proxy.corpus().tokenizer.vocabulary_size());
 }
 
-Json confirmed_json(const FinalFront& front, const FrontMember& member) {
+void add_per_word_and_byte(Json& json, const Corpus& corpus, double loss) {
+  if (const auto value = corpus.perplexity_per_word(loss)) json["perplexity_per_word"] = *value;
+  if (const auto value = corpus.bits_per_byte(loss)) json["bits_per_byte"] = *value;
+}
+
+Json confirmed_json(const Corpus& corpus, const FinalFront& front, const FrontMember& member) {
   if (!front.confirmed) return nullptr;
   const Objectives& own = member.confirmed;
   Json json{{"validation_loss", own.validation_loss}, {"perplexity", own.perplexity}};
+  add_per_word_and_byte(json, corpus, own.validation_loss);
   if (front.unsimulated.empty()) {
     json["latency_cycles"] = own.latency_cycles;
     json["energy_pj"] = own.energy_pj;
@@ -50,14 +58,14 @@ Json confirmed_json(const FinalFront& front, const FrontMember& member) {
 
 namespace {
 
-Json to_json(const FinalFront& front, const FrontMember& member) {
+Json to_json(const Corpus& corpus, const FinalFront& front, const FrontMember& member) {
   Json json = to_json(member.candidate);
-  if (front.confirmed) json["confirmed"] = confirmed_json(front, member);
+  if (front.confirmed) json["confirmed"] = confirmed_json(corpus, front, member);
   return json;
 }
 
-Json to_json(const FinalFront& front, const DroppedMember& dropped) {
-  Json json = to_json(front, dropped.member);
+Json to_json(const Corpus& corpus, const FinalFront& front, const DroppedMember& dropped) {
+  Json json = to_json(corpus, front, dropped.member);
   json["reason"] = dropped.limit ? "limit" : "dominated";
   if (dropped.limit)
     json["limit"] = name_of(dropped.limit->objective);
@@ -110,12 +118,13 @@ Json front_json(const RunFolder& run, const ProxyTask& proxy, const Archive& arc
   if (soft) json["soft_limits"] = to_json(archive.limits(), true);
   json["front"] = Json::array();
   for (const FrontMember& member : front.members) {
-    json["front"].push_back(to_json(front, member));
+    json["front"].push_back(to_json(proxy.corpus(), front, member));
     if (soft)
       json["front"].back()["over_soft_limits"] = excess_json(member.confirmed, archive.limits());
   }
   json["dropped"] = Json::array();
-  for (const DroppedMember& each : front.dropped) json["dropped"].push_back(to_json(front, each));
+  for (const DroppedMember& each : front.dropped)
+    json["dropped"].push_back(to_json(proxy.corpus(), front, each));
   const auto bend = knee(front);
   json["knee"] = bend ? Json(hex(front.members[*bend].candidate.id)) : Json(nullptr);
   json["best_within"] = Json::array();
@@ -132,11 +141,23 @@ Json front_json(const RunFolder& run, const ProxyTask& proxy, const Archive& arc
 
 namespace {
 
-std::string row(const FrontMember& member, const Objectives& largest) {
+// " 123.45", or as much space as that takes.
+std::string cell(std::optional<double> value, int width, int digits) {
+  return value ? format(" %*.*f", width, digits, *value) : std::string(width + 1UL, ' ');
+}
+
+// Columns that only a text of words has.
+std::string per_word_and_byte(const Corpus& corpus, double loss) {
+  if (corpus.words == 0) return "";
+  return cell(corpus.perplexity_per_word(loss), 9, 2) + cell(corpus.bits_per_byte(loss), 9, 4);
+}
+
+std::string row(const Corpus& corpus, const FrontMember& member, const Objectives& largest) {
   const Objectives& seen = member.candidate.objectives;
   const Objectives& own = member.confirmed;
-  return format("%-16s %10.3f %8.3f %7.2f %11.0f %11.0f %10.2f %10.2f %7.2f %8.1f  %s\n",
+  return format("%-16s %10.3f %8.3f%s %7.2f %11.0f %11.0f %10.2f %10.2f %7.2f %8.1f  %s\n",
                 hex(member.candidate.id).c_str(), seen.perplexity, own.perplexity,
+                per_word_and_byte(corpus, own.validation_loss).c_str(),
                 100 * (seen.perplexity / largest.perplexity - 1), seen.latency_cycles,
                 own.latency_cycles, seen.energy_pj * 1e-6, own.energy_pj * 1e-6,
                 largest.edp() / seen.edp(), static_cast<double>(seen.parameters) * 1e-3,
@@ -183,21 +204,27 @@ std::string confirmation_summary(const FinalFront& front) {
 
 }  // namespace
 
-std::string front_table(const FinalFront& front, const Objectives& largest) {
+std::string front_table(const Corpus& corpus, const FinalFront& front, const Objectives& largest) {
   std::string table =
-      format("%-16s %10s %8s %7s %11s %11s %10s %10s %7s %8s  %s\n", "id", "perplexity", "whole",
-             "+%", "cycles", "simulated", "energy/uJ", "simulated", "EDP x", "param/k", "network");
+      format("%-16s %10s %8s%s %7s %11s %11s %10s %10s %7s %8s  %s\n", "id", "perplexity", "whole",
+             corpus.words == 0 ? "" : "  per word bits/byte", "+%", "cycles", "simulated",
+             "energy/uJ", "simulated", "EDP x", "param/k", "network");
   std::vector<const FrontMember*> members;
   for (const FrontMember& member : front.members) members.push_back(&member);
   std::stable_sort(members.begin(), members.end(), [](const FrontMember* a, const FrontMember* b) {
     return a->confirmed.perplexity < b->confirmed.perplexity;
   });
-  for (const FrontMember* member : members) table += row(*member, largest);
+  for (const FrontMember* member : members) table += row(corpus, *member, largest);
   table +=
       "whole: perplexity of the whole validation text; simulated: as one program, beside the "
       "predicted sum of operators\n"
       "+%: perplexity above the largest network's; EDP x: how many times better its "
       "energy-delay product is\n";
+  if (corpus.words > 0)
+    table +=
+        "per word: perplexity of the whole text per word, of which each line's end is one; "
+        "bits/byte: "
+        "loss per byte of it, in bits\n";
   table += dropped_lines(front) + confirmation_summary(front);
   if (const auto bend = knee(front))
     table += "knee: " + hex(front.members[*bend].candidate.id) + "\n";
@@ -216,6 +243,20 @@ std::string perplexity_summary(const ProxyTask& proxy, double smallest, double l
   if (proxy.corpus().oracle_perplexity)
     text += format(", the source itself %.2f (no model can beat it)",
                    *proxy.corpus().oracle_perplexity);
+  text += "\n";
+  const Corpus& corpus = proxy.corpus();
+  if (corpus.words == 0) return text;
+  text += format("per word (%lld) and in bits per byte:", static_cast<long long>(corpus.words));
+  const char* between = "";
+  for (const auto& [name, perplexity] :
+       {std::pair{"unigram model", corpus.unigram_perplexity},
+        std::pair{"smallest network", smallest}, std::pair{"largest network", largest}}) {
+    const double loss = std::log(perplexity);
+    text += std::string(between) + " " + name;
+    if (const auto word = corpus.perplexity_per_word(loss)) text += format(" %.2f", *word);
+    text += format(" (%.4f)", corpus.bits_per_byte(loss).value());
+    between = ",";
+  }
   return text + "\n";
 }
 
@@ -265,7 +306,7 @@ std::size_t export_front(const RunFolder& run, const ProxyTask& proxy, const Arc
   if (error) throw Error(folder.string() + ": cannot create folder: " + error.message());
   for (const FrontMember& member : front.members)
     export_network(folder / hex(member.candidate.id), member.candidate, provenance(run, proxy),
-                   proxy.layout(), proxy.weights(), confirmed_json(front, member));
+                   proxy.layout(), proxy.weights(), confirmed_json(proxy.corpus(), front, member));
   write_file_atomic(folder / "front.json", to_text(front_json(run, proxy, archive, front)));
   if (!proxy.corpus().tokenizer.model().empty())
     write_file_atomic(folder / "tokenizer.model", proxy.corpus().tokenizer.model());

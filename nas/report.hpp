@@ -24,11 +24,15 @@ Json front_json(const RunFolder& run, const ProxyTask& proxy, const Archive& arc
 // What a confirmation says of a member: {"validation_loss", "perplexity", "latency_cycles",
 // "energy_pj", "edp"}, without the costs when they are the predicted ones; null when the front is
 // not confirmed.
-Json confirmed_json(const FinalFront& front, const FrontMember& member);
+Json confirmed_json(const Corpus& corpus, const FinalFront& front, const FrontMember& member);
+
+// Adds "perplexity_per_word" and "bits_per_byte" of a mean loss on the validation text, which
+// generated text does not have.
+void add_per_word_and_byte(Json& json, const Corpus& corpus, double loss);
 
 // One line per member of the front, best perplexity first, compared with the largest network;
 // then what was dropped, the knee and the best members, and how far predictions were off.
-std::string front_table(const FinalFront& front, const Objectives& largest);
+std::string front_table(const Corpus& corpus, const FinalFront& front, const Objectives& largest);
 
 // Perplexities of the smallest and the largest network between those of trivial models.
 std::string perplexity_summary(const ProxyTask& proxy, double smallest, double largest);

@@ -40,6 +40,12 @@ Json perplexities(const ProxyTask& proxy, const Extremes& extremes) {
             {"smallest", extremes.smallest.perplexity},
             {"largest", extremes.largest.perplexity}};
   if (proxy.corpus().oracle_perplexity) json["source"] = *proxy.corpus().oracle_perplexity;
+  const Json per_token = json;
+  for (const auto& [name, perplexity] : per_token.items()) {
+    Json units;
+    add_per_word_and_byte(units, proxy.corpus(), std::log(perplexity.get<double>()));
+    for (const auto& [unit, value] : units.items()) json[unit][name] = value;
+  }
   return json;
 }
 
@@ -127,7 +133,7 @@ void search_command(const RunOptions& options, const CommonOptions& common) {
     json["ended"] = name_of(end);
     return print(to_text(json));
   }
-  print("\n" + front_table(front, extremes.largest));
+  print("\n" + front_table(proxy.corpus(), front, extremes.largest));
   print(summary);
   print(format("%zu of %.4g networks evaluated, %zu on the front, hypervolume %.4f of the "
                "reference box (generation 0)\n",

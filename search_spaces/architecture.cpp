@@ -73,7 +73,8 @@ Architecture architecture_from_json(const JsonNode& node) {
   const JsonNode layers = object.at("layers");
   for (const JsonNode& element : layers.elements()) {
     const JsonObject layer(element);
-    architecture.layers.push_back({static_cast<int>(layer.integer("heads", 1, kLargestSize)),
+    const int most_heads = kLargestSize / architecture.head_width;  // that are as wide together
+    architecture.layers.push_back({static_cast<int>(layer.integer("heads", 1, most_heads)),
                                    static_cast<int>(layer.integer("ffn_width", 1, kLargestSize))});
     layer.finish();
   }

@@ -9,8 +9,8 @@
 
 namespace paretoformer {
 
-// The largest width, head count or vocabulary, and the greatest depth, that are accepted from
-// outside.
+// The largest width (of all heads of a layer together, too) or vocabulary, and the greatest depth,
+// that are accepted from outside.
 inline constexpr int kLargestSize = 1 << 20;
 inline constexpr int kMostLayers = 1024;
 

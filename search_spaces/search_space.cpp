@@ -108,7 +108,7 @@ SearchSpace SearchSpace::from_json(const JsonNode& node) {
   space.vocabulary_ = static_cast<int>(object.integer("vocabulary", 0, kLargestSize, 0));
   space.depths_ = choices_from_json(object.at("depth"), kLargestDepth);
   space.model_widths_ = choices_from_json(object.at("model_width"), kLargestSize);
-  space.heads_ = choices_from_json(object.at("heads"), kLargestSize);
+  space.heads_ = choices_from_json(object.at("heads"), kLargestSize / space.head_width_);
   space.ffn_widths_ = choices_from_json(object.at("ffn_width"), kLargestSize);
   object.finish();
   return space;

@@ -1,6 +1,8 @@
 #include "supernet/corpus.hpp"
 
+#include <algorithm>
 #include <cmath>
+#include <numbers>
 #include <string>
 #include <string_view>
 
@@ -40,6 +42,15 @@ double unigram_perplexity(const Corpus& corpus) {
   for (std::int32_t token : corpus.validation)
     bits -= std::log2(counts[static_cast<std::size_t>(token)] / total);
   return std::exp2(bits / static_cast<double>(corpus.validation.size()));
+}
+
+std::int64_t count_words(std::string_view text) {
+  constexpr std::string_view kWhiteSpace = " \t\n\v\f\r";
+  std::int64_t words = std::count(text.begin(), text.end(), '\n');
+  if (!text.empty() && text.back() != '\n') ++words;  // the end of the last line
+  for (std::size_t at = 0; (at = text.find_first_not_of(kWhiteSpace, at)) < text.size(); ++words)
+    at = std::min(text.find_first_of(kWhiteSpace, at), text.size());
+  return words;
 }
 
 std::uint64_t hash_tokens(const std::vector<std::int32_t>& tokens, std::uint64_t seed) {
@@ -128,9 +139,26 @@ Corpus load_corpus(const CorpusConfig& config, const std::filesystem::path& cach
   const auto tokens = static_cast<double>(corpus.validation.size());
   corpus.unigram_perplexity = unigram_perplexity(corpus);
   corpus.bytes_per_token = static_cast<double>(validation.size()) / tokens;
-  if (config.generated) corpus.oracle_perplexity = std::exp2(validation_bits / tokens);
+  if (config.generated) {
+    corpus.oracle_perplexity = std::exp2(validation_bits / tokens);
+  } else {
+    corpus.words = count_words(validation);
+    corpus.bytes = static_cast<std::int64_t>(validation.size());
+  }
   corpus.hash = hash_tokens(corpus.validation, hash_tokens(corpus.train, corpus.tokenizer.hash()));
   return corpus;
+}
+
+std::optional<double> Corpus::perplexity_per_word(double loss) const {
+  if (words == 0) return std::nullopt;
+  const double tokens = static_cast<double>(validation.size());
+  const double perplexity = std::exp(loss * tokens / static_cast<double>(words));
+  return std::isfinite(perplexity) ? std::optional(perplexity) : std::nullopt;
+}
+
+std::optional<double> Corpus::bits_per_byte(double loss) const {
+  if (bytes == 0) return std::nullopt;
+  return loss / std::numbers::ln2 / bytes_per_token;
 }
 
 void require_tokens(const Corpus& corpus, std::int64_t batch, std::int64_t context) {

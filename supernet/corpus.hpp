@@ -43,10 +43,19 @@ struct Corpus {
   // reaches that ignores the context.
   double unigram_perplexity = 0;
   double bytes_per_token = 0;  // validation
+  // Words of a validation text in a file, as published perplexities of WikiText count them: what
+  // stands between white space, and an end of every line. Its bytes. 0 for generated text.
+  std::int64_t words = 0, bytes = 0;
   // Per validation token, from the exact information of a generated text: no model is better on
   // average. None for files.
   std::optional<double> oracle_perplexity;
   std::uint64_t hash = 0;  // of both token sequences and the tokenizer
+
+  // What a mean loss (nats per token of the validation text or of a sample of it) is in units that
+  // do not depend on the tokenizer, by the whole text's tokens per word and byte; none for
+  // generated text, nor of words where there are too few for a finite number.
+  std::optional<double> perplexity_per_word(double loss) const;
+  std::optional<double> bits_per_byte(double loss) const;
 };
 
 // Reads or generates the texts, learns (or finds in `cache_folder`; empty: no cache) the tokenizer

@@ -77,7 +77,8 @@ void attention_forward(const Pass<T>& pass, const Rows<T>& rows, int task,
       const std::ptrdiff_t row = rows.first + static_cast<std::ptrdiff_t>(s) * length;
       const Head<T> head = head_of(buffers.qkv, row, h, heads, hd);
       T* out = buffers.attended + row * heads * hd + h * hd;
-      T* lse = buffers.log_sum_exp + h * pass.activations.row_capacity + row;
+      T* lse = buffers.log_sum_exp +
+               static_cast<std::ptrdiff_t>(h) * pass.activations.row_capacity + row;
       for (int q0 = 0; q0 < length; q0 += kQueryBlock) {
         const int queries = std::min(kQueryBlock, length - q0);
         const int keys = q0 + queries;
@@ -107,7 +108,8 @@ void attention_backward(const Pass<T>& pass, const Rows<T>& rows, int task,
       const std::ptrdiff_t row = rows.first + static_cast<std::ptrdiff_t>(s) * length;
       const Head<T> head = head_of(buffers.qkv, row, h, heads, hd);
       const Head<T> d_head = head_of(buffers.d_qkv, row, h, heads, hd);
-      const T* lse = buffers.log_sum_exp + h * pass.activations.row_capacity + row;
+      const T* lse = buffers.log_sum_exp +
+                     static_cast<std::ptrdiff_t>(h) * pass.activations.row_capacity + row;
       // The last block of queries sees all keys, so it writes d_k and d_v; the others add.
       Into into = Into::replace;
       for (int q0 = (length - 1) / kQueryBlock * kQueryBlock; q0 >= 0; q0 -= kQueryBlock) {

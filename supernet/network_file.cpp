@@ -12,6 +12,16 @@ namespace {
 constexpr const char* kFormat = "paretoformer.network.1";
 constexpr std::int64_t kLongestContext = 1 << 20;
 
+ParameterLayout layout_of(const Architecture& network, int context, const std::string& where) {
+  if (network.vocabulary == 0)
+    throw InputError(where + ": /architecture: key \"vocabulary\" is missing");
+  try {
+    return {network, context};
+  } catch (const InputError& error) {
+    throw InputError(where + ": /architecture: " + error.what());
+  }
+}
+
 }  // namespace
 
 void save_network(const std::filesystem::path& path, const ParameterLayout& supernet,
@@ -33,12 +43,11 @@ StandaloneNetwork load_network(const std::filesystem::path& path) {
   const std::string where = file.file + " (metadata)";
   const Json architecture = parse_json(file.meta("architecture"), where);
   const Json context = parse_json(file.meta("context"), where);
-  StandaloneNetwork network{
-      ParameterLayout(
-          architecture_from_json(JsonNode(architecture, where, "/architecture")),
-          static_cast<int>(JsonNode(context, where, "/context").integer(1, kLongestContext))),
-      {},
-      file.metadata};
+  const Architecture network_in_file =
+      architecture_from_json(JsonNode(architecture, where, "/architecture"));
+  const auto positions =
+      static_cast<int>(JsonNode(context, where, "/context").integer(1, kLongestContext));
+  StandaloneNetwork network{layout_of(network_in_file, positions, where), {}, file.metadata};
   network.parameters = read_tensors(file, network.layout, "");
   return network;
 }

@@ -10,6 +10,7 @@ namespace paretoformer {
 namespace {
 
 constexpr std::uint64_t kInitialStream = 1;
+constexpr std::size_t kMostParameters = std::size_t{1} << 40;
 
 bool ends_with(const std::string& text, const std::string& ending) {
   return text.size() >= ending.size() &&
@@ -61,6 +62,10 @@ ParameterLayout::ParameterLayout(const Architecture& largest, int context, std::
   }
   final_gain = add("final_norm.weight", final_norms, d);
   final_bias = add("final_norm.bias", final_norms, d);
+  if (size_ > kMostParameters)
+    throw InputError("a network of model width " + std::to_string(d) + " and depth " +
+                     std::to_string(largest.depth()) + " is too large: it has " +
+                     std::to_string(size_) + " parameters, expected at most 2^40");
 }
 
 namespace {

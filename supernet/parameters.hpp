@@ -33,7 +33,8 @@ struct LayerOffsets {
   std::size_t norm2_gain, norm2_bias, up_bias, down_bias;
 };
 
-// All matrices come first (they are decayed by AdamW), then all vectors.
+// All matrices come first (they are decayed by AdamW), then all vectors. The constructors throw
+// InputError beyond 2^40 parameters.
 class ParameterLayout {
  public:
   // `context` is the number of learned positions, the longest sequence. Every model width of the

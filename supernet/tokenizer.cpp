@@ -4,6 +4,7 @@
 #include <sentencepiece_trainer.h>
 
 #include <algorithm>
+#include <unordered_map>
 #include <unordered_set>
 
 #include "support/error.hpp"
@@ -13,16 +14,40 @@
 namespace paretoformer {
 namespace {
 
-// SentencePiece writes a space as this character (U+2581), so the character itself has to be
-// spelt in bytes.
+// How SentencePiece writes a space, so that it takes the character itself (U+2581) for one.
 constexpr std::string_view kSpaceMark = "\xe2\x96\x81";
-constexpr std::string_view kReplacement = "\xef\xbf\xbd";  // U+FFFD
+// Its trainer leaves out sentences with this character (U+2585), which gets no piece, nor do tabs
+// and zeros.
+constexpr std::string_view kUnknownMark = "\xe2\x96\x85";
+constexpr std::string_view kReplacement = "\xef\xbf\xbd";  // U+FFFD, for what is not UTF-8
+// Its trainer fails on longer words, numbering their characters with 15 bits, and on longer lines.
+constexpr std::size_t kLongestWord = 1 << 15;
+constexpr std::size_t kLongestLine = 1 << 30;
 // The unknown token must not look like anything in a text: "<unk>" is a word of WikiText.
 constexpr const char* kUnknownPiece = "<paretoformer:unknown>";
 constexpr int kReservedTokens = 257;  // unknown and the bytes
-constexpr std::string_view kCacheHeader = "paretoformer tokenizer 1 ";
+constexpr std::string_view kCacheHeader = "paretoformer tokenizer 2 ";
 
-// The non-empty lines of a text.
+// The first character of non-empty `text`, or its first byte if that is none.
+std::string_view first_character(std::string_view text) {
+  return text.substr(0, std::max<std::size_t>(1, character_length(text)));
+}
+
+// A number for two neighbours as SentencePiece sees them.
+std::uint64_t pair_of(std::string_view left, std::string_view right) {
+  std::uint64_t number = 0;
+  for (std::string_view character : {left, right}) {
+    if (character_length(character) == 0) character = kReplacement;
+    if (character == " ") character = kSpaceMark;
+    std::uint32_t bytes = 0;
+    for (char byte : character) bytes = bytes << 8 | static_cast<unsigned char>(byte);
+    number = number << 32 | bytes;
+  }
+  return number;
+}
+
+// The non-empty lines of a text, cut where SentencePiece's trainer could not take them whole: in
+// words too long for it, and around the character it does not like.
 class Lines : public sentencepiece::SentenceIterator {
  public:
   explicit Lines(std::string_view text) : rest_(text) { Next(); }
@@ -31,36 +56,65 @@ class Lines : public sentencepiece::SentenceIterator {
     do {
       done_ = rest_.empty();
       if (done_) return;
-      const std::size_t end = rest_.find('\n');
-      line_ = rest_.substr(0, end);
-      rest_.remove_prefix(end == std::string_view::npos ? rest_.size() : end + 1);
+      take_line();
     } while (line_.empty());
   }
   const std::string& value() const override { return line_; }
   sentencepiece::util::Status status() const override { return {}; }
 
  private:
+  void take_line() {
+    std::size_t end = 0, word = 0, separator = 0;
+    while (end < rest_.size() && word < kLongestWord && end < kLongestLine - 4) {
+      const std::string_view character = first_character(rest_.substr(end));
+      if (character == "\n" || character == kUnknownMark) {
+        separator = character.size();
+        break;
+      }
+      word = character == " " || character == kSpaceMark ? 1 : word + 1;
+      end += character.size();
+    }
+    line_ = rest_.substr(0, end);
+    rest_.remove_prefix(end + separator);
+  }
+
   std::string_view rest_;
   std::string line_;
   bool done_ = false;
 };
 
-// SentencePiece skips longer lines than it is told, and takes limits in this range.
-std::size_t line_limit(std::string_view text) {
+// SentencePiece skips longer lines than it is told, and takes no limit below 10.
+std::size_t longest_line(std::string_view text) {
   std::size_t longest = 10;
   for (Lines lines(text); !lines.done(); lines.Next())
     longest = std::max(longest, lines.value().size());
-  return std::min<std::size_t>(longest, 1 << 30);
+  return longest;
 }
 
+// Those that get a piece.
 int distinct_characters(std::string_view text) {
   std::unordered_set<std::string_view> characters;
   while (!text.empty()) {
-    const std::size_t length = std::max<std::size_t>(1, character_length(text));
-    if (text.front() != '\n') characters.insert(text.substr(0, length));
-    text.remove_prefix(length);
+    characters.insert(first_character(text));
+    text.remove_prefix(first_character(text).size());
   }
+  for (const std::string_view none :
+       {std::string_view("\n"), std::string_view("\t"), std::string_view("\0", 1), kUnknownMark})
+    characters.erase(none);
+  if (characters.contains(" ")) characters.erase(kSpaceMark);
   return static_cast<int>(characters.size());
+}
+
+void marks_to_spaces(std::string& text) {
+  std::size_t at = text.find(kSpaceMark);
+  if (at == std::string::npos) return;
+  std::string result = text.substr(0, at);
+  while (at < text.size()) {
+    const bool mark = text.compare(at, kSpaceMark.size(), kSpaceMark) == 0;
+    result += mark ? ' ' : text[at];
+    at += mark ? kSpaceMark.size() : 1;
+  }
+  text = std::move(result);
 }
 
 std::string quote_vocabulary(int vocabulary) { return "vocabulary " + std::to_string(vocabulary); }
@@ -78,7 +132,8 @@ Tokenizer Tokenizer::bytes() {
 
 Tokenizer Tokenizer::train_bpe(std::string_view text, int vocabulary) {
   const int characters = distinct_characters(text);
-  if (characters == 0) throw InputError("the text to learn a vocabulary from is empty");
+  if (characters == 0)
+    throw InputError("the text to learn a vocabulary from has no characters that can be in one");
   const int least = kReservedTokens + characters;
   if (vocabulary < least)
     throw InputError(quote_vocabulary(vocabulary) + " is too small: 256 bytes, 1 unknown and the " +
@@ -99,7 +154,7 @@ Tokenizer Tokenizer::train_bpe(std::string_view text, int vocabulary) {
        {"bos_id", "-1"},
        {"eos_id", "-1"},
        {"num_threads", "1"},
-       {"max_sentence_length", std::to_string(line_limit(text))},
+       {"max_sentence_length", std::to_string(longest_line(text))},
        {"minloglevel", "3"}},
       &lines, &model);
   if (!status.ok())
@@ -119,9 +174,6 @@ Tokenizer Tokenizer::from_model(std::string serialized) {
     throw InputError("tokenizer model is damaged: not a SentencePiece model");
   Tokenizer tokenizer;
   tokenizer.byte_token_.fill(-1);
-  tokenizer.words_independent_ = true;
-  const int space = processor->PieceToId({kSpaceMark.data(), kSpaceMark.size()});
-  tokenizer.space_has_piece_ = !processor->IsUnknown(space);
   for (int token = 0; token < processor->GetPieceSize(); ++token) {
     std::string piece = processor->IdToPiece(token);
     if (processor->IsByte(token)) {  // "<0x0A>"
@@ -133,9 +185,8 @@ Tokenizer Tokenizer::from_model(std::string serialized) {
     } else if (processor->IsControl(token)) {
       piece.clear();
     } else {
-      for (std::size_t at; (at = piece.find(kSpaceMark)) != std::string::npos;)
-        piece.replace(at, kSpaceMark.size(), " ");
-      if (piece.find(' ', 1) != std::string::npos) tokenizer.words_independent_ = false;
+      tokenizer.add_pairs(piece);
+      marks_to_spaces(piece);
     }
     tokenizer.piece_bytes_.push_back(std::move(piece));
   }
@@ -150,49 +201,44 @@ Tokenizer Tokenizer::from_model(std::string serialized) {
   return tokenizer;
 }
 
-void Tokenizer::encode_bytes(std::string_view text, std::vector<std::int32_t>& tokens) const {
-  for (char byte : text) tokens.push_back(byte_token_[static_cast<unsigned char>(byte)]);
-}
-
-void Tokenizer::encode_plain(std::string_view text, WordCache& cache,
-                             std::vector<std::int32_t>& tokens) const {
-  while (!text.empty()) {
-    // A merge that reached across a space would make a piece with a space inside. Without such
-    // pieces words are encoded each by itself, and as most words return, once.
-    const std::size_t end = words_independent_ ? text.find(' ', 1) : std::string_view::npos;
-    const std::string_view word = text.substr(0, end);
-    text.remove_prefix(word.size());
-    auto [found, is_new] = cache.try_emplace(word);
-    if (is_new) {
-      const auto status = processor_->Encode({word.data(), word.size()}, &found->second);
-      if (!status.ok()) throw Error("tokenizer failed: " + status.ToString());
-    }
-    tokens.insert(tokens.end(), found->second.begin(), found->second.end());
+void Tokenizer::add_pairs(std::string_view piece) {
+  std::string_view left;
+  for (; !piece.empty(); piece.remove_prefix(left.size())) {
+    const std::string_view right = first_character(piece);
+    if (!left.empty()) pairs_.insert(pair_of(left, right));
+    left = right;
   }
 }
 
 std::vector<std::int32_t> Tokenizer::encode(std::string_view text) const {
   std::vector<std::int32_t> tokens;
   if (!processor_) {
-    encode_bytes(text, tokens);
+    for (char byte : text) tokens.push_back(byte_token_[static_cast<unsigned char>(byte)]);
     return tokens;
   }
-  // Line by line, and around what SentencePiece would not give back: newlines (it has no piece
-  // for them), its own space mark, bytes that are not UTF-8, spaces if it never saw one.
-  WordCache cache;
+  // No merge reaches across two neighbours that no piece has: what lies between such places is
+  // encoded by itself, and, as most of it returns, once.
+  std::unordered_map<std::string_view, std::vector<int>> known;
+  const auto encode_part = [&](std::string_view part) {
+    auto [found, is_new] = known.try_emplace(part);
+    if (is_new) {
+      const auto status = processor_->Encode({part.data(), part.size()}, &found->second);
+      if (!status.ok()) throw Error("tokenizer failed: " + status.ToString());
+    }
+    tokens.insert(tokens.end(), found->second.begin(), found->second.end());
+  };
   std::size_t begin = 0, at = 0;
+  std::string_view left;
   while (at < text.size()) {
-    const std::size_t length = character_length(text.substr(at));
-    const std::string_view character = text.substr(at, std::max<std::size_t>(1, length));
-    at += character.size();
-    const bool special = length == 0 || character == "\n" || character == kSpaceMark ||
-                         (character == " " && !space_has_piece_);
-    if (!special) continue;
-    encode_plain(text.substr(begin, at - character.size() - begin), cache, tokens);
-    encode_bytes(character, tokens);
-    begin = at;
+    const std::string_view right = first_character(text.substr(at));
+    if (at > begin && !pairs_.contains(pair_of(left, right))) {
+      encode_part(text.substr(begin, at - begin));
+      begin = at;
+    }
+    at += right.size();
+    left = right;
   }
-  encode_plain(text.substr(begin), cache, tokens);
+  if (begin < at) encode_part(text.substr(begin));
   return tokens;
 }
 
@@ -204,6 +250,7 @@ std::string Tokenizer::decode(std::span<const std::int32_t> tokens) const {
                        std::to_string(vocabulary_size() - 1));
     text += piece_bytes_[static_cast<std::size_t>(token)];
   }
+  if (processor_) marks_to_spaces(text);  // spaces spelt in bytes, for want of a piece
   return text;
 }
 

@@ -9,7 +9,7 @@
 #include <span>
 #include <string>
 #include <string_view>
-#include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 #include "support/text.hpp"
@@ -20,24 +20,28 @@ class SentencePieceProcessor;
 
 namespace paretoformer {
 
-// A value, cheap to copy, safe to use from several threads. decode(encode(x)) == x for every x,
-// newlines, repeated spaces and characters absent from the training text included: what has no
-// piece of its own is spelt in byte tokens, of which every vocabulary holds all 256.
+// A value, cheap to copy, safe to use from several threads. decode(encode(x)) == x: bytes() gives
+// back every text, a learnt vocabulary every well-formed one, newlines, repeated spaces and
+// characters absent from the training text included (what has no piece of its own is spelt in byte
+// tokens, of which every vocabulary holds all 256), but for U+2581, which is how SentencePiece
+// writes a space and comes back as one. What is not UTF-8 comes back as U+FFFD.
 class Tokenizer {
  public:
   // Every byte is its own token: vocabulary 256.
   static Tokenizer bytes();
 
-  // Learns merges from `text`, which should be valid UTF-8. `vocabulary` counts one unknown token
-  // (never produced), the 256 bytes, the characters of the text and the merges. The same text
-  // gives the same tokenizer. Throws InputError when `vocabulary` is too small for the text's
-  // characters or too large for its merges, naming the limit.
+  // Learns merges from `text`, which should be valid UTF-8, with spaces or without: in words of
+  // more than 32768 characters no merge is learnt across every 32768th. `vocabulary` counts one
+  // unknown token (never produced), the 256 bytes, the characters of the text and the merges. The
+  // same text gives the same tokenizer. Throws InputError when `vocabulary` is too small for the
+  // text's characters or too large for its merges, naming the limit.
   static Tokenizer train_bpe(std::string_view text, int vocabulary);
 
   // From model(): the empty string gives bytes(). Throws InputError when the model is damaged or
   // would not give back every text.
   static Tokenizer from_model(std::string serialized);
 
+  // What SentencePiece makes of `text` with model(), or the bytes.
   std::vector<std::int32_t> encode(std::string_view text) const;
   // Throws InputError for a number outside the vocabulary.
   std::string decode(std::span<const std::int32_t> tokens) const;
@@ -49,20 +53,13 @@ class Tokenizer {
   std::uint64_t hash() const;
 
  private:
-  // Words seen so far in one call of encode(), with the space before them.
-  using WordCache = std::unordered_map<std::string_view, std::vector<int>>;
-
-  void encode_bytes(std::string_view text, std::vector<std::int32_t>& tokens) const;
-  // Text that SentencePiece gives back: no newline, no space mark, valid UTF-8.
-  void encode_plain(std::string_view text, WordCache& cache,
-                    std::vector<std::int32_t>& tokens) const;
+  void add_pairs(std::string_view piece);
 
   std::shared_ptr<const sentencepiece::SentencePieceProcessor> processor_;  // null for bytes
   std::string model_;
   std::vector<std::string> piece_bytes_;  // what each token stands for
   std::array<std::int32_t, 256> byte_token_{};
-  bool words_independent_ = false;  // no piece goes on beyond a space
-  bool space_has_piece_ = false;
+  std::unordered_set<std::uint64_t> pairs_;  // of neighbours in one piece
 };
 
 // train_bpe() with its result kept in a file of `cache_folder` (created when absent) named after

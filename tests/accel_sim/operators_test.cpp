@@ -119,7 +119,8 @@ TEST(OperatorText, RoundTripsAndRejects) {
        {"", "matmul", "matmul weights - 1 2", "matmul weights - 1 2 3 4", "matmul - - 1 2 3",
         "matmul weights - 0 2 3", "softmax - - 1 2 3", "softmax weights - 1 0 3",
         "layer_norm weights - 1 2 3", "residual_add weights layer_norm 1 2 3", "sofmax - - 1 0 3",
-        "matmul weights - a 2 3"})
+        "matmul weights - a 2 3", "matmul weights - 1048577 2 3", "matmul weights - 1 1048577 3",
+        "gelu - - 1 0 2147483647"})
     EXPECT_THROW(operator_from_text(text), InputError) << text;
 }
 

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <map>
 #include <set>
 
@@ -11,6 +12,7 @@
 namespace paretoformer::integration {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::HasSubstr;
 
 class Search : public ::testing::Test {
@@ -299,7 +301,9 @@ TEST_F(Search, TextFilesRelativeToTheConfiguration) {
   write(box_ / "project/texts/train.txt", text);
   write(box_ / "project/texts/valid.txt", text.substr(0, 4000));
   write(box_ / "project/config.json", config.dump());
-  ASSERT_EQ(box_.run({"search", "project/config.json", "--quiet"}).status, 0);
+  const Result first = box_.run({"search", "project/config.json", "--quiet"});
+  ASSERT_EQ(first.status, 0);
+  EXPECT_THAT(first.out, AllOf(HasSubstr("per word bits/byte"), HasSubstr("per word (646)")));
   for (const char* same : {"project/config.json", "run"}) {
     const Result resumed = box_.run({"search", same, "--quiet", "--resume"});
     EXPECT_EQ(resumed.status, 0) << resumed.err;
@@ -307,6 +311,52 @@ TEST_F(Search, TextFilesRelativeToTheConfiguration) {
   const Result exported = box_.run({"export", "run", "--json"});
   EXPECT_EQ(exported.status, 0) << exported.err;
   EXPECT_FALSE(fs::exists(box_ / "run/tokenizer.model"));
+
+  const Json member = parse(content(box_ / "run/front.json"))["front"][0];
+  const double loss = member["confirmed"]["validation_loss"];
+  EXPECT_NEAR(
+      member["confirmed"]["perplexity_per_word"].get<double>() / std::exp(loss * 4000 / 646), 1,
+      1e-9);
+  EXPECT_NEAR(member["confirmed"]["bits_per_byte"].get<double>(), loss / std::log(2), 1e-9);
+  write(box_ / "member.json", member.dump());
+  const Result evaluated = box_.run({"evaluate", "run", "member.json", "--json"});
+  const Json answer = parse(evaluated.out);
+  EXPECT_NEAR(answer["bits_per_byte"].get<double>(),
+              answer["validation_loss"].get<double>() / std::log(2), 1e-9);
+  EXPECT_THAT(box_.run({"evaluate", "run", "member.json"}).out,
+              AllOf(HasSubstr("\nperplexity per word "), HasSubstr("\nbits per byte ")));
+}
+
+// What a library that sorts the tensors makes of an exported network is the same network.
+TEST_F(Search, ExportedWeightsMayBeSavedAgainInAnotherOrder) {
+  const std::string id = search()["front"][0]["id"];
+  ASSERT_EQ(box_.run({"export", "run"}).status, 0);
+  const std::string bytes = content(box_ / ("run/export/" + id + ".safetensors"));
+  std::uint64_t length = 0;
+  std::memcpy(&length, bytes.data(), 8);
+  const Json header = parse(bytes.substr(8, length));
+  Json again{{"__metadata__", header["__metadata__"]}};
+  std::string data;
+  std::map<std::string, Json> sorted;
+  for (const auto& [name, tensor] : header.items()) sorted[name] = tensor;
+  sorted.erase("__metadata__");
+  for (auto& [name, tensor] : sorted) {
+    const std::size_t begin = tensor["data_offsets"][0], end = tensor["data_offsets"][1];
+    tensor["data_offsets"] = {data.size(), data.size() + end - begin};
+    data += bytes.substr(8 + length + begin, end - begin);
+    again[name] = tensor;
+  }
+  const std::string text = again.dump();
+  length = text.size();
+  write(box_ / "again.safetensors",
+        std::string(reinterpret_cast<const char*>(&length), 8) + text + data);
+  const std::string file = "run/export/" + id + ".json";
+  const Result own = box_.run(
+      {"evaluate", "run", file, "--json", "--weights", "run/export/" + id + ".safetensors"});
+  const Result other =
+      box_.run({"evaluate", "run", file, "--json", "--weights", "again.safetensors"});
+  EXPECT_EQ(other.status, 0) << other.err;
+  EXPECT_EQ(other.out, own.out);
 }
 
 TEST_F(Search, ExportEvaluateAndPredictAgreeWithTheHistory) {

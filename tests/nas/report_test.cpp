@@ -100,7 +100,7 @@ TEST_F(ReportTest, ExportedNetworksScoreWhatTheirSliceScored) {
 
 TEST_F(ReportTest, TheTableHasALinePerMemberBestPerplexityFirst) {
   const Objectives largest = evaluator_.evaluate(std::vector{run_.proxy.space().largest()})[0];
-  const std::string table = front_table(predicted_front(archive_), largest);
+  const std::string table = front_table(run_.proxy.corpus(), predicted_front(archive_), largest);
   std::size_t previous = 0;
   // The front is ordered by perplexity, its first objective.
   for (std::size_t index : archive_.front()) {
@@ -112,6 +112,33 @@ TEST_F(ReportTest, TheTableHasALinePerMemberBestPerplexityFirst) {
   // The head, the legend, that it is not confirmed, the knee and two best members.
   EXPECT_EQ(static_cast<std::size_t>(std::count(table.begin(), table.end(), '\n')),
             archive_.front().size() + 7);
+}
+
+// Of a text of words, which the run's own is not.
+TEST_F(ReportTest, ATextOfWordsHasLossesPerWordAndByte) {
+  std::vector<Objectives> confirmed;
+  for (std::size_t index : archive_.front()) {
+    confirmed.push_back(archive_.candidates()[index].objectives);
+    confirmed.back().validation_loss = std::log(4.0);
+  }
+  const FinalFront front = judge_front(archive_, confirmed);
+  Corpus corpus;
+  corpus.validation.resize(40);
+  corpus.words = 20;
+  corpus.bytes = 80;
+  corpus.bytes_per_token = 2;
+  const Json json = confirmed_json(corpus, front, front.members[0]);
+  EXPECT_NEAR(json["perplexity_per_word"].get<double>(), 16, 1e-9);
+  EXPECT_NEAR(json["bits_per_byte"].get<double>(), 1, 1e-12);
+  const std::string table = front_table(corpus, front, confirmed[0]);
+  EXPECT_THAT(table, HasSubstr("    whole  per word bits/byte      +% "));
+  EXPECT_THAT(table, HasSubstr("     16.00    1.0000 "));
+
+  const Json own = confirmed_json(run_.proxy.corpus(), front, front.members[0]);
+  EXPECT_FALSE(own.contains("perplexity_per_word"));
+  EXPECT_FALSE(own.contains("bits_per_byte"));
+  EXPECT_THAT(front_table(run_.proxy.corpus(), front, confirmed[0]),
+              ::testing::Not(HasSubstr("per word")));
 }
 
 TEST(SeparationSummary, SaysSoWhenItCannotBeMeasured) {

@@ -37,6 +37,20 @@ TEST(ArchitectureJson, RejectsWhatIsNoArchitecture) {
                InputError);
 }
 
+TEST(ArchitectureJson, TheHeadsOfALayerAreBoundedTogether) {
+  const auto heads = [](const std::string& width, const std::string& count) {
+    return parse(R"({"model_width": 16, "head_width": )" + width + R"(, "layers": [{"heads": )" +
+                 count + R"(, "ffn_width": 1}]})");
+  };
+  EXPECT_EQ(heads("65536", "16").layers[0].heads, 16);
+  EXPECT_EQ(heads("1", "1048576").layers[0].heads, 1048576);
+  EXPECT_THROW(heads("65536", "17"), InputError);
+  EXPECT_THROW(heads("65536", "65536"), InputError);   // 2^32
+  EXPECT_THROW(heads("4096", "1048576"), InputError);  // 2^32
+  EXPECT_THROW(heads("65536", "32768"), InputError);   // 2^31
+  EXPECT_THROW(heads("1048576", "2"), InputError);
+}
+
 TEST(ArchitectureId, IsStableAcrossVersions) {
   // Written into history files and caches: this number must never change.
   EXPECT_EQ(architecture_id(Architecture{96, 16, 0, {{4, 384}, {2, 128}}}),

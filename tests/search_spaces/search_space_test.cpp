@@ -89,6 +89,12 @@ TEST(SearchSpaceJson, ErrorsNameTheKeyAndWhatWasExpected) {
   EXPECT_THAT(error("heads", "[]"), HasSubstr("/heads: [] is empty"));
   EXPECT_THAT(error("heads", "[0]"), HasSubstr("/heads/0: 0 is out of range"));
   EXPECT_THAT(error("heads", "4"), HasSubstr("/heads: 4 has the wrong type"));
+  EXPECT_THAT(
+      error_of([] {
+        parse(R"({"head_width": 65536, "depth": [1], "model_width": [8], "heads": [1, 65536],
+                          "ffn_width": [8]})");
+      }),
+      HasSubstr("/heads/1: 65536 is out of range: expected an integer from 1 to 16"));
   EXPECT_THAT(error("depth", "[2000]"), HasSubstr("/depth/0: 2000 is out of range"));
   EXPECT_THAT(error("ffn_width", R"({"from": 64, "to": 32, "step": 16})"),
               HasSubstr("/ffn_width/to: 32 is below"));

@@ -128,6 +128,51 @@ TEST_F(CorpusTest, UnigramPerplexityOfFiles) {
   EXPECT_FALSE(corpus.oracle_perplexity.has_value());
 }
 
+TEST_F(CorpusTest, WordsAreCountedWithTheEndOfEveryLine) {
+  const auto words = [&](const std::string& text) {
+    return load_corpus(files("a", text), "").words;
+  };
+  EXPECT_EQ(words("one"), 2);
+  EXPECT_EQ(words("one\n"), 2);
+  EXPECT_EQ(words("a b\n\n  c\t d"), 4 + 3);
+  EXPECT_EQ(words(" a  b \r\nc\r\n"), 3 + 2);
+  EXPECT_EQ(words("\n \n"), 2);
+  EXPECT_EQ(words(" = Title = \n <unk> @-@ word . \n"), 3 + 4 + 2);
+}
+
+TEST_F(CorpusTest, LossesPerWordAndByte) {
+  const std::string text = "ab cd\nefg hij\n";  // 14 bytes, 4 words and 2 ends
+  CorpusConfig config = files(text + text, text);
+  Corpus corpus = load_corpus(config, "");
+  EXPECT_EQ(corpus.bytes, 14);
+  // ln 4 per byte: 2 bits; 14 tokens on 6 words.
+  EXPECT_NEAR(*corpus.bits_per_byte(std::log(4.0)), 2, 1e-12);
+  EXPECT_NEAR(*corpus.perplexity_per_word(std::log(4.0)), std::pow(4, 14 / 6.0), 1e-9);
+
+  // The same probability of the text is the same per word and byte for any tokenizer.
+  config.tokenizer = TokenizerKind::kBpe;
+  config.vocabulary = 272;
+  const Corpus pieces = load_corpus(config, "");
+  const auto tokens = static_cast<double>(pieces.validation.size());
+  ASSERT_LT(tokens, 14);
+  const double loss = 14 * std::log(4.0) / tokens;
+  EXPECT_NEAR(*pieces.bits_per_byte(loss), 2, 1e-12);
+  EXPECT_NEAR(*pieces.perplexity_per_word(loss), std::pow(4, 14 / 6.0), 1e-9);
+}
+
+TEST_F(CorpusTest, NoPerplexityPerWordWhereThereAreNone) {
+  const Corpus one_word = load_corpus(files("a", std::string(10'000, 'a')), "");
+  EXPECT_EQ(one_word.perplexity_per_word(3), std::nullopt);  // e^15000
+  EXPECT_NEAR(*one_word.bits_per_byte(std::log(8.0)), 3, 1e-12);
+  CorpusConfig generated;
+  generated.train_bytes = generated.validation_bytes = 5000;
+  generated.tokenizer = TokenizerKind::kBytes;
+  generated.vocabulary = 256;
+  const Corpus corpus = load_corpus(generated, "");
+  EXPECT_EQ(corpus.perplexity_per_word(3), std::nullopt);
+  EXPECT_EQ(corpus.bits_per_byte(3), std::nullopt);
+}
+
 TEST_F(CorpusTest, NamesTheFileThatCannotBeUsed) {
   const std::string train = (folder_ / "train.txt").string();
   const std::string validation = (folder_ / "validation.txt").string();
@@ -164,6 +209,7 @@ TEST_F(CorpusTest, WikiText) {
   config.validation = data / "valid.txt";
   const Corpus corpus = load_corpus(config, folder_);
   EXPECT_EQ(corpus.tokenizer.decode(corpus.validation), read_file(config.validation));
+  EXPECT_EQ(corpus.words, 217'646);  // as published
   EXPECT_GT(corpus.bytes_per_token, 2.4);
   EXPECT_LT(corpus.unigram_perplexity, 400);
 }

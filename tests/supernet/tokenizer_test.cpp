@@ -2,16 +2,19 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sentencepiece_processor.h>
 
 #include <chrono>
 #include <filesystem>
 #include <functional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "supernet/grammar.hpp"
 #include "support/error.hpp"
 #include "support/files.hpp"
+#include "support/random.hpp"
 #include "tests/temporary_folder.hpp"
 
 namespace paretoformer {
@@ -53,18 +56,50 @@ const std::vector<std::string>& difficult_texts() {
   return texts;
 }
 
+// What a learnt vocabulary gives back: U+2581 as the space that it is to SentencePiece, and U+FFFD
+// for what is not UTF-8.
+std::string given_back(std::string text) {
+  for (std::size_t at; (at = valid_utf8_prefix(text)) < text.size();)
+    text.replace(at, 1, "\xef\xbf\xbd");
+  for (std::size_t at; (at = text.find("\u2581")) != std::string::npos;) text.replace(at, 3, " ");
+  return text;
+}
+
+std::vector<std::int32_t> encoded_by_the_library(const Tokenizer& tokenizer,
+                                                 const std::string& text) {
+  sentencepiece::SentencePieceProcessor processor;
+  EXPECT_TRUE(processor.LoadFromSerializedProto(tokenizer.model()).ok());
+  std::vector<int> tokens;
+  EXPECT_TRUE(processor.Encode(text, &tokens).ok());
+  return {tokens.begin(), tokens.end()};
+}
+
+// `count` characters drawn from `alphabet`.
+std::string random_text(const std::vector<std::string>& alphabet, std::size_t count,
+                        std::uint64_t seed) {
+  Random random(seed);
+  std::string text;
+  for (std::size_t i = 0; i < count; ++i) text += alphabet[random.below(alphabet.size())];
+  return text;
+}
+
+const std::vector<std::string> kBases = {"A", "C", "G", "T"};
+const std::vector<std::string> kHan = {"\u4e2d", "\u6587", "\u7684", "\u4e00", "\u662f",
+                                       "\u4e0d", "\u4e86", "\u5728", "\u4eba", "\u6709"};
+
 TEST(Tokenizer, GivesBackEveryText) {
-  for (const Tokenizer& tokenizer : {Tokenizer::bytes(), sample_tokenizer()}) {
-    for (const std::string& text : difficult_texts()) {
-      const std::vector<std::int32_t> tokens = tokenizer.encode(text);
-      EXPECT_EQ(tokenizer.decode(tokens), text);
-      for (std::int32_t token : tokens) {
-        EXPECT_GE(token, 0);
-        EXPECT_LT(token, tokenizer.vocabulary_size());
-      }
+  for (const std::string& text : difficult_texts())
+    EXPECT_EQ(Tokenizer::bytes().decode(Tokenizer::bytes().encode(text)), text);
+  const Tokenizer& tokenizer = sample_tokenizer();
+  for (const std::string& text : difficult_texts()) {
+    const std::vector<std::int32_t> tokens = tokenizer.encode(text);
+    EXPECT_EQ(tokenizer.decode(tokens), given_back(text));
+    for (std::int32_t token : tokens) {
+      EXPECT_GE(token, 0);
+      EXPECT_LT(token, tokenizer.vocabulary_size());
     }
-    EXPECT_EQ(tokenizer.decode(tokenizer.encode(sample_text())), sample_text());
   }
+  EXPECT_EQ(tokenizer.decode(tokenizer.encode(sample_text())), sample_text());
 }
 
 TEST(Tokenizer, GivesBackWhatItWasTrainedOn) {
@@ -73,13 +108,97 @@ TEST(Tokenizer, GivesBackWhatItWasTrainedOn) {
     for (const std::string& part : difficult_texts())
       text += part.substr(0, valid_utf8_prefix(part)) + "\n" + std::to_string(i * 7919) + " ";
   const Tokenizer tokenizer = Tokenizer::train_bpe(text, 400);
-  EXPECT_EQ(tokenizer.decode(tokenizer.encode(text)), text);
+  EXPECT_EQ(tokenizer.decode(tokenizer.encode(text)), given_back(text));
 }
 
 TEST(Tokenizer, GivesBackSpacesItNeverSaw) {
   const Tokenizer tokenizer = Tokenizer::train_bpe("abc\nabd\n", 262);
   for (const std::string& text : difficult_texts())
-    EXPECT_EQ(tokenizer.decode(tokenizer.encode(text)), text);
+    EXPECT_EQ(tokenizer.decode(tokenizer.encode(text)), given_back(text));
+}
+
+// Who takes the exported model away gets the tokens that were scored.
+TEST(Tokenizer, EncodesAsTheLibraryDoes) {
+  const std::vector<std::string> alphabet = {" ",
+                                             " ",
+                                             "  ",
+                                             "\u2581",
+                                             "\n",
+                                             "\t",
+                                             "\r\n",
+                                             "a",
+                                             "b",
+                                             "e",
+                                             "\u00e9",
+                                             "\u4e2d",
+                                             "\u2585",
+                                             "\ufffd",
+                                             "\U0001f600",
+                                             "these",
+                                             ".",
+                                             " those",
+                                             "\xff",
+                                             "\xe2",
+                                             "\x96",
+                                             "\xc0",
+                                             "\xed\xa0\x80",
+                                             "<0x0A>",
+                                             std::string(1, '\0')};
+  const Tokenizer spaceless = Tokenizer::train_bpe("abcab\nabdab\nthese\n", 270);
+  const Tokenizer mixed =
+      Tokenizer::train_bpe(given_back(random_text(alphabet, 3000, 1)) + "\u2581\u2581 ab\n", 290);
+  for (const Tokenizer& tokenizer : {sample_tokenizer(), spaceless, mixed}) {
+    for (const std::string& text : difficult_texts())
+      EXPECT_EQ(tokenizer.encode(text), encoded_by_the_library(tokenizer, text)) << text;
+    for (std::uint64_t seed = 0; seed < 300; ++seed) {
+      const std::string text = random_text(alphabet, 1 + seed % 40, seed);
+      EXPECT_EQ(tokenizer.encode(text), encoded_by_the_library(tokenizer, text)) << text;
+      EXPECT_EQ(tokenizer.decode(tokenizer.encode(text)), given_back(text));
+    }
+  }
+}
+
+TEST(Tokenizer, LearnsFromTextsWithoutSpaces) {
+  const std::string base = random_text(kBases, 100'000, 1);
+  const std::vector<std::string> emoji = {"\U0001f600", "\U0001f601", "\U0001f680", "\u2764\ufe0f"};
+  const std::vector<std::pair<std::string, int>> texts = {
+      {base, 300},
+      {base + "\n" + base, 300},
+      {base.substr(0, 40'000) + " " + base, 300},
+      {random_text(kHan, 70'000, 2), 300},
+      {random_text(emoji, 70'000, 3) + "\r\n", 300},
+      {std::string(100'000, 'a') + std::string(70'000, 'b'), 266},
+      {std::string(70'000, ' ') + base, 300}};
+  for (const auto& [text, vocabulary] : texts) {
+    const Tokenizer tokenizer = Tokenizer::train_bpe(text, vocabulary);
+    const std::vector<std::int32_t> tokens = tokenizer.encode(text);
+    EXPECT_LT(tokens.size(), text.size());
+    EXPECT_EQ(tokenizer.decode(tokens), text);
+    EXPECT_EQ(tokens, encoded_by_the_library(tokenizer, text));
+  }
+}
+
+TEST(Tokenizer, CutsWordsThatAreTooLong) {
+  const std::string word = random_text(kBases, 3 << 14, 1);  // 1.5 times the longest
+  const auto cut_at = [&](std::size_t at) {
+    return Tokenizer::train_bpe(word.substr(0, at) + "\n" + word.substr(at), 300).encode(word);
+  };
+  EXPECT_EQ(Tokenizer::train_bpe(word, 300).encode(word), cut_at(1 << 15));
+}
+
+TEST(Tokenizer, LearnsAroundCharactersThatGetNoPiece) {
+  // SentencePiece drops lines with U+2585, and zeros and tabs are in no piece.
+  const std::string zero(1, '\0');
+  const std::string text = "ab\u2585ab ab" + zero + "ab\tab\u2585\n\u2585\n\tab\u2585";
+  const Tokenizer tokenizer = Tokenizer::train_bpe(text, 261);
+  EXPECT_EQ(tokenizer.vocabulary_size(), 261);  // 257, the space, a, b, ab
+  EXPECT_EQ(tokenizer.encode("ab").size(), 1u);
+  EXPECT_EQ(tokenizer.decode(tokenizer.encode(text)), text);
+  EXPECT_EQ(tokenizer.encode(text), encoded_by_the_library(tokenizer, text));
+  for (const std::string& none : {std::string(), std::string("\n\n"), std::string("\t\n"), zero,
+                                  std::string("\u2585\u2585\n")})
+    EXPECT_EQ(message_of([&] { Tokenizer::train_bpe(none, 500); }),
+              "the text to learn a vocabulary from has no characters that can be in one");
 }
 
 TEST(Tokenizer, ShortensText) {
@@ -113,7 +232,7 @@ TEST(Tokenizer, NamesTheLimitsOfTheVocabulary) {
               testing::MatchesRegex("vocabulary 500 is too large: the training text yields at "
                                     "most 26[0-9] tokens"));
   EXPECT_EQ(message_of([] { Tokenizer::train_bpe("\n\n", 500); }),
-            "the text to learn a vocabulary from is empty");
+            "the text to learn a vocabulary from has no characters that can be in one");
 }
 
 TEST(Tokenizer, RejectsDamagedModelsAndForeignTokens) {
