@@ -10,6 +10,7 @@
 #include <sstream>
 
 #include "support/error.hpp"
+#include "support/unfinished.hpp"
 
 namespace paretoformer {
 namespace {
@@ -48,20 +49,18 @@ void write_file_atomic(const std::filesystem::path& path,
       path.string() + ".tmp" + std::to_string(static_cast<long>(::getpid()));
   const int descriptor = ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
   if (descriptor < 0) throw Error(path.string() + ": cannot create file: " + reason());
+  Unfinished unfinished(temporary);
   try {
     for (std::string_view piece : pieces) write_all(descriptor, piece, path);
     if (::fsync(descriptor) != 0) throw Error(path.string() + ": cannot flush: " + reason());
   } catch (...) {
     ::close(descriptor);
-    ::unlink(temporary.c_str());
     throw;
   }
   ::close(descriptor);
-  if (::rename(temporary.c_str(), path.c_str()) != 0) {
-    const std::string why = reason();
-    ::unlink(temporary.c_str());
-    throw Error(path.string() + ": cannot replace file: " + why);
-  }
+  if (::rename(temporary.c_str(), path.c_str()) != 0)
+    throw Error(path.string() + ": cannot replace file: " + reason());
+  unfinished.keep();
 }
 
 LineLog::LineLog(const std::filesystem::path& path) : path_(path) {
