@@ -38,8 +38,9 @@ std::uint64_t check_of(const Record& record, std::uint64_t key) {
 // Holds the file against other processes while it lives.
 class FileLock {
  public:
-  FileLock(int descriptor, const std::filesystem::path& path) : descriptor_(descriptor) {
-    while (::flock(descriptor_, LOCK_EX) != 0)
+  FileLock(int descriptor, const std::filesystem::path& path, int how = LOCK_EX)
+      : descriptor_(descriptor) {
+    while (::flock(descriptor_, how) != 0)
       if (errno != EINTR) throw Error(path.string() + ": cannot lock: " + std::strerror(errno));
   }
   ~FileLock() { ::flock(descriptor_, LOCK_UN); }
@@ -75,10 +76,15 @@ void drop_tail(int descriptor, const std::filesystem::path& path) {
 LossCache::LossCache(std::filesystem::path path, std::uint64_t key)
     : path_(std::move(path)), key_(key) {
   descriptor_ = ::open(path_.c_str(), O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
+  if (descriptor_ < 0 && (errno == EACCES || errno == EPERM || errno == EROFS)) {
+    read_only_ = true;
+    descriptor_ = ::open(path_.c_str(), O_RDONLY | O_CLOEXEC);
+    if (descriptor_ < 0) return;
+  }
   if (descriptor_ < 0)
     throw Error(path_.string() + ": cannot create file: " + std::strerror(errno));
   try {
-    const FileLock lock(descriptor_, path_);
+    const FileLock lock(descriptor_, path_, read_only_ ? LOCK_SH : LOCK_EX);
     read();
   } catch (...) {
     ::close(descriptor_);
@@ -86,15 +92,19 @@ LossCache::LossCache(std::filesystem::path path, std::uint64_t key)
   }
 }
 
-LossCache::~LossCache() { ::close(descriptor_); }
+LossCache::~LossCache() {
+  if (descriptor_ >= 0) ::close(descriptor_);
+}
 
 void LossCache::read() {
   const std::string content = read_file(path_);
   const Header header;
   if (std::memcmp(content.data(), header.name, std::min(content.size(), sizeof header.name)) != 0)
     throw InputError(path_.string() + ": is no cache of losses of this version; remove it");
-  drop_tail(descriptor_, path_);
-  if (content.size() < sizeof header) append(descriptor_, &header, sizeof header, path_);
+  if (!read_only_) {
+    drop_tail(descriptor_, path_);
+    if (content.size() < sizeof header) append(descriptor_, &header, sizeof header, path_);
+  }
   for (std::size_t at = sizeof header; at + sizeof(Record) <= content.size();
        at += sizeof(Record)) {
     Record record;
@@ -118,6 +128,7 @@ void LossCache::add(const std::vector<Entry>& entries) {
     records.push_back({entry.network, subset, entry.sum, 0});
     records.back().check = check_of(records.back(), key_);
   }
+  if (read_only_) return;
   const FileLock lock(descriptor_, path_);
   drop_tail(descriptor_, path_);
   append(descriptor_, records.data(), records.size() * sizeof(Record), path_);
