@@ -14,6 +14,16 @@ constexpr std::int64_t kAlignment = 64;
 // One bookkeeping word per 64-byte line keeps the simulator's memory within bounds.
 constexpr std::int64_t kLargestSpan = std::int64_t{1} << 31;
 
+// They are kept together: half a gigabyte of them, and seconds to run them.
+constexpr std::int64_t kMostTiles = std::int64_t{1} << 22;
+
+void require_countable(std::int64_t tiles, const Operator& op) {
+  if (tiles > kMostTiles)
+    throw InputError("\"" + describe(op) + "\" is cut into " + std::to_string(tiles) +
+                     " tiles: expected at most " + std::to_string(kMostTiles) +
+                     ", of larger tiles or with larger memories on the chip");
+}
+
 bool on_chip(const Hardware& hardware) {
   return hardware.nonlinear_units == NonlinearUnits::kOnChip;
 }
@@ -169,6 +179,9 @@ Program lower_matmul(const Operator& op, const Hardware& hardware, const MatmulS
   TileGrid grid(op, tile, hardware);
   const int down = grid.count(MatmulLoop::kRows), across = grid.count(MatmulLoop::kColumns);
   const int deep = grid.count(MatmulLoop::kInner);
+  // Of extents up to 2^18 blocks: 64 bits hold the product.
+  const std::int64_t tiles = std::int64_t{down} * across * deep;
+  require_countable(adds ? tiles + down : tiles, op);
   const auto residence = [&](int tiles) {
     return Residence(halves, halves == 2 && hardware.operand_reuse && tiles <= 2, schedule.reloads);
   };
@@ -177,7 +190,7 @@ Program lower_matmul(const Operator& op, const Hardware& hardware, const MatmulS
 
   Program program;
   program.bytes = placement.bytes;
-  program.tiles.reserve(static_cast<std::size_t>(down) * across * deep);
+  program.tiles.reserve(static_cast<std::size_t>(tiles));
   do {
     const int i = grid.at(MatmulLoop::kRows), j = grid.at(MatmulLoop::kColumns);
     const int k = grid.at(MatmulLoop::kInner);
@@ -217,6 +230,9 @@ Program lower_elementwise(const Operator& op, TileKind kind, int capacity, const
     int& extent = rows > 1 ? rows : columns;
     extent = ceil_divide(extent, 2);
   }
+  require_countable(
+      std::int64_t{ceil_divide(op.rows, rows * size)} * ceil_divide(op.columns, columns * size),
+      op);
   Program program;
   for (int i = 0; i < op.rows; i += rows * size)
     for (int j = 0; j < op.columns; j += columns * size) {

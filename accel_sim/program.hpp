@@ -105,7 +105,8 @@ bool spills_sums(const MatmulSchedule& schedule, const Operator& matmul, const H
 // their length), matrices begin at multiples of 64 bytes, as heads do in the published program.
 // `schedule` is for matmuls; without one it is default_tile(), run as the library does. Throws
 // InputError when its tile does not fit the memories, when its loops are not the library's with an
-// output-stationary array, or when the matrices span more than 2 GiB. With a placement, which must
+// output-stationary array, when the matrices span more than 2 GiB, or when there are more than 2^22
+// tiles. With a placement, which must
 // give every matrix its strides and element sizes, they lie there.
 Program lower(const Operator& op, const Hardware& hardware,
               const std::optional<MatmulSchedule>& schedule = std::nullopt,

@@ -176,6 +176,7 @@ std::vector<OperatorReport> simulate(const Architecture& architecture, const Wor
   for (const TransformerOperator& item :
        scheduled_operators(architecture, workload, hardware, prices)) {
     auto entry = known.find(item.op);
+    if (entry == known.end() && options.traces != nullptr) each.trace = (*options.traces)(item.op);
     if (entry == known.end() && item.op.kind == OperatorKind::kMatmul &&
         is_fused(item.op, hardware)) {
       // One run for all its parts.
@@ -244,6 +245,7 @@ std::vector<OperatorReport> simulate_network(const Architecture& architecture,
       }
       const Placement placement = buffers.placement(item, i);
       call.placement = &placement;
+      if (options.traces != nullptr) call.trace = (*options.traces)(item.op);
       if (item.op.kind == OperatorKind::kMatmul) call.schedule = schedules.at(item.op);
       if (fused) {
         runs.push_back(simulate_fused(item.op, hardware, call));

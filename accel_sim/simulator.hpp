@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <vector>
 
@@ -29,6 +30,9 @@ enum class Engine {
   kReference,  // cycle by cycle (reference_engine.hpp), some hundred times slower
 };
 
+// Where the spans of a network's call of an operator go; null: nowhere.
+using CallTraces = std::function<Trace*(const Operator&)>;
+
 struct SimulationOptions {
   std::optional<MatmulSchedule> schedule;  // of a matmul; default_schedule() when absent
   Engine engine = Engine::kFast;
@@ -40,6 +44,7 @@ struct SimulationOptions {
   MemorySystem* memory = nullptr;
   // By which Fusion::kBest decides in networks; simulated_prices() when absent.
   const OperatorPricer* prices = nullptr;
+  const CallTraces* traces = nullptr;  // of networks, which do not use `trace`
 };
 
 // One operator, run once.
@@ -92,7 +97,7 @@ std::vector<OperatorReport> simulate(const Architecture& architecture, const Wor
 // library ends with a fence (gemmini.h L833) and begins with loads, so that calls do not overlap
 // and nothing stays in the scratchpad. A report per call, in their order (repeat is 1), of which
 // what runs on the host leaves the caches alone. Of the options, `engine`, `cycle_limit` (of each
-// call) and `prices` are used. Throws InputError when the network spans more than 2 GiB.
+// call), `prices` and `traces` are used. Throws InputError when the network spans more than 2 GiB.
 std::vector<OperatorReport> simulate_network(const Architecture& architecture,
                                              const Workload& workload, const Hardware& hardware,
                                              const SimulationOptions& options = {});

@@ -1,6 +1,5 @@
 #include "nas/command_io.hpp"
 
-#include <atomic>
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
@@ -10,22 +9,19 @@
 #include "support/text.hpp"
 
 namespace paretoformer {
-namespace {
-
-std::atomic<bool> stop_requested{false};
-static_assert(std::atomic<bool>::is_always_lock_free);
-
-}  // namespace
 
 Architecture architecture_argument(const std::filesystem::path& path, const SearchSpace* space) {
-  Json json = read_json(path);
+  return architecture_in(read_json(path), path.string(), space);
+}
+
+Architecture architecture_in(Json json, const std::string& file, const SearchSpace* space) {
   const bool inside = json.is_object() && json.contains("architecture");
   Json& network = inside ? json["architecture"] : json;
   if (space && network.is_object()) {
     if (!network.contains("head_width")) network["head_width"] = space->head_width();
     if (!network.contains("vocabulary")) network["vocabulary"] = space->vocabulary();
   }
-  return architecture_from_json(JsonNode(network, path.string(), inside ? "/architecture" : ""));
+  return architecture_from_json(JsonNode(network, file, inside ? "/architecture" : ""));
 }
 
 Json architectures_in(const std::filesystem::path& path) {
@@ -65,9 +61,5 @@ std::unique_ptr<tbb::global_control> limit_threads(const CommonOptions& common) 
   return std::make_unique<tbb::global_control>(tbb::global_control::max_allowed_parallelism,
                                                static_cast<std::size_t>(common.threads));
 }
-
-void request_stop() { stop_requested.store(true, std::memory_order_relaxed); }
-
-bool stopping() { return stop_requested.load(std::memory_order_relaxed); }
 
 }  // namespace paretoformer

@@ -1,5 +1,5 @@
 // What the verbs of the command line share: reading what they are given, printing their answer,
-// threads, and being stopped.
+// threads.
 #pragma once
 
 #include <oneapi/tbb/global_control.h>
@@ -11,12 +11,14 @@
 #include "nas/commands.hpp"
 #include "search_spaces/architecture.hpp"
 #include "search_spaces/search_space.hpp"
+#include "support/json.hpp"
 
 namespace paretoformer {
 
 // A bare architecture, or a candidate or exported file that holds one. What it does not say of head
 // width and vocabulary, `space` (if given) says. Throws InputError when the file holds neither.
 Architecture architecture_argument(const std::filesystem::path& path, const SearchSpace* space);
+Architecture architecture_in(Json json, const std::string& file, const SearchSpace* space);
 
 // A list of architectures: of one, of a list of them or of candidates, or of a front.json. Throws
 // InputError when the file holds none of these.
@@ -34,8 +36,5 @@ void log(const CommonOptions& common, const std::string& text);
 
 // Keeps to common.threads threads as long as the result lives.
 std::unique_ptr<tbb::global_control> limit_threads(const CommonOptions& common);
-
-// Whether request_stop() has been called.
-bool stopping();
 
 }  // namespace paretoformer

@@ -38,15 +38,22 @@ void validate_command(const RunOptions& options, const CommonOptions& common);
 // Perplexity and cost of one architecture in a run; with `weights`, perplexity of an exported file.
 void evaluate_command(const std::filesystem::path& run, const std::filesystem::path& architecture,
                       const std::filesystem::path& weights, const CommonOptions& common);
+
+// What a network is priced on, as far as it is given (priced_network.hpp).
+struct PricingOptions {
+  std::optional<std::string> hardware;
+  std::optional<int> length;
+  std::optional<std::string> mode;
+
+  bool any() const { return hardware || length || mode; }
+};
+
 struct PredictOptions {
   std::filesystem::path architecture;
-  std::string hardware = "gemmini_transformer";
-  int length = 512;
-  std::string mode = "prefill";
+  PricingOptions given;
   // A file of LatencyPredictor, which says hardware, length and mode, or of LearnedModel, which
-  // takes them; empty: the simulator.
+  // takes them; empty: the simulator, as simulate_command().
   std::filesystem::path predictor;
-  bool described = false;  // hardware, length or mode were given
   bool breakdown = false;
 };
 
@@ -93,9 +100,7 @@ struct SimulateOptions {
   std::optional<std::string> gemm;          // or "M,K,N"
   std::optional<std::string> tile;          // of the latter, in elements
   std::optional<std::string> mapping;       // or a mapping's file
-  std::string hardware = "gemmini_transformer";
-  int length = 512;
-  std::string mode = "prefill";
+  PricingOptions given;
   std::string engine = "fast";
   std::int64_t cycle_limit = kDefaultCycleLimit;  // of the reference engine, per operator
   std::optional<std::string> trace;               // a file to write
@@ -160,8 +165,5 @@ struct FinetuneOptions {
 
 // Trains one network of a run on alone, from its slice of the supernet; says what that gains.
 void finetune_command(const FinetuneOptions& options, const CommonOptions& common);
-
-// Asks the command that is running to save its state and stop; safe in a signal handler.
-void request_stop();
 
 }  // namespace paretoformer

@@ -5,6 +5,7 @@
 #include "nas/commands.hpp"
 #include "nas/comparison.hpp"
 #include "nas/comparison_report.hpp"
+#include "nas/interruption.hpp"
 #include "nas/plot.hpp"
 #include "nas/progress.hpp"
 #include "nas/trained_run.hpp"
@@ -51,7 +52,9 @@ void compare_command(const RunOptions& options, const CompareOptions& compare_op
     searches->update(static_cast<std::int64_t>(done), "");
   };
   task.stop = stopping;
+  Saving saving;
   const Comparison comparison = compare(task);
+  saving.end();
   networks.reset();
   searches.reset();
   const std::chrono::duration<double> elapsed = Clock::now() - start;

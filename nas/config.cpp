@@ -57,6 +57,16 @@ fs::path owner_of_supernet(fs::path folder) {
   return folder;
 }
 
+// Nothing where there is no such run: whoever needs its weights says so.
+std::optional<std::uint64_t> seed_of_run(const fs::path& folder) {
+  std::error_code ignored;
+  if (!fs::exists(folder / "config.json", ignored)) return std::nullopt;
+  const Json config = read_json(folder / "config.json");
+  if (!config.is_object() || !config.contains("seed") || !config["seed"].is_number_unsigned())
+    return std::nullopt;
+  return config["seed"].get<std::uint64_t>();
+}
+
 void read_predictor(const JsonNode& node, const fs::path& base_folder, RunConfig& config) {
   std::string expected;
   JsonNode file = node;
@@ -187,6 +197,7 @@ RunConfig run_config_from_json(const JsonNode& node, const fs::path& base_folder
   config.validation_sequences =
       static_cast<int>(object.integer("validation_sequences", 0, 1 << 24, 0));
   config.seed = static_cast<std::uint64_t>(object.integer("seed", 0, INT64_MAX, 1));
+  if (!config.supernet.empty()) config.supernet_seed = seed_of_run(config.supernet);
   config.run = object.string("run", "runs/" + config.space.name());
   object.finish();
   return config;
@@ -258,7 +269,7 @@ std::uint64_t training_hash(const RunConfig& config) {
   return hash_of(Json{{"sandwich", 2},
                       {"space", config.space.to_json()},
                       {"training", training},
-                      {"seed", config.seed}});
+                      {"seed", config.supernet_seed.value_or(config.seed)}});
 }
 
 std::uint64_t config_hash(const RunConfig& config) {

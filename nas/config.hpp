@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -28,8 +29,9 @@ struct RunConfig {
   std::filesystem::path predictor;
   std::string predictor_hash;
   // A run folder whose supernet is used instead of one of the run's own, which must be trained in
-  // the same way on the same text; empty: none.
+  // the same way, but for the seed, on the same text; empty: none.
   std::filesystem::path supernet;
+  std::optional<std::uint64_t> supernet_seed;  // of that run; absent: `seed`
   std::vector<Objective> objectives;
   std::vector<Limit> limits;
   SearchConfig search;
@@ -54,7 +56,8 @@ Json to_json(const RunConfig& config);
 RunConfig load_run_config(const std::string& name_or_path,
                           const std::vector<std::string>& overrides);
 
-// Everything the weights depend on: space, training, seed. The text is hashed separately.
+// Everything the weights depend on: space, training, the supernet's seed. The text is hashed
+// separately.
 std::uint64_t training_hash(const RunConfig& config);
 std::uint64_t config_hash(const RunConfig& config);
 

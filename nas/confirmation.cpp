@@ -9,6 +9,7 @@
 #include "support/error.hpp"
 #include "support/files.hpp"
 #include "support/hash.hpp"
+#include "support/line_chain.hpp"
 #include "support/parallel.hpp"
 
 namespace paretoformer {
@@ -25,20 +26,18 @@ struct Record {
 };
 using Records = std::map<std::uint64_t, Record>;
 
-std::string line_of(std::uint64_t id, const Record& record) {
+Json to_json(std::uint64_t id, const Record& record) {
   Json json{{"id", hex(id)}, {"validation_loss", record.validation_loss}};
   if (record.latency_cycles) {
     json["latency_cycles"] = *record.latency_cycles;
     json["energy_pj"] = *record.energy_pj;
   }
-  return json.dump() + "\n";
+  return json;
 }
 
 // Records without costs are of no use where networks are simulated.
-void read_line(const std::string& line, const std::string& where, bool simulated,
-               Records& records) {
-  const Json json = parse_json(line, where);
-  const JsonObject object(JsonNode(json, where));
+void read_line(const JsonNode& node, bool simulated, Records& records) {
+  const JsonObject object(node);
   const std::uint64_t id = id_from_json(object.at("id"));
   Record record;
   record.validation_loss = object.number("validation_loss", 0, kLargest);
@@ -53,9 +52,12 @@ void read_line(const std::string& line, const std::string& where, bool simulated
 
 Records read_records(const std::vector<std::string>& lines, const RunFolder& run, bool simulated) {
   Records records;
+  LineChain chain;
   int number = 0;
-  for (const std::string& line : lines)
-    read_line(line, run.confirmed().string() + ":" + std::to_string(++number), simulated, records);
+  for (const std::string& line : lines) {
+    const std::string where = run.confirmed().string() + ":" + std::to_string(++number);
+    chain.read(line, where, [&](const JsonNode& node) { read_line(node, simulated, records); });
+  }
   return records;
 }
 
@@ -133,6 +135,7 @@ FinalFront confirm_front(const RunFolder& run, const ProxyTask& proxy,
   const std::string unsimulated = why_unsimulated(predictor, proxy.space());
   LineLog log(run.confirmed());  // drops a line that a crash cut short
   Records records = read_records(log.lines(), run, unsimulated.empty());
+  LineChain chain(log.lines());
   const std::vector<Candidate> members = front_of(archive);
   std::vector<Candidate> missing = members;
   std::erase_if(missing, [&](const Candidate& c) { return records.contains(c.id); });
@@ -149,7 +152,8 @@ FinalFront confirm_front(const RunFolder& run, const ProxyTask& proxy,
     for (std::size_t i = begin; i < end; ++i) networks.push_back(missing[i].architecture);
     const std::vector<Record> chunk = confirm(networks, evaluator, predictor, unsimulated.empty());
     std::string lines;
-    for (std::size_t i = begin; i < end; ++i) lines += line_of(missing[i].id, chunk[i - begin]);
+    for (std::size_t i = begin; i < end; ++i)
+      lines += chain.line(to_json(missing[i].id, chunk[i - begin]));
     log.append(lines);
     for (std::size_t i = begin; i < end; ++i) records[missing[i].id] = chunk[i - begin];
     if (hooks.on_members) hooks.on_members(done + end - begin, members.size());

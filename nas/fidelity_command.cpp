@@ -5,6 +5,7 @@
 #include "nas/commands.hpp"
 #include "nas/fidelity.hpp"
 #include "nas/fidelity_report.hpp"
+#include "nas/interruption.hpp"
 #include "nas/plot.hpp"
 #include "nas/progress.hpp"
 #include "nas/trained_run.hpp"
@@ -34,7 +35,9 @@ void fidelity_command(const RunOptions& options, const FidelityOptions& fidelity
     progress->update(steps, format("steps, %zu of %d networks", networks, count));
   };
   hooks.stop = stopping;
+  Saving saving;
   const std::vector<ComparedNetwork> networks = compare_networks(run, proxy, fidelity, hooks);
+  saving.end();
   progress.reset();
   const FidelityStatistics statistics = fidelity_statistics(networks, run.config().seed);
   const std::chrono::duration<double> elapsed = Clock::now() - start;

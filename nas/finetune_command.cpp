@@ -6,6 +6,7 @@
 #include "nas/command_io.hpp"
 #include "nas/commands.hpp"
 #include "nas/finetune.hpp"
+#include "nas/interruption.hpp"
 #include "nas/progress.hpp"
 #include "nas/report.hpp"
 #include "nas/search.hpp"
@@ -62,15 +63,19 @@ void finetune_command(const FinetuneOptions& options, const CommonOptions& commo
   if (!folder.empty()) std::filesystem::create_directories(folder, error);
   if (error) throw Error(folder.string() + ": cannot create folder: " + error.message());
 
+  resumes_from(files.checkpoint());
   std::unique_ptr<Progress> progress;
+  std::optional<Saving> saving;  // there is nothing to save before the first step
   const FinetuneResult result = finetune(
       run, proxy, member, config, files,
       [&](const TrainingRecord& r) {
+        if (!saving) saving.emplace();
         if (!progress)
           progress = std::make_unique<Progress>("finetune", r.steps, r.step, common.quiet);
         progress->update(r.step, format("loss %.3f", r.largest));
       },
       stopping);
+  if (saving) saving->end();
   progress.reset();
   const auto& [before, after] = result;
   const Corpus& corpus = proxy.corpus();

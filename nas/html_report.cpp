@@ -15,6 +15,7 @@
 #include "support/files.hpp"
 #include "support/format.hpp"
 #include "support/hash.hpp"
+#include "support/line_chain.hpp"
 
 namespace paretoformer {
 namespace {
@@ -110,10 +111,12 @@ std::vector<Json> read_lines(const std::filesystem::path& path) {
   std::vector<Json> result;
   if (!std::filesystem::exists(path)) return result;
   const std::string text = read_file(path);
+  LineChain chain;
   for (std::size_t begin = 0, end; (end = text.find('\n', begin)) != std::string::npos;
        begin = end + 1)
-    result.push_back(parse_json(std::string_view(text).substr(begin, end - begin),
-                                path.string() + ":" + std::to_string(result.size() + 1)));
+    chain.read(std::string_view(text).substr(begin, end - begin),
+               path.string() + ":" + std::to_string(result.size() + 1),
+               [&](const JsonNode& node) { result.push_back(node.json()); });
   return result;
 }
 

@@ -1,5 +1,6 @@
 #include "nas/loss_cache.hpp"
 
+#include <fcntl.h>
 #include <sys/file.h>
 #include <unistd.h>
 
@@ -37,8 +38,9 @@ std::uint64_t check_of(const Record& record, std::uint64_t key) {
 // Holds the file against other processes while it lives.
 class FileLock {
  public:
-  FileLock(int descriptor, const std::filesystem::path& path) : descriptor_(descriptor) {
-    while (::flock(descriptor_, LOCK_EX) != 0)
+  FileLock(int descriptor, const std::filesystem::path& path, int how = LOCK_EX)
+      : descriptor_(descriptor) {
+    while (::flock(descriptor_, how) != 0)
       if (errno != EINTR) throw Error(path.string() + ": cannot lock: " + std::strerror(errno));
   }
   ~FileLock() { ::flock(descriptor_, LOCK_UN); }
@@ -62,12 +64,27 @@ void drop_tail(int descriptor, const std::filesystem::path& path) {
     throw Error(path.string() + ": cannot drop an unfinished record: " + std::strerror(errno));
 }
 
+// Whether this process may write the file, or make it.
+bool may_write(const std::filesystem::path& path) {
+  const auto permitted = [](const std::filesystem::path& place) {
+    return ::faccessat(AT_FDCWD, place.c_str(), W_OK, AT_EACCESS) == 0 ||
+           (errno != EACCES && errno != EPERM && errno != EROFS);
+  };
+  std::error_code ignored;
+  if (std::filesystem::exists(path, ignored)) return permitted(path);
+  return permitted(path.has_parent_path() ? path.parent_path() : ".");
+}
+
 }  // namespace
 
 LossCache::LossCache(std::filesystem::path path, std::uint64_t key)
-    : path_(std::move(path)), key_(key), descriptor_(open_to_append(path_)) {
+    : path_(std::move(path)), key_(key), read_only_(!may_write(path_)) {
+  if (!read_only_)
+    descriptor_ = open_to_append(path_);
+  else if ((descriptor_ = ::open(path_.c_str(), O_RDONLY | O_CLOEXEC)) < 0)
+    return;
   try {
-    const FileLock lock(descriptor_, path_);
+    const FileLock lock(descriptor_, path_, read_only_ ? LOCK_SH : LOCK_EX);
     read();
   } catch (...) {
     ::close(descriptor_);
@@ -75,16 +92,20 @@ LossCache::LossCache(std::filesystem::path path, std::uint64_t key)
   }
 }
 
-LossCache::~LossCache() { ::close(descriptor_); }
+LossCache::~LossCache() {
+  if (descriptor_ >= 0) ::close(descriptor_);
+}
 
 void LossCache::read() {
   const std::string content = read_all(descriptor_, path_);
   const Header header;
   if (std::memcmp(content.data(), header.name, std::min(content.size(), sizeof header.name)) != 0)
     throw InputError(path_.string() + ": is no cache of losses of this version; remove it");
-  drop_tail(descriptor_, path_);
-  if (content.size() < sizeof header)
-    write_all(descriptor_, bytes_of(&header, sizeof header), path_);
+  if (!read_only_) {
+    drop_tail(descriptor_, path_);
+    if (content.size() < sizeof header)
+      write_all(descriptor_, bytes_of(&header, sizeof header), path_);
+  }
   for (std::size_t at = sizeof header; at + sizeof(Record) <= content.size();
        at += sizeof(Record)) {
     Record record;
@@ -108,6 +129,7 @@ void LossCache::add(const std::vector<Entry>& entries) {
     records.push_back({entry.network, subset, entry.sum, 0});
     records.back().check = check_of(records.back(), key_);
   }
+  if (read_only_) return;
   const FileLock lock(descriptor_, path_);
   drop_tail(descriptor_, path_);
   write_all(descriptor_, bytes_of(records.data(), records.size() * sizeof(Record)), path_);

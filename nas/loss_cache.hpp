@@ -32,6 +32,9 @@ class LossCache {
   };
   // Throws Error (a full disk).
   void add(const std::vector<Entry>& entries);
+  // Whether this process may not write the file or its folder: what it holds, if anything, is
+  // known, and what is added goes with the process.
+  bool read_only() const { return read_only_; }
   std::size_t size() const { return sums_[0].size() + sums_[1].size(); }
 
  private:
@@ -39,6 +42,7 @@ class LossCache {
 
   std::filesystem::path path_;
   std::uint64_t key_;
+  bool read_only_ = false;
   int descriptor_ = -1;
   std::unordered_map<std::uint64_t, double> sums_[2];  // by subset
 };

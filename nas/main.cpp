@@ -11,6 +11,7 @@
 
 #include "nas/command_io.hpp"
 #include "nas/commands.hpp"
+#include "nas/interruption.hpp"
 #include "support/error.hpp"
 #include "support/files.hpp"
 #include "support/json.hpp"
@@ -22,12 +23,6 @@ using namespace paretoformer;
 
 constexpr int kFailure = 1;
 constexpr int kBadInput = 2;
-constexpr int kInterrupted = 130;
-
-void on_signal(int signal) {
-  request_stop();
-  std::signal(signal, SIG_DFL);  // a second Ctrl-C does not wait
-}
 
 // One line on standard error, whatever is in it.
 int report(int status, const std::string& message) {
@@ -116,6 +111,18 @@ CLI::App* add_finetune_verb(CLI::App& app, FinetuneOptions& options, CommonOptio
   return verb;
 }
 
+// Adds --hardware; returns what says the workload.
+std::vector<CLI::Option*> add_pricing(CLI::App* verb, PricingOptions& given) {
+  verb->add_option("--hardware", given.hardware,
+                   "Preset or JSON file (default: an exported file's, or gemmini_transformer)");
+  return {verb->add_option("--length", given.length,
+                           "Sequence length (default: an exported file's, or 512)")
+              ->check(CLI::Range(1, 1 << 20)),
+          verb->add_option("--mode", given.mode,
+                           "prefill or decode (default: an exported file's, or prefill)")
+              ->check(CLI::IsMember({"prefill", "decode"}))};
+}
+
 CLI::App* add_simulate_verb(CLI::App& app, SimulateOptions& options, CommonOptions& common) {
   CLI::App* verb = app.add_subcommand(
       "simulate", "Cycles and energy of one architecture, or one matmul, and where they go");
@@ -129,13 +136,7 @@ CLI::App* add_simulate_verb(CLI::App& app, SimulateOptions& options, CommonOptio
       ->needs(gemm);
   CLI::Option* mapping = verb->add_option("--mapping", options.mapping,
                                           "A matmul's mapping, as map --output writes it");
-  verb->add_option("--hardware", options.hardware, "Preset or JSON file");
-  verb->add_option("--length", options.length, "Sequence length")
-      ->check(CLI::Range(1, 1 << 20))
-      ->excludes(gemm, mapping);
-  verb->add_option("--mode", options.mode, "prefill or decode")
-      ->check(CLI::IsMember({"prefill", "decode"}))
-      ->excludes(gemm, mapping);
+  for (CLI::Option* option : add_pricing(verb, options.given)) option->excludes(gemm, mapping);
   verb->add_option("--engine", options.engine, "fast, or reference (cycle by cycle, slow)")
       ->check(CLI::IsMember({"fast", "reference"}));
   verb->add_option("--cycle-limit", options.cycle_limit,
@@ -171,11 +172,7 @@ void add_profile_verb(CLI::App& app, ProfileOptions& options, CommonOptions& com
                             ->capture_default_str();
   add_common(verb, common);
   format->excludes(verb->get_option("--json"));
-  verb->callback([&] {
-    // There is no state to save: Ctrl-C ends it at once.
-    for (int signal : {SIGINT, SIGTERM}) std::signal(signal, SIG_DFL);
-    profile_command(options, common);
-  });
+  verb->callback([&] { profile_command(options, common); });
 }
 
 CLI::App* add_map_verb(CLI::App& app, MapOptions& options, CommonOptions& common) {
@@ -214,19 +211,12 @@ void add_predict_verb(CLI::App& app, PredictOptions& options, CommonOptions& com
   verb->option_defaults()->always_capture_default();
   verb->add_option("ARCHITECTURE", options.architecture, "Architecture or exported JSON file")
       ->required();
-  CLI::Option* hardware = verb->add_option("--hardware", options.hardware, "Preset or JSON file");
-  CLI::Option* length = verb->add_option("--length", options.length, "Sequence length")
-                            ->check(CLI::Range(1, 1 << 20));
-  CLI::Option* mode = verb->add_option("--mode", options.mode, "prefill or decode")
-                          ->check(CLI::IsMember({"prefill", "decode"}));
+  add_pricing(verb, options.given);
   verb->add_option("--predictor", options.predictor,
                    "File of `predictor build` or `import`, which says all three, or of `fit`");
   verb->add_flag("--breakdown", options.breakdown, "A line per operator");
   add_common(verb, common);
-  verb->callback([=, &options, &common] {
-    options.described = hardware->count() + length->count() + mode->count() > 0;
-    predict_command(options, common);
-  });
+  verb->callback([&] { predict_command(options, common); });
 }
 
 // What the verbs below `predictor` share.
@@ -380,21 +370,14 @@ int run(int argc, char** argv) {
 
   SimulateOptions simulation;
   CLI::App* simulate = add_simulate_verb(app, simulation, common);
-  simulate->callback([&] {
-    // There is no state to save: Ctrl-C ends it at once.
-    for (int signal : {SIGINT, SIGTERM}) std::signal(signal, SIG_DFL);
-    simulate_command(simulation, common);
-  });
+  simulate->callback([&] { simulate_command(simulation, common); });
 
   ProfileOptions workload;
   add_profile_verb(app, workload, common);
 
   MapOptions mapping;
   CLI::App* map = add_map_verb(app, mapping, common);
-  map->callback([&] {
-    for (int signal : {SIGINT, SIGTERM}) std::signal(signal, SIG_DFL);
-    map_command(mapping, common);
-  });
+  map->callback([&] { map_command(mapping, common); });
 
   FinetuneOptions tuning;
   CLI::App* finetune = add_finetune_verb(app, tuning, common);
@@ -429,16 +412,15 @@ int run(int argc, char** argv) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  std::signal(SIGINT, on_signal);
-  std::signal(SIGTERM, on_signal);
   std::signal(SIGPIPE, SIG_IGN);
   std::signal(SIGXFSZ, SIG_IGN);  // a file too large is then an ordinary write error
   try {
     occupy_standard_descriptors();
+    watch_signals();
     return run(argc, argv);
   } catch (const Interrupted& error) {
-    std::fputc('\n', stderr);
-    return report(kInterrupted, std::string(error.what()) + "; continue with --resume");
+    end_interrupted(
+        printable(std::string("interrupted: ") + error.what() + "; continue with --resume"));
   } catch (const InputError& error) {
     return report(kBadInput, error.what());
   } catch (const std::bad_alloc&) {

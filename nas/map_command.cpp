@@ -11,11 +11,11 @@
 #include "nas/command_io.hpp"
 #include "nas/commands.hpp"
 #include "nas/plot.hpp"
-#include "supernet/tokenizer.hpp"
 #include "support/error.hpp"
 #include "support/files.hpp"
 #include "support/format.hpp"
 #include "support/hash.hpp"
+#include "support/text.hpp"
 
 namespace paretoformer {
 namespace {

@@ -8,16 +8,20 @@
 #include "latency_predictor/predictor_check.hpp"
 #include "nas/command_io.hpp"
 #include "nas/commands.hpp"
+#include "nas/priced_network.hpp"
 #include "nas/report.hpp"
+#include "nas/simulation_report.hpp"
 #include "support/error.hpp"
 #include "support/files.hpp"
 #include "support/format.hpp"
 #include "support/hash.hpp"
+#include "support/text.hpp"
 
 namespace paretoformer {
 namespace {
 
 Mode mode_of(const std::string& name) { return name == "decode" ? Mode::kDecode : Mode::kPrefill; }
+const char* name_of(Mode mode) { return mode == Mode::kDecode ? "decode" : "prefill"; }
 
 SearchSpace space_of(const PredictorOptions& options) {
   const SearchSpace space = SearchSpace::find(options.space);
@@ -65,52 +69,47 @@ bool is_learned_model(const std::filesystem::path& file) {
   return !text.empty() && text[0] == '{';
 }
 
-Workload workload_of(const PredictOptions& options) {
-  return {options.length, mode_of(options.mode)};
-}
-
-LatencyPredictor learned_predictor(const PredictOptions& options) {
-  const Hardware hardware = find_hardware(options.hardware);
-  return {hardware, workload_of(options),
-          learned_table(LearnedModel::load(options.predictor), hardware)};
-}
-
 struct NetworkPrediction {
   HardwareCost cost;
+  std::vector<OperatorPrediction> operators;
+  std::string model;
+  std::uint64_t hardware_hash = 0;
+  Workload workload;
+  std::string on;    // hardware, or the predictor's file
+  std::string note;  // on what this is; may be empty
   // Of the model against its simulator, when that is known; how far that is from a machine is not
   // known to it.
   std::optional<double> relative_uncertainty;
   bool extrapolates = false;
 };
 
-std::string text_of(const NetworkPrediction& prediction, const LatencyPredictor& predictor) {
+std::string text_of(const NetworkPrediction& prediction) {
   std::string text =
       format("%lld cycles, %.3f uJ", static_cast<long long>(prediction.cost.latency.value()),
              prediction.cost.energy.value() * 1e-6);
   if (prediction.relative_uncertainty)
     text += format(" (+- %.2f %%)", 100 * *prediction.relative_uncertainty);
   if (prediction.extrapolates) text += ", extrapolated";
-  return text + ", " + predictor.table().model() + " model";
+  text += ", " + prediction.model + " model on " + printable(prediction.on) +
+          format(" at length %d (%s)\n", prediction.workload.sequence_length,
+                 name_of(prediction.workload.mode));
+  return prediction.note.empty() ? text : text + prediction.note + "\n";
 }
 
-std::string place_of(const LatencyPredictor& predictor) {
-  const Workload& workload = predictor.workload();
-  return format(" at length %d (%s)\n", workload.sequence_length,
-                workload.mode == Mode::kDecode ? "decode" : "prefill");
-}
-
-Json json_of(const NetworkPrediction& prediction, const LatencyPredictor& predictor,
-             const std::vector<OperatorPrediction>& operators, const PredictOptions& options) {
+Json json_of(const NetworkPrediction& prediction, bool breakdown) {
   Json json{{"cycles", prediction.cost.latency.value()},
             {"energy_pj", prediction.cost.energy.value()},
             {"relative_uncertainty",
              prediction.relative_uncertainty ? Json(*prediction.relative_uncertainty) : Json()},
             {"extrapolates", prediction.extrapolates},
-            {"model", predictor.table().model()},
-            {"hardware_hash", hex(predictor.table().hardware_hash())}};
-  if (!options.breakdown) return json;
+            {"model", prediction.model},
+            {"hardware_hash", hex(prediction.hardware_hash)},
+            {"sequence_length", prediction.workload.sequence_length},
+            {"mode", name_of(prediction.workload.mode)},
+            {"note", prediction.note.empty() ? Json() : Json(prediction.note)}};
+  if (!breakdown) return json;
   json["operators"] = Json::array();
-  for (const OperatorPrediction& p : operators)
+  for (const OperatorPrediction& p : prediction.operators)
     json["operators"].push_back(Json{{"role", p.role},
                                      {"layer", p.layer},
                                      {"repeat", p.repeat},
@@ -120,33 +119,59 @@ Json json_of(const NetworkPrediction& prediction, const LatencyPredictor& predic
   return json;
 }
 
+NetworkPrediction simulated(const PricedNetwork& network) {
+  const WholeSimulation whole = simulate_whole(network, {});
+  NetworkPrediction result;
+  for (const OperatorReport& part : merged(whole.operators)) {
+    result.operators.push_back(
+        {part.item.role, part.item.layer, part.item.repeat, part.item.op, part.report.cost});
+    result.cost += part.report.cost;
+  }
+  result.model = kSimulatorModel;
+  result.hardware_hash = hardware_hash(network.hardware);
+  result.workload = network.workload;
+  result.on = network.hardware_name;
+  result.note = note_on(network, result.cost, whole.why_cold);
+  return result;
+}
+
+NetworkPrediction predicted(const PricedNetwork& network, const std::filesystem::path& file) {
+  const bool learned = is_learned_model(file);
+  const LatencyPredictor predictor =
+      learned ? LatencyPredictor(network.hardware, network.workload,
+                                 learned_table(LearnedModel::load(file), network.hardware))
+              : LatencyPredictor::load(file);
+  NetworkPrediction result;
+  result.cost = predictor.predict(network.architecture);
+  result.operators = predictor.breakdown(network.architecture);
+  result.model = predictor.table().model();
+  result.hardware_hash = predictor.table().hardware_hash();
+  result.workload = predictor.workload();
+  result.on = learned ? network.hardware_name : file.string();
+  if (network.confirmed)
+    result.note = "a prediction: what front.json confirms is a simulation of the whole network";
+  result.relative_uncertainty = predictor.relative_uncertainty;
+  if (!learned) return result;
+  const LearnedCost cost =
+      LearnedModel::load(file).predict(network.architecture, network.workload, network.hardware);
+  result.relative_uncertainty = cost.relative_uncertainty();
+  result.extrapolates = cost.extrapolates;
+  return result;
+}
+
 }  // namespace
 
 void predict_command(const PredictOptions& options, const CommonOptions& common) {
-  const Architecture network = architecture_argument(options.architecture, nullptr);
-  const bool given = !options.predictor.empty();
-  const std::string file = options.predictor.string();
-  const bool learned = given && is_learned_model(options.predictor);
-  if (given && !learned && options.described)
-    throw InputError(file +
+  const std::filesystem::path& file = options.predictor;
+  if (!file.empty() && options.given.any() && !is_learned_model(file))
+    throw InputError(file.string() +
                      ": says hardware, length and mode itself: expected none of --hardware, "
                      "--length and --mode");
-  const LatencyPredictor predictor =
-      learned ? learned_predictor(options)
-      : given ? LatencyPredictor::load(options.predictor)
-              : LatencyPredictor(find_hardware(options.hardware), workload_of(options));
-  NetworkPrediction prediction{predictor.predict(network), predictor.relative_uncertainty, false};
-  if (learned) {
-    const LearnedCost cost = LearnedModel::load(options.predictor)
-                                 .predict(network, predictor.workload(), *predictor.hardware());
-    prediction.relative_uncertainty = cost.relative_uncertainty();
-    prediction.extrapolates = cost.extrapolates;
-  }
-  const std::vector<OperatorPrediction> operators = predictor.breakdown(network);
-  if (common.json) return print(to_text(json_of(prediction, predictor, operators, options)));
-  if (options.breakdown) print(breakdown_table(operators));
-  print(describe(network) + "\n" + text_of(prediction, predictor) + " on " +
-        path_text(given && !learned ? file : options.hardware) + place_of(predictor));
+  const PricedNetwork network = priced_network(options.architecture, options.given);
+  const NetworkPrediction prediction = file.empty() ? simulated(network) : predicted(network, file);
+  if (common.json) return print(to_text(json_of(prediction, options.breakdown)));
+  if (options.breakdown) print(breakdown_table(prediction.operators));
+  print(describe(network.architecture) + "\n" + text_of(prediction));
 }
 
 void predictor_fit_command(const PredictorFitOptions& options, const CommonOptions& common) {

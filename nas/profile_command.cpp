@@ -3,8 +3,8 @@
 #include "nas/command_io.hpp"
 #include "nas/commands.hpp"
 #include "nas/profile_report.hpp"
-#include "supernet/tokenizer.hpp"
 #include "support/error.hpp"
+#include "support/text.hpp"
 
 namespace paretoformer {
 namespace {

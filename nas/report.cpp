@@ -282,7 +282,7 @@ std::string breakdown_table(const std::vector<OperatorPrediction>& operators) {
 }
 
 void export_network(const std::filesystem::path& stem, const Candidate& candidate,
-                    const Json& provenance, const ParameterLayout& layout,
+                    const RunConfig& run, const Json& provenance, const ParameterLayout& layout,
                     const std::vector<float>& parameters, const Json& confirmed) {
   const auto file = [&](const char* extension) {
     std::filesystem::path path = stem;
@@ -290,6 +290,7 @@ void export_network(const std::filesystem::path& stem, const Candidate& candidat
   };
   Json json = to_json(candidate);
   if (!confirmed.is_null()) json["confirmed"] = confirmed;
+  json["hardware"] = to_json(run.hardware);
   json["provenance"] = provenance;
   json["weights"] = file(".safetensors").filename().string();
   write_file_atomic(file(".json"), to_text(json));
@@ -305,8 +306,9 @@ std::size_t export_front(const RunFolder& run, const ProxyTask& proxy, const Arc
   std::filesystem::create_directories(folder, error);
   if (error) throw Error(folder.string() + ": cannot create folder: " + error.message());
   for (const FrontMember& member : front.members)
-    export_network(folder / hex(member.candidate.id), member.candidate, provenance(run, proxy),
-                   proxy.layout(), proxy.weights(), confirmed_json(proxy.corpus(), front, member));
+    export_network(folder / hex(member.candidate.id), member.candidate, run.config(),
+                   provenance(run, proxy), proxy.layout(), proxy.weights(),
+                   confirmed_json(proxy.corpus(), front, member));
   write_file_atomic(folder / "front.json", to_text(front_json(run, proxy, archive, front)));
   if (!proxy.corpus().tokenizer.model().empty())
     write_file_atomic(folder / "tokenizer.model", proxy.corpus().tokenizer.model());

@@ -41,10 +41,11 @@ std::string separation_summary(const Separation& separation);
 // A cost table, one line per operator and layer.
 std::string breakdown_table(const std::vector<OperatorPrediction>& operators);
 
-// Writes STEM.json (architecture, objectives, provenance) and STEM.safetensors: the weights of the
-// candidate, cut from those of `layout`. `confirmed` is what confirmed_json() says.
+// Writes STEM.json (architecture, objectives, hardware, provenance, which also says the workload)
+// and STEM.safetensors: the weights of the candidate, cut from those of `layout`. `confirmed` is
+// what confirmed_json() says.
 void export_network(const std::filesystem::path& stem, const Candidate& candidate,
-                    const Json& provenance, const ParameterLayout& layout,
+                    const RunConfig& run, const Json& provenance, const ParameterLayout& layout,
                     const std::vector<float>& parameters, const Json& confirmed = nullptr);
 
 // Writes ID.json (architecture, objectives, provenance) and ID.safetensors (its weights) of every

@@ -76,7 +76,7 @@ RunFolder RunFolder::open(const RunConfig& config, bool resume, bool searches) {
     run.lock_ = lock_folder(config.run);
     refuse_existing();  // another process may have come and gone meanwhile
     run.is_new_ = true;
-    run.created_ = created;
+    if (created) run.created_ = std::make_unique<Unfinished>(config.run);
     return run;
   }
   if (!fs::exists(file))
@@ -122,7 +122,8 @@ void RunFolder::allow_search(const SearchConfig& wanted) {
 void RunFolder::keep() {
   if (!is_new_) return;
   write_file_atomic(path_ / "config.json", to_text(to_json(config_)));
-  is_new_ = created_ = false;
+  is_new_ = false;
+  if (created_) created_->keep();
 }
 
 RunFolder RunFolder::read(const fs::path& folder) {
@@ -138,11 +139,10 @@ RunFolder::RunFolder(RunFolder&& other) noexcept
       path_(std::move(other.path_)),
       lock_(std::exchange(other.lock_, -1)),
       is_new_(std::exchange(other.is_new_, false)),
-      created_(std::exchange(other.created_, false)) {}
+      created_(std::move(other.created_)) {}
 
 RunFolder::~RunFolder() {
-  std::error_code ignored;
-  if (created_) fs::remove_all(path_, ignored);
+  created_.reset();  // before another process may lock it
   if (lock_ >= 0) ::close(lock_);
 }
 

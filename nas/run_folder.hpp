@@ -3,9 +3,11 @@
 #pragma once
 
 #include <filesystem>
+#include <memory>
 #include <string>
 
 #include "nas/config.hpp"
+#include "support/unfinished.hpp"
 
 namespace paretoformer {
 
@@ -67,9 +69,9 @@ class RunFolder {
 
   RunConfig config_;
   std::filesystem::path path_;
-  int lock_ = -1;         // file descriptor, released by the kernel if the process dies
-  bool is_new_ = false;   // keep() has not been called
-  bool created_ = false;  // is_new_, and the folder was not there before
+  int lock_ = -1;        // file descriptor, released by the kernel if the process dies
+  bool is_new_ = false;  // keep() has not been called
+  std::unique_ptr<Unfinished> created_;  // is_new_, and the folder was not there before
 };
 
 }  // namespace paretoformer

@@ -9,6 +9,7 @@
 #include "support/files.hpp"
 #include "support/format.hpp"
 #include "support/hash.hpp"
+#include "support/line_chain.hpp"
 #include "support/statistics.hpp"
 
 namespace paretoformer {
@@ -171,17 +172,20 @@ Archive load_archive(const RunFolder& run, const SearchSpace& space) {
   // Not through LineLog: reading must not touch the file of a run that is going on.
   const std::string text = read_file(run.history());
   int number = 0;
+  LineChain chain;
   for (std::size_t begin = 0, end; (end = text.find('\n', begin)) != std::string::npos;
        begin = end + 1) {
     const std::string where = run.history().string() + ":" + std::to_string(++number);
-    const Json json = parse_json(std::string_view(text).substr(begin, end - begin), where);
-    Candidate candidate = candidate_from_json(JsonNode(json, where));
-    std::string why;
-    if (!space.contains(candidate.architecture, &why))
-      throw InputError(where + ": the candidate is not in the search space: " + why);
-    if (archive.contains(candidate.id))
-      throw InputError(where + ": candidate " + hex(candidate.id) + " appears a second time");
-    archive.add(std::move(candidate));
+    const auto add = [&](const JsonNode& node) {
+      Candidate candidate = candidate_from_json(node);
+      std::string why;
+      if (!space.contains(candidate.architecture, &why))
+        throw InputError(where + ": the candidate is not in the search space: " + why);
+      if (archive.contains(candidate.id))
+        throw InputError(where + ": candidate " + hex(candidate.id) + " appears a second time");
+      archive.add(std::move(candidate));
+    };
+    chain.read(std::string_view(text).substr(begin, end - begin), where, add);
   }
   return archive;
 }
@@ -245,13 +249,14 @@ Archive run_search(const RunFolder& run, const ProxyTask& proxy, CandidateEvalua
                    const SearchHooks& hooks) {
   const RunConfig& config = run.config();
   LineLog history(run.history());  // drops a line that a crash cut short
+  LineChain chain(history.lines());
   Archive archive = load_archive(run, proxy.space());
   std::string generations;
   Pace history_pace, generations_pace;
   SearchHooks logged = hooks;
   logged.on_candidates = [&](std::span<const Candidate> candidates) {
     std::string lines;
-    for (const Candidate& candidate : candidates) lines += to_json(candidate).dump() + "\n";
+    for (const Candidate& candidate : candidates) lines += chain.line(to_json(candidate));
     history.write(lines);
     if (history_pace.due()) history.flush();
     if (hooks.on_candidates) hooks.on_candidates(candidates);

@@ -5,6 +5,7 @@
 #include "nas/commands.hpp"
 #include "nas/confirmation.hpp"
 #include "nas/html_report.hpp"
+#include "nas/interruption.hpp"
 #include "nas/progress.hpp"
 #include "nas/report.hpp"
 #include "nas/search.hpp"
@@ -81,7 +82,10 @@ Archive search_with_progress(TrainedRun& trained, GenerationRecord& last, Search
   };
   hooks.on_end = [&](SearchEnd why) { end = why; };
   hooks.stop = stopping;
-  return run_search(run, proxy, evaluator, hooks);
+  Saving saving;
+  Archive archive = run_search(run, proxy, evaluator, hooks);
+  saving.end();
+  return archive;
 }
 
 FinalFront confirm(const TrainedRun& trained, const Archive& archive, const CommonOptions& common) {
@@ -97,7 +101,10 @@ FinalFront confirm(const TrainedRun& trained, const Archive& archive, const Comm
       progress->update(done, "members of the front");
   };
   hooks.stop = stopping;
-  return confirm_front(run, proxy, evaluator.predictor(), archive, hooks);
+  Saving saving;
+  FinalFront front = confirm_front(run, proxy, evaluator.predictor(), archive, hooks);
+  saving.end();
+  return front;
 }
 
 }  // namespace

@@ -1,18 +1,22 @@
 // The verb `simulate`.
 #include <array>
 #include <charconv>
+#include <functional>
+#include <unordered_map>
 #include <unordered_set>
+#include <utility>
 
 #include "accel_sim/mapper/library_rule.hpp"
 #include "accel_sim/mapper/mapping_file.hpp"
 #include "accel_sim/trace.hpp"
 #include "nas/command_io.hpp"
 #include "nas/commands.hpp"
+#include "nas/priced_network.hpp"
 #include "nas/simulation_report.hpp"
-#include "supernet/tokenizer.hpp"
 #include "support/error.hpp"
 #include "support/format.hpp"
 #include "support/hash.hpp"
+#include "support/text.hpp"
 
 namespace paretoformer {
 namespace {
@@ -74,26 +78,76 @@ Simulation simulate_mapping(const std::string& path, const Hardware& hardware,
   }
 }
 
-void write_trace(const std::string& path, const Simulation& simulation,
-                 const SimulationOptions& how, const Json& about) {
-  std::unordered_set<Operator, OperatorHash> drawn;
+// What is simulated, and what is said of it.
+struct Answer {
+  Simulation simulation;
+  std::string hardware_name;
+  std::string title;
+  std::string note;  // may be empty
+  Json about;
+  std::function<void(const CallTraces& traces)> again;  // simulates it all once more, traced
+};
+
+Answer answer_on_matmul(const SimulateOptions& options, const SimulationOptions& how) {
+  Answer answer;
+  answer.hardware_name = options.given.hardware.value_or("gemmini_transformer");
+  if (valid_utf8_prefix(answer.hardware_name) < answer.hardware_name.size())
+    throw InputError("--hardware: is not valid UTF-8");
+  const Hardware hardware = find_hardware(answer.hardware_name);
+  answer.simulation = options.gemm ? simulate_gemm(options, hardware, how)
+                                   : simulate_mapping(*options.mapping, hardware, how);
+  const TransformerOperator item = answer.simulation.operators[0].item;
+  answer.title = describe(item.op);
+  answer.again = [=, schedule = answer.simulation.schedule](const CallTraces& traces) {
+    SimulationOptions traced = how;
+    traced.schedule = schedule;
+    traced.trace = traces(item.op);
+    simulate(item.op, hardware, traced);
+  };
+  return answer;
+}
+
+Answer answer_on_network(const SimulateOptions& options, const SimulationOptions& how) {
+  const PricedNetwork network = priced_network(*options.architecture, options.given);
+  const WholeSimulation whole = simulate_whole(network, how);
+  Answer answer;
+  answer.simulation = {network.hardware, whole.operators, {}};
+  answer.hardware_name = network.hardware_name;
+  const char* mode = network.workload.mode == Mode::kDecode ? "decode" : "prefill";
+  answer.title = describe(network.architecture) +
+                 format(" at length %d (%s)", network.workload.sequence_length, mode);
+  const bool by_cycle = how.engine == Engine::kReference && network.confirmed;
+  answer.note = by_cycle && network.is_as_in_run && whole.why_cold.empty()
+                    ? "cycle by cycle, while front.json confirms with the fast engine"
+                    : note_on(network, total(answer.simulation).cost, whole.why_cold);
+  answer.about["architecture"] = to_json(network.architecture);
+  answer.about["sequence_length"] = network.workload.sequence_length;
+  answer.about["mode"] = mode;
+  answer.about["note"] = answer.note.empty() ? Json() : Json(answer.note);
+  answer.again = [=](const CallTraces& traces) {
+    SimulationOptions traced = how;
+    traced.traces = &traces;
+    simulate_whole(network, traced);
+  };
+  return answer;
+}
+
+// Of every operator the first call is drawn.
+void write_trace(const std::string& path, const Answer& answer) {
+  std::unordered_map<Operator, Trace, OperatorHash> drawn;
   std::int64_t traffic = 0;
+  for (const auto& [item, report] : answer.simulation.operators)
+    if (drawn.try_emplace(item.op).second) traffic += report.accesses.l2_bytes;
+  if (traffic > kLargestTracedTraffic)
+    throw InputError(path + ": the trace would be too large: expected operators that move at " +
+                     "most " + std::to_string(kLargestTracedTraffic) + " bytes together");
+  std::unordered_set<Operator, OperatorHash> begun;
+  answer.again(
+      [&](const Operator& op) { return begun.insert(op).second ? &drawn.at(op) : nullptr; });
   ChromeTrace trace;
-  for (const auto& [item, report] : simulation.operators) {
-    Trace spans;
-    if (drawn.insert(item.op).second) {
-      traffic += report.accesses.l2_bytes;
-      if (traffic > kLargestTracedTraffic)
-        throw InputError(path + ": the trace would be too large: expected operators that move at " +
-                         "most " + std::to_string(kLargestTracedTraffic) + " bytes together");
-      SimulationOptions traced = how;
-      traced.schedule = simulation.schedule;
-      traced.trace = &spans;
-      simulate(item.op, simulation.hardware, traced);
-    }
-    trace.add(item, report.cost.latency, std::move(spans));
-  }
-  trace.write(path, about);
+  for (const auto& [item, report] : answer.simulation.operators)
+    trace.add(item, report.cost.latency, std::exchange(drawn.at(item.op), {}));
+  trace.write(path, answer.about);
 }
 
 }  // namespace
@@ -102,41 +156,24 @@ void simulate_command(const SimulateOptions& options, const CommonOptions& commo
   if (!options.architecture && !options.gemm && !options.mapping)
     throw InputError(
         "simulate: expected an architecture file, --gemm M,K,N or --mapping FILE (see --help)");
-  if (valid_utf8_prefix(options.hardware) < options.hardware.size())
-    throw InputError("--hardware: is not valid UTF-8");
   if (options.trace && options.trace->empty()) throw InputError("--trace: expected a file name");
-  const Hardware hardware = find_hardware(options.hardware);
   SimulationOptions how;
   how.engine = options.engine == "reference" ? Engine::kReference : Engine::kFast;
   how.cycle_limit = options.cycle_limit;
 
-  Json about;
-  std::string title;
-  Simulation simulation;
-  if (options.gemm || options.mapping) {
-    simulation = options.gemm ? simulate_gemm(options, hardware, how)
-                              : simulate_mapping(*options.mapping, hardware, how);
-    title = describe(simulation.operators[0].item.op);
-  } else {
-    const Architecture network = architecture_argument(*options.architecture, nullptr);
-    const Workload workload{options.length,
-                            options.mode == "decode" ? Mode::kDecode : Mode::kPrefill};
-    simulation = {hardware, simulate(network, workload, hardware, how), {}};
-    about["architecture"] = to_json(network);
-    about["sequence_length"] = options.length;
-    about["mode"] = options.mode;
-    title = describe(network) + format(" at length %d (%s)", options.length, options.mode.c_str());
-  }
-  about["hardware"] = {{"name", options.hardware}, {"hash", hex(hardware_hash(hardware))}};
-  about["engine"] = options.engine;
-
-  if (options.trace) write_trace(*options.trace, simulation, how, about);
+  Answer answer =
+      options.architecture ? answer_on_network(options, how) : answer_on_matmul(options, how);
+  answer.about["hardware"] = {{"name", answer.hardware_name},
+                              {"hash", hex(hardware_hash(answer.simulation.hardware))}};
+  answer.about["engine"] = options.engine;
+  if (options.trace) write_trace(*options.trace, answer);
   if (common.json) {
-    Json json = to_json(simulation);
-    json.update(about);
+    Json json = to_json(answer.simulation);
+    json.update(answer.about);
     return print(to_text(json));
   }
-  print(title + " on " + path_text(options.hardware) + "\n" + simulation_table(simulation));
+  print(answer.title + " on " + printable(answer.hardware_name) + "\n" +
+        simulation_table(answer.simulation) + (answer.note.empty() ? "" : answer.note + "\n"));
 }
 
 }  // namespace paretoformer

@@ -95,6 +95,7 @@ void add_report(Json& json, const SimulationReport& report, const Hardware& hard
   json["store_busy"] = report.store_busy;
 }
 
+// `part` is a merged() one.
 Json operator_to_json(const OperatorReport& part, const Simulation& simulation) {
   const Operator& op = part.item.op;
   Json json{{"role", part.item.role},   {"layer", part.item.layer}, {"repeat", part.item.repeat},
@@ -105,9 +106,7 @@ Json operator_to_json(const OperatorReport& part, const Simulation& simulation) 
         json,
         simulation.schedule ? *simulation.schedule : default_schedule(op, simulation.hardware),
         simulation.hardware);
-  SimulationReport all;
-  add(all, part);
-  add_report(json, all, simulation.hardware);
+  add_report(json, part.report, simulation.hardware);
   return json;
 }
 
@@ -141,6 +140,19 @@ std::string stall_list(const CycleBreakdown& breakdown) {
 
 }  // namespace
 
+std::vector<OperatorReport> merged(const std::vector<OperatorReport>& calls) {
+  std::vector<OperatorReport> result;
+  for (const OperatorReport& call : calls) {
+    const TransformerOperator& item = call.item;
+    const bool again = !result.empty() && result.back().item.role == item.role &&
+                       result.back().item.layer == item.layer && result.back().item.op == item.op;
+    if (!again) result.push_back({{item.role, item.layer, 0, item.op}, {}});
+    result.back().item.repeat += item.repeat;
+    add(result.back().report, call);
+  }
+  return result;
+}
+
 SimulationReport total(const Simulation& simulation) {
   return total_of(simulation, [](const OperatorReport&) { return true; });
 }
@@ -152,7 +164,7 @@ Json to_json(const Simulation& simulation) {
   json["matmul_utilization"] = total_of_matmuls(simulation).utilization(simulation.hardware);
   json["energy_breakdown_pj"] = energy_breakdown(simulation, whole);
   json["operators"] = Json::array();
-  for (const OperatorReport& part : simulation.operators)
+  for (const OperatorReport& part : merged(simulation.operators))
     json["operators"].push_back(operator_to_json(part, simulation));
   return json;
 }

@@ -18,6 +18,9 @@ struct Simulation {
   std::optional<MatmulSchedule> schedule;  // of its only matmul; absent: default_schedule()
 };
 
+// Consecutive calls of the same operator in one report, which is of all of them.
+std::vector<OperatorReport> merged(const std::vector<OperatorReport>& calls);
+
 // The sum over all operators and their repeats, exactly.
 SimulationReport total(const Simulation& simulation);
 

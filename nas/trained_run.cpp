@@ -4,8 +4,10 @@
 #include <cmath>
 #include <cstdint>
 #include <memory>
+#include <optional>
 
 #include "nas/command_io.hpp"
+#include "nas/interruption.hpp"
 #include "nas/progress.hpp"
 #include "nas/report.hpp"
 #include "nas/run_predictor.hpp"
@@ -30,6 +32,7 @@ LossCache train(RunFolder& folder, ProxyTask& proxy, const CommonOptions& common
   const LatencyPredictor predictor = predictor_of(folder, proxy.space());
   require_feasible(folder.config(), proxy, predictor);
   folder.keep();
+  resumes_from(folder.path() / "config.json");
   if (folder.config().predictor.empty()) predictor.save(folder.predictor());
   if (!proxy.corpus().tokenizer.model().empty())
     write_file_atomic(folder.tokenizer(), proxy.corpus().tokenizer.model());
@@ -39,11 +42,13 @@ LossCache train(RunFolder& folder, ProxyTask& proxy, const CommonOptions& common
   std::int64_t steps = 0;  // done by this process
   std::int64_t total = 0;
   std::unique_ptr<Progress> progress;
+  std::optional<Saving> saving;  // there is nothing to save before the first step
   proxy.train(
       folder,
       [&](const TrainingRecord& r) {
         // Not before: a run that is trained may be a finished search.
         if (++steps == 1) write_state(folder, "training", 0);
+        if (!saving) saving.emplace();
         if (total != r.steps)  // at first, and when it is found to be converged
           progress = std::make_unique<Progress>("training", r.steps, r.step, common.quiet);
         total = r.steps;
@@ -51,6 +56,7 @@ LossCache train(RunFolder& folder, ProxyTask& proxy, const CommonOptions& common
             r.step, format("loss largest %.3f smallest %.3f", r.largest, r.smallest.value_or(NAN)));
       },
       stopping);
+  if (saving) saving->end();
   progress.reset();
   write_convergence_plot(folder, proxy);
   if (steps == 0) return {folder.losses(), loss_key(proxy)};
@@ -68,7 +74,11 @@ TrainedRun::TrainedRun(const RunOptions& options, const CommonOptions& common, b
       proxy(folder.config(), folder.cache()),
       losses(train(folder, proxy, common)),
       evaluator(cached(supernet_losses(proxy), losses), predictor_of(folder, proxy.space()),
-                proxy.context()) {}
+                proxy.context()) {
+  if (losses.read_only())
+    log(common, folder.losses().string() +
+                    ": cannot be written; other runs will not know the losses measured now\n");
+}
 
 void write_state(const RunFolder& run, const char* phase, std::size_t evaluations) {
   write_file_atomic(run.state(), to_text(Json{{"phase", phase}, {"evaluations", evaluations}}));

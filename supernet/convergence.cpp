@@ -75,14 +75,15 @@ std::vector<ProbeRecord> read_probe_records(const std::filesystem::path& path) {
   std::vector<ProbeRecord> records;
   if (!std::filesystem::exists(path)) return records;
   const std::string text = read_file(path);
+  LineChain chain;
   for (std::size_t begin = 0, end; (end = text.find('\n', begin)) != std::string::npos;
        begin = end + 1) {
     const std::string where = path.string() + ":" + std::to_string(records.size() + 1);
-    const Json json = parse_json(std::string_view(text).substr(begin, end - begin), where);
-    const JsonNode node(json, where);
-    records.push_back(probe_record_from_json(node));
-    if (records.back().losses.size() != records.front().losses.size())
-      node.fail("has another number of networks than the lines before");
+    chain.read(std::string_view(text).substr(begin, end - begin), where, [&](const JsonNode& node) {
+      records.push_back(probe_record_from_json(node));
+      if (records.back().losses.size() != records.front().losses.size())
+        node.fail("has another number of networks than the lines before");
+    });
   }
   return records;
 }
@@ -124,7 +125,8 @@ ConvergenceProbe::ConvergenceProbe(ProbePlan plan, const ParameterLayout& layout
                                    Products products)
     : plan_(std::move(plan)),
       evaluator_(layout, parameters, plan_.text, context, kProbeSequences, products),
-      log_(plan_.log) {
+      log_(plan_.log),
+      chain_(log_.lines()) {
   records_ = read_probe_records(plan_.log);
   if (!records_.empty() && records_[0].losses.size() != plan_.networks.size())
     throw InputError(plan_.log.string() + ": has records of " +
@@ -138,7 +140,7 @@ const ProbeRecord& ConvergenceProbe::add(std::int64_t step, std::vector<double> 
     record.rank_agreement = rank_agreement(records_.back().losses, record.losses);
   records_.push_back(std::move(record));
   records_.back().converged = recent_change(records_).converged();
-  log_.append(to_json(records_.back()).dump() + "\n");
+  log_.append(chain_.line(to_json(records_.back())));
   return records_.back();
 }
 

@@ -13,6 +13,7 @@
 #include "supernet/evaluation.hpp"
 #include "support/files.hpp"
 #include "support/json.hpp"
+#include "support/line_chain.hpp"
 
 namespace paretoformer {
 
@@ -87,6 +88,7 @@ class ConvergenceProbe {
   Evaluator evaluator_;
   std::vector<ProbeRecord> records_;
   LineLog log_;
+  LineChain chain_;
 };
 
 }  // namespace paretoformer

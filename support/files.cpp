@@ -16,6 +16,7 @@
 
 #include "support/error.hpp"
 #include "support/hash.hpp"
+#include "support/unfinished.hpp"
 
 namespace paretoformer {
 namespace {
@@ -144,16 +145,13 @@ void replace_file(const fs::path& path, const struct stat* old,
                   const std::vector<std::string_view>& pieces) {
   auto [temporary, number] = create_beside(path, old ? 0600 : kNewFile);
   Descriptor file(number);
-  try {
-    if (old) keep_owner_and_mode(file.get(), *old, path);
-    write_pieces(file.get(), pieces, path);
-    flush_to_disk(file.get(), path);
-    file.close(path);
-    if (::rename(temporary.c_str(), path.c_str()) != 0) fail(path, "replace file");
-  } catch (...) {
-    ::unlink(temporary.c_str());
-    throw;
-  }
+  Unfinished unfinished(temporary);
+  if (old) keep_owner_and_mode(file.get(), *old, path);
+  write_pieces(file.get(), pieces, path);
+  flush_to_disk(file.get(), path);
+  file.close(path);
+  if (::rename(temporary.c_str(), path.c_str()) != 0) fail(path, "replace file");
+  unfinished.keep();
   flush_folder_of(path);
 }
 

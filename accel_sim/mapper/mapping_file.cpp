@@ -7,7 +7,10 @@
 namespace paretoformer {
 namespace {
 
-constexpr int kLargestExtent = 1 << 20;
+constexpr int kLargestExtent = 1 << 20;  // of a matmul
+// Of a convolution, its kernel and its stride: tiles are then counted in 64 bits.
+constexpr int kLargestImage = 1 << 16;
+constexpr int kLargestKernel = 32;
 
 std::string name_of(int d) { return std::string(1, kDimensionNames[d]); }
 
@@ -26,9 +29,14 @@ Workpiece workpiece_from_json(const JsonNode& node) {
   const JsonObject object(node);
   PerDimension<int> highest;
   highest.fill(kLargestExtent);
+  highest[kR] = highest[kS] = kLargestKernel;
   Workpiece work;
   read_dimensions(object, highest, kDimensions, work.extent);
-  work.stride = static_cast<int>(object.integer("stride", 1, kLargestExtent, 1));
+  work.stride = static_cast<int>(object.integer("stride", 1, kLargestKernel, 1));
+  if (!work.is_matmul()) {
+    for (const Dimension d : {kP, kQ, kC, kK}) highest[d] = kLargestImage;
+    read_dimensions(object, highest, kDimensions, work.extent);
+  }
   object.finish();
   return work;
 }

@@ -198,6 +198,16 @@ TEST_F(BadInput, RunFolder) {
   expect_refused({"export", "run"}, {"run/history.jsonl:3: /objectives/edp"});
   with_line(2, edited("\"model_width\":", "\"model_width\":1"));
   expect_refused({"export", "run"}, {"run/history.jsonl:3: /id"});
+  // What fits everything else, too.
+  for (const auto& [from, to] : {std::pair{"\"generation\":", "\"generation\":1"},
+                                 {"\"parents\":[", "\"parents\":[\"0123456789abcdef\""}}) {
+    with_line(2, edited(from, to));
+    for (const Words& words : {resume, Words{"export", "run"}, Words{"report", "run"}}) {
+      const Result result = box_.run(words);
+      EXPECT_EQ(result.status, 2);
+      EXPECT_THAT(result.err, HasSubstr("run/history.jsonl:3: was changed after it was written"));
+    }
+  }
   with_line(2, all[1]);
   expect_refused({"export", "run"}, {"run/history.jsonl:3:", "appears a second time"});
   with_line(2, all[2].substr(0, 40));

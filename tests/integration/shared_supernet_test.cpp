@@ -83,6 +83,29 @@ TEST_F(SharedSupernet, TrainOnceSearchForManyTargets) {
     expect_refused(words, {"base/supernet.safetensors: there is no trained supernet"});
 }
 
+// The seed is the search's; that of the training is the other run's.
+TEST_F(SharedSupernet, OtherSeedsUseIt) {
+  answer("search", "base");
+  const auto search = [&](const std::string& run) {
+    return Words{"search",        "config.json", "--quiet", "--json", "--set",
+                 "supernet=base", "--set",       "seed=4",  "--run",  run};
+  };
+  const Result result = box_.run(search("four"));
+  ASSERT_EQ(result.status, 0) << result.err;
+  EXPECT_NE(file("four", "history.jsonl"), file("base", "history.jsonl"));
+  // All that has been paid for is known to both.
+  const std::uintmax_t known = cache_size();
+  EXPECT_EQ(box_.run(search("again")).status, 0);
+  expect_same("again", "four", {"history.jsonl", "front.json"});
+  EXPECT_EQ(cache_size(), known);
+  EXPECT_EQ(box_.run(resumed("search", "four", {"--set", "search.evaluations=100"})).status, 0);
+  EXPECT_EQ(box_.run({"export", "four"}).status, 0);
+  const Result another = box_.run({"train", "config.json", "--quiet", "--set", "seed=4", "--set",
+                                   "training.steps=2", "--run", "own"});
+  EXPECT_EQ(another.status, 0);
+  EXPECT_NE(file("own", "supernet.safetensors"), file("base", "supernet.safetensors"));
+}
+
 TEST_F(SharedSupernet, SeveralProcessesAtATime) {
   Limits limits;
   Result other;
@@ -109,7 +132,6 @@ TEST_F(SharedSupernet, OneThatCannotBeUsedIsRefusedBeforeAnythingIsWritten) {
   const std::string other = "base/supernet.safetensors: was trained with another";
   refused("base", {"--set", "training.steps=25"}, {other});
   refused("base", {"--set", "corpus.seed=2"}, {other});
-  refused("base", {"--set", "seed=4"}, {other});
   refused("nowhere", {}, {"nowhere/supernet.safetensors: there is no trained supernet"});
   refused("new", {}, {"new/supernet.safetensors: there is no trained supernet"});
   refused("3", {}, {"/supernet: 3 has the wrong type"});

@@ -256,7 +256,9 @@ TEST_F(Simulate, TraceIsWrittenAndChangesNothing) {
     operators += event["tid"] == 0;
     end = std::max(end, event["ts"].get<std::int64_t>() + event["dur"].get<std::int64_t>());
   }
-  EXPECT_EQ(operators, answer["operators"].size());
+  std::size_t calls = 0;
+  for (const Json& op : answer["operators"]) calls += op["repeat"].get<std::size_t>();
+  EXPECT_EQ(operators, calls);
   EXPECT_EQ(end, answer["cycles"]);
   EXPECT_EQ(box_.files(), (Words{"network.json", "trace.json"}));
 }
@@ -285,6 +287,7 @@ TEST_F(Simulate, ShapesAndTiles) {
                  "a tile of 32 x 1 x 32 blocks does not fit the accumulator");
   expect_refused({"--gemm", "512,4096,512", "--tile", "16,4096,16"},
                  "a tile of 1 x 256 x 1 blocks does not fit the scratchpad");
+  expect_refused({"--gemm", "32768,1024,32768", "--tile", "1,1,1"}, "is cut into 268435456 tiles");
   expect_refused({"--gemm", "1048576,1,1048576"}, "does not fit the simulator's address space");
   expect_refused({"network.json", "--length", "1048576"}, "address space");
 }

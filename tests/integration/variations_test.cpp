@@ -3,6 +3,7 @@
 
 #include <set>
 
+#include "latency_predictor/latency_predictor.hpp"
 #include "tests/integration/trained_folder.hpp"
 
 namespace paretoformer::integration {
@@ -76,8 +77,10 @@ TEST_F(Variations, LimitsWithEveryAlgorithm) {
   const auto cycles = parse(valid.out)["cycles"][0].get<std::int64_t>();
   write(box_ / "smallest.json", R"({"model_width": 16, "head_width": 16, "vocabulary": 330,
                                     "layers": [{"heads": 1, "ffn_width": 32}]})");
-  const Result sum = box_.run({"predict", "smallest.json", "--length", "32", "--json"});
-  ASSERT_GT(parse(sum.out)["cycles"], cycles + 100) << sum.err;
+  const Architecture smallest =
+      architecture_from_json(JsonNode(parse(content(box_ / "smallest.json")), "smallest.json"));
+  const LatencyPredictor sums(find_hardware("gemmini_transformer"), {32, Mode::kPrefill});
+  ASSERT_GT(sums.predict(smallest).latency.value(), cycles + 100);
   const auto limit = [](std::int64_t bound) { return "limits.latency=" + std::to_string(bound); };
   expect_refused({"search", "config.json", "--run", "new", "--set", limit(cycles - 1)},
                  {"the smallest, d=16 h=[1] f=[32], needs " + std::to_string(cycles)});

@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include "support/error.hpp"
 #include "support/files.hpp"
@@ -35,6 +36,50 @@ TEST_F(LossCacheTest, KeepsSumsBySubset) {
   EXPECT_EQ(cache.find(1, Subset::kRest), 1.5);
   EXPECT_EQ(cache.find(2, Subset::kQuarter), 3.0);
   EXPECT_EQ(cache.find(2, Subset::kRest), std::nullopt);
+}
+
+// As a user who may not write: root may always.
+class AnotherUser {
+ public:
+  AnotherUser() { changed_ = ::geteuid() == 0 && ::seteuid(65534) == 0; }
+  ~AnotherUser() {
+    if (changed_) static_cast<void>(::seteuid(0));
+  }
+
+ private:
+  bool changed_;
+};
+
+TEST_F(LossCacheTest, WhereItCannotBeWrittenItIsRead) {
+  namespace fs = std::filesystem;
+  {
+    LossCache(path_, kKey).add({{1, Subset::kRest, 1.5}});
+  }
+  const std::string before = read_file(path_);
+  fs::create_directory(box_ / "empty");
+  for (const fs::path& folder : {box_.path(), box_ / "empty"})
+    fs::permissions(folder, fs::perms(0555));
+  fs::permissions(path_, fs::perms(0444));
+  {
+    const AnotherUser user;
+    LossCache cache(path_, kKey);
+    EXPECT_TRUE(cache.read_only());
+    EXPECT_EQ(cache.find(1, Subset::kRest), 1.5);
+    cache.add({{2, Subset::kRest, 2.5}});
+    EXPECT_EQ(cache.find(2, Subset::kRest), 2.5);
+
+    LossCache none(box_ / "empty/losses.cache", kKey);
+    EXPECT_TRUE(none.read_only());
+    EXPECT_EQ(none.size(), 0u);
+    none.add({{2, Subset::kRest, 2.5}});
+    EXPECT_EQ(none.find(2, Subset::kRest), 2.5);
+  }
+  for (const fs::path& folder : {box_.path(), box_ / "empty"})
+    fs::permissions(folder, fs::perms(0755));
+  EXPECT_EQ(read_file(path_), before);
+  EXPECT_FALSE(fs::exists(box_ / "empty/losses.cache"));
+  fs::permissions(path_, fs::perms(0644));
+  EXPECT_FALSE(LossCache(path_, kKey).read_only());
 }
 
 TEST_F(LossCacheTest, LossesOfOtherWeightsOrSequencesLieBesideEachOther) {

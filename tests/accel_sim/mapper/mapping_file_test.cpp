@@ -53,6 +53,23 @@ TEST(MappingFile, ByHandNeedsOnlyWhatMatters) {
   EXPECT_FALSE(read.mapping.reloads);
 }
 
+// What a tile takes of the memories must fit 64 bits.
+TEST(MappingFile, ConvolutionsAreNoLargerThanMapTakesThem) {
+  const auto of = [](const std::string& workpiece, const std::string& tile) {
+    return error_of(R"({"workpiece": )" + workpiece + R"(, "mapping": {"tile": )" + tile +
+                    R"(, "dram": []}})");
+  };
+  const std::string large = R"({"P": 65536, "Q": 65536, "C": 65536, "K": 65536, "R": 32, "S": 32,
+                                "stride": 32})";
+  EXPECT_THAT(of(large, large.substr(0, large.rfind(',')) + "}"), HasSubstr("does not fit"));
+  EXPECT_THAT(of(R"({"P": 1048576, "Q": 2})", "{}"), HasSubstr("/workpiece/P: 1048576 is out of"));
+  EXPECT_THAT(of(R"({"P": 1, "Q": 1, "stride": 33})", "{}"), HasSubstr("/workpiece/stride: 33"));
+  EXPECT_THAT(of(R"({"P": 1, "R": 33})", "{}"), HasSubstr("/workpiece/R: 33"));
+  EXPECT_THAT(of(R"({"P": 1048576, "C": 1048576, "K": 1048576})",
+                 R"({"P": 1048576, "C": 1048576, "K": 1048576})"),
+              HasSubstr("does not fit"));
+}
+
 TEST(MappingFile, ErrorsSayWhereAndWhat) {
   const auto with = [](const std::string& mapping) {
     return error_of(R"({"workpiece": {"P": 64, "C": 48, "K": 32}, "mapping": )" + mapping + "}");

@@ -1,0 +1,54 @@
+#include "support/unfinished.hpp"
+
+#include <mutex>
+#include <set>
+#include <system_error>
+#include <utility>
+
+namespace paretoformer {
+namespace {
+
+struct Registry {
+  std::mutex mutex;
+  std::multiset<std::filesystem::path> paths;
+};
+
+// Never destroyed: a signal may come while the process ends by itself.
+Registry& registry() {
+  static Registry& all = *new Registry;
+  return all;
+}
+
+void remove_quietly(const std::filesystem::path& path) {
+  std::error_code ignored;
+  std::filesystem::remove_all(path, ignored);
+}
+
+}  // namespace
+
+Unfinished::Unfinished(std::filesystem::path path) : path_(std::move(path)) {
+  const std::scoped_lock lock(registry().mutex);
+  registry().paths.insert(path_);
+}
+
+Unfinished::~Unfinished() {
+  if (kept_) return;
+  keep();
+  remove_quietly(path_);
+}
+
+void Unfinished::keep() {
+  const std::scoped_lock lock(registry().mutex);
+  registry().paths.erase(registry().paths.find(path_));
+  kept_ = true;
+}
+
+void Unfinished::remove_all() {
+  registry().mutex.lock();  // and never unlocked
+  for (const std::filesystem::path& path : registry().paths) {
+    remove_quietly(path);
+    remove_quietly(path);  // another thread may have written into a folder meanwhile
+  }
+}
+
+}  // namespace paretoformer
