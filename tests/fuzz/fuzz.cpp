@@ -27,6 +27,21 @@ const paretoformer::fuzz::Target* find(std::string_view name) {
   std::exit(2);
 }
 
+// Otherwise random changes of the seeds would try nothing but what refuses them.
+void require_good_seed() {
+  std::string why;
+  for (const std::string& seed : chosen->seeds()) {
+    try {
+      chosen->read(seed);
+      return;
+    } catch (const paretoformer::Error& error) {
+      why = error.what();
+    }
+  }
+  std::fprintf(stderr, "fuzz: no seed of %s is read: %s\n", chosen->name, why.c_str());
+  std::exit(1);
+}
+
 }  // namespace
 
 extern "C" int LLVMFuzzerInitialize(int* count, char*** words) {
@@ -44,7 +59,7 @@ extern "C" int LLVMFuzzerInitialize(int* count, char*** words) {
     std::exit(0);
   }
   chosen = find(arguments[1]);
-  chosen->seeds();              // what a target takes long to prepare, it prepares there
+  require_good_seed();
   arguments[1] = arguments[0];  // libFuzzer sees the rest
   ++*words;
   --*count;

@@ -48,10 +48,13 @@ const std::filesystem::path& folder() {
   return folder.path();
 }
 
-std::filesystem::path file_of(const std::string& content, const std::string& name = "input") {
-  const std::filesystem::path path = folder() / name;
+std::filesystem::path put(const std::filesystem::path& path, const std::string& content) {
   std::ofstream(path, std::ios::binary | std::ios::trunc) << content;
   return path;
+}
+
+std::filesystem::path file_of(const std::string& content, const std::string& name = "input") {
+  return put(folder() / name, content);
 }
 
 // What `write` writes to a file.
@@ -132,7 +135,7 @@ Candidate candidate(int ffn_width = 64) {
   candidate.architecture = kNetwork;
   candidate.architecture.layers[0].ffn_width = ffn_width;
   candidate.id = architecture_id(candidate.architecture);
-  candidate.objectives = {1.5, std::exp(1.5), 1000 + ffn_width, 77.5, 12345, 678, 91011};
+  candidate.objectives = {1.5, std::exp(1.5), 1000.0 + ffn_width, 77.5, 12345, 678, 91011};
   candidate.parents = {1, 2};
   candidate.quarter_loss = 1.25;
   return candidate;
@@ -262,19 +265,19 @@ std::string cache_text() {
 }
 
 void read_history(const std::string& input) {
-  write_file_atomic(run().history(), input);
+  put(run().history(), input);
   load_archive(run(), proxy().space());
 }
 
 void read_confirmed(const std::string& input) {
-  write_file_atomic(run().confirmed(), input);
+  put(run().confirmed(), input);
   load_final_front(run(), proxy(), measured(), archive());
 }
 
 // Training, generations and convergence, as a report shows them.
 void read_logs(const std::string& input) {
   for (const auto& path : {run().training_log(), run().generations(), run().convergence()})
-    write_file_atomic(path, input);
+    put(path, input);
   const Archive found = archive();
   html_report(report_data(run(), proxy(), measured(), found, predicted_front(found)));
 }
@@ -324,7 +327,7 @@ const std::vector<Target>& targets() {
       {"architectures",
        [] {
          const Json list = Json::array({to_json(candidate()), to_json(kNetwork)});
-         return Seeds{to_text(list), to_text({{"front", list}})};
+         return Seeds{to_text(list), to_text(Json{{"front", list}})};
        },
        json_file([](const auto& path) {
          architecture_argument(path, nullptr);
@@ -350,7 +353,7 @@ const std::vector<Target>& targets() {
        json_file([](const auto& path) { read_mapping(path, Hardware()); })},
       {"model",
        [] {
-         return Seeds{to_text({{"architecture", to_json(kNetwork)}, {"mode", "decode"}}),
+         return Seeds{to_text(Json{{"architecture", to_json(kNetwork)}, {"mode", "decode"}}),
                       read_file(PARETOFORMER_SOURCE_DIR "/accel_sim/models/resnet50.json")};
        },
        json_file([](const auto& path) { find_model(path.string()); })},
