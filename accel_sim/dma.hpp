@@ -63,7 +63,8 @@ class BeatTable {
  public:
   explicit BeatTable(const Hardware& hardware);
   int operator()(int offset, int useful) const {
-    return beats_[static_cast<std::size_t>(offset * (MemorySystem::kLineBytes + 1) + useful)];
+    return beats_[static_cast<std::size_t>(offset) * (MemorySystem::kLineBytes + 1) +
+                  static_cast<std::size_t>(useful)];
   }
 
  private:

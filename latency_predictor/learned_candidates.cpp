@@ -151,7 +151,7 @@ void Candidates::add(const Combination& combination) {
     group.extents[2].include(op.columns);
     for (std::size_t i = 0; i < kLearnedFeatures; ++i)
       group.features[i].include(candidate.features.x[i]);
-    all.push_back(std::move(candidate));
+    all.push_back(candidate);
   }
 }
 

@@ -53,7 +53,7 @@ class CommandTable {
         sum.partial += part < kLine ? 1 : 0;
         done += part;
       }
-    const double offsets = kLine / unit;
+    const int offsets = kLine / unit;
     return {sum.requests / offsets, sum.bytes / offsets, sum.partial / offsets};
   }
 
@@ -90,7 +90,8 @@ Transfer transfer(double rows, int columns, int tile_columns, int element_bytes,
   const double cuts = static_cast<double>(stride) / width;
   const CommandTable& table = command_table(hardware.bus_bytes_per_cycle);
   const auto& whole = table(unit, kLine);
-  const double wholes = rows * cuts * (width / kLine);
+  const int whole_lines = width / kLine;
+  const double wholes = rows * cuts * whole_lines;
   Transfer result;
   result.lines = rows * stride / kLine;
   result.shared = rows * (cuts - 1) * (1 - static_cast<double>(unit) / kLine);

@@ -214,7 +214,7 @@ LearnedModel LearnedModel::load(const std::filesystem::path& path) {
   for (const JsonNode& group : object.at("groups").elements()) read_group(group, content.groups);
   object.string("checksum");
   object.finish();
-  return LearnedModel(std::move(content));
+  return LearnedModel(content);
 }
 
 }  // namespace paretoformer

@@ -101,7 +101,7 @@ class LearnedModel {
     HeldOutErrors held_out;
     std::array<LearnedGroup, kLearnedGroups> groups;
   };
-  explicit LearnedModel(Content content);
+  explicit LearnedModel(const Content& content);
 
   // A JSON file with a checksum. Throws InputError naming it, in one line, when it was cut or
   // edited, is of another version, or was made from another simulator.
