@@ -1,15 +1,11 @@
 #include "supernet/matmul_bf16.hpp"
 
 // Compiled for AVX-512 BF16 and AMX whatever the rest is compiled for, and entered only where the
-// processor has them. So nothing here may come from a header as code: an inline function compiled
-// here could be the copy that the linker gives to everybody else.
-// (Clang 14 calls the second one __AMXBF16__.)
-#if defined(__AVX512BF16__) && (defined(__AMX_BF16__) || defined(__AMXBF16__)) && defined(__linux__)
+// processor has them (bf16_unit()). So nothing here may come from a header as code: see
+// kernel_sets.hpp.
+#ifdef PARETOFORMER_BF16_KERNELS
 
-#include <cpuid.h>
 #include <immintrin.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
 namespace paretoformer {
 namespace {
@@ -287,22 +283,6 @@ void block(int m, int n, int steps, const Buffers& packed, float* c, std::ptrdif
     }
 }
 
-Bf16Unit find_unit() {
-  unsigned a = 0, b = 0, c = 0, d = 0;
-  if (!__builtin_cpu_supports("avx512f") || !__builtin_cpu_supports("avx512bw") ||
-      !__builtin_cpu_supports("avx512vl") || !__builtin_cpu_supports("avx512dq"))
-    return Bf16Unit::none;
-  if (!__get_cpuid_count(7, 1, &a, &b, &c, &d) || !(a & (1u << 5))) return Bf16Unit::none;
-  __get_cpuid_count(7, 0, &a, &b, &c, &d);
-  constexpr unsigned kAmxBf16 = 1u << 22, kAmxTile = 1u << 24;
-  // Linux gives the tile registers to a process that asks (Documentation/arch/x86/xstate.rst).
-  constexpr long kRequestPermission = 0x1023, kTileData = 18;
-  if ((d & kAmxBf16) && (d & kAmxTile) &&
-      syscall(SYS_arch_prctl, kRequestPermission, kTileData) == 0)
-    return Bf16Unit::amx;
-  return Bf16Unit::avx512;
-}
-
 template <int kTerms>
 void multiply(int m, int n, int k, MatrixView<float> a, MatrixView<float> b, float* c,
               std::ptrdiff_t c_stride, bool accumulate, Kernel kernel) {
@@ -325,11 +305,6 @@ void multiply(int m, int n, int k, MatrixView<float> a, MatrixView<float> b, flo
 }
 
 }  // namespace
-
-Bf16Unit bf16_unit() {
-  static const Bf16Unit unit = find_unit();
-  return unit;
-}
 
 void matmul_bf16(int m, int n, int k, MatrixView<float> a, MatrixView<float> b, float* c,
                  std::ptrdiff_t c_stride, Into into, Bf16Unit unit) {
@@ -354,7 +329,6 @@ void matmul_split(int m, int n, int k, MatrixView<float> a, MatrixView<float> b,
 
 namespace paretoformer {
 
-Bf16Unit bf16_unit() { return Bf16Unit::none; }
 void matmul_bf16(int, int, int, MatrixView<float>, MatrixView<float>, float*, std::ptrdiff_t, Into,
                  Bf16Unit) {
   __builtin_unreachable();

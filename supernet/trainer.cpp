@@ -4,6 +4,7 @@
 #include <cmath>
 #include <numbers>
 
+#include "supernet/kernel_sets.hpp"
 #include "supernet/kernels.hpp"
 #include "supernet/matmul_bf16.hpp"
 #include "support/error.hpp"
@@ -27,6 +28,7 @@ std::size_t blocks(std::size_t count) { return (count + kParameterBlock - 1) / k
 }  // namespace
 
 TrainingConfig TrainingConfig::from_json(const JsonNode& node) {
+  kernel_set();  // refuses an environment that asks for another processor
   const JsonObject object(node);
   TrainingConfig c;
   const auto integer = [&](const char* key, int& value, int low, int high) {
@@ -50,7 +52,9 @@ TrainingConfig TrainingConfig::from_json(const JsonNode& node) {
   number("distillation", c.distillation, 0, 1);
   if (object.choice("products", {"fp32", "bf16"}, name_of(c.products)) == "bf16") {
     if (bf16_unit() == Bf16Unit::none)
-      object.at("products").fail("needs a processor with AMX or AVX-512 instructions for bfloat16");
+      object.at("products").fail(
+          "needs a processor with AMX or AVX-512 instructions for bfloat16, and PARETOFORMER_CPU not "
+          "set");
     c.products = Products::bf16;
   }
   number("checkpoint_seconds", c.checkpoint_seconds, 0, 86400);
