@@ -30,7 +30,7 @@ void on_signal(int signal) {
 }
 
 // One line on standard error, whatever is in it.
-int report(int status, const std::string& message) {
+int complain(int status, const std::string& message) {
   std::fprintf(stderr, "paretoformer: %s\n", printable(message).c_str());
   return status;
 }
@@ -418,7 +418,7 @@ int run(int argc, char** argv) {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
     if (error.get_exit_code() != 0)
-      return report(kBadInput, std::string(error.what()) + " (see --help)");
+      return complain(kBadInput, std::string(error.what()) + " (see --help)");
     std::ostringstream answer;  // --help, --version
     app.exit(error, answer, answer);
     print(answer.str());
@@ -438,12 +438,12 @@ int main(int argc, char** argv) {
     return run(argc, argv);
   } catch (const Interrupted& error) {
     std::fputc('\n', stderr);
-    return report(kInterrupted, std::string(error.what()) + "; continue with --resume");
+    return complain(kInterrupted, std::string(error.what()) + "; continue with --resume");
   } catch (const InputError& error) {
-    return report(kBadInput, error.what());
+    return complain(kBadInput, error.what());
   } catch (const std::bad_alloc&) {
-    return report(kFailure, "out of memory");
+    return complain(kFailure, "out of memory");
   } catch (const std::exception& error) {
-    return report(kFailure, error.what());
+    return complain(kFailure, error.what());
   }
 }
