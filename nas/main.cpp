@@ -25,7 +25,7 @@ constexpr int kFailure = 1;
 constexpr int kBadInput = 2;
 
 // One line on standard error, whatever is in it.
-int report(int status, const std::string& message) {
+int complain(int status, const std::string& message) {
   std::fprintf(stderr, "paretoformer: %s\n", printable(message).c_str());
   return status;
 }
@@ -401,7 +401,7 @@ int run(int argc, char** argv) {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
     if (error.get_exit_code() != 0)
-      return report(kBadInput, std::string(error.what()) + " (see --help)");
+      return complain(kBadInput, std::string(error.what()) + " (see --help)");
     std::ostringstream answer;  // --help, --version
     app.exit(error, answer, answer);
     print(answer.str());
@@ -422,10 +422,10 @@ int main(int argc, char** argv) {
     end_interrupted(
         printable(std::string("interrupted: ") + error.what() + "; continue with --resume"));
   } catch (const InputError& error) {
-    return report(kBadInput, error.what());
+    return complain(kBadInput, error.what());
   } catch (const std::bad_alloc&) {
-    return report(kFailure, "out of memory");
+    return complain(kFailure, "out of memory");
   } catch (const std::exception& error) {
-    return report(kFailure, error.what());
+    return complain(kFailure, error.what());
   }
 }

@@ -1,6 +1,5 @@
 #include "nas/run_folder.hpp"
 
-#include <fcntl.h>
 #include <sys/file.h>
 #include <unistd.h>
 
@@ -42,10 +41,11 @@ std::string difference(const Json& now, const Json& then, const std::string& pat
 
 int lock_folder(const fs::path& folder) {
   const fs::path file = folder / "lock";
-  const int descriptor = ::open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
-  if (descriptor < 0) throw Error(file.string() + ": cannot create file: " + std::strerror(errno));
+  const int descriptor = open_to_append(file);
   if (::flock(descriptor, LOCK_EX | LOCK_NB) != 0) {
+    const int why = errno;
     ::close(descriptor);
+    if (why != EWOULDBLOCK) throw Error(file.string() + ": cannot lock: " + std::strerror(why));
     throw InputError(folder.string() + ": another process is working on this run");
   }
   return descriptor;
@@ -75,6 +75,7 @@ RunFolder RunFolder::open(const RunConfig& config, bool resume, bool searches) {
     const bool created = create_folder(config.run);
     run.lock_ = lock_folder(config.run);
     refuse_existing();  // another process may have come and gone meanwhile
+    run.remove_unfinished();
     run.is_new_ = true;
     if (created) run.created_ = std::make_unique<Unfinished>(config.run);
     return run;
@@ -93,12 +94,16 @@ RunFolder RunFolder::open(const RunConfig& config, bool resume, bool searches) {
   const std::string change = difference(to_json(wanted), to_json(existing.config()), "");
   if (!change.empty())
     throw InputError(file.string() + ": the configuration differs from the run's at " + change);
-  for (const fs::path& folder : {existing.path(), existing.cache(), existing.standalone(),
-                                 existing.finetuned(), existing.exports()})
-    remove_unfinished_files(folder);
+  existing.remove_unfinished();
   if (!(existing.config_.search == before))
     write_file_atomic(file, to_text(to_json(existing.config_)));
   return existing;
+}
+
+// What processes left behind that were killed while they wrote.
+void RunFolder::remove_unfinished() const {
+  for (const fs::path& folder : {path(), cache(), standalone(), finetuned(), exports()})
+    remove_unfinished_files(folder);
 }
 
 // Takes over of `wanted` what may be another than before.

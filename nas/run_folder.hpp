@@ -61,6 +61,7 @@ class RunFolder {
 
  private:
   void allow_search(const SearchConfig& wanted);
+  void remove_unfinished() const;
   const std::filesystem::path& weights() const {
     return config_.supernet.empty() ? path_ : config_.supernet;
   }

@@ -95,7 +95,7 @@ TEST_F(Messages, AnswersHoldNoControlCharacters) {
 TEST_F(Messages, JsonOnTheCommandLineIsThatOfAFile) {
   write(box_ / "config.json", tiny_config().dump());
   expect_refused({"validate", "config.json", "--set", R"(training={"steps": 40, "steps": 7})"},
-                 "--set training:1:22: key \"steps\" appears twice in one object");
+                 "--set training:1:21: key \"steps\" appears twice in one object");
   const std::string deep = std::string(80000, '[') + std::string(80000, ']');
   write(box_ / "deep.json", R"({"model_width": )" + deep + "}");
   for (const Words& arguments :

@@ -130,13 +130,16 @@ TEST_F(RunFolderTest, TheLockDiesWithItsProcess) {
 
 TEST_F(RunFolderTest, UnfinishedFilesOfAKilledProcessAreRemoved) {
   make();
-  write_file_atomic(config_.run / "supernet.safetensors.tmp123", "half");
-  write_file_atomic(config_.run / "history.jsonl", "");
-  write_file_atomic(config_.run / "notes.tmp", "mine");
+  const std::string left = ".paretoformer-0123456789abcdef.tmp";
+  fs::create_directory(config_.run / "cache");
+  for (const char* folder : {"", "cache"}) write_file_atomic(config_.run / folder / left, "half");
+  for (const char* file : {"history.jsonl", "notes.tmp", "notes.tmp1"})
+    write_file_atomic(config_.run / file, "");
   EXPECT_EQ(error(config_, true), "no InputError");
-  EXPECT_FALSE(fs::exists(config_.run / "supernet.safetensors.tmp123"));
-  EXPECT_TRUE(fs::exists(config_.run / "history.jsonl"));
-  EXPECT_TRUE(fs::exists(config_.run / "notes.tmp"));
+  for (const char* folder : {"", "cache"})
+    EXPECT_FALSE(fs::exists(config_.run / folder / left)) << folder;
+  for (const char* file : {"history.jsonl", "notes.tmp", "notes.tmp1"})
+    EXPECT_TRUE(fs::exists(config_.run / file)) << file;
 }
 
 TEST_F(RunFolderTest, ReadNeedsARunAndFollowsItsFolder) {

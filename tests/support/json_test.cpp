@@ -31,7 +31,7 @@ TEST(ParseJson, RejectsNumbersBeyondADouble) {
 
 TEST(ParseJson, RejectsAKeyGivenTwice) {
   EXPECT_EQ(message_of([] { parse_json("{\"a\": {\"b\": 1, \"b\": 2}}", "run.json"); }),
-            "run.json:1:20: key \"b\" appears twice in one object");
+            "run.json:1:18: key \"b\" appears twice in one object");
   EXPECT_NO_THROW(parse_json("[{\"a\": 1}, {\"a\": {\"a\": 2}}]", "run.json"));
 }
 
