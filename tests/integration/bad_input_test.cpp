@@ -218,6 +218,18 @@ TEST_F(BadInput, RunFolder) {
   write(box_ / "run/history.jsonl", "");
   expect_refused({"export", "run"}, {"run/history.jsonl", "no evaluated networks yet"});
   write(box_ / "run/history.jsonl", history);
+  for (const std::string name : {"training.jsonl", "convergence.jsonl", "confirmed.jsonl"}) {
+    const std::string log = content(box_ / "run" / name);
+    std::string changed = log;
+    char& digit = changed.at(changed.find('.') + 1);
+    digit = digit == '1' ? '2' : '1';
+    write(box_ / "run" / name, changed);
+    const Result result = box_.run(resume);
+    EXPECT_EQ(result.status, 2);
+    EXPECT_THAT(result.err, HasSubstr("run/" + name + ":1: was changed after it was written"));
+    EXPECT_TRUE(content(box_ / "run" / name) == changed);
+    write(box_ / "run" / name, log);
+  }
 
   const std::string weights = content(box_ / "run/supernet.safetensors");
   write(box_ / "run/supernet.safetensors", weights.substr(0, weights.size() / 2));

@@ -132,7 +132,7 @@ TEST_F(Interruption, EndsWhatComputes) {
       {"simulate", "--gemm", "2048,2048,2048", "--engine", "reference"},
       {"predictor", "build", "--space", "survey", "--length", "4096", "--networks", "1000000",
        "--output", "p", "-q"},
-      {"predictor", "fit", "--samples", "100000", "--output", "p", "-q"},
+      {"predictor", "fit", "--samples", "500", "--output", "p", "-q"},
       {"map", "--m", "1048576", "--k", "1048576", "--n", "1048576", "--samples", "10000000", "-q"},
       {"validate", "long.json"},
       {"search", "long.json", "-q"}};

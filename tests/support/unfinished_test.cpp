@@ -1,6 +1,7 @@
 #include "support/unfinished.hpp"
 
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <fstream>
 #include <optional>
@@ -37,14 +38,15 @@ using UnfinishedThingsDeathTest = UnfinishedThings;
 TEST_F(UnfinishedThingsDeathTest, GoWhenTheProcessIsAboutToEnd) {
   fs::create_directories(temporary_.path() / "folder" / "inner");
   const fs::path gone = file("gone"), kept = file("kept");
-  EXPECT_EXIT(
-      {
-        Unfinished first(gone), second(kept), third(temporary_.path() / "folder");
-        second.keep();
-        Unfinished::remove_all();
-        ::_exit(3);
-      },
-      testing::ExitedWithCode(3), "");
+  const auto end = [&] {
+    Unfinished first(gone);
+    Unfinished second(kept);
+    Unfinished third(temporary_.path() / "folder");
+    second.keep();
+    Unfinished::remove_all();
+    ::_exit(3);
+  };
+  EXPECT_EXIT(end(), testing::ExitedWithCode(3), "");
   EXPECT_FALSE(fs::exists(gone));
   EXPECT_TRUE(fs::exists(kept));
   EXPECT_FALSE(fs::exists(temporary_.path() / "folder"));
