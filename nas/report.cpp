@@ -222,9 +222,8 @@ std::string front_table(const Corpus& corpus, const FinalFront& front, const Obj
       "energy-delay product is\n";
   if (corpus.words > 0)
     table +=
-        "per word: perplexity of the whole text per word, of which each line's end is one; "
-        "bits/byte: "
-        "loss per byte of it, in bits\n";
+        "per word: the same per word of the text, each line's end being one; bits/byte: loss per "
+        "byte of it\n";
   table += dropped_lines(front) + confirmation_summary(front);
   if (const auto bend = knee(front))
     table += "knee: " + hex(front.members[*bend].candidate.id) + "\n";
