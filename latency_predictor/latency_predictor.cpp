@@ -1,5 +1,6 @@
 #include "latency_predictor/latency_predictor.hpp"
 
+#include <algorithm>
 #include <unordered_set>
 #include <utility>
 
@@ -11,6 +12,12 @@
 #include "support/random.hpp"
 
 namespace paretoformer {
+namespace {
+
+constexpr double kFemtosecondsPerNanosecond = 1e6;
+
+}  // namespace
+
 LookupTable simulated_table(const Hardware& hardware) {
   return LookupTable(hardware_hash(hardware), kSimulatorModel,
                      [hardware](const Operator& op) { return simulated_cost(op, hardware); });
@@ -63,6 +70,9 @@ LatencyPredictor::LatencyPredictor(const Hardware& hardware, const Workload& wor
 
 LatencyPredictor::LatencyPredictor(std::string device, const Workload& workload, LookupTable table)
     : device_(std::move(device)), workload_(workload), table_(std::move(table)) {
+  const auto control = [](char c) { return static_cast<unsigned char>(c) < ' ' || c == '\x7F'; };
+  if (device_.empty() || device_ == "-" || std::any_of(device_.begin(), device_.end(), control))
+    throw InputError("a device needs a name of one line");
   if (table_.hardware_hash() != device_hash(device_))
     throw InputError("the look-up table was made for " + hex(table_.hardware_hash()) +
                      ", not for the device \"" + device_ + "\"");
@@ -175,6 +185,11 @@ std::vector<OperatorPrediction> LatencyPredictor::breakdown(
   for (const TransformerOperator& item : operators)
     predictions.push_back({item.role, item.layer, item.repeat, item.op, price(item)});
   return predictions;
+}
+
+double LatencyPredictor::latency(const HardwareCost& cost) const {
+  const auto count = static_cast<double>(cost.latency.value());
+  return in_time() ? count / kFemtosecondsPerNanosecond : count;
 }
 
 void LatencyPredictor::fill(const SearchSpace& space) const {

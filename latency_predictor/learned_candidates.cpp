@@ -16,6 +16,7 @@ namespace {
 constexpr std::uint64_t kCandidateStream = 1;
 // Features of less deviation than that are constants.
 constexpr double kLeastDeviation = 1e-6;
+constexpr double kLeastSum = std::numeric_limits<double>::min();
 
 // The candidates are a random draw: ranges of features are wider by this share of their width.
 constexpr double kFeatureSlack = 0.1;
@@ -215,8 +216,9 @@ void FitCandidates::weigh(const Combination& combination) {
                    combination.hardware.dram_pj_per_byte);
   }
   for (std::size_t g = 0; g < kLearnedGroups; ++g) {
-    for (double& x : sums[0][g]) x /= cycles;
-    for (double& x : sums[1][g]) x /= picojoules;
+    // Hardware may be described without energies.
+    for (double& x : sums[0][g]) x /= std::max(cycles, kLeastSum);
+    for (double& x : sums[1][g]) x /= std::max(picojoules, kLeastSum);
     for (std::size_t t = 0; t < kLearnedTargets; ++t) add_square(importance[t][g], sums[t][g]);
   }
 }

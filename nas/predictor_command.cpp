@@ -85,8 +85,8 @@ struct NetworkPrediction {
 
 std::string text_of(const NetworkPrediction& prediction, const LatencyPredictor& predictor) {
   std::string text =
-      format("%lld cycles, %.3f uJ", static_cast<long long>(prediction.cost.latency.value()),
-             prediction.cost.energy.value() * 1e-6);
+      format("%.*f %s, %.3f uJ", predictor.in_time() ? 3 : 0, predictor.latency(prediction.cost),
+             predictor.in_time() ? "ns" : "cycles", prediction.cost.energy.value() * 1e-6);
   if (prediction.relative_uncertainty)
     text += format(" (+- %.2f %%)", 100 * *prediction.relative_uncertainty);
   if (prediction.extrapolates) text += ", extrapolated";
@@ -99,24 +99,33 @@ std::string place_of(const LatencyPredictor& predictor) {
                 workload.mode == Mode::kDecode ? "decode" : "prefill");
 }
 
+// "cycles", or "latency_ns" of a device that was measured in time.
+void put_latency(Json& json, const HardwareCost& cost, const LatencyPredictor& predictor) {
+  if (predictor.in_time())
+    json["latency_ns"] = predictor.latency(cost);
+  else
+    json["cycles"] = cost.latency.value();
+}
+
 Json json_of(const NetworkPrediction& prediction, const LatencyPredictor& predictor,
              const std::vector<OperatorPrediction>& operators, const PredictOptions& options) {
-  Json json{{"cycles", prediction.cost.latency.value()},
-            {"energy_pj", prediction.cost.energy.value()},
-            {"relative_uncertainty",
-             prediction.relative_uncertainty ? Json(*prediction.relative_uncertainty) : Json()},
-            {"extrapolates", prediction.extrapolates},
-            {"model", predictor.table().model()},
-            {"hardware_hash", hex(predictor.table().hardware_hash())}};
+  Json json;
+  put_latency(json, prediction.cost, predictor);
+  json.update({{"energy_pj", prediction.cost.energy.value()},
+               {"relative_uncertainty",
+                prediction.relative_uncertainty ? Json(*prediction.relative_uncertainty) : Json()},
+               {"extrapolates", prediction.extrapolates},
+               {"model", predictor.table().model()},
+               {"hardware_hash", hex(predictor.table().hardware_hash())}});
   if (!options.breakdown) return json;
   json["operators"] = Json::array();
-  for (const OperatorPrediction& p : operators)
-    json["operators"].push_back(Json{{"role", p.role},
-                                     {"layer", p.layer},
-                                     {"repeat", p.repeat},
-                                     {"operator", describe(p.op)},
-                                     {"cycles", p.cost.latency.value()},
-                                     {"energy_pj", p.cost.energy.value()}});
+  for (const OperatorPrediction& p : operators) {
+    Json each{
+        {"role", p.role}, {"layer", p.layer}, {"repeat", p.repeat}, {"operator", describe(p.op)}};
+    put_latency(each, p.cost, predictor);
+    each["energy_pj"] = p.cost.energy.value();
+    json["operators"].push_back(std::move(each));
+  }
   return json;
 }
 
@@ -144,7 +153,7 @@ void predict_command(const PredictOptions& options, const CommonOptions& common)
   }
   const std::vector<OperatorPrediction> operators = predictor.breakdown(network);
   if (common.json) return print(to_text(json_of(prediction, predictor, operators, options)));
-  if (options.breakdown) print(breakdown_table(operators));
+  if (options.breakdown) print(breakdown_table(operators, predictor));
   print(describe(network) + "\n" + text_of(prediction, predictor) + " on " +
         (given && !learned ? file : options.hardware) + place_of(predictor));
 }

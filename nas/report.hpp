@@ -35,7 +35,8 @@ std::string perplexity_summary(const ProxyTask& proxy, double smallest, double l
 std::string separation_summary(const Separation& separation);
 
 // A cost table, one line per operator and layer.
-std::string breakdown_table(const std::vector<OperatorPrediction>& operators);
+std::string breakdown_table(const std::vector<OperatorPrediction>& operators,
+                            const LatencyPredictor& predictor);
 
 // Writes STEM.json (architecture, objectives, provenance) and STEM.safetensors: the weights of the
 // candidate, cut from those of `layout`. `confirmed` is what confirmed_json() says.

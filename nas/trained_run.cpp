@@ -28,12 +28,13 @@ LossCache train(RunFolder& folder, ProxyTask& proxy, const CommonOptions& common
   if (!folder.config().supernet.empty())
     proxy.load_weights(folder.supernet(), folder.config().training);
   const LatencyPredictor predictor = predictor_of(folder, proxy.space());
+  const std::string told = require_telling(folder.config(), proxy.space(), predictor);
   require_feasible(folder.config(), proxy, predictor);
   folder.keep();
   if (folder.config().predictor.empty()) predictor.save(folder.predictor());
   if (!proxy.corpus().tokenizer.model().empty())
     write_file_atomic(folder.tokenizer(), proxy.corpus().tokenizer.model());
-  log(common, space_summary(proxy));
+  log(common, space_summary(proxy) + told);
   if (!folder.config().supernet.empty()) return {folder.losses(), loss_key(proxy)};
   const auto start = std::chrono::steady_clock::now();
   std::int64_t steps = 0;  // done by this process
