@@ -1,7 +1,10 @@
 // The verbs predict and predictor.
+#include <algorithm>
 #include <chrono>
 #include <cmath>
 #include <optional>
+#include <utility>
+#include <vector>
 
 #include "latency_predictor/learned_model.hpp"
 #include "latency_predictor/measurements.hpp"
@@ -242,12 +245,21 @@ void predictor_import_command(const PredictorOptions& options, const CommonOptio
     throw InputError(options.file.string() + ": " + std::to_string(missing) +
                      " operators of the space \"" + options.space +
                      "\" have not been measured, the first being \"" + first + "\"");
-  const std::size_t size = table.size();
-  LatencyPredictor(options.device, workload, table).save(options.output);
+  const std::vector<std::pair<Operator, HardwareCost>> entries = table.entries();
+  const bool energy = std::any_of(entries.begin(), entries.end(), [](const auto& entry) {
+    return entry.second.energy > Picojoules();
+  });
+  const LatencyPredictor predictor(options.device, workload, table);
+  predictor.save(options.output);
   if (common.json)
-    return print(to_text(Json{{"operators", size}, {"output", options.output.string()}}));
-  print(format("%zu operators of ", size) + options.device +
-        "\nPredictor: " + options.output.string() + "\n");
+    return print(to_text(Json{{"operators", entries.size()},
+                              {"latency_unit", predictor.in_time() ? "ns" : "cycles"},
+                              {"energy", energy},
+                              {"output", options.output.string()}}));
+  print(format("%zu operators of ", entries.size()) + options.device +
+        (predictor.in_time() ? ", in nanoseconds" : ", in cycles") +
+        (energy ? "" : "; no energy was measured") + "\nPredictor: " + options.output.string() +
+        "\n");
 }
 
 }  // namespace paretoformer
