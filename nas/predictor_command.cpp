@@ -42,8 +42,12 @@ Json to_json(const PredictorCheck& check) {
 }
 
 std::string row(const char* quantity, const PredictionErrors& e) {
-  return format("%-8s %+9.3f %9.3f %9.3f %9.3f %7.3f %18.3f\n", quantity, 100 * e.bias,
-                100 * e.mape, 100 * e.p95, 100 * e.largest, e.tau, e.tau_within_depth);
+  const auto order = [](double tau) {
+    return std::isnan(tau) ? std::string("-") : format("%.3f", tau);
+  };
+  return format("%-8s %+9.3f %9.3f %9.3f %9.3f %7s %18s\n", quantity, 100 * e.bias, 100 * e.mape,
+                100 * e.p95, 100 * e.largest, order(e.tau).c_str(),
+                order(e.tau_within_depth).c_str());
 }
 
 std::string table(const PredictorCheck& check) {

@@ -1,7 +1,6 @@
 #include "nas/trained_run.hpp"
 
 #include <chrono>
-#include <cmath>
 #include <cstdint>
 #include <memory>
 
@@ -48,8 +47,8 @@ LossCache train(RunFolder& folder, ProxyTask& proxy, const CommonOptions& common
         if (total != r.steps)  // at first, and when it is found to be converged
           progress = std::make_unique<Progress>("training", r.steps, r.step, common.quiet);
         total = r.steps;
-        progress->update(
-            r.step, format("loss largest %.3f smallest %.3f", r.largest, r.smallest.value_or(NAN)));
+        progress->update(r.step, format("loss largest %.3f", r.largest) +
+                                     (r.smallest ? format(" smallest %.3f", *r.smallest) : ""));
       },
       stopping);
   progress.reset();

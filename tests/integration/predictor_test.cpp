@@ -212,7 +212,7 @@ TEST_F(MeasuredDevice, IsSearchedInNanoseconds) {
   EXPECT_EQ(box_.run({"search", "run", "--resume"}).status, 0);
   const Result compared =
       box_.run({"compare", "config.json", "--run", "compared", "--set", "supernet=run",
-                "--algorithms", "evolution,random", "--seeds", "2", "--enumerable", "0"});
+                "--algorithms", "evolution,random", "--seeds", "2", "--enumerate", "0"});
   EXPECT_EQ(compared.status, 0) << compared.err;
 }
 
