@@ -230,6 +230,15 @@ paretoformer_status paretoformer_predictor_workload(const paretoformer_predictor
   });
 }
 
+paretoformer_status paretoformer_predictor_unit(const paretoformer_predictor* predictor,
+                                                paretoformer_unit* unit,
+                                                paretoformer_error* error) {
+  return guarded(error, [&] {
+    const LatencyPredictor& self = required(predictor, "predictor").predictor;
+    required(unit, "unit") = self.in_time() ? PARETOFORMER_FEMTOSECONDS : PARETOFORMER_CYCLES;
+  });
+}
+
 paretoformer_status paretoformer_predict(const paretoformer_predictor* predictor,
                                          const paretoformer_architecture* architecture,
                                          paretoformer_cost* cost, paretoformer_error* error) {

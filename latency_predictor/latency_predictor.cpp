@@ -1,5 +1,6 @@
 #include "latency_predictor/latency_predictor.hpp"
 
+#include <algorithm>
 #include <unordered_set>
 #include <utility>
 
@@ -64,7 +65,7 @@ LatencyPredictor::LatencyPredictor(const Hardware& hardware, const Workload& wor
 
 LatencyPredictor::LatencyPredictor(std::string device, const Workload& workload, LookupTable table)
     : device_(std::move(device)), workload_(workload), table_(std::move(table)) {
-  if (device_.empty() || printable(device_) != device_)
+  if (device_.empty() || device_ == "-" || printable(device_) != device_)
     throw InputError("\"" + device_ + "\" is no name of a device: expected text on one line");
   if (table_.hardware_hash() != device_hash(device_))
     throw InputError("the look-up table was made for " + hex(table_.hardware_hash()) +
@@ -178,6 +179,10 @@ std::vector<OperatorPrediction> LatencyPredictor::breakdown(
   for (const TransformerOperator& item : operators)
     predictions.push_back({item.role, item.layer, item.repeat, item.op, price(item)});
   return predictions;
+}
+
+double LatencyPredictor::latency(const HardwareCost& cost) const {
+  return latency_in(table_.time_unit(), cost);
 }
 
 void LatencyPredictor::fill(const SearchSpace& space) const {

@@ -78,7 +78,7 @@ class LatencyPredictor {
   LatencyPredictor(const Hardware& hardware, const Workload& workload, LookupTable table,
                    InPlaceCosts in_place = {});
   // Of a device that is not described here, from measurements: `table` has device_hash() and all
-  // operators.
+  // operators. The name is a line of text, not empty and not "-".
   LatencyPredictor(std::string device, const Workload& workload, LookupTable table);
   static std::uint64_t device_hash(const std::string& device);
 
@@ -99,6 +99,12 @@ class LatencyPredictor {
 
   // Prices all operators of a space ahead, on all threads.
   void fill(const SearchSpace& space) const;
+
+  // Whether costs are of a device that was measured in time: HardwareCost::latency then counts
+  // femtoseconds, not cycles.
+  bool in_time() const { return table_.time_unit() == TimeUnit::kFemtoseconds; }
+  // Of a cost that the predictor gave: nanoseconds where it is in_time(), else cycles.
+  double latency(const HardwareCost& cost) const;
 
   const std::string& device() const { return device_; }
   // What the prices are for; nothing for a device that was measured.

@@ -16,6 +16,7 @@ namespace {
 constexpr std::uint64_t kCandidateStream = 1;
 // Features of less deviation than that are constants.
 constexpr double kLeastDeviation = 1e-6;
+constexpr double kLeastSum = std::numeric_limits<double>::min();
 
 // The candidates are a random draw: ranges of features are wider by this share of their width.
 constexpr double kFeatureSlack = 0.1;
@@ -104,7 +105,7 @@ Combination draw_combination(const FitOptions& options, std::uint64_t stream, st
   return result;
 }
 
-Candidates::Candidates(const FitOptions& options) {
+FitCandidates::FitCandidates(const FitOptions& options) {
   require_valid(options);
   content.base = options.base;
   content.length = {static_cast<double>(options.shortest), static_cast<double>(options.longest)};
@@ -136,14 +137,15 @@ Candidates::Candidates(const FitOptions& options) {
   for (const Combination& each : drawn) weigh(each);
 }
 
-void Candidates::add(const Combination& combination) {
+void FitCandidates::add(const Combination& combination) {
   if (keys.insert(key_of(combination)).second) require_valid_hardware(combination.hardware);
   hardware.push_back(combination.hardware);
   std::unordered_set<Operator, OperatorHash> seen;
   for (const auto& [role, layer, repeat, op] :
        transformer_operators(combination.network, combination.workload)) {
     if (!seen.insert(op).second) continue;
-    Candidate candidate{op, hardware.size() - 1, operator_features(op, combination.hardware), {}};
+    FitCandidate candidate{
+        op, hardware.size() - 1, operator_features(op, combination.hardware), {}};
     if (candidate.features.exact()) continue;
     LearnedGroup& group = content.groups[static_cast<std::size_t>(candidate.features.group)];
     group.extents[0].include(op.rows);
@@ -155,10 +157,10 @@ void Candidates::add(const Combination& combination) {
   }
 }
 
-void Candidates::scale_inputs() {
+void FitCandidates::scale_inputs() {
   std::array<int, kLearnedGroups> counts{};
   std::array<FeatureVector, kLearnedGroups> squares{};
-  for (const Candidate& each : all) {
+  for (const FitCandidate& each : all) {
     const auto g = static_cast<std::size_t>(each.features.group);
     ++counts[g];
     for (std::size_t i = 0; i < kLearnedFeatures; ++i) {
@@ -185,12 +187,12 @@ void Candidates::scale_inputs() {
     group.mean[0] = 0;  // the constant stays one
     group.scale[0] = 1;
   }
-  for (Candidate& each : all)
+  for (FitCandidate& each : all)
     each.input =
         content.groups[static_cast<std::size_t>(each.features.group)].input(each.features.x);
 }
 
-void Candidates::weigh(const Combination& combination) {
+void FitCandidates::weigh(const Combination& combination) {
   std::array<std::array<FeatureVector, kLearnedGroups>, kLearnedTargets> sums{};
   double cycles = 0, picojoules = 0;
   for (const auto& [role, layer, repeat, op] :
@@ -214,8 +216,9 @@ void Candidates::weigh(const Combination& combination) {
                    combination.hardware.dram_pj_per_byte);
   }
   for (std::size_t g = 0; g < kLearnedGroups; ++g) {
-    for (double& x : sums[0][g]) x /= cycles;
-    for (double& x : sums[1][g]) x /= picojoules;
+    // Hardware may be described without energies.
+    for (double& x : sums[0][g]) x /= std::max(cycles, kLeastSum);
+    for (double& x : sums[1][g]) x /= std::max(picojoules, kLeastSum);
     for (std::size_t t = 0; t < kLearnedTargets; ++t) add_square(importance[t][g], sums[t][g]);
   }
 }

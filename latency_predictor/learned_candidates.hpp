@@ -10,9 +10,9 @@
 
 namespace paretoformer {
 
-struct Candidate {
+struct FitCandidate {
   Operator op;
-  std::size_t hardware = 0;  // index into Candidates::hardware
+  std::size_t hardware = 0;  // index into FitCandidates::hardware
   OperatorFeatures features;
   FeatureVector input{};  // of its group's regression
 };
@@ -27,11 +27,11 @@ void require_valid(const FitOptions& options);
 // The n-th random combination of a stream.
 Combination draw_combination(const FitOptions& options, std::uint64_t stream, std::uint64_t n);
 
-struct Candidates {
-  explicit Candidates(const FitOptions& options);
+struct FitCandidates {
+  explicit FitCandidates(const FitOptions& options);
 
   std::vector<Hardware> hardware;
-  std::vector<Candidate> all;  // operators that are learned, each once per hardware
+  std::vector<FitCandidate> all;  // operators that are learned, each once per hardware
   std::set<CombinationKey> keys;
   // Ranges, and the scaling of the inputs, per group; nothing learned yet.
   LearnedModel::Content content;

@@ -20,7 +20,7 @@ constexpr int kVersion = 1;
 constexpr const char* kUnits = "cycles picojoules";
 constexpr std::string_view kEnd = "\n}\n";
 constexpr Checksum kChecksum{",\n  \"checksum\": \"", "\"\n}\n"};
-constexpr double kLargest = 1e300;
+constexpr double kLargest = 1e18;
 
 // --- writing
 
@@ -87,7 +87,8 @@ std::string with_short_lists(const std::string& text) {
 Range read_range(const JsonNode& node) {
   const std::vector<JsonNode> ends = node.elements();
   if (ends.size() != 2) node.fail("is no range: expected two numbers");
-  return {ends[0].number(-kLargest, kLargest), ends[1].number(-kLargest, kLargest)};
+  const double low = ends[0].number(-kLargest, kLargest);
+  return {low, ends[1].number(low, kLargest)};
 }
 
 // The elements of a list that must have so many.

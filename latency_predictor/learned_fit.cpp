@@ -40,7 +40,7 @@ struct Sample {
   TargetVector target{};
 };
 
-TargetVector simulate_target(const Candidate& candidate, const Hardware& hardware) {
+TargetVector simulate_target(const FitCandidate& candidate, const Hardware& hardware) {
   const SimulationReport report = simulate(candidate.op, hardware);
   const auto cycles = static_cast<double>(std::max<std::int64_t>(report.cost.latency.value(), 1));
   const OperatorFeatures& known = candidate.features;
@@ -87,7 +87,7 @@ double spread(const RidgeFit& fit, std::size_t target) {
 
 class Fitter {
  public:
-  Fitter(const FitOptions& options, std::shared_ptr<const Candidates> candidates)
+  Fitter(const FitOptions& options, std::shared_ptr<const FitCandidates> candidates)
       : options_(options),
         candidates_(std::move(candidates)),
         taken_(candidates_->all.size(), false) {
@@ -106,7 +106,7 @@ class Fitter {
       while (samples_.size() < last) take(chooses() ? choose() : any());
       parallel_tasks(last - first, [&](std::size_t i) {
         Sample& sample = samples_[first + i];
-        const Candidate& candidate = candidates_->all[sample.candidate];
+        const FitCandidate& candidate = candidates_->all[sample.candidate];
         sample.target = simulate_target(candidate, candidates_->hardware[candidate.hardware]);
       });
       learn();
@@ -226,7 +226,7 @@ class Fitter {
   }
 
   FitOptions options_;
-  std::shared_ptr<const Candidates> candidates_;
+  std::shared_ptr<const FitCandidates> candidates_;
   std::vector<bool> taken_;
   std::vector<Sample> samples_;
   std::array<std::vector<std::size_t>, kLearnedGroups> members_;
@@ -248,7 +248,7 @@ std::vector<HardwareCost> for_each(const std::vector<Combination>& combinations,
 }  // namespace
 
 LearnedModel fit(const FitOptions& options) {
-  Fitter fitter(options, std::make_shared<const Candidates>(options));
+  Fitter fitter(options, std::make_shared<const FitCandidates>(options));
   fitter.grow(options.samples);
   return fitter.model();
 }
@@ -262,7 +262,7 @@ LearnedModel fit(const FitOptions& options, int held_out_networks) {
 }
 
 std::vector<Combination> held_out_combinations(const FitOptions& options, int count) {
-  const Candidates candidates(options);
+  const FitCandidates candidates(options);
   std::vector<Combination> result;
   int refused = 0;
   for (std::uint64_t n = 0; result.size() < static_cast<std::size_t>(count); ++n) {
@@ -300,7 +300,7 @@ std::vector<HardwareCost> simulate_networks(const std::vector<Combination>& comb
 
 FitReport compare_choices(const FitOptions& options, const std::vector<int>& sample_counts,
                           int held_out_networks) {
-  const auto candidates = std::make_shared<const Candidates>(options);
+  const auto candidates = std::make_shared<const FitCandidates>(options);
   const std::vector<Combination> combinations = held_out_combinations(options, held_out_networks);
   const std::vector<HardwareCost> truth = simulate_operators(combinations);
   FitOptions active = options, random = options;

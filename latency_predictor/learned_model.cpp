@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <utility>
 
 #include "accel_sim/simulator.hpp"
@@ -28,6 +29,13 @@ double factor(const LearnedGroup& group, std::size_t target, const FeatureVector
   const double learned = dot(group.coefficients[target], input);
   const auto& [low, high] = group.targets[target];
   return std::exp(std::clamp(learned, low - kBeyondTargets, high + kBeyondTargets));
+}
+
+// A file may hold any numbers.
+std::int64_t rounded(double count, const Operator& op) {
+  if (!(count >= 0 && count < 0x1p62))
+    throw InputError("the learned model's answer for \"" + describe(op) + "\" is out of range");
+  return std::llround(count);
 }
 
 // The first key whose value differs. There is one.
@@ -88,7 +96,8 @@ double LearnedModel::leverage(std::size_t group, const FeatureVector& input) con
     for (std::size_t j = 0; j < kLearnedFeatures; ++j) moved[j] += inverse[i][j] * x[i];
   float sum = 0;
   for (std::size_t i = 0; i < kLearnedFeatures; ++i) sum += moved[i] * x[i];
-  return std::max(sum, 0.0F);
+  constexpr float kMost = std::numeric_limits<float>::max();
+  return sum <= kMost ? std::max(sum, 0.0F) : kMost;  // also where it is no number
 }
 
 void LearnedModel::require_base(const Hardware& hardware) const {
@@ -123,10 +132,10 @@ LearnedCost LearnedModel::operator_cost(const Operator& op, const Hardware& hard
   const double traffic_uncertainty = learned ? group.spread[1] * stretch : kUnlearned;
 
   AccessCounts accesses = known.accesses;
-  const Cycles cycles(std::llround(known.cycles * (learned ? factor(group, 0, input) : 1)));
+  const Cycles cycles(rounded(known.cycles * (learned ? factor(group, 0, input) : 1), op));
   if (learned)
     accesses.dram_bytes =
-        std::llround(static_cast<double>(accesses.dram_bytes) * factor(group, 1, input));
+        rounded(static_cast<double>(accesses.dram_bytes) * factor(group, 1, input), op);
   LearnedCost result;
   result.cost = {cycles, energy(accesses, cycles, Cycles(), hardware)};
   result.latency_uncertainty = latency_uncertainty;

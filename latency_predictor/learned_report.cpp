@@ -5,6 +5,7 @@
 #include "latency_predictor/learned_candidates.hpp"
 #include "latency_predictor/learned_fit.hpp"
 #include "support/format.hpp"
+#include "support/statistics.hpp"
 
 namespace paretoformer {
 namespace {
@@ -24,7 +25,7 @@ Errors errors_of(const std::vector<double>& predicted, const std::vector<double>
   std::vector<double> relative;
   double covered = 0, agreed = 0, pairs = 0;
   for (std::size_t i = 0; i < truth.size(); ++i) {
-    relative.push_back(std::abs(predicted[i] / truth[i] - 1));
+    relative.push_back(relative_error(predicted[i], truth[i]));
     result.mape += relative.back();
     if (relative.back() <= 2 * uncertainty[i]) ++covered;
     for (std::size_t j = 0; j < i; ++j) {

@@ -1,9 +1,13 @@
 #include "latency_predictor/learned_ridge.hpp"
 
+#include <algorithm>
+
 namespace paretoformer {
 namespace {
 
 constexpr double kConstantPenalty = 1e-3;
+// Of 1 - h, which is above 0 but for rounding.
+constexpr double kLeastLeft = 1e-9;
 
 }  // namespace
 
@@ -52,11 +56,12 @@ RidgeFit fit_ridge(const std::vector<FeatureVector>& inputs,
     // With h the leverage in the fit to all, that to the others has h / (1 - h), and an error
     // 1 / (1 - h) times as large.
     const double h = dot(times(fit.inverse, inputs[n]), inputs[n]);
+    const double left = std::max(1 - h, kLeastLeft);
     TargetVector error;
     for (std::size_t t = 0; t < kLearnedTargets; ++t)
-      error[t] = (targets[n][t] - dot(fit.coefficients[t], inputs[n])) / (1 - h);
+      error[t] = (targets[n][t] - dot(fit.coefficients[t], inputs[n])) / left;
     fit.left_out.push_back(error);
-    fit.leverage.push_back(h / (1 - h));
+    fit.leverage.push_back(h / left);
   }
   return fit;
 }

@@ -7,8 +7,18 @@
 
 namespace paretoformer {
 
-LookupTable::LookupTable(std::uint64_t hardware_hash, std::string model, OperatorPricer pricer)
-    : hardware_hash_(hardware_hash), model_(std::move(model)), pricer_(std::move(pricer)) {}
+double latency_in(TimeUnit unit, const HardwareCost& cost) {
+  constexpr double kFemtosecondsPerNanosecond = 1e6;
+  const auto count = static_cast<double>(cost.latency.value());
+  return unit == TimeUnit::kFemtoseconds ? count / kFemtosecondsPerNanosecond : count;
+}
+
+LookupTable::LookupTable(std::uint64_t hardware_hash, std::string model, OperatorPricer pricer,
+                         TimeUnit time_unit)
+    : hardware_hash_(hardware_hash),
+      model_(std::move(model)),
+      pricer_(std::move(pricer)),
+      time_unit_(time_unit) {}
 
 HardwareCost LookupTable::cost(const Operator& op) const {
   if (const auto entry = entries_.find(op); entry != entries_.end()) return entry->second;

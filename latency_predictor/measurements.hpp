@@ -2,6 +2,7 @@
 #pragma once
 
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -12,13 +13,16 @@ namespace paretoformer {
 // Name of the model of a table of measurements.
 inline constexpr const char* kMeasuredModel = "measured";
 
-// A file that begins with a header of three columns in any order: "operator"; "latency_UNIT" with
-// cycles, ns, us, ms or s; "energy_UNIT" with fj, pj, nj, uj, mj or j. Operators are written as
-// describe() does. Times are turned into cycles of `clock_mhz`. Throws InputError naming file and
-// line for another header, an operator that is none or is there twice, and a cost that is missing,
-// negative or too large.
+// A file that begins with a header of columns in any order: "operator"; "latency_UNIT" with cycles,
+// ns, us, ms or s; where it was measured, "energy_UNIT" with fj, pj, nj, uj, mj or j. Others are
+// left alone. Operators are written as describe() does; fields may be quoted, and separated by
+// commas, or by semicolons or tabs, which decimal commas go with. Energies that are not there are
+// 0. Times are kept to the femtosecond; so are cycles of `clock_mhz`, where that is given, and else
+// they stay cycles. Throws InputError naming file and line for another header, an operator that is
+// none or is there twice, and a cost that is missing, negative or too large; and for a clock that
+// is no number above 0.
 LookupTable read_measurements(const std::filesystem::path& path, const std::string& device,
-                              double clock_mhz);
+                              std::optional<double> clock_mhz = {});
 
 // Such a file without costs: a header in microseconds and microjoules and a line per operator.
 std::string measurement_template(const std::vector<Operator>& operators);

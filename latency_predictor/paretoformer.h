@@ -1,7 +1,8 @@
 /* The latency predictor for C, and for every language that can call C (C99).
  *
  * Units: latencies are clock cycles of the accelerator, energies femtojoules (1 pJ = 1000 fJ). Both
- * are exact integers, so that sums agree on every machine.
+ * are exact integers, so that sums agree on every machine. Of a device that was measured in time,
+ * everything called `cycles` here counts femtoseconds: paretoformer_predictor_unit() tells.
  *
  * Errors: a function that can fail takes a `paretoformer_error*` last, which may be NULL. On
  * failure it is filled in, on success it is left alone. NULL where something is needed, values out
@@ -118,6 +119,16 @@ paretoformer_status paretoformer_predictor_workload(const paretoformer_predictor
                                                     int64_t* sequence_length,
                                                     paretoformer_mode* mode,
                                                     paretoformer_error* error);
+
+typedef int32_t paretoformer_unit;
+enum {
+  PARETOFORMER_CYCLES = 0,
+  PARETOFORMER_FEMTOSECONDS = 1 /* 1 ns = 1000000 fs */
+};
+
+/* What the latencies of the predictor count. */
+paretoformer_status paretoformer_predictor_unit(const paretoformer_predictor* predictor,
+                                                paretoformer_unit* unit, paretoformer_error* error);
 
 /* The cost of one network. `cost` is written on success only. */
 paretoformer_status paretoformer_predict(const paretoformer_predictor* predictor,

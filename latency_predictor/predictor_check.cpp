@@ -24,7 +24,7 @@ std::vector<Architecture> sample(const SearchSpace& space, int count, std::uint6
   Random random(seed, {kNetworkStream});
   std::set<std::uint64_t> known;
   std::vector<Architecture> networks;
-  for (int tries = count * kTriesPerNetwork; tries > 0; --tries) {
+  for (std::int64_t tries = std::int64_t{count} * kTriesPerNetwork; tries > 0; --tries) {
     Architecture network = space.sample(random);
     if (!known.insert(architecture_id(network)).second) continue;
     networks.push_back(std::move(network));
@@ -49,10 +49,9 @@ PredictionErrors errors(const std::vector<ComparedCost>& networks, auto quantity
     predicted.push_back(quantity(each.predicted));
     simulated.push_back(quantity(each.simulated));
     depths.push_back(each.architecture.depth());
-    const double error = predicted.back() / simulated.back() - 1;
-    result.bias += error / count;
-    result.mape += std::abs(error) / count;
-    relative.push_back(std::abs(error));
+    if (simulated.back() != 0) result.bias += (predicted.back() / simulated.back() - 1) / count;
+    relative.push_back(relative_error(predicted.back(), simulated.back()));
+    result.mape += relative.back() / count;
   }
   std::sort(relative.begin(), relative.end());
   if (!relative.empty()) {

@@ -1,5 +1,8 @@
 // The text file of a LatencyPredictor.
 #include <algorithm>
+#include <charconv>
+#include <cmath>
+#include <limits>
 #include <sstream>
 #include <utility>
 
@@ -16,11 +19,23 @@ namespace {
 constexpr const char* kFormat = "paretoformer_latency_predictor";
 constexpr int kVersion = 1;
 constexpr const char* kUnits = "cycles femtojoules";
+constexpr const char* kTimeUnits = "femtoseconds femtojoules";
 constexpr Checksum kChecksum{"checksum ", "\n"};
 // The layer of an operator in its place.
 constexpr const char* kFirst = "first";
 constexpr const char* kLater = "later";
 constexpr const char* kNoHardware = "-";  // a device that was measured
+
+// The whole of a text as a number; nothing when it is none, out of range or not finite.
+template <typename Number>
+std::optional<Number> number_in(std::string_view text, Number low, Number high) {
+  Number value{};
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc() || end != text.data() + text.size() || !(value >= low && value <= high))
+    return std::nullopt;
+  return value;
+}
+constexpr std::int64_t kMost = std::numeric_limits<std::int64_t>::max();
 
 const char* name_of(Mode mode) { return mode == Mode::kDecode ? "decode" : "prefill"; }
 
@@ -46,10 +61,12 @@ class Lines {
       fail("\"" + line + "\" is not expected here: expected \"" + key + " ...\"");
     return line.substr(key.size() + 1);
   }
-  std::size_t count(const std::string& key) {
-    std::size_t count = 0;
-    if (!(std::istringstream(value(key)) >> count)) fail("expected a number");
-    return count;
+  // Of lines that follow: nothing is reserved for them, and the file may end before.
+  std::int64_t count(const std::string& key) {
+    const std::string text = value(key);
+    const auto count = number_in<std::int64_t>(text, 0, kMost);
+    if (!count) fail("\"" + text + "\" is no number of " + key);
+    return *count;
   }
   void expect(const std::string& key, const std::string& expected) {
     const std::string found = value(key);
@@ -62,7 +79,7 @@ class Lines {
   int number_ = 0;
 };
 
-// "OPERATOR : CYCLES FEMTOJOULES".
+// "OPERATOR : LATENCY FEMTOJOULES".
 std::string entry(const Operator& op, const HardwareCost& cost) {
   return describe(op) + " : " + std::to_string(cost.latency.value()) + ' ' +
          std::to_string(cost.energy.femtojoules()) + '\n';
@@ -71,51 +88,57 @@ std::string entry(const Operator& op, const HardwareCost& cost) {
 std::pair<Operator, HardwareCost> parse_entry(const std::string& line, const Lines& lines) {
   const std::size_t colon = line.find(" : ");
   if (colon == std::string::npos) lines.fail("\"" + line + "\" is no entry");
-  std::istringstream numbers(line.substr(colon + 3));
-  std::int64_t cycles = 0, femtojoules = 0;
-  if (!(numbers >> cycles >> femtojoules) || cycles < 0 || femtojoules < 0)
-    lines.fail("\"" + line + "\" has no cost");
+  const std::string_view numbers = std::string_view(line).substr(colon + 3);
+  const std::size_t blank = std::min(numbers.find(' '), numbers.size());
+  const auto latency = number_in<std::int64_t>(numbers.substr(0, blank), 0, kMost);
+  const auto femtojoules =
+      number_in<std::int64_t>(numbers.substr(std::min(blank + 1, numbers.size())), 0, kMost);
+  if (!latency || !femtojoules) lines.fail("\"" + line + "\" has no cost");
   try {
     return {operator_from_text(line.substr(0, colon)),
-            {Cycles(cycles), Picojoules::from_femtojoules(femtojoules)}};
+            {Cycles(*latency), Picojoules::from_femtojoules(*femtojoules)}};
   } catch (const InputError& error) {
     lines.fail(error.what());
   }
 }
 
-// "ROLE LAYER REPEAT OPERATOR : CYCLES FEMTOJOULES".
+// "ROLE LAYER REPEAT OPERATOR : LATENCY FEMTOJOULES".
 void read_in_place(Lines& lines, InPlaceCosts& costs) {
   const std::string line = lines.next();
   std::istringstream words(line);
-  std::string role, layer, rest;
-  std::int64_t repeat = 0;
-  if (!(words >> role >> layer >> repeat) || (layer != kFirst && layer != kLater) || repeat < 1 ||
+  std::string role, layer, count, rest;
+  words >> role >> layer >> count;
+  const auto repeat = number_in<std::int64_t>(count, 1, kMost);
+  if (!words || (layer != kFirst && layer != kLater) || !repeat ||
       !std::getline(words >> std::ws, rest))
     lines.fail("\"" + line +
                "\" is no entry: expected a role, first or later, and how often it runs");
   const auto [op, cost] = parse_entry(rest, lines);
-  if (!costs[role].emplace(PlacedOperator{op, repeat, layer == kFirst}, cost).second)
+  if (!costs[role].emplace(PlacedOperator{op, *repeat, layer == kFirst}, cost).second)
     lines.fail("\"" + line + "\" is there twice");
 }
 
 Workload parse_workload(const std::string& text, const Lines& lines) {
-  Workload workload;
-  std::istringstream words(text);
-  std::string mode;
-  if (!(words >> workload.sequence_length >> mode) || workload.sequence_length < 1 ||
-      workload.sequence_length > kLargestSize ||
-      (mode != name_of(Mode::kPrefill) && mode != name_of(Mode::kDecode)))
+  const std::size_t blank = std::min(text.find(' '), text.size());
+  const std::string mode = text.substr(std::min(blank + 1, text.size()));
+  const auto length = number_in<int>(std::string_view(text).substr(0, blank), 1, kLargestSize);
+  if (!length || (mode != name_of(Mode::kPrefill) && mode != name_of(Mode::kDecode)))
     lines.fail("\"" + text + "\" is no workload: expected a length and prefill or decode");
-  workload.mode = mode == name_of(Mode::kDecode) ? Mode::kDecode : Mode::kPrefill;
-  return workload;
+  return {*length, mode == name_of(Mode::kDecode) ? Mode::kDecode : Mode::kPrefill};
+}
+
+// Hardware that is described here has cycles, a device that was measured either.
+TimeUnit parse_units(const std::string& text, bool described, const Lines& lines) {
+  if (text == kUnits) return TimeUnit::kCycles;
+  if (text == kTimeUnits && !described) return TimeUnit::kFemtoseconds;
+  lines.fail("units is " + text + ": expected " + kUnits +
+             (described ? "" : std::string(" or ") + kTimeUnits));
 }
 
 std::optional<double> parse_uncertainty(const std::string& text, const Lines& lines) {
   if (text == "null") return std::nullopt;
-  double value = 0;
-  std::istringstream number(text);
-  if (!(number >> value) || !number.eof() || !(value >= 0))
-    lines.fail("\"" + text + "\" is no uncertainty: expected null or a number from 0 on");
+  const auto value = number_in(text, 0.0, std::numeric_limits<double>::max());
+  if (!value) lines.fail("\"" + text + "\" is no uncertainty: expected null or a number from 0 on");
   return value;
 }
 
@@ -143,8 +166,8 @@ void LatencyPredictor::save(const std::filesystem::path& path) const {
   text << kFormat << ' ' << kVersion << "\nmodel " << table_.model() << "\ndevice "
        << (device_.empty() ? kNoHardware : device_) << "\nhardware " << hex(table_.hardware_hash())
        << ' ' << (hardware_ ? to_json(*hardware_).dump() : kNoHardware) << "\nworkload "
-       << workload_.sequence_length << ' ' << name_of(workload_.mode) << "\nunits " << kUnits
-       << "\nuncertainty "
+       << workload_.sequence_length << ' ' << name_of(workload_.mode) << "\nunits "
+       << (in_time() ? kTimeUnits : kUnits) << "\nuncertainty "
        << Json(relative_uncertainty ? Json(*relative_uncertainty) : Json()).dump() << "\nentries "
        << table_.size() << '\n';
   for (const auto& [op, cost] : table_.entries()) text << entry(op, cost);
@@ -172,16 +195,16 @@ LatencyPredictor LatencyPredictor::load(const std::filesystem::path& path) {
   const std::optional<Hardware> hardware =
       parse_hardware(lines.value("hardware"), hash, device, lines);
   const Workload workload = parse_workload(lines.value("workload"), lines);
-  lines.expect("units", kUnits);
+  const TimeUnit unit = parse_units(lines.value("units"), hardware.has_value(), lines);
   const std::optional<double> uncertainty = parse_uncertainty(lines.value("uncertainty"), lines);
-  LookupTable table(hash, model);
-  for (std::size_t i = lines.count("entries"); i-- > 0;) {
+  LookupTable table(hash, model, nullptr, unit);
+  for (std::int64_t i = lines.count("entries"); i-- > 0;) {
     const std::string line = lines.next();
     const auto [op, cost] = parse_entry(line, lines);
     if (!table.insert(op, cost)) lines.fail("\"" + line + "\" is there twice");
   }
   InPlaceCosts in_place;
-  for (std::size_t i = lines.count("in_place"); i-- > 0;) read_in_place(lines, in_place);
+  for (std::int64_t i = lines.count("in_place"); i-- > 0;) read_in_place(lines, in_place);
   if (lines.next().rfind(kChecksum.before, 0) != 0) lines.fail("expected the checksum");
   LatencyPredictor predictor =
       hardware ? LatencyPredictor(*hardware, workload, std::move(table), std::move(in_place))

@@ -11,7 +11,10 @@ namespace paretoformer {
 Objectives cost_of(const Architecture& network, const LatencyPredictor& predictor, int context) {
   const HardwareCost cost = predictor.predict(network);
   Objectives objectives;
-  objectives.latency_cycles = static_cast<double>(cost.latency.value());
+  if (predictor.in_time())
+    objectives.latency_ns = predictor.latency(cost);
+  else
+    objectives.latency_cycles = predictor.latency(cost);
   objectives.energy_pj = cost.energy.value();
   objectives.parameters = parameter_count(network, context);
   objectives.peak_memory_bytes =

@@ -21,23 +21,29 @@ void validate_command(const RunOptions& options, const CommonOptions& common) {
   if (!config.supernet.empty())
     proxy.load_weights(config.supernet / "supernet.safetensors", config.training);
   const LatencyPredictor predictor = predictor_in_place(config, proxy.space());
+  const std::string told = require_telling(config, proxy.space(), predictor);
   require_feasible(config, proxy, predictor);
   const HardwareCost low = predictor.predict(proxy.space().smallest());
   const HardwareCost high = predictor.predict(proxy.space().largest());
+  log(common, told);
+  const auto unit = predictor.in_time() ? "latency_ns" : "cycles";
+  const auto latency = [&](const HardwareCost& cost) {
+    return predictor.in_time() ? Json(predictor.latency(cost)) : Json(cost.latency.value());
+  };
   if (common.json)
     return print(to_text(Json{{"valid", true},
                               {"networks", proxy.space().count()},
                               {"training_tokens", proxy.corpus().train.size()},
                               {"validation_tokens", proxy.corpus().validation.size()},
                               {"vocabulary", proxy.corpus().tokenizer.vocabulary_size()},
-                              {"cycles", {low.latency.value(), high.latency.value()}},
+                              {unit, {latency(low), latency(high)}},
                               {"energy_pj", {low.energy.value(), high.energy.value()}},
                               {"config_hash", hex(config_hash(config))},
                               {"config", to_json(config)}}));
   print(space_summary(proxy) +
-        format("cost at length %d: %lld to %lld cycles, %.4g to %.4g uJ\n",
-               config.workload.sequence_length, static_cast<long long>(low.latency.value()),
-               static_cast<long long>(high.latency.value()), low.energy.value() * 1e-6,
+        format("cost at length %d: %.0f to %.0f %s, %.4g to %.4g uJ\n",
+               config.workload.sequence_length, predictor.latency(low), predictor.latency(high),
+               predictor.in_time() ? "ns" : "cycles", low.energy.value() * 1e-6,
                high.energy.value() * 1e-6) +
         "The configuration is valid.\n");
 }
@@ -74,7 +80,7 @@ void evaluate_command(const std::filesystem::path& folder, const std::filesystem
               {"perplexity", objectives.perplexity},
               {"validation_loss", objectives.validation_loss}};
     add_per_word_and_byte(json, corpus, objectives.validation_loss);
-    json.update(Json{{"cycles", objectives.latency_cycles},
+    json.update(Json{{objectives.latency_ns ? "latency_ns" : "cycles", objectives.latency()},
                      {"energy_pj", objectives.energy_pj},
                      {"edp", objectives.edp()},
                      {"parameters", objectives.parameters},
@@ -87,14 +93,16 @@ void evaluate_command(const std::filesystem::path& folder, const std::filesystem
     units += format("perplexity per word %.4f\n", *word);
   if (const auto bits = corpus.bits_per_byte(objectives.validation_loss))
     units += format("bits per byte %.6f\n", *bits);
-  print(
-      format("%s\nperplexity %.4f (loss %.6f)\n%scycles %.0f\nenergy %.3f uJ\nparameters %lld\n"
-             "peak memory %lld bytes\nMACs %lld\n",
-             describe(network).c_str(), objectives.perplexity, objectives.validation_loss,
-             units.c_str(), objectives.latency_cycles, objectives.energy_pj * 1e-6,
-             static_cast<long long>(objectives.parameters),
-             static_cast<long long>(objectives.peak_memory_bytes),
-             static_cast<long long>(objectives.macs)));
+  const std::string latency = objectives.latency_ns
+                                  ? format("latency %.3f ns", *objectives.latency_ns)
+                                  : format("cycles %.0f", objectives.latency_cycles);
+  print(format(
+      "%s\nperplexity %.4f (loss %.6f)\n%s%s\nenergy %.3f uJ\nparameters %lld\n"
+      "peak memory %lld bytes\nMACs %lld\n",
+      describe(network).c_str(), objectives.perplexity, objectives.validation_loss, units.c_str(),
+      latency.c_str(), objectives.energy_pj * 1e-6, static_cast<long long>(objectives.parameters),
+      static_cast<long long>(objectives.peak_memory_bytes),
+      static_cast<long long>(objectives.macs)));
 }
 
 void export_command(const std::filesystem::path& folder, const std::filesystem::path& target,

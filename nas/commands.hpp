@@ -67,8 +67,8 @@ struct PredictorOptions {
   std::string hardware = "gemmini_transformer";
   int length = 512;
   std::string mode = "prefill";
-  std::string device;       // its name, of measurements
-  double clock_mhz = 1000;  // of its cycles
+  std::string device;               // its name, of measurements
+  std::optional<double> clock_mhz;  // of cycles that were measured
   std::filesystem::path output;
   int networks = 200;  // to check with
   std::uint64_t seed = 1;

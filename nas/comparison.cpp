@@ -73,6 +73,9 @@ double hypervolume_of_first(const Archive& archive, std::size_t count, const Poi
   return hypervolume(front, reference);
 }
 
+// Of a box or a front without a volume nothing is found.
+double share(double volume, double unit) { return unit > 0 ? volume / unit : 0; }
+
 // What is smaller than a millionth is no difference: there are fronts whose members nearly
 // coincide.
 double rounded(double share) { return std::round(share * 1e6) * 1e-6; }
@@ -86,9 +89,9 @@ Race run_race(const ComparisonTask& task, const LossSource& losses, const Search
   search(task.space, config, seed, evaluator, archive, hooks);
   Race race{{}, archive.size(), evaluator.work()};
   for (std::int64_t checkpoint : comparison.checkpoints)
-    race.hypervolumes.push_back(rounded(
-        hypervolume_of_first(archive, static_cast<std::size_t>(checkpoint), comparison.reference) /
-        unit));
+    race.hypervolumes.push_back(rounded(share(
+        hypervolume_of_first(archive, static_cast<std::size_t>(checkpoint), comparison.reference),
+        unit)));
   return race;
 }
 

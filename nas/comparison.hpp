@@ -22,7 +22,7 @@ struct Contestant {
 Contestant contestant_from_text(const std::string& text, const SearchConfig& base);
 
 // Hypervolumes are shares of the true front's where that is known, else of the reference box, to
-// six decimals.
+// six decimals; 0 where that has no volume.
 struct Race {
   std::vector<double> hypervolumes;  // at every checkpoint
   std::size_t evaluations = 0;       // fewer than the budget where the search ended early

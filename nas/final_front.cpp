@@ -5,6 +5,7 @@
 
 #include "support/error.hpp"
 #include "support/format.hpp"
+#include "support/statistics.hpp"
 
 namespace paretoformer {
 namespace {
@@ -116,8 +117,11 @@ std::optional<std::size_t> knee(const FinalFront& front) {
     const double weight = objective == main_objective(front) ? 1 : 1 / others;
     std::vector<double> logs;
     for (const FrontMember& member : front.members)
-      logs.push_back(std::log(value(member.confirmed, objective)));
+      logs.push_back(value(member.confirmed, objective));
     if (logs.empty()) return {};
+    // A cost may be 0, which has no logarithm.
+    if (*std::min_element(logs.begin(), logs.end()) > 0)
+      for (double& value : logs) value = std::log(value);
     const auto [low, high] = std::minmax_element(logs.begin(), logs.end());
     if (!(*high > *low)) continue;  // says nothing of one member against another
     for (std::size_t i = 0; i < logs.size(); ++i)
@@ -158,8 +162,8 @@ PredictionError prediction_error(const FinalFront& front, Objective objective) {
   PredictionError error;
   double count = 0;
   const auto add = [&](const FrontMember& member) {
-    const double relative = std::abs(
-        value(member.candidate.objectives, objective) / value(member.confirmed, objective) - 1);
+    const double relative = relative_error(value(member.candidate.objectives, objective),
+                                           value(member.confirmed, objective));
     error.mean += relative;
     error.largest = std::max(error.largest, relative);
     ++count;

@@ -42,15 +42,15 @@ Json candidate_json(const Candidate& candidate) {
                       layers, values_json(candidate.objectives)});
 }
 
-// [[role, layer, cycles, picojoules]...], the role as an index into `roles`, which grows.
+// [[role, layer, latency, picojoules]...], the role as an index into `roles`, which grows.
 Json operators_json(const Architecture& network, const LatencyPredictor& predictor, Json& roles) {
   Json operators = Json::array();
   for (const OperatorPrediction& p : predictor.breakdown(network)) {
     const auto known = std::find(roles.begin(), roles.end(), p.role);
     const auto role = known - roles.begin();
     if (known == roles.end()) roles.push_back(p.role);
-    operators.push_back(
-        Json::array({role, p.layer, p.cost.latency.value(), rounded(p.cost.energy.value())}));
+    operators.push_back(Json::array(
+        {role, p.layer, rounded(predictor.latency(p.cost)), rounded(p.cost.energy.value())}));
   }
   return operators;
 }
@@ -202,6 +202,7 @@ Json report_data(const RunFolder& run, const ProxyTask& proxy, const LatencyPred
   const SearchSpace& space = proxy.space();
   Json data{{"title", space.name()},
             {"device", predictor.hardware() ? "" : predictor.device()},
+            {"latency_unit", predictor.in_time() ? "ns" : "cycles"},
             {"networks_in_space", static_cast<double>(space.count_up_to(INT64_MAX))},
             {"largest",
              {{"model_width", space.model_widths().back()},
@@ -210,7 +211,8 @@ Json report_data(const RunFolder& run, const ProxyTask& proxy, const LatencyPred
             {"objectives", Json::array()},
             {"chosen", Json::array()}};
   for (Objective objective : all_objectives())
-    data["objectives"].push_back({{"name", name_of(objective)}, {"label", unit_of(objective)}});
+    data["objectives"].push_back(
+        {{"name", name_of(objective)}, {"label", unit_of(objective, predictor.in_time())}});
   for (Objective objective : front.objectives) data["chosen"].push_back(name_of(objective));
   data["candidates"] = Json::array();
   for (const Candidate& candidate : archive.candidates())

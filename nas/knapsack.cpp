@@ -7,6 +7,7 @@
 #include <tuple>
 
 #include "nas/ridge.hpp"
+#include "support/error.hpp"
 
 namespace paretoformer {
 namespace {
@@ -47,6 +48,9 @@ std::vector<std::vector<Partial>> fronts_of_width(const SearchSpace& space, int 
     for (std::size_t i = 0; i < layers.size(); ++i)
       choices.push_back({loss(model_width, index, layers[i]), cost(model_width, index, layers[i]),
                          0, static_cast<std::uint32_t>(i)});
+    for (const Partial& choice : choices)
+      if (!std::isfinite(choice.loss) || !std::isfinite(choice.cost))
+        throw Error("knapsack: what a layer adds is not finite");
     keep_front(choices);  // another layer never pays, whatever the others are
     if (index == 0) {
       fronts.push_back(choices);

@@ -21,8 +21,8 @@ struct AdditiveNetwork {
 };
 
 // All networks of the space that no other dominates in the sums of `loss` and `cost`, one for every
-// pair of sums, cheapest first. `cost` must be positive. Time and memory grow with the fronts of
-// the first layers: seconds for the survey's space of 10^12 networks.
+// pair of sums, cheapest first. Throws Error for terms that are not finite. Time and memory grow
+// with the fronts of the first layers: seconds for the survey's space of 10^12 networks.
 std::vector<AdditiveNetwork> additive_front(const SearchSpace& space, const LayerTerm& loss,
                                             const LayerTerm& cost);
 

@@ -1,6 +1,7 @@
 // The command line: options to verbs, errors to one line and an exit status.
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <cmath>
 #include <csignal>
 #include <cstdio>
 #include <exception>
@@ -35,6 +36,17 @@ void add_common(CLI::App* verb, CommonOptions& common) {
   verb->add_flag("-q,--quiet", common.quiet, "No progress or log on standard error");
   verb->add_option("--threads", common.threads, "Threads to use (default: all cores)")
       ->check(CLI::Range(1, 1024));
+}
+
+// NaN is within every range.
+CLI::Validator is_number() {
+  return CLI::Validator(
+      [](const std::string& text) {
+        double value = 0;
+        const bool number = CLI::detail::lexical_cast(text, value) && std::isfinite(value);
+        return number ? std::string() : "Value " + text + " is not a finite number";
+      },
+      "");
 }
 
 // As a JSON string, so that an override takes it as it is.
@@ -103,7 +115,8 @@ CLI::App* add_finetune_verb(CLI::App& app, FinetuneOptions& options, CommonOptio
       ->check(CLI::Range(1, 100'000'000));
   verb->add_option("--learning-rate", options.learning_rate,
                    "Its peak (default: a third of the run's)")
-      ->check(CLI::Range(1e-9, 10.0));
+      ->check(CLI::Range(1e-9, 10.0))
+      ->check(is_number());
   verb->add_option("--output", options.output,
                    "Weights to write (default: RUN/finetune/ID.safetensors)");
   verb->add_flag("--resume", options.resume, "Continue, with the same options");
@@ -270,8 +283,9 @@ CLI::App* add_predictor_verbs(CLI::App& app, PredictorOptions& options, CommonOp
   measured->add_option("--device", options.device, "Its name")->required();
   add_predictor_space(measured, options);
   add_predictor_workload(measured, options);
-  measured->add_option("--clock-mhz", options.clock_mhz, "Of the cycles that times are turned into")
-      ->check(CLI::Range(1e-3, 1e6));
+  measured->add_option("--clock-mhz", options.clock_mhz, "Of the column latency_cycles")
+      ->check(CLI::Range(1e-3, 1e6))
+      ->check(is_number());
   measured->add_option("--output", options.output, "File to write")->required();
   add_common(measured, common);
   measured->callback([&] { predictor_import_command(options, common); });

@@ -12,6 +12,8 @@ namespace {
 
 constexpr double kLargest = std::numeric_limits<double>::max();
 
+constexpr const char* kLatencyNs = "latency_ns";
+
 struct Names {
   const char* name;
   const char* key;
@@ -39,7 +41,9 @@ const std::vector<Objective>& all_objectives() {
 
 std::string name_of(Objective objective) { return names(objective).name; }
 
-std::string key_of(Objective objective) { return names(objective).key; }
+std::string key_of(Objective objective, bool in_time) {
+  return in_time && objective == Objective::kLatency ? kLatencyNs : names(objective).key;
+}
 
 Objective objective_from_json(const JsonNode& node) {
   std::vector<std::string> allowed;
@@ -54,7 +58,7 @@ double value(const Objectives& objectives, Objective objective) {
     case Objective::kPerplexity:
       return objectives.perplexity;
     case Objective::kLatency:
-      return objectives.latency_cycles;
+      return objectives.latency();
     case Objective::kEnergy:
       return objectives.energy_pj;
     case Objective::kEdp:
@@ -78,7 +82,7 @@ Json to_json(const Objectives& objectives) {
   put("validation_loss", objectives.validation_loss);
   for (Objective objective :
        {Objective::kPerplexity, Objective::kLatency, Objective::kEnergy, Objective::kEdp})
-    put(key_of(objective), value(objectives, objective));
+    put(key_of(objective, objectives.latency_ns.has_value()), value(objectives, objective));
   json[key_of(Objective::kParameters)] = objectives.parameters;
   json[key_of(Objective::kPeakMemory)] = objectives.peak_memory_bytes;
   json[key_of(Objective::kMacs)] = objectives.macs;
@@ -91,14 +95,17 @@ Objectives objectives_from_json(const JsonNode& node) {
   Objectives objectives;
   objectives.validation_loss = object.number("validation_loss", 0, kLargest);
   objectives.perplexity = object.number("perplexity", 0, kLargest);
-  objectives.latency_cycles = object.number("latency_cycles", 0, kLargest);
+  if (object.has(kLatencyNs))
+    objectives.latency_ns = object.number(kLatencyNs, 0, kLargest);
+  else
+    objectives.latency_cycles = object.number("latency_cycles", 0, kLargest);
   objectives.energy_pj = object.number("energy_pj", 0, kLargest);
   objectives.parameters = object.integer("parameters", 0, kLargestInteger);
   objectives.peak_memory_bytes = object.integer("peak_memory_bytes", 0, kLargestInteger);
   objectives.macs = object.integer("macs", 0, kLargestInteger);
   const double edp = object.number("edp", 0, kLargest);
   if (edp != objectives.edp())
-    object.at("edp").fail("is wrong: expected latency_cycles times energy_pj, " +
+    object.at("edp").fail("is wrong: expected latency times energy_pj, " +
                           Json(objectives.edp()).dump());
   object.finish();
   return objectives;

@@ -3,6 +3,7 @@
 
 #include <compare>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -18,8 +19,9 @@ const std::vector<Objective>& all_objectives();
 // The name in a configuration: "perplexity", "latency", "energy", "edp", "parameters",
 // "peak_memory", "macs".
 std::string name_of(Objective objective);
-// The key in an output: the same, with units: "latency_cycles", "energy_pj", "peak_memory_bytes".
-std::string key_of(Objective objective);
+// The key in an output: the same, with units: "latency_cycles", "energy_pj", "peak_memory_bytes";
+// of a device that was measured in time "latency_ns".
+std::string key_of(Objective objective, bool in_time = false);
 // Reads a configuration name. Throws InputError.
 Objective objective_from_json(const JsonNode& node);
 
@@ -27,13 +29,17 @@ struct Objectives {
   double validation_loss = 0;  // nats per token
   double perplexity = 0;
   double latency_cycles = 0;
+  // Instead of cycles, of a device that was measured in time.
+  std::optional<double> latency_ns = {};
   double energy_pj = 0;
   std::int64_t parameters = 0;
   std::int64_t peak_memory_bytes = 0;  // peak_memory() of the workload
   std::int64_t macs = 0;               // macs() of the workload
 
-  // Energy-delay product: cycles x picojoules.
-  double edp() const { return latency_cycles * energy_pj; }
+  // In either unit: all networks of a run have the same.
+  double latency() const { return latency_ns.value_or(latency_cycles); }
+  // Energy-delay product: picojoules times cycles, or nanoseconds.
+  double edp() const { return latency() * energy_pj; }
 
   bool operator==(const Objectives&) const = default;
 };
@@ -41,8 +47,8 @@ struct Objectives {
 double value(const Objectives& objectives, Objective objective);
 
 // {"validation_loss", "perplexity", "latency_cycles", "energy_pj", "edp", "parameters",
-// "peak_memory_bytes", "macs"}, every double with all its digits. Throws Error when a value is not
-// finite, which JSON cannot hold.
+// "peak_memory_bytes", "macs"}, "latency_ns" where that is known, every double with all its digits.
+// Throws Error when a value is not finite, which JSON cannot hold.
 Json to_json(const Objectives& objectives);
 // The exact inverse. Throws InputError, also when "edp" is not the product it should be.
 Objectives objectives_from_json(const JsonNode& node);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <functional>
 #include <iterator>
 #include <limits>
@@ -13,6 +14,14 @@
 
 namespace paretoformer {
 namespace {
+
+void require_finite(std::span<const double> point) {
+  for (const double value : point)
+    if (!std::isfinite(value)) throw Error("an objective is not finite");
+}
+void require_finite(const std::vector<Point>& points) {
+  for (const Point& point : points) require_finite(point);
+}
 
 std::vector<std::size_t> indices(std::size_t size) {
   std::vector<std::size_t> result(size);
@@ -137,6 +146,7 @@ bool dominates(std::span<const double> a, std::span<const double> b) {
 
 std::vector<std::size_t> non_dominated(const std::vector<Point>& points) {
   std::vector<std::size_t> front;
+  require_finite(points);
   for (std::size_t candidate : lexicographic_order(points))
     if (!dominated_by_any(points, front, candidate)) front.push_back(candidate);
   std::sort(front.begin(), front.end());
@@ -144,6 +154,7 @@ std::vector<std::size_t> non_dominated(const std::vector<Point>& points) {
 }
 
 std::vector<std::vector<std::size_t>> non_dominated_sort(const std::vector<Point>& points) {
+  require_finite(points);
   std::vector<std::vector<std::size_t>> fronts;
   for (std::size_t candidate : lexicographic_order(points)) {
     auto front = std::find_if(fronts.begin(), fronts.end(), [&](const auto& members) {
@@ -159,6 +170,7 @@ std::vector<std::vector<std::size_t>> non_dominated_sort(const std::vector<Point
 std::vector<double> crowding_distance(const std::vector<Point>& front) {
   constexpr double kInfinity = std::numeric_limits<double>::infinity();
   std::vector<double> distance(front.size(), 0.0);
+  require_finite(front);
   const std::size_t objectives = front.empty() ? 0 : front.front().size();
   for (std::size_t objective = 0; objective < objectives; ++objective) {
     std::vector<std::size_t> order = indices(front.size());
@@ -166,7 +178,7 @@ std::vector<double> crowding_distance(const std::vector<Point>& front) {
       return front[a][objective] < front[b][objective];
     });
     const double range = front[order.back()][objective] - front[order.front()][objective];
-    if (range == 0) continue;
+    if (range == 0 || !std::isfinite(range)) continue;
     distance[order.front()] = kInfinity;
     distance[order.back()] = kInfinity;
     for (std::size_t i = 1; i + 1 < order.size(); ++i)
@@ -182,10 +194,24 @@ double hypervolume(const std::vector<Point>& points, const Point& reference) {
     if (point.size() != reference.size())
       throw Error("hypervolume: a point has " + std::to_string(point.size()) +
                   " objectives, the reference " + std::to_string(reference.size()));
-  if (reference.size() > 1) return hypervolume_wfg(points, reference);
-  double least = reference[0];
-  for (const Point& point : points) least = std::min(least, point[0]);
-  return reference[0] - least;
+  require_finite(points);
+  require_finite(reference);
+  double volume = 0;
+  if (reference.size() > 1) {
+    volume = hypervolume_wfg(points, reference);
+  } else {
+    double least = reference[0];
+    for (const Point& point : points) least = std::min(least, point[0]);
+    volume = reference[0] - least;
+  }
+  if (!std::isfinite(volume)) throw Error("hypervolume: beyond the largest number");
+  return volume;
+}
+
+double hypervolume_share(const std::vector<Point>& points, const Point& reference) {
+  const double volume = hypervolume(points, reference);
+  const double box = std::accumulate(reference.begin(), reference.end(), 1.0, std::multiplies<>());
+  return box > 0 ? volume / box : 0;
 }
 
 }  // namespace paretoformer

@@ -7,7 +7,8 @@
 
 namespace paretoformer {
 
-// One value per objective; all points of a call have the same number of them, and no NaN.
+// One value per objective; all points of a call have the same number of them. What is not finite
+// has no order and no volume: everything but dominates() throws Error for it.
 using Point = std::vector<double>;
 
 // Nowhere worse and somewhere better. Equal points do not dominate one another.
@@ -29,7 +30,11 @@ std::vector<double> crowding_distance(const std::vector<Point>& front);
 // in every objective add nothing. O(n log n) for two objectives and for three (a sweep over a
 // staircase, as Fonseca, Paquete, Lopez-Ibanez 2006, "An improved dimension-sweep algorithm for the
 // hypervolume indicator"), else the WFG recursion (While, Bradstreet, Barone 2012), whose
-// time grows steeply with the number of objectives. Throws Error when the sizes differ.
+// time grows steeply with the number of objectives. Throws Error when the sizes differ, and when
+// the volume is beyond the largest number.
 double hypervolume(const std::vector<Point>& points, const Point& reference);
+
+// The same as a share of the box from the origin to the reference; 0 when that has no volume.
+double hypervolume_share(const std::vector<Point>& points, const Point& reference);
 
 }  // namespace paretoformer

@@ -49,9 +49,12 @@ class Axis {
  public:
   Axis(double low, double high, double from, double to, bool linear = false)
       : logarithmic_(!linear && low > 0 && high > 5 * low), from_(from), to_(to) {
+    if (!std::isfinite(high - low)) low = 0, high = 1;  // nothing to show
     low_ = mapped(low);
     high_ = mapped(high);
-    const double margin = high_ > low_ ? 0.04 * (high_ - low_) : 0.5;
+    // Numbers this close are one.
+    const double close = kClose * std::max(std::abs(low_), std::abs(high_));
+    const double margin = high_ - low_ > close ? 0.04 * (high_ - low_) : std::max(0.5, close);
     low_ -= margin;
     high_ += margin;
   }
@@ -77,12 +80,16 @@ class Axis {
     double step = 10 * power;
     for (double digit : {5.0, 2.0, 1.0})
       if (digit * power >= raw) step = digit * power;
-    for (double value = std::ceil(low_ / step) * step; value <= high_; value += step)
+    for (double value = std::ceil(low_ / step) * step; value <= high_ && values.size() < kMostTicks;
+         value += step)
       values.push_back(value + 0.0);  // not -0
     return values;
   }
 
  private:
+  static constexpr double kClose = 1e-9;
+  static constexpr std::size_t kMostTicks = 20;
+
   double mapped(double value) const { return logarithmic_ ? std::log10(value) : value; }
 
   bool logarithmic_;
@@ -153,6 +160,8 @@ const std::string& part_colour(std::size_t part) {
   return kCurveColours[1 + part % (kCurveColours.size() - 1)];
 }
 
+bool has_logarithm(double value) { return value > 0 && std::isfinite(value); }
+
 // From light to dark over `count` steps.
 std::string shade(std::size_t step, std::size_t count) {
   const double share = count < 2 ? 1 : static_cast<double>(step) / static_cast<double>(count - 1);
@@ -208,14 +217,14 @@ std::string front_layer(const FinalFront& front, const Axis& x, const Axis& y) {
 
 }  // namespace
 
-std::string unit_of(Objective objective) {
+std::string unit_of(Objective objective, bool in_time) {
   switch (objective) {
     case Objective::kLatency:
-      return "latency (cycles)";
+      return in_time ? "latency (ns)" : "latency (cycles)";
     case Objective::kEnergy:
       return "energy (pJ)";
     case Objective::kEdp:
-      return "energy-delay product (pJ x cycles)";
+      return in_time ? "energy-delay product (pJ x ns)" : "energy-delay product (pJ x cycles)";
     case Objective::kPeakMemory:
       return "peak memory (bytes)";
     case Objective::kMacs:
@@ -230,6 +239,7 @@ std::string front_svg(const Archive& archive, const FinalFront& front, const std
   const Objective right = archive.objectives()[1];
   double low_x = INFINITY, high_x = -INFINITY, low_y = INFINITY, high_y = -INFINITY;
   int generations = 1;
+  bool in_time = false;
   const auto show = [&](const Objectives& own) {
     low_x = std::min(low_x, value(own, right));
     high_x = std::max(high_x, value(own, right));
@@ -238,6 +248,7 @@ std::string front_svg(const Archive& archive, const FinalFront& front, const std
   };
   for (const Candidate& c : archive.candidates()) {
     show(c.objectives);
+    in_time = in_time || c.objectives.latency_ns;
     generations = std::max(generations, c.generation + 1);
   }
   for (const FrontMember& member : front.members) show(member.confirmed);
@@ -246,7 +257,7 @@ std::string front_svg(const Archive& archive, const FinalFront& front, const std
   const Axis y(low_y, high_y, kHeight - kBottom, kTop);
 
   std::string svg = head(title);
-  svg += axes(x, y, unit_of(right), unit_of(up));
+  svg += axes(x, y, unit_of(right, in_time), unit_of(up, in_time));
   for (const Candidate& c : archive.candidates()) {
     const double age = static_cast<double>(c.generation + 1) / generations;
     svg += dot(x.at(value(c.objectives, right)), y.at(value(c.objectives, up)), 2,
@@ -379,12 +390,12 @@ std::string shares_svg(const std::vector<StackedPanel>& panels,
       const double whole = std::accumulate(bar.parts.begin(), bar.parts.end(), 0.0);
       double y = kFoot;
       for (std::size_t i = 0; i < bar.parts.size(); ++i) {
+        if (!(bar.parts[i] > 0)) continue;
         const double height = bar.parts[i] / whole * (kFoot - kHead);
         sums[i] += height;
         y -= height;
-        if (height > 0)
-          svg += rectangle(x + 0.12 * slot, y, 0.76 * slot, height, part_colour(i),
-                           legend[i] + number(100 * bar.parts[i] / whole, " %.1f %%"));
+        svg += rectangle(x + 0.12 * slot, y, 0.76 * slot, height, part_colour(i),
+                         legend[i] + number(100 * bar.parts[i] / whole, " %.1f %%"));
       }
       svg += label(middle, kHead - 6, "middle", bar.above);
       for (std::size_t i = 0; i < bar.below.size(); ++i)
@@ -404,19 +415,23 @@ std::string shares_svg(const std::vector<StackedPanel>& panels,
 std::string histogram_svg(const std::vector<double>& values,
                           const std::vector<std::pair<std::string, double>>& marks,
                           const std::string& title, const std::string& x_name) {
-  double low = values.front(), high = values.front();
+  double low = INFINITY, high = 0;
   for (const double value : values) {
+    if (!has_logarithm(value)) continue;
     low = std::min(low, value);
     high = std::max(high, value);
   }
+  if (!(low <= high)) low = high = 1;  // nothing to show
   constexpr std::size_t kBins = 60;
   const double width = std::max(std::log(high / low), 1e-9) / kBins;
   std::array<double, kBins> counts{};
   for (const double value : values)
-    ++counts[std::min(static_cast<std::size_t>(std::log(value / low) / width), kBins - 1)];
+    if (has_logarithm(value))
+      ++counts[std::min(static_cast<std::size_t>(std::log(value / low) / width), kBins - 1)];
 
   double left = low, right = high;
   for (const auto& [name, value] : marks) {
+    if (!has_logarithm(value)) continue;
     left = std::min(left, value);
     right = std::max(right, value);
   }
@@ -432,6 +447,7 @@ std::string histogram_svg(const std::vector<double>& values,
   }
   for (std::size_t i = 0; i < marks.size(); ++i) {
     const std::string& colour = kCurveColours[1 + i % (kCurveColours.size() - 1)];
+    if (!has_logarithm(marks[i].second)) continue;
     const double at = x.at(marks[i].second);
     svg += line(at, kTop, at, kHeight - kBottom, colour);
     svg += label(kWidth - kRight - 8, kTop + 16 + 16 * static_cast<double>(i), "end",

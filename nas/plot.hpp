@@ -13,7 +13,8 @@
 namespace paretoformer {
 
 // The name of an objective on an axis, with its unit.
-std::string unit_of(Objective objective);
+// With its unit; `in_time` of a device that was measured so.
+std::string unit_of(Objective objective, bool in_time = false);
 
 // All candidates as the search saw them, and the front as confirmed, over two objectives. The
 // second chosen objective to the right (logarithmic when it spans more than a factor of five), the
@@ -41,7 +42,7 @@ std::string curves_svg(const std::vector<Curve>& curves, const std::string& titl
 struct StackedBar {
   std::string above;
   std::vector<std::string> below;  // lines
-  std::vector<double> parts;       // from below; not negative, and their sum is positive
+  std::vector<double> parts;       // from below; not negative
 };
 struct StackedPanel {
   std::string name;
@@ -53,7 +54,7 @@ std::string shares_svg(const std::vector<StackedPanel>& panels,
                        const std::vector<std::string>& legend, const std::string& title);
 
 // How many of the values lie where, over a logarithmic axis. The marks are values with a name,
-// drawn as lines. There is a value at least; all are positive.
+// drawn as lines. What is not positive and finite is left out.
 std::string histogram_svg(const std::vector<double>& values,
                           const std::vector<std::pair<std::string, double>>& marks,
                           const std::string& title, const std::string& x_name);

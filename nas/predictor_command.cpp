@@ -1,7 +1,10 @@
 // The verbs predict and predictor.
+#include <algorithm>
 #include <chrono>
 #include <cmath>
 #include <optional>
+#include <utility>
+#include <vector>
 
 #include "latency_predictor/learned_model.hpp"
 #include "latency_predictor/measurements.hpp"
@@ -43,8 +46,12 @@ Json to_json(const PredictorCheck& check) {
 }
 
 std::string row(const char* quantity, const PredictionErrors& e) {
-  return format("%-8s %+9.3f %9.3f %9.3f %9.3f %7.3f %18.3f\n", quantity, 100 * e.bias,
-                100 * e.mape, 100 * e.p95, 100 * e.largest, e.tau, e.tau_within_depth);
+  const auto order = [](double tau) {
+    return std::isnan(tau) ? std::string("-") : format("%.3f", tau);
+  };
+  return format("%-8s %+9.3f %9.3f %9.3f %9.3f %7s %18s\n", quantity, 100 * e.bias, 100 * e.mape,
+                100 * e.p95, 100 * e.largest, order(e.tau).c_str(),
+                order(e.tau_within_depth).c_str());
 }
 
 std::string table(const PredictorCheck& check) {
@@ -71,6 +78,7 @@ bool is_learned_model(const std::filesystem::path& file) {
 
 struct NetworkPrediction {
   HardwareCost cost;
+  TimeUnit unit = TimeUnit::kCycles;  // of all latencies
   std::vector<OperatorPrediction> operators;
   std::string model;
   std::uint64_t hardware_hash = 0;
@@ -84,9 +92,10 @@ struct NetworkPrediction {
 };
 
 std::string text_of(const NetworkPrediction& prediction) {
+  const bool in_time = prediction.unit == TimeUnit::kFemtoseconds;
   std::string text =
-      format("%lld cycles, %.3f uJ", static_cast<long long>(prediction.cost.latency.value()),
-             prediction.cost.energy.value() * 1e-6);
+      format("%.*f %s, %.3f uJ", in_time ? 3 : 0, latency_in(prediction.unit, prediction.cost),
+             in_time ? "ns" : "cycles", prediction.cost.energy.value() * 1e-6);
   if (prediction.relative_uncertainty)
     text += format(" (+- %.2f %%)", 100 * *prediction.relative_uncertainty);
   if (prediction.extrapolates) text += ", extrapolated";
@@ -96,26 +105,35 @@ std::string text_of(const NetworkPrediction& prediction) {
   return prediction.note.empty() ? text : text + prediction.note + "\n";
 }
 
+// "cycles", or "latency_ns" of a device that was measured in time.
+void put_latency(Json& json, const HardwareCost& cost, TimeUnit unit) {
+  if (unit == TimeUnit::kFemtoseconds)
+    json["latency_ns"] = latency_in(unit, cost);
+  else
+    json["cycles"] = cost.latency.value();
+}
+
 Json json_of(const NetworkPrediction& prediction, bool breakdown) {
-  Json json{{"cycles", prediction.cost.latency.value()},
-            {"energy_pj", prediction.cost.energy.value()},
-            {"relative_uncertainty",
-             prediction.relative_uncertainty ? Json(*prediction.relative_uncertainty) : Json()},
-            {"extrapolates", prediction.extrapolates},
-            {"model", prediction.model},
-            {"hardware_hash", hex(prediction.hardware_hash)},
-            {"sequence_length", prediction.workload.sequence_length},
-            {"mode", name_of(prediction.workload.mode)},
-            {"note", prediction.note.empty() ? Json() : Json(prediction.note)}};
+  Json json;
+  put_latency(json, prediction.cost, prediction.unit);
+  json.update({{"energy_pj", prediction.cost.energy.value()},
+               {"relative_uncertainty",
+                prediction.relative_uncertainty ? Json(*prediction.relative_uncertainty) : Json()},
+               {"extrapolates", prediction.extrapolates},
+               {"model", prediction.model},
+               {"hardware_hash", hex(prediction.hardware_hash)},
+               {"sequence_length", prediction.workload.sequence_length},
+               {"mode", name_of(prediction.workload.mode)},
+               {"note", prediction.note.empty() ? Json() : Json(prediction.note)}});
   if (!breakdown) return json;
   json["operators"] = Json::array();
-  for (const OperatorPrediction& p : prediction.operators)
-    json["operators"].push_back(Json{{"role", p.role},
-                                     {"layer", p.layer},
-                                     {"repeat", p.repeat},
-                                     {"operator", describe(p.op)},
-                                     {"cycles", p.cost.latency.value()},
-                                     {"energy_pj", p.cost.energy.value()}});
+  for (const OperatorPrediction& p : prediction.operators) {
+    Json each{
+        {"role", p.role}, {"layer", p.layer}, {"repeat", p.repeat}, {"operator", describe(p.op)}};
+    put_latency(each, p.cost, prediction.unit);
+    each["energy_pj"] = p.cost.energy.value();
+    json["operators"].push_back(std::move(each));
+  }
   return json;
 }
 
@@ -143,6 +161,7 @@ NetworkPrediction predicted(const PricedNetwork& network, const std::filesystem:
               : LatencyPredictor::load(file);
   NetworkPrediction result;
   result.cost = predictor.predict(network.architecture);
+  result.unit = predictor.table().time_unit();
   result.operators = predictor.breakdown(network.architecture);
   result.model = predictor.table().model();
   result.hardware_hash = predictor.table().hardware_hash();
@@ -170,7 +189,7 @@ void predict_command(const PredictOptions& options, const CommonOptions& common)
   const PricedNetwork network = priced_network(options.architecture, options.given);
   const NetworkPrediction prediction = file.empty() ? simulated(network) : predicted(network, file);
   if (common.json) return print(to_text(json_of(prediction, options.breakdown)));
-  if (options.breakdown) print(breakdown_table(prediction.operators));
+  if (options.breakdown) print(breakdown_table(prediction.operators, prediction.unit));
   print(describe(network.architecture) + "\n" + text_of(prediction));
 }
 
@@ -258,12 +277,21 @@ void predictor_import_command(const PredictorOptions& options, const CommonOptio
     throw InputError(options.file.string() + ": " + std::to_string(missing) +
                      " operators of the space \"" + options.space +
                      "\" have not been measured, the first being \"" + first + "\"");
-  const std::size_t size = table.size();
-  LatencyPredictor(options.device, workload, table).save(options.output);
+  const std::vector<std::pair<Operator, HardwareCost>> entries = table.entries();
+  const bool energy = std::any_of(entries.begin(), entries.end(), [](const auto& entry) {
+    return entry.second.energy > Picojoules();
+  });
+  const LatencyPredictor predictor(options.device, workload, table);
+  predictor.save(options.output);
   if (common.json)
-    return print(to_text(Json{{"operators", size}, {"output", options.output.string()}}));
-  print(format("%zu operators of ", size) + options.device +
-        "\nPredictor: " + path_text(options.output) + "\n");
+    return print(to_text(Json{{"operators", entries.size()},
+                              {"latency_unit", predictor.in_time() ? "ns" : "cycles"},
+                              {"energy", energy},
+                              {"output", options.output.string()}}));
+  print(format("%zu operators of ", entries.size()) + options.device +
+        (predictor.in_time() ? ", in nanoseconds" : ", in cycles") +
+        (energy ? "" : "; no energy was measured") + "\nPredictor: " + path_text(options.output) +
+        "\n");
 }
 
 }  // namespace paretoformer

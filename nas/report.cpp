@@ -158,9 +158,9 @@ std::string row(const Corpus& corpus, const FrontMember& member, const Objective
   return format("%-16s %10.3f %8.3f%s %7.2f %11.0f %11.0f %10.2f %10.2f %7.2f %8.1f  %s\n",
                 hex(member.candidate.id).c_str(), seen.perplexity, own.perplexity,
                 per_word_and_byte(corpus, own.validation_loss).c_str(),
-                100 * (seen.perplexity / largest.perplexity - 1), seen.latency_cycles,
-                own.latency_cycles, seen.energy_pj * 1e-6, own.energy_pj * 1e-6,
-                largest.edp() / seen.edp(), static_cast<double>(seen.parameters) * 1e-3,
+                100 * (seen.perplexity / largest.perplexity - 1), seen.latency(), own.latency(),
+                seen.energy_pj * 1e-6, own.energy_pj * 1e-6, largest.edp() / seen.edp(),
+                static_cast<double>(seen.parameters) * 1e-3,
                 describe(member.candidate.architecture).c_str());
 }
 
@@ -205,10 +205,10 @@ std::string confirmation_summary(const FinalFront& front) {
 }  // namespace
 
 std::string front_table(const Corpus& corpus, const FinalFront& front, const Objectives& largest) {
-  std::string table =
-      format("%-16s %10s %8s%s %7s %11s %11s %10s %10s %7s %8s  %s\n", "id", "perplexity", "whole",
-             corpus.words == 0 ? "" : "  per word bits/byte", "+%", "cycles", "simulated",
-             "energy/uJ", "simulated", "EDP x", "param/k", "network");
+  std::string table = format("%-16s %10s %8s%s %7s %11s %11s %10s %10s %7s %8s  %s\n", "id",
+                             "perplexity", "whole", corpus.words == 0 ? "" : "  per word bits/byte",
+                             "+%", largest.latency_ns ? "ns" : "cycles", "simulated", "energy/uJ",
+                             "simulated", "EDP x", "param/k", "network");
   std::vector<const FrontMember*> members;
   for (const FrontMember& member : front.members) members.push_back(&member);
   std::stable_sort(members.begin(), members.end(), [](const FrontMember* a, const FrontMember* b) {
@@ -268,15 +268,16 @@ std::string separation_summary(const Separation& s) {
       s.networks, s.model_width, s.spread, s.shared_change, s.subset_change, s.ratio());
 }
 
-std::string breakdown_table(const std::vector<OperatorPrediction>& operators) {
+std::string breakdown_table(const std::vector<OperatorPrediction>& operators, TimeUnit unit) {
+  const bool in_time = unit == TimeUnit::kFemtoseconds;
   std::string table = format("%5s  %-24s %7s %-34s %14s %14s\n", "layer", "operator", "repeat",
-                             "shape", "cycles", "energy/uJ");
+                             "shape", in_time ? "ns" : "cycles", "energy/uJ");
   for (const OperatorPrediction& p : operators)
     table +=
-        format("%5s  %-24s %7lld %-34s %14lld %14.3f\n",
+        format("%5s  %-24s %7lld %-34s %14.*f %14.3f\n",
                p.layer < 0 ? "-" : std::to_string(p.layer).c_str(), std::string(p.role).c_str(),
-               static_cast<long long>(p.repeat), describe(p.op).c_str(),
-               static_cast<long long>(p.cost.latency.value()), p.cost.energy.value() * 1e-6);
+               static_cast<long long>(p.repeat), describe(p.op).c_str(), in_time ? 3 : 0,
+               latency_in(unit, p.cost), p.cost.energy.value() * 1e-6);
   return table;
 }
 

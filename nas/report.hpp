@@ -38,8 +38,8 @@ std::string front_table(const Corpus& corpus, const FinalFront& front, const Obj
 std::string perplexity_summary(const ProxyTask& proxy, double smallest, double largest);
 std::string separation_summary(const Separation& separation);
 
-// A cost table, one line per operator and layer.
-std::string breakdown_table(const std::vector<OperatorPrediction>& operators);
+// A cost table, one line per operator and layer, of latencies in `unit`.
+std::string breakdown_table(const std::vector<OperatorPrediction>& operators, TimeUnit unit);
 
 // Writes STEM.json (architecture, objectives, hardware, provenance, which also says the workload)
 // and STEM.safetensors: the weights of the candidate, cut from those of `layout`. `confirmed` is

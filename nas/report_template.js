@@ -258,8 +258,8 @@ const groups = [['projections', /^attention\.(qkv|output)$/], ['scores, context'
                 ['softmax', /softmax/], ['FFN', /^ffn\.(up|gelu|down)$/],
                 ['norms, residuals', /norm|residual/], ['embedding, LM head', /./]];
 const groupOf = (role) => groups.findIndex(([, pattern]) => pattern.test(role));
-let quantity = 0;  // of operators: 0 cycles, 1 energy
-const quantities = ['cycles', 'energy'];
+let quantity = 0;  // of operators: 0 latency, 1 energy
+const quantities = [data.latency_unit, 'energy'];
 
 // A row per layer, the last one on top: heads as squares, the FFN as a bar, out of what the space
 // has; below them the model width.
@@ -312,7 +312,7 @@ function drawCosts(network) {
       picture.append(svg('rect', {x, y: y + 1, width: Math.max(0, wide), height: row - 6, class: 'operator',
                                   fill: `var(--c${groupOf(role)})`},
                          svg('title', {}, `${role}, ${layer < 0 ? 'outside the layers' : `layer ${layer + 1}`}: ` +
-                             `${full('latency', operator[2])} cycles, ${full('energy', operator[3])}`)));
+                             `${full('latency', operator[2])} ${data.latency_unit}, ${full('energy', operator[3])}`)));
       x += wide;
     }
   });
@@ -333,7 +333,7 @@ function roleTable(network) {
                      html('td', {}, microjoules(cost[1])), html('td', {class: 'muted'}, percent(cost[1] / all[1], 1))));
   body.append(html('tr', {}, html('td', {}, html('b', {}, 'together')), html('td', {}, full('latency', all[0])),
                    html('td'), html('td', {}, microjoules(all[1])), html('td')));
-  const head = html('tr', {}, ...['operator', 'cycles', '', 'µJ', ''].map((name) => html('th', {}, name)));
+  const head = html('tr', {}, ...['operator', data.latency_unit, '', 'µJ', ''].map((name) => html('th', {}, name)));
   return html('div', {class: 'scroll roles'}, html('table', {}, html('thead', {}, head), body));
 }
 

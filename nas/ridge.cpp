@@ -5,6 +5,8 @@
 #include <cstddef>
 #include <span>
 
+#include "support/error.hpp"
+
 namespace paretoformer {
 namespace {
 
@@ -13,13 +15,17 @@ namespace {
 constexpr double kPenalty = 0.01;
 constexpr double kConstantPenalty = 1e-9;
 
+// No pivot of a sum of squares and penalties is below the least penalty, but for rounding: where
+// features are large, or follow one another.
+double pivot(double sum) { return std::sqrt(std::max(kConstantPenalty, sum)); }
+
 // In place: a symmetric positive matrix, row by row, to its lower triangular factor.
 void factorise(std::vector<double>& matrix, std::size_t size) {
   for (std::size_t i = 0; i < size; ++i)
     for (std::size_t j = 0; j <= i; ++j) {
       double sum = matrix[i * size + j];
       for (std::size_t k = 0; k < j; ++k) sum -= matrix[i * size + k] * matrix[j * size + k];
-      matrix[i * size + j] = i == j ? std::sqrt(sum) : sum / matrix[j * size + j];
+      matrix[i * size + j] = i == j ? pivot(sum) : sum / matrix[j * size + j];
     }
 }
 
@@ -39,6 +45,11 @@ void solve_upper(const std::vector<double>& factor, std::span<double> x) {
   }
 }
 
+void require_finite(std::span<const double> values) {
+  for (const double value : values)
+    if (!std::isfinite(value)) throw Error("regression: a number is not finite");
+}
+
 double dot(std::span<const double> a, std::span<const double> b) {
   double sum = 0;
   for (std::size_t i = 0; i < a.size(); ++i) sum += a[i] * b[i];
@@ -50,6 +61,8 @@ double dot(std::span<const double> a, std::span<const double> b) {
 RidgeRegression::RidgeRegression(const std::vector<std::vector<double>>& inputs,
                                  const std::vector<double>& targets) {
   const std::size_t size = inputs.front().size();
+  require_finite(targets);
+  for (const std::vector<double>& input : inputs) require_finite(input);
   factor_.assign(size * size, 0.0);
   coefficients_.assign(size, 0.0);
   for (std::size_t n = 0; n < inputs.size(); ++n)

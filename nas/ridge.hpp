@@ -8,7 +8,8 @@ namespace paretoformer {
 class RidgeRegression {
  public:
   // `inputs` are as long as one another and begin with the constant 1; the other features are of
-  // the order of 1. There is one at least, and a target for each.
+  // the order of 1. There is one at least, and a target for each. Throws Error for what is not
+  // finite.
   RidgeRegression(const std::vector<std::vector<double>>& inputs,
                   const std::vector<double>& targets);
 

@@ -18,6 +18,9 @@ constexpr double kOptimism = 0.5;
 // The share of a generation that nobody screens, against a surrogate that is blind to something.
 constexpr double kUnscreened = 0.1;
 
+// The perplexity of any loss that is expected is a number.
+constexpr double kWorstLoss = 700;
+
 double logarithm(int size) { return std::log2(static_cast<double>(size)); }
 // Of the choice in the middle of a list.
 double middle(const std::vector<int>& choices) { return logarithm(choices[choices.size() / 2]); }
@@ -86,7 +89,8 @@ Archive expectations(const SearchState& state, const std::vector<Proposal>& draw
   Archive expected(state.archive.objectives(), state.archive.limits());
   for (const Proposal& proposal : drawn) {
     const LossEstimate estimate = surrogate.estimate(proposal.architecture);
-    const double hopeful = std::max(0.0, estimate.loss - kOptimism * estimate.deviation);
+    const double hopeful =
+        std::clamp(estimate.loss - kOptimism * estimate.deviation, 0.0, kWorstLoss);
     expected.add({proposal.id, proposal.architecture,
                   with_loss(state.cost(proposal.architecture), hopeful), state.generation});
   }
@@ -121,7 +125,7 @@ class GreedyFront {
         if (best.gain > 0) queue_.push(std::move(best));
         continue;
       }
-      if (best.gain <= 0) break;
+      if (!(best.gain > 0)) break;
       chosen.push_back(best.index);
       front_.push_back(best.point);
       volume_ += best.gain;

@@ -10,6 +10,7 @@
 #include "support/format.hpp"
 #include "support/hash.hpp"
 #include "support/line_chain.hpp"
+#include "support/random.hpp"
 #include "support/statistics.hpp"
 
 namespace paretoformer {
@@ -22,6 +23,7 @@ constexpr std::size_t kChunk = 8;
 // deviations by which a prediction may be too high.
 constexpr std::size_t kLeastForEstimates = 20;
 constexpr double kHope = 2;
+constexpr std::uint64_t kSampleStream = 41;
 
 // Indices of the candidates of `generation` and earlier ones: the archive of a finished run that is
 // read again holds later ones as well.
@@ -34,13 +36,11 @@ std::vector<std::size_t> members_until(const Archive& archive, int generation) {
 
 GenerationRecord record_of(const Archive& archive, int generation) {
   const Point reference = reference_point(archive);
-  double box = 1;
-  for (double side : reference) box *= side;
   const std::vector<std::size_t> members = members_until(archive, generation);
   std::vector<Point> front;
   for (std::size_t member : archive.front(members))
     front.push_back(archive.point(archive.candidates()[member]));
-  return {generation, members.size(), front.size(), hypervolume(front, reference) / box};
+  return {generation, members.size(), front.size(), hypervolume_share(front, reference)};
 }
 
 // Whether the last `patience` generations have each added next to nothing.
@@ -164,6 +164,76 @@ void require_feasible(const RunConfig& config, const ProxyTask& proxy,
       throw InputError(unmet + "the smallest, " + describe(network) + ", needs " +
                        format("%.6g", needed));
   }
+}
+
+namespace {
+
+// Of an energy-delay product both.
+bool needs_latency(Objective o) { return o == Objective::kLatency || o == Objective::kEdp; }
+bool needs_energy(Objective o) { return o == Objective::kEnergy || o == Objective::kEdp; }
+
+// What was left out of the measurements of a device is 0 in all of them.
+void require_measured(const std::string& where, Objective objective, const RunConfig& config,
+                      const LatencyPredictor& predictor) {
+  if (predictor.hardware()) return;
+  bool latency = false, energy = false;
+  for (const auto& [unused, cost] : predictor.table().entries()) {
+    latency = latency || cost.latency > Cycles();
+    energy = energy || cost.energy > Picojoules();
+  }
+  const bool lacks_energy = needs_energy(objective) && !energy;
+  if (!lacks_energy && !(needs_latency(objective) && !latency)) return;
+  throw InputError(where + ": " + name_of(objective) + " needs " +
+                   (lacks_energy ? "energy" : "latency") + ", which device \"" +
+                   predictor.device() + "\" (" + config.predictor.string() +
+                   ") does not give: choose " +
+                   (lacks_energy && latency ? "latency" : "parameters, macs or peak_memory"));
+}
+
+// All networks of a small space; else its corners and a random few.
+std::vector<Architecture> representatives(const SearchSpace& space) {
+  constexpr int kSome = 256;
+  std::vector<Architecture> networks;
+  if (space.count_up_to(kSome + 1) <= kSome) {
+    space.enumerate([&](const Architecture& network) {
+      networks.push_back(network);
+      return true;
+    });
+    return networks;
+  }
+  networks = space.extremes();
+  Random random(0, {kSampleStream});
+  while (networks.size() < kSome) networks.push_back(space.sample(random));
+  return networks;
+}
+
+}  // namespace
+
+std::string require_telling(const RunConfig& config, const SearchSpace& space,
+                            const LatencyPredictor& predictor) {
+  for (const Limit& limit : config.limits)
+    require_measured((limit.soft ? "/soft_limits/" : "/limits/") + name_of(limit.objective),
+                     limit.objective, config, predictor);
+  for (std::size_t i = 0; i < config.objectives.size(); ++i)
+    require_measured("/objectives/" + std::to_string(i), config.objectives[i], config, predictor);
+
+  std::vector<Objectives> costs;
+  for (const Architecture& network : representatives(space))
+    costs.push_back(cost_of(network, predictor, config.training.context));
+  std::string text;
+  for (std::size_t i = 0; i < config.objectives.size(); ++i) {
+    const Objective objective = config.objectives[i];
+    if (objective == Objective::kPerplexity) continue;
+    const double first = value(costs.front(), objective);
+    if (std::any_of(costs.begin(), costs.end(),
+                    [&](const Objectives& cost) { return value(cost, objective) != first; }))
+      continue;
+    const std::string what = "/objectives/" + std::to_string(i) + ": " + name_of(objective) +
+                             format(" is %.6g for all networks of the space: ", first);
+    if (first == 0) throw InputError(what + "choose another objective");
+    if (costs.size() > 1) text += what + "it chooses nothing, leave it out\n";
+  }
+  return text;
 }
 
 Archive load_archive(const RunFolder& run, const SearchSpace& space) {

@@ -19,7 +19,7 @@ struct GenerationRecord {
   int generation = 0;
   std::size_t evaluations = 0;  // so far
   std::size_t front = 0;
-  double hypervolume = 0;  // of the front, as a share of the box from the origin to the reference
+  double hypervolume = 0;  // of the front, hypervolume_share()
 };
 
 // Why a search is over.
@@ -45,6 +45,12 @@ struct SearchHooks {
 // source.
 void require_feasible(const RunConfig& config, const ProxyTask& proxy,
                       const LatencyPredictor& predictor);
+
+// Throws InputError naming the objective or limit when it is of a cost that the device's predictor
+// does not have, or is 0 for all networks. Returns a line for each objective that has one value for
+// all networks of the space, as far as some hundred of them show it: it chooses nothing.
+std::string require_telling(const RunConfig& config, const SearchSpace& space,
+                            const LatencyPredictor& predictor);
 
 // Candidates in a run folder, in the order of evaluation.
 Archive load_archive(const RunFolder& run, const SearchSpace& space);

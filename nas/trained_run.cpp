@@ -1,7 +1,6 @@
 #include "nas/trained_run.hpp"
 
 #include <chrono>
-#include <cmath>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -30,13 +29,14 @@ LossCache train(RunFolder& folder, ProxyTask& proxy, const CommonOptions& common
   if (!folder.config().supernet.empty())
     proxy.load_weights(folder.supernet(), folder.config().training);
   const LatencyPredictor predictor = predictor_of(folder, proxy.space());
+  const std::string told = require_telling(folder.config(), proxy.space(), predictor);
   require_feasible(folder.config(), proxy, predictor);
   folder.keep();
   resumes_from(folder.path() / "config.json");
   if (folder.config().predictor.empty()) predictor.save(folder.predictor());
   if (!proxy.corpus().tokenizer.model().empty())
     write_file_atomic(folder.tokenizer(), proxy.corpus().tokenizer.model());
-  log(common, space_summary(proxy));
+  log(common, space_summary(proxy) + told);
   if (!folder.config().supernet.empty()) return {folder.losses(), loss_key(proxy)};
   const auto start = std::chrono::steady_clock::now();
   std::int64_t steps = 0;  // done by this process
@@ -52,8 +52,8 @@ LossCache train(RunFolder& folder, ProxyTask& proxy, const CommonOptions& common
         if (total != r.steps)  // at first, and when it is found to be converged
           progress = std::make_unique<Progress>("training", r.steps, r.step, common.quiet);
         total = r.steps;
-        progress->update(
-            r.step, format("loss largest %.3f smallest %.3f", r.largest, r.smallest.value_or(NAN)));
+        progress->update(r.step, format("loss largest %.3f", r.largest) +
+                                     (r.smallest ? format(" smallest %.3f", *r.smallest) : ""));
       },
       stopping);
   if (saving) saving->end();

@@ -3,8 +3,10 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <string>
 #include <vector>
 
+#include "support/error.hpp"
 #include "support/random.hpp"
 
 namespace paretoformer {
@@ -19,6 +21,11 @@ double weight(Draws draws, std::size_t item) { return draws.empty() ? 1.0 : draw
 
 bool comparable(const Prediction& p, std::size_t i, std::size_t j) {
   return p.stratum.empty() || p.stratum[i] == p.stratum[j];
+}
+
+void require_numbers(std::span<const double> values, const char* where) {
+  for (const double value : values)
+    if (std::isnan(value)) throw Error(std::string(where) + ": a value is not a number");
 }
 
 // Between the values, linearly; `sorted` is not empty.
@@ -64,6 +71,8 @@ double spearman_rho(const Prediction& p, Draws draws) {
 }
 
 double top_regret(const Prediction& p, std::size_t top, Draws draws) {
+  require_numbers(p.predicted, "regret");
+  require_numbers(p.actual, "regret");
   std::vector<std::size_t> order;
   for (std::size_t i = 0; i < p.actual.size(); ++i)
     if (weight(draws, i) > 0) order.push_back(i);
@@ -97,6 +106,11 @@ double standard_deviation(std::span<const double> values, Draws draws) {
   return std::sqrt(squares / (count - 1));
 }
 
+double relative_error(double predicted, double actual) {
+  if (actual == 0) return predicted == 0 ? 0 : 1;
+  return std::abs(predicted / actual - 1);
+}
+
 Estimate bootstrap(std::size_t items, std::uint64_t seed,
                    const std::function<double(Draws)>& statistic) {
   constexpr double kNone = std::numeric_limits<double>::quiet_NaN();
@@ -116,11 +130,14 @@ Estimate bootstrap(std::size_t items, std::uint64_t seed,
 }
 
 Quartiles quartiles(std::vector<double> values) {
+  if (values.empty()) throw Error("quartiles: there is no value");
+  require_numbers(values, "quartiles");
   std::sort(values.begin(), values.end());
   const auto quantile = [&](double share) {
     const double position = share * static_cast<double>(values.size() - 1);
     const auto below = static_cast<std::size_t>(position);
     const std::size_t above = std::min(below + 1, values.size() - 1);
+    if (values[below] == values[above]) return values[below];  // also of infinities
     return values[below] +
            (position - static_cast<double>(below)) * (values[above] - values[below]);
   };
@@ -128,6 +145,8 @@ Quartiles quartiles(std::vector<double> values) {
 }
 
 double mann_whitney_p(std::span<const double> a, std::span<const double> b) {
+  require_numbers(a, "rank test");
+  require_numbers(b, "rank test");
   const auto n = static_cast<double>(a.size());
   const auto m = static_cast<double>(b.size());
   double u = 0;  // pairs in which a is larger, ties counting half

@@ -9,6 +9,8 @@
 
 namespace paretoformer {
 
+// Sorting numbers that are not numbers has no result: what sorts refuses them with Error.
+
 // What was predicted of some items and what was found, item by item; low values are good in both.
 struct Prediction {
   std::span<const double> predicted;
@@ -34,21 +36,27 @@ double spearman_rho(const Prediction& prediction, Draws draws = {});
 
 // What is lost by looking only at the `top` items predicted best: the lowest actual value among
 // them less the lowest of all. Equal predictions keep the order of the items. Strata are ignored.
+// Throws Error for NaN.
 double top_regret(const Prediction& prediction, std::size_t top, Draws draws = {});
 
 // Of some values; the standard deviation is of a sample (n - 1).
 double mean(std::span<const double> values, Draws draws = {});
 double standard_deviation(std::span<const double> values, Draws draws = {});
 
+// How far a prediction is off, as a share of what was found; of nothing found, 0 when nothing was
+// predicted and else 1.
+double relative_error(double predicted, double actual);
+
 struct Quartiles {
   double lower = 0, median = 0, upper = 0;
 };
 // Of one value or more; between two order statistics the quantile is linear (Hyndman and Fan's type
-// 7).
+// 7). Throws Error for no value and for NaN.
 Quartiles quartiles(std::vector<double> values);
 
 // Whether two samples come from one distribution: the two-sided p value of Mann and Whitney's U
-// (1947), by the normal approximation with corrections for ties and for continuity.
+// (1947), by the normal approximation with corrections for ties and for continuity; 1 when either
+// is empty or all are equal. Throws Error for NaN.
 double mann_whitney_p(std::span<const double> a, std::span<const double> b);
 
 struct Estimate {

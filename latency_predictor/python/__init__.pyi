@@ -47,7 +47,7 @@ class Architecture:
     def __hash__(self) -> int: ...
 
 class HardwareCost(NamedTuple):
-    """Of a whole network."""
+    """Of a whole network; of a device measured in time, `cycles` counts femtoseconds."""
 
     cycles: int
     energy_pj: float
@@ -91,6 +91,9 @@ class LatencyPredictor:
     def sequence_length(self) -> int: ...
     @property
     def mode(self) -> Literal["prefill", "decode"]: ...
+    @property
+    def latency_unit(self) -> Literal["cycles", "femtoseconds"]:
+        """What `cycles` counts in the answers: femtoseconds of a device measured in time."""
     @overload
     def predict(self, architecture: Architecture | Mapping[str, Any], /) -> HardwareCost: ...
     @overload

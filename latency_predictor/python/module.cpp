@@ -181,6 +181,13 @@ class Predictor {
     });
   }
 
+  const char* latency_unit() const {
+    paretoformer_unit unit = PARETOFORMER_CYCLES;
+    paretoformer_error error;
+    require(paretoformer_predictor_unit(self_.get(), &unit, &error), error);
+    return unit == PARETOFORMER_FEMTOSECONDS ? "femtoseconds" : "cycles";
+  }
+
   std::int64_t sequence_length() const { return workload().first; }
   const char* mode() const {
     return workload().second == PARETOFORMER_DECODE ? "decode" : "prefill";
@@ -357,6 +364,7 @@ void define_predictor(py::module_& module) {
            "Prices all operators of a search space ahead.")
       .def_property_readonly("sequence_length", &Predictor::sequence_length)
       .def_property_readonly("mode", &Predictor::mode)
+      .def_property_readonly("latency_unit", &Predictor::latency_unit)
       .def("predict_batch", &Predictor::predict_batch, py::arg("model_width"), py::arg("heads"),
            py::arg("ffn_width"), py::arg("head_width") = 64, py::arg("vocabulary") = 0,
            "Cycles [n] and energies [n] of networks in arrays: model_width [n], heads [n, layers] "

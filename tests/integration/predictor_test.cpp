@@ -2,6 +2,9 @@
 // that uses it.
 #include <gmock/gmock.h>
 
+#include <cmath>
+#include <set>
+
 #include "support/hash.hpp"
 #include "tests/integration/run_binary.hpp"
 
@@ -120,11 +123,97 @@ TEST_F(Predictor, IsMadeOfMeasurements) {
   ASSERT_EQ(imported.status, 0) << imported.err;
   expect_refused({"predictor", "check", "phone.predictor", "--space", "space.json"},
                  "the device \"phone\" was measured");
-  // 2 us at 1 GHz for every run: 15 operators, q, k and v three times, three of two heads each.
+  // 2 us for every run: 15 operators, q, k and v three times, three of two heads each.
   const Result predicted =
       box_.run({"predict", "network.json", "--predictor", "phone.predictor", "--json"});
   ASSERT_EQ(predicted.status, 0) << predicted.err;
-  EXPECT_EQ(parse(predicted.out)["cycles"], 2000 * (15 + 2 + 3));
+  EXPECT_EQ(parse(predicted.out)["latency_ns"], 2000 * (15 + 2 + 3));
+  EXPECT_FALSE(parse(predicted.out).contains("cycles"));
+  for (const char* clock : {"nan", "inf", "-inf", "0", "-1"}) {
+    const Result refused = box_.run({"predictor", "import", "phone.csv", "--device", "phone",
+                                     "--space", "space.json", "--length", "32", "--vocabulary",
+                                     "300", "--output", "no.predictor", "--clock-mhz", clock});
+    EXPECT_EQ(refused.status, 2) << clock;
+    EXPECT_THAT(refused.err, HasSubstr("--clock-mhz")) << clock;
+  }
+  EXPECT_FALSE(fs::exists(box_ / "no.predictor"));
+}
+
+// A device whose operators take about a nanosecond each, with and without energies.
+class MeasuredDevice : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    config_["corpus"]["tokenizer"] = "bytes";
+    config_["corpus"].erase("vocabulary");
+    config_["training"]["steps"] = 8;
+    config_["search"]["evaluations"] = 36;
+    config_["predictor"] = "phone.predictor";
+    write(box_ / "config.json", config_.dump());
+    write(box_ / "space.json", config_["search_space"].dump());
+    const Result listed = box_.run({"predictor", "operators", "--space", "space.json", "--length",
+                                    "32", "--vocabulary", "256"});
+    ASSERT_EQ(listed.status, 0) << listed.err;
+    operators_ = lines(listed.out);
+    operators_.erase(operators_.begin());
+    for (std::string& line : operators_) line.resize(line.find(','));
+  }
+
+  void import(bool energy) {
+    std::string csv = energy ? "operator,latency_ns,energy_nj\n" : "operator,latency_ns\n";
+    for (std::size_t i = 0; i < operators_.size(); ++i)
+      csv += operators_[i] + ",0." + std::to_string(101 + 7 * i) + (energy ? ",2.5\n" : "\n");
+    write(box_ / "phone.csv", csv);
+    const Result imported =
+        box_.run({"predictor", "import", "phone.csv", "--device", "phone", "--space", "space.json",
+                  "--length", "32", "--vocabulary", "256", "--output", "phone.predictor"});
+    ASSERT_EQ(imported.status, 0) << imported.err;
+    EXPECT_EQ(imported.out.find("no energy") == std::string::npos, energy) << imported.out;
+  }
+
+  Json config_ = tiny_config();
+  Words operators_;
+  Sandbox box_;
+};
+
+TEST_F(MeasuredDevice, WithoutEnergiesIsNotSearchedForThem) {
+  import(false);
+  for (const Words& verb : {Words{"search"}, Words{"train"}, Words{"validate"},
+                            Words{"compare", "--algorithms", "evolution,random", "--seeds", "2"}}) {
+    Words words{verb[0], "config.json"};
+    words.insert(words.end(), verb.begin() + 1, verb.end());
+    const Result refused = box_.run(words);
+    EXPECT_EQ(refused.status, 2) << verb[0];
+    EXPECT_THAT(refused.err, HasSubstr("/objectives/1: edp needs energy, which device \"phone\""));
+    EXPECT_FALSE(fs::exists(box_ / "run/supernet.safetensors"));
+  }
+  const Result found =
+      box_.run({"search", "config.json", "--set", "objectives=[\"perplexity\",\"latency\"]"});
+  EXPECT_EQ(found.status, 0) << found.err;
+}
+
+TEST_F(MeasuredDevice, IsSearchedInNanoseconds) {
+  import(true);
+  const Result found = box_.run({"search", "config.json"});
+  ASSERT_EQ(found.status, 0) << found.err;
+  EXPECT_EQ((found.out + found.err).find("nan"), std::string::npos) << found.out << found.err;
+  std::set<double> latencies;
+  for (const std::string& line : lines(content(box_ / "run/history.jsonl"))) {
+    const Json objectives = parse(line)["objectives"];
+    EXPECT_FALSE(objectives.contains("latency_cycles"));
+    const double latency = objectives["latency_ns"];
+    latencies.insert(latency);
+    // Thousandths of a nanosecond, as measured.
+    EXPECT_NEAR(latency * 1000, std::round(latency * 1000), 1e-6);
+    EXPECT_EQ(objectives["edp"], latency * objectives["energy_pj"].get<double>());
+  }
+  EXPECT_GT(latencies.size(), 10u);
+  for (const std::string& line : lines(content(box_ / "run/generations.jsonl")))
+    EXPECT_GT(parse(line)["hypervolume"].get<double>(), 0);
+  EXPECT_EQ(box_.run({"search", "run", "--resume"}).status, 0);
+  const Result compared =
+      box_.run({"compare", "config.json", "--run", "compared", "--set", "supernet=run",
+                "--algorithms", "evolution,random", "--seeds", "2", "--enumerate", "0"});
+  EXPECT_EQ(compared.status, 0) << compared.err;
 }
 
 TEST_F(Predictor, LearnsOverLengthsAndHardware) {

@@ -167,6 +167,26 @@ TEST_F(LatencyPredictorC, SavesWhatItLoads) {
   EXPECT_EQ(again.cycles, cost_.cycles);
 }
 
+TEST_F(LatencyPredictorC, SaysWhatLatenciesCount) {
+  paretoformer_unit unit = -1;
+  ASSERT_EQ(paretoformer_predictor_unit(simulator().get(), &unit, &error_), PARETOFORMER_OK);
+  EXPECT_EQ(unit, PARETOFORMER_CYCLES);
+  LookupTable table(LatencyPredictor::device_hash("phone"), "measured", nullptr,
+                    TimeUnit::kFemtoseconds);
+  for (const TransformerOperator& item : transformer_operators(kNetwork, {32, Mode::kPrefill}))
+    table.insert(item.op, {Cycles(8'613'100'000), Picojoules(0.5)});
+  const LatencyPredictor device("phone", {32, Mode::kPrefill}, table);
+  device.save(path_);
+  const Predictor loaded(paretoformer_predictor_load(path_.c_str(), &error_));
+  ASSERT_EQ(paretoformer_predictor_unit(loaded.get(), &unit, &error_), PARETOFORMER_OK);
+  EXPECT_EQ(unit, PARETOFORMER_FEMTOSECONDS);
+  ASSERT_EQ(paretoformer_predict(loaded.get(), &network_, &cost_, &error_), PARETOFORMER_OK);
+  EXPECT_EQ(cost_.cycles, device.predict(kNetwork).latency.value());
+  EXPECT_EQ(cost_.cycles % 8'613'100'000, 0);
+  expect_bad_input(paretoformer_predictor_unit(nullptr, &unit, &error_), "predictor is NULL");
+  expect_bad_input(paretoformer_predictor_unit(loaded.get(), nullptr, &error_), "unit is NULL");
+}
+
 TEST_F(LatencyPredictorC, FillsASpace) {
   const std::string space = (temporary_ / "space.json").string();
   std::ofstream(space) << R"({"name": "tiny", "head_width": 16, "vocabulary": 50, "depth": [1, 2],

@@ -326,7 +326,9 @@ class LearnedModelFile : public testing::Test {
 
   // The same under a checksum that fits.
   std::string forged(const std::string& from, const std::string& to) const {
-    std::string text = with(from, to);
+    return refitted(with(from, to));
+  }
+  static std::string refitted(std::string text) {
     const std::string key = ",\n  \"checksum\": \"";
     text.resize(text.rfind(key));
     return text + key + hex(hash_text(text)) + "\"\n}\n";
@@ -360,6 +362,32 @@ TEST_F(LearnedModelFile, CutOrEditedFilesAreRefused) {
     EXPECT_NE(error_of(text), "no error") << i;
   }
   EXPECT_THAT(error_of(with("\"samples\": 160", "\"samples\": 161")), HasSubstr("cut or edited"));
+}
+
+// Every group's numbers under `key` but the first are kept.
+std::string with_first(std::string text, const std::string& key, const std::string& number) {
+  for (std::size_t at = 0; (at = text.find(key, at)) != std::string::npos; at += key.size()) {
+    const std::size_t begin = text.find_first_not_of("[ ", at + key.size());
+    text.replace(begin, text.find_first_of(",]", begin) - begin, number);
+  }
+  return text;
+}
+
+TEST_F(LearnedModelFile, AnyNumbersGiveACostOrAnError) {
+  for (const char* wrong : {"1e19", "-1e19", "1e999", "NaN", "null", "\"1\""})
+    EXPECT_NE(error_of(refitted(with_first(text_, "\"spread\": ", wrong))), "no error") << wrong;
+  EXPECT_THAT(error_of(refitted(with_first(text_, "\"seen\": ", "1e18"))),
+              HasSubstr("out of range"));
+  // Predicts far too much: nothing that fits a cost.
+  std::string text = with_first(text_, "\"log_cycles_over_estimate\": ", "1e18");
+  for (const char* key : {"\"mean\": ", "\"scale\": "}) text = with_first(text, key, "1e18");
+  EXPECT_EQ(error_of(refitted(text)), "no error");
+  const Combination each = held_out_combinations(small_options(), 1)[0];
+  const LearnedCost cost =
+      LearnedModel::load(path_).predict(each.network, each.workload, each.hardware);
+  EXPECT_TRUE(std::isfinite(cost.latency_uncertainty));
+  EXPECT_TRUE(std::isfinite(cost.energy_uncertainty));
+  EXPECT_GE(cost.cost.latency.value(), 0);
 }
 
 TEST_F(LearnedModelFile, OtherVersionsAndFormatsAreCalledThat) {

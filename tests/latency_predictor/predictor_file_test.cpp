@@ -9,6 +9,7 @@
 #include "support/error.hpp"
 #include "support/files.hpp"
 #include "support/hash.hpp"
+#include "support/random.hpp"
 #include "tests/temporary_folder.hpp"
 
 namespace paretoformer {
@@ -138,6 +139,77 @@ TEST_F(PredictorFile, ContentIsCheckedEvenUnderAFittingChecksum) {
   EXPECT_THAT(error_of(forged("gelu - -", "gelo - -")), HasSubstr("is no operator"));
   EXPECT_THAT(error_of(forged(" : ", " : -")), HasSubstr("has no cost"));
   EXPECT_EQ(error_of(forged("entries 1", "entries 1")), "no error");
+}
+
+// Counts and numbers beyond what they are kept in, and what is no number.
+TEST_F(PredictorFile, NumbersAreChecked) {
+  for (const char* wrong : {"99999999999999", "-1", "1e3", "99999999999999999999999", "0x1", ""}) {
+    EXPECT_NE(error_of(forged("entries ", "entries " + std::string(wrong) + "\n")), "no error");
+    EXPECT_NE(error_of(forged("in_place 2\n", "in_place " + std::string(wrong) + "\n")),
+              "no error");
+  }
+  EXPECT_THAT(error_of(forged("in_place 2\n", "in_place 99999999999999\n")),
+              HasSubstr("is no entry"));
+  for (const char* wrong : {" : 9223372036854775808 1 ", " : 1e3 ", " : nan ", " : 1.5 ", " : +1 "})
+    EXPECT_THAT(error_of(forged(" : ", wrong)), HasSubstr("has no cost")) << wrong;
+  for (const char* wrong : {"1e999", "inf", "nan", "-nan", "0.5 ", "0x1", ""})
+    EXPECT_THAT(error_of(forged("uncertainty 0.03", "uncertainty " + std::string(wrong) + "\n")),
+                HasSubstr("is no uncertainty"))
+        << wrong;
+  for (const char* wrong : {"2147483648", "4294967297", "1048577", "32.0", "-32", "+32"})
+    EXPECT_THAT(error_of(forged("workload 32", "workload " + std::string(wrong))),
+                HasSubstr("is no workload"));
+  EXPECT_THAT(error_of(forged("ffn.norm later 1", "ffn.norm later 9223372036854775808")),
+              HasSubstr("how often it runs"));
+}
+
+TEST_F(PredictorFile, AnyTextUnderAFittingChecksumIsReadOrRefused) {
+  const std::string body = text_.substr(0, text_.rfind("checksum "));
+  const std::string pieces = " \n\t:-+.0129eEnaif{}[]\",\x80\xFF";
+  Random random(1);
+  int refused = 0;
+  for (int i = 0; i < 1000; ++i) {
+    std::string text = body;
+    for (std::size_t changes = 1 + random.below(3); changes > 0; --changes)
+      text[random.below(text.size())] = pieces[random.below(pieces.size())];
+    refused += error_of(text + "checksum " + hex(hash_text(text)) + "\n") != "no error";
+  }
+  EXPECT_GT(refused, 500);
+}
+
+TEST_F(PredictorFile, OfADeviceMeasuredInTime) {
+  LookupTable table(LatencyPredictor::device_hash("phone"), "measured", nullptr,
+                    TimeUnit::kFemtoseconds);
+  for (const TransformerOperator& item : transformer_operators(kNetwork, {32, Mode::kPrefill}))
+    table.insert(item.op, {Cycles(8'613'100'000), Picojoules(0.5)});
+  const LatencyPredictor predictor("phone", {32, Mode::kPrefill}, table);
+  predictor.save(path_);
+  text_ = read_file(path_);
+  EXPECT_THAT(text_, HasSubstr("\nunits femtoseconds femtojoules\n"));
+  const LatencyPredictor loaded = LatencyPredictor::load(path_);
+  EXPECT_TRUE(loaded.in_time());
+  EXPECT_EQ(loaded.predict(kNetwork), predictor.predict(kNetwork));
+  std::int64_t runs = 0;
+  for (const OperatorPrediction& each : loaded.breakdown(kNetwork)) runs += each.repeat;
+  EXPECT_EQ(loaded.predict(kNetwork).latency.value(), 8'613'100'000 * runs);
+  EXPECT_DOUBLE_EQ(loaded.latency(loaded.predict(kNetwork)), 8613.1 * static_cast<double>(runs));
+  // As files were before times were kept.
+  const std::string error = error_of(forged("units femtoseconds", "units cycles"));
+  EXPECT_EQ(error, "no error");
+  EXPECT_FALSE(LatencyPredictor::load(path_).in_time());
+  EXPECT_THAT(error_of(forged("units femtoseconds", "units seconds")),
+              HasSubstr("expected cycles femtojoules or femtoseconds femtojoules"));
+}
+
+TEST_F(PredictorFile, ADeviceHasANameOfOneLine) {
+  for (const char* wrong : {"", "-", "a\nb", "a\tb", "\x7F"}) {
+    const LookupTable table(LatencyPredictor::device_hash(wrong), "measured");
+    EXPECT_THROW(LatencyPredictor(wrong, {32, Mode::kPrefill}, table), InputError);
+  }
+}
+
+TEST_F(PredictorFile, SimulatedHardwareHasCycles) {
+  EXPECT_THAT(error_of(forged("units cycles", "units femtoseconds")), HasSubstr("units is"));
 }
 
 }  // namespace

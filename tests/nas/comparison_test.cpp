@@ -16,9 +16,11 @@
 namespace paretoformer {
 namespace {
 
+using ::testing::Each;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using ::testing::Not;
 
 SearchSpace tiny_space() {
   const Json json = parse_json(
@@ -235,6 +237,37 @@ TEST_F(Compare, ASpaceThatIsNotEnumeratedIsMeasuredInShares) {
       for (std::size_t at = 0; at < comparison.checkpoints.size(); ++at)
         EXPECT_NEAR(race.hypervolumes[at], unit * known.races[i][seed].hypervolumes[at], 2e-6);
     }
+}
+
+// A device without energies: the product of energy and delay is 0 for all.
+TEST_F(Compare, AnObjectiveThatIsAlwaysZeroEnds) {
+  const Workload workload{32};
+  LookupTable table(LatencyPredictor::device_hash("board"), "measured");
+  for (const Operator& op : operators_of(space_, workload))
+    table.insert(op, {Cycles(op.rows * op.columns), {}});
+  const LatencyPredictor device("board", workload, table);
+  for (const std::int64_t enumerable : {0, 60}) {
+    ComparisonTask all = task({"evolution", "random", "evolution:screening=1"});
+    const ComparisonTask zero{.space = space_,
+                              .objectives = all.objectives,
+                              .limits = {},
+                              .contestants = all.contestants,
+                              .seeds = 3,
+                              .step = 8,
+                              .budget = 60,
+                              .losses = all.losses,
+                              .predictor = device,
+                              .context = 32,
+                              .enumerable = enumerable};
+    const Comparison comparison = compare(zero);
+    for (std::size_t i = 0; i < 3; ++i) EXPECT_THAT(comparison.hypervolumes(i, 0), Each(0.0));
+    const std::string json = comparison_json(comparison).dump();
+    EXPECT_EQ(json.find("nan"), std::string::npos);
+    EXPECT_THAT(comparison_table(comparison), Not(HasSubstr("nan")));
+    expect_well_formed(comparison_svg(comparison, ""));
+    for (const Json& each : comparison_json(comparison)["algorithms"])
+      for (const Json& p : each["p_value"]) EXPECT_EQ(p, 1);
+  }
 }
 
 TEST_F(Compare, TellsHowFarTheEnumerationIs) {

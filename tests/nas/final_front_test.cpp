@@ -187,6 +187,29 @@ TEST(PredictionErrorTest, OverMembersAndDroppedOnes) {
   EXPECT_EQ(prediction_error(front, Objective::kPerplexity).largest, 0);
 }
 
+TEST(PredictionErrorTest, OfWhatIsZero) {
+  FinalFront front;
+  front.objectives = {Objective::kPerplexity, Objective::kEnergy};
+  Candidate candidate;
+  candidate.objectives.perplexity = 5;
+  front.members.push_back({candidate, candidate.objectives});
+  EXPECT_EQ(prediction_error(front, Objective::kEnergy).mean, 0);
+  EXPECT_EQ(prediction_error(front, Objective::kEnergy).largest, 0);
+}
+
+TEST(Knee, ACostMayBeZero) {
+  FinalFront front;
+  front.objectives = {Objective::kPerplexity, Objective::kLatency};
+  for (const auto& [perplexity, latency] :
+       {std::pair{9.0, 0.0}, std::pair{3.0, 10.0}, std::pair{2.9, 100.0}}) {
+    Candidate candidate;
+    candidate.objectives.perplexity = perplexity;
+    candidate.objectives.latency_cycles = latency;
+    front.members.push_back({candidate, candidate.objectives});
+  }
+  EXPECT_EQ(knee(front), 1u);
+}
+
 TEST(RequireFront, NamesTheLimitsNobodyMeets) {
   EXPECT_NO_THROW(require_front(archive_of({objectives(2, 400)})));
   try {

@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "nas/pareto.hpp"
+#include "support/error.hpp"
 #include "support/random.hpp"
 
 namespace paretoformer {
@@ -110,6 +111,18 @@ TEST(AdditiveFront, OfTheSurveysSpaceHoldsItsEnds) {
         front.begin(), front.end(), spent,
         [](double value, const AdditiveNetwork& member) { return value < member.cost; });
     EXPECT_LE((after - 1)->loss, sum(loss, network) + 1e-9);
+  }
+}
+
+TEST(AdditiveFront, OfEqualTermsAndOfFiniteOnesOnly) {
+  const SearchSpace space =
+      parse(R"({"depth": [2], "model_width": [64], "heads": [1], "ffn_width": [64, 128]})");
+  const LayerTerm zero = [](int, int, const Layer&) { return 0.0; };
+  EXPECT_EQ(additive_front(space, zero, zero).size(), 1u);
+  for (const double wrong : {std::nan(""), HUGE_VAL, -HUGE_VAL}) {
+    const LayerTerm bad = [&](int, int, const Layer& l) { return l.ffn_width > 64 ? wrong : 1; };
+    EXPECT_THROW(additive_front(space, bad, zero), Error);
+    EXPECT_THROW(additive_front(space, zero, bad), Error);
   }
 }
 

@@ -129,5 +129,32 @@ TEST(Hypervolume, RejectsPointsOfAnotherSize) {
   EXPECT_EQ(hypervolume({}, {4, 4}), 0);
 }
 
+TEST(Pareto, RefusesWhatIsNotFinite) {
+  for (const double wrong : {std::numeric_limits<double>::quiet_NaN(), kInfinity, -kInfinity}) {
+    const std::vector<Point> points{{1, 2}, {wrong, 1}, {2, 1}};
+    EXPECT_THROW(non_dominated(points), Error);
+    EXPECT_THROW(non_dominated_sort(points), Error);
+    EXPECT_THROW(crowding_distance(points), Error);
+    EXPECT_THROW(hypervolume(points, {3, 3}), Error);
+    EXPECT_THROW(hypervolume({{1, 1}}, {3, wrong}), Error);
+    EXPECT_THROW(hypervolume({{wrong}}, {3}), Error);
+  }
+}
+
+TEST(Pareto, OfNoPointsAndOfEqualOnes) {
+  EXPECT_TRUE(non_dominated({}).empty());
+  EXPECT_TRUE(non_dominated_sort({}).empty());
+  EXPECT_TRUE(crowding_distance({}).empty());
+  EXPECT_EQ(crowding_distance({{2, 0}, {2, 0}, {2, 0}}), (std::vector<double>{0, 0, 0}));
+}
+
+TEST(HypervolumeShare, OfABoxWithoutAVolumeIsZero) {
+  EXPECT_EQ(hypervolume_share({{1, 1}}, {2, 2}), 0.25);
+  EXPECT_EQ(hypervolume_share({{1, 0}}, {2, 0}), 0);
+  EXPECT_EQ(hypervolume_share({{0, 0, 0}}, {0, 0, 0}), 0);
+  EXPECT_EQ(hypervolume_share({}, {1e-200, 1e-200}), 0);
+  EXPECT_THROW(hypervolume_share({{1, 1}}, {1e200, 1e200}), Error);
+}
+
 }  // namespace
 }  // namespace paretoformer

@@ -127,5 +127,42 @@ TEST(HistogramSvg, EveryValueIsInABarAndEveryMarkHasItsName) {
   expect_well_formed(histogram_svg({3, 3, 3}, {{"mark", 3}}, "", ""));
 }
 
+// Ticks of an axis of equal, neighbouring, zero and very large numbers: an end, and no number that
+// is none.
+TEST(CurvesSvg, EndsWhateverTheNumbersAre) {
+  const double large = 1e17, infinity = HUGE_VAL;
+  for (const auto& points : std::vector<std::vector<std::pair<double, double>>>{
+           {},
+           {{0, 0}, {0, 0}},
+           {{5, 1}, {5, 1}},
+           {{large, large}, {std::nextafter(large, infinity), large}},
+           {{large, 0}, {large, 0}},
+           {{-1e300, 1e-300}, {1e300, 2e-300}}}) {
+    const std::string svg = curves_svg({{"a", points}}, "title", "x", "y");
+    expect_well_formed(svg);
+    EXPECT_EQ(count_of(svg, "nan"), 0u);
+    EXPECT_EQ(count_of(svg, "inf"), 0u);
+    EXPECT_LT(count_of(svg, "<line"), 60u);
+  }
+  for (const double wrong : {infinity, std::nan("")})
+    expect_well_formed(curves_svg({{"a", {{1, wrong}, {wrong, 2}}}}, "title", "x", "y"));
+}
+
+TEST(HistogramSvg, LeavesOutWhatHasNoLogarithm) {
+  const std::string svg =
+      histogram_svg({0, 2, -1, std::nan(""), HUGE_VAL, 4}, {{"zero", 0}, {"mark", 3}}, "", "x");
+  expect_well_formed(svg);
+  EXPECT_EQ(count_of(svg, "nan") + count_of(svg, "inf"), 0u);
+  EXPECT_EQ(count_of(svg, ">mark 3<"), 1u);
+  expect_well_formed(histogram_svg({}, {}, "", ""));
+  expect_well_formed(histogram_svg({0, 0}, {{"zero", 0}}, "", ""));
+}
+
+TEST(SharesSvg, ABarOfNothing) {
+  const std::string svg = shares_svg({{"panel", {{"", {"all zero"}, {0, 0}}}}}, {"a", "b"}, "");
+  expect_well_formed(svg);
+  EXPECT_EQ(count_of(svg, "nan") + count_of(svg, "inf"), 0u);
+}
+
 }  // namespace
 }  // namespace paretoformer

@@ -4,6 +4,7 @@
 
 #include <cmath>
 
+#include "support/error.hpp"
 #include "support/random.hpp"
 
 namespace paretoformer {
@@ -65,6 +66,27 @@ TEST(Ridge, FindsWhatIsLinearAndIsLessSureFarAway) {
 }
 
 // Fewer targets than features still have a solution.
+TEST(Ridge, FeaturesThatFollowOneAnotherAndAreLarge) {
+  std::vector<std::vector<double>> inputs;
+  std::vector<double> targets;
+  for (int n = 1; n <= 200; ++n) {
+    const double x = 1e7 * n;
+    inputs.push_back({1, x, 2 * x, 3 * x, x, 0, 1});
+    targets.push_back(n);
+  }
+  const RidgeRegression regression(inputs, targets);
+  EXPECT_TRUE(std::isfinite(regression.predict(inputs[0])));
+  EXPECT_TRUE(std::isfinite(regression.standard_deviation(inputs[0])));
+  EXPECT_TRUE(std::isfinite(regression.leave_one_out_error()));
+}
+
+TEST(Ridge, OfFiniteNumbersOnly) {
+  for (const double wrong : {std::nan(""), HUGE_VAL, -HUGE_VAL}) {
+    EXPECT_THROW(RidgeRegression({{1, 2}, {1, wrong}}, {1, 2}), Error);
+    EXPECT_THROW(RidgeRegression({{1, 2}, {1, 3}}, {1, wrong}), Error);
+  }
+}
+
 TEST(Ridge, OneTarget) {
   const RidgeRegression fit({{1, 2, 3}}, {7});
   EXPECT_NEAR(fit.predict({1, 2, 3}), 7, 1e-6);

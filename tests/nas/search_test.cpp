@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
+#include <functional>
 #include <optional>
 #include <set>
 
@@ -21,6 +22,7 @@ namespace {
 
 using ::testing::AllOf;
 using ::testing::HasSubstr;
+using ::testing::Not;
 namespace fs = std::filesystem;
 
 class SearchTest : public ::testing::Test {
@@ -314,6 +316,72 @@ TEST_F(SearchTest, APerplexityBelowThatOfTheSourceIsInfeasible) {
   EXPECT_THROW(require_feasible(config, run_.proxy, evaluator_.predictor()), InputError);
   config.limits[0].soft = true;
   EXPECT_NO_THROW(require_feasible(config, run_.proxy, evaluator_.predictor()));
+}
+
+// Every operator has the cost `of` it.
+LatencyPredictor device(const SearchSpace& space, const std::function<HardwareCost(int)>& of) {
+  LookupTable table(LatencyPredictor::device_hash("board"), "measured");
+  int next = 0;
+  for (const Operator& op : operators_of(space, Workload{32})) table.insert(op, of(++next));
+  return LatencyPredictor("board", Workload{32}, table);
+}
+
+TEST_F(SearchTest, AnObjectiveThatTheDeviceDoesNotGiveIsNamed) {
+  const SearchSpace& space = run_.proxy.space();
+  const LatencyPredictor no_energy = device(space, [](int i) {
+    return HardwareCost{Cycles(i), Picojoules()};
+  });
+  const LatencyPredictor no_latency = device(space, [](int i) {
+    return HardwareCost{Cycles(), Picojoules(1.0 * i)};
+  });
+  RunConfig config = config_;
+  config.predictor = "p.txt";
+  const auto error = [&](std::vector<Objective> objectives, const LatencyPredictor& predictor) {
+    config.objectives = std::move(objectives);
+    try {
+      return "no error" + require_telling(config, space, predictor);
+    } catch (const InputError& error) {
+      return std::string(error.what());
+    }
+  };
+  using enum Objective;
+  EXPECT_EQ(error({kPerplexity, kLatency, kMacs}, no_energy), "no error");
+  EXPECT_EQ(error({kPerplexity, kEdp}, no_energy),
+            "/objectives/1: edp needs energy, which device \"board\" (p.txt) does not give: choose "
+            "latency");
+  EXPECT_THAT(error({kEnergy, kPerplexity}, no_energy), HasSubstr("/objectives/0: energy needs"));
+  EXPECT_THAT(error({kPerplexity, kLatency}, no_latency),
+              HasSubstr("/objectives/1: latency needs latency, which"));
+  EXPECT_THAT(error({kPerplexity, kEdp}, no_latency), HasSubstr("edp needs latency, which"));
+  EXPECT_EQ(error({kPerplexity, kEnergy}, no_latency), "no error");
+  config.limits = {{kEnergy, 5, true}};
+  EXPECT_THAT(error({kPerplexity, kLatency}, no_energy), HasSubstr("/soft_limits/energy: energy"));
+  config.limits = {{kEdp, 5}};
+  EXPECT_THAT(error({kPerplexity, kLatency}, no_energy), HasSubstr("/limits/edp: edp needs"));
+}
+
+TEST_F(SearchTest, AnObjectiveOfOneValueIsNamed) {
+  RunConfig config = config_;
+  config.objectives = {Objective::kPerplexity, Objective::kLatency, Objective::kMacs};
+  const auto space_of = [](const char* text) {
+    const Json json = parse_json(text, "space");
+    return SearchSpace::from_json(JsonNode(json, "space"));
+  };
+  // Of two operators that never run together, both dear.
+  const SearchSpace two = space_of(
+      R"({"head_width": 16, "depth": [1], "model_width": [16], "heads": [1],
+          "ffn_width": [32, 64]})");
+  const LatencyPredictor equal = device(two, [](int) {
+    return HardwareCost{Cycles(7), Picojoules(1.0)};
+  });
+  EXPECT_THAT(require_telling(config, two, equal),
+              AllOf(HasSubstr("/objectives/1: latency is "), HasSubstr(" for all networks"),
+                    Not(HasSubstr("macs"))));
+  // There is nothing to choose from.
+  const SearchSpace one = space_of(
+      R"({"head_width": 16, "depth": [1], "model_width": [16], "heads": [1], "ffn_width": [32]})");
+  EXPECT_EQ(require_telling(config, one, equal), "");
+  EXPECT_EQ(require_telling(config, run_.proxy.space(), evaluator_.predictor()), "");
 }
 
 TEST_F(SearchTest, EvaluationDoesNotDependOnTheCompany) {

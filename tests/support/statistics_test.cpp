@@ -3,14 +3,18 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <limits>
 #include <vector>
 
+#include "support/error.hpp"
 #include "support/random.hpp"
 
 namespace paretoformer {
 namespace {
 
 using Values = std::vector<double>;
+constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
+constexpr double kInfinity = std::numeric_limits<double>::infinity();
 using Ints = std::vector<int>;
 
 Values random_values(std::uint64_t stream, int count, std::uint64_t distinct) {
@@ -199,6 +203,36 @@ TEST(MannWhitney, EqualSamplesAreNoEvidence) {
   EXPECT_EQ(mann_whitney_p(values, values), 1);
   EXPECT_EQ(mann_whitney_p(Values(20, 1.0), Values(20, 1.0)), 1);
   EXPECT_EQ(mann_whitney_p(Values{1}, Values{2}), mann_whitney_p(Values{2}, Values{1}));
+}
+
+TEST(MannWhitney, EndsWhateverTheNumbersAre) {
+  EXPECT_THROW(mann_whitney_p(Values{1, kNan, 2}, Values{1, 2}), Error);
+  EXPECT_THROW(mann_whitney_p(Values{1, 2}, Values{kNan}), Error);
+  EXPECT_EQ(mann_whitney_p(Values{}, Values{1, 2}), 1);
+  EXPECT_EQ(mann_whitney_p(Values{}, Values{}), 1);
+  EXPECT_EQ(mann_whitney_p(Values(5, kInfinity), Values(5, kInfinity)), 1);
+  EXPECT_EQ(mann_whitney_p(Values(9, -kInfinity), Values(9, kInfinity)),
+            mann_whitney_p(Values(9, 1), Values(9, 2)));
+}
+
+TEST(Quartiles, OfNumbersOnly) {
+  EXPECT_THROW(quartiles({}), Error);
+  EXPECT_THROW(quartiles({1, kNan, 3}), Error);
+  const Quartiles q = quartiles({kInfinity, 1, kInfinity, kInfinity, kInfinity});
+  EXPECT_EQ(q.lower, kInfinity);
+  EXPECT_EQ(q.upper, kInfinity);
+}
+
+TEST(Statistics, RegretOfNumbersOnly) {
+  EXPECT_THROW(top_regret({Values{1, kNan}, Values{1, 2}}, 1), Error);
+  EXPECT_THROW(top_regret({Values{1, 2}, Values{1, kNan}}, 1), Error);
+}
+
+TEST(RelativeError, OfNothing) {
+  EXPECT_DOUBLE_EQ(relative_error(3, 2), 0.5);
+  EXPECT_DOUBLE_EQ(relative_error(1, 2), 0.5);
+  EXPECT_EQ(relative_error(0, 0), 0);
+  EXPECT_EQ(relative_error(2, 0), 1);
 }
 
 TEST(MannWhitney, IsSymmetricAndKnowsOrderOnly) {
