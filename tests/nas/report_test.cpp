@@ -149,7 +149,7 @@ TEST(SeparationSummary, SaysSoWhenItCannotBeMeasured) {
 
 TEST_F(ReportTest, TheBreakdownHasALinePerOperator) {
   const auto operators = evaluator_.predictor().breakdown(run_.proxy.space().largest());
-  const std::string table = breakdown_table(operators, evaluator_.predictor());
+  const std::string table = breakdown_table(operators, TimeUnit::kCycles);
   EXPECT_EQ(static_cast<std::size_t>(std::count(table.begin(), table.end(), '\n')),
             operators.size() + 1);
   for (const OperatorPrediction& p : operators) EXPECT_THAT(table, HasSubstr(describe(p.op)));
