@@ -136,7 +136,9 @@ void keep_owner_and_mode(int descriptor, const struct stat& old, const fs::path&
   constexpr auto kSameUser = static_cast<uid_t>(-1);
   constexpr auto kSameGroup = static_cast<gid_t>(-1);
   const bool group = now.st_gid == old.st_gid || ::fchown(descriptor, kSameUser, old.st_gid) == 0;
-  if (now.st_uid != old.st_uid && ::fchown(descriptor, old.st_uid, kSameGroup) != 0) errno = 0;
+  // Only root may give files away.
+  [[maybe_unused]] const int owner =
+      now.st_uid == old.st_uid ? 0 : ::fchown(descriptor, old.st_uid, kSameGroup);
   const mode_t mode = old.st_mode & (group ? 0777U : 0707U);  // no other group may read it now
   if (::fchmod(descriptor, mode) != 0 && errno != EPERM) fail(path, "set permissions");
 }

@@ -97,6 +97,19 @@ TEST_F(PredictorFile, OfAMeasuredDevice) {
   EXPECT_THROW(LatencyPredictor("another phone", {32, Mode::kPrefill}, table), InputError);
 }
 
+TEST_F(PredictorFile, AByteOrderMarkIsNoDamage) {
+  EXPECT_EQ(error_of("\xef\xbb\xbf" + text_), "no error");
+}
+
+TEST_F(PredictorFile, NamesOfDevicesStandOnOneLine) {
+  for (const std::string device : {"", "a\nb", "\x1b[31mred"}) {
+    const LookupTable table(LatencyPredictor::device_hash(device), "measured");
+    EXPECT_THROW(LatencyPredictor(device, {32, Mode::kPrefill}, table), InputError);
+  }
+  EXPECT_THAT(error_of(forged("device -", "device \x1b[31m")),
+              HasSubstr(":3: the device's name has control characters"));
+}
+
 TEST_F(PredictorFile, OtherFilesAreCalledThat) {
   EXPECT_THAT(error_of("{}\n"), HasSubstr("paretoformer_latency_predictor"));
   EXPECT_THAT(error_of(forged("predictor 1\n", "predictor 2\n")), HasSubstr("expected 1"));
