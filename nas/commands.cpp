@@ -73,6 +73,12 @@ void evaluate_command(const std::filesystem::path& folder, const std::filesystem
     objectives = with_loss(cost_of(network, predictor, proxy.context()),
                            own.losses(std::span(&network, 1))[0]);
   }
+  if (!std::isfinite(objectives.perplexity))
+    throw InputError(
+        (weights.empty() ? run.supernet() : weights).string() +
+        format(": the loss of these weights is %.4g nats per token, whose perplexity is "
+               "not a finite number",
+               objectives.validation_loss));
   const Corpus& corpus = proxy.corpus();
   if (common.json) {
     Json json{{"id", hex(architecture_id(network))},

@@ -88,7 +88,8 @@ void finetune_command(const FinetuneOptions& options, const CommonOptions& commo
               {"perplexity", to_json(before.scoring, after.scoring)},
               {"weights", files.weights().string()},
               {"description", files.description().string()}};
-    for (const auto& [time, loss] : {std::pair{"before", before.whole}, {"after", after.whole}}) {
+    for (const auto& [time, loss] :
+         {std::pair{"before", before.whole}, std::pair{"after", after.whole}}) {
       Json units;
       add_per_word_and_byte(units, corpus, loss);
       for (const auto& [unit, value] : units.items()) json[unit][time] = value;

@@ -357,6 +357,20 @@ TEST_F(Search, ExportedWeightsMayBeSavedAgainInAnotherOrder) {
       box_.run({"evaluate", "run", file, "--json", "--weights", "again.safetensors"});
   EXPECT_EQ(other.status, 0) << other.err;
   EXPECT_EQ(other.out, own.out);
+
+  // Finite weights, but no network: its perplexity is no number.
+  again["__metadata__"].erase("xxh3_by_name");
+  const std::string unchecked = again.dump();
+  length = unchecked.size();
+  const float huge = 1e30F;
+  for (std::size_t i = 0; i < data.size(); i += 4) std::memcpy(&data[i], &huge, 4);
+  write(box_ / "again.safetensors",
+        std::string(reinterpret_cast<const char*>(&length), 8) + unchecked + data);
+  const Result none =
+      box_.run({"evaluate", "run", file, "--json", "--weights", "again.safetensors"});
+  EXPECT_EQ(none.status, 2);
+  EXPECT_THAT(none.err, AllOf(HasSubstr("again.safetensors: the loss of these weights is "),
+                              HasSubstr("not a finite number")));
 }
 
 TEST_F(Search, ExportEvaluateAndPredictAgreeWithTheHistory) {
