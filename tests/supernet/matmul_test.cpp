@@ -9,6 +9,7 @@
 #include <type_traits>
 #include <vector>
 
+#include "supernet/kernel_sets.hpp"
 #include "supernet/matmul_bf16.hpp"
 #include "support/random.hpp"
 
@@ -42,7 +43,13 @@ struct Kernel {
 
 template <class T>
 std::vector<Kernel<T>> kernels() {
-  std::vector<Kernel<T>> all{{"vector", matmul_vector<T>}};
+  std::vector<Kernel<T>> all;
+  for (const KernelSet* set : kernel_sets()) {
+    if constexpr (std::is_same_v<T, float>)
+      all.push_back({set->name, set->of_float.matmul_vector});
+    else
+      all.push_back({set->name, set->of_double.matmul_vector});
+  }
   if constexpr (std::is_same_v<T, float>) {
     for (const Bf16Unit unit : bf16_units())
       all.push_back({unit == Bf16Unit::amx ? "amx bf16" : "avx512 bf16",
