@@ -54,9 +54,8 @@ TrainingConfig TrainingConfig::from_json(const JsonNode& node) {
     if (bf16_unit() == Bf16Unit::none)
       object.at("products")
           .fail(
-              "needs a processor with AMX or AVX-512 instructions for bfloat16, and "
-              "PARETOFORMER_CPU not "
-              "set");
+              "needs a processor with AMX or AVX-512 instructions for bfloat16 (and no "
+              "PARETOFORMER_CPU)");
     c.products = Products::bf16;
   }
   number("checkpoint_seconds", c.checkpoint_seconds, 0, 86400);
