@@ -344,6 +344,6 @@ constexpr Kernels<T> table(MatmulVector<T>* matmul) {
 }  // namespace
 
 constinit const KernelSet kKernels{PARETOFORMER_KERNEL_SET_NAME, table<float>(matmul_float),
-                         table<double>(matmul_double)};
+                                   table<double>(matmul_double)};
 
 }  // namespace paretoformer::PARETOFORMER_KERNEL_SET

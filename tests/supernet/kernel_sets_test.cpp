@@ -18,6 +18,8 @@ namespace {
 
 using testing::HasSubstr;
 
+constexpr int kM = 45, kN = 77;  // of the matrix product
+
 const KernelSet* find(const std::string& name) {
   for (const KernelSet* set : kernel_sets())
     if (set->name == name) return set;
@@ -115,7 +117,7 @@ std::vector<T> results(const Kernels<T>& kernels) {
                 parameters.data(), m.data(), v.data());
   keep(parameters), keep(m), keep(v);
 
-  constexpr int kM = 45, kN = 77, kK = 800;  // more than a block of k
+  constexpr int kK = 800;  // more than a block
   const std::vector<T> a = normals<T>(kM * kK, 7), b = normals<T>(kK * kN, 8);
   std::vector<T> c(kM * kN);
   kernels.matmul_vector(kM, kN, kK, plain(a.data(), kK), plain(b.data(), kN), c.data(), kN,
@@ -134,8 +136,9 @@ TEST(KernelSets, Avx2AndAvx512GiveTheSameBits) {
   EXPECT_EQ(results(v3->of_double), results(v4->of_double));
 }
 
-// Fused multiply-add or not, and the other floating-point type: results are of size one, those of
-// matrix products of size 60 from 1600 terms.
+// Fused multiply-add or not, and the other floating-point type. Results are of size one but those
+// of the matrix product, the last of all: its 1600 terms have sizes that add up to 1000, and fp32
+// may be off by 2^-22 of that.
 TEST(KernelSets, AllAgreeWithinRounding) {
   const std::vector<double> expected = results(portable::kKernels.of_double);
   for (const KernelSet* set : kernel_sets()) {
@@ -146,7 +149,9 @@ TEST(KernelSets, AllAgreeWithinRounding) {
     for (std::size_t i = 0; i < expected.size(); ++i) {
       const double size = 1 + std::abs(expected[i]);
       ASSERT_NEAR(doubles[i], expected[i], 1e-13 * size) << set->name << " " << i;
-      ASSERT_NEAR(floats[i], expected[i], 3e-5 * size) << set->name << " " << i;
+      const bool product = i + kM * kN >= expected.size();
+      ASSERT_NEAR(floats[i], expected[i], product ? 0x1p-22 * 1000 : 3e-5 * size)
+          << set->name << " " << i;
     }
   }
 }
