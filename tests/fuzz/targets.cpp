@@ -67,7 +67,7 @@ std::string written(const Write& write) {
 
 // What from_json() reads from a text; written and read again it is the same.
 template <typename FromJson>
-auto read_twice(const std::string& text, const FromJson& from_json) {
+auto read_twice(const std::string& text, FromJson from_json) {
   const Json json = parse_json(text, "input");
   auto value = from_json(JsonNode(json, "input"));
   try {
@@ -312,7 +312,7 @@ std::function<void(const std::string&)> json_file(const Read& read) {
 }
 
 template <typename FromJson>
-std::function<void(const std::string&)> comes_back(const FromJson& from_json) {
+std::function<void(const std::string&)> comes_back(FromJson from_json) {
   return [from_json](const std::string& input) { read_twice(input, from_json); };
 }
 
