@@ -89,7 +89,11 @@ auto call(Kind kind, const Call& real) -> decltype(real()) {
 }
 
 void* allocate(std::size_t size, std::size_t alignment) {
-  if (hit(kNew)) throw std::bad_alloc();
+  bool first = false;  // memory is not a disk that stays full
+  if (hit(kNew, &first) && first) {
+    if (plan().kill) die();
+    throw std::bad_alloc();
+  }
   size = (std::max<std::size_t>(size, 1) + alignment - 1) / alignment * alignment;
   void* memory = alignment <= alignof(std::max_align_t) ? std::malloc(size)
                                                         : std::aligned_alloc(alignment, size);
