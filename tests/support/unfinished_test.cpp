@@ -4,7 +4,6 @@
 #include <unistd.h>
 
 #include <fstream>
-#include <optional>
 
 #include "tests/temporary_folder.hpp"
 
