@@ -353,6 +353,7 @@ std::string curves_svg(const std::vector<Curve>& curves, const std::string& titl
   double low_x = INFINITY, high_x = -INFINITY, low_y = 0, high_y = 0;
   for (const Curve& curve : curves)
     for (const auto& [at, value] : curve.points) {
+      if (!std::isfinite(at) || !std::isfinite(value)) continue;
       low_x = std::min(low_x, at);
       high_x = std::max(high_x, at);
       low_y = std::min(low_y, value);
@@ -365,7 +366,8 @@ std::string curves_svg(const std::vector<Curve>& curves, const std::string& titl
     const std::string& colour = kCurveColours[i % kCurveColours.size()];
     std::string points;
     for (const auto& [at, value] : curves[i].points)
-      points += number(x.at(at)) + "," + number(y.at(value)) + " ";
+      if (std::isfinite(at) && std::isfinite(value))
+        points += number(x.at(at)) + "," + number(y.at(value)) + " ";
     svg += polyline(points, colour);
     svg += label(kWidth - kRight - 8, kTop + 16 + 16 * static_cast<double>(i), "end",
                  curves[i].name, " style=\"fill:" + colour + "\"");
