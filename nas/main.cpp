@@ -27,7 +27,11 @@ constexpr int kBadInput = 2;
 
 // One line on standard error, whatever is in it.
 int complain(int status, const std::string& message) {
-  std::fprintf(stderr, "paretoformer: %s\n", printable(message).c_str());
+  try {
+    std::fprintf(stderr, "paretoformer: %s\n", printable(message).c_str());
+  } catch (const std::bad_alloc&) {
+    std::fputs("paretoformer: out of memory\n", stderr);
+  }
   return status;
 }
 
@@ -438,7 +442,8 @@ int main(int argc, char** argv) {
   } catch (const InputError& error) {
     return complain(kBadInput, error.what());
   } catch (const std::bad_alloc&) {
-    return complain(kFailure, "out of memory");
+    std::fputs("paretoformer: out of memory\n", stderr);
+    return kFailure;
   } catch (const std::exception& error) {
     return complain(kFailure, error.what());
   }

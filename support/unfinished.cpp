@@ -1,6 +1,9 @@
 #include "support/unfinished.hpp"
 
+#include <unistd.h>
+
 #include <mutex>
+#include <new>
 #include <set>
 #include <system_error>
 #include <utility>
@@ -19,9 +22,14 @@ Registry& registry() {
   return all;
 }
 
+// Files without a need for memory: that may be what has run out.
 void remove_quietly(const std::filesystem::path& path) {
-  std::error_code ignored;
-  std::filesystem::remove_all(path, ignored);
+  if (::unlink(path.c_str()) == 0) return;
+  try {
+    std::error_code ignored;
+    std::filesystem::remove_all(path, ignored);
+  } catch (const std::bad_alloc&) {
+  }
 }
 
 }  // namespace

@@ -135,7 +135,13 @@ Candidate candidate(int ffn_width = 64) {
   candidate.architecture = kNetwork;
   candidate.architecture.layers[0].ffn_width = ffn_width;
   candidate.id = architecture_id(candidate.architecture);
-  candidate.objectives = {1.5, std::exp(1.5), 1000.0 + ffn_width, 77.5, 12345, 678, 91011};
+  candidate.objectives = {.validation_loss = 1.5,
+                          .perplexity = std::exp(1.5),
+                          .latency_cycles = 1000.0 + ffn_width,
+                          .energy_pj = 77.5,
+                          .parameters = 12345,
+                          .peak_memory_bytes = 678,
+                          .macs = 91011};
   candidate.parents = {1, 2};
   candidate.quarter_loss = 1.25;
   return candidate;

@@ -24,7 +24,11 @@ Archive archive_of(int count) {
     Candidate c;
     c.architecture = {16 * i, 16, 0, {{1, 32}}};
     c.id = architecture_id(c.architecture);
-    c.objectives = {2, std::exp(2), 1e5 * i, 1e6, 100 * i};
+    c.objectives = {.validation_loss = 2,
+                    .perplexity = std::exp(2),
+                    .latency_cycles = 1e5 * i,
+                    .energy_pj = 1e6,
+                    .parameters = 100 * i};
     archive.add(c);
   }
   return archive;
