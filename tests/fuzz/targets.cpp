@@ -330,6 +330,253 @@ const std::vector<Target>& targets() {
        [](const std::string& input) { to_text(parse_json(input, "input")); }},
       {"architecture", [] { return Seeds{to_text(to_json(kNetwork))}; },
        comes_back(architecture_from_json)},
+      {"architecture_file",
+       [] {
+         return Seeds{to_text(to_json(candidate())), to_text(to_json(kNetwork))};
+       },
+       json_file([](const auto& path) { architecture_argument(path, nullptr); })},
+      {"architectures",
+       [] {
+         const Json list = Json::array({to_json(candidate()), to_json(kNetwork)});
+         return Seeds{to_text(list), to_text(Json{{"front", list}})};
+       },
+       json_file([](const auto& path) { architectures_in(path); })},
+      {"search_space",
+       {{"name", "tiny"},
+        {"head_width", 16},
+        {"depth", {1, 2, 3}},
+        {"model_width", {16, 32, 48}},
+        {"heads", {1, 2}},
+        {"ffn_width", {32, 64}}}},
+      {"corpus", {{"train", "text"}, {"validation", "text"}, {"tokenizer", "bytes"}}},
+      {"training", {{"steps", 12}, {"batch", 4}, {"context", 32}}},
+      {"limits", {{"parameters", 1e9}}},
+      {"search", {{"population", 12}, {"evaluations", 60}, {"seed_architectures", Json::array()}}},
+      {"run", (folder() / "run").string()}};
+  return run_config_from_json(JsonNode(json, "config"), "");
+}
+();
+return config;
+}
+
+const ProxyTask& proxy() {
+  static const ProxyTask proxy(config(), {});
+  return proxy;
+}
+
+const RunFolder& run() {
+  static RunFolder run = [] {
+    RunFolder run = RunFolder::open(config(), false);
+    run.keep();
+    return run;
+  }();
+  return run;
+}
+
+const LatencyPredictor& measured() {
+  static const LatencyPredictor predictor = [] {
+    LookupTable table(LatencyPredictor::device_hash("board"), kMeasuredModel);
+    for (const Operator& op : operators_of(proxy().space(), config().workload))
+      table.insert(op, {Cycles(10), Picojoules::from_femtojoules(20)});
+    return LatencyPredictor("board", config().workload, std::move(table));
+  }();
+  return predictor;
+}
+
+Candidate candidate(int ffn_width = 64) {
+  Candidate candidate;
+  candidate.architecture = kNetwork;
+  candidate.architecture.layers[0].ffn_width = ffn_width;
+  candidate.id = architecture_id(candidate.architecture);
+  candidate.objectives = {1.5, std::exp(1.5), 1000.0 + ffn_width, 77.5, 12345, 678, 91011};
+  candidate.parents = {1, 2};
+  candidate.quarter_loss = 1.25;
+  return candidate;
+}
+
+Archive archive() {
+  Archive archive(config().objectives, config().limits);
+  archive.add(candidate());
+  return archive;
+}
+
+const ParameterLayout& layout() {
+  static const ParameterLayout layout({8, 4, 11, {{2, 12}, {1, 16}}}, 6);
+  return layout;
+}
+
+// --- targets
+
+void read_sum(const std::string& text, const Checksum& checksum, std::string& whole) {
+  const std::size_t last = text.rfind(checksum.before);
+  whole = checksum.added_to(text.substr(0, last));  // or else nothing behind it would be tried
+}
+
+std::string predictor_text() {
+  static const std::string text = written([](const auto& path) {
+    LookupTable table(hardware_hash(Hardware()), "simulator");
+    InPlaceCosts costs;
+    for (const TransformerOperator& item : transformer_operators(kNetwork, {32})) {
+      table.insert(item.op, {Cycles(10), Picojoules::from_femtojoules(20)});
+      costs[std::string(item.role)][placed(item)] = {Cycles(9), Picojoules::from_femtojoules(21)};
+    }
+    LatencyPredictor(Hardware(), {32}, std::move(table), std::move(costs)).save(path);
+  });
+  return text;
+}
+
+void read_predictor(const std::string& input) {
+  std::string text;
+  read_sum(input, {"checksum ", "\n"}, text);
+  const LatencyPredictor predictor = LatencyPredictor::load(file_of(text));
+  predictor.predict(kNetwork);
+}
+
+std::string learned_text() {
+  static const std::string text = [] {
+    FitOptions options;
+    options.space = SearchSpace::find("quickstart");
+    options.shortest = 32;
+    options.longest = 64;
+    options.samples = 20;
+    options.combinations = 12;
+    return fit(options).text();
+  }();
+  return text;
+}
+
+void read_learned(const std::string& input) {
+  std::string text;
+  read_sum(input, {",\n  \"checksum\": \"", "\"\n}\n"}, text);
+  const LearnedModel model = LearnedModel::load(file_of(text));
+  model.predict(kNetwork, {32}, model.content().base);
+}
+
+Seeds measurement_seeds() {
+  std::string text = "operator,latency_us,energy_uj\n";
+  for (const TransformerOperator& item : transformer_operators(kNetwork, {32}))
+    if (text.find(describe(item.op)) == std::string::npos)
+      text += describe(item.op) + ",12.5,0.25\n";
+  return {text, measurement_template({matmul(3, 4, 5)})};
+}
+
+std::string safetensors_text() {
+  const std::vector<float> weights(layout().size(), 0.5F);
+  return written([&](const auto& path) {
+    write_safetensors(path, named_tensors(layout(), weights), {{"key", "value"}});
+  });
+}
+
+std::string network_text() {
+  return written([&](const auto& path) {
+    save_network(path, layout(), initial_parameters<float>(layout(), 3), {5, 4, 11, {{1, 9}}}, {});
+  });
+}
+
+std::string checkpoint_text() {
+  TrainingState<float> state;
+  state.step = 41;
+  state.parameters = state.m = state.v = initial_parameters<float>(layout(), 3);
+  return written([&](const auto& path) { save_checkpoint(path, layout(), state, "abc"); });
+}
+
+// A file of tensors whose checksum, by its name in the metadata, is not looked for.
+std::string without_checksum(std::string text) {
+  const std::size_t at = text.find("\"xxh3\"");
+  if (at != std::string::npos) text[at + 1] = 'y';
+  return text;
+}
+
+const Tokenizer& trained_tokenizer() {
+  static const Tokenizer tokenizer = Tokenizer::train_bpe(
+      "the cat sat on the mat and the dog sat on the log\nthe cats and the dogs sat\n", 290);
+  return tokenizer;
+}
+
+void same_text_again(const Tokenizer& tokenizer, const std::string& text) {
+  const std::vector<std::int32_t> tokens = tokenizer.encode(text);
+  for (const std::int32_t token : tokens)
+    require(token >= 0 && token < tokenizer.vocabulary_size(), "no token");
+  require(tokenizer.decode(tokens) == text, "the text does not come back");
+}
+
+void read_tokenizer(const std::string& model) {
+  const Tokenizer tokenizer = Tokenizer::from_model(model);
+  same_text_again(tokenizer, "the cat  sat\n\xe2\x96\x81 \xff");
+}
+
+void read_cache(const std::string& input) {
+  const LossCache cache(file_of(input), 7);
+  cache.find(3, Subset::kRest);
+}
+
+std::string cache_text() {
+  return written([](const auto& path) {
+    LossCache cache(path, 7);
+    cache.add({{3, Subset::kRest, 1.5}, {4, Subset::kQuarter, 2.5}});
+  });
+}
+
+void read_history(const std::string& input) {
+  put(run().history(), input);
+  load_archive(run(), proxy().space());
+}
+
+void read_confirmed(const std::string& input) {
+  put(run().confirmed(), input);
+  load_final_front(run(), proxy(), measured(), archive());
+}
+
+// Training, generations and convergence, as a report shows them.
+void read_logs(const std::string& input) {
+  for (const auto& path : {run().training_log(), run().generations(), run().convergence()})
+    put(path, input);
+  const Archive found = archive();
+  html_report(report_data(run(), proxy(), measured(), found, predicted_front(found)));
+}
+
+// Sizes from the first bytes, a predictor's file from the others.
+void call_c(const std::string& input) {
+  std::int64_t sizes[7] = {};
+  const std::size_t head = std::min(input.size(), sizeof sizes);
+  std::memcpy(sizes, input.data(), head);
+  std::string text;
+  read_sum(input.substr(head), {"checksum ", "\n"}, text);
+  paretoformer_error error{};
+  paretoformer_predictor* predictor = paretoformer_predictor_load(file_of(text).c_str(), &error);
+  const std::int64_t heads[] = {sizes[3], sizes[4]}, widths[] = {sizes[5], sizes[6]};
+  const paretoformer_architecture network{sizes[0], sizes[1], sizes[2], 2, heads, widths};
+  paretoformer_cost cost{};
+  paretoformer_predict(predictor, &network, &cost, &error);
+  std::size_t count = 0;
+  paretoformer_breakdown(predictor, &network, nullptr, 0, &count, &error);
+  paretoformer_predictor_free(predictor);
+  require(std::memchr(error.text, 0, sizeof error.text) != nullptr, "the message has no end");
+}
+
+std::string c_seed() {
+  const std::int64_t sizes[7] = {48, 16, 256, 2, 1, 64, 32};
+  return std::string(reinterpret_cast<const char*>(sizes), sizeof sizes) + predictor_text();
+}
+
+template <typename Read>
+std::function<void(const std::string&)> json_file(const Read& read) {
+  return [read](const std::string& input) { read(file_of(input)); };
+}
+
+template <typename FromJson>
+std::function<void(const std::string&)> comes_back(FromJson from_json) {
+  return [from_json](const std::string& input) { read_twice(input, from_json); };
+}
+
+}  // namespace
+
+const std::vector<Target>& targets() {
+  static const std::vector<Target> targets = {
+      {"json", [] { return Seeds{R"({"a": [1, -2.5e3, "\u00e9\n", true, null], "b": {}})"}; },
+       [](const std::string& input) { to_text(parse_json(input, "input")); }},
+      {"architecture", [] { return Seeds{to_text(to_json(kNetwork))}; },
+       comes_back(architecture_from_json)},
       {"architectures",
        [] {
          const Json list = Json::array({to_json(candidate()), to_json(kNetwork)});
