@@ -65,14 +65,14 @@ LatencyPredictor::LatencyPredictor(const Hardware& hardware, const Workload& wor
 
 LatencyPredictor::LatencyPredictor(std::string device, const Workload& workload, LookupTable table)
     : device_(std::move(device)), workload_(workload), table_(std::move(table)) {
-  if (device_.empty() || device_ == "-" || printable(device_) != device_)
-    throw InputError("\"" + device_ + "\" is no name of a device: expected text on one line");
   if (table_.hardware_hash() != device_hash(device_))
     throw InputError("the look-up table was made for " + hex(table_.hardware_hash()) +
                      ", not for the device \"" + device_ + "\"");
 }
 
 std::uint64_t LatencyPredictor::device_hash(const std::string& device) {
+  if (device.empty() || device == "-" || printable(device) != device)
+    throw InputError("\"" + device + "\" is no name of a device: expected text on one line");
   return hash_text("device " + device);
 }
 

@@ -78,7 +78,7 @@ class LatencyPredictor {
   LatencyPredictor(const Hardware& hardware, const Workload& workload, LookupTable table,
                    InPlaceCosts in_place = {});
   // Of a device that is not described here, from measurements: `table` has device_hash() and all
-  // operators. The name is a line of text, not empty and not "-".
+  // operators. Both throw InputError unless the name is a line of text, not empty and not "-".
   LatencyPredictor(std::string device, const Workload& workload, LookupTable table);
   static std::uint64_t device_hash(const std::string& device);
 

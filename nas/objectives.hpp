@@ -29,12 +29,12 @@ struct Objectives {
   double validation_loss = 0;  // nats per token
   double perplexity = 0;
   double latency_cycles = 0;
-  // Instead of cycles, of a device that was measured in time.
-  std::optional<double> latency_ns = {};
   double energy_pj = 0;
   std::int64_t parameters = 0;
   std::int64_t peak_memory_bytes = 0;  // peak_memory() of the workload
   std::int64_t macs = 0;               // macs() of the workload
+  // Instead of cycles, of a device that was measured in time.
+  std::optional<double> latency_ns = {};
 
   // In either unit: all networks of a run have the same.
   double latency() const { return latency_ns.value_or(latency_cycles); }

@@ -163,8 +163,9 @@ TEST_F(Interruption, FinetuneSavesAndGoesOn) {
   const Words words{"finetune", "base",    "--member", front["front"][0]["id"].get<std::string>(),
                     "--quiet",  "--steps", "100000"};
   const Result stopped = box_.run_and_signal(words, SIGTERM, [&] {
-    for (const auto& entry : fs::directory_iterator(box_ / "base"))
-      if (entry.path().filename() == "finetune" && !fs::is_empty(entry.path())) return true;
+    if (!fs::exists(box_ / "base/finetune")) return false;
+    for (const auto& entry : fs::directory_iterator(box_ / "base/finetune"))
+      if (entry.path().extension() == ".checkpoint") return true;
     return false;
   });
   EXPECT_EQ(stopped.status, 130);

@@ -83,7 +83,9 @@ TEST_F(Search, EndToEnd) {
     ids.insert(a["id"].get<std::string>());
     bool is_best = true;
     for (const Json& b : candidates) is_best = is_best && !dominated(a, b);
-    if (is_best) best.insert(a.dump());
+    Json candidate = a;
+    candidate.erase("check");  // of the line
+    if (is_best) best.insert(candidate.dump());
     EXPECT_DOUBLE_EQ(a["objectives"]["perplexity"].get<double>(),
                      std::exp(a["objectives"]["validation_loss"].get<double>()));
   }

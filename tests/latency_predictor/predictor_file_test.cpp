@@ -102,9 +102,10 @@ TEST_F(PredictorFile, AByteOrderMarkIsNoDamage) {
 }
 
 TEST_F(PredictorFile, NamesOfDevicesStandOnOneLine) {
-  for (const std::string device : {"", "a\nb", "\x1b[31mred"}) {
-    const LookupTable table(LatencyPredictor::device_hash(device), "measured");
-    EXPECT_THROW(LatencyPredictor(device, {32, Mode::kPrefill}, table), InputError);
+  const LookupTable table(LatencyPredictor::device_hash("a"), "measured");
+  for (const char* wrong : {"", "-", "a\nb", "a\tb", "\x1b[31mred", "\x7F"}) {
+    EXPECT_THROW(LatencyPredictor::device_hash(wrong), InputError);
+    EXPECT_THROW(LatencyPredictor(wrong, {32, Mode::kPrefill}, table), InputError);
   }
   EXPECT_THAT(error_of(forged("device -", "device \x1b[31m")),
               HasSubstr(":3: the device's name has control characters"));
@@ -212,13 +213,6 @@ TEST_F(PredictorFile, OfADeviceMeasuredInTime) {
   EXPECT_FALSE(LatencyPredictor::load(path_).in_time());
   EXPECT_THAT(error_of(forged("units femtoseconds", "units seconds")),
               HasSubstr("expected cycles femtojoules or femtoseconds femtojoules"));
-}
-
-TEST_F(PredictorFile, ADeviceHasANameOfOneLine) {
-  for (const char* wrong : {"", "-", "a\nb", "a\tb", "\x7F"}) {
-    const LookupTable table(LatencyPredictor::device_hash(wrong), "measured");
-    EXPECT_THROW(LatencyPredictor(wrong, {32, Mode::kPrefill}, table), InputError);
-  }
 }
 
 TEST_F(PredictorFile, SimulatedHardwareHasCycles) {

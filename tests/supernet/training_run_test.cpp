@@ -11,6 +11,7 @@
 #include "supernet/evaluation.hpp"
 #include "support/error.hpp"
 #include "support/files.hpp"
+#include "support/line_chain.hpp"
 #include "support/random.hpp"
 #include "tests/temporary_folder.hpp"
 
@@ -102,7 +103,7 @@ TEST_F(TrainingRuns, ADivergingTrainingSaysWhereAndKeepsTheCheckpoint) {
   EXPECT_THROW(train("a", 5), Interrupted);
   const std::string before = read_file(folder_ / "a");
   TrainingState<float> state = load_checkpoint(folder_ / "a", layout_, "f");
-  state.parameters[layout_.final_gain] = NAN;
+  state.parameters[layout_.final_gain] = 3e38f;  // finite, as a checkpoint must be
   save_checkpoint(folder_ / "a", layout_, state, "f");
   const std::string damaged = read_file(folder_ / "a");
   try {
@@ -174,7 +175,8 @@ TEST_F(TrainingRuns, ProbesAtIntervalsAndAtTheEndChangeNothing) {
   EXPECT_EQ(records.back().losses, evaluator.losses(probe_networks(space_, 1)));
 
   EXPECT_THROW(train("b", 20), Interrupted);
-  LineLog(folder_ / "b.probes").append(to_json(records[3]).dump() + "\n");  // killed later
+  LineLog log(folder_ / "b.probes");
+  log.append(LineChain(log.lines()).line(to_json(records[3])));  // killed later
   train("b");
   EXPECT_EQ(read_file(folder_ / "b.probes"), read_file(folder_ / "a.probes"));
 }
