@@ -261,11 +261,11 @@ TEST_F(Compare, AnObjectiveThatIsAlwaysZeroEnds) {
                               .enumerable = enumerable};
     const Comparison comparison = compare(zero);
     for (std::size_t i = 0; i < 3; ++i) EXPECT_THAT(comparison.hypervolumes(i, 0), Each(0.0));
-    const std::string json = comparison_json(comparison).dump();
-    EXPECT_EQ(json.find("nan"), std::string::npos);
+    const Json json = comparison_json(comparison);
+    EXPECT_EQ(json.dump().find("nan"), std::string::npos);
     EXPECT_THAT(comparison_table(comparison), Not(HasSubstr("nan")));
     expect_well_formed(comparison_svg(comparison, ""));
-    for (const Json& each : comparison_json(comparison)["algorithms"])
+    for (const Json& each : json["algorithms"])
       for (const Json& p : each["p_value"]) EXPECT_EQ(p, 1);
   }
 }
