@@ -13,6 +13,7 @@
 #include "support/error.hpp"
 #include "support/files.hpp"
 #include "support/hash.hpp"
+#include "support/line_chain.hpp"
 #include "tests/nas/tiny_run.hpp"
 
 namespace paretoformer {
@@ -96,14 +97,19 @@ TEST_F(ConfirmationTest, CutAnywhereItGrowsBackToTheSameBytes) {
 TEST_F(ConfirmationTest, WhatIsKnownIsNotDoneAgainAndOthersStayThere) {
   confirm();
   // Of a network that is no longer on the front, and a value by which a record is recognised.
-  std::string log = records();
-  const std::string other = R"({"id":"0123456789abcdef","validation_loss":1.5,)"
-                            R"("latency_cycles":5.0,"energy_pj":6.0})";
-  const std::size_t end = log.find('\n') + 1;
-  const Json first = parse_json(log.substr(0, end), "line");
-  Json changed = first;
-  changed["validation_loss"] = 0.125;
-  log = other + "\n" + changed.dump() + "\n" + log.substr(end);
+  const std::string before = records();
+  const Json first = parse_json(before.substr(0, before.find('\n')), "line");
+  LineChain chain;
+  std::string log = chain.line(parse_json(
+      R"({"id":"0123456789abcdef","validation_loss":1.5,"latency_cycles":5.0,"energy_pj":6.0})",
+      "line"));
+  for (std::size_t begin = 0, end; (end = before.find('\n', begin)) != std::string::npos;
+       begin = end + 1) {
+    Json record = parse_json(before.substr(begin, end - begin), "line");
+    record.erase("check");
+    if (begin == 0) record["validation_loss"] = 0.125;
+    log += chain.line(record);
+  }
   write_file_atomic(run_.folder.confirmed(), log);
   std::vector<std::size_t> calls;
   ConfirmationHooks hooks;
