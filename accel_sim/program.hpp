@@ -106,8 +106,8 @@ bool spills_sums(const MatmulSchedule& schedule, const Operator& matmul, const H
 // `schedule` is for matmuls; without one it is default_tile(), run as the library does. Throws
 // InputError when its tile does not fit the memories, when its loops are not the library's with an
 // output-stationary array, when the matrices span more than 2 GiB, or when there are more than 2^22
-// tiles. With a placement, which must
-// give every matrix its strides and element sizes, they lie there.
+// tiles. With a placement, which must give every matrix its strides and element sizes, they lie
+// there.
 Program lower(const Operator& op, const Hardware& hardware,
               const std::optional<MatmulSchedule>& schedule = std::nullopt,
               const Placement* placement = nullptr);

@@ -1,6 +1,5 @@
 #include "latency_predictor/latency_predictor.hpp"
 
-#include <algorithm>
 #include <unordered_set>
 #include <utility>
 

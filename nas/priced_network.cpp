@@ -23,7 +23,6 @@ std::string in_words(const Workload& workload) {
 // What a file says of the run that it comes from.
 struct Origin {
   std::optional<Workload> workload;
-  std::optional<std::uint64_t> hardware_hash;
   std::optional<Hardware> hardware;
 };
 
