@@ -136,7 +136,7 @@ Members population(const SearchState& state, const Members& earlier, Survivors s
   return living;
 }
 
-Breeding evolution(const SearchState& state, Members earlier) {
+Breeding evolution(const SearchState& state, const Members& earlier) {
   const Members front = front_of(state, earlier);
   const std::unordered_set<std::size_t> best(front.begin(), front.end());
   Members members;
@@ -150,7 +150,7 @@ Breeding evolution(const SearchState& state, Members earlier) {
   return breeding;
 }
 
-Breeding nsga2(const SearchState& state, Members earlier) {
+Breeding nsga2(const SearchState& state, const Members& earlier) {
   const auto survivors = [&](const Members& members) {
     std::vector<Parent> parents = ranked(state.archive, members);
     parents.resize(std::min(parents.size(), static_cast<std::size_t>(state.config.population)));
@@ -164,7 +164,7 @@ Breeding nsga2(const SearchState& state, Members earlier) {
   return breeding;
 }
 
-Breeding survey(const SearchState& state, Members earlier) {
+Breeding survey(const SearchState& state, const Members& earlier) {
   Breeding breeding(state.config);
   breeding.pool = ranked(state.archive, front_of(state, earlier));
   breeding.tournament = 1;
@@ -172,7 +172,7 @@ Breeding survey(const SearchState& state, Members earlier) {
   return breeding;
 }
 
-Breeding survey_literal(const SearchState& state, Members earlier) {
+Breeding survey_literal(const SearchState& state, const Members& earlier) {
   const auto survivors = [&](const Members& members) { return front_of(state, members); };
   Breeding breeding = survey(state, population(state, earlier, survivors));
   const auto size = static_cast<std::size_t>(state.config.population);
@@ -180,14 +180,15 @@ Breeding survey_literal(const SearchState& state, Members earlier) {
   return breeding;
 }
 
-Breeding regularized_evolution(const SearchState& state, Members earlier) {
-  std::stable_sort(earlier.begin(), earlier.end(), [&](std::size_t a, std::size_t b) {
+Breeding regularized_evolution(const SearchState& state, const Members& earlier) {
+  Members youngest = earlier;
+  std::stable_sort(youngest.begin(), youngest.end(), [&](std::size_t a, std::size_t b) {
     return state.archive.candidates()[a].generation > state.archive.candidates()[b].generation;
   });
   const int size = state.config.population;
-  earlier.resize(std::min(earlier.size(), static_cast<std::size_t>(size)));
+  youngest.resize(std::min(youngest.size(), static_cast<std::size_t>(size)));
   Breeding breeding(state.config);
-  breeding.pool = ranked(state.archive, earlier);
+  breeding.pool = ranked(state.archive, youngest);
   breeding.tournament = static_cast<std::size_t>(std::max(2, size / kRegularizedSample));
   breeding.single_gene = true;
   breeding.children = static_cast<std::size_t>(std::max(1, size / kRegularizedBatch));
@@ -196,7 +197,7 @@ Breeding regularized_evolution(const SearchState& state, Members earlier) {
 
 struct Breeder {
   const char* algorithm;
-  Breeding (*breed)(const SearchState&, Members earlier);
+  Breeding (*breed)(const SearchState&, const Members& earlier);
 };
 constexpr Breeder kBreeders[] = {{"evolution", evolution},
                                  {"nsga2", nsga2},

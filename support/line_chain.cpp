@@ -25,7 +25,7 @@ LineChain::LineChain(const std::vector<std::string>& lines) {
   if (last.is_object() && last.contains(kKey) && last[kKey].is_string()) last_ = last[kKey];
 }
 
-std::string LineChain::line(Json json) {
+std::string LineChain::line(const Json& json) {
   const std::string text = json.dump();
   last_ = check_of(last_, text);
   return text.substr(0, text.size() - 1) + ending(last_) + "\n";

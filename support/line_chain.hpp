@@ -18,7 +18,7 @@ class LineChain {
   explicit LineChain(const std::vector<std::string>& lines = {});
 
   // The next line: `json`, an object, with its "check", and '\n'.
-  std::string line(Json json);
+  std::string line(const Json& json);
   // Hands what the next line (without '\n') holds, but for its check, to `use`, whose errors come
   // first: they say more. Throws InputError beginning with `where` when the line is no JSON or has
   // been changed.
