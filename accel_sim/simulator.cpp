@@ -4,11 +4,11 @@
 #include <cmath>
 #include <unordered_map>
 
-#include "accel_sim/fast_engine.hpp"
+#include "accel_sim/engines/fast_engine.hpp"
+#include "accel_sim/lowering/network_memory.hpp"
+#include "accel_sim/lowering/program.hpp"
 #include "accel_sim/mapper/library_rule.hpp"
 #include "accel_sim/mapper/mapping_search.hpp"
-#include "accel_sim/network_memory.hpp"
-#include "accel_sim/program.hpp"
 
 namespace paretoformer {
 namespace {

@@ -7,16 +7,16 @@
 #include <optional>
 #include <vector>
 
-#include "accel_sim/energy.hpp"
-#include "accel_sim/engine.hpp"
-#include "accel_sim/hardware.hpp"
-#include "accel_sim/hardware_cost.hpp"
-#include "accel_sim/memory_system.hpp"
-#include "accel_sim/operators.hpp"
-#include "accel_sim/program.hpp"
-#include "accel_sim/reference_engine.hpp"
-#include "accel_sim/scheduler.hpp"
-#include "accel_sim/tiling.hpp"
+#include "accel_sim/engines/engine.hpp"
+#include "accel_sim/engines/memory_system.hpp"
+#include "accel_sim/engines/reference_engine.hpp"
+#include "accel_sim/hardware/energy.hpp"
+#include "accel_sim/hardware/hardware.hpp"
+#include "accel_sim/hardware/hardware_cost.hpp"
+#include "accel_sim/lowering/program.hpp"
+#include "accel_sim/lowering/scheduler.hpp"
+#include "accel_sim/lowering/tiling.hpp"
+#include "accel_sim/workload/operators.hpp"
 #include "search_spaces/architecture.hpp"
 
 namespace paretoformer {

@@ -5,7 +5,8 @@
 #include <vector>
 
 #include "latency_predictor/latency_predictor.hpp"
-#include "latency_predictor/learned_fit.hpp"
+#include "latency_predictor/learned/learned_fit.hpp"
+#include "latency_predictor/learned_table.hpp"
 
 namespace {
 

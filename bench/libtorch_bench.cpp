@@ -20,10 +20,10 @@
 
 #include "bench/command_main.hpp"
 #include "libtorch_peer.hpp"
-#include "supernet/evaluation.hpp"
-#include "supernet/matmul_bf16.hpp"
-#include "supernet/parameters.hpp"
-#include "supernet/trainer.hpp"
+#include "supernet/kernels/matmul_bf16.hpp"
+#include "supernet/model/evaluation.hpp"
+#include "supernet/model/parameters.hpp"
+#include "supernet/training/trainer.hpp"
 #include "support/error.hpp"
 #include "support/random.hpp"
 

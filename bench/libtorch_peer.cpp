@@ -14,7 +14,7 @@
 #include <utility>
 #include <vector>
 
-#include "supernet/kernels.hpp"
+#include "supernet/kernels/kernels.hpp"
 
 namespace paretoformer {
 namespace {

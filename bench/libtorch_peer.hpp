@@ -7,9 +7,9 @@
 #include <string>
 #include <vector>
 
-#include "supernet/network.hpp"
-#include "supernet/parameters.hpp"
-#include "supernet/trainer.hpp"
+#include "supernet/model/network.hpp"
+#include "supernet/model/parameters.hpp"
+#include "supernet/training/trainer.hpp"
 
 namespace paretoformer {
 

@@ -10,8 +10,8 @@
 #include <string>
 #include <vector>
 
-#include "supernet/matmul.hpp"
-#include "supernet/matmul_bf16.hpp"
+#include "supernet/kernels/matmul.hpp"
+#include "supernet/kernels/matmul_bf16.hpp"
 #include "support/random.hpp"
 
 #ifdef PARETOFORMER_ONEDNN

@@ -8,7 +8,7 @@
 #include <pagmo/utils/hypervolume.hpp>
 #include <pagmo/utils/multi_objective.hpp>
 
-#include "nas/pareto.hpp"
+#include "nas/core/pareto.hpp"
 #include "support/random.hpp"
 
 namespace {

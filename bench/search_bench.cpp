@@ -18,11 +18,11 @@
 #include <vector>
 
 #include "bench/command_main.hpp"
-#include "nas/algorithms.hpp"
-#include "nas/comparison.hpp"
-#include "nas/comparison_report.hpp"
-#include "nas/config.hpp"
-#include "nas/run_predictor.hpp"
+#include "nas/core/algorithms.hpp"
+#include "nas/report/comparison_report.hpp"
+#include "nas/run/comparison.hpp"
+#include "nas/run/config.hpp"
+#include "nas/run/run_predictor.hpp"
 #include "support/error.hpp"
 #include "support/files.hpp"
 #include "support/format.hpp"

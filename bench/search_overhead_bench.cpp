@@ -15,10 +15,12 @@
 #include <vector>
 
 #include "bench/command_main.hpp"
-#include "nas/loss_cache.hpp"
-#include "nas/proxy_task.hpp"
-#include "nas/run_predictor.hpp"
-#include "nas/search.hpp"
+#include "nas/core/search.hpp"
+#include "nas/run/loss_cache.hpp"
+#include "nas/run/proxy_task.hpp"
+#include "nas/run/run_predictor.hpp"
+#include "nas/run/run_search.hpp"
+#include "nas/run/supernet_losses.hpp"
 #include "support/format.hpp"
 #include "support/statistics.hpp"
 #include "tests/temporary_folder.hpp"

@@ -2,8 +2,8 @@
 // steps cycle by cycle.
 #include <benchmark/benchmark.h>
 
-#include "accel_sim/fast_engine.hpp"
-#include "accel_sim/reference_engine.hpp"
+#include "accel_sim/engines/fast_engine.hpp"
+#include "accel_sim/engines/reference_engine.hpp"
 #include "accel_sim/simulator.hpp"
 
 namespace {

@@ -9,10 +9,10 @@
 #include <vector>
 
 #include "search_spaces/search_space.hpp"
-#include "supernet/evaluation.hpp"
-#include "supernet/matmul_bf16.hpp"
-#include "supernet/parameters.hpp"
-#include "supernet/trainer.hpp"
+#include "supernet/kernels/matmul_bf16.hpp"
+#include "supernet/model/evaluation.hpp"
+#include "supernet/model/parameters.hpp"
+#include "supernet/training/trainer.hpp"
 #include "support/random.hpp"
 
 namespace {

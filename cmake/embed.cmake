@@ -1,15 +1,10 @@
-# paretoformer_embed_json(TARGET FOLDER [KIND]): makes the *.json files of FOLDER part of TARGET, so
-# that presets are found wherever the binary is installed. TARGET's own sources may then
-# #include "TARGET/embedded_json.hpp" and walk paretoformer::TARGET_json: {name without .json, text};
-# with KIND, that word instead of "json".
+# paretoformer_embed_json(TARGET FOLDER): makes the *.json files of FOLDER part of TARGET, so that
+# presets are found wherever the binary is installed. TARGET's own sources may then
+# #include "TARGET/embedded_json.hpp" and walk paretoformer::TARGET_json: {name without .json, text}.
 function(paretoformer_embed_json target folder)
-  set(kind json)
-  if(ARGC GREATER 2)
-    set(kind ${ARGV2})
-  endif()
   cmake_path(ABSOLUTE_PATH folder BASE_DIRECTORY ${CMAKE_CURRENT_SOURCE_DIR} NORMALIZE)
   file(GLOB files CONFIGURE_DEPENDS ${folder}/*.json)
-  paretoformer_embed_files(${target} ${kind} ${files})
+  paretoformer_embed_files(${target} json ${files})
 endfunction()
 
 # paretoformer_embed_files(TARGET KIND FILE...): the same for any text files, as

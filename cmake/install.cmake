@@ -3,7 +3,7 @@ include(CMakePackageConfigHelpers)
 get_property(rooms GLOBAL PROPERTY PARETOFORMER_ROOMS)
 
 install(TARGETS ${rooms} EXPORT ParetoformerTargets ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
-foreach(room IN LISTS rooms)
+foreach(room IN ITEMS support search_spaces accel_sim latency_predictor supernet nas)
   install(DIRECTORY ${PROJECT_SOURCE_DIR}/${room}/
           DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/paretoformer/${room}
           FILES_MATCHING PATTERN "*.hpp" PATTERN "*.h" PATTERN python EXCLUDE)

@@ -1,16 +1,33 @@
-# paretoformer_room(NAME SOURCES a.cpp ... USES other_room ...): one static library per room,
-# exported as Paretoformer::NAME, with its headers next to its sources.
+# paretoformer_room(NAME SOURCES a.cpp ... USES other/room ...): a static library per room, exported as
+# Paretoformer::NAME, with its headers next to its sources. NAME is the folder, a sub-room's is
+# ROOM/SUB_ROOM, and its target ROOM_SUB_ROOM. Without sources it stands for the rooms it uses.
+option(PARETOFORMER_PRECOMPILE_HEADERS
+       "Compile the standard library's and JSON's headers once per room: for builds from nothing" OFF)
+set(PARETOFORMER_PRECOMPILED_HEADERS <algorithm> <filesystem> <functional> <map> <memory> <optional>
+    <span> <string> <string_view> <utility> <vector> <nlohmann/json.hpp>)
+
 function(paretoformer_room name)
   cmake_parse_arguments(ROOM "" "" "SOURCES;USES" ${ARGN})
-  add_library(${name} STATIC ${ROOM_SOURCES})
-  add_library(Paretoformer::${name} ALIAS ${name})
-  set_target_properties(${name} PROPERTIES OUTPUT_NAME paretoformer_${name})
-  target_compile_features(${name} PUBLIC cxx_std_20)
-  target_include_directories(${name} PUBLIC
+  string(REPLACE "/" "_" target ${name})
+  set(scope PUBLIC)
+  if(ROOM_SOURCES)
+    add_library(${target} STATIC ${ROOM_SOURCES})
+    set_target_properties(${target} PROPERTIES OUTPUT_NAME paretoformer_${target})
+    if(PARETOFORMER_PRECOMPILE_HEADERS)
+      target_precompile_headers(${target} PRIVATE ${PARETOFORMER_PRECOMPILED_HEADERS})
+    endif()
+  else()
+    add_library(${target} INTERFACE)
+    set(scope INTERFACE)
+  endif()
+  add_library(Paretoformer::${target} ALIAS ${target})
+  target_compile_features(${target} ${scope} cxx_std_20)
+  target_include_directories(${target} ${scope}
     $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}>
     $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}/paretoformer>)
   foreach(room IN LISTS ROOM_USES)
-    target_link_libraries(${name} PUBLIC Paretoformer::${room})
+    string(REPLACE "/" "_" room ${room})
+    target_link_libraries(${target} ${scope} Paretoformer::${room})
   endforeach()
-  set_property(GLOBAL APPEND PROPERTY PARETOFORMER_ROOMS ${name})
+  set_property(GLOBAL APPEND PROPERTY PARETOFORMER_ROOMS ${target})
 endfunction()

@@ -3,7 +3,7 @@
 #include <unordered_set>
 #include <utility>
 
-#include "accel_sim/analytical_model.hpp"
+#include "accel_sim/closed_form/analytical_model.hpp"
 #include "accel_sim/simulator.hpp"
 #include "support/error.hpp"
 #include "support/hash.hpp"

@@ -15,9 +15,9 @@
 #include <unordered_map>
 #include <vector>
 
-#include "accel_sim/hardware.hpp"
-#include "accel_sim/hardware_cost.hpp"
-#include "accel_sim/operators.hpp"
+#include "accel_sim/hardware/hardware.hpp"
+#include "accel_sim/hardware/hardware_cost.hpp"
+#include "accel_sim/workload/operators.hpp"
 #include "latency_predictor/lookup_table.hpp"
 #include "search_spaces/architecture.hpp"
 #include "search_spaces/search_space.hpp"
@@ -58,8 +58,9 @@ using InPlaceCosts =
 // milliseconds each the first time.
 LookupTable simulated_table(const Hardware& hardware);
 
-// A table that prices operators with the analytical model (accel_sim/analytical_model.hpp), which
-// knows neither L2 nor queues, in less than a microsecond each.
+// A table that prices operators with the analytical model
+// (accel_sim/closed_form/analytical_model.hpp), which knows neither L2 nor queues, in less than a
+// microsecond each.
 LookupTable analytical_table(const Hardware& hardware);
 
 // The operators of all networks of a space, each once: those of transformer_operators(), or what

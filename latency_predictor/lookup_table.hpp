@@ -8,9 +8,9 @@
 #include <utility>
 #include <vector>
 
-#include "accel_sim/hardware_cost.hpp"
-#include "accel_sim/operators.hpp"
-#include "accel_sim/scheduler.hpp"
+#include "accel_sim/hardware/hardware_cost.hpp"
+#include "accel_sim/lowering/scheduler.hpp"
+#include "accel_sim/workload/operators.hpp"
 
 namespace paretoformer {
 

@@ -6,8 +6,8 @@
 #include <sstream>
 #include <utility>
 
-#include "latency_predictor/checksum.hpp"
 #include "latency_predictor/latency_predictor.hpp"
+#include "support/checksum.hpp"
 #include "support/error.hpp"
 #include "support/files.hpp"
 #include "support/hash.hpp"

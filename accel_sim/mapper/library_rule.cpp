@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "accel_sim/operators.hpp"
+#include "accel_sim/workload/operators.hpp"
 #include "support/error.hpp"
 
 namespace paretoformer {

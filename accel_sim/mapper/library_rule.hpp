@@ -1,9 +1,9 @@
 // The mapping that Gemmini's C library takes, and those that it could be given.
 #pragma once
 
-#include "accel_sim/hardware.hpp"
+#include "accel_sim/hardware/hardware.hpp"
+#include "accel_sim/lowering/tiling.hpp"
 #include "accel_sim/mapper/mapping.hpp"
-#include "accel_sim/tiling.hpp"
 
 namespace paretoformer {
 

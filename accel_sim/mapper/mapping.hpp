@@ -6,8 +6,8 @@
 #include <cstdint>
 #include <string>
 
-#include "accel_sim/hardware.hpp"
-#include "accel_sim/tiling.hpp"
+#include "accel_sim/hardware/hardware.hpp"
+#include "accel_sim/lowering/tiling.hpp"
 
 namespace paretoformer {
 

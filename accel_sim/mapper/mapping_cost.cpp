@@ -3,8 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "accel_sim/memory_system.hpp"
-#include "accel_sim/timing.hpp"
+#include "accel_sim/hardware/timing.hpp"
 #include "support/error.hpp"
 
 namespace paretoformer {
@@ -22,7 +21,7 @@ double touched(int outputs, int output_tiles, int taps, int tap_tiles, int strid
          static_cast<double>(taps) * output_tiles;
 }
 
-constexpr int kLine = MemorySystem::kLineBytes;
+constexpr int kLine = kLineBytes;
 
 // What the DMA asks for, per byte of rows of a tile: each `width` bytes, beginning `stride` bytes
 // apart. On average over the alignments that rows can have, one touches 1 + (width - alignment) /

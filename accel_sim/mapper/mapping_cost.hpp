@@ -2,8 +2,8 @@
 // microsecond.
 #pragma once
 
-#include "accel_sim/energy.hpp"
-#include "accel_sim/hardware.hpp"
+#include "accel_sim/hardware/energy.hpp"
+#include "accel_sim/hardware/hardware.hpp"
 #include "accel_sim/mapper/mapping.hpp"
 
 namespace paretoformer {

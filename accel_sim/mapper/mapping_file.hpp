@@ -3,7 +3,7 @@
 
 #include <filesystem>
 
-#include "accel_sim/hardware.hpp"
+#include "accel_sim/hardware/hardware.hpp"
 #include "accel_sim/mapper/mapping.hpp"
 #include "support/json.hpp"
 

@@ -1,8 +1,8 @@
 // Compares the simulator with cycles measured on RTL: GEMMs on a 16x16 weight-stationary Gemmini by
 // FPGA-accelerated simulation (FireSim), published with DOSA (Hong et al., MICRO 2023,
 // ucb-bar/dosa, data/firesim_test_data, rows with R=S=Q=1). The memory constants of
-// accel_sim/hardware.hpp were chosen on these rows, one set for all; everything else comes from the
-// sources of Gemmini.
+// accel_sim/hardware/hardware.hpp were chosen on these rows, one set for all; everything else comes
+// from the sources of Gemmini.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -12,8 +12,8 @@
 #include <numeric>
 #include <vector>
 
-#include "accel_sim/analytical_model.hpp"
-#include "accel_sim/program.hpp"
+#include "accel_sim/closed_form/analytical_model.hpp"
+#include "accel_sim/lowering/program.hpp"
 #include "accel_sim/simulator.hpp"
 
 namespace paretoformer {

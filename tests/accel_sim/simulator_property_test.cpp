@@ -4,9 +4,9 @@
 #include <algorithm>
 #include <cmath>
 
+#include "accel_sim/lowering/program.hpp"
 #include "accel_sim/mapper/library_rule.hpp"
 #include "accel_sim/mapper/mapspace.hpp"
-#include "accel_sim/program.hpp"
 #include "accel_sim/simulator.hpp"
 #include "support/random.hpp"
 

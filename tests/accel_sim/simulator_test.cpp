@@ -2,8 +2,8 @@
 
 #include <gtest/gtest.h>
 
-#include "accel_sim/fast_engine.hpp"
-#include "accel_sim/program.hpp"
+#include "accel_sim/engines/fast_engine.hpp"
+#include "accel_sim/lowering/program.hpp"
 
 namespace paretoformer {
 namespace {

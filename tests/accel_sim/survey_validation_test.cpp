@@ -6,7 +6,7 @@
 #include <cstdio>
 #include <string_view>
 
-#include "accel_sim/analytical_model.hpp"
+#include "accel_sim/closed_form/analytical_model.hpp"
 
 namespace paretoformer {
 namespace {

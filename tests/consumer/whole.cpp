@@ -2,8 +2,8 @@
 // configuration.
 #include <cstdio>
 
-#include "nas/config.hpp"
-#include "supernet/corpus.hpp"
+#include "nas/run/config.hpp"
+#include "supernet/text/corpus.hpp"
 
 int main() {
   using namespace paretoformer;

@@ -9,23 +9,23 @@
 
 #include "accel_sim/mapper/library_rule.hpp"
 #include "accel_sim/mapper/mapping_file.hpp"
-#include "accel_sim/models.hpp"
-#include "latency_predictor/checksum.hpp"
-#include "latency_predictor/learned_fit.hpp"
-#include "latency_predictor/learned_model.hpp"
+#include "accel_sim/workload/networks.hpp"
+#include "latency_predictor/learned/learned_fit.hpp"
+#include "latency_predictor/learned/learned_model.hpp"
 #include "latency_predictor/measurements.hpp"
 #include "latency_predictor/paretoformer.h"
-#include "nas/command_io.hpp"
-#include "nas/comparison.hpp"
-#include "nas/config.hpp"
-#include "nas/confirmation.hpp"
-#include "nas/html_report.hpp"
-#include "nas/loss_cache.hpp"
-#include "nas/search.hpp"
-#include "supernet/convergence.hpp"
-#include "supernet/network_file.hpp"
-#include "supernet/safetensors.hpp"
-#include "supernet/training_run.hpp"
+#include "nas/cli/command_io.hpp"
+#include "nas/report/html_report.hpp"
+#include "nas/run/comparison.hpp"
+#include "nas/run/config.hpp"
+#include "nas/run/confirmation.hpp"
+#include "nas/run/loss_cache.hpp"
+#include "nas/run/run_search.hpp"
+#include "supernet/model/network_file.hpp"
+#include "supernet/model/safetensors.hpp"
+#include "supernet/training/convergence.hpp"
+#include "supernet/training/training_run.hpp"
+#include "support/checksum.hpp"
 #include "support/files.hpp"
 #include "tests/temporary_folder.hpp"
 
@@ -367,8 +367,9 @@ const std::vector<Target>& targets() {
        json_file([](const auto& path) { read_mapping(path, Hardware()); })},
       {"model",
        [] {
-         return Seeds{to_text(Json{{"architecture", to_json(kNetwork)}, {"mode", "decode"}}),
-                      read_file(PARETOFORMER_SOURCE_DIR "/accel_sim/models/resnet50.json")};
+         return Seeds{
+             to_text(Json{{"architecture", to_json(kNetwork)}, {"mode", "decode"}}),
+             read_file(PARETOFORMER_SOURCE_DIR "/accel_sim/workload/networks/resnet50.json")};
        },
        json_file([](const auto& path) { find_model(path.string()); })},
       {"run_config", [] { return Seeds{to_text(to_json(config()))}; },

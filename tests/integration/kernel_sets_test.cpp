@@ -1,5 +1,5 @@
 // One binary runs with the kernels of every instruction set that the processor has.
-#include "supernet/kernel_sets.hpp"
+#include "supernet/kernels/kernel_sets.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

@@ -6,8 +6,8 @@
 #include <map>
 #include <set>
 
-#include "accel_sim/energy.hpp"
-#include "accel_sim/hardware.hpp"
+#include "accel_sim/hardware/energy.hpp"
+#include "accel_sim/hardware/hardware.hpp"
 #include "support/hash.hpp"
 #include "tests/integration/run_binary.hpp"
 

@@ -7,7 +7,7 @@
 #include <thread>
 #include <vector>
 
-#include "accel_sim/analytical_model.hpp"
+#include "accel_sim/closed_form/analytical_model.hpp"
 #include "accel_sim/simulator.hpp"
 #include "support/error.hpp"
 #include "support/random.hpp"

@@ -9,8 +9,8 @@
 #include <vector>
 
 #include "latency_predictor/latency_predictor.hpp"
-#include "nas/candidate_evaluator.hpp"
-#include "nas/loss_source.hpp"
+#include "nas/core/candidate_evaluator.hpp"
+#include "nas/core/loss_source.hpp"
 #include "search_spaces/search_space.hpp"
 
 namespace paretoformer {

@@ -6,9 +6,9 @@
 #include <filesystem>
 #include <string>
 
-#include "nas/config.hpp"
-#include "nas/proxy_task.hpp"
-#include "nas/run_folder.hpp"
+#include "nas/run/config.hpp"
+#include "nas/run/proxy_task.hpp"
+#include "nas/run/run_folder.hpp"
 #include "tests/temporary_folder.hpp"
 
 namespace paretoformer {

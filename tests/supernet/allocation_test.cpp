@@ -7,8 +7,8 @@
 #include <thread>
 #include <vector>
 
-#include "supernet/matmul.hpp"
-#include "supernet/trainer.hpp"
+#include "supernet/kernels/matmul.hpp"
+#include "supernet/training/trainer.hpp"
 #include "support/parallel.hpp"
 #include "support/random.hpp"
 #include "tests/counted_allocations.hpp"

@@ -3,7 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "accel_sim/program.hpp"
+#include "accel_sim/lowering/program.hpp"
 #include "support/error.hpp"
 
 namespace paretoformer {

@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-#include "accel_sim/analytical_model.hpp"
+#include "accel_sim/closed_form/analytical_model.hpp"
 #include "accel_sim/mapper/library_rule.hpp"
 #include "support/error.hpp"
 

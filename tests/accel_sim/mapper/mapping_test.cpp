@@ -3,7 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "accel_sim/mapper/library_rule.hpp"
-#include "accel_sim/operators.hpp"
+#include "accel_sim/workload/operators.hpp"
 
 namespace paretoformer {
 namespace {

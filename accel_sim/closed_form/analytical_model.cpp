@@ -1,0 +1,204 @@
+#include "accel_sim/closed_form/analytical_model.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+#include "accel_sim/hardware/timing.hpp"
+#include "accel_sim/lowering/program.hpp"
+#include "accel_sim/lowering/tiling.hpp"
+#include "support/error.hpp"
+
+namespace paretoformer {
+namespace {
+
+// One RoCC command from the CPU, operands included, when nothing blocks (an estimate).
+constexpr int kRoccCommandCycles = 4;
+// A store moves up to 64 bytes of a row: four 16-byte blocks (MAX_BYTES, GemminiConfigs.scala).
+constexpr int kBlocksPerStore = 4;
+// A store of n blocks through the normaliser occupies n + 3 cycles (ReservationStation.scala L378:
+// a store waits until the previous one is complete).
+constexpr int kStoreOverheadCycles = 3;
+Cycles whole_cycles(double cycles) {
+  if (!(cycles < 0x1.0p63)) cost_arithmetic::overflow();
+  return Cycles(static_cast<std::int64_t>(std::ceil(cycles)));
+}
+
+Cycles dram_cycles(std::int64_t bytes, const Hardware& hardware) {
+  return whole_cycles(static_cast<double>(bytes) / hardware.dram_bytes_per_cycle);
+}
+
+// Cycles of one call of the C library before and after the overlapped part.
+Cycles call_cycles(const Hardware& hardware) {
+  return Cycles(hardware.call_overhead_cycles) + Cycles(hardware.dram_latency_cycles);
+}
+
+std::int64_t elements(const Operator& op) {
+  return static_cast<std::int64_t>(op.rows) * op.columns;
+}
+
+// Elements of the memory rows that hold `op`: the last one of each row is padded to array_size.
+std::int64_t padded_elements(const Operator& op, const Hardware& hardware) {
+  return op.rows * ceil_divide(op.columns, hardware.array_size) * hardware.array_size;
+}
+
+AnalyticalEstimate estimate_matmul(const Operator& op, const Hardware& hardware) {
+  const std::int64_t size = hardware.array_size;
+  const MatmulTile whole = blocks(op, hardware);
+  const MatmulTile tile = default_tile(op, hardware);
+  const std::int64_t loops_down = ceil_divide(whole.rows, tile.rows);
+  const std::int64_t loops_in = ceil_divide(whole.inner, tile.inner);
+  const std::int64_t loops_across = ceil_divide(whole.columns, tile.columns);
+
+  const std::int64_t steps = std::int64_t{whole.rows} * whole.inner * whole.columns;
+  // The weights of a block are loaded once for every row of tiles, and kept for all its rows.
+  const std::int64_t flips = std::int64_t{whole.inner} * whole.columns * loops_down;
+  const bool transposed = op.right == RightOperand::kTransposedActivations;
+
+  const std::int64_t left_reads = loops_down * loops_in <= 2 ? 1 : loops_across;
+  const std::int64_t right_reads = loops_across * loops_in <= 2 ? 1 : loops_down;
+  const std::int64_t loaded = std::int64_t{op.rows} * op.inner * left_reads +
+                              std::int64_t{op.inner} * op.columns * right_reads;
+  const std::int64_t stored = elements(op) * result_bytes(op, hardware);
+
+  AnalyticalEstimate result;
+  result.latency.compute = Cycles((steps + (transposed ? flips : 0)) * size);
+  result.latency.memory = dram_cycles(loaded + stored, hardware);
+  result.latency.issue = Cycles(loops_down * loops_in * loops_across) * hardware.loop_issue_cycles;
+  result.latency.fixed = call_cycles(hardware) + Cycles(array_latency(static_cast<int>(size)));
+
+  const std::int64_t block = size * size;
+  AccessCounts& accesses = result.accesses;
+  accesses.macs = statistics(op).macs;
+  accesses.pe_register = accesses.macs + flips * block;
+  accesses.scratchpad = (steps + flips) * block + loaded;
+  accesses.accumulator = (2 * steps + std::int64_t{whole.rows} * whole.columns) * block;
+  accesses.dram_bytes = loaded + stored;
+  return result;
+}
+
+// Three passes over every row, two rows at a time (the unit keeps two sets of statistics); a pass
+// lasts until its stores are through, or one row's stores and the tail behind them.
+Cycles normaliser_cycles(const Operator& op, const Hardware& hardware) {
+  const bool softmax = op.kind == OperatorKind::kSoftmax;
+  const std::int64_t row_blocks = ceil_divide(op.columns, hardware.array_size);
+  const std::int64_t stores = ceil_divide(row_blocks, kBlocksPerStore);
+  const std::int64_t row = 1 + row_blocks + kStoreOverheadCycles * stores;
+  std::int64_t pair = softmax ? 2 * row_blocks : 0;  // the maximum takes two cycles a block
+  for (const PassTiming& pass :
+       pass_timings(softmax ? Normalisation::kSoftmax : Normalisation::kLayerNorm))
+    pair += std::max(2 * row, row + pass.tail);
+  return Cycles(ceil_divide(op.rows, 2)) * pair;
+}
+
+// Whole matrix in, normalised matrix out (tiled_norm, gemmini.h L3416-3586): per row and pass, one
+// configuration and one command per store, each issued by the CPU.
+AnalyticalEstimate estimate_tiled_norm(const Operator& op, int input_bytes,
+                                       const Hardware& hardware) {
+  const std::int64_t row_blocks = ceil_divide(op.columns, hardware.array_size);
+  const std::int64_t commands =
+      op.rows * kNormaliserPasses * (1 + ceil_divide(row_blocks, kBlocksPerStore));
+  AnalyticalEstimate result;
+  result.accesses.accumulator = (1 + kNormaliserPasses) * padded_elements(op, hardware);
+  result.accesses.dram_bytes = elements(op) * (input_bytes + 1);
+  result.latency.compute = normaliser_cycles(op, hardware);
+  result.latency.memory = dram_cycles(result.accesses.dram_bytes, hardware);
+  result.latency.issue = Cycles(commands) * hardware.norm_command_cycles;
+  result.latency.fixed = call_cycles(hardware);
+  return result;
+}
+
+AnalyticalEstimate estimate_norm(const Operator& op, const Hardware& hardware) {
+  Operator product = matmul_of(op).value_or(op);
+  // Nothing else said, a softmax by itself is that of scores that it may be fused with.
+  if (op.kind == OperatorKind::kSoftmax && op.inner == 0 && hardware.fusion == Fusion::kLibrary)
+    product =
+        matmul(op.rows, 1, op.columns, RightOperand::kTransposedActivations, Activation::kSoftmax);
+  if (!is_fused(product, hardware))
+    return estimate_tiled_norm(op, op.kind == OperatorKind::kSoftmax ? 4 : 1, hardware);
+  AnalyticalEstimate result;
+  result.latency.compute = normaliser_cycles(op, hardware);
+  // The last pass is the matmul's own way out of the accumulator.
+  result.accesses.accumulator = (kNormaliserPasses - 1) * padded_elements(op, hardware);
+  return result;
+}
+
+// One LOOP_WS in its residual-add form (gemmini.h L3135-3305): one operand is written to the
+// accumulator, the other added to it, the sum read.
+AnalyticalEstimate estimate_residual_add(const Operator& op, const Hardware& hardware) {
+  AnalyticalEstimate result;
+  if (op.inner > 0) {
+    // Within a matmul: one operand comes into the accumulator, is read with the first product, and
+    // the sum leaves once more.
+    result.accesses.accumulator = 3 * padded_elements(op, hardware);
+    result.accesses.dram_bytes = 2 * elements(op);
+    result.latency.memory = dram_cycles(result.accesses.dram_bytes, hardware);
+    return result;
+  }
+  result.accesses.accumulator = 4 * padded_elements(op, hardware);
+  result.accesses.dram_bytes = 3 * elements(op);
+  result.latency.compute =
+      Cycles(ceil_divide(2 * elements(op), hardware.mvin_scale_elements_per_cycle));
+  result.latency.memory = dram_cycles(result.accesses.dram_bytes, hardware);
+  result.latency.fixed = call_cycles(hardware);
+  return result;
+}
+
+// Rows of the table through the scratchpad to where the activations are.
+AnalyticalEstimate estimate_embedding(const Operator& op, const Hardware& hardware) {
+  AnalyticalEstimate result;
+  result.accesses.scratchpad = 2 * padded_elements(op, hardware);
+  result.accesses.dram_bytes = 2 * elements(op);
+  result.latency.memory = dram_cycles(result.accesses.dram_bytes, hardware);
+  result.latency.fixed = call_cycles(hardware);
+  return result;
+}
+
+// On the CPU: int8 operands are read and dequantised, results quantised and written.
+AnalyticalEstimate estimate_on_host(const Operator& op, const Hardware& hardware) {
+  AnalyticalEstimate result;
+  const double per_element = host_cycles_per_element(op.kind, hardware);
+  result.accesses.dram_bytes = statistics(op).bytes;
+  result.latency.compute = whole_cycles(static_cast<double>(elements(op)) * per_element);
+  result.latency.memory = dram_cycles(result.accesses.dram_bytes, hardware);
+  return result;
+}
+
+AnalyticalEstimate estimate(const Operator& op, const Hardware& hardware) {
+  if (runs_on_host(op, hardware)) return estimate_on_host(op, hardware);
+  switch (op.kind) {
+    case OperatorKind::kMatmul:
+      return estimate_matmul(op, hardware);
+    case OperatorKind::kEmbedding:
+      return estimate_embedding(op, hardware);
+    case OperatorKind::kSoftmax:
+    case OperatorKind::kLayerNorm:
+      return estimate_norm(op, hardware);
+    case OperatorKind::kResidualAdd:
+      return estimate_residual_add(op, hardware);
+    case OperatorKind::kGelu: {
+      // The activation unit works at the rate of the matmul's stores: only constants are set.
+      AnalyticalEstimate result;
+      result.latency.issue = Cycles(kRoccCommandCycles);
+      return result;
+    }
+  }
+  throw Error("no analytical model for this kind of operator");
+}
+
+}  // namespace
+
+Cycles AnalyticalLatency::total() const { return fixed + std::max({compute, memory, issue}); }
+
+AnalyticalEstimate analytical_estimate(const Operator& op, const Hardware& hardware) {
+  AnalyticalEstimate result = estimate(op, hardware);
+  const Cycles total = result.latency.total();
+  const Cycles host = runs_on_host(op, hardware) ? total : Cycles();
+  result.cost = {total, energy(result.accesses, total, host, hardware)};
+  return result;
+}
+
+HardwareCost analytical_cost(const Operator& op, const Hardware& hardware) {
+  return analytical_estimate(op, hardware).cost;
+}
+
+}  // namespace paretoformer

@@ -1,0 +1,164 @@
+#include "accel_sim/engines/dma.hpp"
+
+#include <algorithm>
+
+#include "accel_sim/hardware/timing.hpp"
+
+namespace paretoformer {
+namespace {
+
+// Beats of the last request of an mvin, about.
+constexpr int kLastBeats = 3;
+
+}  // namespace
+
+BeatTable::BeatTable(const Hardware& hardware) {
+  constexpr int kLine = kLineBytes;
+  const int beat = hardware.bus_bytes_per_cycle;
+  for (int offset = 0; offset < kLine; ++offset)
+    for (int useful = 0; useful <= kLine; ++useful) {
+      const bool possible = useful > 0 && offset + useful <= kLine;
+      const int bytes = possible ? request_bytes(offset, useful, beat) : 0;
+      beats_.push_back(static_cast<std::uint8_t>(bytes / beat));
+    }
+}
+
+LoadUnit::LoadUnit(const Hardware& hardware, MemorySystem& memory)
+    : memory_(&memory),
+      beats_(hardware),
+      // nCmds, LoadController.scala L84; no more than the reservation station can hold.
+      commands_(
+          std::min(hardware.requests_in_flight / hardware.array_size + 1, hardware.load_entries)),
+      bus_latency_(hardware.bus_latency_cycles),
+      hit_cycles_(hardware.bus_latency_cycles + hardware.l2_hit_cycles),
+      miss_cycles_(hardware.bus_latency_cycles + hardware.dram_latency_cycles),
+      in_flight_(hardware.requests_in_flight),
+      window_share_((1 << kWindowBits) / hardware.requests_in_flight),
+      size_(hardware.array_size),
+      scale_rate_(hardware.mvin_scale_elements_per_cycle) {}
+
+LoadUnit::RowData LoadUnit::data_of_row(const Mvin& mvin, int offset) const {
+  const int local_row_bytes = mvin.element_bytes * size_;
+  RowData row;
+  for (int done = 0; done < mvin.row_bytes; offset = 0) {
+    const int useful = std::min(kLineBytes - offset, mvin.row_bytes - done);
+    const int beats = beats_(offset, useful);
+    const int local_rows = (done + useful - 1) / local_row_bytes - done / local_row_bytes + 1;
+    // The merger takes a beat and gives a row of the local memory a cycle (BeatMerger, DMA.scala);
+    // scaled rows go at the pace of the scaling units.
+    int cycles = std::max(beats, local_rows);
+    if (mvin.scaled) cycles = std::max(cycles, (useful + scale_rate_ - 1) / scale_rate_);
+    ++row.requests;
+    row.beats += beats;
+    row.local_rows += local_rows;
+    row.cycles += cycles;
+    done += useful;
+  }
+  return row;
+}
+
+// Cycles until the last of the requests ends that find all registers free: they go in turns of as
+// many as there are registers, and the last turn takes as long as the others.
+std::int64_t LoadUnit::from_idle(std::int64_t requests, std::int64_t occupied) const {
+  const std::int64_t turns = (requests - 1) / in_flight_ + 1;
+  return turns * occupied / requests;
+}
+
+LoadUnit::Span LoadUnit::mvin(const Mvin& mvin, std::int64_t time) {
+  constexpr int kLine = kLineBytes;
+  const std::int64_t begin = std::max({time, issue_free_, commands_.oldest() + 1});
+  const bool repeats = mvin.stride % kLine == 0;  // all rows lie alike in their lines
+  MemorySystem::BlockRead read;
+  std::int64_t requests = 0, beats = 0, cycles = 0, local_rows = 0;
+  for (int i = 0; i < mvin.rows; i += repeats ? mvin.rows : 1) {
+    const auto address = static_cast<std::uint64_t>(mvin.address + i * mvin.stride);
+    const RowData row = data_of_row(mvin, static_cast<int>(address % kLine));
+    const int rows = repeats ? mvin.rows : 1;
+    memory_->read_block(static_cast<std::int64_t>(address / kLine), mvin.stride / kLine, rows,
+                        row.requests, begin + requests + bus_latency_, read);
+    requests += rows * row.requests;
+    beats += rows * row.beats;
+    cycles += rows * row.cycles;
+    local_rows += rows * row.local_rows;
+  }
+  const std::int64_t misses = read.misses;
+  // A register is taken from a request's issue to its last beat.
+  const std::int64_t occupied = (requests - misses) * hit_cycles_ + misses * miss_cycles_ + cycles;
+  window_free_ = window_free_ <= begin << kWindowBits
+                     ? (begin << kWindowBits) + (from_idle(requests, occupied) << kWindowBits)
+                     : window_free_ + occupied * window_share_;
+  const std::int64_t window = window_free_ >> kWindowBits;
+  bus_free_ = std::max(bus_free_, begin + hit_cycles_) + cycles;
+  issue_free_ = std::max(begin + requests, window - hit_cycles_);
+  const std::int64_t last = read.data + kLastBeats;
+  bus_free_ = std::max(bus_free_, last);
+  std::int64_t end = std::max({bus_free_, window, begin + requests + hit_cycles_, last});
+  end += kLoadPipelineCycles;
+  beats_received_ += beats;
+  commands_.push(end);
+  return {begin, end, local_rows};
+}
+
+StoreUnit::StoreUnit(const Hardware& hardware, MemorySystem& memory)
+    : memory_(&memory),
+      beats_(hardware),
+      in_flight_(hardware.requests_in_flight),
+      rows_ahead_(kStoreQueueBlocks),
+      bus_latency_(hardware.bus_latency_cycles),
+      write_latency_(hardware.write_latency_cycles) {}
+
+LoadUnit::Span StoreUnit::mvout(const Mvout& mvout, std::int64_t time) {
+  const std::int64_t begin = std::max(time, reader_free_);
+  if (mvout.pass == NormPass::kNone) {
+    reader_free_ = begin;
+    std::int64_t address = mvout.address;
+    const int ahead = std::max(kStoreQueueBlocks / mvout.blocks, 1);
+    for (int row = 0; row < mvout.rows; ++row, address += mvout.stride) {
+      reader_free_ = std::max(reader_free_, rows_ahead_.back(ahead)) + mvout.blocks;
+      writer_free_ = std::max(writer_free_ + mvout.blocks - 1, reader_free_ + kStorePipelineCycles);
+      rows_ahead_.push(writer_free_);
+      write_row(address, mvout.row_bytes);
+    }
+  } else {
+    reader_free_ = normalise(mvout, begin);
+  }
+  return {begin, reader_free_};
+}
+
+std::int64_t StoreUnit::normalise(const Mvout& mvout, std::int64_t begin) {
+  const PassTiming timing =
+      pass_timings(mvout.normalisation)[static_cast<std::size_t>(mvout.pass) - 1];
+  std::int64_t& set_free = statistics_free_[static_cast<std::size_t>(mvout.statistics)];
+  if (mvout.first_of_pass) begin = std::max(begin + 1, set_free);
+  const std::int64_t end = begin + mvout.blocks * timing.cycles_per_block;
+  if (mvout.last_of_pass) set_free = end + timing.tail;
+  if (mvout.pass == NormPass::kWrite) {
+    writer_free_ = std::max(writer_free_ + mvout.blocks - 1, end + kStorePipelineCycles);
+    write_row(mvout.address, mvout.row_bytes);
+  }
+  return end;
+}
+
+void StoreUnit::write_row(std::int64_t address, int bytes) {
+  constexpr int kLine = kLineBytes;
+  while (bytes > 0) {
+    const int offset = static_cast<int>(static_cast<std::uint64_t>(address) % kLine);
+    const int useful = std::min(kLine - offset, bytes);
+    const int beats = beats_(offset, useful);
+    const std::int64_t begin = std::max(writer_free_, in_flight_.first());
+    writer_free_ = begin + beats;
+    std::int64_t done = writer_free_ + write_latency_;
+    // A write of a whole line does not fetch it (inclusive-cache MSHR.scala L284).
+    const std::int64_t line = address / kLine;
+    if (!memory_->in_l2(line) && useful < kLine)
+      done = memory_->fetch_for_write(line, writer_free_ + bus_latency_) + bus_latency_;
+    in_flight_.take(done);
+    acknowledged_ = std::max(acknowledged_, done);
+    beats_sent_ += beats;
+    written_ += useful;
+    address += useful;
+    bytes -= useful;
+  }
+}
+
+}  // namespace paretoformer

@@ -1,0 +1,151 @@
+// The two DMA engines as recurrences over requests, for the fast engine.
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <cstdint>
+#include <vector>
+
+#include "accel_sim/engines/memory_system.hpp"
+#include "accel_sim/hardware/hardware.hpp"
+#include "accel_sim/hardware/timing.hpp"
+#include "accel_sim/lowering/instructions.hpp"
+
+namespace paretoformer {
+
+// The last `size` values pushed; a full one gives back its oldest.
+class TimeRing {
+ public:
+  explicit TimeRing(int size) : times_(static_cast<std::size_t>(size), 0) {}
+
+  std::int64_t oldest() const { return times_[next_]; }
+  // The one pushed that many before, the last being 1; at most `size`.
+  std::int64_t back(int pushes) const {
+    const std::size_t place = next_ + times_.size() - static_cast<std::size_t>(pushes);
+    return times_[place < times_.size() ? place : place - times_.size()];
+  }
+  void push(std::int64_t time) {
+    times_[next_] = time;
+    if (++next_ == times_.size()) next_ = 0;
+  }
+
+ private:
+  std::vector<std::int64_t> times_;
+  std::size_t next_ = 0;
+};
+
+// When each of `size` registers is free; the next request takes the first that is. They are kept in
+// order: most requests end in the order in which they begin, so that a new one is soon in place.
+class Registers {
+ public:
+  explicit Registers(int size) : free_(static_cast<std::size_t>(size), 0) {}
+
+  std::int64_t first() const { return free_[first_]; }
+  // Takes that register until then.
+  void take(std::int64_t until) {
+    std::size_t place = first_;  // the last one, once the first is gone
+    if (++first_ == free_.size()) first_ = 0;
+    while (place != first_) {
+      const std::size_t before = (place == 0 ? free_.size() : place) - 1;
+      if (free_[before] <= until) break;
+      free_[place] = free_[before];
+      place = before;
+    }
+    free_[place] = until;
+  }
+
+ private:
+  std::vector<std::int64_t> free_;  // a ring, the earliest first
+  std::size_t first_ = 0;
+};
+
+// Beats of the request for `useful` bytes at an offset in their line.
+class BeatTable {
+ public:
+  explicit BeatTable(const Hardware& hardware);
+  int operator()(int offset, int useful) const {
+    return beats_[static_cast<std::size_t>(offset) * (kLineBytes + 1) +
+                  static_cast<std::size_t>(useful)];
+  }
+
+ private:
+  std::vector<std::uint8_t> beats_;
+};
+
+// Load controller and stream reader (LoadController.scala, DMA.scala), an mvin at a time: every
+// resource that its requests share (issue, registers of requests in flight, bus) is a clock that
+// moves on by what they take of it, and the mvin is done when the slowest is.
+class LoadUnit {
+ public:
+  LoadUnit(const Hardware& hardware, MemorySystem& memory);
+
+  // Runs an mvin whose dependencies are met and which is in the controller's queue at `time`.
+  struct Span {
+    std::int64_t begin;
+    std::int64_t end;             // its rows are in the local memory
+    std::int64_t local_rows = 0;  // written there; a row of two requests twice
+  };
+  Span mvin(const Mvin& mvin, std::int64_t time);
+
+  // Before that no other mvin begins.
+  std::int64_t next_begin() const { return std::max(issue_free_, commands_.oldest() + 1); }
+  std::int64_t beats() const { return beats_received_; }
+
+ private:
+  // What a row brings that begins at an offset in its line; a request per line.
+  struct RowData {
+    int requests = 0;
+    int beats = 0;
+    int local_rows = 0;  // written; one that two requests share, twice
+    int cycles = 0;      // to receive it
+  };
+  RowData data_of_row(const Mvin& mvin, int offset) const;
+  std::int64_t from_idle(std::int64_t requests, std::int64_t occupied) const;
+
+  MemorySystem* memory_;
+  BeatTable beats_;
+  TimeRing commands_;  // ends of the mvins that the controller tracks
+  std::int64_t bus_latency_, hit_cycles_, miss_cycles_;
+  // Of one register, with that many fractional bits, in the clock of all requests in flight.
+  static constexpr int kWindowBits = 16;
+  int in_flight_;
+  std::int64_t window_share_;
+  int size_, scale_rate_;
+  std::int64_t issue_free_ = 0;   // a request a cycle
+  std::int64_t window_free_ = 0;  // requests in flight
+  std::int64_t bus_free_ = 0;     // a beat a cycle, and a row of the local memory
+  std::int64_t beats_received_ = 0;
+};
+
+// Store controller and stream writer.
+class StoreUnit {
+ public:
+  StoreUnit(const Hardware& hardware, MemorySystem& memory);
+
+  // The same for an mvout. It is complete when its last row has left the local memory.
+  LoadUnit::Span mvout(const Mvout& mvout, std::int64_t time);
+
+  // Before that no other mvout begins.
+  std::int64_t next_begin() const { return reader_free_; }
+  std::int64_t acknowledged() const { return acknowledged_; }  // when all writes were
+  std::int64_t beats() const { return beats_sent_; }
+  std::int64_t written_bytes() const { return written_; }
+
+ private:
+  std::int64_t normalise(const Mvout& mvout, std::int64_t begin);
+  void write_row(std::int64_t address, int bytes);
+
+  MemorySystem* memory_;
+  BeatTable beats_;
+  Registers in_flight_;
+  TimeRing rows_ahead_;  // when the writer began the last rows
+  std::int64_t bus_latency_, write_latency_;
+  std::int64_t reader_free_ = 0;  // of the local memory
+  std::int64_t writer_free_ = 0;
+  std::int64_t acknowledged_ = 0;
+  std::array<std::int64_t, 2> statistics_free_{};  // the normaliser's long operations, by set
+  std::int64_t beats_sent_ = 0;
+  std::int64_t written_ = 0;  // bytes
+};
+
+}  // namespace paretoformer

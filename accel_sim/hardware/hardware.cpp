@@ -1,0 +1,163 @@
+#include "accel_sim/hardware/hardware.hpp"
+
+#include <algorithm>
+#include <bit>
+#include <type_traits>
+
+#include "accel_sim_hardware/embedded_json.hpp"
+#include "support/error.hpp"
+#include "support/hash.hpp"
+
+namespace paretoformer {
+namespace {
+
+// The words for an enumeration in JSON, in the order of its enumerators.
+std::vector<std::string> words(NonlinearUnits) { return {"host", "on_chip"}; }
+std::vector<std::string> words(Dataflow) { return {"weight_stationary", "output_stationary"}; }
+std::vector<std::string> words(Tiling) { return {"greedy", "optimal"}; }
+std::vector<std::string> words(Fusion) { return {"library", "off", "on", "best"}; }
+
+void read_value(const JsonNode& node, double low, double high, int& value) {
+  value = static_cast<int>(
+      node.integer(static_cast<std::int64_t>(low), static_cast<std::int64_t>(high)));
+}
+void read_value(const JsonNode& node, double low, double high, double& value) {
+  value = node.number(low, high);
+}
+void read_value(const JsonNode& node, double, double, bool& value) { value = node.boolean(); }
+template <typename Enum>
+void read_value(const JsonNode& node, double, double, Enum& value) {
+  const std::vector<std::string> allowed = words(value);
+  const std::string word = node.choice(allowed);
+  value = static_cast<Enum>(std::find(allowed.begin(), allowed.end(), word) - allowed.begin());
+}
+
+template <typename Value>
+Json value_to_json(Value value) {
+  if constexpr (std::is_enum_v<Value>) return words(value)[static_cast<std::size_t>(value)];
+  return value;
+}
+
+// What the ranges of single parameters cannot say.
+void check(const Hardware& hardware, const JsonNode& node) {
+  const auto power_of_two = [&](const char* key, int value) {
+    if (!std::has_single_bit(static_cast<unsigned>(value)))
+      throw InputError(node.file() + ": " + node.path() + "/" + key + ": " + std::to_string(value) +
+                       " is out of range: expected a power of two");
+  };
+  const auto large_enough = [&](const char* key, int kib, int blocks, int needed) {
+    if (blocks < needed)
+      throw InputError(node.file() + ": " + node.path() + "/" + key + ": " + std::to_string(kib) +
+                       " is too small for array_size " + std::to_string(hardware.array_size) +
+                       ": expected room for at least " + std::to_string(needed) +
+                       " blocks, there is room for " + std::to_string(blocks));
+  };
+  power_of_two("array_size", hardware.array_size);
+  power_of_two("scratchpad_kib", hardware.scratchpad_kib);
+  power_of_two("scratchpad_banks", hardware.scratchpad_banks);
+  power_of_two("accumulator_banks", hardware.accumulator_banks);
+  power_of_two("bus_bytes_per_cycle", hardware.bus_bytes_per_cycle);
+  power_of_two("dram_banks", hardware.dram_banks);
+  power_of_two("dram_page_bytes", hardware.dram_page_bytes);
+  // Two buffers, each holding a block of either input; and two of one block of results.
+  large_enough("scratchpad_kib", hardware.scratchpad_kib, hardware.scratchpad_blocks(), 4);
+  large_enough("accumulator_kib", hardware.accumulator_kib, hardware.accumulator_blocks(), 2);
+  large_enough("scratchpad_kib", hardware.scratchpad_kib, hardware.scratchpad_blocks(),
+               hardware.scratchpad_banks);
+  if (hardware.tiling == Tiling::kOptimal && hardware.dataflow != Dataflow::kWeightStationary)
+    throw InputError(node.file() + ": " + node.path() +
+                     "/tiling: \"optimal\" is out of range: expected \"greedy\" with an " +
+                     "output-stationary dataflow");
+  const auto within = [&](const char* key, int kib, int physical, int blocks, int needed) {
+    if (kib > physical || blocks < needed)
+      throw InputError(node.file() + ": " + node.path() + "/" + key + ": " + std::to_string(kib) +
+                       " is out of range: expected room for " + std::to_string(needed) +
+                       " blocks and at most the " + std::to_string(physical) + " KiB there are");
+  };
+  within("tiling_scratchpad_kib", hardware.tiling_scratchpad_kib, hardware.scratchpad_kib,
+         hardware.tiling_scratchpad_blocks(), 4);
+  within("tiling_accumulator_kib", hardware.tiling_accumulator_kib, hardware.accumulator_kib,
+         hardware.tiling_accumulator_blocks(), 2);
+}
+
+}  // namespace
+
+int Hardware::scratchpad_blocks() const {
+  return scratchpad_kib * 1024 / (array_size * array_size);
+}
+int Hardware::accumulator_blocks() const {
+  return accumulator_kib * 1024 / (4 * array_size * array_size);
+}
+int Hardware::tiling_scratchpad_blocks() const {
+  const int known = tiling_scratchpad_kib * 1024 / (array_size * array_size);
+  return known > 0 ? known : scratchpad_blocks();
+}
+int Hardware::tiling_accumulator_blocks() const {
+  const int known = tiling_accumulator_kib * 1024 / (4 * array_size * array_size);
+  return known > 0 ? known : accumulator_blocks();
+}
+
+std::vector<HardwareParameter> hardware_parameters() {
+  const Hardware defaults;
+  std::vector<HardwareParameter> parameters;
+#define PARETOFORMER_DESCRIBE(type, key, initial, low, high, meaning) \
+  parameters.push_back({#key, #type, value_to_json(defaults.key).dump(), low, high, meaning});
+  PARETOFORMER_HARDWARE_PARAMETERS(PARETOFORMER_DESCRIBE)
+#undef PARETOFORMER_DESCRIBE
+  return parameters;
+}
+
+Json to_json(const Hardware& hardware) {
+  Json json;
+#define PARETOFORMER_WRITE(type, key, initial, low, high, meaning) \
+  json[#key] = value_to_json(hardware.key);
+  PARETOFORMER_HARDWARE_PARAMETERS(PARETOFORMER_WRITE)
+#undef PARETOFORMER_WRITE
+  return json;
+}
+
+std::uint64_t hardware_hash(const Hardware& hardware) {
+  return hash_text(to_json(hardware).dump());
+}
+
+Hardware hardware_from_json(const JsonNode& node) {
+  const JsonObject object(node);
+  Hardware hardware;
+  if (object.has("preset"))
+    hardware = find_hardware(object.at("preset").choice(hardware_presets()));
+#define PARETOFORMER_READ(type, key, initial, low, high, meaning) \
+  if (object.has(#key)) read_value(object.at(#key), low, high, hardware.key);
+  PARETOFORMER_HARDWARE_PARAMETERS(PARETOFORMER_READ)
+#undef PARETOFORMER_READ
+  object.finish();
+  check(hardware, node);
+  return hardware;
+}
+
+Hardware read_hardware(const std::filesystem::path& path) {
+  const Json json = read_json(path);
+  return hardware_from_json(JsonNode(json, path.string()));
+}
+
+std::vector<std::string> hardware_presets() {
+  std::vector<std::string> names;
+  for (const auto& [name, text] : accel_sim_hardware_json) names.emplace_back(name);
+  return names;
+}
+
+Hardware find_hardware(const std::string& name_or_path) {
+  for (const auto& [name, text] : accel_sim_hardware_json) {
+    if (name != name_or_path) continue;
+    const std::string file = std::string(name) + ".json";
+    const Json json = parse_json(text, file);
+    return hardware_from_json(JsonNode(json, file));
+  }
+  if (std::filesystem::exists(name_or_path)) return read_hardware(name_or_path);
+  const std::vector<std::string> presets = hardware_presets();
+  std::string known;
+  for (const std::string& preset : presets) known += (known.empty() ? "" : ", ") + preset;
+  throw InputError("hardware \"" + name_or_path + "\" is neither a file nor a preset" +
+                   did_you_mean(name_or_path, presets) + "; presets: " + known);
+}
+
+}  // namespace paretoformer

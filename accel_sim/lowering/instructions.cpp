@@ -1,0 +1,186 @@
+#include "accel_sim/lowering/instructions.hpp"
+
+#include <algorithm>
+
+namespace paretoformer {
+namespace {
+
+constexpr int kBytesPerDmaRow = 64;
+constexpr int kStatisticSets = 2;  // NORM_STAT_IDS
+
+}  // namespace
+
+int blocks_per_dma(int element_bytes, const Hardware& hardware) {
+  return std::max(1, kBytesPerDmaRow / (element_bytes * hardware.array_size));
+}
+
+TileLayout::TileLayout(const Tile& tile, const Hardware& hardware)
+    : rows(ceil_divide(tile.rows, hardware.array_size)),
+      inner(ceil_divide(tile.inner, hardware.array_size)),
+      columns(ceil_divide(tile.columns, hardware.array_size)),
+      transposed(tile.transposed_right) {
+  const bool whole = tile.kind == TileKind::kHostMatmul || tile.kind == TileKind::kNormalise;
+  const int scratchpad = hardware.scratchpad_blocks() / (whole ? 1 : 2);
+  const int accumulator = hardware.accumulator_blocks() / (whole ? 1 : 2);
+  left = tile.left_half * scratchpad;
+  right = (tile.right_half + 1) * scratchpad - inner * columns;
+  result = tile.result_half * accumulator;
+}
+
+LoadSequence::Step LoadSequence::Walk::take(Operand operand) {
+  const Step taken{operand, row, column, std::min(step, columns - column)};
+  const auto advance_row = [&] { return ++row < rows || (row = 0); };
+  const auto advance_column = [&] { return (column += step) < columns || (column = 0); };
+  active = down_first ? advance_row() || advance_column() : advance_column() || advance_row();
+  return taken;
+}
+
+LoadSequence::LoadSequence(const Tile& tile, const Hardware& hardware)
+    : tile_(&tile), hardware_(&hardware), layout_(tile, hardware) {
+  const int step = blocks_per_dma(tile.left.element_bytes, hardware);
+  left_ = {layout_.rows, is_matmul(tile) ? layout_.inner : layout_.columns, step};
+  left_.down_first = tile.kind == TileKind::kMatmul;
+  left_.active = tile.load_left;
+  if (is_matmul(tile)) {
+    right_ = layout_.transposed ? Walk{layout_.columns, layout_.inner, step}
+                                : Walk{layout_.inner, layout_.columns, step};
+    // The unroller goes along the columns of the product first, stored as rows when transposed; the
+    // host goes down `inner` first.
+    right_.down_first = (tile.kind == TileKind::kHostMatmul) != layout_.transposed;
+    right_.active = tile.load_right;
+    sums_ = {layout_.rows, layout_.columns, blocks_per_dma(tile.sums.element_bytes, hardware)};
+    sums_.down_first = true;
+    sums_.active = tile.load_sums;
+  } else if (tile.kind == TileKind::kResidualAdd) {
+    right_ = left_;
+  }
+}
+
+bool LoadSequence::right_is_next() const {
+  if (!left_.active || !right_.active) return right_.active;
+  switch (tile_->kind) {
+    case TileKind::kMatmul: {
+      const int right_inner = layout_.transposed ? right_.column : right_.row;
+      return left_.column > right_inner || (right_.row == 0 && right_.column == 0);
+    }
+    case TileKind::kHostMatmul:
+      return true;
+    default:
+      return left_.row > right_.row || left_.column > right_.column;
+  }
+}
+
+std::optional<LoadSequence::Step> LoadSequence::next() {
+  if (sums_.active) return sums_.take(Operand::kSums);
+  if (!left_.active && !right_.active) return std::nullopt;
+  return right_is_next() ? right_.take(Operand::kRight) : left_.take(Operand::kLeft);
+}
+
+Mvin LoadSequence::mvin_of_sums(const Step& step) const {
+  const int size = hardware_->array_size;
+  const Matrix& matrix = tile_->sums;
+  Mvin mvin;
+  mvin.address = matrix.at(step.row * size, step.column * size).address;
+  mvin.stride = matrix.stride;
+  mvin.rows = std::min(size, tile_->rows - step.row * size);
+  mvin.row_bytes =
+      std::min(step.blocks * size, tile_->columns - step.column * size) * matrix.element_bytes;
+  mvin.element_bytes = matrix.element_bytes;
+  mvin.blocks = step.blocks;
+  mvin.target = {Memory::kAccumulator, layout_.result_block(step.row, step.column)};
+  mvin.scaled = matrix.element_bytes == 1;
+  return mvin;
+}
+
+Mvin LoadSequence::mvin(const Step& step) const {
+  if (step.operand == Operand::kSums) return mvin_of_sums(step);
+  const int size = hardware_->array_size;
+  const bool is_left = step.operand == Operand::kLeft;
+  const Matrix& matrix = is_left ? tile_->left : tile_->right;
+  // Extents of the operand as stored, in elements.
+  int rows = tile_->rows;
+  int columns = is_matmul(*tile_) ? tile_->inner : tile_->columns;
+  if (!is_left && is_matmul(*tile_)) {
+    rows = layout_.transposed ? tile_->columns : tile_->inner;
+    columns = layout_.transposed ? tile_->inner : tile_->columns;
+  }
+  Mvin mvin;
+  mvin.address = matrix.at(step.row * size, step.column * size).address;
+  mvin.stride = matrix.stride;
+  mvin.rows = std::min(size, rows - step.row * size);
+  mvin.row_bytes =
+      std::min(step.blocks * size, columns - step.column * size) * matrix.element_bytes;
+  mvin.element_bytes = matrix.element_bytes;
+  mvin.blocks = step.blocks;
+  if (is_matmul(*tile_)) {
+    const int row_blocks = ceil_divide(columns, size);
+    mvin.target.index =
+        (is_left ? layout_.left : layout_.right) + step.row * row_blocks + step.column;
+  } else if (tile_->kind == TileKind::kCopy) {
+    mvin.target.index = layout_.left + step.row * layout_.columns + step.column;
+  } else {
+    mvin.target = {Memory::kAccumulator, layout_.result_block(step.row, step.column)};
+    mvin.accumulate = !is_left;
+    mvin.scaled = tile_->kind == TileKind::kResidualAdd;
+  }
+  return mvin;
+}
+
+StoreSequence::StoreSequence(const Tile& tile, const Hardware& hardware)
+    : tile_(&tile),
+      hardware_(&hardware),
+      layout_(tile, hardware),
+      step_(tile.kind == TileKind::kHostMatmul
+                ? 1
+                : blocks_per_dma(tile.result.element_bytes, hardware)) {
+  if (!tile.store) row_ = tile.rows, column_ = layout_.columns;
+}
+
+Mvout StoreSequence::mvout(int row, int rows) const {
+  const int size = hardware_->array_size;
+  const Matrix place = tile_->result.at(row, column_ * size);
+  Mvout mvout;
+  mvout.address = place.address;
+  mvout.stride = place.stride;
+  mvout.rows = rows;
+  mvout.blocks = std::min(step_, layout_.columns - column_);
+  mvout.row_bytes =
+      std::min(mvout.blocks * size, tile_->columns - column_ * size) * place.element_bytes;
+  mvout.source =
+      tile_->kind == TileKind::kCopy
+          ? LocalBlock{Memory::kScratchpad, layout_.left + row / size * layout_.columns + column_}
+          : LocalBlock{Memory::kAccumulator, layout_.result_block(row / size, column_)};
+  return mvout;
+}
+
+std::optional<Mvout> StoreSequence::next() {
+  if (tile_->normalisation != Normalisation::kNone) return next_normalised();
+  if (column_ >= layout_.columns) return std::nullopt;
+  const int rows = std::min(hardware_->array_size, tile_->rows - row_);
+  const Mvout taken = mvout(row_, rows);
+  row_ += rows;
+  if (row_ >= tile_->rows) row_ = 0, column_ += step_;
+  return taken;
+}
+
+// LoopMatmul.scala L571-678: within a pair of rows, passes; within a pass, rows; within a row, DMA
+// commands. `row_` is the first row of the pair.
+std::optional<Mvout> StoreSequence::next_normalised() {
+  if (row_ >= tile_->rows) return std::nullopt;
+  const int sets = std::min(kStatisticSets, tile_->rows - row_);
+  Mvout taken = mvout(row_ + statistics_, 1);
+  taken.normalisation = tile_->normalisation;
+  taken.statistics = statistics_;
+  taken.pass = static_cast<NormPass>(pass_ + 1);
+  taken.first_of_pass = column_ == 0;
+  column_ += step_;
+  taken.last_of_pass = column_ >= layout_.columns;
+  if (taken.last_of_pass) {
+    column_ = 0;
+    if (++statistics_ == sets) statistics_ = 0, ++pass_;
+    if (pass_ == static_cast<int>(NormPass::kWrite)) pass_ = 0, row_ += sets;
+  }
+  return taken;
+}
+
+}  // namespace paretoformer

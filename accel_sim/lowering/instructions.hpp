@@ -1,0 +1,145 @@
+// The accelerator's instructions (mvin, preload + compute, mvout), and the order in which its loop
+// unroller, or the C library on the host, makes them from a tile.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+
+#include "accel_sim/hardware/hardware.hpp"
+#include "accel_sim/lowering/program.hpp"
+
+namespace paretoformer {
+
+enum class Memory { kScratchpad, kAccumulator };
+
+// A place in a local memory, in blocks of array_size rows from its beginning.
+struct LocalBlock {
+  Memory memory = Memory::kScratchpad;
+  int index = 0;
+};
+
+// DRAM -> `blocks` consecutive blocks: `rows` rows of `row_bytes` each.
+struct Mvin {
+  std::int64_t address = 0;
+  std::int64_t stride = 0;
+  int rows = 0;
+  int row_bytes = 0;
+  int element_bytes = 1;  // in DRAM
+  int blocks = 0;
+  LocalBlock target;
+  bool accumulate = false;  // added to what the accumulator holds
+  bool scaled = false;      // through the scaling units
+};
+
+// PRELOAD and COMPUTE of one block: result (+)= left * right.
+struct Execute {
+  int left = 0;    // blocks of the scratchpad
+  int right = 0;   // used when `flip`
+  int result = 0;  // block of the accumulator; -1: the sums stay in the array (output-stationary)
+  int rows = 0;    // rows of `left` fed
+  bool flip = false;  // new weights (weight-stationary) or new sums (output-stationary)
+  bool accumulate = false;
+  bool transposer = false;  // an operand passes the transposer: every step takes array_size cycles
+};
+
+// A pass of the normaliser over a row (LoopMatmul.scala L571-678).
+enum class NormPass { kNone, kFirst, kSecond, kWrite };
+
+// Blocks of a local memory -> DRAM, `rows` rows of `row_bytes` each; in the first two passes of the
+// normaliser nothing is written.
+struct Mvout {
+  std::int64_t address = 0;
+  std::int64_t stride = 0;
+  int rows = 0;
+  int row_bytes = 0;
+  int blocks = 0;
+  LocalBlock source;
+  NormPass pass = NormPass::kNone;
+  Normalisation normalisation = Normalisation::kNone;
+  int statistics = 0;          // which of the two sets of statistics
+  bool first_of_pass = false;  // a config_norm precedes it
+  bool last_of_pass = false;
+};
+
+// Blocks a DMA command moves per row: 64 bytes (MAX_BYTES, GemminiConfigs.scala L350-362).
+int blocks_per_dma(int element_bytes, const Hardware& hardware);
+
+// Where a tile's operands lie (LoopMatmul.scala L1128-1299): left from the beginning of its half of
+// the scratchpad, row by row; right up to the end of its half; results from the beginning of their
+// half of the accumulator. Residual adds and normalisations load into the place of the results.
+struct TileLayout {
+  TileLayout(const Tile& tile, const Hardware& hardware);
+
+  int left_block(int i, int k) const { return left + i * inner + k; }
+  // Transposed keys are stored as they come: columns x inner.
+  int right_block(int k, int j) const {
+    return right + (transposed ? j * inner + k : k * columns + j);
+  }
+  int result_block(int i, int j) const { return result + i * columns + j; }
+
+  int rows, inner, columns;             // blocks
+  int left = 0, right = 0, result = 0;  // first blocks
+  bool transposed;
+};
+
+// The mvins of a tile, in the order of their emission. For a weight-stationary matmul the operands
+// take turns as the unroller's arbiter decides (WeightedArbiter.scala): left goes down the rows,
+// then along `inner` in steps of a DMA command; right along its rows in such steps; right is next
+// when it is behind. The host loads all of right, then all of left (sp_tiled_matmul_os). A residual
+// add loads and adds step by step. Sums come before all of them, down the rows, then along the
+// columns (LoopMatmulLdD; ldD goes before ldA and ldB, LoopMatmul.scala L960-965).
+class LoadSequence {
+ public:
+  LoadSequence(const Tile& tile, const Hardware& hardware);
+
+  // Which operand the next mvin loads, and which of its blocks.
+  enum class Operand { kLeft, kRight, kSums };
+  struct Step {
+    Operand operand = Operand::kLeft;
+    int row = 0;     // of blocks, as stored
+    int column = 0;  // first of `blocks` along that row
+    int blocks = 0;
+  };
+  std::optional<Step> next();  // nothing when all are made
+  Mvin mvin(const Step& step) const;
+
+ private:
+  // A walk over a grid of blocks in steps of `step` columns.
+  struct Walk {
+    int rows = 0, columns = 0, step = 1;
+    bool down_first = false;  // rows are the inner loop
+    bool active = false;
+    int row = 0, column = 0;
+
+    Step take(Operand operand);
+  };
+  bool right_is_next() const;
+  Mvin mvin_of_sums(const Step& step) const;
+
+  const Tile* tile_;
+  const Hardware* hardware_;
+  TileLayout layout_;
+  Walk left_, right_, sums_;
+};
+
+// The mvouts of a tile: rows of blocks in turn within columns in steps of a DMA command; or, with a
+// normalisation, per pair of rows three passes of one-row mvouts for either row in turn.
+class StoreSequence {
+ public:
+  StoreSequence(const Tile& tile, const Hardware& hardware);
+  std::optional<Mvout> next();
+
+ private:
+  Mvout mvout(int row, int rows) const;
+  std::optional<Mvout> next_normalised();
+
+  const Tile* tile_;
+  const Hardware* hardware_;
+  TileLayout layout_;
+  int step_;        // blocks of a DMA command
+  int row_ = 0;     // of elements
+  int column_ = 0;  // of blocks
+  int pass_ = 0, statistics_ = 0;
+};
+
+}  // namespace paretoformer

@@ -1,0 +1,171 @@
+#include "accel_sim/lowering/network_memory.hpp"
+
+#include <algorithm>
+#include <string>
+#include <string_view>
+
+#include "support/error.hpp"
+
+namespace paretoformer {
+namespace {
+
+// The same buffer with rows of that many elements.
+Matrix with_columns(Matrix matrix, std::int64_t columns) {
+  matrix.stride = columns * matrix.element_bytes;
+  return matrix;
+}
+
+int computed_rows(const Workload& workload) {
+  return workload.mode == Mode::kDecode ? 1 : workload.sequence_length;
+}
+
+// How wide the scores leave the accumulator, the same in all layers.
+int bytes_of_scores(const std::vector<TransformerOperator>& operators, const Hardware& hardware) {
+  for (const TransformerOperator& item : operators)
+    if (item.role == "attention.scores") return result_bytes(item.op, hardware);
+  return 1;
+}
+
+[[noreturn]] void unknown(std::string_view role) {
+  throw Error("no place for the matrices of " + std::string(role));
+}
+
+}  // namespace
+
+NetworkMemory::NetworkMemory(const Architecture& network, const Workload& workload,
+                             const Hardware& hardware,
+                             const std::vector<TransformerOperator>& operators,
+                             std::int64_t partial_sums)
+    : network_(network), rows_(computed_rows(workload)), length_(workload.sequence_length) {
+  const int d = network.model_width;
+  int heads = 0, ffn_width = 0;
+  for (const Layer& layer : network.layers) {
+    heads = std::max(heads, layer.heads);
+    ffn_width = std::max(ffn_width, layer.ffn_width);
+  }
+  const std::int64_t widest = std::int64_t{heads} * network.head_width;
+  if (network.vocabulary > 0) embedding_ = space_.place(network.vocabulary, d);
+  for (Matrix* each : {&stream_, &norm_, &middle_, &branch_}) *each = space_.place(rows_, d);
+  query_ = space_.place(rows_, widest);
+  context_ = space_.place(rows_, widest);
+  hidden_ = space_.place(rows_, ffn_width);
+  const int bytes = bytes_of_scores(operators, hardware);
+  for (int head = 0; head < heads; ++head) {
+    scores_.push_back(space_.place(rows_, length_, bytes));
+    probabilities_.push_back(bytes == 1 ? scores_.back() : space_.place(rows_, length_));
+  }
+  for (const Layer& layer : network.layers) {
+    const std::int64_t a = std::int64_t{layer.heads} * network.head_width;
+    LayerMatrices each;
+    for (Matrix& weights : each.qkv) weights = space_.place(d, a);
+    each.output = space_.place(a, d);
+    each.up = space_.place(d, layer.ffn_width);
+    each.down = space_.place(layer.ffn_width, d);
+    each.keys = space_.place(length_, a);
+    each.values = space_.place(length_, a);
+    layers_.push_back(each);
+  }
+  if (network.vocabulary > 0) {
+    head_ = space_.place(d, network.vocabulary);
+    logits_ = space_.place(rows_, network.vocabulary);
+  }
+  if (partial_sums > 0) partial_sums_ = space_.place(1, partial_sums, kSumBytes);
+}
+
+Placement NetworkMemory::placement(const TransformerOperator& item, int repeat) const {
+  Placement placement;
+  if (item.role == "embedding")
+    placement = {embedding_, embedding_, stream_};
+  else if (item.role == "final.norm")
+    placement = {stream_, stream_, norm_};
+  else if (item.role == "language_model_head")
+    placement = {norm_, head_, logits_};
+  else
+    placement = item.role.substr(0, 4) == "ffn." ? ffn(item) : attention(item, repeat);
+  if (item.op.kind == OperatorKind::kMatmul)
+    placement.partial_sums = {partial_sums_.address, std::int64_t{item.op.columns} * kSumBytes,
+                              kSumBytes};
+  placement.bytes = space_.bytes();
+  return placement;
+}
+
+Placement NetworkMemory::attention(const TransformerOperator& item, int repeat) const {
+  const auto l = static_cast<std::size_t>(item.layer);
+  const auto run = static_cast<std::size_t>(repeat);
+  const LayerMatrices& layer = layers_[l];
+  const std::int64_t a = std::int64_t{network_.layers[l].heads} * network_.head_width;
+  const Matrix query = with_columns(query_, a);
+  const Matrix context = with_columns(context_, a);
+  const std::int64_t column = std::int64_t{repeat} * network_.head_width;  // of a head
+  if (item.role == "attention.norm") return {stream_, stream_, norm_};
+  if (item.role == "attention.qkv") {
+    // Keys and values of the positions computed are the last ones.
+    const std::int64_t first = length_ - rows_;
+    const Matrix results[] = {query, layer.keys.at(first, 0), layer.values.at(first, 0)};
+    return {norm_, layer.qkv[run], results[run]};
+  }
+  if (item.role == "attention.scores")
+    return {query.at(0, column), layer.keys.at(0, column), scores_[run]};
+  if (item.role == "attention.softmax") return {scores_[run], scores_[run], probabilities_[run]};
+  if (item.role == "attention.context")
+    return {probabilities_[run], layer.values.at(0, column), context.at(0, column)};
+  if (item.op.activation == Activation::kAddLayerNorm)
+    return {context, layer.output, norm_, 0, stream_, middle_};
+  if (item.role == "attention.output") return {context, layer.output, branch_};
+  if (item.role == "attention.residual") return {stream_, branch_, middle_};
+  unknown(item.role);
+}
+
+Placement NetworkMemory::ffn(const TransformerOperator& item) const {
+  const auto l = static_cast<std::size_t>(item.layer);
+  const Matrix hidden = with_columns(hidden_, network_.layers[l].ffn_width);
+  if (item.role == "ffn.norm") return {middle_, middle_, norm_};
+  if (item.role == "ffn.up") return {norm_, layers_[l].up, hidden};
+  if (item.role == "ffn.gelu") return {hidden, hidden, hidden};
+  if (item.op.activation == Activation::kAddLayerNorm)
+    return {hidden, layers_[l].down, norm_, 0, middle_, stream_};
+  if (item.role == "ffn.down") return {hidden, layers_[l].down, branch_};
+  if (item.role == "ffn.residual") return {middle_, branch_, stream_};
+  unknown(item.role);
+}
+
+std::int64_t peak_memory(const Architecture& network, const Workload& workload,
+                         const std::optional<Hardware>& hardware, const OperatorPricer& price) {
+  const std::int64_t rows = computed_rows(workload), length = workload.sequence_length;
+  const bool decode = workload.mode == Mode::kDecode;
+  const Operator scores_of_head =
+      matmul(computed_rows(workload), network.head_width, workload.sequence_length,
+             RightOperand::kTransposedActivations, Activation::kSoftmax);
+  const int bytes =
+      hardware ? result_bytes(scheduled_scores(scores_of_head, *hardware, price), *hardware) : 1;
+  const std::int64_t d = network.model_width, vocabulary = network.vocabulary;
+  const std::int64_t stream = rows * d;
+
+  std::int64_t biases = d;  // of the final LayerNorm
+  std::int64_t cache = 0;
+  std::int64_t alive = vocabulary > 0 ? stream + rows * vocabulary : 0;  // language-model head
+  for (const Layer& layer : network.layers) {
+    const std::int64_t a = std::int64_t{layer.heads} * network.head_width, f = layer.ffn_width;
+    biases += 3 * a + d + f + d + 2 * d;  // q, k and v, output, FFN up and down, two LayerNorms
+    const std::int64_t query = rows * a;  // and as much the context
+    const std::int64_t keys = decode ? 0 : length * a, values = keys;
+    if (decode) cache += 2 * length * a;
+    const std::int64_t scores = layer.heads * rows * length;
+    const std::int64_t probabilities = bytes == 1 ? 0 : scores;  // else in the scores' place
+    // In turn: q, k and v, beside the LayerNorm's result; scores; softmax; FFN up and down, with
+    // the LayerNorm's result and with the branch's; residual add. Others hold no more than one of
+    // these.
+    alive = std::max(
+        {alive, 2 * stream + query + keys + values, stream + query + keys + values + scores * bytes,
+         stream + values + scores * bytes + probabilities, 2 * stream + rows * f, 3 * stream});
+  }
+  // A matmul, what is added to its results, their sum, and its LayerNorm.
+  if (hardware && (hardware->fusion == Fusion::kOn || hardware->fusion == Fusion::kBest))
+    for (const TransformerOperator& item : scheduled_operators(network, workload, *hardware, price))
+      if (item.op.kind == OperatorKind::kMatmul && item.op.activation == Activation::kAddLayerNorm)
+        alive = std::max(alive, rows * item.op.inner + 3 * stream);
+  const int positions = vocabulary > 0 ? workload.sequence_length : 0;
+  return parameter_count(network, positions) + 3 * biases + vocabulary * d + cache + alive;
+}
+
+}  // namespace paretoformer

@@ -1,0 +1,70 @@
+// Where the matrices of a whole network lie in the accelerator's DRAM.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "accel_sim/hardware/hardware.hpp"
+#include "accel_sim/lowering/program.hpp"
+#include "accel_sim/lowering/scheduler.hpp"
+#include "accel_sim/workload/operators.hpp"
+#include "search_spaces/architecture.hpp"
+
+namespace paretoformer {
+
+// Activations have one buffer each for all layers, as in transformer.c of gemmini-rocc-tests; keys
+// and values one per layer, as decoding caches them; scores one per head, since all heads' are
+// computed before the first context; unfinished sums one for all matmuls. A tied embedding is there
+// twice: row by row for the look-up, transposed for the language-model head.
+class NetworkMemory {
+ public:
+  // For the operators of scheduled_operators(), and so many partial sums that leave the accumulator
+  // of a matmul unfinished. `network` must outlive it. Throws InputError when it spans more than
+  // 2 GiB.
+  NetworkMemory(const Architecture& network, const Workload& workload, const Hardware& hardware,
+                const std::vector<TransformerOperator>& operators, std::int64_t partial_sums = 0);
+
+  std::int64_t bytes() const { return space_.bytes(); }
+
+  // Of run `repeat` (below item.repeat) of one of the operators. What is a part of a fused run is
+  // placed with its matmul.
+  Placement placement(const TransformerOperator& item, int repeat) const;
+
+ private:
+  struct LayerMatrices {
+    Matrix qkv[3], output, up, down;  // weights
+    Matrix keys, values;              // of all positions
+  };
+  Placement attention(const TransformerOperator& item, int repeat) const;
+  Placement ffn(const TransformerOperator& item) const;
+
+  const Architecture& network_;
+  int rows_, length_;
+  AddressSpace space_;
+  Matrix partial_sums_;  // of whichever matmul runs
+  Matrix embedding_, stream_, middle_, norm_, branch_, query_, context_, hidden_, head_, logits_;
+  std::vector<Matrix> scores_, probabilities_;  // by head
+  std::vector<LayerMatrices> layers_;
+};
+
+// Bytes of main memory that one inference needs at once, were every matrix above kept only from the
+// operator that writes it to the last one that reads it:
+//
+// - all parameters: weights of one byte, biases of four; position vectors for the workload's
+// length;
+//   a tied embedding twice, as above;
+// - when decoding, keys and values of all layers and positions, int8;
+// - the largest sum of activations alive at an operator, int8 but for scores that go to DRAM as
+//   sums. All runs of an operator (heads; q, k and v) count as one, so that the scores of all heads
+//   are there together; what an operator reads and writes is (what is fused counts as one
+//   operator); so is the residual stream. Otherwise keys and values are activations of one layer
+//   like others.
+//
+// Without padding or a program's code. Every gene adds to it. Without hardware (a device that was
+// measured) scores are int8. `price` is that of scheduled_operators(). Of networks that
+// transformer_operators() accepts.
+std::int64_t peak_memory(const Architecture& network, const Workload& workload,
+                         const std::optional<Hardware>& hardware, const OperatorPricer& price = {});
+
+}  // namespace paretoformer

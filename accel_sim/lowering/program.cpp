@@ -1,0 +1,391 @@
+#include "accel_sim/lowering/program.hpp"
+
+#include <algorithm>
+#include <array>
+#include <string>
+#include <utility>
+
+#include "support/error.hpp"
+
+namespace paretoformer {
+namespace {
+
+constexpr std::int64_t kAlignment = 64;
+// One bookkeeping word per 64-byte line keeps the simulator's memory within bounds.
+constexpr std::int64_t kLargestSpan = std::int64_t{1} << 31;
+
+// They are kept together: half a gigabyte of them, and seconds to run them.
+constexpr std::int64_t kMostTiles = std::int64_t{1} << 22;
+
+void require_countable(std::int64_t tiles, const Operator& op) {
+  if (tiles > kMostTiles)
+    throw InputError("\"" + describe(op) + "\" is cut into " + std::to_string(tiles) +
+                     " tiles: expected at most " + std::to_string(kMostTiles) +
+                     ", of larger tiles or with larger memories on the chip");
+}
+
+bool on_chip(const Hardware& hardware) {
+  return hardware.nonlinear_units == NonlinearUnits::kOnChip;
+}
+
+// tiled_norm keeps whole rows in the accumulator (gemmini.h, tiled_norm_auto).
+bool rows_can_be_normalised(int columns, const Hardware& hardware) {
+  return on_chip(hardware) &&
+         ceil_divide(columns, hardware.array_size) <= hardware.accumulator_blocks();
+}
+
+// The tile of a matmul whose rows are normalised in the accumulator.
+std::optional<MatmulTile> fused_tile(const Operator& matmul, const Hardware& hardware) {
+  if (!on_chip(hardware) || hardware.dataflow != Dataflow::kWeightStationary) return std::nullopt;
+  const auto tile = whole_row_tile(matmul, hardware);
+  return tile || hardware.fusion == Fusion::kLibrary ? tile
+                                                     : whole_row_tile(matmul, hardware, true);
+}
+
+// `accumulator_buffers`: 1 for rows that take all of it.
+void require_fitting(const MatmulTile& tile, int accumulator_buffers, const Hardware& hardware) {
+  const int scratchpad_buffers = buffers_per_memory(hardware);
+  const auto text = [&](const char* what, std::int64_t needed, int available, int buffers) {
+    return "a tile of " + std::to_string(tile.rows) + " x " + std::to_string(tile.inner) + " x " +
+           std::to_string(tile.columns) + " blocks does not fit the " + what + ": it needs " +
+           std::to_string(needed) + " blocks, expected at most " + std::to_string(available) +
+           (buffers == 2 ? " (half of it)" : "");
+  };
+  const std::int64_t results = std::int64_t{tile.rows} * tile.columns;
+  const std::int64_t inputs = (std::int64_t{tile.rows} + tile.columns) * tile.inner;
+  const int sums = hardware.accumulator_blocks() / accumulator_buffers;
+  if (results > sums) throw InputError(text("accumulator", results, sums, accumulator_buffers));
+  const int operands = hardware.scratchpad_blocks() / scratchpad_buffers;
+  if (inputs > operands) throw InputError(text("scratchpad", inputs, operands, scratchpad_buffers));
+}
+
+bool is_layer_norm(Activation activation) {
+  return activation == Activation::kLayerNorm || activation == Activation::kAddLayerNorm;
+}
+
+Normalisation fused_normalisation(const Operator& matmul, const Hardware& hardware) {
+  if (!is_fused(matmul, hardware)) return Normalisation::kNone;
+  return matmul.activation == Activation::kSoftmax ? Normalisation::kSoftmax
+                                                   : Normalisation::kLayerNorm;
+}
+
+// A loop that only stores: the rows that `tile` left in the accumulator, normalised.
+Tile stored_again(Tile tile, Normalisation normalisation, const Matrix& result) {
+  tile.load_left = tile.load_right = tile.load_sums = tile.compute = tile.takes_turns = false;
+  tile.normalisation = normalisation;
+  tile.result = result;
+  return tile;
+}
+
+// In which half of the double-buffered memories the tiles of an operand lie.
+class Residence {
+ public:
+  struct Place {
+    int half;
+    bool is_new;  // not there yet
+  };
+
+  // `stays`: it has at most two tiles, each with a half of its own. `reloads`: it is brought in
+  // even when it is there.
+  Residence(int halves, bool stays, bool reloads)
+      : halves_(halves), stays_(stays), reloads_(reloads) {}
+
+  Place of(int tile) {
+    if (stays_) return {tile, !std::exchange(seen_[static_cast<std::size_t>(tile)], true)};
+    const bool is_new = reloads_ || tile != last_;
+    if (is_new) half_ = (half_ + 1) % halves_;
+    last_ = tile;
+    return {half_, is_new};
+  }
+
+ private:
+  int halves_;
+  bool stays_, reloads_;
+  std::array<bool, 2> seen_{};
+  int last_ = -1, half_ = -1;
+};
+
+// Tiles along each extent, and which of them is next.
+struct TileGrid {
+  TileGrid(const Operator& op, const MatmulTile& tile, const Hardware& hardware) {
+    const MatmulTile whole = blocks(op, hardware);
+    counts = {ceil_divide(whole.rows, tile.rows), ceil_divide(whole.columns, tile.columns),
+              ceil_divide(whole.inner, tile.inner)};
+  }
+
+  int count(MatmulLoop loop) const { return counts[static_cast<std::size_t>(loop)]; }
+  int at(MatmulLoop loop) const { return index[static_cast<std::size_t>(loop)]; }
+
+  bool next(const MatmulSchedule& schedule) {
+    for (auto loop = schedule.order.rbegin(); loop != schedule.order.rend(); ++loop) {
+      int& i = index[static_cast<std::size_t>(*loop)];
+      if (++i < count(*loop)) return true;
+      i = 0;
+    }
+    return false;
+  }
+
+  std::array<int, 3> counts{}, index{};  // by MatmulLoop
+};
+
+// Throws unless the matmul can be run like that.
+void require_runnable(const Operator& op, const MatmulSchedule& schedule,
+                      Normalisation normalisation, const Hardware& hardware) {
+  const MatmulSchedule librarys = schedule.tile;
+  const bool is_librarys = schedule.order == librarys.order && schedule.reloads;
+  if (hardware.dataflow != Dataflow::kWeightStationary && !is_librarys)
+    throw InputError("the loops of an output-stationary matmul are the library's: expected rows, " +
+                     std::string("columns, inner, every operand loaded anew"));
+  const bool whole_rows = blocks(op, hardware).columns <= schedule.tile.columns;
+  if (is_layer_norm(op.activation) && (normalisation == Normalisation::kNone || !whole_rows))
+    throw InputError("\"" + describe(op) + "\" cannot be fused: expected the normaliser on the " +
+                     "chip, and whole rows of results in the accumulator");
+}
+
+// The tile at `grid`, its extents and where its operands lie.
+Tile part_at(const TileGrid& grid, const Operator& op, const MatmulTile& tile, int size,
+             const Placement& placement) {
+  const int row = grid.at(MatmulLoop::kRows) * tile.rows * size;
+  const int column = grid.at(MatmulLoop::kColumns) * tile.columns * size;
+  const int depth = grid.at(MatmulLoop::kInner) * tile.inner * size;
+  Tile part;
+  part.rows = std::min(tile.rows * size, op.rows - row);
+  part.inner = std::min(tile.inner * size, op.inner - depth);
+  part.columns = std::min(tile.columns * size, op.columns - column);
+  part.transposed_right = op.right == RightOperand::kTransposedActivations;
+  part.left = placement.left.at(row, depth);
+  part.right =
+      part.transposed_right ? placement.right.at(column, depth) : placement.right.at(depth, column);
+  const bool adds = op.activation == Activation::kAddLayerNorm;
+  part.result = (adds ? placement.sum : placement.result).at(row, column);
+  part.sums = (adds ? placement.addend : placement.partial_sums).at(row, column);
+  return part;
+}
+
+Program lower_matmul(const Operator& op, const Hardware& hardware, const MatmulSchedule& schedule,
+                     const Placement& placement) {
+  const MatmulTile& tile = schedule.tile;
+  const int halves = buffers_per_memory(hardware);
+  const bool takes_turns =
+      hardware.fusion != Fusion::kLibrary && is_fused(op, hardware) &&
+      std::int64_t{tile.rows} * tile.columns > hardware.accumulator_blocks() / 2;
+  const int accumulator_buffers = takes_turns ? 1 : halves;
+  require_fitting(tile, accumulator_buffers, hardware);
+  const Normalisation normalisation = fused_normalisation(op, hardware);
+  require_runnable(op, schedule, normalisation, hardware);
+  const bool adds = op.activation == Activation::kAddLayerNorm;
+  const bool spills = spills_sums(schedule, op, hardware);
+
+  TileGrid grid(op, tile, hardware);
+  const int down = grid.count(MatmulLoop::kRows), across = grid.count(MatmulLoop::kColumns);
+  const int deep = grid.count(MatmulLoop::kInner);
+  // Of extents up to 2^18 blocks: 64 bits hold the product.
+  const std::int64_t tiles = std::int64_t{down} * across * deep;
+  require_countable(adds ? tiles + down : tiles, op);
+  const auto residence = [&](int tiles) {
+    return Residence(halves, halves == 2 && hardware.operand_reuse && tiles <= 2, schedule.reloads);
+  };
+  Residence lefts = residence(down * deep), rights = residence(across * deep);
+  Residence results(accumulator_buffers, false, false);
+
+  Program program;
+  program.bytes = placement.bytes;
+  program.tiles.reserve(static_cast<std::size_t>(tiles));
+  do {
+    const int i = grid.at(MatmulLoop::kRows), j = grid.at(MatmulLoop::kColumns);
+    const int k = grid.at(MatmulLoop::kInner);
+    const bool last = k == deep - 1;
+    const Residence::Place left = lefts.of(i * deep + k), right = rights.of(j * deep + k);
+    Tile item = part_at(grid, op, tile, hardware.array_size, placement);
+    item.kind = hardware.dataflow == Dataflow::kWeightStationary ? TileKind::kMatmul
+                                                                 : TileKind::kHostMatmul;
+    if (!adds) item.normalisation = normalisation;
+    item.takes_turns = takes_turns && k == 0;
+    item.load_left = left.is_new;
+    item.load_right = right.is_new;
+    item.load_sums = adds ? k == 0 : spills && k > 0;
+    item.accumulate = adds || k > 0;
+    item.store = spills || last;
+    if (spills && !last) item.result = item.sums;
+    item.left_half = left.half;
+    item.right_half = right.half;
+    item.result_half = results.of(i * across + j).half;
+    program.tiles.push_back(item);
+    if (adds && item.store) {
+      const int row = i * tile.rows * hardware.array_size;
+      program.tiles.push_back(stored_again(item, normalisation, placement.result.at(row, 0)));
+    }
+  } while (grid.next(schedule));
+  return program;
+}
+
+// Tiles of whole rows or parts of rows that fit `capacity` blocks of the accumulator: rows are
+// halved first, then columns, as tiled_resadd_auto does (gemmini.h L3135-3305).
+Program lower_elementwise(const Operator& op, TileKind kind, int capacity, const Hardware& hardware,
+                          const Placement& placement) {
+  const int size = hardware.array_size;
+  int rows = ceil_divide(op.rows, size);
+  int columns = ceil_divide(op.columns, size);
+  while (std::int64_t{rows} * columns > capacity) {
+    int& extent = rows > 1 ? rows : columns;
+    extent = ceil_divide(extent, 2);
+  }
+  require_countable(
+      std::int64_t{ceil_divide(op.rows, rows * size)} * ceil_divide(op.columns, columns * size),
+      op);
+  Program program;
+  for (int i = 0; i < op.rows; i += rows * size)
+    for (int j = 0; j < op.columns; j += columns * size) {
+      Tile item;
+      item.kind = kind;
+      item.rows = std::min(rows * size, op.rows - i);
+      item.columns = std::min(columns * size, op.columns - j);
+      item.left = placement.left.at(i, j);
+      item.right = placement.right.at(i, j);
+      item.result = placement.result.at(i, j);
+      item.result_half = static_cast<int>(program.tiles.size() % 2);
+      item.left_half = item.result_half;
+      program.tiles.push_back(item);
+    }
+  program.bytes = placement.bytes;
+  return program;
+}
+
+// tiled_norm_auto, gemmini.h L3416-3586: whole rows, all of the accumulator.
+Program lower_normalise(const Operator& op, Normalisation normalisation, const Hardware& hardware,
+                        const Placement& placement) {
+  Program program = lower_elementwise(op, TileKind::kNormalise, hardware.accumulator_blocks(),
+                                      hardware, placement);
+  for (Tile& tile : program.tiles) {
+    tile.normalisation = normalisation;
+    tile.result_half = 0;
+  }
+  return program;
+}
+
+// Its matrices one behind the other, from address 0.
+Placement packed(const Operator& op, const Hardware& hardware, const MatmulSchedule* schedule) {
+  AddressSpace space;
+  Placement placement;
+  if (op.kind == OperatorKind::kMatmul) {
+    placement.left = space.place(op.rows, op.inner);
+    placement.right = op.right == RightOperand::kTransposedActivations
+                          ? space.place(op.columns, op.inner)
+                          : space.place(op.inner, op.columns);
+    placement.result = space.place(op.rows, op.columns, result_bytes(op, hardware));
+    if (op.activation == Activation::kAddLayerNorm)
+      for (Matrix* each : {&placement.addend, &placement.sum})
+        *each = space.place(op.rows, op.columns);
+    if (spills_sums(*schedule, op, hardware))
+      placement.partial_sums = space.place(op.rows, op.columns, kSumBytes);
+  } else {
+    const bool sums = op.kind == OperatorKind::kSoftmax;
+    placement.left = placement.right = space.place(op.rows, op.columns, sums ? kSumBytes : 1);
+    if (op.kind == OperatorKind::kResidualAdd) placement.right = space.place(op.rows, op.columns);
+    placement.result = space.place(op.rows, op.columns);
+  }
+  placement.bytes = space.bytes();
+  return placement;
+}
+
+}  // namespace
+
+Matrix AddressSpace::place(std::int64_t rows, std::int64_t columns, int element_bytes) {
+  const std::int64_t stride = columns * element_bytes;
+  const Matrix matrix{end_, stride, element_bytes};
+  // Extents are at most 2^20 and the span at most 2^31 before, so that 64 bits hold the product.
+  end_ += (rows * stride + kAlignment - 1) / kAlignment * kAlignment;
+  if (end_ > kLargestSpan)
+    throw InputError("a matrix of " + std::to_string(rows) + " x " + std::to_string(columns) +
+                     " does not fit the simulator's address space: expected operands and results "
+                     "of at most " +
+                     std::to_string(kLargestSpan) + " bytes together");
+  return matrix;
+}
+
+int result_bytes(const Operator& matmul, const Hardware& hardware) {
+  const bool spilled = matmul.activation == Activation::kSoftmax && !is_fused(matmul, hardware) &&
+                       rows_can_be_normalised(matmul.columns, hardware);
+  return spilled || matmul.activation == Activation::kSums ? kSumBytes : 1;
+}
+
+bool rows_can_be_fused(const Operator& matmul, const Hardware& hardware) {
+  return fused_tile(matmul, hardware).has_value();
+}
+
+bool is_fused(const Operator& matmul, const Hardware& hardware) {
+  return (matmul.activation == Activation::kSoftmax || is_layer_norm(matmul.activation)) &&
+         rows_can_be_fused(matmul, hardware);
+}
+
+MatmulTile default_tile(const Operator& op, const Hardware& hardware) {
+  return is_fused(op, hardware) ? *fused_tile(op, hardware) : greedy_tile(op, hardware);
+}
+
+bool spills_sums(const MatmulSchedule& schedule, const Operator& op, const Hardware& hardware) {
+  const TileGrid grid(op, schedule.tile, hardware);
+  if (grid.count(MatmulLoop::kInner) == 1) return false;
+  const auto inner = std::find(schedule.order.begin(), schedule.order.end(), MatmulLoop::kInner);
+  return std::any_of(inner + 1, schedule.order.end(),
+                     [&](MatmulLoop loop) { return grid.count(loop) > 1; });
+}
+
+bool runs_on_host(const Operator& op, const Hardware& hardware) {
+  switch (op.kind) {
+    case OperatorKind::kMatmul:
+    case OperatorKind::kEmbedding:
+      return false;
+    case OperatorKind::kSoftmax:
+    case OperatorKind::kLayerNorm:
+      return !rows_can_be_normalised(op.columns, hardware);
+    case OperatorKind::kGelu:
+    case OperatorKind::kResidualAdd:
+      return !on_chip(hardware);
+  }
+  throw Error("an operator of unknown kind");
+}
+
+double host_cycles_per_element(OperatorKind kind, const Hardware& hardware) {
+  // Operands come in and go out as int8; the published share of the residual add is taken to hold
+  // its own conversions.
+  const double conversions = 2 * hardware.host_conversion_cycles_per_element;
+  switch (kind) {
+    case OperatorKind::kSoftmax:
+      return hardware.host_softmax_cycles_per_element + conversions;
+    case OperatorKind::kLayerNorm:
+      return hardware.host_layer_norm_cycles_per_element + conversions;
+    case OperatorKind::kGelu:
+      return hardware.host_gelu_cycles_per_element + conversions;
+    default:
+      return hardware.host_residual_add_cycles_per_element;
+  }
+}
+
+Program lower(const Operator& op, const Hardware& hardware,
+              const std::optional<MatmulSchedule>& schedule, const Placement* placement) {
+  if (op.kind == OperatorKind::kMatmul) {
+    const MatmulSchedule how = schedule ? *schedule : default_tile(op, hardware);
+    return lower_matmul(op, hardware, how,
+                        placement != nullptr ? *placement : packed(op, hardware, &how));
+  }
+  const Placement where = placement != nullptr ? *placement : packed(op, hardware, nullptr);
+  switch (op.kind) {
+    case OperatorKind::kMatmul:
+      break;
+    case OperatorKind::kSoftmax:
+      return lower_normalise(op, Normalisation::kSoftmax, hardware, where);
+    case OperatorKind::kLayerNorm:
+      return lower_normalise(op, Normalisation::kLayerNorm, hardware, where);
+    case OperatorKind::kResidualAdd:
+      return lower_elementwise(op, TileKind::kResidualAdd, hardware.accumulator_blocks() / 2,
+                               hardware, where);
+    case OperatorKind::kEmbedding:
+      return lower_elementwise(op, TileKind::kCopy, hardware.scratchpad_blocks() / 2, hardware,
+                               where);
+    case OperatorKind::kGelu:
+      return {};  // fused with the way out of the accumulator
+  }
+  throw Error("lowering of an unknown kind of operator");
+}
+
+}  // namespace paretoformer

@@ -1,0 +1,136 @@
+// What the host hands to the accelerator for one operator: tiles, in the order in which the loops
+// of Gemmini's C library issue them.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "accel_sim/hardware/hardware.hpp"
+#include "accel_sim/hardware/timing.hpp"
+#include "accel_sim/lowering/tiling.hpp"
+#include "accel_sim/workload/operators.hpp"
+
+namespace paretoformer {
+
+inline constexpr int kSumBytes = 4;  // int32, in DRAM
+
+// A matrix in DRAM, row by row: byte address of its first element, bytes between rows, and bytes
+// per element (1 for int8, 4 for int32 sums).
+struct Matrix {
+  std::int64_t address = 0;
+  std::int64_t stride = 0;
+  int element_bytes = 1;
+
+  // The part that begins at that row and column.
+  Matrix at(std::int64_t row, std::int64_t column) const {
+    return {address + row * stride + column * element_bytes, stride, element_bytes};
+  }
+};
+
+enum class TileKind {
+  kMatmul,       // result = left * right, weight-stationary: one LOOP_WS
+  kHostMatmul,   // the same, output-stationary: unrolled by the host (sp_tiled_matmul_os)
+  kResidualAdd,  // result = left + right, both scaled: one LOOP_WS with is_resadd
+  kNormalise,    // result = norm(left): unrolled by the host (tiled_norm)
+  kCopy,         // result = rows of left, through the scratchpad
+};
+
+struct Tile {
+  TileKind kind = TileKind::kMatmul;
+  Normalisation normalisation = Normalisation::kNone;
+  // Elements: rows x columns results, summed over `inner`.
+  int rows = 0;
+  int inner = 0;
+  int columns = 0;
+  Matrix left, right, result;
+  // What the results of a weight-stationary matmul begin with (LOOP_WS's D): comes into the
+  // accumulator before the first product is added, which `accumulate` must say. int32 as it is,
+  // int8 through the scaling units (low_D).
+  Matrix sums;
+  bool load_sums = false;
+  bool load_left = true;  // false: in the scratchpad from an earlier tile
+  bool load_right = true;
+  bool compute = true;            // false: a LOOP_WS that only stores, once more, an earlier one's
+  bool transposed_right = false;  // `right` is stored columns x inner
+  // Begins when the loop before has left the unroller: its results take the same place.
+  bool takes_turns = false;
+  bool accumulate = false;  // onto what an earlier tile left in the accumulator
+  bool store = true;        // false: the sums stay there for the next tile
+  // Which half of the double-buffered memories.
+  int left_half = 0;
+  int right_half = 0;
+  int result_half = 0;
+};
+
+inline bool is_matmul(const Tile& tile) {
+  return tile.kind == TileKind::kMatmul || tile.kind == TileKind::kHostMatmul;
+}
+
+// Where the matrices of one call lie. `right` is the second operand of a matmul or a residual add.
+struct Placement {
+  Matrix left, right, result;
+  std::int64_t bytes = 0;  // all addresses are below
+  // Of Activation::kAddLayerNorm: what is added to the product, and where the sum goes; `result` is
+  // its LayerNorm.
+  Matrix addend = {}, sum = {};
+  Matrix partial_sums = {};  // of a matmul that spills_sums(): rows x columns of int32
+};
+
+// The tiles of one call of the library, and the bytes of DRAM that its matrices span from address
+// 0.
+struct Program {
+  std::vector<Tile> tiles;
+  std::int64_t bytes = 0;
+};
+
+// Whether the normaliser can work on whole rows of a matmul's results as they leave the
+// accumulator: it is on the chip, and the rows fit half the accumulator. Unless fusion is left to
+// the library, they may also take all of it: then computes and normaliser take turns.
+bool rows_can_be_fused(const Operator& matmul, const Hardware& hardware);
+
+// Whether it does: rows_can_be_fused(), and the matmul's activation is a softmax or a LayerNorm.
+// Scores whose softmax does not fit go to DRAM as int32 and come back; a LayerNorm must fit.
+bool is_fused(const Operator& matmul, const Hardware& hardware);
+
+// The library's tile: whole rows for a matmul that is fused, else Gemmini's own rule.
+MatmulTile default_tile(const Operator& matmul, const Hardware& hardware);
+
+// Whether unfinished sums go to DRAM and come back.
+bool spills_sums(const MatmulSchedule& schedule, const Operator& matmul, const Hardware& hardware);
+
+// Lowers an operator that runs on the accelerator. Rows of every matrix are packed (a stride of
+// their length), matrices begin at multiples of 64 bytes, as heads do in the published program.
+// `schedule` is for matmuls; without one it is default_tile(), run as the library does. Throws
+// InputError when its tile does not fit the memories, when its loops are not the library's with an
+// output-stationary array, when the matrices span more than 2 GiB, or when there are more than 2^22
+// tiles. With a placement, which must give every matrix its strides and element sizes, they lie
+// there.
+Program lower(const Operator& op, const Hardware& hardware,
+              const std::optional<MatmulSchedule>& schedule = std::nullopt,
+              const Placement* placement = nullptr);
+
+// Bytes per element of a matmul's results: 4 for scores that the normaliser reads back from DRAM as
+// sums, else 1.
+int result_bytes(const Operator& matmul, const Hardware& hardware);
+
+// Matrices one behind the other, each at a multiple of 64 bytes.
+class AddressSpace {
+ public:
+  // Throws InputError when they span more than 2 GiB.
+  Matrix place(std::int64_t rows, std::int64_t columns, int element_bytes = 1);
+  std::int64_t bytes() const { return end_; }
+
+ private:
+  std::int64_t end_ = 0;
+};
+
+// Whether the host computes the operator in floating point: there is nothing to lower then. Even
+// with the units on the chip it does so for rows too long to be normalised there: they do not fit
+// the accumulator.
+bool runs_on_host(const Operator& op, const Hardware& hardware);
+
+// What such an operator takes there, its conversions from and to int8 included.
+double host_cycles_per_element(OperatorKind kind, const Hardware& hardware);
+
+}  // namespace paretoformer

@@ -1,0 +1,82 @@
+#include "accel_sim/lowering/tiling.hpp"
+
+#include <algorithm>
+
+namespace paretoformer {
+namespace {
+
+// floor(sqrt(n)), without floating point.
+int integer_root(int n) {
+  int root = 1;
+  while ((root + 1) * (root + 1) <= n) ++root;
+  return root;
+}
+
+// Blocks of a buffer of either memory.
+struct Room {
+  explicit Room(const Hardware& hardware)
+      : results(hardware.tiling_accumulator_blocks() / buffers_per_memory(hardware)),
+        inputs(hardware.tiling_scratchpad_blocks() / buffers_per_memory(hardware)) {}
+
+  bool holds(const MatmulTile& tile) const {
+    const auto rows = static_cast<std::int64_t>(tile.rows);
+    return rows * tile.columns <= results && (rows + tile.columns) * tile.inner <= inputs;
+  }
+
+  int results, inputs;
+};
+
+// One pass tries columns, rows and inner, in this order, until nothing grows any more.
+MatmulTile grow(MatmulTile tile, const MatmulTile& whole, const Room& room) {
+  const auto grow_one = [&](int MatmulTile::*extent) {
+    MatmulTile larger = tile;
+    ++(larger.*extent);
+    if (larger.*extent > whole.*extent || !room.holds(larger)) return false;
+    tile = larger;
+    return true;
+  };
+  bool grown = true;
+  while (grown) {
+    grown = grow_one(&MatmulTile::columns);
+    grown = grow_one(&MatmulTile::rows) || grown;
+    grown = grow_one(&MatmulTile::inner) || grown;
+  }
+  return tile;
+}
+
+}  // namespace
+
+MatmulTile blocks(const Operator& matmul, const Hardware& hardware) {
+  const int size = hardware.array_size;
+  return {ceil_divide(matmul.rows, size), ceil_divide(matmul.inner, size),
+          ceil_divide(matmul.columns, size)};
+}
+
+int buffers_per_memory(const Hardware& hardware) {
+  return hardware.dataflow == Dataflow::kWeightStationary ? 2 : 1;
+}
+
+bool fits(const MatmulTile& tile, const Hardware& hardware) { return Room(hardware).holds(tile); }
+
+MatmulTile greedy_tile(const Operator& matmul, const Hardware& hardware) {
+  const MatmulTile whole = blocks(matmul, hardware);
+  const Room room(hardware);
+  const int side = integer_root(room.results);
+  const int inner = std::max(room.inputs / 2 / side, 1);
+  MatmulTile start{std::min(whole.rows, side), std::min(whole.inner, inner),
+                   std::min(whole.columns, side)};
+  while (!room.holds(start)) --(start.rows >= start.columns ? start.rows : start.columns);
+  return grow(start, whole, room);
+}
+
+std::optional<MatmulTile> whole_row_tile(const Operator& matmul, const Hardware& hardware,
+                                         bool whole_accumulator) {
+  const MatmulTile whole = blocks(matmul, hardware);
+  const MatmulTile start{1, 1, whole.columns};
+  Room room(hardware);
+  if (whole_accumulator) room.results = hardware.tiling_accumulator_blocks();
+  if (!room.holds(start)) return std::nullopt;
+  return grow(start, whole, room);
+}
+
+}  // namespace paretoformer

@@ -1,0 +1,202 @@
+#include "accel_sim/workload/operators.hpp"
+
+#include <algorithm>
+#include <array>
+#include <sstream>
+
+#include "accel_sim/hardware/hardware_cost.hpp"
+#include "support/error.hpp"
+#include "support/random.hpp"
+
+namespace paretoformer {
+namespace {
+
+// Three extents of 2^20 multiply to 2^60: statistics and costs of one operator fit 64 bits.
+constexpr int kLargestExtent = 1 << 20;
+constexpr std::size_t kOperatorsPerLayer = 12;
+constexpr std::size_t kOperatorsOutsideLayers = 3;
+
+// In the order of the enumerators.
+constexpr std::array<std::string_view, 6> kKindNames = {"matmul", "softmax",      "layer_norm",
+                                                        "gelu",   "residual_add", "embedding"};
+constexpr std::array<std::string_view, 4> kRightNames = {"-", "weights", "activations",
+                                                         "transposed_activations"};
+constexpr std::array<std::string_view, 6> kActivationNames = {
+    "-", "gelu", "softmax", "sums", "layer_norm", "add_layer_norm"};
+
+template <typename Enum, std::size_t kSize>
+bool parse(const std::string& word, const std::array<std::string_view, kSize>& names, Enum& value) {
+  for (std::size_t i = 0; i < kSize; ++i) {
+    if (names[i] != word) continue;
+    value = static_cast<Enum>(i);
+    return true;
+  }
+  return false;
+}
+
+bool consistent(const Operator& op) {
+  if (op.rows < 1 || op.columns < 1) return false;
+  if (std::max({op.rows, op.inner, op.columns}) > kLargestExtent) return false;
+  if (op.kind == OperatorKind::kMatmul) return op.inner >= 1 && op.right != RightOperand::kNone;
+  if (op.inner > 0 && op.right != RightOperand::kNone) {
+    if (op.kind == OperatorKind::kSoftmax) return op.activation == Activation::kNone;
+    const bool adds = op.activation == Activation::kAddLayerNorm;
+    if (op.kind == OperatorKind::kResidualAdd) return adds;
+    return op.kind == OperatorKind::kLayerNorm && (adds || op.activation == Activation::kLayerNorm);
+  }
+  return op.inner == 0 && op.right == RightOperand::kNone && op.activation == Activation::kNone;
+}
+
+int attention_width(int heads, int head_width) {
+  const std::int64_t width = static_cast<std::int64_t>(heads) * head_width;
+  if (width > kLargestExtent)
+    throw InputError(std::to_string(heads) + " heads of width " + std::to_string(head_width) +
+                     " are out of range: expected at most " + std::to_string(kLargestExtent) +
+                     " together");
+  return static_cast<int>(width);
+}
+
+}  // namespace
+
+std::size_t OperatorHash::operator()(const Operator& op) const {
+  const auto word = [](int high, int low) {
+    return static_cast<std::uint64_t>(static_cast<std::uint32_t>(high)) << 32 |
+           static_cast<std::uint32_t>(low);
+  };
+  const int kinds = static_cast<int>(op.kind) << 8 | static_cast<int>(op.right) << 4 |
+                    static_cast<int>(op.activation);
+  return mix64(mix64(word(op.rows, op.inner)) ^ word(op.columns, kinds));
+}
+
+Operator matmul(int rows, int inner, int columns, RightOperand right, Activation activation) {
+  return {OperatorKind::kMatmul, right, activation, rows, inner, columns};
+}
+
+Operator elementwise(OperatorKind kind, int rows, int columns) {
+  return {kind, RightOperand::kNone, Activation::kNone, rows, 0, columns};
+}
+
+Operator softmax_of(const Operator& scores) {
+  return {OperatorKind::kSoftmax, scores.right,  Activation::kNone, scores.rows,
+          scores.inner,           scores.columns};
+}
+
+Operator layer_norm_of(const Operator& matmul) {
+  Operator part = matmul;
+  part.kind = OperatorKind::kLayerNorm;
+  return part;
+}
+
+Operator residual_add_of(const Operator& matmul) {
+  Operator part = matmul;
+  part.kind = OperatorKind::kResidualAdd;
+  return part;
+}
+
+std::optional<Operator> matmul_of(const Operator& part) {
+  if (part.kind == OperatorKind::kMatmul || part.inner == 0) return std::nullopt;
+  Operator matmul = part;
+  matmul.kind = OperatorKind::kMatmul;
+  if (part.kind == OperatorKind::kSoftmax) matmul.activation = Activation::kSoftmax;
+  return matmul;
+}
+
+std::string describe(const Operator& op) {
+  std::ostringstream text;
+  text << kKindNames[static_cast<std::size_t>(op.kind)] << ' '
+       << kRightNames[static_cast<std::size_t>(op.right)] << ' '
+       << kActivationNames[static_cast<std::size_t>(op.activation)] << ' ' << op.rows << ' '
+       << op.inner << ' ' << op.columns;
+  return text.str();
+}
+
+Operator operator_from_text(const std::string& text) {
+  std::istringstream words(text);
+  std::string kind, right, activation, rest;
+  Operator op;
+  words >> kind >> right >> activation >> op.rows >> op.inner >> op.columns;
+  if (!words || words >> rest || !parse(kind, kKindNames, op.kind) ||
+      !parse(right, kRightNames, op.right) || !parse(activation, kActivationNames, op.activation) ||
+      !consistent(op))
+    throw InputError("\"" + text +
+                     "\" is no operator: expected kind, right operand, activation, rows, inner "
+                     "and columns");
+  return op;
+}
+
+OperatorStatistics statistics(const Operator& op) {
+  const std::int64_t m = op.rows, k = op.inner, n = op.columns;
+  const std::int64_t elements = m * n;
+  switch (op.kind) {
+    case OperatorKind::kMatmul: {
+      const std::int64_t macs = elements * k;
+      const bool projection = op.right == RightOperand::kWeights;
+      return {macs, projection ? 2 * macs : 2 * macs - elements, m * k + k * n + elements};
+    }
+    case OperatorKind::kSoftmax:
+      return {0, 4 * elements, 2 * elements};
+    case OperatorKind::kLayerNorm:
+      return {0, 8 * elements, 2 * elements};
+    case OperatorKind::kGelu:
+      return {0, 10 * elements, 2 * elements};
+    case OperatorKind::kResidualAdd:
+      return {0, elements, 3 * elements};
+    case OperatorKind::kEmbedding:
+      return {0, 0, 2 * elements};
+  }
+  throw Error("statistics of an unknown kind of operator");
+}
+
+std::vector<TransformerOperator> transformer_operators(const Architecture& architecture,
+                                                       const Workload& workload) {
+  const int length = workload.sequence_length;
+  if (length < 1 || length > kLargestExtent)
+    throw InputError("sequence length " + std::to_string(length) +
+                     " is out of range: expected 1 to " + std::to_string(kLargestExtent));
+  const int rows = workload.mode == Mode::kDecode ? 1 : length;
+  const int d = architecture.model_width;
+  const int head = architecture.head_width;
+  const Operator norm = elementwise(OperatorKind::kLayerNorm, rows, d);
+  const Operator residual = elementwise(OperatorKind::kResidualAdd, rows, d);
+
+  std::vector<TransformerOperator> list;
+  list.reserve(kOperatorsPerLayer * architecture.layers.size() + kOperatorsOutsideLayers);
+  if (architecture.vocabulary > 0)
+    list.push_back({"embedding", -1, 1, elementwise(OperatorKind::kEmbedding, rows, d)});
+  for (std::size_t i = 0; i < architecture.layers.size(); ++i) {
+    const int layer = static_cast<int>(i);
+    const auto [heads, f] = architecture.layers[i];
+    const int a = attention_width(heads, head);
+    list.push_back({"attention.norm", layer, 1, norm});
+    list.push_back({"attention.qkv", layer, 3, matmul(rows, d, a)});
+    const Operator scores =
+        matmul(rows, head, length, RightOperand::kTransposedActivations, Activation::kSoftmax);
+    list.push_back({"attention.scores", layer, heads, scores});
+    list.push_back({"attention.softmax", layer, heads, softmax_of(scores)});
+    list.push_back({"attention.context", layer, heads,
+                    matmul(rows, length, head, RightOperand::kActivations)});
+    list.push_back({"attention.output", layer, 1, matmul(rows, a, d)});
+    list.push_back({"attention.residual", layer, 1, residual});
+    list.push_back({"ffn.norm", layer, 1, norm});
+    list.push_back(
+        {"ffn.up", layer, 1, matmul(rows, d, f, RightOperand::kWeights, Activation::kGelu)});
+    list.push_back({"ffn.gelu", layer, 1, elementwise(OperatorKind::kGelu, rows, f)});
+    list.push_back({"ffn.down", layer, 1, matmul(rows, f, d)});
+    list.push_back({"ffn.residual", layer, 1, residual});
+  }
+  if (architecture.vocabulary > 0) {
+    list.push_back({"final.norm", -1, 1, norm});
+    list.push_back({"language_model_head", -1, 1, matmul(rows, d, architecture.vocabulary)});
+  }
+  return list;
+}
+
+std::int64_t macs(const Architecture& architecture, const Workload& workload) {
+  std::int64_t sum = 0;
+  for (const TransformerOperator& item : transformer_operators(architecture, workload))
+    sum =
+        cost_arithmetic::sum(sum, cost_arithmetic::product(item.repeat, statistics(item.op).macs));
+  return sum;
+}
+
+}  // namespace paretoformer

@@ -1,0 +1,111 @@
+#include <algorithm>
+#include <cmath>
+#include <vector>
+
+#include "latency_predictor/learned/learned_candidates.hpp"
+#include "latency_predictor/learned/learned_fit.hpp"
+#include "support/format.hpp"
+#include "support/statistics.hpp"
+
+namespace paretoformer {
+namespace {
+
+struct Errors {
+  double mape = 0;
+  double p95 = 0;
+  double tau = 0;
+  double coverage = 0;
+};
+
+// Of one quantity; pairs of networks are ranked where they share a combination.
+Errors errors_of(const std::vector<double>& predicted, const std::vector<double>& truth,
+                 const std::vector<double>& uncertainty,
+                 const std::vector<Combination>& combinations) {
+  Errors result;
+  std::vector<double> relative;
+  double covered = 0, agreed = 0, pairs = 0;
+  for (std::size_t i = 0; i < truth.size(); ++i) {
+    relative.push_back(relative_error(predicted[i], truth[i]));
+    result.mape += relative.back();
+    if (relative.back() <= 2 * uncertainty[i]) ++covered;
+    for (std::size_t j = 0; j < i; ++j) {
+      if (key_of(combinations[i]) != key_of(combinations[j]) || truth[i] == truth[j]) continue;
+      ++pairs;
+      const double product = (truth[i] - truth[j]) * (predicted[i] - predicted[j]);
+      agreed += product > 0 ? 1 : (product < 0 ? -1 : 0);
+    }
+  }
+  if (relative.empty()) return result;
+  const auto count = static_cast<double>(relative.size());
+  std::sort(relative.begin(), relative.end());
+  result.mape /= count;
+  result.p95 = relative[static_cast<std::size_t>(std::ceil(0.95 * count)) - 1];
+  result.tau = pairs > 0 ? agreed / pairs : 0;
+  result.coverage = covered / count;
+  return result;
+}
+
+Json to_json(const ModelErrors& errors) {
+  return {{"latency_mape", errors.relative.latency_mape},
+          {"latency_p95", errors.relative.latency_p95},
+          {"latency_tau", errors.latency_tau},
+          {"latency_coverage", errors.latency_coverage},
+          {"energy_mape", errors.relative.energy_mape},
+          {"energy_p95", errors.relative.energy_p95},
+          {"energy_tau", errors.energy_tau},
+          {"energy_coverage", errors.energy_coverage}};
+}
+
+std::string columns(const ModelErrors& e) {
+  return format("  %6.2f %6.2f %6.3f  %6.2f %6.2f %6.3f", 100 * e.relative.latency_mape,
+                100 * e.relative.latency_p95, e.latency_tau, 100 * e.relative.energy_mape,
+                100 * e.relative.energy_p95, e.energy_tau);
+}
+
+}  // namespace
+
+ModelErrors measure_errors(const LearnedModel& model, const std::vector<Combination>& combinations,
+                           const std::vector<HardwareCost>& truth) {
+  std::vector<double> cycles, energies, true_cycles, true_energies, cycles_off, energies_off;
+  for (std::size_t i = 0; i < combinations.size(); ++i) {
+    const auto& [network, workload, hardware] = combinations[i];
+    const LearnedCost predicted = model.predict(network, workload, hardware);
+    cycles.push_back(static_cast<double>(predicted.cost.latency.value()));
+    energies.push_back(predicted.cost.energy.value());
+    cycles_off.push_back(predicted.latency_uncertainty);
+    energies_off.push_back(predicted.energy_uncertainty);
+    true_cycles.push_back(static_cast<double>(truth[i].latency.value()));
+    true_energies.push_back(truth[i].energy.value());
+  }
+  const Errors latency = errors_of(cycles, true_cycles, cycles_off, combinations);
+  const Errors energy = errors_of(energies, true_energies, energies_off, combinations);
+  ModelErrors result;
+  result.relative = {static_cast<int>(combinations.size()), latency.mape, latency.p95, energy.mape,
+                     energy.p95};
+  result.latency_tau = latency.tau;
+  result.energy_tau = energy.tau;
+  result.latency_coverage = latency.coverage;
+  result.energy_coverage = energy.coverage;
+  return result;
+}
+
+std::string FitReport::text() const {
+  std::string text = format(
+      "errors in %% on %d held-out networks: latency MAPE, p95, tau; energy MAPE, p95, tau\n"
+      "%7s  %-42s  %s\n",
+      networks, "samples", "active", "random");
+  for (const Point& point : points)
+    text += format("%7d", point.samples) + columns(point.active) + columns(point.random) + "\n";
+  return text;
+}
+
+Json FitReport::json() const {
+  Json list = Json::array();
+  for (const Point& point : points)
+    list.push_back({{"samples", point.samples},
+                    {"active", to_json(point.active)},
+                    {"random", to_json(point.random)}});
+  return {{"held_out_networks", networks}, {"points", list}};
+}
+
+}  // namespace paretoformer

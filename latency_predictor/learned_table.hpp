@@ -1,0 +1,13 @@
+// A table of prices from a learned model.
+#pragma once
+
+#include "latency_predictor/learned/learned_model.hpp"
+#include "latency_predictor/lookup_table.hpp"
+
+namespace paretoformer {
+
+// A table that prices operators with the model, for a LatencyPredictor: after the first networks
+// on one hardware, nothing but look-ups. It carries the hash of the model's text in its name.
+LookupTable learned_table(const LearnedModel& model, const Hardware& hardware);
+
+}  // namespace paretoformer

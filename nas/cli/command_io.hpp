@@ -1,0 +1,40 @@
+// What the verbs of the command line share: reading what they are given, printing their answer,
+// threads.
+#pragma once
+
+#include <oneapi/tbb/global_control.h>
+
+#include <filesystem>
+#include <memory>
+#include <string>
+
+#include "nas/cli/commands.hpp"
+#include "search_spaces/architecture.hpp"
+#include "search_spaces/search_space.hpp"
+#include "support/json.hpp"
+
+namespace paretoformer {
+
+// A bare architecture, or a candidate or exported file that holds one. What it does not say of head
+// width and vocabulary, `space` (if given) says. Throws InputError when the file holds neither.
+Architecture architecture_argument(const std::filesystem::path& path, const SearchSpace* space);
+Architecture architecture_in(Json json, const std::string& file, const SearchSpace* space);
+
+// A list of architectures: of one, of a list of them or of candidates, or of a front.json. Throws
+// InputError when the file holds none of these.
+Json architectures_in(const std::filesystem::path& path);
+
+// Writes to standard output at once, control characters but line feeds escaped. Throws Error when
+// it cannot (a full disk, a closed pipe).
+void print(const std::string& text);
+
+// A path as it is printed: on one line.
+std::string path_text(const std::filesystem::path& path);
+
+// As print(), to standard error, unless the verb is to be quiet.
+void log(const CommonOptions& common, const std::string& text);
+
+// Keeps to common.threads threads as long as the result lives.
+std::unique_ptr<tbb::global_control> limit_threads(const CommonOptions& common);
+
+}  // namespace paretoformer

@@ -1,0 +1,86 @@
+#include <chrono>
+#include <memory>
+
+#include "nas/cli/command_io.hpp"
+#include "nas/cli/commands.hpp"
+#include "nas/cli/interruption.hpp"
+#include "nas/cli/progress.hpp"
+#include "nas/cli/trained_run.hpp"
+#include "nas/report/comparison_report.hpp"
+#include "nas/report/plot.hpp"
+#include "nas/run/comparison.hpp"
+#include "nas/run/supernet_losses.hpp"
+#include "support/error.hpp"
+#include "support/files.hpp"
+#include "support/format.hpp"
+
+namespace paretoformer {
+
+void compare_command(const RunOptions& options, const CompareOptions& compare_options,
+                     const CommonOptions& common) {
+  using Clock = std::chrono::steady_clock;
+  const auto threads = limit_threads(common);
+  const RunConfig config = load_run_config(options.config, options.overrides);
+  std::vector<Contestant> contestants;  // refused before anything is written
+  for (const std::string& text : compare_options.algorithms)
+    contestants.push_back(contestant_from_text(text, config.search));
+  TrainedRun trained(options, common);
+  auto& [run, proxy, losses, evaluator] = trained;
+
+  const Clock::time_point start = Clock::now();
+  const std::size_t known = losses.size();
+  ComparisonTask task{.space = proxy.space(),
+                      .objectives = config.objectives,
+                      .limits = config.limits,
+                      .contestants = contestants,
+                      .seeds = compare_options.seeds,
+                      .step = config.search.population,
+                      .budget = config.search.evaluations,
+                      .losses = cached(supernet_losses(proxy), losses),
+                      .predictor = evaluator.predictor(),
+                      .context = proxy.context(),
+                      .enumerable = compare_options.enumerable};
+  const auto races = static_cast<std::int64_t>(contestants.size()) * task.seeds;
+  std::unique_ptr<Progress> networks, searches;
+  task.on_network = [&](std::size_t done, std::size_t of) {
+    if (!networks)
+      networks = std::make_unique<Progress>("all networks", static_cast<std::int64_t>(of), 0,
+                                            common.quiet);
+    networks->update(static_cast<std::int64_t>(done), "");
+  };
+  task.on_race = [&](std::size_t done) {
+    if (!searches) searches = std::make_unique<Progress>("searches", races, 0, common.quiet);
+    searches->update(static_cast<std::int64_t>(done), "");
+  };
+  task.stop = stopping;
+  Saving saving;
+  const Comparison comparison = compare(task);
+  saving.end();
+  networks.reset();
+  searches.reset();
+  const std::chrono::duration<double> elapsed = Clock::now() - start;
+
+  Json json = comparison_json(comparison);
+  write_file_atomic(run.comparison(), to_text(json));
+  write_file_atomic(run.comparison_plot(),
+                    comparison_svg(comparison, "Search algorithms on " + proxy.space().name() +
+                                                   ", medians and quartiles of " +
+                                                   std::to_string(task.seeds) + " seeds"));
+  if (comparison.true_hypervolume)
+    write_file_atomic(run.loss_table(), loss_table(comparison.losses));
+  if (common.json) {
+    json["run"] = run.path().string();
+    json["losses"] = {{"measured_now", losses.size() - known}, {"known_before", known}};
+    return print(to_text(json));
+  }
+  if (comparison.true_hypervolume)
+    print(format("all %lld networks of the space evaluated: %zu on the true front\n",
+                 static_cast<long long>(proxy.space().count()), comparison.true_front));
+  print(comparison_table(comparison));
+  print(format("%lld searches in %.1f s; losses measured now: %zu, known before: %zu\n",
+               static_cast<long long>(races), elapsed.count(), losses.size() - known, known));
+  print("Comparison: " + path_text(run.comparison()) +
+        "  picture: " + path_text(run.comparison_plot()) + "\n");
+}
+
+}  // namespace paretoformer

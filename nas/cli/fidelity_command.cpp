@@ -1,0 +1,62 @@
+#include <chrono>
+#include <memory>
+
+#include "nas/cli/command_io.hpp"
+#include "nas/cli/commands.hpp"
+#include "nas/cli/interruption.hpp"
+#include "nas/cli/progress.hpp"
+#include "nas/cli/trained_run.hpp"
+#include "nas/report/fidelity_report.hpp"
+#include "nas/report/plot.hpp"
+#include "nas/run/fidelity.hpp"
+#include "support/files.hpp"
+#include "support/format.hpp"
+
+namespace paretoformer {
+
+void fidelity_command(const RunOptions& options, const FidelityOptions& fidelity,
+                      const CommonOptions& common) {
+  using Clock = std::chrono::steady_clock;
+  const auto threads = limit_threads(common);
+  const RunConfig config = load_run_config(options.config, options.overrides);
+  fidelity_sample(config.space, fidelity.networks,
+                  config.seed);  // refused before anything is written
+  const TrainedRun trained(options, common);
+  const auto& [run, proxy, losses, evaluator] = trained;
+
+  const Clock::time_point start = Clock::now();
+  const int count = fidelity.networks;
+  const int steps_alone = fidelity.steps > 0 ? fidelity.steps : run.config().training.steps;
+  const std::int64_t total = static_cast<std::int64_t>(count) * steps_alone;
+  std::unique_ptr<Progress> progress;
+  FidelityHooks hooks;
+  hooks.on_step = [&](std::int64_t steps, std::size_t networks) {
+    if (!progress) progress = std::make_unique<Progress>("fidelity", total, steps, common.quiet);
+    progress->update(steps, format("steps, %zu of %d networks", networks, count));
+  };
+  hooks.stop = stopping;
+  Saving saving;
+  const std::vector<ComparedNetwork> networks = compare_networks(run, proxy, fidelity, hooks);
+  saving.end();
+  progress.reset();
+  const FidelityStatistics statistics = fidelity_statistics(networks, run.config().seed);
+  const std::chrono::duration<double> elapsed = Clock::now() - start;
+
+  Json json = fidelity_json(run, proxy, networks, steps_alone, statistics);
+  write_file_atomic(run.fidelity(), to_text(json));
+  write_file_atomic(
+      run.fidelity_plot(),
+      fidelity_svg(networks, std::to_string(count) + " networks of " + proxy.space().name() +
+                                 ": slices of the supernet and trained alone"));
+  if (common.json) {
+    json["run"] = run.path().string();
+    return print(to_text(json));
+  }
+  print(fidelity_table(statistics));
+  print(format("%d networks, each trained alone for %d steps (%.4g million tokens), in %.0f s\n",
+               count, steps_alone, 1e-6 * json["tokens"].get<double>(), elapsed.count()));
+  print("Comparison: " + path_text(run.fidelity()) +
+        "  picture: " + path_text(run.fidelity_plot()) + "\n");
+}
+
+}  // namespace paretoformer

@@ -1,0 +1,113 @@
+#include <cmath>
+#include <memory>
+#include <optional>
+#include <utility>
+
+#include "nas/cli/command_io.hpp"
+#include "nas/cli/commands.hpp"
+#include "nas/cli/interruption.hpp"
+#include "nas/cli/progress.hpp"
+#include "nas/run/finetune.hpp"
+#include "nas/run/front_file.hpp"
+#include "nas/run/run_search.hpp"
+#include "support/error.hpp"
+#include "support/files.hpp"
+#include "support/format.hpp"
+#include "support/hash.hpp"
+
+namespace paretoformer {
+namespace {
+
+void require_place(const FinetuneFiles& files, bool resume) {
+  const bool begun = std::filesystem::exists(files.checkpoint());
+  if (resume && !begun)
+    throw InputError(files.checkpoint().string() +
+                     ": there is nothing to resume; start it without --resume");
+  if (resume) return;
+  for (const auto& file : {files.checkpoint(), files.weights(), files.description()})
+    if (std::filesystem::exists(file))
+      throw InputError(file.string() + ": is there already; " +
+                       (begun ? "continue with --resume, or choose" : "choose") +
+                       " another file with --output");
+}
+
+std::string row(const char* name, std::optional<double> before, std::optional<double> after) {
+  if (!before || !after) return "";
+  return format("%-24s %10.4f %10.4f %+9.2f %%\n", name, *before, *after,
+                100 * (*after / *before - 1));
+}
+
+Json to_json(double before, double after) {
+  return Json{{"before", std::exp(before)}, {"after", std::exp(after)}};
+}
+
+}  // namespace
+
+void finetune_command(const FinetuneOptions& options, const CommonOptions& common) {
+  const auto threads = limit_threads(common);
+  const RunFolder run = RunFolder::read(options.run);
+  ProxyTask proxy(run.config(), run.cache());
+  const Archive archive = load_archive(run, proxy.space());
+  if (archive.size() == 0)
+    throw InputError(run.history().string() + ": the run has no evaluated networks yet");
+  const Candidate& member = find_member(archive, options.member, run.history().string());
+  const FinetuneFiles files(options.output.empty()
+                                ? run.finetuned() / (hex(member.id) + ".safetensors")
+                                : options.output);
+  require_place(files, options.resume);
+  proxy.load_weights(run);
+  const TrainingConfig config =
+      finetune_config(run.config().training, options.steps, options.learning_rate);
+  const std::filesystem::path folder = files.stem.parent_path();
+  std::error_code error;
+  if (!folder.empty()) std::filesystem::create_directories(folder, error);
+  if (error) throw Error(folder.string() + ": cannot create folder: " + error.message());
+
+  resumes_from(files.checkpoint());
+  std::unique_ptr<Progress> progress;
+  std::optional<Saving> saving;  // there is nothing to save before the first step
+  const FinetuneResult result = finetune(
+      run, proxy, member, config, files,
+      [&](const TrainingRecord& r) {
+        if (!saving) saving.emplace();
+        if (!progress)
+          progress = std::make_unique<Progress>("finetune", r.steps, r.step, common.quiet);
+        progress->update(r.step, format("loss %.3f", r.largest));
+      },
+      stopping);
+  if (saving) saving->end();
+  progress.reset();
+  const auto& [before, after] = result;
+  const Corpus& corpus = proxy.corpus();
+  if (common.json) {
+    Json json{{"id", hex(member.id)},
+              {"architecture", to_json(member.architecture)},
+              {"steps", config.steps},
+              {"learning_rate", config.learning_rate},
+              {"perplexity_of_validation_text", to_json(before.whole, after.whole)},
+              {"perplexity", to_json(before.scoring, after.scoring)},
+              {"weights", files.weights().string()},
+              {"description", files.description().string()}};
+    for (const auto& [time, loss] :
+         {std::pair{"before", before.whole}, std::pair{"after", after.whole}}) {
+      Json units;
+      add_per_word_and_byte(units, corpus, loss);
+      for (const auto& [unit, value] : units.items()) json[unit][time] = value;
+    }
+    return print(to_text(json));
+  }
+  print(describe(member.architecture) + "  (" + hex(member.id) + ")\n" +
+        format("%-24s %10s %10s %11s\n", "perplexity", "before", "after", "change") +
+        row("whole validation text", std::exp(before.whole), std::exp(after.whole)) +
+        row("  per word", corpus.perplexity_per_word(before.whole),
+            corpus.perplexity_per_word(after.whole)) +
+        row("  bits per byte", corpus.bits_per_byte(before.whole),
+            corpus.bits_per_byte(after.whole)) +
+        row("scoring sequences", std::exp(before.scoring), std::exp(after.scoring)));
+  if (after.whole >= before.whole)
+    print("Training on did not help: the supernet's weights, which export writes, are better.\n");
+  print("Weights: " + path_text(files.weights()) +
+        "  architecture: " + path_text(files.description()) + "\n");
+}
+
+}  // namespace paretoformer

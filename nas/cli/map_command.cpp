@@ -1,0 +1,195 @@
+// The verb `map`.
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+#include <vector>
+
+#include "accel_sim/mapper/library_rule.hpp"
+#include "accel_sim/mapper/mapping_file.hpp"
+#include "accel_sim/mapper/mapping_search.hpp"
+#include "accel_sim/mapper/mapping_spread.hpp"
+#include "nas/cli/command_io.hpp"
+#include "nas/cli/commands.hpp"
+#include "nas/report/plot.hpp"
+#include "support/error.hpp"
+#include "support/files.hpp"
+#include "support/format.hpp"
+#include "support/hash.hpp"
+#include "support/text.hpp"
+
+namespace paretoformer {
+namespace {
+
+constexpr int kLargestExtent = 1 << 16;  // of a convolution
+constexpr int kLargestKernel = 32;       // and of its stride
+
+Workpiece parse_convolution(const std::string& text) {
+  const auto refuse = [&text] {
+    return InputError("--conv: \"" + text +
+                      "\" is not P,Q,C,K,R,S or P,Q,C,K,R,S,STRIDE: expected " +
+                      "numbers from 1 to " + std::to_string(kLargestExtent) +
+                      ", of kernel and stride to " + std::to_string(kLargestKernel));
+  };
+  std::vector<int> numbers;
+  const char* at = text.data();
+  const char* const end = at + text.size();
+  while (true) {
+    int value = 0;
+    const auto [after, error] = std::from_chars(at, end, value);
+    const int largest = numbers.size() < kR ? kLargestExtent : kLargestKernel;
+    if (error != std::errc() || value < 1 || value > largest) throw refuse();
+    numbers.push_back(value);
+    if (after == end) break;
+    if (*after != ',' || numbers.size() > kDimensions) throw refuse();
+    at = after + 1;
+  }
+  if (numbers.size() < kDimensions) throw refuse();
+  Workpiece work;
+  std::copy_n(numbers.begin(), kDimensions, work.extent.begin());
+  if (numbers.size() > kDimensions) work.stride = numbers.back();
+  return work;
+}
+
+Workpiece workpiece(const MapOptions& options) {
+  if (options.conv) return parse_convolution(*options.conv);
+  if (options.m == 0)
+    throw InputError("map: expected --m, --k and --n, or --conv P,Q,C,K,R,S (see --help)");
+  return matmul_workpiece(options.m, options.k, options.n);
+}
+
+MappingObjective objective_of(const std::string& text) {
+  if (text == "latency") return MappingObjective::kLatency;
+  return text == "energy" ? MappingObjective::kEnergy : MappingObjective::kEdp;
+}
+
+// What the verb found.
+struct MapAnswer {
+  Workpiece work;
+  MappingObjective objective;
+  FoundMapping best;
+  Factors best_in;  // the mapspace that has it
+  Mapping greedy;
+  MappingCost greedy_cost;
+  double reference;  // the best of the mapspace of the samples
+  double size;       // of that mapspace
+  MappingSpread spread;
+
+  double greedy_over_best() const { return greedy_cost.of(objective) / best.cost.of(objective); }
+};
+
+MapAnswer answer(const MapOptions& options, const Hardware& hardware) {
+  MapAnswer result;
+  result.work = workpiece(options);
+  result.objective = objective_of(options.objective);
+  const MappingCostModel model(result.work, hardware);
+  for (const Factors factors : {Factors::kBlocks, Factors::kPerfect}) {
+    const Mapspace space(result.work, hardware, factors);
+    const FoundMapping found = best_mapping(space, result.objective);
+    const double cost = found.cost.of(result.objective);
+    if (factors == Factors::kBlocks || cost < result.best.cost.of(result.objective)) {
+      result.best = found;
+      result.best_in = factors;
+    }
+    if (options.mapspace != name(factors)) continue;
+    result.reference = cost;
+    result.size = space.size();
+    result.spread = mapping_spread(space, result.objective, options.samples, options.seed);
+  }
+  result.greedy = greedy_mapping(result.work, hardware);
+  result.greedy_cost = model(result.greedy);
+  return result;
+}
+
+Json to_json(const Mapping& mapping, const MappingCost& cost, const Workpiece& work) {
+  return Json{{"mapping", to_json(mapping, work)},
+              {"cycles", std::llround(cost.cycles)},
+              {"compute_cycles", std::llround(cost.compute)},
+              {"memory_cycles", std::llround(cost.memory)},
+              {"energy_pj", cost.energy_pj},
+              {"edp", cost.edp()},
+              {"dram_bytes", cost.dram_bytes}};
+}
+
+Json distribution_json(const MapAnswer& found, const MapOptions& options) {
+  const MappingSpread& spread = found.spread;
+  return Json{
+      {"mapspace", options.mapspace},
+      {"mappings", found.size},
+      {"samples", options.samples},
+      {"valid_share", static_cast<double>(options.samples) / static_cast<double>(spread.draws)},
+      {"best_sampled", spread.best()},
+      {"worst_sampled", spread.worst()},
+      {"orders_of_magnitude", spread.orders_of_magnitude()},
+      {"tenth_percentile_over_best", spread.tenth_percentile_over(spread.best())},
+      {"share_within_3x", spread.share_within(3, spread.best())},
+      {"exact_best", found.reference},
+      {"tenth_percentile_over_exact_best", spread.tenth_percentile_over(found.reference)},
+      {"share_within_3x_of_exact_best", spread.share_within(3, found.reference)}};
+}
+
+Json to_json(const MapAnswer& found, const MapOptions& options, const Hardware& hardware) {
+  Json json{{"workpiece", to_json(MappedWorkpiece{found.work, found.best.mapping})["workpiece"]},
+            {"objective", options.objective},
+            {"hardware", {{"name", options.hardware}, {"hash", hex(hardware_hash(hardware))}}},
+            {"best", to_json(found.best.mapping, found.best.cost, found.work)},
+            {"greedy", to_json(found.greedy, found.greedy_cost, found.work)},
+            {"distribution", distribution_json(found, options)}};
+  json["best"]["mapspace"] = name(found.best_in);
+  json["greedy"]["over_best"] = found.greedy_over_best();
+  return json;
+}
+
+std::string table(const MapAnswer& found, const MapOptions& options) {
+  const auto line = [&](const char* what, const Mapping& mapping, const MappingCost& cost) {
+    return format("%-8s %14.0f %14.3f %12.4g   %s\n", what, cost.cycles, cost.energy_pj * 1e-6,
+                  cost.edp(), describe(mapping, found.work).c_str());
+  };
+  const MappingSpread& spread = found.spread;
+  return format("%-8s %14s %14s %12s   mapping\n", "", "cycles", "energy/uJ", "pJ*cycles") +
+         line("best", found.best.mapping, found.best.cost) +
+         line("greedy", found.greedy, found.greedy_cost) +
+         format("The best is of the mapspace \"%s\"; the greedy rule's %s is %.4g times its.\n",
+                name(found.best_in), options.objective.c_str(), found.greedy_over_best()) +
+         format("%lld random valid mappings of \"%s\" (%.3g mappings, %.1f %% of draws valid):\n",
+                static_cast<long long>(options.samples), options.mapspace.c_str(), found.size,
+                100 * static_cast<double>(options.samples) / static_cast<double>(spread.draws)) +
+         format("%8.2f  orders of magnitude from best to worst\n", spread.orders_of_magnitude()) +
+         format(
+             "%8.2f  10th percentile over the best sample (%.2f over the best of the mapspace)\n",
+             spread.tenth_percentile_over(spread.best()),
+             spread.tenth_percentile_over(found.reference)) +
+         format("%8.2f  %% within 3x of it (%.2f %%)\n",
+                100 * spread.share_within(3, spread.best()),
+                100 * spread.share_within(3, found.reference));
+}
+
+std::string histogram(const MapAnswer& found, const MapOptions& options) {
+  const char* const axis = found.objective == MappingObjective::kLatency  ? "latency (cycles)"
+                           : found.objective == MappingObjective::kEnergy ? "energy (pJ)"
+                                                                          : "EDP (pJ x cycles)";
+  return histogram_svg(found.spread.costs,
+                       {{"best", found.best.cost.of(found.objective)},
+                        {"greedy", found.greedy_cost.of(found.objective)}},
+                       format("%lld random mappings, mapspace \"%s\", on %s",
+                              static_cast<long long>(options.samples), options.mapspace.c_str(),
+                              options.hardware.c_str()),
+                       axis);
+}
+
+}  // namespace
+
+void map_command(const MapOptions& options, const CommonOptions& common) {
+  if (valid_utf8_prefix(options.hardware) < options.hardware.size())
+    throw InputError("--hardware: is not valid UTF-8");
+  if (options.svg && options.svg->empty()) throw InputError("--svg: expected a file name");
+  if (options.output && options.output->empty()) throw InputError("--output: expected a file name");
+  const Hardware hardware = find_hardware(options.hardware);
+  const MapAnswer found = answer(options, hardware);
+  if (options.output)
+    write_file_atomic(*options.output,
+                      to_text(to_json(MappedWorkpiece{found.work, found.best.mapping})));
+  if (options.svg) write_file_atomic(*options.svg, histogram(found, options));
+  print(common.json ? to_text(to_json(found, options, hardware)) : table(found, options));
+}
+
+}  // namespace paretoformer

@@ -1,0 +1,298 @@
+// The verbs predict and predictor.
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "latency_predictor/learned/learned_model.hpp"
+#include "latency_predictor/learned_table.hpp"
+#include "latency_predictor/measurements.hpp"
+#include "latency_predictor/predictor_check.hpp"
+#include "nas/cli/command_io.hpp"
+#include "nas/cli/commands.hpp"
+#include "nas/cli/priced_network.hpp"
+#include "nas/report/front_report.hpp"
+#include "nas/report/simulation_report.hpp"
+#include "support/error.hpp"
+#include "support/files.hpp"
+#include "support/format.hpp"
+#include "support/hash.hpp"
+#include "support/text.hpp"
+
+namespace paretoformer {
+namespace {
+
+Mode mode_of(const std::string& name) { return name == "decode" ? Mode::kDecode : Mode::kPrefill; }
+const char* name_of(Mode mode) { return mode == Mode::kDecode ? "decode" : "prefill"; }
+
+SearchSpace space_of(const PredictorOptions& options) {
+  const SearchSpace space = SearchSpace::find(options.space);
+  return options.vocabulary < 0 ? space : space.with_vocabulary(options.vocabulary);
+}
+
+Json to_json(const PredictionErrors& e) {
+  const auto number = [](double value) { return std::isnan(value) ? Json() : Json(value); };
+  return Json{{"bias", e.bias},       {"mape", e.mape},
+              {"p95", e.p95},         {"largest", e.largest},
+              {"tau", number(e.tau)}, {"tau_within_depth", number(e.tau_within_depth)}};
+}
+
+Json to_json(const PredictorCheck& check) {
+  return Json{{"networks", check.networks.size()},
+              {"latency", to_json(check.latency)},
+              {"energy", to_json(check.energy)},
+              {"complaint", check.complaint()}};
+}
+
+std::string row(const char* quantity, const PredictionErrors& e) {
+  const auto order = [](double tau) {
+    return std::isnan(tau) ? std::string("-") : format("%.3f", tau);
+  };
+  return format("%-8s %+9.3f %9.3f %9.3f %9.3f %7s %18s\n", quantity, 100 * e.bias, 100 * e.mape,
+                100 * e.p95, 100 * e.largest, order(e.tau).c_str(),
+                order(e.tau_within_depth).c_str());
+}
+
+std::string table(const PredictorCheck& check) {
+  return format("%-8s %9s %9s %9s %9s %7s %18s\n", "", "bias/%", "mean/%", "95 %/%", "max/%", "tau",
+                "tau within depth") +
+         row("latency", check.latency) + row("energy", check.energy) +
+         format("%zu networks, against simulations of the whole network\n", check.networks.size());
+}
+
+// What has been priced and how good it is; the reason on standard error when it is not.
+void answer(Json json, const PredictorCheck& check, const std::string& text,
+            const CommonOptions& common) {
+  json["check"] = to_json(check);
+  const std::string complaint = check.complaint();
+  print(common.json ? to_text(json) : table(check) + (complaint.empty() ? text : ""));
+  if (!complaint.empty()) throw Error("the predictor is not good enough: " + complaint);
+}
+
+// A learned model is JSON, a table is not.
+bool is_learned_model(const std::filesystem::path& file) {
+  const std::string text = read_text_file(file);
+  return !text.empty() && text[0] == '{';
+}
+
+struct NetworkPrediction {
+  HardwareCost cost;
+  TimeUnit unit = TimeUnit::kCycles;  // of all latencies
+  std::vector<OperatorPrediction> operators;
+  std::string model;
+  std::uint64_t hardware_hash = 0;
+  Workload workload;
+  std::string on;    // hardware, or the predictor's file
+  std::string note;  // on what this is; may be empty
+  // Of the model against its simulator, when that is known; how far that is from a machine is not
+  // known to it.
+  std::optional<double> relative_uncertainty;
+  bool extrapolates = false;
+};
+
+std::string text_of(const NetworkPrediction& prediction) {
+  const bool in_time = prediction.unit == TimeUnit::kFemtoseconds;
+  std::string text =
+      format("%.*f %s, %.3f uJ", in_time ? 3 : 0, latency_in(prediction.unit, prediction.cost),
+             in_time ? "ns" : "cycles", prediction.cost.energy.value() * 1e-6);
+  if (prediction.relative_uncertainty)
+    text += format(" (+- %.2f %%)", 100 * *prediction.relative_uncertainty);
+  if (prediction.extrapolates) text += ", extrapolated";
+  text += ", " + prediction.model + " model on " + printable(prediction.on) +
+          format(" at length %d (%s)\n", prediction.workload.sequence_length,
+                 name_of(prediction.workload.mode));
+  return prediction.note.empty() ? text : text + prediction.note + "\n";
+}
+
+// "cycles", or "latency_ns" of a device that was measured in time.
+void put_latency(Json& json, const HardwareCost& cost, TimeUnit unit) {
+  if (unit == TimeUnit::kFemtoseconds)
+    json["latency_ns"] = latency_in(unit, cost);
+  else
+    json["cycles"] = cost.latency.value();
+}
+
+Json json_of(const NetworkPrediction& prediction, bool breakdown) {
+  Json json;
+  put_latency(json, prediction.cost, prediction.unit);
+  json.update({{"energy_pj", prediction.cost.energy.value()},
+               {"relative_uncertainty",
+                prediction.relative_uncertainty ? Json(*prediction.relative_uncertainty) : Json()},
+               {"extrapolates", prediction.extrapolates},
+               {"model", prediction.model},
+               {"hardware_hash", hex(prediction.hardware_hash)},
+               {"sequence_length", prediction.workload.sequence_length},
+               {"mode", name_of(prediction.workload.mode)},
+               {"note", prediction.note.empty() ? Json() : Json(prediction.note)}});
+  if (!breakdown) return json;
+  json["operators"] = Json::array();
+  for (const OperatorPrediction& p : prediction.operators) {
+    Json each{
+        {"role", p.role}, {"layer", p.layer}, {"repeat", p.repeat}, {"operator", describe(p.op)}};
+    put_latency(each, p.cost, prediction.unit);
+    each["energy_pj"] = p.cost.energy.value();
+    json["operators"].push_back(std::move(each));
+  }
+  return json;
+}
+
+NetworkPrediction simulated(const PricedNetwork& network) {
+  const WholeSimulation whole = simulate_whole(network, {});
+  NetworkPrediction result;
+  for (const OperatorReport& part : merged(whole.operators)) {
+    result.operators.push_back(
+        {part.item.role, part.item.layer, part.item.repeat, part.item.op, part.report.cost});
+    result.cost += part.report.cost;
+  }
+  result.model = kSimulatorModel;
+  result.hardware_hash = hardware_hash(network.hardware);
+  result.workload = network.workload;
+  result.on = network.hardware_name;
+  result.note = note_on(network, result.cost, whole.why_cold);
+  return result;
+}
+
+NetworkPrediction predicted(const PricedNetwork& network, const std::filesystem::path& file) {
+  const bool learned = is_learned_model(file);
+  const LatencyPredictor predictor =
+      learned ? LatencyPredictor(network.hardware, network.workload,
+                                 learned_table(LearnedModel::load(file), network.hardware))
+              : LatencyPredictor::load(file);
+  NetworkPrediction result;
+  result.cost = predictor.predict(network.architecture);
+  result.unit = predictor.table().time_unit();
+  result.operators = predictor.breakdown(network.architecture);
+  result.model = predictor.table().model();
+  result.hardware_hash = predictor.table().hardware_hash();
+  result.workload = predictor.workload();
+  result.on = learned ? network.hardware_name : file.string();
+  if (network.confirmed)
+    result.note = "a prediction: what front.json confirms is a simulation of the whole network";
+  result.relative_uncertainty = predictor.relative_uncertainty;
+  if (!learned) return result;
+  const LearnedCost cost =
+      LearnedModel::load(file).predict(network.architecture, network.workload, network.hardware);
+  result.relative_uncertainty = cost.relative_uncertainty();
+  result.extrapolates = cost.extrapolates;
+  return result;
+}
+
+}  // namespace
+
+void predict_command(const PredictOptions& options, const CommonOptions& common) {
+  const std::filesystem::path& file = options.predictor;
+  if (!file.empty() && options.given.any() && !is_learned_model(file))
+    throw InputError(file.string() +
+                     ": says hardware, length and mode itself: expected none of --hardware, "
+                     "--length and --mode");
+  const PricedNetwork network = priced_network(options.architecture, options.given);
+  const NetworkPrediction prediction = file.empty() ? simulated(network) : predicted(network, file);
+  if (common.json) return print(to_text(json_of(prediction, options.breakdown)));
+  if (options.breakdown) print(breakdown_table(prediction.operators, prediction.unit));
+  print(describe(network.architecture) + "\n" + text_of(prediction));
+}
+
+void predictor_fit_command(const PredictorFitOptions& options, const CommonOptions& common) {
+  const auto threads = limit_threads(common);
+  FitOptions fit_options = options.fit;
+  fit_options.space = SearchSpace::find(options.space);
+  fit_options.base = find_hardware(options.hardware);
+  const LearnedModel model = fit(fit_options, options.networks);
+  model.save(options.output);
+  const HeldOutErrors& errors = model.content().held_out;
+  Json json{{"samples", model.content().samples},
+            {"networks", errors.networks},
+            {"latency", {{"mape", errors.latency_mape}, {"p95", errors.latency_p95}}},
+            {"energy", {{"mape", errors.energy_mape}, {"p95", errors.energy_p95}}},
+            {"output", options.output.string()}};
+  std::string text = format(
+      "%d samples; %d networks at held-out lengths and hardware: latency off by %.2f %% (95 %%: "
+      "%.2f %%), energy by %.2f %% (95 %%: %.2f %%)\n",
+      model.content().samples, errors.networks, 100 * errors.latency_mape, 100 * errors.latency_p95,
+      100 * errors.energy_mape, 100 * errors.energy_p95);
+  if (options.curve) {
+    std::vector<int> counts;
+    for (const int count : {50, 100, 200, 300, 400, 500})
+      if (count <= fit_options.samples) counts.push_back(count);
+    const FitReport report = compare_choices(fit_options, counts, options.networks);
+    json["curve"] = report.json();
+    text += report.text();
+  }
+  print(common.json ? to_text(json) : text + "Predictor: " + path_text(options.output) + "\n");
+}
+
+void predictor_build_command(const PredictorOptions& options, const CommonOptions& common) {
+  using Clock = std::chrono::steady_clock;
+  const auto threads = limit_threads(common);
+  const SearchSpace space = space_of(options);
+  const Hardware hardware = find_hardware(options.hardware);
+  const Workload workload{options.length, mode_of(options.mode)};
+  const Clock::time_point start = Clock::now();
+  const LatencyPredictor plain(hardware, workload);
+  plain.fill(space);
+  const std::chrono::duration<double> filled = Clock::now() - start;
+  log(common, format("%zu operators priced in %.1f s\n", plain.table().size(), filled.count()));
+  LatencyPredictor predictor(hardware, workload, plain.table(),
+                             simulate_in_place(space, workload, hardware, options.seed));
+  const PredictorCheck check = check_predictor(predictor, space, options.networks, options.seed);
+  predictor.relative_uncertainty = check.latency.p95;
+  // Not a file that says it is checked and is not.
+  if (check.complaint().empty()) predictor.save(options.output);
+  answer({{"operators", plain.table().size()},
+          {"hardware_hash", hex(hardware_hash(hardware))},
+          {"output", options.output.string()}},
+         check, "Predictor: " + path_text(options.output) + "\n", common);
+}
+
+void predictor_check_command(const PredictorOptions& options, const CommonOptions& common) {
+  const auto threads = limit_threads(common);
+  const LatencyPredictor predictor = LatencyPredictor::load(options.file);
+  answer({{"predictor", options.file.string()}},
+         check_predictor(predictor, space_of(options), options.networks, options.seed), "", common);
+}
+
+void predictor_operators_command(const PredictorOptions& options, const CommonOptions& common) {
+  const std::vector<Operator> operators =
+      operators_of(space_of(options), {options.length, mode_of(options.mode)});
+  if (!common.json) return print(measurement_template(operators));
+  Json json{{"operators", Json::array()}};
+  for (const Operator& op : operators) json["operators"].push_back(describe(op));
+  print(to_text(json));
+}
+
+void predictor_import_command(const PredictorOptions& options, const CommonOptions& common) {
+  const Workload workload{options.length, mode_of(options.mode)};
+  const LookupTable table = read_measurements(options.file, options.device, options.clock_mhz);
+  std::size_t missing = 0;
+  std::string first;
+  for (const Operator& op : operators_of(space_of(options), workload)) {
+    try {
+      table.cost(op);
+    } catch (const Error&) {
+      if (missing++ == 0) first = describe(op);
+    }
+  }
+  if (missing > 0)
+    throw InputError(options.file.string() + ": " + std::to_string(missing) +
+                     " operators of the space \"" + options.space +
+                     "\" have not been measured, the first being \"" + first + "\"");
+  const std::vector<std::pair<Operator, HardwareCost>> entries = table.entries();
+  const bool energy = std::any_of(entries.begin(), entries.end(), [](const auto& entry) {
+    return entry.second.energy > Picojoules();
+  });
+  const LatencyPredictor predictor(options.device, workload, table);
+  predictor.save(options.output);
+  if (common.json)
+    return print(to_text(Json{{"operators", entries.size()},
+                              {"latency_unit", predictor.in_time() ? "ns" : "cycles"},
+                              {"energy", energy},
+                              {"output", options.output.string()}}));
+  print(format("%zu operators of ", entries.size()) + options.device +
+        (predictor.in_time() ? ", in nanoseconds" : ", in cycles") +
+        (energy ? "" : "; no energy was measured") + "\nPredictor: " + path_text(options.output) +
+        "\n");
+}
+
+}  // namespace paretoformer

@@ -1,0 +1,136 @@
+#include "nas/cli/priced_network.hpp"
+
+#include <cstdlib>
+
+#include "nas/cli/command_io.hpp"
+#include "support/error.hpp"
+#include "support/format.hpp"
+#include "support/hash.hpp"
+#include "support/text.hpp"
+
+namespace paretoformer {
+namespace {
+
+constexpr const char* kDefaultHardware = "gemmini_transformer";
+constexpr int kDefaultLength = 512;
+constexpr int kLongest = 1 << 20;
+
+std::string in_words(const Workload& workload) {
+  return format("length %d (%s)", workload.sequence_length,
+                workload.mode == Mode::kDecode ? "decode" : "prefill");
+}
+
+// What a file says of the run that it comes from.
+struct Origin {
+  std::optional<Workload> workload;
+  std::optional<Hardware> hardware;
+};
+
+const Json* object_at(const Json& json, const char* key) {
+  const auto found = json.is_object() ? json.find(key) : json.end();
+  return found != json.end() && found->is_object() ? &*found : nullptr;
+}
+
+std::optional<std::string> preset_of(std::uint64_t hash) {
+  for (const std::string& preset : hardware_presets())
+    if (hardware_hash(find_hardware(preset)) == hash) return preset;
+  return std::nullopt;
+}
+
+Origin origin_of(const Json& json, const std::string& file) {
+  Origin origin;
+  if (const Json* hardware = object_at(json, "hardware"))
+    origin.hardware = hardware_from_json(JsonNode(*hardware, file, "/hardware"));
+  const Json* provenance = object_at(json, "provenance");
+  if (!provenance) return origin;
+  const JsonObject object(JsonNode(*provenance, file, "/provenance"));
+  if (object.has("sequence_length")) {
+    Workload workload;
+    workload.sequence_length = static_cast<int>(object.integer("sequence_length", 1, kLongest));
+    if (object.choice("mode", {"prefill", "decode"}, "prefill") == "decode")
+      workload.mode = Mode::kDecode;
+    origin.workload = workload;
+  }
+  if (!origin.hardware && object.has("hardware_hash"))  // files of before they held it
+    if (const auto preset =
+            preset_of(std::strtoull(object.string("hardware_hash").c_str(), nullptr, 16)))
+      origin.hardware = find_hardware(*preset);
+  return origin;
+}
+
+// What front.json calls confirmed, if the file holds it.
+void read_confirmed(const Json& json, const std::string& file, PricedNetwork& network) {
+  const Json* confirmed = object_at(json, "confirmed");
+  if (!confirmed) return;
+  const JsonObject object(JsonNode(*confirmed, file, "/confirmed"));
+  network.confirms_no_cost = !object.has("latency_cycles") || !object.has("energy_pj");
+  if (network.confirms_no_cost) return;
+  constexpr double kMost = 9e15;
+  network.confirmed = {Cycles(static_cast<std::int64_t>(object.number("latency_cycles", 0, kMost))),
+                       Picojoules(object.number("energy_pj", 0, kMost))};
+}
+
+void choose_hardware(const PricingOptions& given, const Origin& origin, const std::string& file,
+                     PricedNetwork& network) {
+  if (given.hardware || !origin.hardware) {
+    network.hardware_name = given.hardware.value_or(kDefaultHardware);
+    network.hardware = find_hardware(network.hardware_name);
+    return;
+  }
+  network.hardware = *origin.hardware;
+  const std::uint64_t hash = hardware_hash(network.hardware);
+  const bool can_be_named = valid_utf8_prefix(file) == file.size();
+  network.hardware_name = preset_of(hash).value_or(can_be_named ? file : hex(hash));
+}
+
+void choose_workload(const PricingOptions& given, const Origin& origin, PricedNetwork& network) {
+  network.workload = origin.workload.value_or(Workload{kDefaultLength, Mode::kPrefill});
+  if (given.length) network.workload.sequence_length = *given.length;
+  if (given.mode) network.workload.mode = *given.mode == "decode" ? Mode::kDecode : Mode::kPrefill;
+}
+
+}  // namespace
+
+PricedNetwork priced_network(const std::filesystem::path& path, const PricingOptions& given) {
+  if (given.hardware && valid_utf8_prefix(*given.hardware) < given.hardware->size())
+    throw InputError("--hardware: is not valid UTF-8");
+  PricedNetwork network;
+  const std::string file = path.string();
+  const Json json = read_json(path);  // once: it may be a pipe
+  network.architecture = architecture_in(json, file, nullptr);
+  const Origin origin = origin_of(json, file);
+  read_confirmed(json, file, network);
+  choose_hardware(given, origin, file, network);
+  choose_workload(given, origin, network);
+  if (origin.workload && origin.hardware) {
+    const std::uint64_t hash = hardware_hash(*origin.hardware);
+    network.is_as_in_run =
+        network.workload == *origin.workload && network.hardware == *origin.hardware;
+    network.run = in_words(*origin.workload) + " on " + preset_of(hash).value_or(hex(hash));
+  }
+  return network;
+}
+
+WholeSimulation simulate_whole(const PricedNetwork& network, const SimulationOptions& options) {
+  const auto& [architecture, hardware, name, workload, as_in_run, run, confirmed, no_cost] =
+      network;
+  try {
+    return {simulate_network(architecture, workload, hardware, options), ""};
+  } catch (const InputError& error) {
+    return {simulate(architecture, workload, hardware, options), error.what()};
+  }
+}
+
+std::string note_on(const PricedNetwork& network, const HardwareCost& answer,
+                    const std::string& why_cold) {
+  if (!why_cold.empty()) return "operators by themselves, from cold caches: " + why_cold;
+  if (network.confirms_no_cost)
+    return "simulated; of this network front.json confirms no cycles and no energy";
+  if (!network.confirmed || answer == *network.confirmed) return "";
+  if (!network.is_as_in_run) return "not what front.json confirms, which is at " + network.run;
+  return format("not what the file confirms: %lld cycles, %.3f uJ",
+                static_cast<long long>(network.confirmed->latency.value()),
+                network.confirmed->energy.value() * 1e-6);
+}
+
+}  // namespace paretoformer

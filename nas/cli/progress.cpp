@@ -1,0 +1,70 @@
+#include "nas/cli/progress.hpp"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+
+#include "support/text.hpp"
+
+namespace paretoformer {
+namespace {
+
+constexpr double kTerminalSeconds = 0.1;
+constexpr double kPlainSeconds = 10;
+constexpr int kBarWidth = 24;
+
+std::string duration(double seconds) {
+  const auto whole = std::lround(seconds);
+  char text[32];
+  std::snprintf(text, sizeof text, "%ld:%02ld", whole / 60, whole % 60);
+  return text;
+}
+
+}  // namespace
+
+Progress::Progress(std::string title, std::int64_t total, std::int64_t done, bool quiet)
+    : title_(std::move(title)),
+      total_(std::max<std::int64_t>(total, 1)),
+      first_(done),
+      done_(done),
+      quiet_(quiet),
+      terminal_(::isatty(STDERR_FILENO) == 1) {}
+
+Progress::~Progress() {
+  if (shown_ && terminal_) std::fputc('\n', stderr);
+}
+
+void Progress::update(std::int64_t done, const std::string& note) {
+  done_ = done;
+  if (quiet_) return;
+  const Clock::time_point now = Clock::now();
+  const std::chrono::duration<double> since = now - last_shown_;
+  const bool last = done_ >= total_;
+  if (!last && since.count() < (terminal_ ? kTerminalSeconds : kPlainSeconds)) return;
+  last_shown_ = now;
+  shown_ = true;
+  show(note);
+}
+
+void Progress::show(const std::string& note) {
+  const std::chrono::duration<double> elapsed = Clock::now() - start_;
+  const double rate = static_cast<double>(done_ - first_) / std::max(elapsed.count(), 1e-3);
+  const std::string left = rate > 0 ? duration(static_cast<double>(total_ - done_) / rate) : "?";
+  const double share = static_cast<double>(done_) / static_cast<double>(total_);
+  std::string bar;
+  if (terminal_) {
+    const int filled = std::clamp(static_cast<int>(share * kBarWidth), 0, kBarWidth);
+    bar = "[" + std::string(static_cast<std::size_t>(filled), '#') +
+          std::string(static_cast<std::size_t>(kBarWidth - filled), '.') + "] ";
+  }
+  std::fprintf(stderr, "%s%-8s %s%3d%%  %lld/%lld  %.1f/s  elapsed %s  left %s  %s%s",
+               terminal_ ? "\r" : "", title_.c_str(), bar.c_str(), static_cast<int>(share * 100),
+               static_cast<long long>(done_), static_cast<long long>(total_), rate,
+               duration(elapsed.count()).c_str(), left.c_str(), printable(note).c_str(),
+               terminal_ ? "\x1b[K" : "\n");
+  std::fflush(stderr);
+}
+
+}  // namespace paretoformer

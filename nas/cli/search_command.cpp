@@ -1,0 +1,175 @@
+#include <cmath>
+#include <memory>
+
+#include "nas/cli/command_io.hpp"
+#include "nas/cli/commands.hpp"
+#include "nas/cli/interruption.hpp"
+#include "nas/cli/progress.hpp"
+#include "nas/cli/trained_run.hpp"
+#include "nas/core/search.hpp"
+#include "nas/report/front_report.hpp"
+#include "nas/report/html_report.hpp"
+#include "nas/report/training_report.hpp"
+#include "nas/run/confirmation.hpp"
+#include "nas/run/front_file.hpp"
+#include "nas/run/run_search.hpp"
+#include "support/error.hpp"
+#include "support/files.hpp"
+#include "support/format.hpp"
+
+namespace paretoformer {
+namespace {
+
+constexpr int kSeparationNetworks = 20;
+
+struct Extremes {
+  Objectives smallest, largest;
+};
+
+Extremes evaluate_extremes(const ProxyTask& proxy, CandidateEvaluator& evaluator) {
+  const std::vector<Architecture> networks{proxy.space().smallest(), proxy.space().largest()};
+  const std::vector<Objectives> objectives = evaluator.evaluate(networks);
+  return {objectives[0], objectives[1]};
+}
+
+Json to_json(const Separation& s) {
+  return Json{
+      {"model_width", s.model_width},     {"networks", s.networks},           {"spread", s.spread},
+      {"shared_change", s.shared_change}, {"subset_change", s.subset_change}, {"ratio", s.ratio()}};
+}
+
+Json perplexities(const ProxyTask& proxy, const Extremes& extremes) {
+  Json json{{"unigram", proxy.corpus().unigram_perplexity},
+            {"smallest", extremes.smallest.perplexity},
+            {"largest", extremes.largest.perplexity}};
+  if (proxy.corpus().oracle_perplexity) json["source"] = *proxy.corpus().oracle_perplexity;
+  const Json per_token = json;
+  for (const auto& [name, perplexity] : per_token.items()) {
+    Json units;
+    add_per_word_and_byte(units, proxy.corpus(), std::log(perplexity.get<double>()));
+    for (const auto& [unit, value] : units.items()) json[unit][name] = value;
+  }
+  return json;
+}
+
+// In words; "" when the budget is spent.
+std::string why_it_ended(SearchEnd end, const SearchConfig& config) {
+  switch (end) {
+    case SearchEnd::kBudget:
+      break;
+    case SearchEnd::kExhausted:
+      return "stopped: every network of the space is evaluated\n";
+    case SearchEnd::kStalled:
+      return "stopped: the algorithm, " + config.algorithm + ", has no more networks to propose\n";
+    case SearchEnd::kPlateau:
+      return format("stopped: the hypervolume grew by less than %g %% in %d generation%s\n",
+                    100 * kLeastProgress, config.patience, config.patience == 1 ? "" : "s");
+  }
+  return "";
+}
+
+Archive search_with_progress(TrainedRun& trained, GenerationRecord& last, SearchEnd& end,
+                             const CommonOptions& common) {
+  auto& [run, proxy, losses, evaluator] = trained;
+  const std::size_t known = load_archive(run, proxy.space()).size();
+  write_state(run, "search", known);
+  Progress progress("search", run.config().search.evaluations, static_cast<std::int64_t>(known),
+                    common.quiet);
+  SearchHooks hooks;
+  hooks.on_generation = [&](const GenerationRecord& record) { last = record; };
+  hooks.on_evaluations = [&](std::size_t evaluations) {
+    progress.update(static_cast<std::int64_t>(evaluations),
+                    format("generation %d front %zu hypervolume %.4f", last.generation, last.front,
+                           last.hypervolume));
+  };
+  hooks.on_end = [&](SearchEnd why) { end = why; };
+  hooks.stop = stopping;
+  Saving saving;
+  Archive archive = run_search(run, proxy, evaluator, hooks);
+  saving.end();
+  return archive;
+}
+
+FinalFront confirm(const TrainedRun& trained, const Archive& archive, const CommonOptions& common) {
+  const auto& [run, proxy, losses, evaluator] = trained;
+  write_state(run, "confirmation", archive.size());
+  std::unique_ptr<Progress> progress;
+  ConfirmationHooks hooks;
+  hooks.on_members = [&](std::size_t members, std::size_t all) {
+    const auto done = static_cast<std::int64_t>(members), total = static_cast<std::int64_t>(all);
+    if (!progress)
+      progress = std::make_unique<Progress>("confirmation", total, done, common.quiet);
+    else
+      progress->update(done, "members of the front");
+  };
+  hooks.stop = stopping;
+  Saving saving;
+  FinalFront front = confirm_front(run, proxy, evaluator.predictor(), archive, hooks);
+  saving.end();
+  return front;
+}
+
+}  // namespace
+
+void search_command(const RunOptions& options, const CommonOptions& common) {
+  const auto threads = limit_threads(common);
+  TrainedRun trained(options, common, true);
+  auto& [run, proxy, losses, evaluator] = trained;
+
+  const Extremes extremes = evaluate_extremes(proxy, evaluator);
+  const Separation separation = measure_separation(proxy, kSeparationNetworks, run.config().seed);
+  const std::string summary =
+      perplexity_summary(proxy, extremes.smallest.perplexity, extremes.largest.perplexity) +
+      separation_summary(separation) + convergence_summary(read_probe_records(run.convergence()));
+  log(common, summary);
+
+  GenerationRecord last;
+  SearchEnd end = SearchEnd::kBudget;
+  const Archive archive = search_with_progress(trained, last, end, common);
+  require_front(archive);
+  const FinalFront front = confirm(trained, archive, common);
+  Json json = front_json(run, proxy, archive, front);
+  write_file_atomic(run.front(), to_text(json));
+  write_pictures(run, proxy, evaluator.predictor(), archive, front);
+  write_state(run, "finished", archive.size());
+  if (front.members.empty())
+    throw Error("no member of the front keeps all limits when it is confirmed; " +
+                run.front().string() + " lists them");
+  if (common.json) {
+    json["run"] = run.path().string();
+    json["perplexities"] = perplexities(proxy, extremes);
+    json["separation"] = to_json(separation);
+    json["ended"] = name_of(end);
+    return print(to_text(json));
+  }
+  print("\n" + front_table(proxy.corpus(), front, extremes.largest));
+  print(summary);
+  print(format("%zu of %.4g networks evaluated, %zu on the front, hypervolume %.4f of the "
+               "reference box (generation 0)\n",
+               archive.size(), static_cast<double>(proxy.space().count()), front.members.size(),
+               last.hypervolume) +
+        why_it_ended(end, run.config().search));
+  print("Front: " + path_text(run.front()) + "  report: " + path_text(run.report()) +
+        "\nTake the networks away: paretoformer export " + path_text(run.path()) + "\n");
+}
+
+void train_command(const RunOptions& options, const CommonOptions& common) {
+  const auto threads = limit_threads(common);
+  TrainedRun trained(options, common);
+  auto& [run, proxy, losses, evaluator] = trained;
+  const Extremes extremes = evaluate_extremes(proxy, evaluator);
+  const Separation separation = measure_separation(proxy, kSeparationNetworks, run.config().seed);
+  const std::vector<ProbeRecord> probes = read_probe_records(run.convergence());
+  if (common.json)
+    return print(
+        to_text(Json{{"run", run.path().string()},
+                     {"steps", probes.empty() ? run.config().training.steps : probes.back().step},
+                     {"perplexities", perplexities(proxy, extremes)},
+                     {"separation", to_json(separation)},
+                     {"convergence", convergence_json(probes)}}));
+  print(perplexity_summary(proxy, extremes.smallest.perplexity, extremes.largest.perplexity) +
+        separation_summary(separation) + convergence_summary(probes) +
+        "Supernet: " + path_text(run.supernet()) + "\n");
+}
+
+}  // namespace paretoformer

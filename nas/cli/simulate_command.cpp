@@ -1,0 +1,179 @@
+// The verb `simulate`.
+#include <array>
+#include <charconv>
+#include <functional>
+#include <unordered_map>
+#include <unordered_set>
+#include <utility>
+
+#include "accel_sim/engines/trace.hpp"
+#include "accel_sim/mapper/library_rule.hpp"
+#include "accel_sim/mapper/mapping_file.hpp"
+#include "nas/cli/command_io.hpp"
+#include "nas/cli/commands.hpp"
+#include "nas/cli/priced_network.hpp"
+#include "nas/report/simulation_report.hpp"
+#include "support/error.hpp"
+#include "support/format.hpp"
+#include "support/hash.hpp"
+#include "support/text.hpp"
+
+namespace paretoformer {
+namespace {
+
+constexpr int kLargestExtent = 1 << 20;
+// A span of the trace is a transfer of at most a kilobyte on a 16 x 16 array, and takes about a
+// hundred bytes: a file of less than half a gigabyte.
+constexpr std::int64_t kLargestTracedTraffic = std::int64_t{1} << 32;
+
+// Three extents: rows, inner, columns.
+using Extents = std::array<int, 3>;
+
+Extents parse_extents(const std::string& option, const std::string& text) {
+  Extents extents{};
+  const char* at = text.data();
+  const char* const end = at + text.size();
+  for (std::size_t i = 0; i < extents.size(); ++i) {
+    const auto [after, error] = std::from_chars(at, end, extents[i]);
+    const bool last = i + 1 == extents.size();
+    if (error != std::errc() || extents[i] < 1 || extents[i] > kLargestExtent ||
+        (last ? after != end : after == end || *after != ','))
+      throw InputError(option + ": \"" + text +
+                       "\" is not M,K,N: expected three numbers from 1 to " +
+                       std::to_string(kLargestExtent));
+    at = after + 1;
+  }
+  return extents;
+}
+
+// Whole blocks that hold so many elements.
+MatmulTile to_blocks(const Extents& tile, const Hardware& hardware) {
+  return blocks(matmul(tile[0], tile[1], tile[2]), hardware);
+}
+
+Simulation simulate_matmul(const Operator& op, const std::optional<MatmulSchedule>& schedule,
+                           const Hardware& hardware, const SimulationOptions& how) {
+  SimulationOptions scheduled = how;
+  scheduled.schedule = schedule;
+  return {hardware, {{{"gemm", -1, 1, op}, simulate(op, hardware, scheduled)}}, schedule};
+}
+
+Simulation simulate_gemm(const SimulateOptions& options, const Hardware& hardware,
+                         const SimulationOptions& how) {
+  const auto [rows, inner, columns] = parse_extents("--gemm", *options.gemm);
+  std::optional<MatmulSchedule> schedule;
+  if (options.tile) schedule = to_blocks(parse_extents("--tile", *options.tile), hardware);
+  return simulate_matmul(matmul(rows, inner, columns), schedule, hardware, how);
+}
+
+Simulation simulate_mapping(const std::string& path, const Hardware& hardware,
+                            const SimulationOptions& how) {
+  const auto [work, mapping] = read_mapping(path, hardware);
+  const auto& extent = work.extent;
+  try {
+    return simulate_matmul(matmul(extent[kP], extent[kC], extent[kK]),
+                           schedule_of(mapping, work, hardware), hardware, how);
+  } catch (const InputError& error) {
+    throw InputError(path + ": " + error.what());
+  }
+}
+
+// What is simulated, and what is said of it.
+struct Answer {
+  Simulation simulation;
+  std::string hardware_name;
+  std::string title;
+  std::string note;  // may be empty
+  Json about;
+  std::function<void(const CallTraces& traces)> again;  // simulates it all once more, traced
+};
+
+Answer answer_on_matmul(const SimulateOptions& options, const SimulationOptions& how) {
+  Answer answer;
+  answer.hardware_name = options.given.hardware.value_or("gemmini_transformer");
+  if (valid_utf8_prefix(answer.hardware_name) < answer.hardware_name.size())
+    throw InputError("--hardware: is not valid UTF-8");
+  const Hardware hardware = find_hardware(answer.hardware_name);
+  answer.simulation = options.gemm ? simulate_gemm(options, hardware, how)
+                                   : simulate_mapping(*options.mapping, hardware, how);
+  const TransformerOperator item = answer.simulation.operators[0].item;
+  answer.title = describe(item.op);
+  answer.again = [=, schedule = answer.simulation.schedule](const CallTraces& traces) {
+    SimulationOptions traced = how;
+    traced.schedule = schedule;
+    traced.trace = traces(item.op);
+    simulate(item.op, hardware, traced);
+  };
+  return answer;
+}
+
+Answer answer_on_network(const SimulateOptions& options, const SimulationOptions& how) {
+  const PricedNetwork network = priced_network(*options.architecture, options.given);
+  const WholeSimulation whole = simulate_whole(network, how);
+  Answer answer;
+  answer.simulation = {network.hardware, whole.operators, {}};
+  answer.hardware_name = network.hardware_name;
+  const char* mode = network.workload.mode == Mode::kDecode ? "decode" : "prefill";
+  answer.title = describe(network.architecture) +
+                 format(" at length %d (%s)", network.workload.sequence_length, mode);
+  const bool by_cycle = how.engine == Engine::kReference && network.confirmed;
+  answer.note = by_cycle && network.is_as_in_run && whole.why_cold.empty()
+                    ? "cycle by cycle, while front.json confirms with the fast engine"
+                    : note_on(network, total(answer.simulation).cost, whole.why_cold);
+  answer.about["architecture"] = to_json(network.architecture);
+  answer.about["sequence_length"] = network.workload.sequence_length;
+  answer.about["mode"] = mode;
+  answer.about["note"] = answer.note.empty() ? Json() : Json(answer.note);
+  answer.again = [=](const CallTraces& traces) {
+    SimulationOptions traced = how;
+    traced.traces = &traces;
+    simulate_whole(network, traced);
+  };
+  return answer;
+}
+
+// Of every operator the first call is drawn.
+void write_trace(const std::string& path, const Answer& answer) {
+  std::unordered_map<Operator, Trace, OperatorHash> drawn;
+  std::int64_t traffic = 0;
+  for (const auto& [item, report] : answer.simulation.operators)
+    if (drawn.try_emplace(item.op).second) traffic += report.accesses.l2_bytes;
+  if (traffic > kLargestTracedTraffic)
+    throw InputError(path + ": the trace would be too large: expected operators that move at " +
+                     "most " + std::to_string(kLargestTracedTraffic) + " bytes together");
+  std::unordered_set<Operator, OperatorHash> begun;
+  answer.again(
+      [&](const Operator& op) { return begun.insert(op).second ? &drawn.at(op) : nullptr; });
+  ChromeTrace trace;
+  for (const auto& [item, report] : answer.simulation.operators)
+    trace.add(item, report.cost.latency, std::exchange(drawn.at(item.op), {}));
+  trace.write(path, answer.about);
+}
+
+}  // namespace
+
+void simulate_command(const SimulateOptions& options, const CommonOptions& common) {
+  if (!options.architecture && !options.gemm && !options.mapping)
+    throw InputError(
+        "simulate: expected an architecture file, --gemm M,K,N or --mapping FILE (see --help)");
+  if (options.trace && options.trace->empty()) throw InputError("--trace: expected a file name");
+  SimulationOptions how;
+  how.engine = options.engine == "reference" ? Engine::kReference : Engine::kFast;
+  how.cycle_limit = options.cycle_limit;
+
+  Answer answer =
+      options.architecture ? answer_on_network(options, how) : answer_on_matmul(options, how);
+  answer.about["hardware"] = {{"name", answer.hardware_name},
+                              {"hash", hex(hardware_hash(answer.simulation.hardware))}};
+  answer.about["engine"] = options.engine;
+  if (options.trace) write_trace(*options.trace, answer);
+  if (common.json) {
+    Json json = to_json(answer.simulation);
+    json.update(answer.about);
+    return print(to_text(json));
+  }
+  print(answer.title + " on " + printable(answer.hardware_name) + "\n" +
+        simulation_table(answer.simulation) + (answer.note.empty() ? "" : answer.note + "\n"));
+}
+
+}  // namespace paretoformer

@@ -1,0 +1,29 @@
+// A run whose supernet is trained: what the verbs that train begin with.
+#pragma once
+
+#include <cstddef>
+
+#include "nas/cli/commands.hpp"
+#include "nas/core/search.hpp"
+#include "nas/run/loss_cache.hpp"
+#include "nas/run/proxy_task.hpp"
+#include "nas/run/run_folder.hpp"
+
+namespace paretoformer {
+
+// Opens the run folder, checks text and limits, and trains to the end (nothing to do when that is
+// finished, or another run's supernet is used), with log and progress. Losses that have been
+// measured with these weights before are not measured again. Throws what RunFolder::open() and
+// ProxyTask::train() throw.
+struct TrainedRun {
+  TrainedRun(const RunOptions& options, const CommonOptions& common, bool searches = false);
+
+  RunFolder folder;
+  ProxyTask proxy;
+  LossCache losses;
+  CandidateEvaluator evaluator;
+};
+
+void write_state(const RunFolder& run, const char* phase, std::size_t evaluations);
+
+}  // namespace paretoformer

@@ -1,0 +1,72 @@
+#include "nas/core/candidate_evaluator.hpp"
+
+#include <cmath>
+#include <utility>
+
+#include "accel_sim/lowering/network_memory.hpp"
+#include "support/error.hpp"
+
+namespace paretoformer {
+
+Objectives cost_of(const Architecture& network, const LatencyPredictor& predictor, int context) {
+  const HardwareCost cost = predictor.predict(network);
+  Objectives objectives;
+  if (predictor.in_time())
+    objectives.latency_ns = predictor.latency(cost);
+  else
+    objectives.latency_cycles = predictor.latency(cost);
+  objectives.energy_pj = cost.energy.value();
+  objectives.parameters = parameter_count(network, context);
+  objectives.peak_memory_bytes =
+      peak_memory(network, predictor.workload(), predictor.hardware(),
+                  [&](const Operator& op) { return predictor.table().cost(op); });
+  objectives.macs = macs(network, predictor.workload());
+  return objectives;
+}
+
+Objectives with_loss(Objectives cost, double loss) {
+  cost.validation_loss = loss;
+  cost.perplexity = std::exp(loss);
+  return cost;
+}
+
+CandidateEvaluator::CandidateEvaluator(LossSource losses, LatencyPredictor predictor, int context)
+    : losses_(std::move(losses)), predictor_(std::move(predictor)), context_(context) {}
+
+Objectives CandidateEvaluator::cost(const Architecture& network) const {
+  return cost_of(network, predictor_, context_);
+}
+
+std::vector<double> CandidateEvaluator::sums(std::span<const Architecture> networks,
+                                             Subset subset) {
+  std::vector<double> result = losses_.sums(networks, subset);
+  for (std::size_t i = 0; i < networks.size(); ++i)
+    if (!std::isfinite(result[i]))
+      throw Error("the validation loss of " + describe(networks[i]) + " is not finite");
+  sequences_ += static_cast<std::int64_t>(networks.size()) * losses_.size(subset);
+  return result;
+}
+
+std::vector<double> CandidateEvaluator::quarter_sums(std::span<const Architecture> networks) {
+  return sums(networks, Subset::kQuarter);
+}
+
+std::vector<Objectives> CandidateEvaluator::complete(std::span<const Architecture> networks,
+                                                     std::span<const double> quarter_sums) {
+  const std::vector<double> rest = sums(networks, Subset::kRest);
+  std::vector<Objectives> results;
+  for (std::size_t i = 0; i < networks.size(); ++i)
+    results.push_back(
+        with_loss(cost(networks[i]), (quarter_sums[i] + rest[i]) / losses_.sequences));
+  return results;
+}
+
+std::vector<Objectives> CandidateEvaluator::evaluate(std::span<const Architecture> networks) {
+  return complete(networks, quarter_sums(networks));
+}
+
+double CandidateEvaluator::work() const {
+  return static_cast<double>(sequences_) / losses_.sequences;
+}
+
+}  // namespace paretoformer

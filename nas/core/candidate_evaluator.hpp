@@ -1,0 +1,48 @@
+// What a candidate is judged by: losses, which are dear, and costs, which are next to free.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "latency_predictor/latency_predictor.hpp"
+#include "nas/core/loss_source.hpp"
+#include "nas/core/objectives.hpp"
+
+namespace paretoformer {
+
+// Everything but loss and perplexity; `context` learned positions are among the parameters.
+Objectives cost_of(const Architecture& network, const LatencyPredictor& predictor, int context);
+
+class CandidateEvaluator {
+ public:
+  CandidateEvaluator(LossSource losses, LatencyPredictor predictor, int context);
+
+  Objectives cost(const Architecture& network) const;
+  // All objectives, in the order given; parallel inside. Throws Error for a loss that is not
+  // finite.
+  std::vector<Objectives> evaluate(std::span<const Architecture> networks);
+  // The first part of evaluate(): sums of losses over `quarter()` sequences.
+  std::vector<double> quarter_sums(std::span<const Architecture> networks);
+  int quarter() const { return losses_.quarter; }
+  // The second part, when the first is known.
+  std::vector<Objectives> complete(std::span<const Architecture> networks,
+                                   std::span<const double> quarter_sums);
+
+  // The text scored so far, in evaluations: sequences of all networks over those of one.
+  double work() const;
+  const LatencyPredictor& predictor() const { return predictor_; }
+
+ private:
+  std::vector<double> sums(std::span<const Architecture> networks, Subset subset);
+
+  LossSource losses_;
+  LatencyPredictor predictor_;
+  int context_;
+  std::int64_t sequences_ = 0;
+};
+
+// The objectives of a network with a loss.
+Objectives with_loss(Objectives cost, double loss);
+
+}  // namespace paretoformer

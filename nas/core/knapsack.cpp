@@ -1,0 +1,201 @@
+#include "nas/core/knapsack.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <optional>
+#include <tuple>
+
+#include "nas/core/ridge.hpp"
+#include "support/error.hpp"
+
+namespace paretoformer {
+namespace {
+
+// A choice of the first layers that no other choice of as many dominates.
+struct Partial {
+  double loss, cost;
+  std::uint32_t before;  // its first layers but one, in the list of those
+  std::uint32_t layer;   // its last one, in the list of layers
+};
+
+// The ones that no other dominates, cheapest first, one for every pair of sums.
+void keep_front(std::vector<Partial>& all) {
+  std::sort(all.begin(), all.end(), [](const Partial& a, const Partial& b) {
+    return std::tie(a.cost, a.loss, a.before, a.layer) <
+           std::tie(b.cost, b.loss, b.before, b.layer);
+  });
+  std::size_t kept = 0;
+  for (const Partial& partial : all)
+    if (kept == 0 || partial.loss < all[kept - 1].loss) all[kept++] = partial;
+  all.resize(kept);
+}
+
+std::vector<Layer> layers_of(const SearchSpace& space) {
+  std::vector<Layer> layers;
+  for (int heads : space.heads())
+    for (int ffn_width : space.ffn_widths()) layers.push_back({heads, ffn_width});
+  return layers;
+}
+
+// The networks of one model width: fronts of the first 1, 2, ... layers.
+std::vector<std::vector<Partial>> fronts_of_width(const SearchSpace& space, int model_width,
+                                                  const std::vector<Layer>& layers,
+                                                  const LayerTerm& loss, const LayerTerm& cost) {
+  std::vector<std::vector<Partial>> fronts;
+  for (int index = 0; index < space.depths().back(); ++index) {
+    std::vector<Partial> choices;
+    for (std::size_t i = 0; i < layers.size(); ++i)
+      choices.push_back({loss(model_width, index, layers[i]), cost(model_width, index, layers[i]),
+                         0, static_cast<std::uint32_t>(i)});
+    for (const Partial& choice : choices)
+      if (!std::isfinite(choice.loss) || !std::isfinite(choice.cost))
+        throw Error("knapsack: what a layer adds is not finite");
+    keep_front(choices);  // another layer never pays, whatever the others are
+    if (index == 0) {
+      fronts.push_back(choices);
+      continue;
+    }
+    std::vector<Partial> sums;
+    const std::vector<Partial>& before = fronts.back();
+    for (std::size_t i = 0; i < before.size(); ++i)
+      for (const Partial& choice : choices)
+        sums.push_back({before[i].loss + choice.loss, before[i].cost + choice.cost,
+                        static_cast<std::uint32_t>(i), choice.layer});
+    keep_front(sums);
+    fronts.push_back(std::move(sums));
+  }
+  return fronts;
+}
+
+// A finished network: partial `index` of the front of `depth` layers of one width.
+struct Finished {
+  double loss, cost;
+  std::size_t width;
+  int depth;
+  std::size_t index;
+};
+
+}  // namespace
+
+std::vector<AdditiveNetwork> additive_front(const SearchSpace& space, const LayerTerm& loss,
+                                            const LayerTerm& cost) {
+  const std::vector<Layer> layers = layers_of(space);
+  std::vector<std::vector<std::vector<Partial>>> fronts;  // by width and depth
+  std::vector<Finished> finished;
+  for (std::size_t width = 0; width < space.model_widths().size(); ++width) {
+    fronts.push_back(fronts_of_width(space, space.model_widths()[width], layers, loss, cost));
+    for (int depth : space.depths()) {
+      const std::vector<Partial>& front = fronts.back()[static_cast<std::size_t>(depth) - 1];
+      for (std::size_t i = 0; i < front.size(); ++i)
+        finished.push_back({front[i].loss, front[i].cost, width, depth, i});
+    }
+  }
+  std::stable_sort(finished.begin(), finished.end(), [](const Finished& a, const Finished& b) {
+    return std::tie(a.cost, a.loss) < std::tie(b.cost, b.loss);
+  });
+  std::vector<AdditiveNetwork> result;
+  for (const Finished& end : finished) {
+    if (!result.empty() && end.loss >= result.back().loss) continue;
+    Architecture network = space.smallest();
+    network.model_width = space.model_widths()[end.width];
+    network.layers.assign(static_cast<std::size_t>(end.depth), {});
+    std::size_t at = end.index;
+    for (std::size_t layer = network.layers.size(); layer-- > 0;) {
+      const Partial& partial = fronts[end.width][layer][at];
+      network.layers[layer] = layers[partial.layer];
+      at = partial.before;
+    }
+    result.push_back({std::move(network), end.loss, end.cost});
+  }
+  return result;
+}
+
+namespace {
+
+double logarithm(int size) { return std::log2(static_cast<double>(size)); }
+
+// Ridge regression of the loss on features that are sums over the layers, but for those of the
+// model width.
+class AdditiveLoss {
+ public:
+  AdditiveLoss(const SearchSpace& space, const std::vector<Architecture>& known,
+               const std::vector<double>& losses)
+      : layers_(space.depths().back()), middle_(space.smallest()) {
+    const auto central = [](const std::vector<int>& choices) {
+      return choices[choices.size() / 2];
+    };
+    middle_.model_width = central(space.model_widths());
+    middle_.layers = {{central(space.heads()), central(space.ffn_widths())}};
+    std::vector<std::vector<double>> inputs;
+    for (const Architecture& network : known) inputs.push_back(features(network));
+    regression_.emplace(inputs, losses);
+  }
+
+  // What the layer adds; the first one brings what is outside the layers.
+  double operator()(int model_width, int index, const Layer& layer) const {
+    Architecture network{.model_width = model_width, .layers = {}};
+    network.layers.assign(static_cast<std::size_t>(index) + 1, layer);
+    std::vector<double> with = features(network);
+    if (index == 0) return regression_->predict(with);
+    network.layers.pop_back();
+    return regression_->predict(with) - regression_->predict(features(network));
+  }
+
+ private:
+  std::vector<double> features(const Architecture& network) const {
+    const double width = logarithm(network.model_width) - logarithm(middle_.model_width);
+    std::vector<double> x{1, width, width * width};
+    for (int i = 0; i < layers_; ++i) {
+      if (i >= network.depth()) {
+        x.insert(x.end(), 8, 0.0);
+        continue;
+      }
+      const Layer& layer = network.layers[static_cast<std::size_t>(i)];
+      const double h = logarithm(layer.heads) - logarithm(middle_.layers[0].heads);
+      const double f = logarithm(layer.ffn_width) - logarithm(middle_.layers[0].ffn_width);
+      x.insert(x.end(), {1, h, f, h * h, f * f, width, h * width, f * width});
+    }
+    return x;
+  }
+
+  int layers_;
+  Architecture middle_;
+  std::optional<RidgeRegression> regression_;
+};
+
+// The first objective that adds up over the layers; that of EDP's factors does.
+Objective additive_objective(const std::vector<Objective>& objectives) {
+  for (Objective objective : objectives)
+    if (objective != Objective::kPerplexity && objective != Objective::kEdp) return objective;
+  return Objective::kLatency;
+}
+
+}  // namespace
+
+std::vector<Architecture> knapsack(const SearchState& state,
+                                   const std::vector<std::size_t>& earlier) {
+  std::vector<Architecture> known;
+  std::vector<double> losses;
+  for (std::size_t member : earlier) {
+    known.push_back(state.archive.candidates()[member].architecture);
+    losses.push_back(state.archive.candidates()[member].objectives.validation_loss);
+  }
+  const AdditiveLoss loss(state.space, known, losses);
+  const Objective objective = additive_objective(state.archive.objectives());
+  const Layer filler = state.space.smallest().layers.front();
+  const LayerTerm cost = [&](int model_width, int index, const Layer& layer) {
+    Architecture network = state.space.smallest();
+    network.model_width = model_width;
+    network.layers.assign(static_cast<std::size_t>(index), filler);
+    const double before = index > 0 ? value(state.cost(network), objective) : 0;
+    network.layers.push_back(layer);
+    return value(state.cost(network), objective) - before;
+  };
+  std::vector<Architecture> networks;
+  for (AdditiveNetwork& member : additive_front(state.space, loss, cost))
+    networks.push_back(std::move(member.architecture));
+  return networks;
+}
+
+}  // namespace paretoformer

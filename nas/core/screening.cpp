@@ -1,0 +1,195 @@
+#include "nas/core/screening.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+#include <queue>
+#include <utility>
+
+#include "nas/core/candidate_evaluator.hpp"
+#include "nas/core/pareto.hpp"
+
+namespace paretoformer {
+namespace {
+
+// Standard deviations by which a loss may be lower than it is thought to be. Without, the last few
+// members of a front are found later; with more, everything is.
+constexpr double kOptimism = 0.5;
+// The share of a generation that nobody screens, against a surrogate that is blind to something.
+constexpr double kUnscreened = 0.1;
+
+// The perplexity of any loss that is expected is a number.
+constexpr double kWorstLoss = 700;
+
+double logarithm(int size) { return std::log2(static_cast<double>(size)); }
+// Of the choice in the middle of a list.
+double middle(const std::vector<int>& choices) { return logarithm(choices[choices.size() / 2]); }
+
+}  // namespace
+
+LossSurrogate::LossSurrogate(const SearchSpace& space, const std::vector<Architecture>& known,
+                             const std::vector<double>& losses)
+    : log_width_(middle(space.model_widths())),
+      log_heads_(middle(space.heads())),
+      log_ffn_(middle(space.ffn_widths())),
+      log_matrices_(std::log2(
+          0.5 * space.depths().back() *
+          (4.0 * space.head_width() * std::exp2(log_heads_) + 2.0 * std::exp2(log_ffn_)))),
+      most_layers_(space.depths().back()) {
+  std::vector<std::vector<double>> inputs;
+  for (const Architecture& network : known) inputs.push_back(features(network));
+  regression_.emplace(inputs, losses);
+}
+
+std::vector<double> LossSurrogate::features(const Architecture& network) const {
+  const double width = logarithm(network.model_width) - log_width_;
+  const double depth = network.depth() - 0.5 * most_layers_;
+  std::vector<double> x{1, width, width * width, depth, depth * depth, width * depth};
+  double heads = 0, ffn = 0, matrices = 0;  // sums over the layers
+  for (int i = 0; i < most_layers_; ++i) {
+    double h = 0, f = 0;
+    if (i < network.depth()) {
+      const Layer& layer = network.layers[static_cast<std::size_t>(i)];
+      h = logarithm(layer.heads) - log_heads_;
+      f = logarithm(layer.ffn_width) - log_ffn_;
+      matrices += 4.0 * network.head_width * layer.heads + 2.0 * layer.ffn_width;
+    }
+    x.insert(x.end(), {h, f, h * h, f * f});
+    heads += h;
+    ffn += f;
+  }
+  x.insert(x.end(), {heads, ffn, heads * heads, ffn * ffn, heads * ffn, heads * width, ffn * width,
+                     heads * depth, ffn * depth});
+  // Of all weights of the layers: losses follow it more than anything else (Kaplan et al. 2020).
+  const double size = std::log2(matrices) - log_matrices_ + width;
+  x.insert(x.end(), {size, size * size, size * width, size * depth});
+  return x;
+}
+
+LossEstimate LossSurrogate::estimate(const Architecture& network) const {
+  const std::vector<double> x = features(network);
+  return {regression_->predict(x), regression_->standard_deviation(x)};
+}
+
+namespace {
+
+// What is expected of the drawn networks, beside the front that they are to extend.
+Archive expectations(const SearchState& state, const std::vector<Proposal>& drawn) {
+  std::vector<std::size_t> earlier;
+  std::vector<Architecture> networks;
+  std::vector<double> losses;
+  for (std::size_t i = 0; i < state.archive.size(); ++i) {
+    const Candidate& candidate = state.archive.candidates()[i];
+    if (candidate.generation >= state.generation) continue;
+    earlier.push_back(i);
+    networks.push_back(candidate.architecture);
+    losses.push_back(candidate.objectives.validation_loss);
+  }
+  const LossSurrogate surrogate(state.space, networks, losses);
+  Archive expected(state.archive.objectives(), state.archive.limits());
+  for (const Proposal& proposal : drawn) {
+    const LossEstimate estimate = surrogate.estimate(proposal.architecture);
+    const double hopeful =
+        std::clamp(estimate.loss - kOptimism * estimate.deviation, 0.0, kWorstLoss);
+    expected.add({proposal.id, proposal.architecture,
+                  with_loss(state.cost(proposal.architecture), hopeful), state.generation});
+  }
+  for (std::size_t member : state.archive.front(earlier))
+    expected.add(state.archive.candidates()[member]);
+  return expected;
+}
+
+// Adds networks to a front one by one, always the one that adds the most hypervolume. What a
+// network adds only shrinks as others are added, so that only those at the top need to be measured
+// again (Minoux 1978, lazy greedy).
+class GreedyFront {
+ public:
+  GreedyFront(std::vector<Point> front, Point reference)
+      : front_(std::move(front)),
+        reference_(std::move(reference)),
+        volume_(hypervolume(front_, reference_)) {}
+
+  void offer(std::size_t index, const Point& point) {
+    const double gain = gain_of(point);
+    if (gain > 0) queue_.push({gain, index, point});
+  }
+
+  // Indices in the order in which they were added, at most `wanted`.
+  std::vector<std::size_t> take(std::size_t wanted) {
+    std::vector<std::size_t> chosen;
+    while (chosen.size() < wanted && !queue_.empty()) {
+      Offer best = queue_.top();
+      queue_.pop();
+      best.gain = gain_of(best.point);
+      if (!queue_.empty() && best < queue_.top()) {
+        if (best.gain > 0) queue_.push(std::move(best));
+        continue;
+      }
+      if (!(best.gain > 0)) break;
+      chosen.push_back(best.index);
+      front_.push_back(best.point);
+      volume_ += best.gain;
+    }
+    return chosen;
+  }
+
+ private:
+  struct Offer {
+    double gain;
+    std::size_t index;
+    Point point;
+    // Of equal gains the one offered first.
+    bool operator<(const Offer& other) const {
+      return gain != other.gain ? gain < other.gain : index > other.index;
+    }
+  };
+
+  double gain_of(const Point& point) {
+    front_.push_back(point);
+    const double gain = hypervolume(front_, reference_) - volume_;
+    front_.pop_back();
+    return gain;
+  }
+
+  std::vector<Point> front_;
+  Point reference_;
+  double volume_;
+  std::priority_queue<Offer> queue_;
+};
+
+}  // namespace
+
+std::vector<Proposal> most_promising(const SearchState& state, std::vector<Proposal> drawn,
+                                     std::size_t wanted) {
+  if (drawn.size() <= wanted) return drawn;
+  const Archive expected = expectations(state, drawn);
+  const std::vector<Candidate>& candidates = expected.candidates();
+  std::vector<Point> front;
+  for (std::size_t i = drawn.size(); i < expected.size(); ++i)
+    front.push_back(expected.point(candidates[i]));
+  GreedyFront greedy(std::move(front), reference_point(state.archive));
+  for (std::size_t i = 0; i < drawn.size(); ++i)
+    if (violation(candidates[i].objectives, expected.limits()) == Violation{})
+      greedy.offer(i, expected.point(candidates[i]));
+  const auto unscreened = static_cast<std::size_t>(kUnscreened * static_cast<double>(wanted));
+  std::vector<std::size_t> order = greedy.take(wanted - unscreened);
+
+  // Then the first drawn, then the others by their standing.
+  std::vector<bool> taken(drawn.size());
+  for (std::size_t index : order) taken[index] = true;
+  std::vector<std::size_t> others;
+  for (std::size_t i = 0; i < drawn.size(); ++i)
+    if (!taken[i]) others.push_back(i);
+  std::vector<std::size_t> everything(expected.size());
+  std::iota(everything.begin(), everything.end(), std::size_t{0});
+  const std::vector<Standing> standings = expected.standings(everything);
+  std::stable_sort(
+      others.begin() + static_cast<std::ptrdiff_t>(unscreened), others.end(),
+      [&](std::size_t x, std::size_t y) { return better(standings[x], standings[y]); });
+  order.insert(order.end(), others.begin(), others.end());
+  std::vector<Proposal> chosen;
+  for (std::size_t i = 0; i < wanted; ++i) chosen.push_back(std::move(drawn[order[i]]));
+  return chosen;
+}
+
+}  // namespace paretoformer

@@ -1,0 +1,21 @@
+// One network as files that other programs read.
+#pragma once
+
+#include <filesystem>
+#include <vector>
+
+#include "accel_sim/hardware/hardware.hpp"
+#include "nas/core/candidate.hpp"
+#include "supernet/model/parameters.hpp"
+#include "support/json.hpp"
+
+namespace paretoformer {
+
+// Writes STEM.json (architecture, objectives, hardware, provenance, which also says the workload)
+// and STEM.safetensors: the weights of the candidate, cut from those of `layout`. `confirmed` is
+// what confirmed_json() says.
+void export_network(const std::filesystem::path& stem, const Candidate& candidate,
+                    const Hardware& hardware, const Json& provenance, const ParameterLayout& layout,
+                    const std::vector<float>& parameters, const Json& confirmed = nullptr);
+
+}  // namespace paretoformer

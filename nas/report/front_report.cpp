@@ -1,0 +1,168 @@
+#include "nas/report/front_report.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <optional>
+#include <utility>
+
+#include "support/format.hpp"
+#include "support/hash.hpp"
+
+namespace paretoformer {
+
+std::string space_summary(const ProxyTask& proxy) {
+  const SearchSpace& space = proxy.space();
+  const int context = proxy.context();
+  return format(
+      "search space \"%s\": %.4g networks, %.3g to %.3g million parameters; text: %.3g "
+      "million training tokens, vocabulary %d\n",
+      space.name().c_str(), static_cast<double>(space.count()),
+      1e-6 * static_cast<double>(parameter_count(space.smallest(), context)),
+      1e-6 * static_cast<double>(parameter_count(space.largest(), context)),
+      1e-6 * static_cast<double>(proxy.corpus().train.size()),
+      proxy.corpus().tokenizer.vocabulary_size());
+}
+
+namespace {
+
+// " 123.45", or as much space as that takes.
+std::string cell(std::optional<double> value, int width, int digits) {
+  return value ? format(" %*.*f", width, digits, *value) : std::string(width + 1UL, ' ');
+}
+
+// Columns that only a text of words has.
+std::string per_word_and_byte(const Corpus& corpus, double loss) {
+  if (corpus.words == 0) return "";
+  return cell(corpus.perplexity_per_word(loss), 9, 2) + cell(corpus.bits_per_byte(loss), 9, 4);
+}
+
+std::string row(const Corpus& corpus, const FrontMember& member, const Objectives& largest) {
+  const Objectives& seen = member.candidate.objectives;
+  const Objectives& own = member.confirmed;
+  return format("%-16s %10.3f %8.3f%s %7.2f %11.0f %11.0f %10.2f %10.2f %7.2f %8.1f  %s\n",
+                hex(member.candidate.id).c_str(), seen.perplexity, own.perplexity,
+                per_word_and_byte(corpus, own.validation_loss).c_str(),
+                100 * (seen.perplexity / largest.perplexity - 1), seen.latency(), own.latency(),
+                seen.energy_pj * 1e-6, own.energy_pj * 1e-6, largest.edp() / seen.edp(),
+                static_cast<double>(seen.parameters) * 1e-3,
+                describe(member.candidate.architecture).c_str());
+}
+
+std::string reason(const DroppedMember& dropped) {
+  if (!dropped.limit) return "dominated by " + hex(dropped.dominated_by);
+  return name_of(dropped.limit->objective) +
+         format(" is %.6g, its limit %.6g",
+                value(dropped.member.confirmed, dropped.limit->objective), dropped.limit->maximum);
+}
+
+// The first few; all of them are in front.json.
+std::string dropped_lines(const FinalFront& front) {
+  constexpr std::size_t kShown = 8;
+  const std::size_t shown = std::min(kShown, front.dropped.size());
+  std::string text;
+  for (std::size_t i = 0; i < shown; ++i)
+    text += "dropped " + hex(front.dropped[i].member.candidate.id) + ": " +
+            reason(front.dropped[i]) + "\n";
+  if (shown < front.dropped.size())
+    text += format("... and %zu more dropped\n", front.dropped.size() - shown);
+  return text;
+}
+
+std::string confirmation_summary(const FinalFront& front) {
+  if (!front.confirmed) return "the front is not confirmed yet\n";
+  const auto error = [&](Objective objective) {
+    const PredictionError e = prediction_error(front, objective);
+    return format("%.3f %% on average, %.3f %% at most", 100 * e.mean, 100 * e.largest);
+  };
+  std::string text = format("%zu of %zu members confirmed", front.members.size(),
+                            front.members.size() + front.dropped.size());
+  text += front.unsimulated.empty()
+              ? "; predicted against simulated: cycles off by " + error(Objective::kLatency) +
+                    ", energy by " + error(Objective::kEnergy)
+              : " on the validation text, not simulated: " + front.unsimulated;
+  return text +
+         format("; perplexity of the whole validation text (%d tokens) differs by ",
+                front.validation_tokens) +
+         error(Objective::kPerplexity) + "\n";
+}
+
+}  // namespace
+
+std::string front_table(const Corpus& corpus, const FinalFront& front, const Objectives& largest) {
+  std::string table = format("%-16s %10s %8s%s %7s %11s %11s %10s %10s %7s %8s  %s\n", "id",
+                             "perplexity", "whole", corpus.words == 0 ? "" : "  per word bits/byte",
+                             "+%", largest.latency_ns ? "ns" : "cycles", "simulated", "energy/uJ",
+                             "simulated", "EDP x", "param/k", "network");
+  std::vector<const FrontMember*> members;
+  for (const FrontMember& member : front.members) members.push_back(&member);
+  std::stable_sort(members.begin(), members.end(), [](const FrontMember* a, const FrontMember* b) {
+    return a->confirmed.perplexity < b->confirmed.perplexity;
+  });
+  for (const FrontMember* member : members) table += row(corpus, *member, largest);
+  table +=
+      "whole: perplexity of the whole validation text; simulated: as one program, beside the "
+      "predicted sum of operators\n"
+      "+%: perplexity above the largest network's; EDP x: how many times better its "
+      "energy-delay product is\n";
+  if (corpus.words > 0)
+    table +=
+        "per word: the same per word of the text, each line's end being one; bits/byte: loss per "
+        "byte of it\n";
+  table += dropped_lines(front) + confirmation_summary(front);
+  if (const auto bend = knee(front))
+    table += "knee: " + hex(front.members[*bend].candidate.id) + "\n";
+  for (const BestWithin& best : best_within(front))
+    table += describe(best) + ": " +
+             (best.member ? hex(front.members[*best.member].candidate.id) : "none") + "\n";
+  return table;
+}
+
+std::string perplexity_summary(const ProxyTask& proxy, double smallest, double largest) {
+  std::string text = format(
+      "perplexity of the validation text (%d tokens): unigram model %.2f, "
+      "smallest network %.2f, largest network %.2f",
+      static_cast<int>(proxy.corpus().validation.size()), proxy.corpus().unigram_perplexity,
+      smallest, largest);
+  if (proxy.corpus().oracle_perplexity)
+    text += format(", the source itself %.2f (no model can beat it)",
+                   *proxy.corpus().oracle_perplexity);
+  text += "\n";
+  const Corpus& corpus = proxy.corpus();
+  if (corpus.words == 0) return text;
+  text += format("per word (%lld) and in bits per byte:", static_cast<long long>(corpus.words));
+  const char* between = "";
+  for (const auto& [name, perplexity] :
+       {std::pair{"unigram model", corpus.unigram_perplexity},
+        std::pair{"smallest network", smallest}, std::pair{"largest network", largest}}) {
+    const double loss = std::log(perplexity);
+    text += std::string(between) + " " + name;
+    if (const auto word = corpus.perplexity_per_word(loss)) text += format(" %.2f", *word);
+    text += format(" (%.4f)", corpus.bits_per_byte(loss).value());
+    between = ",";
+  }
+  return text + "\n";
+}
+
+std::string separation_summary(const Separation& s) {
+  if (!std::isfinite(s.ratio()))
+    return "separation: unknown; it takes two validation sequences, and networks that differ\n";
+  return format(
+      "separation: the losses of %d random networks of width %d spread by %.4f; another validation "
+      "subset moves all by %+.4f and each by %.4f more or less: %.1f times (a search needs 5)\n",
+      s.networks, s.model_width, s.spread, s.shared_change, s.subset_change, s.ratio());
+}
+
+std::string breakdown_table(const std::vector<OperatorPrediction>& operators, TimeUnit unit) {
+  const bool in_time = unit == TimeUnit::kFemtoseconds;
+  std::string table = format("%5s  %-24s %7s %-34s %14s %14s\n", "layer", "operator", "repeat",
+                             "shape", in_time ? "ns" : "cycles", "energy/uJ");
+  for (const OperatorPrediction& p : operators)
+    table +=
+        format("%5s  %-24s %7lld %-34s %14.*f %14.3f\n",
+               p.layer < 0 ? "-" : std::to_string(p.layer).c_str(), std::string(p.role).c_str(),
+               static_cast<long long>(p.repeat), describe(p.op).c_str(), in_time ? 3 : 0,
+               latency_in(unit, p.cost), p.cost.energy.value() * 1e-6);
+  return table;
+}
+
+}  // namespace paretoformer

@@ -1,0 +1,251 @@
+#include "nas/report/html_report.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <cstdlib>
+#include <filesystem>
+#include <map>
+#include <vector>
+
+#include "nas/report/plot.hpp"
+#include "nas/run/provenance.hpp"
+#include "nas_report/embedded_html.hpp"
+#include "supernet/training/convergence.hpp"
+#include "support/error.hpp"
+#include "support/files.hpp"
+#include "support/format.hpp"
+#include "support/hash.hpp"
+#include "support/line_chain.hpp"
+
+namespace paretoformer {
+namespace {
+
+// A curve of more points is thinned: a screen has no more.
+constexpr std::size_t kCurvePoints = 300;
+
+// Six digits are more than a reader sees, and half of the file's size.
+double rounded(double value) { return std::strtod(format("%.6g", value).c_str(), nullptr); }
+
+Json values_json(const Objectives& objectives) {
+  Json values = Json::array();
+  for (Objective objective : all_objectives())
+    values.push_back(rounded(value(objectives, objective)));
+  return values;
+}
+
+// [id, generation, model width, [[heads, FFN width] of every layer], values]
+Json candidate_json(const Candidate& candidate) {
+  Json layers = Json::array();
+  for (const Layer& layer : candidate.architecture.layers)
+    layers.push_back(Json::array({layer.heads, layer.ffn_width}));
+  return Json::array({hex(candidate.id), candidate.generation, candidate.architecture.model_width,
+                      layers, values_json(candidate.objectives)});
+}
+
+// [[role, layer, latency, picojoules]...], the role as an index into `roles`, which grows.
+Json operators_json(const Architecture& network, const LatencyPredictor& predictor, Json& roles) {
+  Json operators = Json::array();
+  for (const OperatorPrediction& p : predictor.breakdown(network)) {
+    const auto known = std::find(roles.begin(), roles.end(), p.role);
+    const auto role = known - roles.begin();
+    if (known == roles.end()) roles.push_back(p.role);
+    operators.push_back(Json::array(
+        {role, p.layer, rounded(predictor.latency(p.cost)), rounded(p.cost.energy.value())}));
+  }
+  return operators;
+}
+
+Json front_data(const FinalFront& front, const LatencyPredictor& predictor) {
+  Json data;
+  data["roles"] = Json::array();
+  const auto member_json = [&](const FrontMember& member) {
+    return Json{
+        {"id", hex(member.candidate.id)},
+        {"confirmed", front.confirmed ? values_json(member.confirmed) : Json(nullptr)},
+        {"operators", operators_json(member.candidate.architecture, predictor, data["roles"])}};
+  };
+  data["members"] = Json::array();
+  for (const FrontMember& member : front.members) data["members"].push_back(member_json(member));
+  data["dropped"] = Json::array();
+  for (const DroppedMember& each : front.dropped) {
+    Json json = member_json(each.member);
+    if (each.limit)
+      json["limit"] = name_of(each.limit->objective) + format(" above %.6g", each.limit->maximum);
+    else
+      json["dominated_by"] = hex(each.dominated_by);
+    data["dropped"].push_back(json);
+  }
+  data["named"] = Json::array();
+  if (const auto bend = knee(front))
+    data["named"].push_back({{"name", "knee"},
+                             {"text", "where the front bends most"},
+                             {"id", hex(front.members[*bend].candidate.id)}});
+  for (const BestWithin& best : best_within(front)) {
+    if (!best.member) continue;
+    const std::string bound =
+        best.above_best ? format("+%g", *best.above_best) : format("%.6g", best.limit.maximum);
+    data["named"].push_back({{"name", name_of(best.limit.objective) + " " + bound},
+                             {"text", describe(best)},
+                             {"id", hex(front.members[*best.member].candidate.id)}});
+  }
+  return data;
+}
+
+Json confirmation_data(const FinalFront& front) {
+  if (!front.confirmed) return nullptr;
+  Json data{{"validation_tokens", front.validation_tokens},
+            {"unsimulated", front.unsimulated},
+            {"errors", Json::array()}};
+  for (Objective objective : {Objective::kPerplexity, Objective::kLatency, Objective::kEnergy}) {
+    if (!front.unsimulated.empty() && objective != Objective::kPerplexity) continue;
+    const PredictionError error = prediction_error(front, objective);
+    data["errors"].push_back(
+        Json::array({name_of(objective), rounded(error.mean), rounded(error.largest)}));
+  }
+  return data;
+}
+
+// The documents of a log, a line each; none when there is no file. A line that is being written is
+// left out.
+std::vector<Json> read_lines(const std::filesystem::path& path) {
+  std::vector<Json> result;
+  if (!std::filesystem::exists(path)) return result;
+  const std::string text = read_file(path);
+  LineChain chain;
+  for (std::size_t begin = 0, end; (end = text.find('\n', begin)) != std::string::npos;
+       begin = end + 1)
+    chain.read(std::string_view(text).substr(begin, end - begin),
+               path.string() + ":" + std::to_string(result.size() + 1),
+               [&](const JsonNode& node) { result.push_back(node.json()); });
+  return result;
+}
+
+Json number_at(const Json& line, const char* key) {
+  return line.contains(key) && line[key].is_number() ? Json(rounded(line[key].get<double>()))
+                                                     : Json(nullptr);
+}
+
+// [[evaluations, hypervolume]...]
+Json hypervolume_data(const RunFolder& run) {
+  Json points = Json::array();
+  for (const Json& line : read_lines(run.generations()))
+    points.push_back(Json::array({number_at(line, "evaluations"), number_at(line, "hypervolume")}));
+  return points;
+}
+
+// Means over equal parts of the log: {"names", "mean_of": lines, "points": [[step, loss...]...]}.
+Json training_data(const RunFolder& run) {
+  static constexpr const char* kNames[] = {"largest", "random", "smallest"};
+  const std::vector<Json> lines = read_lines(run.training_log());
+  const std::size_t part =
+      std::max<std::size_t>(1, (lines.size() + kCurvePoints - 1) / kCurvePoints);
+  Json points = Json::array();
+  for (std::size_t begin = 0; begin < lines.size(); begin += part) {
+    const std::size_t end = std::min(begin + part, lines.size());
+    Json point = Json::array({number_at(lines[end - 1], "step")});
+    for (const char* name : kNames) {
+      double sum = 0, count = 0;
+      for (std::size_t i = begin; i < end; ++i) {
+        const Json loss = number_at(lines[i], name);
+        if (loss.is_null()) continue;
+        sum += loss.get<double>();
+        ++count;
+      }
+      point.push_back(count > 0 ? Json(rounded(sum / count)) : Json(nullptr));
+    }
+    points.push_back(point);
+  }
+  return Json{{"names", kNames}, {"mean_of", part}, {"points", points}};
+}
+
+// The gaps of the probe networks to the largest, the same way.
+Json convergence_data(const RunFolder& run, const ProxyTask& proxy) {
+  const std::vector<ProbeRecord> records = read_probe_records(run.convergence());
+  if (records.empty()) return nullptr;
+  Json data{{"names", Json::array()}, {"mean_of", 1}, {"points", Json::array()}};
+  const std::vector<Architecture> networks = probe_networks(proxy.space(), run.config().seed);
+  for (std::size_t i = 1; i < networks.size(); ++i)
+    data["names"].push_back(describe(networks[i]) + (i == 1 ? " (smallest)" : ""));
+  for (const ProbeRecord& record : records) {
+    Json point = Json::array({record.step});
+    for (std::size_t i = 1; i < record.losses.size(); ++i)
+      point.push_back(rounded(record.losses[i] - record.losses[0]));
+    data["points"].push_back(point);
+  }
+  return data;
+}
+
+// Without what differs between equal runs.
+Json config_data(const RunConfig& config) {
+  Json json = to_json(config);
+  json.erase("run");
+  json["training"].erase("checkpoint_seconds");
+  return json;
+}
+
+std::string_view part_of_page(std::string_view name) {
+  for (const auto& [file, text] : nas_report_html)
+    if (file == name) return text;
+  throw Error("the page has no part " + std::string(name));
+}
+
+void replace(std::string& page, const std::string& mark, std::string_view text) {
+  const std::size_t at = page.find(mark);
+  if (at == std::string::npos) throw Error("the page has no place for " + mark);
+  page.replace(at, mark.size(), text);
+}
+
+}  // namespace
+
+Json report_data(const RunFolder& run, const ProxyTask& proxy, const LatencyPredictor& predictor,
+                 const Archive& archive, const FinalFront& front) {
+  const SearchSpace& space = proxy.space();
+  Json data{{"title", space.name()},
+            {"device", predictor.hardware() ? "" : predictor.device()},
+            {"latency_unit", predictor.in_time() ? "ns" : "cycles"},
+            {"networks_in_space", static_cast<double>(space.count_up_to(INT64_MAX))},
+            {"largest",
+             {{"model_width", space.model_widths().back()},
+              {"heads", space.heads().back()},
+              {"ffn_width", space.ffn_widths().back()}}},
+            {"objectives", Json::array()},
+            {"chosen", Json::array()}};
+  for (Objective objective : all_objectives())
+    data["objectives"].push_back(
+        {{"name", name_of(objective)}, {"label", unit_of(objective, predictor.in_time())}});
+  for (Objective objective : front.objectives) data["chosen"].push_back(name_of(objective));
+  data["candidates"] = Json::array();
+  for (const Candidate& candidate : archive.candidates())
+    data["candidates"].push_back(candidate_json(candidate));
+  data.update(front_data(front, predictor));
+  data["confirmation"] = confirmation_data(front);
+  data["hypervolume"] = hypervolume_data(run);
+  data["training"] = training_data(run);
+  data["convergence"] = convergence_data(run, proxy);
+  data["config"] = config_data(run.config());
+  data["provenance"] = provenance(run, proxy);
+  return data;
+}
+
+std::string html_report(const Json& data) {
+  // In a script element "<" could begin its end, or a comment; in JSON it stands in strings only.
+  std::string json = data.dump();
+  for (std::size_t at = 0; (at = json.find('<', at)) != std::string::npos;)
+    json.replace(at, 1, "\\u003c");
+  std::string page(part_of_page("report_template.html"));
+  replace(page, "/* report_template.css */", part_of_page("report_template.css"));
+  replace(page, "/* report_template.js */", part_of_page("report_template.js"));
+  replace(page, "/* data */", json);
+  return page;
+}
+
+void write_pictures(const RunFolder& run, const ProxyTask& proxy, const LatencyPredictor& predictor,
+                    const Archive& archive, const FinalFront& front) {
+  write_file_atomic(run.plot(),
+                    front_svg(archive, front,
+                              "Pareto front of " + proxy.space().name() + ", " +
+                                  std::to_string(archive.size()) + " networks evaluated"));
+  write_file_atomic(run.report(), html_report(report_data(run, proxy, predictor, archive, front)));
+}
+
+}  // namespace paretoformer

@@ -1,0 +1,62 @@
+// Results as pictures, in SVG.
+#pragma once
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "nas/core/archive.hpp"
+#include "nas/core/final_front.hpp"
+#include "nas/run/comparison.hpp"
+#include "nas/run/fidelity.hpp"
+
+namespace paretoformer {
+
+// The name of an objective on an axis, with its unit.
+// With its unit; `in_time` of a device that was measured so.
+std::string unit_of(Objective objective, bool in_time = false);
+
+// All candidates as the search saw them, and the front as confirmed, over two objectives. The
+// second chosen objective to the right (logarithmic when it spans more than a factor of five), the
+// first upwards; older candidates lighter; dropped members are rings. Hovering over a member names
+// its network; the knee has a ring of its own.
+std::string front_svg(const Archive& archive, const FinalFront& front, const std::string& title);
+
+// Perplexity of every network's slice of the supernet (upwards) over that of the network trained
+// alone, on the same scale, with the line where they are equal; one colour per depth. Hovering over
+// a point names its network.
+std::string fidelity_svg(const std::vector<ComparedNetwork>& networks, const std::string& title);
+
+// Medians and quartiles over evaluations: what is missing of the true front's hypervolume on a
+// logarithmic scale where that is known, else the hypervolume as a share of the reference box.
+std::string comparison_svg(const Comparison& comparison, const std::string& title);
+
+struct Curve {
+  std::string name;  // in the legend
+  std::vector<std::pair<double, double>> points;
+};
+// Curves over linear axes, which hold the origin of y. There is a point at least; all are finite.
+std::string curves_svg(const std::vector<Curve>& curves, const std::string& title,
+                       const std::string& x_name, const std::string& y_name);
+
+struct StackedBar {
+  std::string above;
+  std::vector<std::string> below;  // lines
+  std::vector<double> parts;       // from below; not negative
+};
+struct StackedPanel {
+  std::string name;
+  std::vector<StackedBar> bars;
+};
+// Panels side by side, every bar of the same height: shares, not amounts. `legend` names the parts;
+// those that are zero in all bars are left out.
+std::string shares_svg(const std::vector<StackedPanel>& panels,
+                       const std::vector<std::string>& legend, const std::string& title);
+
+// How many of the values lie where, over a logarithmic axis. The marks are values with a name,
+// drawn as lines. What is not positive and finite is left out.
+std::string histogram_svg(const std::vector<double>& values,
+                          const std::vector<std::pair<std::string, double>>& marks,
+                          const std::string& title, const std::string& x_name);
+
+}  // namespace paretoformer

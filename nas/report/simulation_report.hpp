@@ -1,0 +1,34 @@
+// What a simulation found, for people and for programs.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "accel_sim/hardware/hardware.hpp"
+#include "accel_sim/lowering/tiling.hpp"
+#include "accel_sim/simulator.hpp"
+#include "support/json.hpp"
+
+namespace paretoformer {
+
+struct Simulation {
+  Hardware hardware;
+  std::vector<OperatorReport> operators;
+  std::optional<MatmulSchedule> schedule;  // of its only matmul; absent: default_schedule()
+};
+
+// Consecutive calls of the same operator in one report, which is of all of them.
+std::vector<OperatorReport> merged(const std::vector<OperatorReport>& calls);
+
+// The sum over all operators and their repeats, exactly.
+SimulationReport total(const Simulation& simulation);
+
+// Cycles, energy, utilisation, breakdowns and accesses of the whole and of every operator; all are
+// of all repeats.
+Json to_json(const Simulation& simulation);
+
+// A line per role, then the whole and where its cycles went.
+std::string simulation_table(const Simulation& simulation);
+
+}  // namespace paretoformer

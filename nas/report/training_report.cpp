@@ -1,0 +1,66 @@
+#include "nas/report/training_report.hpp"
+
+#include <sys/resource.h>
+
+#include <algorithm>
+
+#include "nas/report/plot.hpp"
+#include "support/format.hpp"
+
+namespace paretoformer {
+
+std::string convergence_summary(std::span<const ProbeRecord> records) {
+  if (records.empty()) return "";
+  const auto networks = static_cast<int>(records.back().losses.size());
+  const auto steps = static_cast<long long>(records.back().step);
+  if (const auto since = converged_since(records))
+    return format(
+        "convergence: order and loss gaps of %d probe networks are stable since step %lld "
+        "of %lld\n",
+        networks, static_cast<long long>(*since), steps);
+  const ProbeChange change = recent_change(records);
+  const std::string verdict = format(
+      "convergence: loss gaps of %d probe networks are not converged after %lld steps: ", networks,
+      steps);
+  if (!change.enough_records) return verdict + "too few probes\n";
+  if (change.gap <= 0) return verdict + "the largest network is no better than the smallest\n";
+  return verdict +
+         format(
+             "in the last %zu intervals one changed by %.4f, %.1f %% of what smallest and "
+             "largest differ by (converged: below %.0f %%)%s\n",
+             kConvergenceIntervals, change.largest, 100 * change.largest / change.gap,
+             100 * kConvergenceTolerance, change.same_order ? "" : ", and their order changed");
+}
+
+Json convergence_json(std::span<const ProbeRecord> records) {
+  if (records.empty()) return nullptr;
+  const auto since = converged_since(records);
+  return Json{{"converged", since.has_value()},
+              {"since", since ? Json(*since) : Json(nullptr)},
+              {"steps", records.back().step}};
+}
+
+std::string convergence_svg(std::span<const ProbeRecord> records,
+                            const std::vector<Architecture>& networks) {
+  std::vector<Curve> curves;
+  for (std::size_t i = 1; i < networks.size(); ++i) {
+    curves.push_back({describe(networks[i]) + (i == 1 ? " (smallest)" : ""), {}});
+    for (const ProbeRecord& record : records)
+      curves.back().points.emplace_back(static_cast<double>(record.step),
+                                        record.losses[i] - record.losses[0]);
+  }
+  return curves_svg(curves, "Convergence: gaps between the networks of one supernet",
+                    "training steps", "loss above the largest network's (nats per token)");
+}
+
+std::string speed_summary(const TrainingConfig& config, std::int64_t steps, double seconds) {
+  const auto networks = 2 + static_cast<std::size_t>(config.random_subnetworks);
+  rusage usage{};
+  ::getrusage(RUSAGE_SELF, &usage);
+  return format("training: %.0f text tokens per second; peak memory %.0f MB\n",
+                static_cast<double>(steps * config.sequences_per_step(networks) * config.context) /
+                    std::max(seconds, 1e-9),
+                static_cast<double>(usage.ru_maxrss) * 1024e-6);  // from KiB
+}
+
+}  // namespace paretoformer

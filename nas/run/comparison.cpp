@@ -1,0 +1,181 @@
+#include "nas/run/comparison.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <mutex>
+#include <numeric>
+#include <unordered_map>
+
+#include "support/error.hpp"
+#include "support/parallel.hpp"
+
+namespace paretoformer {
+namespace {
+
+constexpr std::size_t kChunk = 64;  // networks enumerated between two looks at stop()
+
+void check_stop(const ComparisonTask& task) {
+  if (task.stop && task.stop()) throw Interrupted("comparison stopped");
+}
+
+// The losses of all networks of the space, which then cost nothing.
+struct Enumeration {
+  std::vector<Architecture> networks;
+  std::unordered_map<std::uint64_t, std::array<double, 2>> sums;  // by id, then subset
+};
+
+Enumeration enumerate(const ComparisonTask& task) {
+  Enumeration all;
+  task.space.enumerate([&](const Architecture& network) {
+    all.networks.push_back(network);
+    return true;
+  });
+  for (std::size_t begin = 0; begin < all.networks.size(); begin += kChunk) {
+    check_stop(task);
+    const auto part =
+        std::span(all.networks).subspan(begin, std::min(kChunk, all.networks.size() - begin));
+    const std::vector<double> quarter = task.losses.sums(part, Subset::kQuarter);
+    const std::vector<double> rest = task.losses.sums(part, Subset::kRest);
+    for (std::size_t i = 0; i < part.size(); ++i)
+      all.sums[architecture_id(part[i])] = {quarter[i], rest[i]};
+    if (task.on_network) task.on_network(begin + part.size(), all.networks.size());
+  }
+  return all;
+}
+
+LossSource losses_of(const Enumeration& all, const LossSource& source) {
+  LossSource result = source;
+  result.sums = [&all](std::span<const Architecture> networks, Subset subset) {
+    std::vector<double> sums;
+    for (const Architecture& network : networks)
+      sums.push_back(all.sums.at(architecture_id(network))[static_cast<std::size_t>(subset)]);
+    return sums;
+  };
+  return result;
+}
+
+Archive archive_of(const ComparisonTask& task, CandidateEvaluator& evaluator,
+                   std::span<const Architecture> networks) {
+  Archive archive(task.objectives, task.limits);
+  const std::vector<Objectives> objectives = evaluator.evaluate(networks);
+  for (std::size_t i = 0; i < networks.size(); ++i)
+    archive.add({architecture_id(networks[i]), networks[i], objectives[i]});
+  return archive;
+}
+
+double hypervolume_of_first(const Archive& archive, std::size_t count, const Point& reference) {
+  std::vector<std::size_t> members(std::min(count, archive.size()));
+  std::iota(members.begin(), members.end(), std::size_t{0});
+  std::vector<Point> front;
+  for (std::size_t member : archive.front(members))
+    front.push_back(archive.point(archive.candidates()[member]));
+  return hypervolume(front, reference);
+}
+
+// Of a box or a front without a volume nothing is found.
+double share(double volume, double unit) { return unit > 0 ? volume / unit : 0; }
+
+// What is smaller than a millionth is no difference: there are fronts whose members nearly
+// coincide.
+double rounded(double share) { return std::round(share * 1e6) * 1e-6; }
+
+Race run_race(const ComparisonTask& task, const LossSource& losses, const SearchConfig& config,
+              std::uint64_t seed, const Comparison& comparison, double unit) {
+  CandidateEvaluator evaluator(losses, task.predictor, task.context);
+  Archive archive(task.objectives, task.limits);
+  SearchHooks hooks;
+  hooks.stop = task.stop;
+  search(task.space, config, seed, evaluator, archive, hooks);
+  Race race{{}, archive.size(), evaluator.work()};
+  for (std::int64_t checkpoint : comparison.checkpoints)
+    race.hypervolumes.push_back(rounded(share(
+        hypervolume_of_first(archive, static_cast<std::size_t>(checkpoint), comparison.reference),
+        unit)));
+  return race;
+}
+
+}  // namespace
+
+Contestant contestant_from_text(const std::string& text, const SearchConfig& base) {
+  Json json = to_json(base);
+  const std::string where = "--algorithms " + text;
+  std::size_t begin = 0;
+  for (bool first = true; begin <= text.size(); first = false) {
+    const std::size_t end = std::min(text.find(':', begin), text.size());
+    const std::string part = text.substr(begin, end - begin);
+    begin = end + 1;
+    const std::size_t equals = part.find('=');
+    if (first) {
+      json["algorithm"] = part;
+    } else if (equals == std::string::npos) {
+      throw InputError(where + ": \"" + part + "\" is not KEY=VALUE");
+    } else if (part.starts_with("evaluations=") || part.starts_with("algorithm=")) {
+      throw InputError(where + ": \"" + part +
+                       "\" is not one of the keys in which they may differ");
+    } else {
+      json[part.substr(0, equals)] = json_or_string(part.substr(equals + 1), where);
+    }
+  }
+  return {text, search_config_from_json(JsonNode(json, where))};
+}
+
+std::vector<double> Comparison::hypervolumes(std::size_t contestant, std::size_t checkpoint) const {
+  std::vector<double> values;
+  for (const Race& race : races[contestant]) values.push_back(race.hypervolumes[checkpoint]);
+  return values;
+}
+
+Comparison compare(const ComparisonTask& task) {
+  Comparison result;
+  result.contestants = task.contestants;
+  result.objectives = task.objectives;
+  for (std::int64_t at = task.step; at < task.budget; at += task.step)
+    result.checkpoints.push_back(at);
+  result.checkpoints.push_back(task.budget);
+  for (Contestant& contestant : result.contestants) contestant.config.evaluations = task.budget;
+
+  CandidateEvaluator evaluator(task.losses, task.predictor, task.context);
+  const Archive corners = archive_of(task, evaluator, task.space.extremes());
+  result.reference = reference_point(corners);
+
+  const bool enumerated = task.space.count_up_to(task.enumerable + 1) <= task.enumerable;
+  Enumeration all;
+  LossSource losses = task.losses;
+  double unit =
+      std::accumulate(result.reference.begin(), result.reference.end(), 1.0, std::multiplies<>());
+  if (enumerated) {
+    all = enumerate(task);
+    losses = losses_of(all, task.losses);
+    CandidateEvaluator known(losses, task.predictor, task.context);
+    const Archive space = archive_of(task, known, all.networks);
+    unit = space.hypervolume(result.reference);
+    result.true_hypervolume = unit;
+    result.true_front = space.front().size();
+    for (const Architecture& network : all.networks) {
+      const auto& [quarter, rest] = all.sums.at(architecture_id(network));
+      result.losses.push_back({quarter / losses.quarter, (quarter + rest) / losses.sequences});
+    }
+  }
+  const auto seeds = static_cast<std::size_t>(task.seeds);
+  result.races.assign(result.contestants.size(), std::vector<Race>(seeds));
+  std::mutex progress;
+  std::size_t done = 0;
+  const auto race = [&](std::size_t index) {
+    check_stop(task);
+    result.races[index / seeds][index % seeds] = run_race(
+        task, losses, result.contestants[index / seeds].config, index % seeds + 1, result, unit);
+    const std::scoped_lock lock(progress);
+    if (task.on_race) task.on_race(++done);
+  };
+  // One after the other where evaluations use all threads themselves.
+  const std::size_t count = result.contestants.size() * seeds;
+  if (enumerated) {
+    parallel_tasks(count, race);
+  } else {
+    for (std::size_t i = 0; i < count; ++i) race(i);
+  }
+  return result;
+}
+
+}  // namespace paretoformer

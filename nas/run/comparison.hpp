@@ -1,0 +1,73 @@
+// Search algorithms side by side: many seeds each, the same budget, one measure.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "nas/core/candidate_evaluator.hpp"
+#include "nas/core/search.hpp"
+
+namespace paretoformer {
+
+struct Contestant {
+  std::string name;  // as it was given
+  SearchConfig config;
+};
+// Reads "NAME[:KEY=VALUE]...": an algorithm, with keys of the configuration's "search" that differ
+// from `base`, e.g. "evolution:screening=1:quarter_first=false". Throws InputError.
+Contestant contestant_from_text(const std::string& text, const SearchConfig& base);
+
+// Hypervolumes are shares of the true front's where that is known, else of the reference box, to
+// six decimals; 0 where that has no volume.
+struct Race {
+  std::vector<double> hypervolumes;  // at every checkpoint
+  std::size_t evaluations = 0;       // fewer than the budget where the search ended early
+  double work = 0;                   // text scored, in evaluations of the whole validation set
+};
+
+struct Comparison {
+  std::vector<std::int64_t> checkpoints;  // in evaluations; the last one is the budget
+  std::vector<Contestant> contestants;
+  std::vector<std::vector<Race>> races;  // by contestant, then seed
+  std::vector<Objective> objectives;
+  Point reference;
+  // Of the whole space, where it has been enumerated.
+  std::optional<double> true_hypervolume;
+  std::size_t true_front = 0;
+  // Then also of every network, in the order of SearchSpace::enumerate(), its mean losses on a
+  // quarter of the validation sequences and on all of them.
+  std::vector<std::array<double, 2>> losses;
+
+  // Of all seeds of a contestant at a checkpoint.
+  std::vector<double> hypervolumes(std::size_t contestant, std::size_t checkpoint) const;
+};
+
+struct ComparisonTask {
+  const SearchSpace& space;
+  std::vector<Objective> objectives;
+  std::vector<Limit> limits;
+  std::vector<Contestant> contestants;
+  int seeds = 10;          // 1 to `seeds`
+  std::int64_t step = 40;  // evaluations between checkpoints
+  std::int64_t budget = 1600;
+  LossSource losses;
+  const LatencyPredictor& predictor;
+  int context = 0;
+  // Spaces of so many networks at most are enumerated.
+  std::int64_t enumerable = 0;
+  std::function<void(std::size_t done, std::size_t of)> on_network =
+      {};                                               // enumerated; may be empty
+  std::function<void(std::size_t races)> on_race = {};  // one call at a time; may be empty
+  std::function<bool()> stop = {};                      // may be empty
+};
+
+// Every contestant with every seed, at the budget of `task`. The reference point is 1.1 times the
+// worst of the corners of the space in each objective, the same for all. Throws Interrupted when
+// stop() says so; what a cache has taken up of the losses is not lost.
+Comparison compare(const ComparisonTask& task);
+
+}  // namespace paretoformer

@@ -1,0 +1,282 @@
+#include "nas/run/config.hpp"
+
+#include <algorithm>
+
+#include "nas_run/embedded_json.hpp"
+#include "support/error.hpp"
+#include "support/files.hpp"
+#include "support/hash.hpp"
+#include "support/text.hpp"
+
+namespace paretoformer {
+namespace {
+
+constexpr const char* kDefaultHardware = "gemmini_transformer";
+
+namespace fs = std::filesystem;
+
+// A file relative to the configuration, or the text itself when there is no such file (a preset).
+std::string relative_file(const std::string& name, const fs::path& base_folder) {
+  std::error_code ignored;
+  const fs::path path = base_folder / name;
+  return fs::is_regular_file(path, ignored) ? path.string() : name;
+}
+
+SearchSpace space_from_json(const JsonNode& node, const fs::path& base_folder) {
+  if (node.json().is_object()) return SearchSpace::from_json(node);
+  return SearchSpace::find(relative_file(node.string(), base_folder));
+}
+
+Hardware hardware_in_config(const JsonNode& node, const fs::path& base_folder) {
+  if (node.json().is_object()) return hardware_from_json(node);
+  return find_hardware(relative_file(node.string(), base_folder));
+}
+
+Workload workload_from_json(const JsonNode& node, int context) {
+  const JsonObject object(node);
+  Workload workload;
+  workload.sequence_length =
+      static_cast<int>(object.integer("sequence_length", 1, 1 << 20, context));
+  if (object.choice("mode", {"prefill", "decode"}, "prefill") == "decode")
+    workload.mode = Mode::kDecode;
+  object.finish();
+  return workload;
+}
+
+// Whose supernet that of a run folder is: the run may itself use another's.
+fs::path owner_of_supernet(fs::path folder) {
+  constexpr int kMostSteps = 100;  // there may be circles
+  std::error_code ignored;
+  if (!folder.has_filename()) folder = folder.parent_path();
+  for (int step = 0; step < kMostSteps && fs::exists(folder / "config.json", ignored); ++step) {
+    const Json config = read_json(folder / "config.json");
+    if (!config.is_object() || !config.contains("supernet") || !config["supernet"].is_string())
+      break;
+    folder = config["supernet"].get<std::string>();
+  }
+  return folder;
+}
+
+// Nothing where there is no such run: whoever needs its weights says so.
+std::optional<std::uint64_t> seed_of_run(const fs::path& folder) {
+  std::error_code ignored;
+  if (!fs::exists(folder / "config.json", ignored)) return std::nullopt;
+  const Json config = read_json(folder / "config.json");
+  if (!config.is_object() || !config.contains("seed") || !config["seed"].is_number_unsigned())
+    return std::nullopt;
+  return config["seed"].get<std::uint64_t>();
+}
+
+void read_predictor(const JsonNode& node, const fs::path& base_folder, RunConfig& config) {
+  std::string expected;
+  JsonNode file = node;
+  if (node.json().is_object()) {
+    const JsonObject object(node);
+    file = object.at("file");
+    expected = object.string("hash");
+    object.finish();
+  }
+  // Absolute, as the text.
+  config.predictor = fs::absolute(fs::current_path() / relative_file(file.string(), base_folder));
+  config.predictor_hash = hex(hash_text(read_file(config.predictor)));
+  if (!expected.empty() && expected != config.predictor_hash)
+    file.fail("has other content than when the run began: expected a file of hash " + expected);
+}
+
+Json to_json(const Workload& workload) {
+  return Json{{"sequence_length", workload.sequence_length},
+              {"mode", workload.mode == Mode::kDecode ? "decode" : "prefill"}};
+}
+
+std::vector<Objective> objectives_from(const JsonNode& node) {
+  std::vector<Objective> objectives;
+  for (const JsonNode& element : node.elements()) {
+    const Objective objective = objective_from_json(element);
+    if (std::find(objectives.begin(), objectives.end(), objective) != objectives.end())
+      element.fail("appears twice: expected distinct objectives");
+    objectives.push_back(objective);
+  }
+  if (objectives.size() < 2) node.fail("has too few entries: expected two or more objectives");
+  return objectives;
+}
+
+// What they do not say of the heads' width the space says; vocabularies are dropped, for the text's
+// counts.
+void require_seeds_in_space(const JsonNode& search, RunConfig& config) {
+  for (std::size_t i = 0; i < config.search.seed_architectures.size(); ++i) {
+    Architecture& network = config.search.seed_architectures[i];
+    const JsonNode node = JsonObject(search).at("seed_architectures").elements()[i];
+    if (!node.json().contains("head_width")) network.head_width = config.space.head_width();
+    network.vocabulary = 0;
+    std::string why;
+    if (!config.space.contains(network, &why)) node.fail("is not in the search space: " + why);
+  }
+}
+
+// Hard limits, then soft ones, which are lower where an objective has both.
+std::vector<Limit> limits_from(const JsonNode& hard, const JsonNode& soft) {
+  std::vector<Limit> limits = limits_from_json(hard);
+  for (const Limit& wish : limits_from_json(soft, true)) {
+    for (const Limit& limit : limits)
+      if (limit.objective == wish.objective && wish.maximum >= limit.maximum) {
+        const std::string name = name_of(limit.objective);
+        JsonObject(soft).at(name).fail("is not below the hard limit: expected less than " +
+                                       hard.path() + "/" + name + ", " +
+                                       Json(limit.maximum).dump());
+      }
+    limits.push_back(wish);
+  }
+  return limits;
+}
+
+const Json kEmptyObject = Json::object();
+
+// The value at a key, or an empty object when it is absent.
+JsonNode section(const JsonObject& object, const std::string& key) {
+  if (object.has(key)) return object.at(key);
+  return {kEmptyObject, object.node().file(), object.node().path() + "/" + key};
+}
+
+// Hardware of which single parameters are overridden: the preset by its name, in an object.
+void name_hardware(Json& root) {
+  if (!root.contains("hardware")) root["hardware"] = kDefaultHardware;
+  Json& hardware = root["hardware"];
+  if (hardware.is_string()) hardware = Json{{"preset", hardware}};
+}
+
+void apply_override(Json& root, const std::string& text) {
+  const std::size_t equals = text.find('=');
+  if (equals == std::string::npos || equals == 0)
+    throw InputError("--set " + text + ": expected KEY=VALUE, e.g. training.steps=100");
+  const std::string where = "--set " + text.substr(0, equals);
+  if (valid_utf8_prefix(text) < text.size()) throw InputError(where + ": is not valid UTF-8");
+  if (std::count(where.begin(), where.end(), '.') >= kDeepestJson)
+    throw InputError("--set " + shortened(text, 60) + ": has too many parts");
+  Json* target = &root;
+  std::string path = text.substr(0, equals);
+  for (std::size_t dot; (dot = path.find('.')) != std::string::npos; path.erase(0, dot + 1)) {
+    target = &(*target)[path.substr(0, dot)];
+    if (target->is_null()) *target = Json::object();
+    if (!target->is_object())
+      throw InputError("--set " + text + ": \"" + path.substr(0, dot) +
+                       "\" is not an object in the configuration");
+  }
+  (*target)[path] = json_or_string(text.substr(equals + 1), where);
+}
+
+std::uint64_t hash_of(const Json& json) { return hash_text(json.dump()); }
+
+}  // namespace
+
+RunConfig run_config_from_json(const JsonNode& node, const fs::path& base_folder) {
+  const JsonObject object(node);
+  RunConfig config;
+  config.space = space_from_json(object.at("search_space"), base_folder);
+  // Absolute, because the copy in the run folder is read with another base folder.
+  config.corpus =
+      corpus_config_from_json(section(object, "corpus"), fs::current_path() / base_folder);
+  config.training = TrainingConfig::from_json(section(object, "training"));
+  const Json default_hardware = kDefaultHardware;
+  config.hardware = hardware_in_config(object.has("hardware")
+                                           ? object.at("hardware")
+                                           : JsonNode(default_hardware, node.file(), "/hardware"),
+                                       base_folder);
+  config.workload = workload_from_json(section(object, "workload"), config.training.context);
+  if (object.has("predictor")) read_predictor(object.at("predictor"), base_folder, config);
+  if (object.has("supernet"))
+    config.supernet =
+        owner_of_supernet(fs::absolute(fs::current_path() / base_folder / object.string("supernet"))
+                              .lexically_normal());
+  const Json default_objectives = {"perplexity", "edp"};
+  config.objectives = objectives_from(
+      object.has("objectives") ? object.at("objectives")
+                               : JsonNode(default_objectives, node.file(), "/objectives"));
+  config.limits = limits_from(section(object, "limits"), section(object, "soft_limits"));
+  config.search = search_config_from_json(section(object, "search"));
+  require_seeds_in_space(section(object, "search"), config);
+  config.validation_sequences =
+      static_cast<int>(object.integer("validation_sequences", 0, 1 << 24, 0));
+  config.seed = static_cast<std::uint64_t>(object.integer("seed", 0, INT64_MAX, 1));
+  if (!config.supernet.empty()) config.supernet_seed = seed_of_run(config.supernet);
+  config.run = object.string("run", "runs/" + config.space.name());
+  object.finish();
+  return config;
+}
+
+Json to_json(const RunConfig& config) {
+  Json json;
+  json["search_space"] = config.space.to_json();
+  json["corpus"] = to_json(config.corpus);
+  json["training"] = config.training.to_json();
+  json["hardware"] = to_json(config.hardware);
+  json["workload"] = to_json(config.workload);
+  if (!config.predictor.empty())
+    json["predictor"] = {{"file", config.predictor.string()}, {"hash", config.predictor_hash}};
+  if (!config.supernet.empty()) json["supernet"] = config.supernet.string();
+  json["objectives"] = Json::array();
+  for (Objective objective : config.objectives) json["objectives"].push_back(name_of(objective));
+  json["limits"] = to_json(config.limits);
+  json["soft_limits"] = to_json(config.limits, true);
+  json["search"] = to_json(config.search);
+  json["validation_sequences"] = config.validation_sequences;
+  json["seed"] = config.seed;
+  json["run"] = config.run.string();
+  return json;
+}
+
+RunConfig load_run_config(const std::string& name_or_path,
+                          const std::vector<std::string>& overrides) {
+  std::string file = name_or_path;
+  fs::path base = fs::path(name_or_path).parent_path();
+  Json json;
+  std::vector<std::string> presets;
+  for (const auto& [name, text] : nas_run_json) {
+    presets.emplace_back(name);
+    if (name != name_or_path) continue;
+    file = "preset " + name_or_path;
+    json = parse_json(text, file);
+  }
+  if (json.is_null()) {
+    std::error_code ignored;
+    fs::path path = name_or_path;
+    const bool is_run = fs::is_directory(path, ignored);
+    if (is_run) path /= "config.json";
+    if (!fs::exists(path, ignored)) {
+      std::string known;
+      for (const std::string& name : presets) known += (known.empty() ? "" : ", ") + name;
+      throw InputError("configuration \"" + name_or_path + "\" is neither a preset (" + known +
+                       ") nor a file" + did_you_mean(name_or_path, presets));
+    }
+    file = path.string();
+    base = path.parent_path();
+    json = read_json(path);
+    if (is_run && json.is_object()) json["run"] = name_or_path;  // wherever it was moved to
+  }
+  for (const std::string& text : overrides) {
+    if (!json.is_object()) break;  // reported below, with the file's name
+    if (text.starts_with("hardware.")) name_hardware(json);
+    apply_override(json, text);
+  }
+  return run_config_from_json(JsonNode(json, file), base);
+}
+
+std::uint64_t training_hash(const RunConfig& config) {
+  Json training = config.training.to_json();
+  training.erase("checkpoint_seconds");      // when state is saved does not change it
+  if (!config.training.stop_when_converged)  // then probes only watch
+    for (const char* key : {"probe_interval", "stop_when_converged"}) training.erase(key);
+  // The number says how: it goes up when the same configuration learns from other text than before.
+  return hash_of(Json{{"sandwich", 2},
+                      {"space", config.space.to_json()},
+                      {"training", training},
+                      {"seed", config.supernet_seed.value_or(config.seed)}});
+}
+
+std::uint64_t config_hash(const RunConfig& config) {
+  Json json = to_json(config);
+  json.erase("run");
+  json["training"].erase("checkpoint_seconds");
+  return hash_of(json);
+}
+
+}  // namespace paretoformer

@@ -1,0 +1,64 @@
+// The configuration of a run: one JSON document that says what is searched, on which text, for
+// which accelerator and how.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "accel_sim/hardware/hardware.hpp"
+#include "accel_sim/workload/operators.hpp"
+#include "nas/core/objectives.hpp"
+#include "nas/core/search_config.hpp"
+#include "search_spaces/search_space.hpp"
+#include "supernet/text/corpus.hpp"
+#include "supernet/training/trainer.hpp"
+
+namespace paretoformer {
+
+struct RunConfig {
+  SearchSpace space;  // without a vocabulary: that is the tokeniser's
+  CorpusConfig corpus;
+  TrainingConfig training;
+  Hardware hardware;
+  Workload workload;
+  // A file of LatencyPredictor, whose prices count instead of the simulator's, and the hash of its
+  // content; empty: none.
+  std::filesystem::path predictor;
+  std::string predictor_hash;
+  // A run folder whose supernet is used instead of one of the run's own, which must be trained in
+  // the same way, but for the seed, on the same text; empty: none.
+  std::filesystem::path supernet;
+  std::optional<std::uint64_t> supernet_seed;  // of that run; absent: `seed`
+  std::vector<Objective> objectives;
+  std::vector<Limit> limits;
+  SearchConfig search;
+  int validation_sequences = 0;  // at most so many of training.context tokens; 0: all
+  std::uint64_t seed = 1;
+  std::filesystem::path run;  // the run folder
+};
+
+// Reads {"search_space", "corpus", "training", "supernet", "hardware", "workload", "predictor",
+// "objectives", "limits", "soft_limits", "search", "validation_sequences", "seed", "run"}; only
+// "search_space" is required. A search space and a hardware may be a preset's name, a file
+// (relative to `base_folder`) or the object itself; the workload's sequence_length is
+// training.context unless given; a predictor is a file, or {"file", "hash"}, which a file of
+// another content does not fit. Throws InputError.
+RunConfig run_config_from_json(const JsonNode& node, const std::filesystem::path& base_folder);
+
+// Complete and self-contained: defaults written out, spaces and hardware in full.
+Json to_json(const RunConfig& config);
+
+// Loads a preset ("quickstart", "wikitext2"), a file, or the config.json of a run folder, applies
+// `overrides` ("training.steps=100": a dotted path, a JSON value or a plain string), and reads it.
+RunConfig load_run_config(const std::string& name_or_path,
+                          const std::vector<std::string>& overrides);
+
+// Everything the weights depend on: space, training, the supernet's seed. The text is hashed
+// separately.
+std::uint64_t training_hash(const RunConfig& config);
+std::uint64_t config_hash(const RunConfig& config);
+
+}  // namespace paretoformer

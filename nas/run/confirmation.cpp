@@ -1,0 +1,180 @@
+#include "nas/run/confirmation.hpp"
+
+#include <cmath>
+#include <limits>
+#include <map>
+
+#include "accel_sim/lowering/network_memory.hpp"
+#include "accel_sim/simulator.hpp"
+#include "support/error.hpp"
+#include "support/files.hpp"
+#include "support/hash.hpp"
+#include "support/line_chain.hpp"
+#include "support/parallel.hpp"
+
+namespace paretoformer {
+namespace {
+
+// Members confirmed between two writes, as candidates of the search.
+constexpr std::size_t kChunk = 8;
+constexpr double kLargest = std::numeric_limits<double>::max();
+
+// One line of confirmed.jsonl.
+struct Record {
+  double validation_loss = 0;
+  std::optional<double> latency_cycles, energy_pj;  // both or none
+};
+using Records = std::map<std::uint64_t, Record>;
+
+Json to_json(std::uint64_t id, const Record& record) {
+  Json json{{"id", hex(id)}, {"validation_loss", record.validation_loss}};
+  if (record.latency_cycles) {
+    json["latency_cycles"] = *record.latency_cycles;
+    json["energy_pj"] = *record.energy_pj;
+  }
+  return json;
+}
+
+// Records without costs are of no use where networks are simulated.
+void read_line(const JsonNode& node, bool simulated, Records& records) {
+  const JsonObject object(node);
+  const std::uint64_t id = id_from_json(object.at("id"));
+  Record record;
+  record.validation_loss = object.number("validation_loss", 0, kLargest);
+  const bool has_cost = object.has("latency_cycles");
+  if (has_cost) {
+    record.latency_cycles = object.number("latency_cycles", 0, kLargest);
+    record.energy_pj = object.number("energy_pj", 0, kLargest);
+  }
+  object.finish();
+  if (has_cost == simulated) records[id] = record;
+}
+
+Records read_records(const std::vector<std::string>& lines, const RunFolder& run, bool simulated) {
+  Records records;
+  LineChain chain;
+  int number = 0;
+  for (const std::string& line : lines) {
+    const std::string where = run.confirmed().string() + ":" + std::to_string(++number);
+    chain.read(line, where, [&](const JsonNode& node) { read_line(node, simulated, records); });
+  }
+  return records;
+}
+
+std::vector<Candidate> front_of(const Archive& archive) {
+  std::vector<Candidate> members;
+  for (std::size_t index : archive.front()) members.push_back(archive.candidates()[index]);
+  return members;
+}
+
+FinalFront judge(const Archive& archive, const ProxyTask& proxy, const Records& records,
+                 const std::string& unsimulated) {
+  std::vector<Objectives> confirmed;
+  for (const Candidate& member : front_of(archive)) {
+    const Record& record = records.at(member.id);
+    confirmed.push_back(member.objectives);
+    confirmed.back().validation_loss = record.validation_loss;
+    confirmed.back().perplexity = std::exp(record.validation_loss);
+    if (!record.latency_cycles) continue;
+    confirmed.back().latency_cycles = *record.latency_cycles;
+    confirmed.back().energy_pj = *record.energy_pj;
+  }
+  FinalFront front = judge_front(archive, confirmed);
+  const auto context = static_cast<std::size_t>(proxy.context());
+  front.validation_tokens =
+      static_cast<int>((proxy.corpus().validation.size() - 1) / context * context);
+  front.unsimulated = unsimulated;
+  return front;
+}
+
+void confirm_cost(const Architecture& network, const LatencyPredictor& predictor, Record& record) {
+  HardwareCost cost;
+  for (const OperatorReport& call :
+       simulate_network(network, predictor.workload(), *predictor.hardware()))
+    cost += call.report.cost;
+  record.latency_cycles = static_cast<double>(cost.latency.value());
+  record.energy_pj = cost.energy.value();
+}
+
+std::vector<Record> confirm(const std::vector<Architecture>& networks, Evaluator& evaluator,
+                            const LatencyPredictor& predictor, bool simulated) {
+  std::vector<Record> records(networks.size());
+  const std::vector<double> losses = evaluator.losses(networks);
+  for (std::size_t i = 0; i < networks.size(); ++i) {
+    if (!std::isfinite(losses[i]))
+      throw Error("the loss of " + describe(networks[i]) +
+                  " on the whole validation text is not finite");
+    records[i].validation_loss = losses[i];
+  }
+  if (simulated)
+    parallel_tasks(networks.size(),
+                   [&](std::size_t i) { confirm_cost(networks[i], predictor, records[i]); });
+  return records;
+}
+
+}  // namespace
+
+std::string why_unsimulated(const LatencyPredictor& predictor, const SearchSpace& space) {
+  if (!predictor.hardware())
+    return "the device \"" + predictor.device() + "\" is measured, not described";
+  const Architecture largest = space.largest();
+  try {
+    const Hardware& hardware = *predictor.hardware();
+    NetworkMemory(
+        largest, predictor.workload(), hardware,
+        scheduled_operators(largest, predictor.workload(), hardware, simulated_prices(hardware)));
+  } catch (const InputError& error) {
+    return error.what();
+  }
+  return "";
+}
+
+FinalFront confirm_front(const RunFolder& run, const ProxyTask& proxy,
+                         const LatencyPredictor& predictor, const Archive& archive,
+                         const ConfirmationHooks& hooks) {
+  const std::string unsimulated = why_unsimulated(predictor, proxy.space());
+  LineLog log(run.confirmed());  // drops a line that a crash cut short
+  Records records = read_records(log.lines(), run, unsimulated.empty());
+  LineChain chain(log.lines());
+  const std::vector<Candidate> members = front_of(archive);
+  std::vector<Candidate> missing = members;
+  std::erase_if(missing, [&](const Candidate& c) { return records.contains(c.id); });
+  Evaluator evaluator(proxy.layout(), proxy.weights(), proxy.corpus().validation, proxy.context(),
+                      0, proxy.products());
+  if (hooks.on_members) hooks.on_members(members.size() - missing.size(), members.size());
+  for (std::size_t begin = 0; begin < missing.size(); begin += kChunk) {
+    const std::size_t done = members.size() - missing.size() + begin;
+    if (hooks.stop && hooks.stop())
+      throw Interrupted("confirmation stopped after " + std::to_string(done) + " of " +
+                        std::to_string(members.size()) + " members of the front");
+    const std::size_t end = std::min(begin + kChunk, missing.size());
+    std::vector<Architecture> networks;
+    for (std::size_t i = begin; i < end; ++i) networks.push_back(missing[i].architecture);
+    const std::vector<Record> chunk = confirm(networks, evaluator, predictor, unsimulated.empty());
+    std::string lines;
+    for (std::size_t i = begin; i < end; ++i)
+      lines += chain.line(to_json(missing[i].id, chunk[i - begin]));
+    log.append(lines);
+    for (std::size_t i = begin; i < end; ++i) records[missing[i].id] = chunk[i - begin];
+    if (hooks.on_members) hooks.on_members(done + end - begin, members.size());
+  }
+  return judge(archive, proxy, records, unsimulated);
+}
+
+FinalFront load_final_front(const RunFolder& run, const ProxyTask& proxy,
+                            const LatencyPredictor& predictor, const Archive& archive) {
+  if (!std::filesystem::exists(run.confirmed())) return predicted_front(archive);
+  const std::string unsimulated = why_unsimulated(predictor, proxy.space());
+  // Not through LineLog: reading must not touch the file of a run that is going on.
+  const std::string text = read_file(run.confirmed());
+  std::vector<std::string> lines;
+  for (std::size_t begin = 0, end; (end = text.find('\n', begin)) != std::string::npos;
+       begin = end + 1)
+    lines.push_back(text.substr(begin, end - begin));
+  const Records records = read_records(lines, run, unsimulated.empty());
+  for (const Candidate& member : front_of(archive))
+    if (!records.contains(member.id)) return predicted_front(archive);
+  return judge(archive, proxy, records, unsimulated);
+}
+
+}  // namespace paretoformer

@@ -1,0 +1,40 @@
+// The front of a search looked at again, closely: every member simulated as a whole network, where
+// the search added up predicted operators, and scored on the whole validation text.
+#pragma once
+
+#include <cstddef>
+#include <functional>
+#include <string>
+
+#include "latency_predictor/latency_predictor.hpp"
+#include "nas/core/final_front.hpp"
+#include "nas/run/proxy_task.hpp"
+#include "nas/run/run_folder.hpp"
+
+namespace paretoformer {
+
+// Why networks of the space cannot be simulated as a whole: the predictor is of a device that is
+// not described, or the largest is too large for the accelerator's DRAM. Empty when they can be.
+std::string why_unsimulated(const LatencyPredictor& predictor, const SearchSpace& space);
+
+struct ConfirmationHooks {
+  // Called at the beginning, too, with those that are known; may be empty.
+  std::function<void(std::size_t done, std::size_t total)> on_members;
+  std::function<bool()> stop;  // may be empty
+};
+
+// Confirms the members of archive.front() whose values are not in confirmed.jsonl of the run yet
+// (those of an interrupted confirmation, or of a front before the search went on), and judges the
+// front by them. Values are in that file before they count; they do not depend on threads or
+// interruptions. Throws Interrupted when stop() says so, InputError naming the line of a damaged
+// file, and what simulate_network() throws. Needs weights.
+FinalFront confirm_front(const RunFolder& run, const ProxyTask& proxy,
+                         const LatencyPredictor& predictor, const Archive& archive,
+                         const ConfirmationHooks& hooks);
+
+// The same from confirmed.jsonl alone; predicted_front() while a member of the front is missing
+// there.
+FinalFront load_final_front(const RunFolder& run, const ProxyTask& proxy,
+                            const LatencyPredictor& predictor, const Archive& archive);
+
+}  // namespace paretoformer

@@ -1,0 +1,100 @@
+#include "nas/run/finetune.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+#include "nas/export/network_export.hpp"
+#include "nas/run/provenance.hpp"
+#include "support/error.hpp"
+#include "support/hash.hpp"
+
+namespace paretoformer {
+namespace {
+
+FinetuneLosses losses_of(const ProxyTask& proxy, const ParameterLayout& layout,
+                         const std::vector<float>& weights) {
+  const auto loss = [&](int sequences) {
+    Evaluator evaluator(layout, weights, proxy.corpus().validation, proxy.context(), sequences,
+                        proxy.products());
+    return evaluator.losses(std::span(&layout.largest(), 1))[0];
+  };
+  return {loss(0), loss(proxy.validation_sequences())};
+}
+
+Json to_json(const FinetuneLosses& losses) {
+  return Json{{"validation_text", losses.whole}, {"scoring_sequences", losses.scoring}};
+}
+
+}  // namespace
+
+const Candidate& find_member(const Archive& archive, const std::string& prefix,
+                             const std::string& where) {
+  std::vector<const Candidate*> found;
+  std::vector<std::string> ids;
+  for (const Candidate& candidate : archive.candidates()) {
+    ids.push_back(hex(candidate.id));
+    if (ids.back().starts_with(prefix)) found.push_back(&candidate);
+  }
+  if (found.size() == 1) return *found[0];
+  if (found.empty())
+    throw InputError(where + ": none of the ids of " + std::to_string(ids.size()) +
+                     " candidates begins with \"" + prefix + "\"" + did_you_mean(prefix, ids));
+  throw InputError(where + ": the ids of " + std::to_string(found.size()) +
+                   " candidates begin with \"" + prefix + "\", e.g. " + hex(found[0]->id) +
+                   " and " + hex(found[1]->id) + ": expected one");
+}
+
+TrainingConfig finetune_config(TrainingConfig run, int steps, double learning_rate) {
+  run.steps = steps > 0 ? steps : std::max(1, run.steps / 4);
+  run.learning_rate = learning_rate > 0 ? learning_rate : run.learning_rate / 3;
+  run.random_subnetworks = 0;
+  run.distillation = 0;
+  run.probe_interval = 0;
+  run.stop_when_converged = false;
+  return run;
+}
+
+FinetuneFiles::FinetuneFiles(const std::filesystem::path& weights)
+    : stem(weights.parent_path() / weights.stem()) {
+  if (weights.extension() != ".safetensors" || weights.stem().empty())
+    throw InputError(weights.string() + ": expected a name that ends in .safetensors");
+}
+
+std::filesystem::path FinetuneFiles::with(const std::string& extension) const {
+  std::filesystem::path path = stem;
+  return path += extension;
+}
+
+FinetuneResult finetune(const RunFolder& run, const ProxyTask& proxy, const Candidate& member,
+                        const TrainingConfig& config, const FinetuneFiles& files,
+                        std::function<void(const TrainingRecord&)> on_step,
+                        std::function<bool()> stop) {
+  const ParameterLayout layout(member.architecture, proxy.context());
+  Json training = config.to_json();
+  training.erase("checkpoint_seconds");
+  const std::string text = proxy.fingerprint() + hex(member.id) + training.dump();
+  TrainingRun alone{layout, [&](std::int64_t) { return std::vector{member.architecture}; }, config,
+                    // Other batches than those of the supernet.
+                    hash_text(hex(member.id), run.config().seed), proxy.corpus().train,
+                    files.checkpoint(), files.log(), hex(hash_text(text))};
+  alone.start = extract(proxy.layout(), proxy.weights(), layout);
+  alone.on_step = std::move(on_step);
+  alone.stop = std::move(stop);
+  FinetuneResult result;
+  result.before = losses_of(proxy, layout, alone.start);
+  const std::vector<float> weights = train(alone);
+  result.after = losses_of(proxy, layout, weights);
+
+  Candidate tuned = member;
+  tuned.objectives.validation_loss = result.after.scoring;
+  tuned.objectives.perplexity = std::exp(result.after.scoring);
+  Json origin = provenance(run, proxy);
+  origin["finetuned"] = Json{{"steps", config.steps},
+                             {"learning_rate", config.learning_rate},
+                             {"loss_before", to_json(result.before)},
+                             {"loss_after", to_json(result.after)}};
+  export_network(files.stem, tuned, run.config().hardware, origin, layout, weights);
+  return result;
+}
+
+}  // namespace paretoformer

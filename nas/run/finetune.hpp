@@ -1,0 +1,57 @@
+// Training one network of a run on, alone: its slice of the supernet is a compromise with all the
+// other networks, which then ends.
+#pragma once
+
+#include <filesystem>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "nas/core/archive.hpp"
+#include "nas/run/proxy_task.hpp"
+#include "nas/run/run_folder.hpp"
+#include "supernet/training/trainer.hpp"
+
+namespace paretoformer {
+
+// The candidate whose id begins with `prefix`. Throws InputError naming `where` unless there is
+// exactly one.
+const Candidate& find_member(const Archive& archive, const std::string& prefix,
+                             const std::string& where);
+
+// The run's training for one network. Zeros stand for the defaults: a quarter of the run's steps,
+// and a third of its peak learning rate. (Of two networks of the quickstart, a tenth lowered the
+// perplexity by 4.5 and 4.6 %, a third by 6.4 and 6.0 %, the whole by 6.6 and 5.3 %.)
+TrainingConfig finetune_config(TrainingConfig run, int steps, double learning_rate);
+
+// Nats per token.
+struct FinetuneLosses {
+  double whole = 0;    // of the whole validation text
+  double scoring = 0;  // of the sequences that score candidates
+};
+
+struct FinetuneFiles {
+  // `weights` must end in ".safetensors" (throws InputError); the others stand beside it.
+  explicit FinetuneFiles(const std::filesystem::path& weights);
+  std::filesystem::path with(const std::string& extension) const;
+
+  std::filesystem::path stem;
+  std::filesystem::path weights() const { return with(".safetensors"); }
+  std::filesystem::path description() const { return with(".json"); }
+  std::filesystem::path checkpoint() const { return with(".checkpoint"); }
+  std::filesystem::path log() const { return with(".jsonl"); }
+};
+
+struct FinetuneResult {
+  FinetuneLosses before, after;
+};
+
+// Trains `member` on from its slice of the supernet, or from the checkpoint, with fresh optimiser
+// state, and writes its weights and a description that `evaluate` and `predict` accept. The proxy
+// has weights. Throws what a training run throws.
+FinetuneResult finetune(const RunFolder& run, const ProxyTask& proxy, const Candidate& member,
+                        const TrainingConfig& config, const FinetuneFiles& files,
+                        std::function<void(const TrainingRecord&)> on_step,
+                        std::function<bool()> stop);
+
+}  // namespace paretoformer

@@ -1,0 +1,13 @@
+// Where the results of a run come from.
+#pragma once
+
+#include "nas/run/proxy_task.hpp"
+#include "nas/run/run_folder.hpp"
+#include "support/json.hpp"
+
+namespace paretoformer {
+
+// Where results come from: hashes of configuration, hardware, text and weights, and the seed.
+Json provenance(const RunFolder& run, const ProxyTask& proxy);
+
+}  // namespace paretoformer

@@ -1,0 +1,104 @@
+#include "nas/run/proxy_task.hpp"
+
+#include "support/error.hpp"
+#include "support/files.hpp"
+#include "support/hash.hpp"
+#include "support/random.hpp"
+#include "support/statistics.hpp"
+
+namespace paretoformer {
+namespace {
+
+constexpr std::uint64_t kSeparationStream = 20;
+
+// Of every second value from `first` on.
+double mean_of_half(std::span<const double> values, std::size_t first) {
+  double sum = 0;
+  int count = 0;
+  for (std::size_t i = first; i < values.size(); i += 2, ++count) sum += values[i];
+  return sum / count;
+}
+
+}  // namespace
+
+ProxyTask::ProxyTask(const RunConfig& config, const std::filesystem::path& cache)
+    : context_(config.training.context),
+      validation_sequences_(config.validation_sequences),
+      products_(config.training.products),
+      corpus_(load_corpus(config.corpus, cache)),
+      space_(config.space.with_vocabulary(corpus_.tokenizer.vocabulary_size())),
+      layout_(space_, context_),
+      fingerprint_(hex(hash_text(hex(training_hash(config)) + hex(corpus_.hash)))) {
+  require_tokens(corpus_, config.training.sequences_per_network(), context_);
+}
+
+void ProxyTask::train(const RunFolder& run, std::function<void(const TrainingRecord&)> on_step,
+                      std::function<bool()> stop) {
+  evaluator_.reset();
+  const TrainingConfig& training = run.config().training;
+  const std::uint64_t seed = run.config().seed;
+  TrainingRun training_run{
+      layout_,
+      [&](std::int64_t step) { return sandwich(space_, training.random_subnetworks, seed, step); },
+      training,
+      seed,
+      corpus_.train,
+      run.supernet(),
+      run.training_log(),
+      fingerprint_};
+  std::vector<Architecture> probes = probe_networks(space_, seed);
+  if (probes.size() > 1)  // one network has no gap to anything
+    training_run.probes = ProbePlan{std::move(probes), corpus_.validation, run.convergence()};
+  training_run.on_step = std::move(on_step);
+  training_run.stop = std::move(stop);
+  weights_ = paretoformer::train(training_run);
+}
+
+void ProxyTask::load_weights(const std::filesystem::path& checkpoint,
+                             const TrainingConfig& training) {
+  if (!std::filesystem::exists(checkpoint))
+    throw InputError(checkpoint.string() + ": there is no trained supernet");
+  evaluator_.reset();
+  TrainingState<float> state = load_checkpoint(checkpoint, layout_, fingerprint_);
+  const std::int64_t steps = training_steps(training, state.converged);
+  if (state.step < steps)
+    throw InputError(checkpoint.string() + ": is trained for " + std::to_string(state.step) +
+                     " of " + std::to_string(steps) +
+                     " steps only; let the training end, or continue it with --resume");
+  weights_ = std::move(state.parameters);
+}
+
+Evaluator& ProxyTask::evaluator() {
+  if (weights_.empty()) throw Error("the supernet has no weights yet");
+  if (!evaluator_)
+    evaluator_.emplace(layout_, weights_, corpus_.validation, context_, validation_sequences_,
+                       products_);
+  return *evaluator_;
+}
+
+Separation measure_separation(const ProxyTask& proxy, int networks, std::uint64_t seed) {
+  const std::vector<int>& widths = proxy.space().model_widths();
+  Separation result;
+  result.model_width = widths[widths.size() / 2];
+  result.networks = networks;
+  Random random(seed, {kSeparationStream});
+  std::vector<Architecture> sample;
+  for (int i = 0; i < networks; ++i) {
+    sample.push_back(proxy.space().sample(random));
+    sample.back().model_width = result.model_width;
+  }
+  Evaluator both(proxy.layout(), proxy.weights(), proxy.corpus().validation, proxy.context(),
+                 2 * proxy.validation_sequences(), proxy.products());
+  std::vector<double> losses;
+  std::vector<double> changes;
+  for (const std::vector<double>& sequences : both.sequence_losses(sample)) {
+    losses.push_back(mean_of_half(sequences, 0));
+    changes.push_back(mean_of_half(sequences, 1) - losses.back());
+  }
+  result.spread = standard_deviation(losses);
+  result.shared_change = mean(changes);
+  result.subset_change = standard_deviation(changes);
+  return result;
+}
+
+}  // namespace paretoformer

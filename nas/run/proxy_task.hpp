@@ -1,0 +1,79 @@
+// The accuracy side of a run: its text, its supernet, and losses of candidates.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "nas/run/run_folder.hpp"
+#include "search_spaces/search_space.hpp"
+#include "supernet/model/evaluation.hpp"
+#include "supernet/model/parameters.hpp"
+#include "supernet/text/corpus.hpp"
+#include "supernet/training/training_run.hpp"
+
+namespace paretoformer {
+
+// Text, search space with the tokeniser's vocabulary, and weights, once there are any.
+class ProxyTask {
+ public:
+  // Loads the text; the tokeniser is kept in `cache` (empty: not kept). Throws InputError, also
+  // when the text is too short.
+  ProxyTask(const RunConfig& config, const std::filesystem::path& cache);
+
+  const Corpus& corpus() const { return corpus_; }
+  const SearchSpace& space() const { return space_; }
+  const ParameterLayout& layout() const { return layout_; }
+  int context() const { return context_; }
+  // What the weights are made from: space, text, tokeniser, training and seed.
+  const std::string& fingerprint() const { return fingerprint_; }
+
+  // Trains, or continues, to the end. Throws what the training run throws.
+  void train(const RunFolder& run, std::function<void(const TrainingRecord&)> on_step,
+             std::function<bool()> stop);
+  // Weights of a finished training, by default the run's own. Throws InputError when there are
+  // none, or of another training.
+  void load_weights(const std::filesystem::path& checkpoint, const TrainingConfig& training);
+  void load_weights(const RunFolder& run) { load_weights(run.supernet(), run.config().training); }
+  const std::vector<float>& weights() const { return weights_; }
+
+  // Evaluates on the validation text. Needs weights.
+  Evaluator& evaluator();
+  // At most so many sequences score a candidate; 0: all.
+  int validation_sequences() const { return validation_sequences_; }
+  Products products() const { return products_; }
+
+ private:
+  int context_;
+  int validation_sequences_;
+  Products products_;
+  Corpus corpus_;
+  SearchSpace space_;
+  ParameterLayout layout_;
+  std::string fingerprint_;
+  std::vector<float> weights_;
+  std::optional<Evaluator> evaluator_;
+};
+
+// Whether the proxy task tells networks of one model width apart: a search is worth nothing where
+// it does not.
+struct Separation {
+  int model_width = 0;
+  int networks = 0;
+  double spread = 0;  // standard deviation of their losses on the validation sequences
+  // Another subset of the text moves all losses together, which changes no ranking, and each a
+  // little on its own, which does:
+  double shared_change = 0;  // mean of the changes
+  double subset_change = 0;  // their standard deviation
+  double ratio() const { return spread / subset_change; }
+};
+
+// `networks` random ones of the middle model width. The other subset is as many sequences from
+// between those that score candidates; where there are not enough, two halves are compared. Needs
+// weights and two sequences (otherwise the changes are NaN).
+Separation measure_separation(const ProxyTask& proxy, int networks, std::uint64_t seed);
+
+}  // namespace paretoformer

@@ -1,0 +1,87 @@
+// The kernels of kernels.hpp and matmul.hpp for every instruction set that they are compiled for,
+// and the choice of one when the program runs.
+//
+// row_kernels.cpp and matmul_vector.cpp are compiled once per set, each time into a namespace of
+// their own. What they define is local to them or in that namespace, and never inline: of an inline
+// function or a template of a header the linker keeps one copy for the whole program, and that may
+// be the one with instructions which not every processor has
+// (tests/supernet/kernels/kernel_sets.cmake).
+//
+// x86-64-v3 and x86-64-v4 (AVX2 and AVX-512, both with fused multiply-add) give the same bits. The
+// portable set rounds products before it adds them where the processor has no fused instruction for
+// it (x86-64 from before 2013), so its results differ from theirs in the last bits.
+#pragma once
+
+#include <type_traits>
+#include <vector>
+
+#include "supernet/kernels/kernels.hpp"
+#include "supernet/kernels/matmul.hpp"
+
+namespace paretoformer {
+
+template <class T>
+struct Kernels {
+  decltype(&paretoformer::embed<T>) embed;
+  decltype(&paretoformer::layer_norm<T>) layer_norm;
+  decltype(&paretoformer::layer_norm_backward<T>) layer_norm_backward;
+  decltype(&paretoformer::add_bias<T>) add_bias;
+  decltype(&paretoformer::add_bias_backward<T>) add_bias_backward;
+  decltype(&paretoformer::add_residual<T>) add_residual;
+  decltype(&paretoformer::bias_gelu<T>) bias_gelu;
+  decltype(&paretoformer::bias_gelu_backward<T>) bias_gelu_backward;
+  decltype(&paretoformer::causal_softmax<T>) causal_softmax;
+  decltype(&paretoformer::causal_softmax_again<T>) causal_softmax_again;
+  decltype(&paretoformer::softmax_backward<T>) softmax_backward;
+  decltype(&paretoformer::cross_entropy<T>) cross_entropy;
+  decltype(&paretoformer::distillation<T>) distillation;
+  decltype(&paretoformer::cross_entropy_loss<T>) cross_entropy_loss;
+  decltype(&paretoformer::sum_of_squares<T>) sum_of_squares;
+  decltype(&paretoformer::adamw<T>) adamw;
+  decltype(&paretoformer::matmul_vector<T>) matmul_vector;
+};
+
+struct KernelSet {
+  const char* name;  // "portable", "x86-64-v3", "x86-64-v4"
+  Kernels<float> of_float;
+  Kernels<double> of_double;
+};
+
+// Those that this processor can run, the fastest last.
+const std::vector<const KernelSet*>& kernel_sets();
+
+// One of these by its name; throws InputError.
+const KernelSet& kernel_set_named(const char* name);
+
+// The one in use: what the environment variable PARETOFORMER_CPU names at the first call, otherwise
+// the fastest. A set that is named is used alone, without bfloat16 units: bf16_unit() is none.
+// Throws InputError for a name that is not in kernel_sets().
+const KernelSet& kernel_set();
+
+// Of kernel_set(); T is float or double.
+template <class T>
+const Kernels<T>& kernels();
+
+// Defined by row_kernels.cpp and matmul_vector.cpp.
+template <class T>
+using MatmulVector = std::remove_pointer_t<decltype(&matmul_vector<T>)>;
+
+namespace portable {
+extern const KernelSet kKernels;
+MatmulVector<float> matmul_float;
+MatmulVector<double> matmul_double;
+}  // namespace portable
+
+namespace x86_64_v3 {
+extern const KernelSet kKernels;
+MatmulVector<float> matmul_float;
+MatmulVector<double> matmul_double;
+}  // namespace x86_64_v3
+
+namespace x86_64_v4 {
+extern const KernelSet kKernels;
+MatmulVector<float> matmul_float;
+MatmulVector<double> matmul_double;
+}  // namespace x86_64_v4
+
+}  // namespace paretoformer

@@ -1,0 +1,106 @@
+#include "supernet/model/evaluation.hpp"
+
+#include <algorithm>
+#include <numeric>
+
+#include "support/error.hpp"
+#include "support/parallel.hpp"
+
+namespace paretoformer {
+namespace {
+
+constexpr int kQuarterStride = 4;
+
+}  // namespace
+
+Evaluator::Evaluator(const ParameterLayout& layout, const std::vector<float>& parameters,
+                     std::span<const std::int32_t> text, int context, int max_sequences,
+                     Products products)
+    : layout_(layout),
+      parameters_(parameters),
+      context_(context),
+      products_(products),
+      activations_([&layout, context] {
+        return Activations<float>(layout, sequences_per_task({nullptr, nullptr, 1, context}),
+                                  context, Activations<float>::Keep::nothing);
+      }) {
+  const auto length = static_cast<std::size_t>(context);
+  const std::size_t available = text.empty() ? 0 : (text.size() - 1) / length;
+  if (available == 0)
+    throw InputError("the validation text has " + std::to_string(text.size()) +
+                     " tokens, at least " + std::to_string(length + 1) + " are needed for one " +
+                     "sequence of context " + std::to_string(length));
+  const std::size_t count =
+      max_sequences > 0 ? std::min(available, static_cast<std::size_t>(max_sequences)) : available;
+  for (const bool quarter : {true, false})
+    for (std::size_t i = 0; i < count; ++i) {
+      if ((i % kQuarterStride == 0) != quarter) continue;
+      const std::span<const std::int32_t> sequence =
+          text.subspan(i * available / count * length, length + 1);
+      tokens_.insert(tokens_.end(), sequence.begin(), sequence.end() - 1);
+      targets_.insert(targets_.end(), sequence.begin() + 1, sequence.end());
+    }
+}
+
+int Evaluator::sequences(Subset subset) const {
+  const int quarter = (sequences() + kQuarterStride - 1) / kQuarterStride;
+  return subset == Subset::kQuarter ? quarter : sequences() - quarter;
+}
+
+std::vector<std::vector<double>> Evaluator::kept_losses(std::span<const Architecture> networks,
+                                                        int begin, int size) {
+  const int per_task = sequences_per_task({nullptr, nullptr, 1, context_});
+  const int chunks = (size + per_task - 1) / per_task;
+  std::vector<std::vector<double>> result(networks.size(),
+                                          std::vector<double>(static_cast<std::size_t>(size)));
+  const std::size_t count = networks.size() * static_cast<std::size_t>(chunks);
+  parallel_tasks(count, [&](std::size_t index) {
+    const std::size_t network = index / static_cast<std::size_t>(chunks);
+    const int first = static_cast<int>(index % static_cast<std::size_t>(chunks)) * per_task;
+    const std::ptrdiff_t row = static_cast<std::ptrdiff_t>(begin + first) * context_;
+    const Batch batch{tokens_.data() + row, targets_.data() + row, std::min(per_task, size - first),
+                      context_};
+    const std::span<double> losses =
+        std::span(result[network])
+            .subspan(static_cast<std::size_t>(first), static_cast<std::size_t>(batch.sequences));
+    paretoformer::sequence_losses<float>(
+        {layout_, parameters_.data(), networks[network], batch, activations_.local(), products_}, 0,
+        losses);
+    for (double& loss : losses) loss /= context_;
+  });
+  return result;
+}
+
+std::vector<std::vector<double>> Evaluator::sequence_losses(
+    std::span<const Architecture> networks) {
+  std::vector<std::vector<double>> result = kept_losses(networks, 0, sequences());
+  for (std::vector<double>& losses : result) {
+    const std::vector<double> kept = losses;
+    std::size_t next[2] = {0, static_cast<std::size_t>(sequences(Subset::kQuarter))};
+    for (std::size_t i = 0; i < kept.size(); ++i) losses[i] = kept[next[i % kQuarterStride != 0]++];
+  }
+  return result;
+}
+
+std::vector<double> Evaluator::loss_sums(std::span<const Architecture> networks, Subset subset) {
+  const int begin = subset == Subset::kQuarter ? 0 : sequences(Subset::kQuarter);
+  std::vector<double> sums;
+  sums.reserve(networks.size());
+  for (const std::vector<double>& all : kept_losses(networks, begin, sequences(subset)))
+    sums.push_back(std::accumulate(all.begin(), all.end(), 0.0));
+  return sums;
+}
+
+std::vector<double> Evaluator::losses(std::span<const Architecture> networks) {
+  std::vector<double> means;
+  means.reserve(networks.size());
+  for (const std::vector<double>& all : kept_losses(networks, 0, sequences())) {
+    const auto rest = all.begin() + sequences(Subset::kQuarter);
+    means.push_back(
+        (std::accumulate(all.begin(), rest, 0.0) + std::accumulate(rest, all.end(), 0.0)) /
+        static_cast<double>(all.size()));
+  }
+  return means;
+}
+
+}  // namespace paretoformer

@@ -1,0 +1,57 @@
+// Validation losses of sub-networks, straight from the shared weights.
+#pragma once
+
+#include <oneapi/tbb/enumerable_thread_specific.h>
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "search_spaces/architecture.hpp"
+#include "supernet/model/network.hpp"
+#include "supernet/model/parameters.hpp"
+
+namespace paretoformer {
+
+// A share of the validation sequences, for a first impression of a network and for the rest of what
+// is known of it: every fourth sequence, and the others.
+enum class Subset { kQuarter, kRest };
+
+// Holds the validation sequences and, per thread, the memory of one pass. The text is cut into
+// sequences of `context` tokens that do not overlap; every network sees the same ones, so their
+// losses are paired. Results do not depend on the number of threads.
+class Evaluator {
+ public:
+  // Takes at most `max_sequences` sequences (0: all of them), spread evenly over `text`: neighbours
+  // share a topic, so the same number from one place would say less. Throws InputError when the
+  // text is shorter than one. `layout` and `parameters` must outlive it.
+  Evaluator(const ParameterLayout& layout, const std::vector<float>& parameters,
+            std::span<const std::int32_t> text, int context, int max_sequences = 0,
+            Products products = Products::fp32);
+
+  int sequences() const { return static_cast<int>(tokens_.size()) / context_; }
+  int tokens() const { return static_cast<int>(tokens_.size()); }
+  // How many of them are in a subset: a quarter, rounded up, or what is left.
+  int sequences(Subset subset) const;
+
+  // Mean loss (nats per token) of every sequence, for each network in turn.
+  std::vector<std::vector<double>> sequence_losses(std::span<const Architecture> networks);
+  // The sum of these over a subset, for each network.
+  std::vector<double> loss_sums(std::span<const Architecture> networks, Subset subset);
+  // Mean loss (nats per token) of each network: the two sums over the number of sequences, exactly.
+  std::vector<double> losses(std::span<const Architecture> networks);
+
+ private:
+  // Of `count` sequences from the `first` on, in the order in which they are kept.
+  std::vector<std::vector<double>> kept_losses(std::span<const Architecture> networks, int first,
+                                               int count);
+
+  const ParameterLayout& layout_;
+  const std::vector<float>& parameters_;
+  int context_;
+  Products products_;
+  std::vector<std::int32_t> tokens_, targets_;  // the quarter first
+  tbb::enumerable_thread_specific<Activations<float>> activations_;
+};
+
+}  // namespace paretoformer

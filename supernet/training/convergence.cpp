@@ -1,0 +1,147 @@
+#include "supernet/training/convergence.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+
+#include "support/error.hpp"
+#include "support/random.hpp"
+
+namespace paretoformer {
+namespace {
+
+constexpr std::uint64_t kProbeStream = 4;
+constexpr int kProbeSample = 64;
+constexpr std::size_t kProbes = 4;
+// A few training steps' worth of work: with 40 probes, a few percent of a short training.
+constexpr int kProbeSequences = 64;
+
+constexpr double kHighestLoss = 1e300;
+
+// The share of pairs that two records order the same way.
+double rank_agreement(const std::vector<double>& a, const std::vector<double>& b) {
+  int same = 0, pairs = 0;
+  for (std::size_t i = 0; i < a.size(); ++i)
+    for (std::size_t j = i + 1; j < a.size(); ++j, ++pairs) same += (a[i] < a[j]) == (b[i] < b[j]);
+  return static_cast<double>(same) / pairs;
+}
+
+}  // namespace
+
+std::vector<Architecture> probe_networks(const SearchSpace& space, std::uint64_t seed) {
+  std::vector<Architecture> networks{space.largest()};
+  if (!(space.smallest() == networks[0])) networks.push_back(space.smallest());
+  Random random(seed, {kProbeStream});
+  std::vector<Architecture> sample;
+  for (int i = 0; i < kProbeSample; ++i) {
+    Architecture network = space.sample(random);
+    const auto known = [&](const std::vector<Architecture>& all) {
+      return std::find(all.begin(), all.end(), network) != all.end();
+    };
+    if (!known(networks) && !known(sample)) sample.push_back(std::move(network));
+  }
+  std::stable_sort(sample.begin(), sample.end(), [](const Architecture& a, const Architecture& b) {
+    return parameter_count(a) < parameter_count(b);
+  });
+  const std::size_t count = std::min(kProbes, sample.size());
+  for (std::size_t i = 0; i < count; ++i)
+    networks.push_back(sample[(2 * i + 1) * sample.size() / (2 * count)]);
+  return networks;
+}
+
+Json to_json(const ProbeRecord& record) {
+  Json json{{"step", record.step}, {"largest", record.losses[0]}, {"smallest", record.losses[1]}};
+  json["probes"] = std::vector<double>(record.losses.begin() + 2, record.losses.end());
+  if (record.rank_agreement) json["rank_agreement"] = *record.rank_agreement;
+  json["converged"] = record.converged;
+  return json;
+}
+
+ProbeRecord probe_record_from_json(const JsonNode& node) {
+  const JsonObject object(node);
+  ProbeRecord record;
+  record.step = object.integer("step", 0, INT64_MAX);
+  record.losses = {object.number("largest", 0, kHighestLoss),
+                   object.number("smallest", 0, kHighestLoss)};
+  for (const JsonNode& loss : object.at("probes").elements())
+    record.losses.push_back(loss.number(0, kHighestLoss));
+  if (object.has("rank_agreement")) record.rank_agreement = object.number("rank_agreement", 0, 1);
+  record.converged = object.boolean("converged", false);
+  object.finish();
+  return record;
+}
+
+std::vector<ProbeRecord> read_probe_records(const std::filesystem::path& path) {
+  std::vector<ProbeRecord> records;
+  if (!std::filesystem::exists(path)) return records;
+  const std::string text = read_file(path);
+  LineChain chain;
+  for (std::size_t begin = 0, end; (end = text.find('\n', begin)) != std::string::npos;
+       begin = end + 1) {
+    const std::string where = path.string() + ":" + std::to_string(records.size() + 1);
+    chain.read(std::string_view(text).substr(begin, end - begin), where, [&](const JsonNode& node) {
+      records.push_back(probe_record_from_json(node));
+      if (records.back().losses.size() != records.front().losses.size())
+        node.fail("has another number of networks than the lines before");
+    });
+  }
+  return records;
+}
+
+ProbeChange recent_change(std::span<const ProbeRecord> records) {
+  ProbeChange change;
+  if (records.empty()) return change;
+  const std::vector<double>& now = records.back().losses;
+  change.gap = now[1] - now[0];
+  change.enough_records = records.size() > kConvergenceIntervals;
+  if (!change.enough_records) return change;
+  const auto recent = records.last(kConvergenceIntervals + 1);
+  const double tie = kConvergenceTie * change.gap;
+  change.same_order = true;
+  for (std::size_t i = 0; i < now.size(); ++i)
+    for (std::size_t j = i + 1; j < now.size(); ++j) {
+      double low = INFINITY, high = -INFINITY;
+      for (const ProbeRecord& record : recent) {
+        low = std::min(low, record.losses[j] - record.losses[i]);
+        high = std::max(high, record.losses[j] - record.losses[i]);
+      }
+      if (low < -tie && high > tie) change.same_order = false;
+      if (i == 0) change.largest = std::max(change.largest, high - low);
+    }
+  return change;
+}
+
+std::optional<std::int64_t> converged_since(std::span<const ProbeRecord> records) {
+  std::optional<std::int64_t> since;
+  for (const ProbeRecord& record : records) {
+    if (!record.converged) since.reset();
+    if (record.converged && !since) since = record.step;
+  }
+  return since;
+}
+
+ConvergenceProbe::ConvergenceProbe(ProbePlan plan, const ParameterLayout& layout,
+                                   const std::vector<float>& parameters, int context,
+                                   Products products)
+    : plan_(std::move(plan)),
+      evaluator_(layout, parameters, plan_.text, context, kProbeSequences, products),
+      log_(plan_.log),
+      chain_(log_.lines()) {
+  records_ = read_probe_records(plan_.log);
+  if (!records_.empty() && records_[0].losses.size() != plan_.networks.size())
+    throw InputError(plan_.log.string() + ": has records of " +
+                     std::to_string(records_[0].losses.size()) + " networks, expected " +
+                     std::to_string(plan_.networks.size()));
+}
+
+const ProbeRecord& ConvergenceProbe::add(std::int64_t step, std::vector<double> losses) {
+  ProbeRecord record{step, std::move(losses)};
+  if (!records_.empty())
+    record.rank_agreement = rank_agreement(records_.back().losses, record.losses);
+  records_.push_back(std::move(record));
+  records_.back().converged = recent_change(records_).converged();
+  log_.append(chain_.line(to_json(records_.back())));
+  return records_.back();
+}
+
+}  // namespace paretoformer

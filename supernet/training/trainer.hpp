@@ -1,0 +1,131 @@
+// Training of the shared weights by the sandwich rule.
+//
+// Every step trains the largest network, the smallest and some random ones on one batch and applies
+// their averaged gradient (Yu et al. 2020, BigNAS, section 3.1; Kim et al. 2023, section 6.4). Each
+// has a batch of its own, which at no cost makes the gradient less noisy and the losses much lower
+// than one batch for all (docs/results.md); in-place distillation needs one for all: the largest
+// learns from the text and the others also from its probabilities.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "search_spaces/architecture.hpp"
+#include "search_spaces/search_space.hpp"
+#include "supernet/kernels/matmul.hpp"
+#include "supernet/model/network.hpp"
+#include "supernet/model/parameters.hpp"
+#include "support/json.hpp"
+
+namespace paretoformer {
+
+struct TrainingConfig {
+  int steps = 2000;
+  int batch = 8;                     // sequences worked on at a time
+  int accumulation = 1;              // such batches per step and network; gradients are averaged
+  int context = 64;                  // tokens per sequence
+  double learning_rate = 3e-3;       // peak
+  double final_learning_rate = 0.1;  // at the end, as a fraction of the peak
+  double warmup = 0.05;              // fraction of the steps
+  double weight_decay = 0.05;        // matrices only
+  double beta1 = 0.9;
+  double beta2 = 0.98;
+  double clip_norm = 1.0;  // of the averaged gradient
+  int random_subnetworks = 2;
+  // Weight of soft labels for all but the largest; 0: text only, and each network its own.
+  double distillation = 0;
+  // bf16 is faster where the processor has AMX tiles or AMD's AVX-512 BF16; weights, sums and
+  // optimiser stay fp32. It is also what networks are evaluated with.
+  Products products = Products::fp32;
+  double checkpoint_seconds = 20;
+  int probe_interval = 0;            // steps between two convergence probes; 0: a 40th of the steps
+  bool stop_when_converged = false;  // see training_steps()
+
+  // What one network learns from in a step, in sequences and in text tokens.
+  int sequences_per_network() const { return batch * accumulation; }
+  std::int64_t tokens_per_network() const {
+    return std::int64_t{sequences_per_network()} * context;
+  }
+  // What a step of that many networks takes from the text.
+  int sequences_per_step(std::size_t networks) const {
+    return sequences_per_network() * (distillation > 0 ? 1 : static_cast<int>(networks));
+  }
+  // Throws InputError, also for products that this processor does not have.
+  static TrainingConfig from_json(const JsonNode& node);
+  Json to_json() const;
+};
+
+// Steps of a training that was found to be converged after `converged` steps. Weights at a high
+// learning rate are worse than they need be, so it does not end there: the rate first goes down in
+// another 15 % of the steps done. Without `converged`, and at most: config.steps.
+std::int64_t training_steps(const TrainingConfig& config,
+                            std::optional<std::int64_t> converged = {});
+
+// Linear warm-up, then cosine decay to final_learning_rate * peak, or from `converged` on linearly.
+double learning_rate_at(const TrainingConfig& config, std::int64_t step,
+                        std::optional<std::int64_t> converged = {});
+
+// The networks of one step: largest, smallest, random ones; a pure function of (seed, step).
+std::vector<Architecture> sandwich(const SearchSpace& space, int random_subnetworks,
+                                   std::uint64_t seed, std::int64_t step);
+
+// Starts of the sequences of one step, uniform over the text; a pure function of (seed, step).
+// Fills tokens and targets (batch * context each). `text` has more than `context` tokens.
+void draw_batch(std::span<const std::int32_t> text, int batch, int context, std::uint64_t seed,
+                std::int64_t step, std::vector<std::int32_t>& tokens,
+                std::vector<std::int32_t>& targets);
+
+// Everything that a step changes.
+template <class T>
+struct TrainingState {
+  std::int64_t step = 0;
+  std::vector<T> parameters, m, v;  // weights and AdamW's moments, same layout
+  // The step at which the training was found to be converged and its end began.
+  std::optional<std::int64_t> converged = {};
+};
+
+template <class T>
+class Trainer {
+ public:
+  // Plans all memory; steps allocate nothing afterwards. `layout` must outlive the trainer.
+  Trainer(const ParameterLayout& layout, const TrainingConfig& config, TrainingState<T> state);
+
+  // Gradients of the mean loss of every network on its sequences, summed over the networks, the
+  // first of which must be the largest of the layout. Returns the hard-label loss (nats per token)
+  // of each. `batch` has sequences_per_step(networks.size()) sequences, network after network;
+  // memory is that of config.batch of them.
+  std::span<const double> compute_gradients(const Batch& batch,
+                                            std::span<const Architecture> networks);
+  // Averages, clips and applies them. Returns the norm of the averaged gradient before clipping;
+  // when that is not finite, nothing is applied.
+  double apply_gradients();
+  // Begins the end of the training, see training_steps().
+  void set_converged() { state_.converged = state_.step; }
+
+  const TrainingState<T>& state() const { return state_; }
+  // After compute_gradients(): the sum over its networks.
+  const std::vector<T>& gradient() const { return gradient_; }
+
+ private:
+  void add_gradients(const Batch& part, std::size_t index, const Architecture& network,
+                     bool first_part);
+  void run_row_tasks(const Pass<T>& pass, std::size_t index, bool first_part, int first_task,
+                     int last_task);
+  void run_weight_tasks(const Pass<T>& pass, bool replace, int first_task, int last_task);
+  void reduce_vector_gradients();
+
+  const ParameterLayout& layout_;
+  TrainingConfig config_;
+  TrainingState<T> state_;
+  Activations<T> activations_;
+  std::vector<T> gradient_;
+  std::vector<T> vector_gradients_;  // [row task][layout.vector_size()]
+  std::vector<T> teacher_;           // [rows][vocabulary] probabilities of the largest network
+  std::vector<double> task_losses_, losses_, partial_norms_;
+  std::vector<WeightTask> weight_tasks_;
+  std::size_t networks_ = 0;
+};
+
+}  // namespace paretoformer

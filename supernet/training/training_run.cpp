@@ -1,0 +1,252 @@
+#include "supernet/training/training_run.hpp"
+
+#include <algorithm>
+#include <charconv>
+#include <chrono>
+#include <cmath>
+#include <map>
+
+#include "supernet/model/safetensors.hpp"
+#include "support/error.hpp"
+#include "support/files.hpp"
+#include "support/format.hpp"
+#include "support/json.hpp"
+#include "support/line_chain.hpp"
+
+namespace paretoformer {
+namespace {
+
+constexpr const char* kFormat = "paretoformer.supernet.1";
+constexpr int kLogLines = 400;
+constexpr int kProbesPerRun = 40;
+
+std::int64_t step_in(const Safetensors& file, const std::string& key) {
+  const std::string& text = file.meta(key);
+  std::int64_t step = -1;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), step);
+  if (error != std::errc{} || end != text.data() + text.size() || step < 0)
+    throw InputError(file.file + ": metadata \"" + key + "\" is \"" + text +
+                     "\", expected a number");
+  return step;
+}
+
+// Drops log lines written after the checkpoint that the run continues from.
+void cut_log(const std::filesystem::path& path, std::int64_t step) {
+  if (!std::filesystem::exists(path)) return;
+  std::string kept;
+  const std::vector<std::string> lines = LineLog(path).lines();
+  LineChain chain;
+  int number = 0;
+  for (const std::string& line : lines) {
+    std::int64_t done = 0;
+    chain.read(line, path.string() + ":" + std::to_string(++number), [&](const JsonNode& node) {
+      done = JsonObject(node).integer("step", 0, INT64_MAX);
+    });
+    if (done > step) break;
+    kept += line + "\n";
+  }
+  write_file_atomic(path, kept);
+}
+
+Json to_json(const TrainingRecord& record) {
+  Json json{{"step", record.step}, {"largest", record.largest}};
+  if (record.smallest) json["smallest"] = *record.smallest;
+  if (record.random) json["random"] = *record.random;
+  json["learning_rate"] = record.learning_rate;
+  json["gradient_norm"] = record.gradient_norm;
+  return json;
+}
+
+// `step` is the number of steps done.
+TrainingRecord record_of(std::int64_t step, std::span<const double> losses, double learning_rate,
+                         double gradient_norm) {
+  TrainingRecord record;
+  record.step = step;
+  record.largest = losses[0];
+  if (losses.size() > 1) record.smallest = losses[1];
+  if (losses.size() > 2) {
+    record.random = 0;
+    for (double loss : losses.subspan(2))
+      *record.random += loss / static_cast<double>(losses.size() - 2);
+  }
+  record.learning_rate = learning_rate;
+  record.gradient_norm = gradient_norm;
+  return record;
+}
+
+// A loss that no training on its way down has. A uniform guess costs log(vocabulary) and new
+// weights cost 0.25 more (Trainer, LossFalls); twice that is a network that is confident and wrong,
+// which only weights thrown far off are. Rare tokens do cost as much, so the mean of a few says
+// nothing.
+bool exploded(double loss, const TrainingRun& run) {
+  constexpr std::int64_t kEnoughTokens = 64;
+  const double highest = 2 * std::log(static_cast<double>(run.layout.vocabulary())) + 2;
+  return loss > highest && run.config.tokens_per_network() >= kEnoughTokens;
+}
+
+[[noreturn]] void fail_diverged(const TrainingRun& run, const std::string& what, std::int64_t step,
+                                const std::string& where = "") {
+  const bool kept = std::filesystem::exists(run.checkpoint);
+  throw Error("training diverged: " + what + " at step " + std::to_string(step) + where + "; " +
+              (kept ? "the last good checkpoint is kept in " + run.checkpoint.string()
+                    : "there is no checkpoint yet") +
+              "; a new run with a lower learning_rate or a longer warmup may do better");
+}
+
+void require_healthy(const TrainingRun& run, std::span<const double> losses,
+                     const std::vector<Architecture>& networks, std::int64_t step) {
+  for (std::size_t i = 0; i < losses.size(); ++i)
+    if (!std::isfinite(losses[i]) || exploded(losses[i], run))
+      fail_diverged(run, "the loss is " + format("%.4g", losses[i]), step,
+                    " in sub-network " + describe(networks[i]));
+}
+
+void require_finite(const TrainingRun& run, const std::vector<float>& parameters,
+                    std::int64_t step) {
+  for (const float parameter : parameters)
+    if (!std::isfinite(parameter)) fail_diverged(run, "a weight is not finite", step);
+}
+
+// The steps of one call of train().
+class Session {
+ public:
+  Session(const TrainingRun& run, TrainingState<float> start)
+      : run_(run),
+        trainer_(run.layout, run.config, std::move(start)),
+        log_(run.log),
+        chain_(log_.lines()) {
+    if (run.probes)
+      probe_.emplace(*run.probes, run.layout, trainer_.state().parameters, run.config.context,
+                     run.config.products);
+  }
+
+  std::vector<float> train() {
+    const std::int64_t first = step();
+    while (step() < end()) {
+      const std::vector<Architecture> networks = run_.networks(step());
+      const std::span<const double> losses = compute(networks);
+      // What is saved are weights whose losses have just been found good; those after this step
+      // are judged by the next one.
+      require_healthy(run_, losses, networks, step());
+      if (run_.stop && run_.stop()) {
+        save();
+        throw Interrupted("training stopped after " + std::to_string(step()) + " of " +
+                          std::to_string(end()) + " steps");
+      }
+      const std::chrono::duration<double> elapsed = Clock::now() - saved_;
+      if (step() > first && elapsed.count() >= run_.config.checkpoint_seconds) save();
+      apply(losses);
+      if (probe_) probe();
+    }
+    require_finite(run_, trainer_.state().parameters, step());
+    save();
+    return trainer_.state().parameters;
+  }
+
+ private:
+  using Clock = std::chrono::steady_clock;
+
+  std::int64_t step() const { return trainer_.state().step; }
+  std::int64_t end() const { return training_steps(run_.config, trainer_.state().converged); }
+
+  std::span<const double> compute(const std::vector<Architecture>& networks) {
+    const int sequences = run_.config.sequences_per_step(networks.size());
+    draw_batch(run_.text, sequences, run_.config.context, run_.seed, step(), tokens_, targets_);
+    return trainer_.compute_gradients(
+        {tokens_.data(), targets_.data(), sequences, run_.config.context}, networks);
+  }
+
+  void apply(std::span<const double> losses) {
+    const double rate = learning_rate_at(run_.config, step(), trainer_.state().converged);
+    const double norm = trainer_.apply_gradients();
+    if (!std::isfinite(norm)) fail_diverged(run_, "the gradient is not finite", step());
+    TrainingRecord record = record_of(step(), losses, rate, norm);
+    record.steps = end();
+    if (due(std::max(1, run_.config.steps / kLogLines))) log_.append(chain_.line(to_json(record)));
+    if (run_.on_step) run_.on_step(record);
+  }
+
+  // Whether something is done now that is done every `interval` steps and at the end.
+  bool due(int interval) const { return step() == end() || step() % interval == 0; }
+
+  void probe() {
+    const TrainingConfig& config = run_.config;
+    const int interval = config.probe_interval > 0 ? config.probe_interval
+                                                   : std::max(1, config.steps / kProbesPerRun);
+    if (!due(interval)) return;
+    std::vector<double> losses = probe_->losses();
+    require_healthy(run_, losses, probe_->networks(), step());
+    const ProbeRecord& record = probe_->add(step(), std::move(losses));
+    // Not while the rate still rises, nor where the training would end as late as without it.
+    const bool warm = static_cast<double>(step()) >= config.warmup * config.steps;
+    if (config.stop_when_converged && record.converged && warm && !trainer_.state().converged &&
+        training_steps(config, step()) < config.steps)
+      trainer_.set_converged();
+  }
+
+  void save() {
+    save_checkpoint(run_.checkpoint, run_.layout, trainer_.state(), run_.fingerprint);
+    saved_ = Clock::now();
+  }
+
+  const TrainingRun& run_;
+  Trainer<float> trainer_;
+  LineLog log_;
+  LineChain chain_;
+  std::optional<ConvergenceProbe> probe_;
+  Clock::time_point saved_ = Clock::now();
+  std::vector<std::int32_t> tokens_, targets_;
+};
+
+}  // namespace
+
+void save_checkpoint(const std::filesystem::path& path, const ParameterLayout& layout,
+                     const TrainingState<float>& state, const std::string& fingerprint) {
+  std::vector<NamedTensor> tensors;
+  const auto add = [&](const std::string& prefix, const std::vector<float>& values) {
+    for (NamedTensor& tensor : named_tensors(layout, values, prefix))
+      tensors.push_back(std::move(tensor));
+  };
+  add("", state.parameters);
+  add("adam.m.", state.m);
+  add("adam.v.", state.v);
+  std::map<std::string, std::string> metadata{
+      {"format", kFormat}, {"step", std::to_string(state.step)}, {"fingerprint", fingerprint}};
+  if (state.converged) metadata["converged"] = std::to_string(*state.converged);
+  write_safetensors(path, tensors, metadata);
+}
+
+TrainingState<float> load_checkpoint(const std::filesystem::path& path,
+                                     const ParameterLayout& layout,
+                                     const std::string& fingerprint) {
+  const Safetensors file = read_safetensors(path);
+  if (file.meta("format") != kFormat)
+    throw InputError(file.file + ": metadata \"format\" is \"" + file.meta("format") +
+                     "\", expected \"" + kFormat + "\"");
+  if (file.meta("fingerprint") != fingerprint)
+    throw InputError(file.file +
+                     ": was trained with another search space, text, tokeniser, seed or training "
+                     "configuration");
+  TrainingState<float> state;
+  state.step = step_in(file, "step");
+  if (file.metadata.contains("converged")) state.converged = step_in(file, "converged");
+  state.parameters = read_tensors(file, layout, "");
+  state.m = read_tensors(file, layout, "adam.m.");
+  state.v = read_tensors(file, layout, "adam.v.");
+  return state;
+}
+
+std::vector<float> train(const TrainingRun& run) {
+  TrainingState<float> start;
+  if (std::filesystem::exists(run.checkpoint))
+    start = load_checkpoint(run.checkpoint, run.layout, run.fingerprint);
+  else
+    start.parameters =
+        run.start.empty() ? initial_parameters<float>(run.layout, run.seed) : run.start;
+  cut_log(run.log, start.step);
+  if (run.probes) cut_log(run.probes->log, start.step);
+  if (start.step >= training_steps(run.config, start.converged)) return std::move(start.parameters);
+  return Session(run, std::move(start)).train();
+}
+
+}  // namespace paretoformer

@@ -1,0 +1,264 @@
+// The fast engine against the reference on random operators and hardware: cycles within a few
+// percent, the same accesses.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <cstdio>
+#include <initializer_list>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "accel_sim/engines/fast_engine.hpp"
+#include "accel_sim/engines/reference_engine.hpp"
+#include "accel_sim/mapper/library_rule.hpp"
+#include "accel_sim/mapper/mapping_search.hpp"
+#include "accel_sim/mapper/mapspace.hpp"
+#include "support/random.hpp"
+
+namespace paretoformer {
+namespace {
+
+constexpr int kCases = 200;
+constexpr std::int64_t kCycleLimit = 50'000'000;
+
+template <typename T>
+T pick(Random& random, std::initializer_list<T> values) {
+  return *(values.begin() + random.below(values.size()));
+}
+int between(Random& random, int low, int high) {
+  return low + static_cast<int>(random.below(static_cast<std::uint64_t>(high - low + 1)));
+}
+
+Hardware random_hardware(Random& random) {
+  Hardware hardware;
+  hardware.array_size = pick(random, {8, 16, 16, 32});
+  hardware.scratchpad_kib = pick(random, {16, 32, 64, 128, 256});
+  hardware.accumulator_kib = pick(random, {16, 32, 64, 128, 256});
+  hardware.bus_latency_cycles = between(random, 0, 15);
+  hardware.l2_hit_cycles = between(random, 10, 49);
+  hardware.dram_latency_cycles = between(random, 30, 149);
+  hardware.dram_page_miss_cycles = between(random, 0, 119);
+  hardware.write_latency_cycles = between(random, 15, 54);
+  // At least one mvin of one-line rows, as every Gemmini has.
+  hardware.requests_in_flight = std::max(hardware.array_size, between(random, 8, 64));
+  hardware.l2_misses_in_flight = between(random, 4, 20);
+  hardware.dram_bytes_per_cycle = pick(random, {4.0, 8.0, 16.0});
+  hardware.bus_bytes_per_cycle = pick(random, {8, 16, 16, 32});
+  hardware.last_level_kib = pick(random, {0, 4096});
+  hardware.operand_reuse = random.chance(0.5);
+  hardware.stores_wait_for_completion = random.chance(0.5);
+  hardware.loop_issue_cycles = between(random, 20, 119);
+  hardware.nonlinear_units = NonlinearUnits::kOnChip;
+  return hardware;
+}
+
+// Odd extents, sometimes whole blocks.
+int random_extent(Random& random) {
+  return random.chance(0.2) ? 16 * between(random, 1, 18) : between(random, 1, 300);
+}
+
+Operator random_operator(Random& random, Hardware& hardware) {
+  constexpr RightOperand kTransposed = RightOperand::kTransposedActivations;
+  const int rows = random_extent(random);
+  const int inner = random_extent(random);
+  const int columns = random_extent(random);
+  switch (random.below(10)) {
+    case 0:
+      return matmul(rows, inner, columns, kTransposed, Activation::kSoftmax);
+    case 1:
+      return matmul(rows, inner, columns, kTransposed);
+    case 2: {
+      // Whole rows have to fit.
+      const int longest = hardware.accumulator_blocks() * hardware.array_size;
+      return elementwise(OperatorKind::kLayerNorm, rows, std::min(columns, longest));
+    }
+    case 3:
+      return elementwise(OperatorKind::kResidualAdd, rows, columns);
+    case 4:
+      return elementwise(OperatorKind::kEmbedding, rows, columns);
+    case 5:
+      hardware.dataflow = Dataflow::kOutputStationary;
+      return matmul(rows, inner, columns,
+                    random.chance(0.5) ? RightOperand::kWeights : kTransposed);
+    case 6:
+      return matmul(between(random, 1, 16), inner, columns);
+    default:
+      return matmul(rows, inner, columns);
+  }
+}
+
+double relative(std::int64_t ours, std::int64_t truth) {
+  return static_cast<double>(ours) / static_cast<double>(truth) - 1;
+}
+
+// How far cycles are apart, relative to the reference.
+struct Differences {
+  double sum = 0, worst = 0;
+  int cases = 0, far = 0;  // beyond 8 %
+
+  void add(double difference) {
+    ++cases;
+    sum += std::abs(difference);
+    worst = std::max(worst, std::abs(difference));
+    if (std::abs(difference) > 0.08) ++far;
+  }
+  void expect(double most_mean, double most_worst, int most_far) const {
+    std::printf("%d cases: mean %.2f %%, worst %.1f %%, beyond 8 %%: %d\n", cases,
+                100 * sum / cases, 100 * worst, far);
+    EXPECT_LE(sum / cases, most_mean);
+    EXPECT_LE(worst, most_worst);
+    EXPECT_LE(far, most_far);
+  }
+};
+
+// The same matmul onto sums of that many bytes behind its matrices.
+Program with_sums(Program program, const Operator& op, int bytes) {
+  Matrix sums{program.bytes, std::int64_t{op.columns} * bytes, bytes};
+  program.bytes += (op.rows * sums.stride + 63) / 64 * 64;
+  const Matrix result = program.tiles.front().result;
+  for (Tile& tile : program.tiles) {
+    const std::int64_t offset = tile.result.address - result.address;
+    tile.sums = sums.at(offset / result.stride, offset % result.stride);
+    tile.load_sums = !tile.accumulate;
+    tile.accumulate = true;
+  }
+  return program;
+}
+
+// Whether a row of the results takes more than half the accumulator.
+bool is_alone(const Operator& op, const Hardware& hardware) {
+  return !whole_row_tile(op, hardware).has_value();
+}
+
+void compare(const Program& program, const Hardware& hardware, Differences& differences,
+             double most_traffic = 0.03) {
+  const EngineResult fast = run_fast_engine(program, hardware);
+  const EngineResult truth = run_reference_engine(program, hardware, kCycleLimit);
+  differences.add(relative(fast.cycles, truth.cycles));
+  EXPECT_EQ(fast.breakdown.total(), fast.cycles);
+  EXPECT_EQ(truth.breakdown.total(), truth.cycles);
+  EXPECT_EQ(fast.accesses.scratchpad, truth.accesses.scratchpad);
+  EXPECT_EQ(fast.accesses.accumulator, truth.accesses.accumulator);
+  EXPECT_EQ(fast.accesses.pe_register, truth.accesses.pe_register);
+  EXPECT_EQ(fast.accesses.l2_bytes, truth.accesses.l2_bytes);
+  // Which lines L2 gives up depends on the order of requests.
+  EXPECT_LE(std::abs(relative(fast.accesses.dram_bytes, truth.accesses.dram_bytes)), most_traffic);
+}
+
+void compare(const Operator& op, const Hardware& hardware, Differences& differences) {
+  SCOPED_TRACE(describe(op) + " on " + to_json(hardware).dump());
+  compare(lower(op, hardware), hardware, differences);
+}
+
+// Any operator on any hardware. The mean is well within 3 %; a few cases exceed 8 %: the fast
+// engine takes requests an mvin or mvout at a time, and misses what it costs or saves when they
+// interleave one by one at DRAM, at the port of the scratchpad or in front of the scaling units.
+TEST(EnginesAgree, OnRandomOperatorsAndHardware) {
+  Differences differences;
+  for (int i = 0; i < kCases; ++i) {
+    Random random(2026, {static_cast<std::uint64_t>(i)});
+    Hardware hardware = random_hardware(random);
+    const Operator op = random_operator(random, hardware);
+    compare(op, hardware, differences);
+  }
+  differences.expect(0.03, 0.11, 4);
+}
+
+// Matmuls of up to 500 on the hardware that comes with the library.
+TEST(EnginesAgree, OnRandomMatmulsAndThePresets) {
+  const std::vector<std::string> presets = hardware_presets();
+  Differences differences;
+  for (int i = 0; i < kCases; ++i) {
+    Random random(2027, {static_cast<std::uint64_t>(i)});
+    const Hardware hardware = find_hardware(presets[static_cast<std::size_t>(i) % presets.size()]);
+    const auto extent = [&] { return between(random, 1, 500); };
+    const int rows = extent(), inner = extent(), columns = extent();
+    const bool scores = random.chance(0.2);
+    compare(scores ? matmul(rows, inner, columns, RightOperand::kTransposedActivations,
+                            Activation::kSoftmax)
+                   : matmul(rows, inner, columns),
+            hardware, differences);
+  }
+  differences.expect(0.03, 0.08, 0);
+}
+
+// Loops in any order, operands that stay, sums that leave and come back. Random tiles are small,
+// and most of them wait for memory, where the fast engine is too slow: it takes the last computes
+// of a tile to be emitted as late as if they had not waited.
+TEST(EnginesAgree, OnRandomSchedules) {
+  Differences differences;
+  for (int i = 0; i < kCases; ++i) {
+    Random random(2030, {static_cast<std::uint64_t>(i)});
+    const Hardware hardware = random_hardware(random);
+    const Operator op = matmul(random_extent(random), random_extent(random), random_extent(random));
+    const Workpiece work = matmul_workpiece(op.rows, op.inner, op.columns);
+    Mapping mapping = Mapspace(work, hardware, Factors::kBlocks).sample(random);
+    mapping.reloads = random.chance(0.3);
+    SCOPED_TRACE(describe(op) + ", " + describe(mapping, work));
+    compare(lower(op, hardware, schedule_of(mapping, work, hardware)), hardware, differences, 0.05);
+  }
+  differences.expect(0.03, 0.22, 14);
+}
+
+// Schedules that `tiling: optimal` chooses from.
+TEST(EnginesAgree, OnTheMappersBest) {
+  Differences differences;
+  for (const char* preset : {"gemmini_cnn", "gemmini_transformer", "gemmini_dosa"}) {
+    const Hardware hardware = find_hardware(preset);
+    for (const auto& [m, k, n] : {std::array{128, 768, 256},
+                                  {128, 1024, 192},
+                                  {128, 64, 128},
+                                  {128, 128, 64},
+                                  {512, 64, 512},
+                                  {512, 512, 64},
+                                  {512, 384, 480},
+                                  {1, 2048, 1000}}) {
+      const Workpiece work = matmul_workpiece(m, k, n);
+      const Mapspace space(work, hardware, Factors::kBlocks);
+      for (const auto objective : {MappingObjective::kEdp, MappingObjective::kLatency}) {
+        const Mapping mapping = best_mapping(space, objective).mapping;
+        SCOPED_TRACE(std::string(preset) + ", " + describe(mapping, work));
+        compare(lower(matmul(m, k, n), hardware, schedule_of(mapping, work, hardware)), hardware,
+                differences);
+      }
+    }
+  }
+  differences.expect(0.01, 0.06, 0);
+}
+
+// Matmuls whose LayerNorm is fused, with and without the residual stream, on hardware where whole
+// rows fit. Tiles are a few rows high, so that more of them than usual wait for memory.
+TEST(EnginesAgree, OnRandomFusedLayerNorms) {
+  Differences differences;
+  int alone = 0;
+  for (int i = 0; i < kCases; ++i) {
+    Random random(2028, {static_cast<std::uint64_t>(i)});
+    Hardware hardware = random_hardware(random);
+    Operator op = matmul(random_extent(random), random_extent(random), random_extent(random));
+    op.activation = random.chance(0.6) ? Activation::kAddLayerNorm : Activation::kLayerNorm;
+    hardware.fusion = random.chance(0.5) ? Fusion::kLibrary : Fusion::kOn;  // half or all of it
+    if (!rows_can_be_fused(op, hardware)) continue;
+    if (is_alone(op, hardware)) ++alone;
+    compare(op, hardware, differences);
+  }
+  differences.expect(0.03, 0.16, 3);
+  EXPECT_GE(alone, 10);
+}
+
+// Matmuls onto int32 sums, or int8 ones that are scaled, that are loaded first.
+TEST(EnginesAgree, OnRandomLoadedSums) {
+  Differences differences;
+  for (int i = 0; i < kCases; ++i) {
+    Random random(2029, {static_cast<std::uint64_t>(i)});
+    const Hardware hardware = random_hardware(random);
+    const Operator op = matmul(random_extent(random), random_extent(random), random_extent(random));
+    compare(with_sums(lower(op, hardware), op, random.chance(0.5) ? 4 : 1), hardware, differences);
+  }
+  differences.expect(0.03, 0.11, 4);
+}
+
+}  // namespace
+}  // namespace paretoformer

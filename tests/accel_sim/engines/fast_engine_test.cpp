@@ -1,0 +1,266 @@
+#include "accel_sim/engines/fast_engine.hpp"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <map>
+#include <vector>
+
+namespace paretoformer {
+namespace {
+
+// Round numbers, no caches to hit, no pages to open.
+Hardware plain_hardware() {
+  Hardware hardware;
+  hardware.call_overhead_cycles = 130;  // 100 before, 30 of fence after
+  hardware.loop_issue_cycles = 50;
+  hardware.bus_latency_cycles = 5;
+  hardware.l2_hit_cycles = 10;
+  hardware.dram_latency_cycles = 20;
+  hardware.dram_page_miss_cycles = 0;
+  hardware.dram_bytes_per_cycle = 64;  // a line a cycle
+  hardware.l2_misses_in_flight = 1000;
+  hardware.requests_in_flight = 64;
+  hardware.write_latency_cycles = 30;
+  return hardware;
+}
+
+EngineResult run(const Operator& op, const Hardware& hardware, Trace* trace = nullptr) {
+  return run_fast_engine(lower(op, hardware), hardware, trace);
+}
+
+std::vector<TraceSpan> lane(const Trace& trace, Lane wanted) {
+  std::vector<TraceSpan> spans;
+  for (const TraceSpan& span : trace)
+    if (span.lane == wanted) spans.push_back(span);
+  return spans;
+}
+
+// 16x64 times 64x64, one tile; the rows of all matrices are whole lines.
+// Host: 100 cycles of prologue, 50 to issue the loop: configured at 150.
+// Loads, five mvins of 16 rows of a line each, in the order weights, left, three times weights: the
+//   first starts at 154 (one cycle to emit it, three through the reservation station). Its first
+//   data is on the bus 5 + 10 cycles later, at 169, and takes 16 * 4 beats, to 233; the pipeline
+//   takes 6 more. The next ones start 16 cycles apart, but the bus brings them 64 cycles apart.
+// Array: left is there at 303, seen at 306; the first weights are preloaded alone, to 322. Until
+// 495
+//   rows of weights come in, one a cycle (four blocks in the four beats of a line), and take the
+//   port of the bank that the weights are read from; then 16 blocks of 16 cycles follow without a
+//   gap, to 751.
+// Results: the last row is written 3 + 2 * 16 cycles after, at 786.
+// Store: 789; a row of four blocks reaches the writer after 4 + 12 cycles, at 805, and takes it 3
+//   cycles to collect (the first row excepted) and 4 beats to send: 805 + 4 + 15 * 7 = 914. The
+//   queues hold 27 blocks: row 15 is read when row 9 is written, from 805 + 9 * 7 = 868 on, to 872.
+//   Acknowledged 30 cycles later, at 944; the fence ends at 974.
+TEST(FastEngine, OneTileByHand) {
+  Trace trace;
+  const EngineResult result = run(matmul(16, 64, 64), plain_hardware(), &trace);
+  const std::vector<TraceSpan> loads = lane(trace, Lane::kLoad);
+  ASSERT_EQ(loads.size(), 5U);
+  for (std::size_t i = 0; i < loads.size(); ++i) {
+    EXPECT_EQ(loads[i].begin, 154 + 16 * static_cast<std::int64_t>(i));
+    EXPECT_EQ(loads[i].end, 239 + 64 * static_cast<std::int64_t>(i));
+  }
+  const std::vector<TraceSpan> computes = lane(trace, Lane::kExecute);
+  ASSERT_EQ(computes.size(), 1U);
+  EXPECT_EQ(computes[0].begin, 322);
+  EXPECT_EQ(computes[0].end, 751);
+  const std::vector<TraceSpan> stores = lane(trace, Lane::kStore);
+  ASSERT_EQ(stores.size(), 1U);
+  EXPECT_EQ(stores[0].begin, 789);
+  EXPECT_EQ(stores[0].end, 872);
+  EXPECT_EQ(result.cycles, 974);
+
+  EXPECT_EQ(result.breakdown.host, 150 + 30);
+  EXPECT_EQ(result.breakdown.load, 306 - 150 + 495 - 322);
+  EXPECT_EQ(result.breakdown.pipeline, 16 + 35);
+  EXPECT_EQ(result.breakdown.array, 256);
+  EXPECT_EQ(result.breakdown.writeback, 944 - 786);
+  EXPECT_EQ(result.breakdown.total(), 974);
+
+  // Five mvins write 16 x 64 bytes each; 16 blocks of left and of weights are read.
+  EXPECT_EQ(result.accesses.scratchpad, 5 * 1024 + 2 * 16 * 256);
+  EXPECT_EQ(result.accesses.pe_register, 16 * 256);
+  // Four blocks of results are written, and three times read and written, then read once more.
+  EXPECT_EQ(result.accesses.accumulator, 4 * 256 * (1 + 2 * 3 + 1));
+  EXPECT_EQ(result.accesses.l2_bytes, 5 * 1024 + 1024);
+  EXPECT_EQ(result.accesses.dram_bytes, 5 * 1024 + 1024);
+}
+
+// A block times a block onto a block of int8 sums, all rows in lines of their own. The sums are
+// loaded first, at 154: 16 rows pass the scaling units in 4 cycles each from 169 to 233, and the
+// pipeline takes 6 more. Weights (from 170) and left (from 186) follow on the bus, a beat a row: to
+// 249 and 265, done at 255 and 271, seen at 274. Preloaded to 290, fed to 306, written at 341.
+// Accumulator: 256 sums come in, are read and written with the products, and read to leave.
+TEST(FastEngine, SumsAreThereBeforeTheFirstProduct) {
+  Tile tile;
+  tile.rows = tile.inner = tile.columns = 16;
+  tile.sums = {0, 64, 1};
+  tile.left = {1024, 64, 1};
+  tile.right = {2048, 64, 1};
+  tile.result = {3072, 64, 1};
+  tile.load_sums = tile.accumulate = true;
+  Trace trace;
+  const EngineResult result = run_fast_engine({{tile}, 4096}, plain_hardware(), &trace);
+  const std::vector<TraceSpan> loads = lane(trace, Lane::kLoad);
+  ASSERT_EQ(loads.size(), 3U);
+  for (std::size_t i = 0; i < loads.size(); ++i) {
+    EXPECT_EQ(loads[i].begin, 154 + 16 * static_cast<std::int64_t>(i));
+    EXPECT_EQ(loads[i].end, 239 + 16 * static_cast<std::int64_t>(i));
+  }
+  const std::vector<TraceSpan> computes = lane(trace, Lane::kExecute);
+  ASSERT_EQ(computes.size(), 1U);
+  EXPECT_EQ(computes[0].begin, 290);
+  EXPECT_EQ(computes[0].end, 306);
+  EXPECT_EQ(lane(trace, Lane::kStore).front().begin, 341 + 3);
+  EXPECT_EQ(result.accesses.accumulator, 256 * (1 + 2 + 1));
+
+  // Of int32 a row is four beats as well: no difference. With both inputs in the scratchpad the
+  // sums are what is waited for, seen at 242.
+  tile.sums = {0, 64, 4};
+  EXPECT_EQ(run_fast_engine({{tile}, 4096}, plain_hardware()).cycles, result.cycles);
+  tile.load_left = tile.load_right = false;
+  trace.clear();
+  run_fast_engine({{tile}, 4096}, plain_hardware(), &trace);
+  EXPECT_EQ(lane(trace, Lane::kExecute).front().begin, 242 + 16);
+}
+
+// Stored twice: the second loop is configured 50 cycles after the first and has nothing to load or
+// compute; its passes begin when the store before is complete and add no computes.
+TEST(FastEngine, ALoopMayOnlyStore) {
+  const Hardware hardware = plain_hardware();
+  Tile tile;
+  tile.rows = tile.inner = tile.columns = 16;
+  tile.left = {1024, 64, 1};
+  tile.right = {2048, 64, 1};
+  tile.result = {3072, 64, 1};
+  Tile again = tile;
+  again.compute = again.load_left = again.load_right = false;
+  again.normalisation = Normalisation::kLayerNorm;
+  again.result.address = 4096;
+  const EngineResult once = run_fast_engine({{tile}, 5120}, hardware);
+  Trace trace;
+  const EngineResult twice = run_fast_engine({{tile, again}, 5120}, hardware, &trace);
+  EXPECT_EQ(twice.breakdown.array, once.breakdown.array);
+  EXPECT_EQ(twice.accesses.scratchpad, once.accesses.scratchpad);
+  // Three passes over the block.
+  EXPECT_EQ(twice.accesses.accumulator, once.accesses.accumulator + 3 * 256);
+  EXPECT_EQ(twice.accesses.l2_bytes, once.accesses.l2_bytes + 256);
+  const std::vector<TraceSpan> stores = lane(trace, Lane::kStore);
+  ASSERT_EQ(stores.size(), 1 + 3U * 16);
+  EXPECT_EQ(stores[1].begin, stores[0].end + 3);
+}
+
+// 128x2048 times 2048x64 in eight tiles: each adds to the sums of the one before, and its loads
+// overlap with that one's computes. Rows come in every fourth cycle at most: on a bus that brings
+// one a cycle, the loads of the next tile but one would starve the last computes of a tile.
+TEST(FastEngine, TheNextTileLoadsWhileThisOneComputes) {
+  const Operator op = matmul(128, 2048, 64);
+  Hardware hardware = plain_hardware();
+  hardware.bus_bytes_per_cycle = 4;
+  hardware.array_size = 16;
+  Trace trace;
+  const EngineResult result =
+      run_fast_engine(lower(op, hardware, MatmulTile{8, 16, 4}), hardware, &trace);
+  const std::int64_t bus = (128 * 2048 + 2048 * 64) / 4;  // cycles: more than the array needs
+  EXPECT_EQ(result.breakdown.array, 8 * 128 * 4 * 16);
+  EXPECT_LT(result.cycles, bus + bus / 4);
+  EXPECT_EQ(lane(trace, Lane::kStore).size(), 8U);  // of the last tile alone
+}
+
+// Transposed keys pass the array once more, 16 cycles for each of 4 x 4 blocks of weights.
+TEST(FastEngine, TransposedWeightsTakeAPassOfTheirOwn) {
+  const Hardware hardware = plain_hardware();
+  const EngineResult plain = run(matmul(128, 64, 64, RightOperand::kActivations), hardware);
+  const EngineResult transposed =
+      run(matmul(128, 64, 64, RightOperand::kTransposedActivations), hardware);
+  EXPECT_EQ(transposed.breakdown.array - plain.breakdown.array, 16 * 16);
+}
+
+// The same bank for left and weights: a turn each. With two banks both lie in the only one of a
+// half.
+TEST(FastEngine, OperandsInOneBankTakeTurns) {
+  Hardware hardware = plain_hardware();
+  const EngineResult apart = run(matmul(128, 64, 64), hardware);
+  hardware.scratchpad_banks = 2;
+  const EngineResult together = run(matmul(128, 64, 64), hardware);
+  EXPECT_EQ(together.breakdown.array - apart.breakdown.array, 4 * 4 * 16);
+}
+
+// The host issues a loop in 1000 cycles and the array needs 8 * 4 * 4 * 16 for a tile: both take
+// turns, but for one loop of which the commands wait in the queue.
+TEST(FastEngine, ASlowHostIsTheBottleneck) {
+  Hardware hardware = plain_hardware();
+  hardware.loop_issue_cycles = 10000;
+  const Operator op = matmul(128, 64, 640);
+  const EngineResult result = run_fast_engine(lower(op, hardware, MatmulTile{8, 4, 4}), hardware);
+  EXPECT_GE(result.cycles, 10 * 10000);
+  EXPECT_LT(result.cycles, 10 * 10000 + 5000);
+  EXPECT_GT(result.breakdown.host, result.cycles / 2);
+}
+
+// Three passes over a row of 64 blocks read it three times, the maximum at half the speed, two rows
+// at a time; the normaliser's 256 cycles a row are far more than the matmul's.
+TEST(FastEngine, SoftmaxGoesThroughThePassesOfTheNormaliser) {
+  Hardware hardware = plain_hardware();
+  hardware.nonlinear_units = NonlinearUnits::kOnChip;
+  hardware.accumulator_kib = 256;
+  const Operator scores =
+      matmul(32, 16, 1024, RightOperand::kTransposedActivations, Activation::kSoftmax);
+  const EngineResult result = run(scores, hardware);
+  EXPECT_GE(result.breakdown.normaliser, 32 * (2 * 64 + 64 + 64));
+  // 16 mvouts of 3 more cycles a pass, and the divisions at the end of two of them.
+  EXPECT_LE(result.breakdown.normaliser, 32 * (2 * 64 + 64 + 64 + 3 * 16 * 4 + 40));
+  EXPECT_EQ(result.breakdown.writeback, 0);
+}
+
+// Norm commands come from the host one by one: a row of 64 values takes two of them a pass.
+TEST(FastEngine, LayerNormIsAsSlowAsTheHostIssuesIt) {
+  Hardware hardware = plain_hardware();
+  hardware.nonlinear_units = NonlinearUnits::kOnChip;
+  hardware.norm_command_cycles = 200;
+  const EngineResult result = run(elementwise(OperatorKind::kLayerNorm, 32, 64), hardware);
+  EXPECT_GE(result.cycles, 32 * 3 * 2 * 200);
+  EXPECT_LE(result.cycles, 32 * 3 * 2 * 200 + 3000);
+}
+
+// Both operands go through scaling units of 4 values a cycle.
+TEST(FastEngine, ResidualAddIsBoundByItsScalingUnits) {
+  const Hardware hardware = plain_hardware();
+  const EngineResult result =
+      run_fast_engine(lower(elementwise(OperatorKind::kResidualAdd, 256, 256), hardware), hardware);
+  EXPECT_GE(result.cycles, 2 * 256 * 256 / 4);
+  EXPECT_LE(result.cycles, 2 * 256 * 256 / 4 + 2000);
+  EXPECT_EQ(result.accesses.accumulator, 256 * 256 * (1 + 2 + 1));
+}
+
+// The host issues a preload and a compute per block, at 20 cycles each.
+TEST(FastEngine, OutputStationaryIsAsSlowAsTheHostIssuesIt) {
+  Hardware hardware = plain_hardware();
+  hardware.dataflow = Dataflow::kOutputStationary;
+  hardware.command_issue_cycles = 20;
+  const EngineResult slow = run(matmul(128, 128, 128), hardware);
+  EXPECT_GE(slow.cycles, 8 * 8 * 8 * 40);
+  EXPECT_EQ(slow.breakdown.array, 8 * 8 * 8 * 16);
+  hardware.command_issue_cycles = 1;
+  EXPECT_LT(run(matmul(128, 128, 128), hardware).cycles, slow.cycles * 6 / 10);
+  // Sums stay in the array: a block of results is written once.
+  EXPECT_EQ(slow.accesses.accumulator, 8 * 8 * 256 * 2);
+}
+
+TEST(FastEngine, TheTraceChangesNothing) {
+  Trace trace;
+  const Operator op = matmul(200, 300, 100);
+  const EngineResult traced = run(op, plain_hardware(), &trace);
+  const EngineResult silent = run(op, plain_hardware());
+  EXPECT_EQ(traced.cycles, silent.cycles);
+  EXPECT_EQ(traced.breakdown, silent.breakdown);
+  std::int64_t computing = 0;
+  for (const TraceSpan& span : lane(trace, Lane::kExecute)) computing += span.end - span.begin;
+  // While it computes, the array may wait for the port of the scratchpad.
+  EXPECT_GE(computing, silent.breakdown.array);
+  EXPECT_LE(computing, silent.breakdown.array + silent.breakdown.load);
+}
+
+}  // namespace
+}  // namespace paretoformer

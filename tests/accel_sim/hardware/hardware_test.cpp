@@ -1,0 +1,144 @@
+#include "accel_sim/hardware/hardware.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <filesystem>
+
+#include "support/error.hpp"
+#include "support/files.hpp"
+#include "tests/temporary_folder.hpp"
+
+namespace paretoformer {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::IsSupersetOf;
+
+Hardware parse(const std::string& text) {
+  const Json json = parse_json(text, "hw.json");
+  return hardware_from_json(JsonNode(json, "hw.json"));
+}
+
+std::string error_of(const std::string& text) {
+  try {
+    parse(text);
+  } catch (const InputError& error) {
+    return error.what();
+  }
+  return "no error";
+}
+
+TEST(HardwareJson, AbsentKeysKeepTheirDefaultsAndTheRoundTripKeepsAll) {
+  EXPECT_EQ(parse("{}"), Hardware{});
+  Hardware changed;
+  changed.scratchpad_kib = 64;
+  changed.dram_bytes_per_cycle = 6.5;
+  changed.nonlinear_units = NonlinearUnits::kOnChip;
+  EXPECT_EQ(parse(to_text(to_json(changed))), changed);
+}
+
+TEST(HardwareJson, UnknownKeysAndValuesAreNamed) {
+  EXPECT_THAT(error_of(R"({"scratchpad_kb": 64})"),
+              HasSubstr("hw.json: /scratchpad_kb: unknown key (did you mean \"scratchpad_kib\"?)"));
+  EXPECT_THAT(error_of(R"({"nonlinear_units": "on_chp"})"), HasSubstr("\"on_chip\""));
+  EXPECT_THAT(error_of(R"({"array_size": 20})"), HasSubstr("power of two"));
+  EXPECT_THAT(error_of(R"({"scratchpad_kib": 96})"), HasSubstr("power of two"));
+  EXPECT_THAT(error_of(R"({"scratchpad_kib": 64.5})"), HasSubstr("expected an integer"));
+}
+
+TEST(HardwareJson, EveryNumberHasARange) {
+  for (const HardwareParameter& parameter : hardware_parameters()) {
+    EXPECT_FALSE(parameter.meaning.empty()) << parameter.key;
+    if (parameter.type != "int" && parameter.type != "double") continue;
+    EXPECT_THAT(error_of("{\"" + parameter.key + "\": -1}"), HasSubstr("out of range"));
+    EXPECT_THAT(error_of("{\"" + parameter.key + "\": \"x\"}"), HasSubstr("wrong type"));
+  }
+}
+
+TEST(HardwareJson, EveryParameterAndPresetIsDocumented) {
+  const std::string text = read_file(PARETOFORMER_SOURCE_DIR "/docs/simulator.md");
+  for (const HardwareParameter& parameter : hardware_parameters()) {
+    std::string initial = parameter.initial;
+    std::replace(initial.begin(), initial.end(), '"', '`');
+    EXPECT_NE(text.find("\n| `" + parameter.key + "` | " + initial + " |"), std::string::npos)
+        << parameter.key << " with its default " << initial;
+  }
+  for (const std::string& preset : hardware_presets())
+    EXPECT_NE(text.find("\n| `" + preset + "` |"), std::string::npos) << preset;
+}
+
+TEST(HardwareJson, MemoriesMustHoldADoubleBufferedBlock) {
+  // Two buffers of one 128x128 int32 block need 128 KiB; 64 KiB hold a single one.
+  EXPECT_THAT(error_of(R"({"array_size": 128, "accumulator_kib": 64})"),
+              HasSubstr("/accumulator_kib: 64 is too small for array_size 128"));
+  EXPECT_NO_THROW(parse(R"({"array_size": 128, "accumulator_kib": 128})"));
+  // Two buffers of two 32x32 int8 blocks need 4 KiB.
+  EXPECT_THAT(error_of(R"({"array_size": 32, "scratchpad_kib": 2})"), HasSubstr("too small"));
+}
+
+TEST(HardwareJson, APresetGivesTheValuesThatAreNotSaid) {
+  Hardware expected = find_hardware("gemmini_transformer");
+  expected.fusion = Fusion::kOn;
+  EXPECT_EQ(parse(R"({"fusion": "on", "preset": "gemmini_transformer"})"), expected);
+  EXPECT_THAT(error_of(R"({"preset": "gemini"})"), HasSubstr("/preset: \"gemini\""));
+}
+
+TEST(HardwareHash, DependsOnValuesAlone) {
+  EXPECT_EQ(hardware_hash(parse(R"({"scratchpad_kib": 256})")), hardware_hash(Hardware{}));
+  for (const HardwareParameter& parameter : hardware_parameters()) {
+    Json json = to_json(Hardware{});
+    Json& value = json[parameter.key];
+    if (parameter.type == "NonlinearUnits") {
+      value = "on_chip";
+    } else if (parameter.type == "Dataflow") {
+      value = "output_stationary";
+    } else if (parameter.type == "Tiling") {
+      value = "optimal";
+    } else if (parameter.type == "Fusion") {
+      value = "best";
+    } else if (parameter.type == "bool") {
+      value = !value.get<bool>();
+    } else if (parameter.key.starts_with("tiling_")) {
+      value = 32;
+    } else {
+      value = value.get<int>() * 2;  // powers of two stay powers of two
+      if (value == 0) value = 1;
+    }
+    EXPECT_NE(hardware_hash(hardware_from_json(JsonNode(json, "x"))), hardware_hash(Hardware{}))
+        << parameter.key;
+  }
+}
+
+TEST(HardwarePresets, AreTheConfigurationsOfTheCaseStudy) {
+  EXPECT_THAT(hardware_presets(), IsSupersetOf({"gemmini_cnn", "gemmini_transformer"}));
+  for (const std::string& preset : hardware_presets()) EXPECT_NO_THROW(find_hardware(preset));
+  const Hardware cnn = find_hardware("gemmini_cnn");
+  EXPECT_EQ(cnn.scratchpad_blocks(), 1024);  // 256 KiB of 256-byte blocks
+  EXPECT_EQ(cnn.accumulator_blocks(), 64);   // 64 KiB of 1-KiB blocks
+  EXPECT_EQ(cnn.nonlinear_units, NonlinearUnits::kHost);
+  const Hardware transformer = find_hardware("gemmini_transformer");
+  EXPECT_EQ(transformer.scratchpad_kib, 64);
+  EXPECT_EQ(transformer.accumulator_kib, 256);
+  EXPECT_EQ(transformer.nonlinear_units, NonlinearUnits::kOnChip);
+  EXPECT_EQ(
+      read_hardware(PARETOFORMER_SOURCE_DIR "/accel_sim/hardware/presets/gemmini_transformer.json"),
+      transformer);
+}
+
+TEST(FindHardware, TakesAPathAndSuggestsAPreset) {
+  const TemporaryFolder folder;
+  const auto path = folder / "hardware_test.json";
+  write_file_atomic(path, R"({"array_size": 8})");
+  EXPECT_EQ(find_hardware(path.string()).array_size, 8);
+  try {
+    find_hardware("gemini_cnn");
+    FAIL() << "no error";
+  } catch (const InputError& error) {
+    EXPECT_THAT(error.what(), HasSubstr("(did you mean \"gemmini_cnn\"?)"));
+  }
+}
+
+}  // namespace
+}  // namespace paretoformer

@@ -1,0 +1,218 @@
+#include "accel_sim/lowering/instructions.hpp"
+
+#include <gtest/gtest.h>
+
+#include <set>
+#include <string>
+#include <vector>
+
+#include "accel_sim/engines/memory_system.hpp"
+#include "support/random.hpp"
+
+namespace paretoformer {
+namespace {
+
+// "L01" is a step of the left operand: row of blocks 0, column of blocks 1.
+std::string order(const Tile& tile, const Hardware& hardware) {
+  LoadSequence sequence(tile, hardware);
+  std::string text;
+  while (const auto step = sequence.next())
+    text += std::string(text.empty() ? "" : " ") + "LRS"[static_cast<std::size_t>(step->operand)] +
+            std::to_string(step->row) + std::to_string(step->column);
+  return text;
+}
+
+Tile only_tile(const Operator& op, const Hardware& hardware) {
+  const Program program = lower(op, hardware, blocks(op, hardware));
+  EXPECT_EQ(program.tiles.size(), 1U);
+  return program.tiles.front();
+}
+
+// 2 x 5 blocks times 5 x 2: a DMA command moves four blocks of a row. The arbiter begins with the
+// right operand, then takes all rows of the left one, then rows of the right one until it has
+// caught up with the four columns that the left one is ahead.
+TEST(LoadSequence, OperandsTakeTurns) {
+  const Hardware hardware;
+  EXPECT_EQ(order(only_tile(matmul(32, 80, 32), hardware), hardware),
+            "R00 L00 L10 R10 R20 R30 L04 L14 R40");
+}
+
+// Transposed keys are stored 2 x 5 blocks: their rows are columns of the product.
+TEST(LoadSequence, TransposedKeysGoAlongTheirOwnRows) {
+  const Hardware hardware;
+  const Operator scores = matmul(32, 80, 32, RightOperand::kTransposedActivations);
+  EXPECT_EQ(order(only_tile(scores, hardware), hardware), "R00 L00 L10 R10 L04 L14 R04 R14");
+}
+
+// "S" is a step of the sums: before all else, down the rows, a block at a time of int32 and four of
+// int8, which are scaled on the way.
+TEST(LoadSequence, SumsComeFirst) {
+  const Hardware hardware;
+  Tile tile = only_tile(matmul(32, 16, 32), hardware);
+  tile.load_sums = tile.accumulate = true;
+  tile.sums = {4096, 128, 4};
+  EXPECT_EQ(order(tile, hardware), "S00 S10 S01 S11 R00 L00 L10");
+  LoadSequence sequence(tile, hardware);
+  sequence.next();
+  const Mvin mvin = sequence.mvin(*sequence.next());
+  EXPECT_EQ(mvin.address, 4096 + 16 * 128);
+  EXPECT_EQ(mvin.row_bytes, 64);
+  EXPECT_EQ(mvin.target.memory, Memory::kAccumulator);
+  EXPECT_EQ(mvin.target.index, 2);
+  EXPECT_FALSE(mvin.accumulate);
+  EXPECT_FALSE(mvin.scaled);
+
+  tile.sums = {4096, 32, 1};
+  EXPECT_EQ(order(tile, hardware), "S00 S10 R00 L00 L10");
+  LoadSequence narrow(tile, hardware);
+  EXPECT_TRUE(narrow.mvin(*narrow.next()).scaled);
+}
+
+TEST(LoadSequence, TheHostLoadsTheRightOperandFirst) {
+  Hardware hardware;
+  hardware.dataflow = Dataflow::kOutputStationary;
+  EXPECT_EQ(order(only_tile(matmul(32, 80, 32), hardware), hardware),
+            "R00 R10 R20 R30 R40 L00 L04 L10 L14");
+}
+
+TEST(LoadSequence, ResidentOperandsAreNotLoaded) {
+  const Hardware hardware;
+  Tile tile = only_tile(matmul(32, 32, 32), hardware);
+  tile.load_left = false;
+  EXPECT_EQ(order(tile, hardware), "R00 R10");
+  tile.load_right = false;
+  EXPECT_EQ(order(tile, hardware), "");
+}
+
+TEST(LoadSequence, MvinsOfAPaddedTile) {
+  // 20 x 70: the last row of blocks has 4 rows, the last DMA command of a row 6 bytes.
+  const Hardware hardware;
+  const Tile tile = only_tile(matmul(20, 70, 16), hardware);
+  LoadSequence sequence(tile, hardware);
+  std::vector<Mvin> left;
+  while (const auto step = sequence.next())
+    if (step->operand == LoadSequence::Operand::kLeft) left.push_back(sequence.mvin(*step));
+  ASSERT_EQ(left.size(), 4U);
+  EXPECT_EQ(left[0].rows, 16);
+  EXPECT_EQ(left[0].row_bytes, 64);
+  EXPECT_EQ(left[0].blocks, 4);
+  EXPECT_EQ(left[1].rows, 4);
+  EXPECT_EQ(left[1].address, 16 * 70);
+  EXPECT_EQ(left[1].target.index, 5);  // five blocks to a row
+  EXPECT_EQ(left[2].row_bytes, 6);
+  EXPECT_EQ(left[2].blocks, 1);
+  EXPECT_EQ(left[2].address, 64);
+  EXPECT_EQ(left[2].stride, 70);
+}
+
+// Bytes that LeanGemmini's read counter reports for 128x256x256 with a repeating bias on FireSim
+// (OpenASDx): 557 056. The counter adds a request's size for each of its beats (DMA.scala
+// L319-320), and the bias takes one request of 64 bytes for each of the 8 x 16 blocks of results.
+TEST(LoadSequence, RequestsAgreeWithAReadCounterOfRtl) {
+  const Hardware hardware;  // 256 KiB and 64 KiB
+  const Operator op = matmul(128, 256, 256);
+  ASSERT_EQ(default_tile(op, hardware), (MatmulTile{5, 16, 6}));
+  const auto counted = [](int bytes) { return std::int64_t{bytes} * (bytes / 16); };
+  std::int64_t counter = 8 * 16 * counted(64);
+  const Program program = lower(op, hardware);
+  for (const Tile& tile : program.tiles) {
+    LoadSequence sequence(tile, hardware);
+    while (const auto step = sequence.next()) {
+      const Mvin mvin = sequence.mvin(*step);
+      for (int row = 0; row < mvin.rows; ++row) {
+        int offset = static_cast<int>((mvin.address + row * mvin.stride) % 64);
+        for (int left = mvin.row_bytes; left > 0; offset = 0) {
+          const int useful = std::min(64 - offset, left);
+          counter += counted(request_bytes(offset, useful, 16));
+          left -= useful;
+        }
+      }
+    }
+  }
+  EXPECT_EQ(counter, 557056);
+}
+
+// Whatever the shape: every block of either operand is loaded once, to a place of its own in its
+// half of the scratchpad, and every byte of the matrices is asked for once.
+TEST(LoadSequence, CoversEveryBlockOnce) {
+  Random random(5);
+  for (int i = 0; i < 300; ++i) {
+    Hardware hardware;
+    hardware.array_size = 8 << random.below(3);
+    const auto extent = [&](int most) { return 1 + static_cast<int>(random.below(most)); };
+    const Operator op = matmul(
+        extent(200), extent(200), extent(200),
+        random.below(2) == 0 ? RightOperand::kWeights : RightOperand::kTransposedActivations);
+    for (const Tile& tile : lower(op, hardware).tiles) {
+      std::set<int> places;
+      std::int64_t bytes = 0, blocks = 0;
+      LoadSequence sequence(tile, hardware);
+      while (const auto step = sequence.next()) {
+        const Mvin mvin = sequence.mvin(*step);
+        bytes += std::int64_t{mvin.rows} * mvin.row_bytes;
+        blocks += mvin.blocks;
+        for (int b = 0; b < mvin.blocks; ++b) places.insert(mvin.target.index + b);
+      }
+      EXPECT_EQ(places.size(), static_cast<std::size_t>(blocks)) << describe(op);
+      EXPECT_EQ(bytes, (tile.load_left ? std::int64_t{tile.rows} * tile.inner : 0) +
+                           (tile.load_right ? std::int64_t{tile.inner} * tile.columns : 0))
+          << describe(op);
+      const int half = hardware.scratchpad_blocks() / 2;
+      for (const int place : places) {
+        EXPECT_GE(place, 0);
+        EXPECT_TRUE(place / half == tile.left_half || place / half == tile.right_half);
+      }
+    }
+  }
+}
+
+TEST(StoreSequence, RowsInTurnWithinColumnsOfADmaCommand) {
+  const Hardware hardware;
+  const Tile tile = only_tile(matmul(20, 16, 80), hardware);
+  StoreSequence sequence(tile, hardware);
+  std::vector<Mvout> stores;
+  while (const auto store = sequence.next()) stores.push_back(*store);
+  ASSERT_EQ(stores.size(), 4U);
+  EXPECT_EQ(stores[0].rows, 16);
+  EXPECT_EQ(stores[0].row_bytes, 64);
+  EXPECT_EQ(stores[1].rows, 4);
+  EXPECT_EQ(stores[1].source.index, 5);
+  EXPECT_EQ(stores[2].blocks, 1);
+  EXPECT_EQ(stores[2].row_bytes, 16);
+  EXPECT_EQ(stores[3].address - stores[2].address, 16 * 80);
+}
+
+TEST(StoreSequence, SumsThatStayAreNotStored) {
+  const Hardware hardware;
+  for (const Normalisation normalisation : {Normalisation::kNone, Normalisation::kSoftmax}) {
+    Tile tile = only_tile(matmul(32, 32, 32), hardware);
+    tile.store = false;
+    tile.normalisation = normalisation;
+    EXPECT_FALSE(StoreSequence(tile, hardware).next());
+  }
+}
+
+// Three rows of five blocks: a pair, then the third. Per pass and row, a mvout of four blocks and
+// one of one block; rows of a pair take turns by pass.
+TEST(StoreSequence, NormalisedRowsGoThroughThreePassesInPairs) {
+  Hardware hardware = find_hardware("gemmini_transformer");
+  const Operator scores =
+      matmul(3, 16, 80, RightOperand::kTransposedActivations, Activation::kSoftmax);
+  const Program program = lower(scores, hardware);
+  ASSERT_EQ(program.tiles.size(), 1U);
+  StoreSequence sequence(program.tiles.front(), hardware);
+  std::string text;
+  while (const auto store = sequence.next()) {
+    EXPECT_EQ(store->rows, 1);
+    EXPECT_EQ(store->normalisation, Normalisation::kSoftmax);
+    EXPECT_EQ(store->first_of_pass, store->blocks == 4);
+    EXPECT_EQ(store->last_of_pass, store->blocks == 1);
+    if (!store->first_of_pass) continue;
+    const auto row = (store->address - program.tiles.front().result.address) / 80;
+    text += std::to_string(row) + "p" + std::to_string(static_cast<int>(store->pass)) + " ";
+  }
+  EXPECT_EQ(text, "0p1 1p1 0p2 1p2 0p3 1p3 2p1 2p2 2p3 ");
+}
+
+}  // namespace
+}  // namespace paretoformer

@@ -1,0 +1,269 @@
+#include "accel_sim/lowering/program.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <string>
+
+#include "support/error.hpp"
+
+namespace paretoformer {
+namespace {
+
+using ::testing::HasSubstr;
+
+std::string error_of(const Operator& op, const Hardware& hardware,
+                     const std::optional<MatmulSchedule>& schedule = std::nullopt) {
+  try {
+    lower(op, hardware, schedule);
+  } catch (const InputError& error) {
+    return error.what();
+  }
+  return "no error";
+}
+
+// 40x40 times 40x40 in tiles of 2x2x2 blocks of 16: two tiles each way, the second of 8 elements.
+// Inner loop first, then columns, then rows.
+TEST(LowerMatmul, TilesInTheOrderOfTheLibrary) {
+  Hardware hardware;
+  hardware.operand_reuse = false;
+  const Program program = lower(matmul(40, 40, 40), hardware, MatmulTile{2, 2, 2});
+  ASSERT_EQ(program.tiles.size(), 8U);
+  for (int n = 0; n < 8; ++n) {
+    const Tile& tile = program.tiles[static_cast<std::size_t>(n)];
+    const int i = n / 4, j = n / 2 % 2, k = n % 2;
+    EXPECT_EQ(tile.rows, i == 0 ? 32 : 8);
+    EXPECT_EQ(tile.columns, j == 0 ? 32 : 8);
+    EXPECT_EQ(tile.inner, k == 0 ? 32 : 8);
+    EXPECT_EQ(tile.accumulate, k == 1);
+    EXPECT_EQ(tile.store, k == 1);
+    EXPECT_EQ(tile.left.address, i * 32 * 40 + k * 32);
+    EXPECT_EQ(tile.right.address, 1600 + k * 32 * 40 + j * 32);  // 40 x 40 bytes are 25 lines
+    EXPECT_EQ(tile.result.address, 3200 + i * 32 * 40 + j * 32);
+    // Loops alternate between the halves of the scratchpad, results between those of the
+    // accumulator.
+    EXPECT_EQ(tile.left_half, n % 2);
+    EXPECT_EQ(tile.right_half, n % 2);
+    EXPECT_EQ(tile.result_half, n / 2 % 2);
+    EXPECT_TRUE(tile.load_left && tile.load_right);
+  }
+  EXPECT_EQ(program.bytes, 4800);
+}
+
+// They are all kept, so that there must not be too many.
+TEST(LowerMatmul, MoreTilesThanCanBeKeptAreRefused) {
+  const Hardware hardware;
+  const MatmulTile one{1, 1, 1};
+  EXPECT_THAT(error_of(matmul(32768, 1024, 32768), hardware, one),
+              HasSubstr("\"matmul weights - 32768 1024 32768\" is cut into 268435456 tiles: "
+                        "expected at most 4194304"));
+  EXPECT_THAT(error_of(matmul(1 << 20, 1 << 10, 32), hardware, one),
+              HasSubstr("is cut into 8388608"));
+  EXPECT_EQ(lower(matmul(1 << 20, 16, 16), hardware, one).tiles.size(), 1U << 16);
+  Hardware small;
+  small.array_size = 4;
+  small.scratchpad_kib = small.accumulator_kib = 1;
+  EXPECT_THAT(error_of(matmul(4096, 16384, 4096), small), HasSubstr("expected at most 4194304"));
+  EXPECT_THAT(error_of(elementwise(OperatorKind::kResidualAdd, 1 << 14, 40000), small),
+              HasSubstr("expected at most 4194304"));
+}
+
+// gemmini.h L783-819: an operand of at most two tiles stays, and is loaded the first time only.
+TEST(LowerMatmul, OperandsOfTwoTilesAreKept) {
+  const Program program = lower(matmul(64, 32, 96), Hardware{}, MatmulTile{2, 2, 2});
+  ASSERT_EQ(program.tiles.size(), 6U);  // 2 rows x 3 columns of tiles
+  for (std::size_t n = 0; n < 6; ++n) {
+    EXPECT_EQ(program.tiles[n].load_left, n % 3 == 0) << n;
+    EXPECT_TRUE(program.tiles[n].load_right) << n;  // three tiles
+    EXPECT_EQ(program.tiles[n].left_half, n / 3) << n;
+  }
+}
+
+constexpr MatmulLoop kRows = MatmulLoop::kRows, kColumns = MatmulLoop::kColumns,
+                     kInner = MatmulLoop::kInner;
+
+// 64x64 times 64x64, tiles of 2x2x2 blocks of 16, 2 each way; rows innermost, then inner. The right
+// operand of two tiles in turn is the same and stays. Results change with every tile: sums of the
+// first `inner` leave as int32, and come back before the second.
+TEST(LowerMatmul, SumsThatLeaveUnfinishedComeBack) {
+  Hardware hardware;
+  hardware.operand_reuse = false;
+  MatmulSchedule schedule = MatmulTile{2, 2, 2};
+  schedule.order = {kColumns, kInner, kRows};
+  schedule.reloads = false;
+  const Operator op = matmul(64, 64, 64);
+  EXPECT_TRUE(spills_sums(schedule, op, hardware));
+  const Program program = lower(op, hardware, schedule);
+  ASSERT_EQ(program.tiles.size(), 8U);
+  const std::int64_t results = 2 * 64 * 64, sums = 3 * 64 * 64;
+  for (int n = 0; n < 8; ++n) {
+    const Tile& tile = program.tiles[static_cast<std::size_t>(n)];
+    const int j = n / 4, k = n / 2 % 2, i = n % 2;
+    EXPECT_EQ(tile.left.address, i * 32 * 64 + k * 32);
+    EXPECT_EQ(tile.right.address, 64 * 64 + k * 32 * 64 + j * 32);
+    EXPECT_TRUE(tile.load_left);
+    EXPECT_EQ(tile.load_right, i == 0);
+    EXPECT_EQ(tile.left_half, n % 2);
+    EXPECT_EQ(tile.right_half, n / 2 % 2);
+    EXPECT_EQ(tile.result_half, n % 2);
+    EXPECT_TRUE(tile.store);
+    EXPECT_EQ(tile.accumulate, k == 1);
+    EXPECT_EQ(tile.load_sums, k == 1);
+    const std::int64_t place = i * 32 * 64 + j * 32;
+    EXPECT_EQ(tile.result.address, k == 1 ? results + place : sums + 4 * place);
+    EXPECT_EQ(tile.result.element_bytes, k == 1 ? 1 : 4);
+    EXPECT_EQ(tile.sums.address, sums + 4 * place);
+    EXPECT_EQ(tile.sums.element_bytes, 4);
+  }
+  EXPECT_EQ(program.bytes, sums + 4 * 64 * 64);
+}
+
+// With `inner` innermost, or nothing but one tile inside it, sums stay in the accumulator.
+TEST(LowerMatmul, SumsSpillOnlyAcrossOtherLoops) {
+  const Hardware hardware;
+  const auto spills = [&](const Operator& op, std::array<MatmulLoop, 3> order) {
+    MatmulSchedule schedule = MatmulTile{2, 2, 2};
+    schedule.order = order;
+    return spills_sums(schedule, op, hardware);
+  };
+  EXPECT_FALSE(spills(matmul(64, 64, 64), {kColumns, kRows, kInner}));
+  EXPECT_FALSE(spills(matmul(64, 32, 64), {kInner, kColumns, kRows}));
+  EXPECT_FALSE(spills(matmul(32, 64, 64), {kColumns, kInner, kRows}));
+  EXPECT_TRUE(spills(matmul(64, 64, 32), {kColumns, kInner, kRows}));
+  EXPECT_TRUE(spills(matmul(32, 64, 64), {kInner, kColumns, kRows}));
+}
+
+TEST(LowerMatmul, OutputStationaryLoopsAreTheLibrarys) {
+  Hardware hardware;
+  hardware.dataflow = Dataflow::kOutputStationary;
+  MatmulSchedule schedule = MatmulTile{2, 2, 2};
+  schedule.order = {kColumns, kRows, kInner};
+  EXPECT_THAT(error_of(matmul(64, 64, 64), hardware, schedule),
+              HasSubstr("output-stationary matmul are the library's"));
+}
+
+TEST(LowerMatmul, TransposedKeysAreStoredByColumn) {
+  const Program program = lower(matmul(16, 64, 48, RightOperand::kTransposedActivations),
+                                Hardware{}, MatmulTile{1, 2, 1});
+  const Tile& last = program.tiles.back();
+  EXPECT_TRUE(last.transposed_right);
+  EXPECT_EQ(last.right.address - program.tiles.front().right.address, 32 * 64 + 32);
+}
+
+TEST(LowerMatmul, ScoresToBeNormalisedElsewhereLeaveAsSums) {
+  const Operator scores =
+      matmul(64, 64, 4096, RightOperand::kTransposedActivations, Activation::kSoftmax);
+  Hardware hardware = find_hardware("gemmini_transformer");
+  hardware.accumulator_kib = 384;  // 24 rows of 4096 sums: too few for a double-buffered block
+  EXPECT_FALSE(is_fused(scores, hardware));
+  EXPECT_EQ(lower(scores, hardware).tiles.front().result.element_bytes, 4);
+  EXPECT_FALSE(runs_on_host(softmax_of(scores), hardware));
+
+  hardware.accumulator_kib = 128;  // not even one block of rows
+  EXPECT_EQ(lower(scores, hardware).tiles.front().result.element_bytes, 1);
+  EXPECT_TRUE(runs_on_host(softmax_of(scores), hardware));
+
+  hardware.accumulator_kib = 1024;
+  hardware.scratchpad_kib = 256;  // half of it has room for a row of weights
+  EXPECT_TRUE(is_fused(scores, hardware));
+  for (const Tile& tile : lower(scores, hardware).tiles) EXPECT_EQ(tile.columns, 4096);
+}
+
+// 48 x 64 times 64 x 128: 8 KiB of accumulator are 8 blocks, half of them 4, so that a row of 8
+// blocks takes turns with the next; 16 KiB hold two, 32 KiB two rows at once. Every row of tiles
+// loads its rows of the stream, stores their sum and, in a loop of its own, its LayerNorm.
+TEST(LowerMatmul, AFusedLayerNormIsAStoreOfItsOwn) {
+  const Operator op = matmul(48, 64, 128, RightOperand::kWeights, Activation::kAddLayerNorm);
+  Hardware hardware = find_hardware("gemmini_transformer");
+  hardware.accumulator_kib = 8;
+  EXPECT_FALSE(is_fused(op, hardware));
+  EXPECT_THAT(error_of(op, hardware), HasSubstr("cannot be fused: expected the normaliser"));
+  for (const int kib : {8, 16}) {
+    hardware.accumulator_kib = kib;
+    hardware.fusion = Fusion::kOn;
+    ASSERT_TRUE(is_fused(op, hardware));
+    const Program program = lower(op, hardware);
+    ASSERT_EQ(program.tiles.size(), 6U);
+    // Inputs 48 x 64 and 64 x 128, LayerNorm, stream and sum, one behind the other.
+    const std::int64_t norm = 48 * 64 + 64 * 128, stream = norm + 48 * 128, sum = stream + 48 * 128;
+    EXPECT_EQ(program.bytes, sum + 48 * 128);
+    for (int i = 0; i < 3; ++i) {
+      const Tile& product = program.tiles[static_cast<std::size_t>(2 * i)];
+      EXPECT_TRUE(product.compute && product.load_sums && product.accumulate && product.store);
+      EXPECT_EQ(product.takes_turns, kib == 8);
+      EXPECT_EQ(product.result_half, kib == 8 ? 0 : i % 2);
+      EXPECT_EQ(product.normalisation, Normalisation::kNone);
+      EXPECT_EQ(product.sums.address, stream + i * 16 * 128);
+      EXPECT_EQ(product.result.address, sum + i * 16 * 128);
+      const Tile& again = program.tiles[static_cast<std::size_t>(2 * i + 1)];
+      EXPECT_FALSE(again.compute || again.load_sums || again.load_left || again.load_right);
+      EXPECT_EQ(again.normalisation, Normalisation::kLayerNorm);
+      EXPECT_EQ(again.result_half, product.result_half);
+      EXPECT_EQ(again.result.address, norm + i * 16 * 128);
+    }
+  }
+  // Without a residual stream one store is enough.
+  hardware.accumulator_kib = 16;
+  const Operator plain = matmul(48, 64, 128, RightOperand::kWeights, Activation::kLayerNorm);
+  const Program program = lower(plain, hardware);
+  ASSERT_EQ(program.tiles.size(), 3U);
+  EXPECT_EQ(program.tiles[0].normalisation, Normalisation::kLayerNorm);
+  EXPECT_FALSE(program.tiles[0].load_sums);
+}
+
+TEST(LowerMatmul, ScoresThatAreNotToBeFusedLeaveAsSums) {
+  const Operator scores =
+      matmul(64, 64, 128, RightOperand::kTransposedActivations, Activation::kSums);
+  const Tile tile = lower(scores, find_hardware("gemmini_transformer")).tiles.front();
+  EXPECT_EQ(tile.result.element_bytes, 4);
+  EXPECT_EQ(tile.normalisation, Normalisation::kNone);
+}
+
+TEST(LowerMatmul, TilesThatDoNotFitAreRefused) {
+  const Hardware hardware;  // 1024 blocks of scratchpad, 64 of accumulator
+  EXPECT_EQ(
+      error_of(matmul(512, 512, 512), hardware, MatmulTile{8, 4, 8}),
+      "a tile of 8 x 4 x 8 blocks does not fit the accumulator: it needs 64 blocks, expected at "
+      "most 32 (half of it)");
+  EXPECT_THAT(error_of(matmul(512, 4096, 512), hardware, MatmulTile{4, 128, 4}),
+              HasSubstr("does not fit the scratchpad: it needs 1024 blocks, expected at most 512"));
+  // Gemmini's own library knows only part of this one's memories; given tiles may use all.
+  EXPECT_EQ(error_of(matmul(128, 1024, 128), find_hardware("gemmini_dosa"), MatmulTile{8, 64, 8}),
+            "no error");
+}
+
+TEST(LowerMatmul, OutputStationaryTilesHaveTheMemoriesToThemselves) {
+  Hardware hardware;
+  hardware.dataflow = Dataflow::kOutputStationary;
+  EXPECT_EQ(error_of(matmul(512, 512, 512), hardware, MatmulTile{8, 4, 8}), "no error");
+  const MatmulTile tile = default_tile(matmul(512, 512, 512), hardware);
+  EXPECT_GT(tile.rows * tile.columns, 32);
+  for (const Tile& each : lower(matmul(512, 512, 512), hardware).tiles)
+    EXPECT_EQ(each.left_half + each.right_half + each.result_half, 0);
+}
+
+TEST(Lower, OperandsBeyondTheAddressSpaceAreRefused) {
+  EXPECT_THAT(error_of(matmul(1 << 16, 1 << 16, 16), Hardware{}),
+              HasSubstr("does not fit the simulator's address space"));
+  EXPECT_THAT(error_of(matmul(1 << 20, 1 << 20, 1 << 20), Hardware{}), HasSubstr("address space"));
+}
+
+TEST(Lower, ElementwiseTilesCoverEveryElementOnce) {
+  const Hardware hardware = find_hardware("gemmini_transformer");
+  for (const OperatorKind kind : {OperatorKind::kLayerNorm, OperatorKind::kResidualAdd,
+                                  OperatorKind::kEmbedding, OperatorKind::kSoftmax})
+    for (const int columns : {1, 17, 768, 4000})
+      for (const int rows : {1, 100, 513}) {
+        std::int64_t elements = 0;
+        for (const Tile& tile : lower(elementwise(kind, rows, columns), hardware).tiles) {
+          elements += std::int64_t{tile.rows} * tile.columns;
+          const bool whole_rows =
+              kind == OperatorKind::kLayerNorm || kind == OperatorKind::kSoftmax;
+          EXPECT_TRUE(!whole_rows || tile.columns == columns);
+        }
+        EXPECT_EQ(elements, std::int64_t{rows} * columns);
+      }
+}
+
+}  // namespace
+}  // namespace paretoformer

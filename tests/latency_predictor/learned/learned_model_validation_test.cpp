@@ -1,0 +1,52 @@
+// The learned model on the published space against the simulator: networks, lengths, modes and
+// hardware of which nothing was sampled.
+#include <gtest/gtest.h>
+
+#include <cstdio>
+
+#include "latency_predictor/learned/learned_fit.hpp"
+
+namespace paretoformer {
+namespace {
+
+constexpr int kNetworks = 200;
+constexpr double kTarget = 0.03;
+
+void print(const char* against, const ModelErrors& e) {
+  std::printf(
+      "against %-28s latency MAPE %.2f %%, p95 %.2f %%, tau %.3f, within twice the uncertainty "
+      "%.0f %%; energy MAPE %.2f %%, p95 %.2f %%, tau %.3f, within %.0f %%\n",
+      against, 100 * e.relative.latency_mape, 100 * e.relative.latency_p95, e.latency_tau,
+      100 * e.latency_coverage, 100 * e.relative.energy_mape, 100 * e.relative.energy_p95,
+      e.energy_tau, 100 * e.energy_coverage);
+}
+
+TEST(LearnedModelValidation, NetworksOfThePublishedSpace) {
+  const FitOptions options;
+  ASSERT_LE(options.samples, 500);
+  const LearnedModel model = fit(options);
+  const std::vector<Combination> combinations = held_out_combinations(options, kNetworks);
+  std::printf("%d samples, %d held-out networks\n", options.samples, kNetworks);
+  const std::vector<HardwareCost> sums = simulate_operators(combinations);
+  const std::vector<HardwareCost> wholes = simulate_networks(combinations);
+  const ModelErrors against_sums = measure_errors(model, combinations, sums);
+  const ModelErrors against_wholes = measure_errors(model, combinations, wholes);
+  print("the sum of its operators:", against_sums);
+  print("the whole network:", against_wholes);
+  EXPECT_LE(against_sums.relative.latency_mape, kTarget);
+  EXPECT_LE(against_sums.relative.energy_mape, kTarget);
+  EXPECT_GE(against_sums.latency_coverage, 0.9);
+  EXPECT_GE(against_sums.energy_coverage, 0.9);
+  EXPECT_LE(against_wholes.relative.latency_mape, kTarget);
+  EXPECT_LE(against_wholes.relative.energy_mape, kTarget);
+}
+
+TEST(LearnedModelValidation, ActiveAndRandomChoice) {
+  const FitReport report = compare_choices({}, {50, 100, 200, 300, 400, 500}, kNetworks);
+  std::printf("%s", report.text().c_str());
+  EXPECT_LE(report.points.back().active.relative.latency_mape, kTarget);
+  EXPECT_LE(report.points.back().active.relative.energy_mape, kTarget);
+}
+
+}  // namespace
+}  // namespace paretoformer

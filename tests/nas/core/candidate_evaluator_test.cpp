@@ -1,0 +1,115 @@
+#include "nas/core/candidate_evaluator.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <limits>
+
+#include "accel_sim/lowering/network_memory.hpp"
+#include "search_spaces/search_space.hpp"
+#include "support/error.hpp"
+
+namespace paretoformer {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+
+constexpr int kContext = 32;
+
+// Three sequences of ten are the quarter, so that no sum or mean is exact in binary.
+LossSource made_up_losses() {
+  return {3, 10, [](std::span<const Architecture> networks, Subset subset) {
+            std::vector<double> sums;
+            for (const Architecture& network : networks)
+              sums.push_back((subset == Subset::kQuarter ? 3.3 : 7.1) + 1.0 / network.model_width);
+            return sums;
+          }};
+}
+
+class CandidateEvaluatorTest : public ::testing::Test {
+ protected:
+  Hardware hardware_ = find_hardware("gemmini_transformer");
+  LatencyPredictor predictor_{hardware_, Workload{kContext}, analytical_table(hardware_)};
+  std::vector<Architecture> networks_{
+      {32, 16, 64, {{1, 64}}}, {48, 16, 64, {{2, 64}, {1, 128}}}, {64, 16, 64, {{4, 256}}}};
+};
+
+TEST_F(CandidateEvaluatorTest, ALossIsTheMeanOfAllSequences) {
+  CandidateEvaluator evaluator(made_up_losses(), predictor_, kContext);
+  const std::vector<Objectives> objectives = evaluator.evaluate(networks_);
+  ASSERT_EQ(objectives.size(), 3u);
+  // 3.3 + 1/32 and 7.1 + 1/32 over ten sequences.
+  EXPECT_DOUBLE_EQ(objectives[0].validation_loss, (10.4 + 2.0 / 32) / 10);
+  for (std::size_t i = 0; i < networks_.size(); ++i) {
+    EXPECT_EQ(objectives[i].perplexity, std::exp(objectives[i].validation_loss));
+    const HardwareCost cost = predictor_.predict(networks_[i]);
+    EXPECT_EQ(objectives[i].latency_cycles, static_cast<double>(cost.latency.value()));
+    EXPECT_EQ(objectives[i].energy_pj, cost.energy.value());
+    EXPECT_EQ(objectives[i].parameters, parameter_count(networks_[i], kContext));
+    EXPECT_EQ(objectives[i].peak_memory_bytes,
+              peak_memory(networks_[i], predictor_.workload(), hardware_));
+    EXPECT_EQ(objectives[i].macs, macs(networks_[i], predictor_.workload()));
+    EXPECT_EQ(with_loss(evaluator.cost(networks_[i]), objectives[i].validation_loss),
+              objectives[i]);
+  }
+  // What a cost knows nothing of.
+  EXPECT_EQ(evaluator.cost(networks_[0]).validation_loss, 0);
+  EXPECT_EQ(evaluator.cost(networks_[0]).perplexity, 0);
+}
+
+TEST_F(CandidateEvaluatorTest, AQuarterAndTheRestAreTheWhole) {
+  CandidateEvaluator evaluator(made_up_losses(), predictor_, kContext);
+  EXPECT_EQ(evaluator.quarter(), 3);
+  const std::vector<double> quarter = evaluator.quarter_sums(networks_);
+  ASSERT_EQ(quarter.size(), 3u);
+  EXPECT_EQ(quarter[1], 3.3 + 1.0 / 48);
+  // To the last bit, in whatever company.
+  EXPECT_EQ(evaluator.complete(networks_, quarter), evaluator.evaluate(networks_));
+  const std::span<const Architecture> last = std::span(networks_).last(1);
+  EXPECT_EQ(evaluator.complete(last, std::span(quarter).last(1))[0],
+            evaluator.evaluate(networks_)[2]);
+  EXPECT_TRUE(evaluator.evaluate({}).empty());
+}
+
+TEST_F(CandidateEvaluatorTest, WorkIsTextInEvaluations) {
+  CandidateEvaluator evaluator(made_up_losses(), predictor_, kContext);
+  EXPECT_EQ(evaluator.work(), 0);
+  const std::vector<double> quarter = evaluator.quarter_sums(networks_);
+  EXPECT_DOUBLE_EQ(evaluator.work(), 3 * 0.3);
+  evaluator.complete(std::span(networks_).first(2), std::span(quarter).first(2));
+  EXPECT_DOUBLE_EQ(evaluator.work(), 3 * 0.3 + 2 * 0.7);
+  evaluator.evaluate(networks_);
+  EXPECT_DOUBLE_EQ(evaluator.work(), 3 * 0.3 + 2 * 0.7 + 3);
+  evaluator.cost(networks_[0]);  // costs no text
+  EXPECT_DOUBLE_EQ(evaluator.work(), 3 * 0.3 + 2 * 0.7 + 3);
+}
+
+TEST_F(CandidateEvaluatorTest, ALossThatIsNotFiniteIsAnErrorThatNamesTheNetwork) {
+  for (double wrong : {std::nan(""), std::numeric_limits<double>::infinity(),
+                       -std::numeric_limits<double>::infinity()})
+    for (Subset broken : {Subset::kQuarter, Subset::kRest}) {
+      LossSource source = made_up_losses();
+      source.sums = [wrong, broken](std::span<const Architecture> networks, Subset subset) {
+        std::vector<double> sums(networks.size(), 1.0);
+        if (subset == broken) sums.back() = wrong;
+        return sums;
+      };
+      CandidateEvaluator evaluator(source, predictor_, kContext);
+      try {
+        evaluator.evaluate(networks_);
+        ADD_FAILURE() << wrong;
+      } catch (const Error& error) {
+        EXPECT_THAT(error.what(),
+                    AllOf(HasSubstr(describe(networks_.back())), HasSubstr("is not finite")));
+      }
+      // The half that is in order is no error.
+      if (broken == Subset::kRest) {
+        EXPECT_EQ(evaluator.quarter_sums(networks_).size(), 3u);
+      }
+    }
+}
+
+}  // namespace
+}  // namespace paretoformer

@@ -1,0 +1,119 @@
+#include "nas/core/objectives.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <limits>
+
+#include "support/error.hpp"
+
+namespace paretoformer {
+namespace {
+
+using ::testing::HasSubstr;
+
+const Objectives kSample{3.1, 22.2, 1000, 5e6, 1234, 7700, 88000};
+
+template <typename Action>
+std::string error_of(const Action& action) {
+  try {
+    action();
+  } catch (const InputError& error) {
+    return error.what();
+  }
+  return "no InputError";
+}
+
+TEST(Objective, NamesAndKeys) {
+  std::string names, keys;
+  for (Objective objective : all_objectives()) {
+    names += name_of(objective) + " ";
+    keys += key_of(objective) + " ";
+    const Json json = name_of(objective);
+    EXPECT_EQ(objective_from_json(JsonNode(json, "x")), objective);
+  }
+  EXPECT_EQ(names, "perplexity latency energy edp parameters peak_memory macs ");
+  EXPECT_EQ(keys, "perplexity latency_cycles energy_pj edp parameters peak_memory_bytes macs ");
+  const Json wrong = "latancy";
+  EXPECT_THAT(error_of([&] { objective_from_json(JsonNode(wrong, "x")); }),
+              HasSubstr("did you mean \"latency\"?"));
+}
+
+TEST(Objective, Values) {
+  EXPECT_EQ(value(kSample, Objective::kPerplexity), 22.2);
+  EXPECT_EQ(value(kSample, Objective::kLatency), 1000);
+  EXPECT_EQ(value(kSample, Objective::kEnergy), 5e6);
+  EXPECT_EQ(value(kSample, Objective::kEdp), 5e9);
+  EXPECT_EQ(value(kSample, Objective::kParameters), 1234);
+  EXPECT_EQ(value(kSample, Objective::kPeakMemory), 7700);
+  EXPECT_EQ(value(kSample, Objective::kMacs), 88000);
+}
+
+TEST(ObjectivesJson, RejectsWhatDoesNotFit) {
+  Json json = to_json(kSample);
+  json["edp"] = 1.0;
+  EXPECT_THAT(error_of([&] { objectives_from_json(JsonNode(json, "x")); }),
+              HasSubstr("/edp: 1.0 is wrong"));
+  json = to_json(kSample);
+  json["energy_pj"] = -1;
+  EXPECT_THAT(error_of([&] { objectives_from_json(JsonNode(json, "x")); }),
+              HasSubstr("/energy_pj: -1 is out of range"));
+  for (const char* key : {"peak_memory_bytes", "macs"}) {
+    json = to_json(kSample);
+    json.erase(key);
+    EXPECT_EQ(error_of([&] { objectives_from_json(JsonNode(json, "history.jsonl:3")); }),
+              "history.jsonl:3: /: key \"" + std::string(key) + "\" is missing");
+  }
+  Objectives diverged = kSample;
+  diverged.perplexity = std::numeric_limits<double>::infinity();
+  EXPECT_THROW(to_json(diverged), Error);
+}
+
+TEST(Limits, JsonRoundTripAndErrors) {
+  const std::vector<Limit> limits{{Objective::kPerplexity, 30}, {Objective::kEnergy, 2.5e9}};
+  const Json json = to_json(limits);
+  EXPECT_EQ(limits_from_json(JsonNode(json, "x")), limits);
+  const Json zero{{"latency", 0}};
+  EXPECT_THAT(error_of([&] { limits_from_json(JsonNode(zero, "x")); }),
+              HasSubstr("/latency: 0 is out of range"));
+  const Json wrong{{"latancy", 5}};
+  EXPECT_THAT(error_of([&] { limits_from_json(JsonNode(wrong, "x")); }),
+              HasSubstr("did you mean \"latency\"?"));
+}
+
+TEST(Limits, SoftOnesHaveAnObjectOfTheirOwn) {
+  const std::vector<Limit> limits{
+      {Objective::kLatency, 900}, {Objective::kLatency, 500, true}, {Objective::kMacs, 1e6, true}};
+  EXPECT_EQ(to_json(limits), (Json{{"latency", 900.0}}));
+  const Json soft = to_json(limits, true);
+  EXPECT_EQ(soft, (Json{{"latency", 500.0}, {"macs", 1e6}}));
+  EXPECT_EQ(limits_from_json(JsonNode(soft, "x"), true), (std::vector{limits[1], limits[2]}));
+  EXPECT_TRUE(has_soft(limits));
+  EXPECT_FALSE(has_soft({limits[0]}));
+}
+
+TEST(Limits, ViolationIsRelativeAndAddsUp) {
+  EXPECT_EQ(violation(kSample, {}), Violation{});
+  EXPECT_EQ(violation(kSample, {{Objective::kLatency, 1000}}), Violation{});
+  EXPECT_TRUE(feasible(kSample, {{Objective::kLatency, 1000}}));
+  const std::vector<Limit> limits{
+      {Objective::kLatency, 500}, {Objective::kEnergy, 4e6}, {Objective::kEdp, 1e10}};
+  EXPECT_EQ(violation(kSample, limits), (Violation{1.0 + 0.25, 0}));
+  EXPECT_FALSE(feasible(kSample, limits));
+}
+
+TEST(Limits, SoftOnesAreCountedApart) {
+  const std::vector<Limit> limits{{Objective::kLatency, 1000},
+                                  {Objective::kLatency, 800, true},
+                                  {Objective::kMacs, 44000, true},
+                                  {Objective::kParameters, 1234, true}};
+  EXPECT_EQ(violation(kSample, limits), (Violation{0, 0.25 + 1.0}));
+  EXPECT_TRUE(feasible(kSample, limits));
+  EXPECT_EQ(excess_json(kSample, limits), (Json{{"latency", 200.0}, {"macs", 44000.0}}));
+  EXPECT_EQ(excess_json(kSample, {limits[0]}), Json::object());
+  EXPECT_LT((Violation{0, 5}), (Violation{0.1, 0}));
+  EXPECT_LT((Violation{0.1, 0}), (Violation{0.1, 1}));
+}
+
+}  // namespace
+}  // namespace paretoformer

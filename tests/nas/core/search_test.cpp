@@ -1,0 +1,402 @@
+#include "nas/core/search.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+#include <functional>
+#include <optional>
+#include <set>
+
+#include "accel_sim/lowering/network_memory.hpp"
+#include "nas/run/front_file.hpp"
+#include "nas/run/run_predictor.hpp"
+#include "nas/run/run_search.hpp"
+#include "nas/run/supernet_losses.hpp"
+#include "support/error.hpp"
+#include "support/files.hpp"
+#include "tests/nas/tiny_run.hpp"
+
+namespace paretoformer {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+using ::testing::Not;
+namespace fs = std::filesystem;
+
+class SearchTest : public ::testing::Test {
+ protected:
+  Archive search(const SearchHooks& hooks = {}) {
+    return run_search(run_.folder, run_.proxy, evaluator_, hooks);
+  }
+  std::string history() { return read_file(run_.folder.history()); }
+
+  TemporaryFolder box_;
+  RunConfig config_ = tiny_config(box_ / "run");
+  TinyRun run_{config_};
+  CandidateEvaluator evaluator_{supernet_losses(run_.proxy), predictor_of(config_),
+                                run_.proxy.context()};
+};
+
+TEST_F(SearchTest, HistoryIsTheArchiveInOrderOfEvaluation) {
+  std::vector<std::size_t> counts;
+  std::vector<GenerationRecord> records;
+  SearchHooks hooks;
+  hooks.on_evaluations = [&](std::size_t count) {
+    EXPECT_EQ(load_archive(run_.folder, run_.proxy.space()).size(), count);
+    counts.push_back(count);
+  };
+  hooks.on_generation = [&](const GenerationRecord& record) { records.push_back(record); };
+  const Archive archive = search(hooks);
+  EXPECT_EQ(archive.size(), 60u);
+  EXPECT_TRUE(std::is_sorted(counts.begin(), counts.end()));
+  const Archive loaded = load_archive(run_.folder, run_.proxy.space());
+  EXPECT_EQ(loaded.candidates(), archive.candidates());
+  std::set<std::uint64_t> ids;
+  int generation = 0;
+  for (const Candidate& candidate : archive.candidates()) {
+    EXPECT_TRUE(ids.insert(candidate.id).second);
+    EXPECT_GE(candidate.generation, generation);
+    generation = candidate.generation;
+    EXPECT_TRUE(run_.proxy.space().contains(candidate.architecture));
+    for (std::uint64_t parent : candidate.parents)
+      EXPECT_LT(archive.find(parent)->generation, candidate.generation);
+  }
+  ASSERT_EQ(records.size(), 5u);
+  for (std::size_t i = 0; i < records.size(); ++i) {
+    EXPECT_EQ(records[i].generation, static_cast<int>(i));
+    EXPECT_EQ(records[i].evaluations, 12 * (i + 1));
+    EXPECT_GE(records[i].hypervolume, i > 0 ? records[i - 1].hypervolume : 0);
+  }
+  EXPECT_EQ(records.back().front, archive.front().size());
+}
+
+TEST_F(SearchTest, AHistoryCutAnywhereGrowsBackToTheSameBytes) {
+  const Archive whole = search();
+  const std::string bytes = history();
+  const std::string generations = read_file(run_.folder.generations());
+  const std::string front =
+      to_text(front_json(run_.folder, run_.proxy, whole, predicted_front(whole)));
+  const std::size_t third_line = bytes.find('\n', bytes.find('\n') + 1) + 1;
+  for (std::size_t cut : {std::size_t{0}, std::size_t{1}, third_line - 1, third_line,
+                          third_line + 1, bytes.size() / 2, bytes.size() - 1, bytes.size()}) {
+    SCOPED_TRACE(cut);
+    write_file_atomic(run_.folder.history(), bytes.substr(0, cut));
+    fs::remove(run_.folder.generations());
+    const Archive resumed = search();
+    EXPECT_TRUE(history() == bytes);
+    EXPECT_EQ(read_file(run_.folder.generations()), generations);
+    EXPECT_EQ(to_text(front_json(run_.folder, run_.proxy, resumed, predicted_front(resumed))),
+              front);
+  }
+}
+
+TEST_F(SearchTest, StoppedWhenAskedAndContinued) {
+  search();
+  const std::string bytes = history();
+  fs::remove(run_.folder.history());
+  int asked = 0;
+  SearchHooks hooks;
+  hooks.stop = [&asked] { return ++asked == 5; };
+  EXPECT_THROW(search(hooks), Interrupted);
+  EXPECT_GT(history().size(), 0u);
+  EXPECT_LT(history().size(), bytes.size());
+  search();
+  EXPECT_TRUE(history() == bytes);
+}
+
+TEST_F(SearchTest, ADamagedHistoryIsRefusedNamingTheLine) {
+  Candidate foreign = search().candidates()[0];
+  const std::string bytes = history();
+  const std::size_t second = bytes.find('\n') + 1;
+  const std::string first_line = bytes.substr(0, second);
+  const auto error = [&](const std::string& text) -> std::string {
+    write_file_atomic(run_.folder.history(), text);
+    try {
+      search();
+    } catch (const InputError& error) {
+      return error.what();
+    }
+    return "no InputError";
+  };
+  EXPECT_THAT(error(first_line + "{\n" + bytes.substr(second)), HasSubstr("history.jsonl:2:"));
+  EXPECT_THAT(error(first_line + first_line),
+              AllOf(HasSubstr("history.jsonl:2:"), HasSubstr("appears a second time")));
+  foreign.architecture.model_width = 40;
+  foreign.id = architecture_id(foreign.architecture);
+  EXPECT_THAT(error(to_json(foreign).dump() + "\n"),
+              AllOf(HasSubstr("history.jsonl:1:"), HasSubstr("model_width 40 is not a choice")));
+}
+
+TEST_F(SearchTest, TheReferenceIsTheWorstOfGenerationZero) {
+  const Archive archive = search();
+  const Point reference = reference_point(archive);
+  Point worst{0, 0};
+  for (std::size_t i = 0; i < 12; ++i) {
+    const Point point = archive.point(archive.candidates()[i]);
+    for (std::size_t k = 0; k < 2; ++k) worst[k] = std::max(worst[k], point[k]);
+  }
+  EXPECT_EQ(reference, (Point{1.1 * worst[0], 1.1 * worst[1]}));
+}
+
+TEST_F(SearchTest, AnExhaustedSpaceEndsTheSearch) {
+  RunConfig config = config_;
+  config.run = box_ / "exhausted";
+  config.search.population = 100;
+  config.search.evaluations = 1000;
+  TinyRun run(config);
+  CandidateEvaluator evaluator(supernet_losses(run.proxy), predictor_of(config),
+                               run.proxy.context());
+  EXPECT_EQ(run_search(run.folder, run.proxy, evaluator, {}).size(), 252u);
+}
+
+TEST_F(SearchTest, TheBudgetIsKeptToTheNetwork) {
+  RunConfig config = config_;
+  for (int evaluations : {1, 12, 13, 47}) {
+    config.run = box_ / ("budget" + std::to_string(evaluations));
+    config.search.evaluations = evaluations;
+    TinyRun run(config);
+    CandidateEvaluator evaluator(supernet_losses(run.proxy), predictor_of(config),
+                                 run.proxy.context());
+    EXPECT_EQ(run_search(run.folder, run.proxy, evaluator, {}).size(),
+              static_cast<std::size_t>(evaluations));
+  }
+}
+
+TEST_F(SearchTest, ALargerBudgetContinuesToWhatItWouldHaveFoundFromTheStart) {
+  const Archive whole = search();
+  Archive archive(config_.objectives);
+  for (int evaluations : {5, 30, 31, 60}) {
+    SearchConfig config = config_.search;
+    config.evaluations = evaluations;
+    paretoformer::search(run_.proxy.space(), config, config_.seed, evaluator_, archive, {});
+    EXPECT_EQ(archive.size(), static_cast<std::size_t>(evaluations));
+  }
+  EXPECT_EQ(archive.candidates(), whole.candidates());
+}
+
+TEST_F(SearchTest, EndsWhenNothingIsGained) {
+  SearchConfig config = config_.search;
+  config.evaluations = 252;
+  std::vector<double> volumes;
+  SearchHooks hooks;
+  hooks.on_generation = [&](const GenerationRecord& r) { volumes.push_back(r.hypervolume); };
+  std::optional<SearchEnd> end;
+  hooks.on_end = [&](SearchEnd why) { end = why; };
+  Archive whole(config_.objectives);
+  paretoformer::search(run_.proxy.space(), config, 1, evaluator_, whole, hooks);
+  EXPECT_EQ(end, SearchEnd::kBudget);
+  std::size_t first = 2;  // the first generation that gains less than a thousandth in two
+  while (first < volumes.size() && volumes[first] > 1.001 * volumes[first - 2]) ++first;
+  ASSERT_LT(first + 1, volumes.size());
+  config.patience = 2;
+  Archive archive(config_.objectives);
+  hooks.on_generation = nullptr;
+  paretoformer::search(run_.proxy.space(), config, 1, evaluator_, archive, hooks);
+  EXPECT_EQ(archive.candidates().back().generation, static_cast<int>(first));
+  EXPECT_EQ(end, SearchEnd::kPlateau);
+
+  // What has been found with more patience is not forgotten.
+  std::size_t generations = 0;
+  hooks.on_generation = [&](const GenerationRecord&) { ++generations; };
+  paretoformer::search(run_.proxy.space(), config, 1, evaluator_, whole, hooks);
+  EXPECT_EQ(generations, volumes.size());
+}
+
+TEST_F(SearchTest, SaysWhyItEndedBeforeTheBudgetWasSpent) {
+  std::optional<SearchEnd> end;
+  SearchHooks hooks;
+  hooks.on_end = [&](SearchEnd why) { end = why; };
+  SearchConfig config = config_.search;
+  config.evaluations = 1000;
+  Archive archive(config_.objectives);
+  paretoformer::search(run_.proxy.space(), config, 1, evaluator_, archive, hooks);
+  EXPECT_EQ(archive.size(), 252u);
+  EXPECT_EQ(end, SearchEnd::kExhausted);
+  config.algorithm = "survey_literal";
+  Archive few(config_.objectives);
+  paretoformer::search(run_.proxy.space(), config, 1, evaluator_, few, hooks);
+  EXPECT_LT(few.size(), 100u);
+  EXPECT_EQ(end, SearchEnd::kStalled);
+}
+
+// What a quarter of the text has ruled out is not on the front, and its loss is an estimate; all
+// others have the loss of all of the text.
+TEST_F(SearchTest, AQuarterOfTheTextRulesOut) {
+  SearchConfig config = config_.search;
+  config.evaluations = 200;
+  Archive archive(config_.objectives);
+  const double before = evaluator_.work();
+  paretoformer::search(run_.proxy.space(), config, 1, evaluator_, archive, {});
+  double estimated = 0;
+  std::set<std::uint64_t> front;
+  for (std::size_t member : archive.front()) front.insert(archive.candidates()[member].id);
+  for (const Candidate& candidate : archive.candidates()) {
+    ASSERT_TRUE(candidate.quarter_loss.has_value());
+    const Objectives exact = evaluator_.evaluate(std::span(&candidate.architecture, 1))[0];
+    if (candidate.estimated) {
+      ++estimated;
+      EXPECT_FALSE(front.count(candidate.id));
+      EXPECT_GT(candidate.generation, 0);
+      EXPECT_NEAR(candidate.objectives.validation_loss, exact.validation_loss, 0.2);
+    } else {
+      EXPECT_EQ(candidate.objectives, exact);
+    }
+  }
+  EXPECT_GT(estimated, 20);
+  // Two of eight sequences are a quarter; the 200 evaluations of the loop above count as well.
+  EXPECT_DOUBLE_EQ(evaluator_.work() - before, 400 - 0.75 * estimated);
+
+  config.quarter_first = false;
+  Archive all(config_.objectives);
+  paretoformer::search(run_.proxy.space(), config, 1, evaluator_, all, {});
+  for (const Candidate& candidate : all.candidates()) EXPECT_FALSE(candidate.estimated);
+}
+
+TEST_F(SearchTest, SubsetsAddUpToTheWhole) {
+  const std::vector<Architecture> networks{run_.proxy.space().largest(),
+                                           run_.proxy.space().smallest()};
+  for (int sequences : {1, 2, 3, 4, 7, 8, 13}) {
+    Evaluator evaluator(run_.proxy.layout(), run_.proxy.weights(), run_.proxy.corpus().validation,
+                        run_.proxy.context(), sequences);
+    EXPECT_EQ(evaluator.sequences(Subset::kQuarter), (sequences + 3) / 4);
+    EXPECT_EQ(evaluator.sequences(Subset::kQuarter) + evaluator.sequences(Subset::kRest),
+              sequences);
+    const std::vector<double> quarter = evaluator.loss_sums(networks, Subset::kQuarter);
+    const std::vector<double> rest = evaluator.loss_sums(networks, Subset::kRest);
+    const auto each = evaluator.sequence_losses(networks);
+    for (std::size_t i = 0; i < networks.size(); ++i) {
+      EXPECT_EQ((quarter[i] + rest[i]) / sequences, evaluator.losses(networks)[i]);
+      double fourth = 0;  // every fourth of the text's order
+      for (std::size_t s = 0; s < each[i].size(); s += 4) fourth += each[i][s];
+      EXPECT_DOUBLE_EQ(fourth, quarter[i]);
+    }
+  }
+}
+
+TEST_F(SearchTest, InfeasibleLimitsAreExplainedByTheSmallestNetwork) {
+  const SearchSpace& space = run_.proxy.space();
+  const Objectives smallest =
+      cost_of(space.smallest(), evaluator_.predictor(), config_.training.context);
+  for (Objective objective : all_objectives()) {
+    if (objective == Objective::kPerplexity) continue;
+    RunConfig config = config_;
+    config.limits = {{objective, value(smallest, objective)}};
+    EXPECT_NO_THROW(require_feasible(config, run_.proxy, evaluator_.predictor()));
+    config.limits[0].maximum *= 0.999;
+    try {
+      require_feasible(config, run_.proxy, evaluator_.predictor());
+      ADD_FAILURE() << name_of(objective);
+    } catch (const InputError& error) {
+      char needed[32];
+      std::snprintf(needed, sizeof needed, "%.6g", value(smallest, objective));
+      EXPECT_THAT(error.what(), AllOf(HasSubstr(name_of(objective) + " <= "), HasSubstr(needed),
+                                      HasSubstr(describe(space.smallest()))));
+    }
+    config.limits[0].soft = true;
+    EXPECT_NO_THROW(require_feasible(config, run_.proxy, evaluator_.predictor()));
+  }
+  // No network of the space is cheaper than the smallest in anything.
+  space.enumerate([&](const Architecture& network) {
+    const Objectives cost = cost_of(network, evaluator_.predictor(), config_.training.context);
+    for (Objective objective : all_objectives())
+      EXPECT_GE(value(cost, objective), value(smallest, objective)) << describe(network);
+    return true;
+  });
+}
+
+TEST_F(SearchTest, APerplexityBelowThatOfTheSourceIsInfeasible) {
+  RunConfig config = config_;
+  ASSERT_TRUE(run_.proxy.corpus().oracle_perplexity.has_value());
+  const double source = *run_.proxy.corpus().oracle_perplexity;
+  config.limits = {{Objective::kPerplexity, source}};
+  EXPECT_NO_THROW(require_feasible(config, run_.proxy, evaluator_.predictor()));
+  config.limits = {{Objective::kPerplexity, 0.999 * source}};
+  EXPECT_THROW(require_feasible(config, run_.proxy, evaluator_.predictor()), InputError);
+  config.limits[0].soft = true;
+  EXPECT_NO_THROW(require_feasible(config, run_.proxy, evaluator_.predictor()));
+}
+
+// Every operator has the cost `of` it.
+LatencyPredictor device(const SearchSpace& space, const std::function<HardwareCost(int)>& of) {
+  LookupTable table(LatencyPredictor::device_hash("board"), "measured");
+  int next = 0;
+  for (const Operator& op : operators_of(space, Workload{32})) table.insert(op, of(++next));
+  return LatencyPredictor("board", Workload{32}, table);
+}
+
+TEST_F(SearchTest, AnObjectiveThatTheDeviceDoesNotGiveIsNamed) {
+  const SearchSpace& space = run_.proxy.space();
+  const LatencyPredictor no_energy = device(space, [](int i) {
+    return HardwareCost{Cycles(i), Picojoules()};
+  });
+  const LatencyPredictor no_latency = device(space, [](int i) {
+    return HardwareCost{Cycles(), Picojoules(1.0 * i)};
+  });
+  RunConfig config = config_;
+  config.predictor = "p.txt";
+  const auto error = [&](std::vector<Objective> objectives, const LatencyPredictor& predictor) {
+    config.objectives = std::move(objectives);
+    try {
+      return "no error" + require_telling(config, space, predictor);
+    } catch (const InputError& error) {
+      return std::string(error.what());
+    }
+  };
+  using enum Objective;
+  EXPECT_EQ(error({kPerplexity, kLatency, kMacs}, no_energy), "no error");
+  EXPECT_EQ(error({kPerplexity, kEdp}, no_energy),
+            "/objectives/1: edp needs energy, which device \"board\" (p.txt) does not give: choose "
+            "latency");
+  EXPECT_THAT(error({kEnergy, kPerplexity}, no_energy), HasSubstr("/objectives/0: energy needs"));
+  EXPECT_THAT(error({kPerplexity, kLatency}, no_latency),
+              HasSubstr("/objectives/1: latency needs latency, which"));
+  EXPECT_THAT(error({kPerplexity, kEdp}, no_latency), HasSubstr("edp needs latency, which"));
+  EXPECT_EQ(error({kPerplexity, kEnergy}, no_latency), "no error");
+  config.limits = {{kEnergy, 5, true}};
+  EXPECT_THAT(error({kPerplexity, kLatency}, no_energy), HasSubstr("/soft_limits/energy: energy"));
+  config.limits = {{kEdp, 5}};
+  EXPECT_THAT(error({kPerplexity, kLatency}, no_energy), HasSubstr("/limits/edp: edp needs"));
+}
+
+TEST_F(SearchTest, AnObjectiveOfOneValueIsNamed) {
+  RunConfig config = config_;
+  config.objectives = {Objective::kPerplexity, Objective::kLatency, Objective::kMacs};
+  const auto space_of = [](const char* text) {
+    const Json json = parse_json(text, "space");
+    return SearchSpace::from_json(JsonNode(json, "space"));
+  };
+  // Of two operators that never run together, both dear.
+  const SearchSpace two = space_of(
+      R"({"head_width": 16, "depth": [1], "model_width": [16], "heads": [1],
+          "ffn_width": [32, 64]})");
+  const LatencyPredictor equal = device(two, [](int) {
+    return HardwareCost{Cycles(7), Picojoules(1.0)};
+  });
+  EXPECT_THAT(require_telling(config, two, equal),
+              AllOf(HasSubstr("/objectives/1: latency is "), HasSubstr(" for all networks"),
+                    Not(HasSubstr("macs"))));
+  // There is nothing to choose from.
+  const SearchSpace one = space_of(
+      R"({"head_width": 16, "depth": [1], "model_width": [16], "heads": [1], "ffn_width": [32]})");
+  EXPECT_EQ(require_telling(config, one, equal), "");
+  EXPECT_EQ(require_telling(config, run_.proxy.space(), evaluator_.predictor()), "");
+}
+
+TEST_F(SearchTest, EvaluationDoesNotDependOnTheCompany) {
+  const std::vector<Architecture> networks{run_.proxy.space().largest(),
+                                           run_.proxy.space().smallest()};
+  const std::vector<Objectives> both = evaluator_.evaluate(networks);
+  EXPECT_EQ(evaluator_.evaluate(std::span(networks).subspan(1))[0], both[1]);
+  EXPECT_EQ(both[0].perplexity, std::exp(both[0].validation_loss));
+  EXPECT_EQ(both[0].parameters, parameter_count(networks[0], config_.training.context));
+  EXPECT_EQ(both[0].peak_memory_bytes,
+            peak_memory(networks[0], config_.workload, config_.hardware));
+  EXPECT_EQ(both[0].macs, macs(networks[0], config_.workload));
+}
+
+}  // namespace
+}  // namespace paretoformer

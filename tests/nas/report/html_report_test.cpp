@@ -1,0 +1,135 @@
+#include "nas/report/html_report.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "nas/run/confirmation.hpp"
+#include "nas/run/run_predictor.hpp"
+#include "nas/run/run_search.hpp"
+#include "nas/run/supernet_losses.hpp"
+#include "support/files.hpp"
+#include "support/hash.hpp"
+#include "tests/nas/tiny_run.hpp"
+
+namespace paretoformer {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+constexpr const char* kOpenData = "<script type=\"application/json\" id=\"data\">";
+
+// The document in the page's data element.
+Json data_of(const std::string& page) {
+  const std::size_t begin = page.find(kOpenData) + std::string(kOpenData).size();
+  return parse_json(page.substr(begin, page.find("</script>", begin) - begin), "page");
+}
+
+struct SearchedRun : TinyRun {
+  explicit SearchedRun(const RunConfig& config)
+      : TinyRun(config),
+        predictor(predictor_of(config)),
+        evaluator(supernet_losses(proxy), predictor, proxy.context()),
+        archive(run_search(folder, proxy, evaluator, {})) {}
+  FinalFront confirm() { return confirm_front(folder, proxy, predictor, archive, {}); }
+  Json data(const FinalFront& front) {
+    return report_data(folder, proxy, predictor, archive, front);
+  }
+
+  LatencyPredictor predictor;
+  CandidateEvaluator evaluator;
+  Archive archive;
+};
+
+class HtmlReportTest : public ::testing::Test {
+ protected:
+  TemporaryFolder box_;
+  RunConfig config_ = tiny_config(box_ / "run");
+  SearchedRun run_{config_};
+};
+
+TEST_F(HtmlReportTest, HoldsEveryCandidateAndTheCostOfEveryOperatorOfAMember) {
+  const FinalFront front = run_.confirm();
+  const Json data = run_.data(front);
+  ASSERT_EQ(data["candidates"].size(), run_.archive.size());
+  EXPECT_EQ(data["candidates"][0][0], hex(run_.archive.candidates()[0].id));
+  ASSERT_EQ(data["members"].size(), front.members.size());
+  EXPECT_EQ(data["dropped"].size(), front.dropped.size());
+  for (std::size_t i = 0; i < front.members.size(); ++i) {
+    const FrontMember& member = front.members[i];
+    EXPECT_EQ(data["members"][i]["id"], hex(member.candidate.id));
+    double cycles = 0;
+    for (const Json& op : data["members"][i]["operators"]) {
+      EXPECT_LT(op[0].get<std::size_t>(), data["roles"].size());
+      EXPECT_LT(op[1].get<int>(), member.candidate.architecture.depth());
+      cycles += op[2].get<double>();
+    }
+    EXPECT_EQ(cycles, member.candidate.objectives.latency_cycles);
+  }
+  EXPECT_EQ(data["named"][0]["name"], "knee");
+  EXPECT_EQ(data["hypervolume"].size(), 5u);
+  EXPECT_EQ(data["training"]["points"].size(), 12u);
+  EXPECT_EQ(data["convergence"]["names"].size() + 1,
+            probe_networks(run_.proxy.space(), config_.seed).size());
+}
+
+TEST_F(HtmlReportTest, NeedsNothingFromElsewhere) {
+  std::string page = html_report(run_.data(run_.confirm()));
+  // The name of SVG is an address that nobody visits.
+  const std::string name = "http://www.w3.org/2000/svg";
+  const std::size_t at = page.find(name);
+  ASSERT_NE(at, std::string::npos);
+  page.erase(at, name.size());
+  for (const char* reference : {"http:", "https:", "src=", "<link", "@import", "url(", "fetch(",
+                                "XMLHttpRequest", "import("})
+    EXPECT_THAT(page, Not(HasSubstr(reference)));
+  EXPECT_THAT(page, HasSubstr("</html>"));
+  for (const char* mark : {"/* report_template", "/* data */"})
+    EXPECT_THAT(page, Not(HasSubstr(mark)));
+}
+
+TEST_F(HtmlReportTest, DataCannotEndItsElement) {
+  Json data = run_.data(predicted_front(run_.archive));
+  data["title"] = "</script><script>alert(1)</script><!-- & \"quoted\"";
+  const std::string page = html_report(data);
+  EXPECT_EQ(data_of(page), data);
+  EXPECT_THAT(page, Not(HasSubstr("alert(1)</script>")));
+}
+
+TEST_F(HtmlReportTest, DependsOnTheRunAndNotOnWhereItIs) {
+  RunConfig config = config_;
+  config.run = box_ / "elsewhere";
+  config.training.checkpoint_seconds = 1000;
+  SearchedRun other(config);
+  const std::string page = html_report(run_.data(run_.confirm()));
+  EXPECT_TRUE(html_report(other.data(other.confirm())) == page);
+  EXPECT_THAT(page, Not(HasSubstr(box_.path().string())));
+}
+
+TEST_F(HtmlReportTest, OfARunWithoutLogsAndWithoutAConfirmation) {
+  for (const auto& log :
+       {run_.folder.generations(), run_.folder.training_log(), run_.folder.convergence()})
+    std::filesystem::remove(log);
+  const Json data = run_.data(predicted_front(run_.archive));
+  EXPECT_TRUE(data["hypervolume"].empty());
+  EXPECT_TRUE(data["training"]["points"].empty());
+  EXPECT_TRUE(data["convergence"].is_null());
+  EXPECT_TRUE(data["confirmation"].is_null());
+  EXPECT_TRUE(data["members"][0]["confirmed"].is_null());
+}
+
+TEST_F(HtmlReportTest, LongLogsAreThinnedToMeans) {
+  std::string log;
+  for (int step = 1; step <= 601; ++step)
+    log += Json{{"step", step}, {"largest", step % 3}, {"smallest", 2}}.dump() + "\n";
+  write_file_atomic(run_.folder.training_log(), log + "{\"step\": 602, \"lar");  // being written
+  const Json training = run_.data(predicted_front(run_.archive))["training"];
+  EXPECT_EQ(training["mean_of"], 3);
+  ASSERT_EQ(training["points"].size(), 201u);
+  // Steps 1 to 3: losses 1, 2 and 0; names are largest, random (absent), smallest.
+  EXPECT_EQ(training["points"][0], (Json{3, 1.0, nullptr, 2.0}));
+  EXPECT_EQ(training["points"][200][0], 601);
+}
+
+}  // namespace
+}  // namespace paretoformer

@@ -1,0 +1,195 @@
+#include "nas/run/confirmation.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <oneapi/tbb/global_control.h>
+
+#include <cmath>
+
+#include "accel_sim/simulator.hpp"
+#include "nas/run/front_file.hpp"
+#include "nas/run/run_predictor.hpp"
+#include "nas/run/run_search.hpp"
+#include "nas/run/supernet_losses.hpp"
+#include "support/error.hpp"
+#include "support/files.hpp"
+#include "support/hash.hpp"
+#include "support/line_chain.hpp"
+#include "tests/nas/tiny_run.hpp"
+
+namespace paretoformer {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+namespace fs = std::filesystem;
+
+class ConfirmationTest : public ::testing::Test {
+ protected:
+  FinalFront confirm(const ConfirmationHooks& hooks = {}) {
+    return confirm_front(run_.folder, run_.proxy, evaluator_.predictor(), archive_, hooks);
+  }
+  FinalFront load() {
+    return load_final_front(run_.folder, run_.proxy, evaluator_.predictor(), archive_);
+  }
+  std::string text(const FinalFront& front) {
+    return to_text(front_json(run_.folder, run_.proxy, archive_, front));
+  }
+  std::string records() { return read_file(run_.folder.confirmed()); }
+
+  TemporaryFolder box_;
+  RunConfig config_ = tiny_config(box_ / "run");
+  TinyRun run_{config_};
+  CandidateEvaluator evaluator_{supernet_losses(run_.proxy), predictor_of(config_),
+                                run_.proxy.context()};
+  Archive archive_ = run_search(run_.folder, run_.proxy, evaluator_, {});
+};
+
+TEST_F(ConfirmationTest, EveryMemberIsSimulatedAndScoredOnTheWholeText) {
+  const FinalFront front = confirm();
+  EXPECT_TRUE(front.confirmed);
+  EXPECT_EQ(front.unsimulated, "");
+  EXPECT_EQ(front.members.size() + front.dropped.size(), archive_.front().size());
+  Evaluator whole(run_.proxy.layout(), run_.proxy.weights(), run_.proxy.corpus().validation,
+                  run_.proxy.context());
+  EXPECT_GT(whole.sequences(), config_.validation_sequences);
+  EXPECT_EQ(front.validation_tokens, whole.tokens());
+  for (const FrontMember& member : front.members) {
+    const Architecture& network = member.candidate.architecture;
+    HardwareCost cost;
+    for (const OperatorReport& call : simulate_network(network, config_.workload, config_.hardware))
+      cost += call.report.cost;
+    EXPECT_EQ(member.confirmed.latency_cycles, static_cast<double>(cost.latency.value()));
+    EXPECT_EQ(member.confirmed.energy_pj, cost.energy.value());
+    EXPECT_EQ(member.confirmed.validation_loss, whole.losses(std::span(&network, 1))[0]);
+    EXPECT_EQ(member.confirmed.perplexity, std::exp(member.confirmed.validation_loss));
+    EXPECT_EQ(member.confirmed.parameters, member.candidate.objectives.parameters);
+    EXPECT_EQ(member.candidate, *archive_.find(member.candidate.id));
+  }
+}
+
+TEST_F(ConfirmationTest, DoesNotDependOnThreads) {
+  tbb::global_control one(tbb::global_control::max_allowed_parallelism, 1);
+  const std::string alone = text(confirm());
+  const std::string log = records();
+  fs::remove(run_.folder.confirmed());
+  tbb::global_control four(tbb::global_control::max_allowed_parallelism, 4);
+  EXPECT_EQ(text(confirm()), alone);
+  EXPECT_EQ(records(), log);
+}
+
+TEST_F(ConfirmationTest, CutAnywhereItGrowsBackToTheSameBytes) {
+  const std::string whole = text(confirm());
+  const std::string log = records();
+  EXPECT_EQ(text(load()), whole);
+  const std::size_t second = log.find('\n') + 1;
+  for (std::size_t cut : {std::size_t{0}, std::size_t{1}, second, second + 5, log.size() / 2,
+                          log.size() - 1, log.size()}) {
+    SCOPED_TRACE(cut);
+    write_file_atomic(run_.folder.confirmed(), log.substr(0, cut));
+    EXPECT_EQ(load().confirmed, cut == log.size());
+    EXPECT_EQ(text(confirm()), whole);
+    EXPECT_EQ(records(), log);
+  }
+  fs::remove(run_.folder.confirmed());
+  EXPECT_FALSE(load().confirmed);
+}
+
+TEST_F(ConfirmationTest, WhatIsKnownIsNotDoneAgainAndOthersStayThere) {
+  confirm();
+  // Of a network that is no longer on the front, and a value by which a record is recognised.
+  const std::string before = records();
+  const Json first = parse_json(before.substr(0, before.find('\n')), "line");
+  LineChain chain;
+  std::string log = chain.line(parse_json(
+      R"({"id":"0123456789abcdef","validation_loss":1.5,"latency_cycles":5.0,"energy_pj":6.0})",
+      "line"));
+  for (std::size_t begin = 0, end; (end = before.find('\n', begin)) != std::string::npos;
+       begin = end + 1) {
+    Json record = parse_json(before.substr(begin, end - begin), "line");
+    record.erase("check");
+    if (begin == 0) record["validation_loss"] = 0.125;
+    log += chain.line(record);
+  }
+  write_file_atomic(run_.folder.confirmed(), log);
+  std::vector<std::size_t> calls;
+  ConfirmationHooks hooks;
+  hooks.on_members = [&](std::size_t done, std::size_t total) {
+    EXPECT_EQ(total, archive_.front().size());
+    calls.push_back(done);
+  };
+  const FinalFront front = confirm(hooks);
+  EXPECT_EQ(calls, std::vector<std::size_t>{archive_.front().size()});
+  EXPECT_EQ(records(), log);
+  EXPECT_EQ(front.members[0].confirmed.validation_loss, 0.125);
+  EXPECT_EQ(hex(front.members[0].candidate.id), first["id"]);
+}
+
+TEST_F(ConfirmationTest, StoppedWhenAskedAndContinued) {
+  const std::string whole = text(confirm());
+  fs::remove(run_.folder.confirmed());
+  ConfirmationHooks hooks;
+  hooks.stop = [] { return true; };
+  EXPECT_THROW(confirm(hooks), Interrupted);
+  int asked = 0;
+  hooks.stop = [&] { return ++asked == 2; };
+  if (archive_.front().size() > 8) {
+    EXPECT_THROW(confirm(hooks), Interrupted);
+    EXPECT_FALSE(load().confirmed);
+  }
+  EXPECT_EQ(text(confirm()), whole);
+}
+
+TEST_F(ConfirmationTest, OfAMeasuredDeviceOnlyTheAccuracyIsConfirmed) {
+  const LatencyPredictor& simulated = evaluator_.predictor();
+  LookupTable prices(LatencyPredictor::device_hash("board"), "measured");
+  for (const Operator& op : operators_of(run_.proxy.space(), config_.workload))
+    prices.insert(op, simulated.table().cost(op));
+  const LatencyPredictor measured("board", config_.workload, std::move(prices));
+  const FinalFront front = confirm_front(run_.folder, run_.proxy, measured, archive_, {});
+  EXPECT_THAT(front.unsimulated, HasSubstr("\"board\""));
+  for (const FrontMember& member : front.members) {
+    EXPECT_EQ(member.confirmed.energy_pj, member.candidate.objectives.energy_pj);
+    EXPECT_NE(member.confirmed.perplexity, member.candidate.objectives.perplexity);
+  }
+  EXPECT_EQ(records().find("energy_pj"), std::string::npos);
+  const Json json = parse_json(text(front), "front.json");
+  EXPECT_EQ(json["confirmation"]["simulated"], false);
+  EXPECT_FALSE(json["front"][0]["confirmed"].contains("energy_pj"));
+  // Such records are of no use where networks can be simulated.
+  EXPECT_FALSE(load().confirmed);
+  EXPECT_EQ(confirm().unsimulated, "");
+}
+
+TEST_F(ConfirmationTest, ADamagedRecordIsRefusedNamingTheLine) {
+  confirm();
+  const std::string log = records();
+  const std::size_t second = log.find('\n') + 1;
+  const auto error = [&](const std::string& line) -> std::string {
+    write_file_atomic(run_.folder.confirmed(), log.substr(0, second) + line + "\n");
+    try {
+      confirm();
+    } catch (const InputError& error) {
+      return error.what();
+    }
+    return "no InputError";
+  };
+  EXPECT_THAT(error("{"), HasSubstr("confirmed.jsonl:2:"));
+  EXPECT_THAT(error(R"({"id":"12","validation_loss":1})"),
+              AllOf(HasSubstr("confirmed.jsonl:2: /id"), HasSubstr("16 lower-case")));
+  EXPECT_THAT(error(R"({"id":"0123456789abcdef","validation_loss":1,"latency_cycles":2})"),
+              HasSubstr("energy_pj"));
+}
+
+TEST(WhyUnsimulated, ANetworkBeyondTheAcceleratorsMemory) {
+  const Json json{
+      {"depth", {1}}, {"model_width", {1048576}}, {"heads", {1}}, {"ffn_width", {4096}}};
+  const SearchSpace space = SearchSpace::from_json(JsonNode(json, "space"));
+  const LatencyPredictor predictor(find_hardware("gemmini_transformer"), Workload{512});
+  EXPECT_THAT(why_unsimulated(predictor, space),
+              HasSubstr("does not fit the simulator's address space"));
+  EXPECT_EQ(why_unsimulated(predictor, SearchSpace::find("survey")), "");
+}
+
+}  // namespace
+}  // namespace paretoformer

@@ -1,0 +1,123 @@
+#include "nas/run/finetune.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "nas/core/candidate_evaluator.hpp"
+#include "nas/run/run_predictor.hpp"
+#include "nas/run/supernet_losses.hpp"
+#include "supernet/model/network_file.hpp"
+#include "support/error.hpp"
+#include "support/hash.hpp"
+#include "tests/nas/tiny_run.hpp"
+
+namespace paretoformer {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+
+Archive archive_of(int count) {
+  Archive archive({Objective::kPerplexity, Objective::kEdp});
+  for (int i = 1; i <= count; ++i) {
+    Candidate c;
+    c.architecture = {16 * i, 16, 0, {{1, 32}}};
+    c.id = architecture_id(c.architecture);
+    c.objectives = {.validation_loss = 2,
+                    .perplexity = std::exp(2),
+                    .latency_cycles = 1e5 * i,
+                    .energy_pj = 1e6,
+                    .parameters = 100 * i};
+    archive.add(c);
+  }
+  return archive;
+}
+
+std::string error(const Archive& archive, const std::string& prefix) {
+  try {
+    find_member(archive, prefix, "history");
+  } catch (const InputError& error) {
+    return error.what();
+  }
+  return "no InputError";
+}
+
+TEST(FindMember, ByItsIdOrAUniqueBeginningOfIt) {
+  const Archive archive = archive_of(40);
+  for (const Candidate& c : archive.candidates()) {
+    const std::string id = hex(c.id);
+    EXPECT_EQ(&find_member(archive, id, "history"), &c);
+    EXPECT_EQ(&find_member(archive, id.substr(0, 8), "history"), &c);
+  }
+}
+
+TEST(FindMember, UnknownAndAmbiguousIds) {
+  const Archive archive = archive_of(40);  // of 16 first digits, so some are shared
+  std::string id = hex(archive.candidates()[7].id);
+  const std::string right = id;
+  id[15] = id[15] == '0' ? '1' : '0';
+  EXPECT_THAT(error(archive, id),
+              AllOf(HasSubstr("history: none of the ids of 40 candidates begins with \"" + id),
+                    HasSubstr("did you mean \"" + right + "\"?")));
+  EXPECT_THAT(error(archive, "zzz"), HasSubstr("begins with \"zzz\""));
+  EXPECT_THAT(error(archive, ""), HasSubstr("the ids of 40 candidates begin with \"\", e.g. "));
+}
+
+TEST(FinetuneConfig, DefaultsComeFromTheRun) {
+  TrainingConfig run;
+  run.steps = 401;
+  run.learning_rate = 3e-3;
+  run.batch = 5;
+  run.stop_when_converged = true;
+  const TrainingConfig config = finetune_config(run, 0, 0);
+  EXPECT_EQ(config.steps, 100);
+  EXPECT_DOUBLE_EQ(config.learning_rate, 1e-3);
+  EXPECT_EQ(config.batch, 5);
+  EXPECT_EQ(config.random_subnetworks, 0);
+  EXPECT_FALSE(config.stop_when_converged);
+  EXPECT_EQ(finetune_config(run, 7, 1e-2).steps, 7);
+  EXPECT_EQ(finetune_config(run, 7, 1e-2).learning_rate, 1e-2);
+  run.steps = 3;
+  EXPECT_EQ(finetune_config(run, 0, 0).steps, 1);
+}
+
+TEST(FinetuneFilesTest, StandBesideTheWeights) {
+  const FinetuneFiles files("a/b.c.safetensors");
+  EXPECT_EQ(files.weights(), "a/b.c.safetensors");
+  EXPECT_EQ(files.description(), "a/b.c.json");
+  EXPECT_EQ(files.checkpoint(), "a/b.c.checkpoint");
+  for (const char* wrong : {"a/b.json", "a/b", ".safetensors"})
+    EXPECT_THROW(FinetuneFiles{wrong}, InputError) << wrong;
+}
+
+TEST(Finetune, StartsWhereTheSupernetEndedAndSaysWhatItSaves) {
+  const TemporaryFolder box;
+  const RunConfig config = tiny_config(box.path() / "run");
+  TinyRun run(config);
+  CandidateEvaluator evaluator(supernet_losses(run.proxy), predictor_of(config),
+                               run.proxy.context());
+  Candidate member;
+  member.architecture = run.proxy.space().at(100);
+  member.id = architecture_id(member.architecture);
+  member.objectives = evaluator.evaluate(std::span(&member.architecture, 1))[0];
+  const FinetuneFiles files(box.path() / "tuned.safetensors");
+  TrainingConfig training = finetune_config(config.training, 60, 3e-3);
+  const FinetuneResult result = finetune(run.folder, run.proxy, member, training, files, {}, {});
+  EXPECT_NEAR(result.before.scoring, member.objectives.validation_loss, 1e-6);
+  EXPECT_LT(result.after.whole, result.before.whole);
+  const StandaloneNetwork alone = load_network(files.weights());
+  EXPECT_EQ(alone.layout.largest(), member.architecture);
+  Evaluator own(alone.layout, alone.parameters, run.proxy.corpus().validation, run.proxy.context());
+  EXPECT_EQ(own.losses(std::span(&member.architecture, 1))[0], result.after.whole);
+  const Json json = read_json(files.description());
+  EXPECT_EQ(json["objectives"]["validation_loss"], result.after.scoring);
+  EXPECT_EQ(json["provenance"]["finetuned"]["steps"], 60);
+  // Another training does not continue from this checkpoint.
+  training.steps = 61;
+  EXPECT_THROW(finetune(run.folder, run.proxy, member, training, files, {}, {}), InputError);
+}
+
+}  // namespace
+}  // namespace paretoformer

@@ -1,0 +1,163 @@
+// The fused engine against the plain one of plain_network.hpp: gradients and a loss curve.
+#include "tests/supernet/model/plain_network.hpp"
+
+#include <gtest/gtest.h>
+
+#include "supernet/kernels/matmul_bf16.hpp"
+#include "supernet/training/trainer.hpp"
+#include "support/random.hpp"
+
+namespace paretoformer {
+namespace {
+
+// Attention longer than one query block, no width a multiple of a vector.
+const Architecture kLargest{21, 7, 29, {{3, 35}, {3, 35}}};
+constexpr int kContext = 70;
+
+// The supernet that all networks here are slices of; some model widths have LayerNorms of their
+// own.
+ParameterLayout supernet() {
+  const Json json = parse_json(R"({"head_width": 7, "vocabulary": 29, "depth": [1, 2],
+                                   "model_width": [13, 16, 21], "heads": [1, 2, 3],
+                                   "ffn_width": [9, 17, 18, 20, 35]})",
+                               "supernet.json");
+  return {SearchSpace::from_json(JsonNode(json, "supernet.json")), kContext};
+}
+constexpr int kSequences = 3;
+
+struct Text {
+  explicit Text(std::uint64_t seed, int batches) : sequences(batches * kSequences) {
+    Random random(seed);
+    for (int i = 0; i < sequences * kContext; ++i)
+      tokens.push_back(static_cast<std::int32_t>(random.below(kLargest.vocabulary)));
+    targets = tokens;
+    for (std::int32_t& target : targets) target = (target * 3 + 1) % kLargest.vocabulary;
+  }
+  Batch batch() const { return {tokens.data(), targets.data(), sequences, kContext}; }
+  int sequences;
+  std::vector<std::int32_t> tokens, targets;
+};
+
+TrainingConfig config() {
+  TrainingConfig config;
+  config.steps = 50;
+  config.batch = kSequences;
+  config.context = kContext;
+  config.learning_rate = 1e-2;
+  return config;
+}
+
+std::vector<double> lively_parameters(const ParameterLayout& layout) {
+  Random random(22);
+  std::vector<double> parameters(layout.size());
+  for (std::size_t i = 0; i < parameters.size(); ++i)
+    parameters[i] = 0.3 * random.normal() + (i < layout.matrix_size() ? 0 : 0.2);
+  return parameters;
+}
+
+template <class T>
+std::vector<double> fused_gradient(const ParameterLayout& layout,
+                                   const std::vector<double>& parameters,
+                                   const std::vector<Architecture>& networks, const Batch& batch,
+                                   double soft, std::vector<double>& losses) {
+  TrainingConfig c = config();
+  c.distillation = soft;
+  TrainingState<T> state;
+  state.parameters.assign(parameters.begin(), parameters.end());
+  Trainer<T> trainer(layout, c, std::move(state));
+  const auto all = trainer.compute_gradients(batch, networks);
+  losses.assign(all.begin(), all.end());
+  return {trainer.gradient().begin(), trainer.gradient().end()};
+}
+
+// Per tensor: the norm of the difference over the norm of the gradient, which counts every entry by
+// its weight in a step.
+void expect_close(const ParameterLayout& layout, const std::vector<double>& gradient,
+                  const std::vector<double>& expected, double tolerance) {
+  for (const Tensor& tensor : layout.tensors()) {
+    double difference = 0;
+    double norm = 0;
+    for (std::size_t i = tensor.offset; i < tensor.offset + tensor.size(); ++i) {
+      difference += (gradient[i] - expected[i]) * (gradient[i] - expected[i]);
+      norm += expected[i] * expected[i];
+    }
+    ASSERT_GT(norm, 0) << tensor.name;
+    EXPECT_LT(std::sqrt(difference / norm), tolerance) << tensor.name;
+  }
+}
+
+class FusedAgainstPlain : public testing::TestWithParam<Architecture> {};
+
+TEST_P(FusedAgainstPlain, LossesAndGradients) {
+  const ParameterLayout layout = supernet();
+  const std::vector<double> parameters = lively_parameters(layout);
+  const std::vector<Architecture> networks{kLargest, GetParam()};
+  for (const double soft : {0.0, 0.6}) {
+    const Text text(1, soft > 0 ? 1 : 2);
+    std::vector<double> gradient;
+    const std::vector<double> losses =
+        reference::sandwich_gradients(layout, parameters, networks, text.batch(), soft, gradient);
+    std::vector<double> fused_losses;
+    expect_close(
+        layout,
+        fused_gradient<double>(layout, parameters, networks, text.batch(), soft, fused_losses),
+        gradient, 1e-8);
+    for (std::size_t i = 0; i < losses.size(); ++i)
+      EXPECT_NEAR(fused_losses[i], losses[i], 1e-10 * losses[i]);
+    expect_close(
+        layout,
+        fused_gradient<float>(layout, parameters, networks, text.batch(), soft, fused_losses),
+        gradient, 1e-4);
+    for (std::size_t i = 0; i < losses.size(); ++i)
+      EXPECT_NEAR(fused_losses[i], losses[i], 1e-5 * losses[i]);
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Slices, FusedAgainstPlain,
+                         testing::Values(kLargest, Architecture{13, 7, 29, {{3, 35}, {3, 35}}},
+                                         Architecture{21, 7, 29, {{1, 35}, {2, 35}}},
+                                         Architecture{21, 7, 29, {{3, 9}, {3, 18}}},
+                                         Architecture{21, 7, 29, {{3, 35}}},
+                                         Architecture{16, 7, 29, {{2, 17}}}),
+                         [](const auto& info) { return "Network" + std::to_string(info.index); });
+
+// Fifty steps of the sandwich rule from the same weights: the loss curves stay together.
+void expect_same_curve(Products products, double tolerance) {
+  const ParameterLayout layout = supernet();
+  TrainingConfig c = config();
+  c.products = products;
+  std::vector<double> parameters = initial_parameters<double>(layout, 1);
+  TrainingState<float> state;
+  state.parameters.assign(parameters.begin(), parameters.end());
+  Trainer<float> trainer(layout, c, std::move(state));
+  reference::Optimiser optimiser{c.beta1, c.beta2, c.weight_decay, c.clip_norm, 0, {}, {}};
+  std::vector<double> gradient;
+  double first = 0;
+  double last = 0;
+  for (int step = 0; step < c.steps; ++step) {
+    const Text text(static_cast<std::uint64_t>(step) + 100, 3);
+    const std::vector<Architecture> networks{
+        kLargest,
+        {13, 7, 29, {{1, 9}}},
+        {step % 2 == 0 ? 16 : 21, 7, 29, {{1 + step % 3, 20}, {2, 35}}}};
+    const std::vector<double> losses = reference::sandwich_gradients(
+        layout, parameters, networks, text.batch(), c.distillation, gradient);
+    const auto fused = trainer.compute_gradients(text.batch(), networks);
+    for (std::size_t i = 0; i < losses.size(); ++i)
+      ASSERT_NEAR(fused[i], losses[i], tolerance * losses[i]) << "step " << step;
+    optimiser.apply(layout, learning_rate_at(c, step), 3, gradient, parameters);
+    trainer.apply_gradients();
+    (step == 0 ? first : last) = losses[0];
+  }
+  EXPECT_LT(last, 0.7 * first);  // they learnt something on the way
+}
+
+TEST(FusedAgainstPlain, LossCurveOfFiftySteps) { expect_same_curve(Products::fp32, 1e-4); }
+
+TEST(FusedAgainstPlain, LossCurveWithBf16Products) {
+  if (bf16_unit() == Bf16Unit::none) GTEST_SKIP() << "this processor has no bfloat16 unit";
+  expect_same_curve(Products::bf16, 1e-2);
+}
+
+}  // namespace
+}  // namespace paretoformer

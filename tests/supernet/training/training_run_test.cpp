@@ -1,0 +1,249 @@
+#include "supernet/training/training_run.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <oneapi/tbb/task_arena.h>
+
+#include <cmath>
+#include <filesystem>
+#include <utility>
+
+#include "supernet/model/evaluation.hpp"
+#include "support/error.hpp"
+#include "support/files.hpp"
+#include "support/line_chain.hpp"
+#include "support/random.hpp"
+#include "tests/temporary_folder.hpp"
+
+namespace paretoformer {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr int kVocabulary = 19;
+
+class TrainingRuns : public testing::Test {
+ protected:
+  void SetUp() override {
+    Random random(5);
+    for (int i = 0; i < 4000; ++i)
+      text_.push_back(static_cast<std::int32_t>(
+          i == 0 ? 0 : (text_.back() * 5 + static_cast<int>(random.below(3))) % kVocabulary));
+    config_.steps = 30;
+    config_.batch = 4;
+    config_.context = 16;
+  }
+
+  static SearchSpace space() {
+    const Json json = parse_json(R"({"head_width": 8, "depth": [1, 2], "model_width": [16, 24],
+                                     "heads": [1, 2], "ffn_width": [16, 32]})",
+                                 "tiny.json");
+    return SearchSpace::from_json(JsonNode(json, "tiny.json")).with_vocabulary(kVocabulary);
+  }
+
+  std::vector<float> train(const std::string& name, int stop_after = -1,
+                           const std::string& fingerprint = "f") {
+    TrainingRun run{layout_,
+                    [&](std::int64_t step) { return sandwich(space_, 2, 1, step); },
+                    config_,
+                    1,
+                    text_,
+                    folder_ / name,
+                    folder_ / (name + ".log"),
+                    fingerprint};
+    if (probed_)
+      run.probes = ProbePlan{probe_networks(space_, 1), std::span(text_).first(700),
+                             folder_ / (name + ".probes")};
+    run.on_step = [&](const TrainingRecord& record) { last_ = record; };
+    int steps = 0;
+    run.stop = [&] { return steps++ == stop_after; };
+    return paretoformer::train(run);
+  }
+
+  TemporaryFolder temporary_;
+  fs::path folder_ = temporary_.path();
+  SearchSpace space_ = space();
+  ParameterLayout layout_{space_.largest(), 16};
+  TrainingConfig config_;
+  std::vector<std::int32_t> text_;
+  bool probed_ = false;
+  TrainingRecord last_;
+};
+
+TEST_F(TrainingRuns, AnInterruptedTrainingContinuesToTheSameBits) {
+  const std::vector<float> whole = train("whole");
+  for (const int stop : {1, 7, 20}) try {
+      train("parts", stop);
+      FAIL() << "it was not interrupted";
+    } catch (const Interrupted& interruption) {
+      EXPECT_THAT(interruption.what(), testing::HasSubstr("of 30 steps"));
+    }
+  EXPECT_EQ(train("parts"), whole);
+  EXPECT_EQ(read_file(folder_ / "parts"), read_file(folder_ / "whole"));
+  EXPECT_EQ(read_file(folder_ / "parts.log"), read_file(folder_ / "whole.log"));
+  EXPECT_EQ(LineLog(folder_ / "whole.log").lines().size(), 30u);
+}
+
+// A kill leaves log lines beyond the last checkpoint.
+TEST_F(TrainingRuns, LogLinesBeyondTheCheckpointAreWrittenAgain) {
+  train("whole");
+  EXPECT_THROW(train("parts", 9), Interrupted);
+  const std::vector<std::string> lines = LineLog(folder_ / "whole.log").lines();
+  LineLog(folder_ / "parts.log").append(lines[9] + "\n" + lines[10] + "\n");
+  train("parts");
+  EXPECT_EQ(read_file(folder_ / "parts.log"), read_file(folder_ / "whole.log"));
+}
+
+TEST_F(TrainingRuns, ACheckpointOfSomethingElseIsRefused) {
+  train("a");
+  EXPECT_THROW(train("a", -1, "other"), InputError);
+}
+
+TEST_F(TrainingRuns, ADivergingTrainingSaysWhereAndKeepsTheCheckpoint) {
+  EXPECT_THROW(train("a", 5), Interrupted);
+  const std::string before = read_file(folder_ / "a");
+  TrainingState<float> state = load_checkpoint(folder_ / "a", layout_, "f");
+  state.parameters[layout_.final_gain] = 3e38f;  // finite, as a checkpoint must be
+  save_checkpoint(folder_ / "a", layout_, state, "f");
+  const std::string damaged = read_file(folder_ / "a");
+  try {
+    train("a");
+    FAIL() << "no error";
+  } catch (const Error& error) {
+    EXPECT_THAT(error.what(), testing::HasSubstr("step 5 in sub-network d=24"));
+  }
+  EXPECT_EQ(read_file(folder_ / "a"), damaged);
+  EXPECT_NE(before, damaged);
+}
+
+TEST_F(TrainingRuns, AnExplodingLossLeavesTheLastGoodCheckpoint) {
+  EXPECT_THROW(train("a", 5), Interrupted);
+  config_.checkpoint_seconds = 0;
+  const double healthy = std::exchange(config_.learning_rate, 1e3);
+  try {
+    train("a");
+    FAIL() << "no error";
+  } catch (const Error& error) {
+    EXPECT_THAT(error.what(),
+                testing::MatchesRegex(
+                    "training diverged: the loss is [0-9.e+]+ at step [0-9]+ in sub-network "
+                    "d=[0-9]+ h=.* f=.*; the last good checkpoint is kept in .*/a; .*"));
+  }
+  const TrainingState<float> state = load_checkpoint(folder_ / "a", layout_, "f");
+  EXPECT_GE(state.step, 5);
+  const std::vector<Architecture> networks = space_.extremes();
+  for (const double loss : Evaluator(layout_, state.parameters, text_, 16).losses(networks))
+    EXPECT_LT(loss, std::log(double{kVocabulary}) + 0.5);
+  config_.learning_rate = healthy;
+  EXPECT_NO_THROW(train("a"));
+}
+
+// Until the losses of the next step are known, new weights may be anything.
+TEST_F(TrainingRuns, WeightsAreSavedOnlyOnceTheirLossesAreKnown) {
+  config_.checkpoint_seconds = 0;
+  config_.learning_rate = 1e3;
+  EXPECT_THROW(train("a"), Error);
+  EXPECT_FALSE(fs::exists(folder_ / "a"));
+}
+
+TEST_F(TrainingRuns, ALastStepThatBreaksTheWeightsIsNotSaved) {
+  config_.steps = 1;
+  config_.learning_rate = INFINITY;
+  try {
+    train("a");
+    FAIL() << "no error";
+  } catch (const Error& error) {
+    EXPECT_THAT(error.what(), testing::HasSubstr("a weight is not finite"));
+  }
+  EXPECT_FALSE(fs::exists(folder_ / "a"));
+}
+
+TEST_F(TrainingRuns, ProbesAtIntervalsAndAtTheEndChangeNothing) {
+  const std::vector<float> weights = train("plain");
+  probed_ = true;
+  config_.probe_interval = 7;
+  EXPECT_EQ(train("a"), weights);
+  EXPECT_EQ(read_file(folder_ / "a"), read_file(folder_ / "plain"));
+  std::vector<std::int64_t> steps;
+  const std::vector<ProbeRecord> records = read_probe_records(folder_ / "a.probes");
+  for (const ProbeRecord& record : records) steps.push_back(record.step);
+  EXPECT_THAT(steps, testing::ElementsAre(7, 14, 21, 28, 30));
+  EXPECT_FALSE(records[0].rank_agreement.has_value());
+  EXPECT_TRUE(records[1].rank_agreement.has_value());
+  const std::vector<float> end = train("a");  // it is finished
+  Evaluator evaluator(layout_, end, std::span(text_).first(700), 16, 64);
+  EXPECT_EQ(records.back().losses, evaluator.losses(probe_networks(space_, 1)));
+
+  EXPECT_THROW(train("b", 20), Interrupted);
+  LineLog log(folder_ / "b.probes");
+  log.append(LineChain(log.lines()).line(to_json(records[3])));  // killed later
+  train("b");
+  EXPECT_EQ(read_file(folder_ / "b.probes"), read_file(folder_ / "a.probes"));
+}
+
+TEST_F(TrainingRuns, AConvergedTrainingEndsEarlyAndToTheSameBitsWhenInterrupted) {
+  probed_ = true;
+  config_.stop_when_converged = true;
+  config_.steps = 400;
+  config_.probe_interval = 1;  // the shorter, the less changes in three
+  const std::vector<float> whole = train("whole");
+  const TrainingState<float> state = load_checkpoint(folder_ / "whole", layout_, "f");
+  const std::vector<ProbeRecord> records = read_probe_records(folder_ / "whole.probes");
+  ASSERT_TRUE(state.converged.has_value());
+  EXPECT_LT(state.step, 350);
+  EXPECT_EQ(state.step, training_steps(config_, state.converged));
+  EXPECT_EQ(records.back().step, state.step);
+  EXPECT_EQ(last_.step, state.step);
+  EXPECT_EQ(last_.steps, state.step);
+  EXPECT_NEAR(last_.learning_rate, 0.1 * config_.learning_rate, 1e-12);
+  for (const ProbeRecord& record : records)
+    if (record.converged && record.step >= config_.warmup * config_.steps) {
+      EXPECT_EQ(record.step, state.converged);
+      break;
+    }
+  // Each counts from where the one before stopped: before the decision, at it, and after.
+  const auto decided = static_cast<int>(*state.converged);
+  for (const int stop : {decided - 5, 4, 1, 1, 3}) EXPECT_THROW(train("parts", stop), Interrupted);
+  EXPECT_EQ(train("parts"), whole);
+  for (const char* file : {"", ".log", ".probes"})
+    EXPECT_EQ(read_file(folder_ / ("parts" + std::string(file))),
+              read_file(folder_ / ("whole" + std::string(file))));
+  EXPECT_EQ(train("whole"), whole);  // finished
+}
+
+TEST_F(TrainingRuns, EvaluationDoesNotDependOnThreadsOrOnWhatElseIsEvaluated) {
+  const std::vector<float> weights = train("a");
+  const std::vector<Architecture> networks{space_.largest(), space_.smallest(),
+                                           space_.extremes()[3]};
+  Evaluator evaluator(layout_, weights, text_, 16);
+  EXPECT_EQ(evaluator.sequences(), 249);  // (4000 - 1) / 16
+  std::vector<double> one;
+  tbb::task_arena(1).execute([&] { one = evaluator.losses(networks); });
+  EXPECT_EQ(one, evaluator.losses(networks));
+  for (std::size_t i = 0; i < networks.size(); ++i)
+    EXPECT_EQ(evaluator.losses(std::span(networks).subspan(i, 1))[0], one[i]);
+  EXPECT_LT(one[0], std::log(double{kVocabulary}));
+}
+
+TEST_F(TrainingRuns, FewerSequencesAreSpreadEvenly) {
+  const std::vector<float> weights = train("a");
+  const std::vector<Architecture> networks{space_.largest()};
+  Evaluator all(layout_, weights, text_, 16);
+  const std::vector<double> losses = all.sequence_losses(networks)[0];
+  for (const int count : {100, 200}) {  // 100 are every second one of 200
+    Evaluator few(layout_, weights, text_, 16, count);
+    std::vector<double> expected;
+    for (int i = 0; i < count; ++i)
+      expected.push_back(losses[static_cast<std::size_t>(i * 249 / count)]);
+    EXPECT_EQ(few.sequence_losses(networks)[0], expected);
+  }
+}
+
+TEST_F(TrainingRuns, TooShortAValidationTextIsAnInputError) {
+  const std::vector<float> weights = initial_parameters<float>(layout_, 1);
+  EXPECT_THROW(Evaluator(layout_, weights, std::span(text_).first(16), 16), InputError);
+  EXPECT_NO_THROW(Evaluator(layout_, weights, std::span(text_).first(17), 16));
+}
+
+}  // namespace
+}  // namespace paretoformer
