@@ -10,7 +10,7 @@
 #include "accel_sim/mapper/library_rule.hpp"
 #include "accel_sim/mapper/mapping_search.hpp"
 
-namespace paretoformer {
+namespace paretoformer::accel_sim {
 namespace {
 
 // Setting the constants of the activation unit: one RoCC command from the CPU (an estimate).
@@ -258,4 +258,4 @@ std::vector<OperatorReport> simulate_network(const Architecture& architecture,
   return reports;
 }
 
-}  // namespace paretoformer
+}  // namespace paretoformer::accel_sim

@@ -19,7 +19,7 @@
 #include "accel_sim/workload/operators.hpp"
 #include "search_spaces/architecture.hpp"
 
-namespace paretoformer {
+namespace paretoformer::accel_sim {
 
 // The name under which look-up tables carry the simulator's numbers; its number goes up when they
 // change.
@@ -102,4 +102,4 @@ std::vector<OperatorReport> simulate_network(const Architecture& architecture,
                                              const Workload& workload, const Hardware& hardware,
                                              const SimulationOptions& options = {});
 
-}  // namespace paretoformer
+}  // namespace paretoformer::accel_sim

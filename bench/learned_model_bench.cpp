@@ -12,9 +12,9 @@ namespace {
 
 using namespace paretoformer;
 
-void predict(benchmark::State& state, Mode mode) {
-  const FitOptions options;
-  static const LearnedModel model = fit(options);
+void predict(benchmark::State& state, accel_sim::Mode mode) {
+  const latency_predictor::FitOptions options;
+  static const latency_predictor::LearnedModel model = fit(options);
   std::vector<Architecture> networks;
   Random random(1);
   for (int i = 0; i < 4096; ++i) networks.push_back(options.space.sample(random));
@@ -25,14 +25,14 @@ void predict(benchmark::State& state, Mode mode) {
   }
   state.SetItemsProcessed(state.iterations());
 }
-BENCHMARK_CAPTURE(predict, prefill, Mode::kPrefill);
-BENCHMARK_CAPTURE(predict, decode, Mode::kDecode);
+BENCHMARK_CAPTURE(predict, prefill, accel_sim::Mode::kPrefill);
+BENCHMARK_CAPTURE(predict, decode, accel_sim::Mode::kDecode);
 
 // The same through a table: what is left once all operators of the space have been seen.
 void predict_with_table(benchmark::State& state) {
-  const FitOptions options;
-  const LatencyPredictor predictor(options.base, {512, Mode::kPrefill},
-                                   learned_table(fit(options), options.base));
+  const latency_predictor::FitOptions options;
+  const latency_predictor::LatencyPredictor predictor(
+      options.base, {512, accel_sim::Mode::kPrefill}, learned_table(fit(options), options.base));
   std::vector<Architecture> networks;
   Random random(1);
   for (int i = 0; i < 4096; ++i) networks.push_back(options.space.sample(random));
@@ -45,7 +45,7 @@ void predict_with_table(benchmark::State& state) {
 BENCHMARK(predict_with_table);
 
 void fit_model(benchmark::State& state) {
-  for (auto _ : state) benchmark::DoNotOptimize(fit(FitOptions{}));
+  for (auto _ : state) benchmark::DoNotOptimize(fit(latency_predictor::FitOptions{}));
 }
 BENCHMARK(fit_model)->Unit(benchmark::kMillisecond)->UseRealTime();
 

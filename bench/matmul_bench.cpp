@@ -73,13 +73,16 @@ class Contest {
         a_(random_values(a_transposed_ ? shape.k : shape.m, a_transposed_ ? shape.m : shape.k)),
         b_(random_values(b_transposed_ ? shape.n : shape.k, b_transposed_ ? shape.k : shape.n)) {
     const auto [kind, m, n, k, where] = shape;
-    const MatrixView<float> a = a_transposed_ ? transposed(a_.data(), m) : plain(a_.data(), k);
-    const MatrixView<float> b = b_transposed_ ? transposed(b_.data(), k) : plain(b_.data(), n);
-    products_.push_back(
-        {"vectors", [=](float* c) { matmul_vector(m, n, k, a, b, c, n, Into::replace); }});
-    if (bf16_unit() == Bf16Unit::amx)
+    const supernet::MatrixView<float> a =
+        a_transposed_ ? supernet::transposed(a_.data(), m) : supernet::plain(a_.data(), k);
+    const supernet::MatrixView<float> b =
+        b_transposed_ ? supernet::transposed(b_.data(), k) : supernet::plain(b_.data(), n);
+    products_.push_back({"vectors", [=](float* c) {
+                           matmul_vector(m, n, k, a, b, c, n, supernet::Into::replace);
+                         }});
+    if (supernet::bf16_unit() == supernet::Bf16Unit::amx)
       products_.push_back(
-          {"tiles", [=](float* c) { matmul_split(m, n, k, a, b, c, n, Into::replace); }});
+          {"tiles", [=](float* c) { matmul_split(m, n, k, a, b, c, n, supernet::Into::replace); }});
     products_.push_back({"Eigen", [this](float* c) { eigen(c); }});
 #ifdef PARETOFORMER_ONEDNN
     products_.push_back({"oneDNN", [this](float* c) {
@@ -89,9 +92,10 @@ class Contest {
                                       b_transposed_ ? k : n, 0, c, n);
                          }});
 #endif
-    if (bf16_unit() != Bf16Unit::none)
+    if (supernet::bf16_unit() != supernet::Bf16Unit::none)
       products_.push_back({"bf16", [=](float* c) {
-                             matmul_bf16(m, n, k, a, b, c, n, Into::replace, bf16_unit());
+                             matmul_bf16(m, n, k, a, b, c, n, supernet::Into::replace,
+                                         supernet::bf16_unit());
                            }});
   }
 

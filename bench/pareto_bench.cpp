@@ -15,19 +15,19 @@ namespace {
 
 using namespace paretoformer;
 
-std::vector<Point> cloud(std::size_t count, std::size_t objectives) {
+std::vector<nas::Point> cloud(std::size_t count, std::size_t objectives) {
   Random random(1);
-  std::vector<Point> points(count, Point(objectives));
-  for (Point& point : points)
+  std::vector<nas::Point> points(count, nas::Point(objectives));
+  for (nas::Point& point : points)
     for (double& value : point) value = random.uniform();
   return points;
 }
 
 // None dominates another: on the quarter circle or the octant of the sphere around the reference.
-std::vector<Point> front(std::size_t count, std::size_t objectives) {
+std::vector<nas::Point> front(std::size_t count, std::size_t objectives) {
   Random random(1);
-  std::vector<Point> points(count, Point(objectives));
-  for (Point& point : points) {
+  std::vector<nas::Point> points(count, nas::Point(objectives));
+  for (nas::Point& point : points) {
     double norm = 0;
     for (double& value : point) {
       value = std::abs(random.normal());
@@ -61,7 +61,7 @@ void sort(benchmark::State& state) {
   const auto points =
       cloud(static_cast<std::size_t>(state.range(1)), static_cast<std::size_t>(state.range(0)));
   compare(
-      state, [&] { benchmark::DoNotOptimize(non_dominated_sort(points)); },
+      state, [&] { benchmark::DoNotOptimize(nas::non_dominated_sort(points)); },
       [&] { benchmark::DoNotOptimize(pagmo::fast_non_dominated_sorting(points)); });
 }
 BENCHMARK(sort)
@@ -73,9 +73,9 @@ BENCHMARK(sort)
 void volume(benchmark::State& state) {
   const auto objectives = static_cast<std::size_t>(state.range(0));
   const auto points = front(static_cast<std::size_t>(state.range(1)), objectives);
-  const Point reference(objectives, 1.1);
+  const nas::Point reference(objectives, 1.1);
   compare(
-      state, [&] { benchmark::DoNotOptimize(hypervolume(points, reference)); },
+      state, [&] { benchmark::DoNotOptimize(nas::hypervolume(points, reference)); },
       // Points are checked and copied by both.
       [&] { benchmark::DoNotOptimize(pagmo::hypervolume(points).compute(reference)); });
 }

@@ -10,7 +10,7 @@ namespace {
 
 using namespace paretoformer;
 
-const Workload kWorkload{512, Mode::kPrefill};
+const accel_sim::Workload kWorkload{512, accel_sim::Mode::kPrefill};
 
 std::vector<Architecture> networks(int count) {
   const SearchSpace space = SearchSpace::find("survey");
@@ -20,9 +20,10 @@ std::vector<Architecture> networks(int count) {
   return networks;
 }
 
-const LatencyPredictor& filled() {
-  static const LatencyPredictor predictor = [] {
-    LatencyPredictor made(find_hardware("gemmini_transformer"), kWorkload);
+const latency_predictor::LatencyPredictor& filled() {
+  static const latency_predictor::LatencyPredictor predictor = [] {
+    latency_predictor::LatencyPredictor made(accel_sim::find_hardware("gemmini_transformer"),
+                                             kWorkload);
     made.fill(SearchSpace::find("survey"));
     return made;
   }();
@@ -37,7 +38,7 @@ void count_networks(benchmark::State& state, std::size_t per_iteration) {
 
 void table(benchmark::State& state) {
   const std::vector<Architecture> batch = networks(4096);
-  std::vector<HardwareCost> costs(batch.size());
+  std::vector<accel_sim::HardwareCost> costs(batch.size());
   filled().predict(batch, costs);
   for (auto _ : state) {
     filled().predict(batch, costs);
@@ -51,8 +52,9 @@ void operator_by_operator(benchmark::State& state) {
   const std::vector<Architecture> batch = networks(256);
   for (auto _ : state)
     for (const Architecture& network : batch) {
-      HardwareCost total;
-      for (const TransformerOperator& item : transformer_operators(network, kWorkload))
+      accel_sim::HardwareCost total;
+      for (const accel_sim::TransformerOperator& item :
+           accel_sim::transformer_operators(network, kWorkload))
         total += filled().table().cost(item.op) * item.repeat;
       benchmark::DoNotOptimize(total);
     }
@@ -62,7 +64,7 @@ BENCHMARK(operator_by_operator)->Unit(benchmark::kMicrosecond);
 
 void whole_network_simulation(benchmark::State& state) {
   const std::vector<Architecture> batch = networks(8);
-  const Hardware hardware = find_hardware("gemmini_transformer");
+  const accel_sim::Hardware hardware = accel_sim::find_hardware("gemmini_transformer");
   for (auto _ : state)
     for (const Architecture& network : batch)
       benchmark::DoNotOptimize(simulate_network(network, kWorkload, hardware).size());
@@ -72,7 +74,8 @@ BENCHMARK(whole_network_simulation)->Unit(benchmark::kMillisecond);
 
 void fill(benchmark::State& state) {
   for (auto _ : state) {
-    const LatencyPredictor predictor(find_hardware("gemmini_transformer"), kWorkload);
+    const latency_predictor::LatencyPredictor predictor(
+        accel_sim::find_hardware("gemmini_transformer"), kWorkload);
     predictor.fill(SearchSpace::find("survey"));
     state.counters["operators"] = static_cast<double>(predictor.table().size());
   }

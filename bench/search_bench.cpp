@@ -63,8 +63,9 @@ LossSums read_losses(const std::string& path, const SearchSpace& space) {
   return sums;
 }
 
-LossSource recorded(const SearchSpace& space, const LossSums& sums) {
-  return {kQuarter, kSequences, [&](std::span<const Architecture> networks, Subset subset) {
+nas::LossSource recorded(const SearchSpace& space, const LossSums& sums) {
+  return {kQuarter, kSequences,
+          [&](std::span<const Architecture> networks, supernet::Subset subset) {
             std::vector<double> result;
             for (const Architecture& network : networks)
               result.push_back(sums[static_cast<std::size_t>(space.index_of(network))]
@@ -135,7 +136,7 @@ struct Calls {
 
 struct Task {
   const SearchSpace& space;
-  const std::vector<Point>& points;  // objectives, by index in the space
+  const std::vector<nas::Point>& points;  // objectives, by index in the space
 };
 
 // A problem as pagmo wants it.
@@ -160,14 +161,15 @@ struct PeerProblem {
 
 // From the first generation of the project's searches with the same seed, until `budget` distinct
 // networks are known, which takes at least as many calls.
-Calls run_peer(const Task& task, const SearchConfig& config, double mutation, std::uint64_t seed) {
+Calls run_peer(const Task& task, const nas::SearchConfig& config, double mutation,
+               std::uint64_t seed) {
   const auto budget = static_cast<std::size_t>(config.evaluations);
   const auto peer_seed = static_cast<unsigned>(seed);
   Calls calls;
   pagmo::population population(pagmo::problem(PeerProblem{&task, &calls}), 0U, peer_seed);
-  const Archive nothing({Objective::kPerplexity});
+  const nas::Archive nothing({nas::Objective::kPerplexity});
   Random inactive(seed, {kInactiveStream});
-  for (const Proposal& first : propose({task.space, nothing, config, 0, seed, {}}))
+  for (const nas::Proposal& first : nas::propose({task.space, nothing, config, 0, seed, {}}))
     population.push_back(Genome(task.space).encode(first.architecture, inactive));
   const pagmo::nsga2 algorithm(1, kPeerCrossover, kPeerCrossoverIndex, mutation, kPeerMutationIndex,
                                peer_seed);
@@ -177,26 +179,28 @@ Calls run_peer(const Task& task, const SearchConfig& config, double mutation, st
 }
 
 // As compare() judges a search: all that is known so far, to six decimals of the true front's.
-Race judge(const std::vector<Point>& points, const std::vector<std::size_t>& evaluated,
-           const Comparison& comparison) {
-  Race race;
+nas::Race judge(const std::vector<nas::Point>& points, const std::vector<std::size_t>& evaluated,
+                const nas::Comparison& comparison) {
+  nas::Race race;
   for (std::int64_t checkpoint : comparison.checkpoints) {
     race.evaluations = std::min(evaluated.size(), static_cast<std::size_t>(checkpoint));
-    std::vector<Point> known;
+    std::vector<nas::Point> known;
     for (std::size_t i = 0; i < race.evaluations; ++i) known.push_back(points[evaluated[i]]);
-    const double share = hypervolume(known, comparison.reference) / *comparison.true_hypervolume;
+    const double share =
+        nas::hypervolume(known, comparison.reference) / *comparison.true_hypervolume;
     race.hypervolumes.push_back(std::round(share * 1e6) * 1e-6);
   }
   race.work = static_cast<double>(race.evaluations);
   return race;
 }
 
-std::vector<Point> all_points(const ComparisonTask& task, const Comparison& comparison) {
-  const Archive order(task.objectives);
-  std::vector<Point> points;
+std::vector<nas::Point> all_points(const nas::ComparisonTask& task,
+                                   const nas::Comparison& comparison) {
+  const nas::Archive order(task.objectives);
+  std::vector<nas::Point> points;
   task.space.enumerate([&](const Architecture& network) {
-    Candidate candidate;
-    candidate.objectives = with_loss(cost_of(network, task.predictor, task.context),
+    nas::Candidate candidate;
+    candidate.objectives = with_loss(nas::cost_of(network, task.predictor, task.context),
                                      comparison.losses[points.size()][1]);
     points.push_back(order.point(candidate));
     return true;
@@ -205,10 +209,10 @@ std::vector<Point> all_points(const ComparisonTask& task, const Comparison& comp
 }
 
 // Two contestants: the same searches by every call, and by distinct networks.
-void add_peer(const ComparisonTask& task, const SearchConfig& config,
-              const std::vector<Point>& points, double mutation, Comparison& comparison) {
+void add_peer(const nas::ComparisonTask& task, const nas::SearchConfig& config,
+              const std::vector<nas::Point>& points, double mutation, nas::Comparison& comparison) {
   const auto seeds = static_cast<std::size_t>(task.seeds);
-  std::vector<Race> by_call(seeds), by_network(seeds);
+  std::vector<nas::Race> by_call(seeds), by_network(seeds);
   parallel_tasks(seeds, [&](std::size_t i) {
     const Calls calls = run_peer({task.space, points}, config, mutation, i + 1);
     by_call[i] = judge(points, calls.all, comparison);
@@ -279,26 +283,26 @@ int run(int count, char** arguments) {
 
   std::vector<std::string> overrides;
   if (!objectives.empty()) overrides.push_back("objectives=" + Json(objectives).dump());
-  const RunConfig config = load_run_config("enumerable", overrides);
+  const nas::RunConfig config = nas::load_run_config("enumerable", overrides);
   const SearchSpace space = config.space.with_vocabulary(kVocabulary);
   const LossSums sums = read_losses(losses, space);
-  const LatencyPredictor predictor = predictor_in_place(config, space);
-  ComparisonTask task{.space = space,
-                      .objectives = config.objectives,
-                      .limits = {},
-                      .contestants = {},
-                      .seeds = seeds,
-                      .step = config.search.population,
-                      .budget = config.search.evaluations,
-                      .losses = recorded(space, sums),
-                      .predictor = predictor,
-                      .context = config.training.context,
-                      .enumerable = space.count()};
+  const latency_predictor::LatencyPredictor predictor = predictor_in_place(config, space);
+  nas::ComparisonTask task{.space = space,
+                           .objectives = config.objectives,
+                           .limits = {},
+                           .contestants = {},
+                           .seeds = seeds,
+                           .step = config.search.population,
+                           .budget = config.search.evaluations,
+                           .losses = recorded(space, sums),
+                           .predictor = predictor,
+                           .context = config.training.context,
+                           .enumerable = space.count()};
   for (const std::string& text : algorithms)
     task.contestants.push_back(contestant_from_text(text, config.search));
-  Comparison comparison = compare(task);
+  nas::Comparison comparison = compare(task);
   const std::size_t own = comparison.contestants.size();
-  const std::vector<Point> points = all_points(task, comparison);
+  const std::vector<nas::Point> points = all_points(task, comparison);
   for (double mutation : {kPeerMutation, 1.0 / static_cast<double>(Genome(space).size())})
     add_peer(task, config.search, points, mutation, comparison);
   const Json json = without_peer_settings(comparison_json(comparison), own);

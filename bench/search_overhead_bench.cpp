@@ -69,11 +69,11 @@ struct Search {
 
 // `source`, with all since the last charge on `before`, which is `then` at the next call, and the
 // call itself on `during`.
-LossSource charged(LossSource source, Ledger& ledger, Account& before, Account during,
-                   Account then) {
-  LossSource result = source;
+nas::LossSource charged(nas::LossSource source, Ledger& ledger, Account& before, Account during,
+                        Account then) {
+  nas::LossSource result = source;
   result.sums = [source = std::move(source), &ledger, &before, during, then](
-                    std::span<const Architecture> networks, Subset subset) {
+                    std::span<const Architecture> networks, supernet::Subset subset) {
     ledger.charge(before);
     before = then;
     std::vector<double> sums = source.sums(networks, subset);
@@ -84,23 +84,25 @@ LossSource charged(LossSource source, Ledger& ledger, Account& before, Account d
 }
 
 // As the command `search` does it, in a new folder with an empty cache.
-Search search_once(const RunConfig& config, ProxyTask& proxy, const LatencyPredictor& predictor) {
-  RunFolder folder = RunFolder::open(config, false);
+Search search_once(const nas::RunConfig& config, nas::ProxyTask& proxy,
+                   const latency_predictor::LatencyPredictor& predictor) {
+  nas::RunFolder folder = nas::RunFolder::open(config, false);
   folder.keep();
-  LossCache cache(folder.losses(), loss_key(proxy));
+  nas::LossCache cache(folder.losses(), loss_key(proxy));
   Ledger ledger;
   Account before = kProposing, before_losses = kCache;
-  const LossSource losses = charged(supernet_losses(proxy), ledger, before_losses, kLosses, kCache);
-  CandidateEvaluator evaluator(charged(cached(losses, cache), ledger, before, kCache, kCosts),
-                               predictor, proxy.context());
-  SearchHooks hooks;
-  hooks.on_candidates = [&](std::span<const Candidate>) { ledger.charge(kHistory); };
+  const nas::LossSource losses =
+      charged(supernet_losses(proxy), ledger, before_losses, kLosses, kCache);
+  nas::CandidateEvaluator evaluator(charged(cached(losses, cache), ledger, before, kCache, kCosts),
+                                    predictor, proxy.context());
+  nas::SearchHooks hooks;
+  hooks.on_candidates = [&](std::span<const nas::Candidate>) { ledger.charge(kHistory); };
   hooks.on_evaluations = [&](std::size_t) { ledger.charge(kRecords); };
-  hooks.on_generation = [&](const GenerationRecord&) {
+  hooks.on_generation = [&](const nas::GenerationRecord&) {
     ledger.charge(kRecords);
     before = kProposing;
   };
-  const Archive archive = run_search(folder, proxy, evaluator, hooks);
+  const nas::Archive archive = run_search(folder, proxy, evaluator, hooks);
   ledger.charge(kRecords);
   return {archive.size(), archive.front().size(), ledger.seconds(), ledger.busy()};
 }
@@ -146,15 +148,15 @@ void print(const std::string& name, bool quarter_first, const std::vector<Search
 // Both ways to score in turns, with the same weights.
 void measure(const std::string& name, const std::vector<std::string>& overrides, int rounds) {
   const TemporaryFolder temporary;
-  RunConfig config = load_run_config(name, overrides);
+  nas::RunConfig config = nas::load_run_config(name, overrides);
   config.run = temporary / "weights";
-  ProxyTask proxy(config, temporary / "cache");
+  nas::ProxyTask proxy(config, temporary / "cache");
   {
-    RunFolder weights = RunFolder::open(config, false);
+    nas::RunFolder weights = nas::RunFolder::open(config, false);
     weights.keep();
     proxy.train(weights, {}, {});
   }
-  const LatencyPredictor predictor = predictor_in_place(config, proxy.space());
+  const latency_predictor::LatencyPredictor predictor = predictor_in_place(config, proxy.space());
   std::array<std::vector<Search>, 2> searches;
   for (int round = 0; round < rounds; ++round)
     for (bool quarter_first : {false, true}) {

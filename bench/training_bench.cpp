@@ -41,20 +41,20 @@ double peak_memory_gb() {
 // Steps of the sandwich rule: largest, smallest and two random networks. Returns the tokens per
 // second that each of them learns from.
 double sandwich_steps(benchmark::State& state, const SearchSpace& networks,
-                      const TrainingConfig& config) {
-  const ParameterLayout layout(networks.largest(), config.context);
-  TrainingState<float> start;
+                      const supernet::TrainingConfig& config) {
+  const supernet::ParameterLayout layout(networks.largest(), config.context);
+  supernet::TrainingState<float> start;
   start.parameters = initial_parameters<float>(layout, 1);
-  Trainer<float> trainer(layout, config, std::move(start));
+  supernet::Trainer<float> trainer(layout, config, std::move(start));
   const std::vector<std::int32_t> text = random_text(networks.vocabulary());
   std::vector<std::int32_t> tokens, targets;
   std::int64_t step = 0;
   const auto begin = std::chrono::steady_clock::now();
   for (auto unused : state) {
     static_cast<void>(unused);
-    const auto sampled = sandwich(networks, config.random_subnetworks, 1, step);
+    const auto sampled = supernet::sandwich(networks, config.random_subnetworks, 1, step);
     const int sequences = config.sequences_per_step(sampled.size());
-    draw_batch(text, sequences, config.context, 1, step, tokens, targets);
+    supernet::draw_batch(text, sequences, config.context, 1, step, tokens, targets);
     trainer.compute_gradients({tokens.data(), targets.data(), sequences, config.context}, sampled);
     trainer.apply_gradients();
     ++step;
@@ -65,21 +65,21 @@ double sandwich_steps(benchmark::State& state, const SearchSpace& networks,
   return speed;
 }
 
-void sandwich_step(benchmark::State& state, Products products) {
-  if (products == Products::bf16 && bf16_unit() == Bf16Unit::none)
+void sandwich_step(benchmark::State& state, supernet::Products products) {
+  if (products == supernet::Products::bf16 && supernet::bf16_unit() == supernet::Bf16Unit::none)
     return state.SkipWithError("this processor has no bfloat16 unit");
-  TrainingConfig config;
+  supernet::TrainingConfig config;
   config.products = products;
   sandwich_steps(state, space(), config);
 }
 
 // The survey's whole space (up to 6 layers of width 768) with GPT-2's vocabulary at length 512, in
 // micro-batches of two sequences: a step of the survey's 16 sequences is eight of these.
-void survey_step(benchmark::State& state, Products products) {
-  if (products == Products::bf16 && bf16_unit() == Bf16Unit::none)
+void survey_step(benchmark::State& state, supernet::Products products) {
+  if (products == supernet::Products::bf16 && supernet::bf16_unit() == supernet::Bf16Unit::none)
     return state.SkipWithError("this processor has no bfloat16 unit");
   constexpr double kWikiText2Tokens = 2.4e6;  // of this vocabulary, Kim et al. 2023, section 6.4
-  TrainingConfig config;
+  supernet::TrainingConfig config;
   config.batch = 2;
   config.context = 512;
   config.distillation = 0;
@@ -94,11 +94,12 @@ void survey_step(benchmark::State& state, Products products) {
 // uses four times as many).
 void evaluation(benchmark::State& state) {
   constexpr int kNetworks = 16;
-  const TrainingConfig config;
+  const supernet::TrainingConfig config;
   const SearchSpace networks = space();
-  const ParameterLayout layout(networks.largest(), config.context);
+  const supernet::ParameterLayout layout(networks.largest(), config.context);
   const std::vector<float> parameters = initial_parameters<float>(layout, 1);
-  Evaluator evaluator(layout, parameters, random_text(kVocabulary), config.context, kSequences);
+  supernet::Evaluator evaluator(layout, parameters, random_text(kVocabulary), config.context,
+                                kSequences);
   Random random(3);
   std::vector<Architecture> sample;
   for (int i = 0; i < kNetworks; ++i) sample.push_back(networks.sample(random));
@@ -111,20 +112,20 @@ void evaluation(benchmark::State& state) {
                          benchmark::Counter::kIsRate | benchmark::Counter::kInvert);
 }
 
-BENCHMARK_CAPTURE(sandwich_step, fp32, Products::fp32)
+BENCHMARK_CAPTURE(sandwich_step, fp32, supernet::Products::fp32)
     ->Unit(benchmark::kMillisecond)
     ->UseRealTime()
     ->MinTime(5);
-BENCHMARK_CAPTURE(sandwich_step, bf16, Products::bf16)
+BENCHMARK_CAPTURE(sandwich_step, bf16, supernet::Products::bf16)
     ->Unit(benchmark::kMillisecond)
     ->UseRealTime()
     ->MinTime(5);
 BENCHMARK(evaluation)->Unit(benchmark::kMillisecond)->UseRealTime()->MinTime(5);
-BENCHMARK_CAPTURE(survey_step, fp32, Products::fp32)
+BENCHMARK_CAPTURE(survey_step, fp32, supernet::Products::fp32)
     ->Unit(benchmark::kSecond)
     ->UseRealTime()
     ->Iterations(3);
-BENCHMARK_CAPTURE(survey_step, bf16, Products::bf16)
+BENCHMARK_CAPTURE(survey_step, bf16, supernet::Products::bf16)
     ->Unit(benchmark::kSecond)
     ->UseRealTime()
     ->Iterations(3);

@@ -17,16 +17,16 @@
 #include "support/text.hpp"
 
 struct paretoformer_predictor {
-  explicit paretoformer_predictor(paretoformer::LatencyPredictor made)
+  explicit paretoformer_predictor(paretoformer::latency_predictor::LatencyPredictor made)
       : predictor(std::move(made)) {}
 
-  paretoformer::LatencyPredictor predictor;
+  paretoformer::latency_predictor::LatencyPredictor predictor;
   // LatencyPredictor::save() must not run while the table grows: it holds this alone, all others
   // share it.
   mutable std::shared_mutex table;
 };
 
-namespace paretoformer {
+namespace paretoformer::latency_predictor {
 namespace {
 
 // As many bytes of `text` as fit with a terminator. Never half a UTF-8 character.
@@ -148,7 +148,7 @@ void check_arrays(const paretoformer_architectures& given) {
   throw Error(text);
 }
 
-paretoformer_cost plain(const HardwareCost& cost) {
+paretoformer_cost plain(const accel_sim::HardwareCost& cost) {
   return {cost.latency.value(), cost.energy.femtojoules()};
 }
 
@@ -156,12 +156,12 @@ paretoformer_predictor* made(LatencyPredictor predictor) {
   return std::make_unique<paretoformer_predictor>(std::move(predictor)).release();
 }
 
-Mode check_mode(paretoformer_mode mode) {
+accel_sim::Mode check_mode(paretoformer_mode mode) {
   switch (mode) {
     case PARETOFORMER_PREFILL:
-      return Mode::kPrefill;
+      return accel_sim::Mode::kPrefill;
     case PARETOFORMER_DECODE:
-      return Mode::kDecode;
+      return accel_sim::Mode::kDecode;
     default:
       throw InputError("mode " + std::to_string(mode) +
                        " is unknown: expected PARETOFORMER_PREFILL or PARETOFORMER_DECODE");
@@ -169,9 +169,10 @@ Mode check_mode(paretoformer_mode mode) {
 }
 
 }  // namespace
-}  // namespace paretoformer
+}  // namespace paretoformer::latency_predictor
 
-using namespace paretoformer;  // NOLINT(google-build-using-namespace)
+using namespace paretoformer;                     // NOLINT(google-build-using-namespace)
+using namespace paretoformer::latency_predictor;  // NOLINT(google-build-using-namespace)
 
 const char* paretoformer_version(void) { return PARETOFORMER_VERSION; }
 
@@ -182,9 +183,9 @@ paretoformer_predictor* paretoformer_predictor_simulator(const char* hardware,
   paretoformer_predictor* result = nullptr;
   guarded(error, [&] {
     const std::string name = &required(hardware, "hardware");
-    const Workload workload{in_range(sequence_length, 1, kLargestSize, "sequence_length"),
-                            check_mode(mode)};
-    result = made(LatencyPredictor(find_hardware(name), workload));
+    const accel_sim::Workload workload{
+        in_range(sequence_length, 1, kLargestSize, "sequence_length"), check_mode(mode)};
+    result = made(LatencyPredictor(accel_sim::find_hardware(name), workload));
   });
   return result;
 }
@@ -222,10 +223,10 @@ paretoformer_status paretoformer_predictor_workload(const paretoformer_predictor
                                                     paretoformer_mode* mode,
                                                     paretoformer_error* error) {
   return guarded(error, [&] {
-    const Workload& workload = required(predictor, "predictor").predictor.workload();
+    const accel_sim::Workload& workload = required(predictor, "predictor").predictor.workload();
     required(sequence_length, "sequence_length");
     required(mode, "mode") =
-        workload.mode == Mode::kDecode ? PARETOFORMER_DECODE : PARETOFORMER_PREFILL;
+        workload.mode == accel_sim::Mode::kDecode ? PARETOFORMER_DECODE : PARETOFORMER_PREFILL;
     *sequence_length = workload.sequence_length;
   });
 }

@@ -11,31 +11,36 @@
 #include "support/random.hpp"
 #include "support/text.hpp"
 
-namespace paretoformer {
-LookupTable simulated_table(const Hardware& hardware) {
-  return LookupTable(hardware_hash(hardware), kSimulatorModel,
-                     [hardware](const Operator& op) { return simulated_cost(op, hardware); });
+namespace paretoformer::latency_predictor {
+LookupTable simulated_table(const accel_sim::Hardware& hardware) {
+  return LookupTable(
+      hardware_hash(hardware), accel_sim::kSimulatorModel,
+      [hardware](const accel_sim::Operator& op) { return simulated_cost(op, hardware); });
 }
 
-LookupTable analytical_table(const Hardware& hardware) {
-  return LookupTable(hardware_hash(hardware), kAnalyticalModel,
-                     [hardware](const Operator& op) { return analytical_cost(op, hardware); });
+LookupTable analytical_table(const accel_sim::Hardware& hardware) {
+  return LookupTable(
+      hardware_hash(hardware), accel_sim::kAnalyticalModel,
+      [hardware](const accel_sim::Operator& op) { return analytical_cost(op, hardware); });
 }
 
-std::vector<Operator> operators_of(const SearchSpace& space, const Workload& workload,
-                                   const std::optional<Hardware>& hardware) {
-  std::unordered_set<Operator, OperatorHash> known;
-  std::vector<Operator> operators;
-  const auto add = [&](const Operator& op) {
+std::vector<accel_sim::Operator> operators_of(const SearchSpace& space,
+                                              const accel_sim::Workload& workload,
+                                              const std::optional<accel_sim::Hardware>& hardware) {
+  std::unordered_set<accel_sim::Operator, accel_sim::OperatorHash> known;
+  std::vector<accel_sim::Operator> operators;
+  const auto add = [&](const accel_sim::Operator& op) {
     if (known.insert(op).second) operators.push_back(op);
   };
   // With another layer after it, and before what is outside the layers.
   const auto add_layer = [&](Architecture network, const Layer& layer) {
     network.layers = {layer, layer};
     if (hardware)
-      for (const Operator& op : operators_to_schedule(network, workload, *hardware)) add(op);
+      for (const accel_sim::Operator& op : operators_to_schedule(network, workload, *hardware))
+        add(op);
     else
-      for (const TransformerOperator& item : transformer_operators(network, workload)) add(item.op);
+      for (const accel_sim::TransformerOperator& item : transformer_operators(network, workload))
+        add(item.op);
   };
   Architecture network = space.smallest();
   for (const int width : space.model_widths()) {
@@ -48,11 +53,13 @@ std::vector<Operator> operators_of(const SearchSpace& space, const Workload& wor
   return operators;
 }
 
-LatencyPredictor::LatencyPredictor(const Hardware& hardware, const Workload& workload)
+LatencyPredictor::LatencyPredictor(const accel_sim::Hardware& hardware,
+                                   const accel_sim::Workload& workload)
     : LatencyPredictor(hardware, workload, simulated_table(hardware)) {}
 
-LatencyPredictor::LatencyPredictor(const Hardware& hardware, const Workload& workload,
-                                   LookupTable table, InPlaceCosts in_place)
+LatencyPredictor::LatencyPredictor(const accel_sim::Hardware& hardware,
+                                   const accel_sim::Workload& workload, LookupTable table,
+                                   InPlaceCosts in_place)
     : hardware_(hardware),
       workload_(workload),
       table_(std::move(table)),
@@ -62,7 +69,8 @@ LatencyPredictor::LatencyPredictor(const Hardware& hardware, const Workload& wor
                      ": expected " + hex(hardware_hash(hardware)));
 }
 
-LatencyPredictor::LatencyPredictor(std::string device, const Workload& workload, LookupTable table)
+LatencyPredictor::LatencyPredictor(std::string device, const accel_sim::Workload& workload,
+                                   LookupTable table)
     : device_(std::move(device)), workload_(workload), table_(std::move(table)) {
   if (table_.hardware_hash() != device_hash(device_))
     throw InputError("the look-up table was made for " + hex(table_.hardware_hash()) +
@@ -76,11 +84,11 @@ std::uint64_t LatencyPredictor::device_hash(const std::string& device) {
 }
 
 std::size_t PlacedOperatorHash::operator()(const PlacedOperator& at) const {
-  return mix64(OperatorHash{}(at.op) ^ static_cast<std::uint64_t>(at.repeat) << 1 ^
+  return mix64(accel_sim::OperatorHash{}(at.op) ^ static_cast<std::uint64_t>(at.repeat) << 1 ^
                static_cast<std::uint64_t>(at.first));
 }
 
-PlacedOperator placed(const TransformerOperator& item) {
+PlacedOperator placed(const accel_sim::TransformerOperator& item) {
   return {item.op, item.repeat, item.layer == 0};
 }
 
@@ -95,27 +103,27 @@ std::size_t LatencyPredictor::PartHash::operator()(const PartKey& key) const {
                                      static_cast<int>(key.first))));
 }
 
-HardwareCost LatencyPredictor::price(const TransformerOperator& item) const {
+accel_sim::HardwareCost LatencyPredictor::price(const accel_sim::TransformerOperator& item) const {
   if (const auto role = in_place_.find(item.role); role != in_place_.end())
     if (const auto known = role->second.find(placed(item)); known != role->second.end())
       return known->second * item.repeat;
   return table_.cost(item.op) * item.repeat;
 }
 
-std::vector<TransformerOperator> LatencyPredictor::schedule(
-    std::vector<TransformerOperator> list) const {
+std::vector<accel_sim::TransformerOperator> LatencyPredictor::schedule(
+    std::vector<accel_sim::TransformerOperator> list) const {
   if (!hardware_) return list;
   return scheduled(std::move(list), *hardware_,
-                   [this](const Operator& op) { return table_.cost(op); });
+                   [this](const accel_sim::Operator& op) { return table_.cost(op); });
 }
 
-HardwareCost LatencyPredictor::part(const PartKey& key) const {
+accel_sim::HardwareCost LatencyPredictor::part(const PartKey& key) const {
   if (const auto known = parts_.find(key); known != parts_.end()) return known->second;
   return parts_.emplace(key, sum_of_part(key)).first->second;
 }
 
 // Of a network that has the part in its first layer, between the operators at which parts begin.
-HardwareCost LatencyPredictor::sum_of_part(const PartKey& key) const {
+accel_sim::HardwareCost LatencyPredictor::sum_of_part(const PartKey& key) const {
   constexpr std::string_view kAttentionBegin = "attention.qkv", kFfnBegin = "ffn.up";
   constexpr std::string_view kHead = "language_model_head";
   Architecture network;
@@ -127,9 +135,9 @@ HardwareCost LatencyPredictor::sum_of_part(const PartKey& key) const {
   if (key.part == Part::kFfn && key.next == Next::kLayer) network.layers.push_back({1, 1});
   if (key.part == Part::kFfn && key.next == Next::kFinalNorm) network.vocabulary = 1;
   if (key.part == Part::kEnds) network.vocabulary = key.size;
-  std::vector<TransformerOperator> items;
+  std::vector<accel_sim::TransformerOperator> items;
   Part at = Part::kEnds;
-  for (TransformerOperator& item : transformer_operators(network, workload_)) {
+  for (accel_sim::TransformerOperator& item : transformer_operators(network, workload_)) {
     if (item.role == kAttentionBegin) at = item.layer == 0 ? Part::kAttention : Part::kEnds;
     if (item.role == kFfnBegin) at = item.layer == 0 ? Part::kFfn : Part::kEnds;
     if (item.role == kHead) at = Part::kEnds;
@@ -137,15 +145,16 @@ HardwareCost LatencyPredictor::sum_of_part(const PartKey& key) const {
     if (item.layer == 0 && !key.first) item.layer = 1;
     items.push_back(item);
   }
-  HardwareCost total;
-  for (const TransformerOperator& item : schedule(std::move(items))) total += price(item);
+  accel_sim::HardwareCost total;
+  for (const accel_sim::TransformerOperator& item : schedule(std::move(items)))
+    total += price(item);
   return total;
 }
 
-HardwareCost LatencyPredictor::predict(const Architecture& architecture) const {
+accel_sim::HardwareCost LatencyPredictor::predict(const Architecture& architecture) const {
   const int d = architecture.model_width;
   const int head_width = architecture.head_width;
-  HardwareCost total;
+  accel_sim::HardwareCost total;
   if (architecture.layers.empty()) {
     for (const OperatorPrediction& each : breakdown(architecture)) total += each.cost;
     return total;
@@ -162,7 +171,7 @@ HardwareCost LatencyPredictor::predict(const Architecture& architecture) const {
 }
 
 void LatencyPredictor::predict(std::span<const Architecture> architectures,
-                               std::span<HardwareCost> costs) const {
+                               std::span<accel_sim::HardwareCost> costs) const {
   if (architectures.size() != costs.size())
     throw Error("costs of " + std::to_string(architectures.size()) + " networks do not go into " +
                 std::to_string(costs.size()) + " places");
@@ -171,22 +180,22 @@ void LatencyPredictor::predict(std::span<const Architecture> architectures,
 
 std::vector<OperatorPrediction> LatencyPredictor::breakdown(
     const Architecture& architecture) const {
-  const std::vector<TransformerOperator> operators =
+  const std::vector<accel_sim::TransformerOperator> operators =
       schedule(transformer_operators(architecture, workload_));
   std::vector<OperatorPrediction> predictions;
   predictions.reserve(operators.size());
-  for (const TransformerOperator& item : operators)
+  for (const accel_sim::TransformerOperator& item : operators)
     predictions.push_back({item.role, item.layer, item.repeat, item.op, price(item)});
   return predictions;
 }
 
-double LatencyPredictor::latency(const HardwareCost& cost) const {
+double LatencyPredictor::latency(const accel_sim::HardwareCost& cost) const {
   return latency_in(table_.time_unit(), cost);
 }
 
 void LatencyPredictor::fill(const SearchSpace& space) const {
-  const std::vector<Operator> operators = operators_of(space, workload_, hardware_);
+  const std::vector<accel_sim::Operator> operators = operators_of(space, workload_, hardware_);
   parallel_tasks(operators.size(), [&](std::size_t i) { table_.cost(operators[i]); });
 }
 
-}  // namespace paretoformer
+}  // namespace paretoformer::latency_predictor

@@ -22,28 +22,28 @@
 #include "search_spaces/architecture.hpp"
 #include "search_spaces/search_space.hpp"
 
-namespace paretoformer {
+namespace paretoformer::latency_predictor {
 
 // The cost of an operator at its place in the network.
 struct OperatorPrediction {
   std::string_view role;    // as in TransformerOperator
   int layer = 0;            // -1 outside the layers
   std::int64_t repeat = 1;  // how often it runs there
-  Operator op;
-  HardwareCost cost;  // of all repeats
+  accel_sim::Operator op;
+  accel_sim::HardwareCost cost;  // of all repeats
 };
 
 // An operator at a place where it runs `repeat` times (as many heads lie in one row of queries), in
 // the first layer, which finds nothing of its buffers in L2, or elsewhere.
 struct PlacedOperator {
-  Operator op;
+  accel_sim::Operator op;
   std::int64_t repeat = 1;
   bool first = false;
 
   bool operator==(const PlacedOperator&) const = default;
 };
 // The place of an operator of transformer_operators().
-PlacedOperator placed(const TransformerOperator& item);
+PlacedOperator placed(const accel_sim::TransformerOperator& item);
 struct PlacedOperatorHash {
   std::size_t operator()(const PlacedOperator& at) const;
 };
@@ -51,36 +51,38 @@ struct PlacedOperatorHash {
 // What one run of an operator costs at its place in a network, by role, where that is known:
 // earlier operators leave their results in L2, and heads lie in rows of all heads.
 using InPlaceCosts =
-    std::map<std::string, std::unordered_map<PlacedOperator, HardwareCost, PlacedOperatorHash>,
+    std::map<std::string,
+             std::unordered_map<PlacedOperator, accel_sim::HardwareCost, PlacedOperatorHash>,
              std::less<>>;
 
 // A table that prices operators with the cycle simulator (accel_sim/simulator.hpp), a few
 // milliseconds each the first time.
-LookupTable simulated_table(const Hardware& hardware);
+LookupTable simulated_table(const accel_sim::Hardware& hardware);
 
 // A table that prices operators with the analytical model
 // (accel_sim/closed_form/analytical_model.hpp), which knows neither L2 nor queues, in less than a
 // microsecond each.
-LookupTable analytical_table(const Hardware& hardware);
+LookupTable analytical_table(const accel_sim::Hardware& hardware);
 
 // The operators of all networks of a space, each once: those of transformer_operators(), or what
 // scheduled_operators() may answer or price for that hardware.
-std::vector<Operator> operators_of(const SearchSpace& space, const Workload& workload,
-                                   const std::optional<Hardware>& hardware = std::nullopt);
+std::vector<accel_sim::Operator> operators_of(
+    const SearchSpace& space, const accel_sim::Workload& workload,
+    const std::optional<accel_sim::Hardware>& hardware = std::nullopt);
 
 // Answers are the same on any number of threads. A network of layers already seen takes two
 // look-ups per layer, without a lock or an allocation.
 class LatencyPredictor {
  public:
   // With the cycle simulator, on demand.
-  LatencyPredictor(const Hardware& hardware, const Workload& workload);
+  LatencyPredictor(const accel_sim::Hardware& hardware, const accel_sim::Workload& workload);
   // With prices from `table`, but for operators whose cost at their place `in_place` has. Throws
   // InputError when the table was made for other hardware.
-  LatencyPredictor(const Hardware& hardware, const Workload& workload, LookupTable table,
-                   InPlaceCosts in_place = {});
+  LatencyPredictor(const accel_sim::Hardware& hardware, const accel_sim::Workload& workload,
+                   LookupTable table, InPlaceCosts in_place = {});
   // Of a device that is not described here, from measurements: `table` has device_hash() and all
   // operators. Both throw InputError unless the name is a line of text, not empty and not "-".
-  LatencyPredictor(std::string device, const Workload& workload, LookupTable table);
+  LatencyPredictor(std::string device, const accel_sim::Workload& workload, LookupTable table);
   static std::uint64_t device_hash(const std::string& device);
 
   // A text file of everything: version, model, hardware, workload, units, a line per operator and
@@ -93,10 +95,11 @@ class LatencyPredictor {
 
   // The sum of breakdown(), exactly. Throws what scheduled_operators() and LookupTable::cost()
   // throw; the same holds for breakdown().
-  HardwareCost predict(const Architecture& architecture) const;
+  accel_sim::HardwareCost predict(const Architecture& architecture) const;
   std::vector<OperatorPrediction> breakdown(const Architecture& architecture) const;
   // Of each in turn. Throws Error when the spans differ in length.
-  void predict(std::span<const Architecture> architectures, std::span<HardwareCost> costs) const;
+  void predict(std::span<const Architecture> architectures,
+               std::span<accel_sim::HardwareCost> costs) const;
 
   // Prices all operators of a space ahead, on all threads.
   void fill(const SearchSpace& space) const;
@@ -105,12 +108,12 @@ class LatencyPredictor {
   // femtoseconds, not cycles.
   bool in_time() const { return table_.time_unit() == TimeUnit::kFemtoseconds; }
   // Of a cost that the predictor gave: nanoseconds where it is in_time(), else cycles.
-  double latency(const HardwareCost& cost) const;
+  double latency(const accel_sim::HardwareCost& cost) const;
 
   const std::string& device() const { return device_; }
   // What the prices are for; nothing for a device that was measured.
-  const std::optional<Hardware>& hardware() const { return hardware_; }
-  const Workload& workload() const { return workload_; }
+  const std::optional<accel_sim::Hardware>& hardware() const { return hardware_; }
+  const accel_sim::Workload& workload() const { return workload_; }
   const LookupTable& table() const { return table_; }
   const InPlaceCosts& in_place() const { return in_place_; }
 
@@ -136,18 +139,31 @@ class LatencyPredictor {
   struct PartHash {
     std::size_t operator()(const PartKey& key) const;
   };
-  HardwareCost part(const PartKey& key) const;
-  HardwareCost price(const TransformerOperator& item) const;
+  accel_sim::HardwareCost part(const PartKey& key) const;
+  accel_sim::HardwareCost price(const accel_sim::TransformerOperator& item) const;
   // scheduled() by the prices of the table; as they are for a device that was measured.
-  std::vector<TransformerOperator> schedule(std::vector<TransformerOperator> list) const;
-  HardwareCost sum_of_part(const PartKey& key) const;
+  std::vector<accel_sim::TransformerOperator> schedule(
+      std::vector<accel_sim::TransformerOperator> list) const;
+  accel_sim::HardwareCost sum_of_part(const PartKey& key) const;
 
   std::string device_;
-  std::optional<Hardware> hardware_;
-  Workload workload_;
+  std::optional<accel_sim::Hardware> hardware_;
+  accel_sim::Workload workload_;
   LookupTable table_;
   InPlaceCosts in_place_;
-  mutable tbb::concurrent_unordered_map<PartKey, HardwareCost, PartHash> parts_;
+  mutable tbb::concurrent_unordered_map<PartKey, accel_sim::HardwareCost, PartHash> parts_;
 };
+
+}  // namespace paretoformer::latency_predictor
+
+// What most programs ask with, by short names.
+namespace paretoformer {
+
+using accel_sim::find_hardware;
+using accel_sim::Hardware;
+using accel_sim::HardwareCost;
+using accel_sim::Mode;
+using accel_sim::Workload;
+using latency_predictor::LatencyPredictor;
 
 }  // namespace paretoformer

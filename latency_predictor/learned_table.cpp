@@ -2,13 +2,15 @@
 
 #include "support/hash.hpp"
 
-namespace paretoformer {
+namespace paretoformer::latency_predictor {
 
-LookupTable learned_table(const LearnedModel& model, const Hardware& hardware) {
-  model.predict(matmul(1, 1, 1), hardware);  // refuses other hardware now, not at the first network
-  return LookupTable(
-      hardware_hash(hardware), "learned/" + hex(hash_text(model.text())),
-      [model, hardware](const Operator& op) { return model.predict(op, hardware).cost; });
+LookupTable learned_table(const LearnedModel& model, const accel_sim::Hardware& hardware) {
+  model.predict(accel_sim::matmul(1, 1, 1),
+                hardware);  // refuses other hardware now, not at the first network
+  return LookupTable(hardware_hash(hardware), "learned/" + hex(hash_text(model.text())),
+                     [model, hardware](const accel_sim::Operator& op) {
+                       return model.predict(op, hardware).cost;
+                     });
 }
 
-}  // namespace paretoformer
+}  // namespace paretoformer::latency_predictor

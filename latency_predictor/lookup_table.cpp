@@ -5,22 +5,22 @@
 #include "support/error.hpp"
 #include "support/hash.hpp"
 
-namespace paretoformer {
+namespace paretoformer::latency_predictor {
 
-double latency_in(TimeUnit unit, const HardwareCost& cost) {
+double latency_in(TimeUnit unit, const accel_sim::HardwareCost& cost) {
   constexpr double kFemtosecondsPerNanosecond = 1e6;
   const auto count = static_cast<double>(cost.latency.value());
   return unit == TimeUnit::kFemtoseconds ? count / kFemtosecondsPerNanosecond : count;
 }
 
-LookupTable::LookupTable(std::uint64_t hardware_hash, std::string model, OperatorPricer pricer,
-                         TimeUnit time_unit)
+LookupTable::LookupTable(std::uint64_t hardware_hash, std::string model,
+                         accel_sim::OperatorPricer pricer, TimeUnit time_unit)
     : hardware_hash_(hardware_hash),
       model_(std::move(model)),
       pricer_(std::move(pricer)),
       time_unit_(time_unit) {}
 
-HardwareCost LookupTable::cost(const Operator& op) const {
+accel_sim::HardwareCost LookupTable::cost(const accel_sim::Operator& op) const {
   if (const auto entry = entries_.find(op); entry != entries_.end()) return entry->second;
   if (!pricer_)
     throw Error("the look-up table for hardware " + hex(hardware_hash_) + " has no entry for \"" +
@@ -28,15 +28,16 @@ HardwareCost LookupTable::cost(const Operator& op) const {
   return entries_.emplace(op, pricer_(op)).first->second;
 }
 
-bool LookupTable::insert(const Operator& op, const HardwareCost& cost) {
+bool LookupTable::insert(const accel_sim::Operator& op, const accel_sim::HardwareCost& cost) {
   return entries_.emplace(op, cost).second;
 }
 
-std::vector<std::pair<Operator, HardwareCost>> LookupTable::entries() const {
-  std::vector<std::pair<Operator, HardwareCost>> sorted(entries_.begin(), entries_.end());
+std::vector<std::pair<accel_sim::Operator, accel_sim::HardwareCost>> LookupTable::entries() const {
+  std::vector<std::pair<accel_sim::Operator, accel_sim::HardwareCost>> sorted(entries_.begin(),
+                                                                              entries_.end());
   std::sort(sorted.begin(), sorted.end(),
             [](const auto& a, const auto& b) { return describe(a.first) < describe(b.first); });
   return sorted;
 }
 
-}  // namespace paretoformer
+}  // namespace paretoformer::latency_predictor

@@ -12,44 +12,46 @@
 #include "accel_sim/lowering/scheduler.hpp"
 #include "accel_sim/workload/operators.hpp"
 
-namespace paretoformer {
+namespace paretoformer::latency_predictor {
 
 // What the latencies of a table count: cycles of the accelerator, or the time that a device took.
 // Both are whole numbers, so that sums are exact.
 enum class TimeUnit { kCycles, kFemtoseconds };
 
 // The latency of a cost that is counted in `unit`: cycles, or nanoseconds of what took time.
-double latency_in(TimeUnit unit, const HardwareCost& cost);
+double latency_in(TimeUnit unit, const accel_sim::HardwareCost& cost);
 
 class LookupTable {
  public:
   // A table of prices from the model named `model` (one word) for the hardware of that hash.
   // Without a pricer it holds what is inserted and nothing else.
-  LookupTable(std::uint64_t hardware_hash, std::string model, OperatorPricer pricer = nullptr,
-              TimeUnit time_unit = TimeUnit::kCycles);
+  LookupTable(std::uint64_t hardware_hash, std::string model,
+              accel_sim::OperatorPricer pricer = nullptr, TimeUnit time_unit = TimeUnit::kCycles);
 
   // The price of `op`, from the table or else from the pricer. Threads may call it at any time;
   // what is in the table is found without a lock or an allocation. Throws Error naming the operator
   // when it is in neither.
-  HardwareCost cost(const Operator& op) const;
+  accel_sim::HardwareCost cost(const accel_sim::Operator& op) const;
 
   // Adds a price. False, and nothing changed, when the operator has one.
-  bool insert(const Operator& op, const HardwareCost& cost);
+  bool insert(const accel_sim::Operator& op, const accel_sim::HardwareCost& cost);
 
   std::uint64_t hardware_hash() const { return hardware_hash_; }
   const std::string& model() const { return model_; }
   TimeUnit time_unit() const { return time_unit_; }
   std::size_t size() const { return entries_.size(); }
   // Sorted by description; not while others fill it.
-  std::vector<std::pair<Operator, HardwareCost>> entries() const;
+  std::vector<std::pair<accel_sim::Operator, accel_sim::HardwareCost>> entries() const;
 
  private:
   std::uint64_t hardware_hash_;
   std::string model_;
-  OperatorPricer pricer_;
+  accel_sim::OperatorPricer pricer_;
   TimeUnit time_unit_;
   // A cache: two threads that miss together compute the same price twice, and one copy stays.
-  mutable tbb::concurrent_unordered_map<Operator, HardwareCost, OperatorHash> entries_;
+  mutable tbb::concurrent_unordered_map<accel_sim::Operator, accel_sim::HardwareCost,
+                                        accel_sim::OperatorHash>
+      entries_;
 };
 
-}  // namespace paretoformer
+}  // namespace paretoformer::latency_predictor

@@ -10,7 +10,7 @@
 #include "support/error.hpp"
 #include "support/files.hpp"
 
-namespace paretoformer {
+namespace paretoformer::latency_predictor {
 namespace {
 
 struct Unit {
@@ -158,9 +158,9 @@ class Measurements {
     fail("\"" + column + "\" has no known unit: " + kExpected);
   }
 
-  Operator parse_operator(const std::string& text) const {
+  accel_sim::Operator parse_operator(const std::string& text) const {
     try {
-      return operator_from_text(text);
+      return accel_sim::operator_from_text(text);
     } catch (const InputError& error) {
       fail(error.what());
     }
@@ -182,7 +182,7 @@ class Measurements {
     return value;
   }
 
-  HardwareCost cost(const std::vector<std::string>& row) const {
+  accel_sim::HardwareCost cost(const std::vector<std::string>& row) const {
     const double latency = number(row[latency_], "latency", row[operator_]);
     double factor = 1;
     if (latency_unit_) factor = latency_unit_->factor;
@@ -196,7 +196,7 @@ class Measurements {
     // Half of what 64 bits hold, in femtoseconds (or cycles) and in femtojoules.
     if (!(time < 0x1p62)) fail("a latency of " + row[latency_] + " is out of range");
     if (!(picojoules < 0x1p62 / 1000)) fail("an energy of " + row[*energy_] + " is out of range");
-    return {Cycles(std::llround(time)), Picojoules(picojoules)};
+    return {accel_sim::Cycles(std::llround(time)), accel_sim::Picojoules(picojoules)};
   }
 
   std::string file_;
@@ -224,10 +224,10 @@ LookupTable read_measurements(const std::filesystem::path& path, const std::stri
   return table;
 }
 
-std::string measurement_template(const std::vector<Operator>& operators) {
+std::string measurement_template(const std::vector<accel_sim::Operator>& operators) {
   std::string text = "operator,latency_us,energy_uj\n";
-  for (const Operator& op : operators) text += describe(op) + ",,\n";
+  for (const accel_sim::Operator& op : operators) text += describe(op) + ",,\n";
   return text;
 }
 
-}  // namespace paretoformer
+}  // namespace paretoformer::latency_predictor

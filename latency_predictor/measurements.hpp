@@ -8,7 +8,7 @@
 
 #include "latency_predictor/lookup_table.hpp"
 
-namespace paretoformer {
+namespace paretoformer::latency_predictor {
 
 // Name of the model of a table of measurements.
 inline constexpr const char* kMeasuredModel = "measured";
@@ -25,6 +25,6 @@ LookupTable read_measurements(const std::filesystem::path& path, const std::stri
                               std::optional<double> clock_mhz = {});
 
 // Such a file without costs: a header in microseconds and microjoules and a line per operator.
-std::string measurement_template(const std::vector<Operator>& operators);
+std::string measurement_template(const std::vector<accel_sim::Operator>& operators);
 
-}  // namespace paretoformer
+}  // namespace paretoformer::latency_predictor

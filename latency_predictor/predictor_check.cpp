@@ -13,7 +13,7 @@
 #include "support/random.hpp"
 #include "support/statistics.hpp"
 
-namespace paretoformer {
+namespace paretoformer::latency_predictor {
 namespace {
 
 constexpr std::uint64_t kNetworkStream = 31;
@@ -33,7 +33,7 @@ std::vector<Architecture> sample(const SearchSpace& space, int count, std::uint6
   return networks;
 }
 
-const Hardware& described(const LatencyPredictor& predictor) {
+const accel_sim::Hardware& described(const LatencyPredictor& predictor) {
   if (!predictor.hardware())
     throw InputError("the device \"" + predictor.device() +
                      "\" was measured: expected a predictor of simulated hardware");
@@ -90,22 +90,22 @@ std::string PredictorCheck::complaint() const {
 
 PredictorCheck check_predictor(const LatencyPredictor& predictor, const SearchSpace& space,
                                int networks, std::uint64_t seed) {
-  const Hardware& hardware = described(predictor);
+  const accel_sim::Hardware& hardware = described(predictor);
   PredictorCheck check;
   for (Architecture& network : sample(space, networks, seed))
     check.networks.push_back({std::move(network), {}, {}});
   parallel_tasks(check.networks.size(), [&](std::size_t i) {
     ComparedCost& each = check.networks[i];
     each.predicted = predictor.predict(each.architecture);
-    for (const OperatorReport& call :
+    for (const accel_sim::OperatorReport& call :
          simulate_network(each.architecture, predictor.workload(), hardware))
       each.simulated += call.report.cost;
   });
-  check.latency = errors(check.networks, [](const HardwareCost& cost) {
+  check.latency = errors(check.networks, [](const accel_sim::HardwareCost& cost) {
     return static_cast<double>(cost.latency.value());
   });
-  check.energy =
-      errors(check.networks, [](const HardwareCost& cost) { return cost.energy.value(); });
+  check.energy = errors(check.networks,
+                        [](const accel_sim::HardwareCost& cost) { return cost.energy.value(); });
   return check;
 }
 
@@ -144,15 +144,18 @@ std::vector<Architecture> covering_networks(const SearchSpace& space, bool only_
 
 }  // namespace
 
-InPlaceCosts simulate_in_place(const SearchSpace& space, const Workload& workload,
-                               const Hardware& hardware, std::uint64_t seed) {
+InPlaceCosts simulate_in_place(const SearchSpace& space, const accel_sim::Workload& workload,
+                               const accel_sim::Hardware& hardware, std::uint64_t seed) {
   // A last layer may have no LayerNorm after it to be fused with.
-  const bool fuses = hardware.fusion == Fusion::kOn || hardware.fusion == Fusion::kBest;
+  const bool fuses =
+      hardware.fusion == accel_sim::Fusion::kOn || hardware.fusion == accel_sim::Fusion::kBest;
   const std::vector<Architecture> networks = covering_networks(space, fuses, seed);
-  std::vector<std::vector<OperatorReport>> calls(networks.size());
+  std::vector<std::vector<accel_sim::OperatorReport>> calls(networks.size());
   const LookupTable table = simulated_table(hardware);
-  const OperatorPricer prices = [&](const Operator& op) { return table.cost(op); };
-  SimulationOptions options;
+  const accel_sim::OperatorPricer prices = [&](const accel_sim::Operator& op) {
+    return table.cost(op);
+  };
+  accel_sim::SimulationOptions options;
   options.prices = &prices;
   parallel_tasks(networks.size(), [&](std::size_t i) {
     calls[i] = simulate_network(networks[i], workload, hardware, options);
@@ -161,7 +164,7 @@ InPlaceCosts simulate_in_place(const SearchSpace& space, const Workload& workloa
   std::map<std::string, std::unordered_map<PlacedOperator, std::int64_t, PlacedOperatorHash>> runs;
   for (std::size_t i = 0; i < networks.size(); ++i) {
     auto call = calls[i].begin();
-    for (const TransformerOperator& item :
+    for (const accel_sim::TransformerOperator& item :
          scheduled_operators(networks[i], workload, hardware, prices)) {
       const std::string role(item.role);
       const PlacedOperator at = placed(item);
@@ -173,10 +176,10 @@ InPlaceCosts simulate_in_place(const SearchSpace& space, const Workload& workloa
   for (auto& [role, by_operator] : costs)
     for (auto& [at, cost] : by_operator) {
       const std::int64_t count = runs[role][at];
-      cost = {Cycles(mean(cost.latency.value(), count)),
-              Picojoules::from_femtojoules(mean(cost.energy.femtojoules(), count))};
+      cost = {accel_sim::Cycles(mean(cost.latency.value(), count)),
+              accel_sim::Picojoules::from_femtojoules(mean(cost.energy.femtojoules(), count))};
     }
   return costs;
 }
 
-}  // namespace paretoformer
+}  // namespace paretoformer::latency_predictor

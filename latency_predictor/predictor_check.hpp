@@ -8,11 +8,11 @@
 #include "latency_predictor/latency_predictor.hpp"
 #include "search_spaces/search_space.hpp"
 
-namespace paretoformer {
+namespace paretoformer::latency_predictor {
 
 struct ComparedCost {
   Architecture architecture;
-  HardwareCost predicted, simulated;
+  accel_sim::HardwareCost predicted, simulated;
 };
 
 // Of one quantity over some networks: relative errors, and how well their order is kept.
@@ -50,7 +50,7 @@ PredictorCheck check_predictor(const LatencyPredictor& predictor, const SearchSp
 // width at every model width, in the first layer and in later ones of the deepest networks. Random
 // but for that; the networks of check_predictor() are others. Throws what simulate_network()
 // throws.
-InPlaceCosts simulate_in_place(const SearchSpace& space, const Workload& workload,
-                               const Hardware& hardware, std::uint64_t seed);
+InPlaceCosts simulate_in_place(const SearchSpace& space, const accel_sim::Workload& workload,
+                               const accel_sim::Hardware& hardware, std::uint64_t seed);
 
-}  // namespace paretoformer
+}  // namespace paretoformer::latency_predictor

@@ -13,7 +13,7 @@
 #include "support/hash.hpp"
 #include "support/text.hpp"
 
-namespace paretoformer {
+namespace paretoformer::latency_predictor {
 namespace {
 
 constexpr const char* kFormat = "paretoformer_latency_predictor";
@@ -37,7 +37,9 @@ std::optional<Number> number_in(std::string_view text, Number low, Number high) 
 }
 constexpr std::int64_t kMost = std::numeric_limits<std::int64_t>::max();
 
-const char* name_of(Mode mode) { return mode == Mode::kDecode ? "decode" : "prefill"; }
+const char* name_of(accel_sim::Mode mode) {
+  return mode == accel_sim::Mode::kDecode ? "decode" : "prefill";
+}
 
 // Walks the lines of a file, failing with its name and the line.
 class Lines {
@@ -80,12 +82,13 @@ class Lines {
 };
 
 // "OPERATOR : LATENCY FEMTOJOULES".
-std::string entry(const Operator& op, const HardwareCost& cost) {
+std::string entry(const accel_sim::Operator& op, const accel_sim::HardwareCost& cost) {
   return describe(op) + " : " + std::to_string(cost.latency.value()) + ' ' +
          std::to_string(cost.energy.femtojoules()) + '\n';
 }
 
-std::pair<Operator, HardwareCost> parse_entry(const std::string& line, const Lines& lines) {
+std::pair<accel_sim::Operator, accel_sim::HardwareCost> parse_entry(const std::string& line,
+                                                                    const Lines& lines) {
   const std::size_t colon = line.find(" : ");
   if (colon == std::string::npos) lines.fail("\"" + line + "\" is no entry");
   const std::string_view numbers = std::string_view(line).substr(colon + 3);
@@ -95,8 +98,8 @@ std::pair<Operator, HardwareCost> parse_entry(const std::string& line, const Lin
       number_in<std::int64_t>(numbers.substr(std::min(blank + 1, numbers.size())), 0, kMost);
   if (!latency || !femtojoules) lines.fail("\"" + line + "\" has no cost");
   try {
-    return {operator_from_text(line.substr(0, colon)),
-            {Cycles(*latency), Picojoules::from_femtojoules(*femtojoules)}};
+    return {accel_sim::operator_from_text(line.substr(0, colon)),
+            {accel_sim::Cycles(*latency), accel_sim::Picojoules::from_femtojoules(*femtojoules)}};
   } catch (const InputError& error) {
     lines.fail(error.what());
   }
@@ -118,13 +121,15 @@ void read_in_place(Lines& lines, InPlaceCosts& costs) {
     lines.fail("\"" + line + "\" is there twice");
 }
 
-Workload parse_workload(const std::string& text, const Lines& lines) {
+accel_sim::Workload parse_workload(const std::string& text, const Lines& lines) {
   const std::size_t blank = std::min(text.find(' '), text.size());
   const std::string mode = text.substr(std::min(blank + 1, text.size()));
   const auto length = number_in<int>(std::string_view(text).substr(0, blank), 1, kLargestSize);
-  if (!length || (mode != name_of(Mode::kPrefill) && mode != name_of(Mode::kDecode)))
+  if (!length ||
+      (mode != name_of(accel_sim::Mode::kPrefill) && mode != name_of(accel_sim::Mode::kDecode)))
     lines.fail("\"" + text + "\" is no workload: expected a length and prefill or decode");
-  return {*length, mode == name_of(Mode::kDecode) ? Mode::kDecode : Mode::kPrefill};
+  return {*length, mode == name_of(accel_sim::Mode::kDecode) ? accel_sim::Mode::kDecode
+                                                             : accel_sim::Mode::kPrefill};
 }
 
 // Hardware that is described here has cycles, a device that was measured either.
@@ -143,15 +148,15 @@ std::optional<double> parse_uncertainty(const std::string& text, const Lines& li
 }
 
 // "HASH PARAMETERS", the latter "-" for a device that was measured.
-std::optional<Hardware> parse_hardware(const std::string& text, std::uint64_t& hash,
-                                       const std::string& device, const Lines& lines) {
+std::optional<accel_sim::Hardware> parse_hardware(const std::string& text, std::uint64_t& hash,
+                                                  const std::string& device, const Lines& lines) {
   const std::size_t blank = text.find(' ');
   const std::string digits = text.substr(0, blank);
   const std::string parameters = blank == std::string::npos ? "" : text.substr(blank + 1);
-  std::optional<Hardware> hardware;
+  std::optional<accel_sim::Hardware> hardware;
   if (parameters != kNoHardware) {
     const Json json = parse_json(parameters, lines.file());
-    hardware = hardware_from_json(JsonNode(json, lines.file()));
+    hardware = accel_sim::hardware_from_json(JsonNode(json, lines.file()));
   }
   hash = hardware ? hardware_hash(*hardware) : LatencyPredictor::device_hash(device);
   if (digits != hex(hash))
@@ -192,9 +197,9 @@ LatencyPredictor LatencyPredictor::load(const std::filesystem::path& path) {
   const std::string device = lines.value("device");
   if (printable(device) != device) lines.fail("the device's name has control characters");
   std::uint64_t hash = 0;
-  const std::optional<Hardware> hardware =
+  const std::optional<accel_sim::Hardware> hardware =
       parse_hardware(lines.value("hardware"), hash, device, lines);
-  const Workload workload = parse_workload(lines.value("workload"), lines);
+  const accel_sim::Workload workload = parse_workload(lines.value("workload"), lines);
   const TimeUnit unit = parse_units(lines.value("units"), hardware.has_value(), lines);
   const std::optional<double> uncertainty = parse_uncertainty(lines.value("uncertainty"), lines);
   LookupTable table(hash, model, nullptr, unit);
@@ -213,4 +218,4 @@ LatencyPredictor LatencyPredictor::load(const std::filesystem::path& path) {
   return predictor;
 }
 
-}  // namespace paretoformer
+}  // namespace paretoformer::latency_predictor

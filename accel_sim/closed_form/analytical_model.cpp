@@ -8,7 +8,7 @@
 #include "accel_sim/lowering/tiling.hpp"
 #include "support/error.hpp"
 
-namespace paretoformer {
+namespace paretoformer::accel_sim {
 namespace {
 
 // One RoCC command from the CPU, operands included, when nothing blocks (an estimate).
@@ -201,4 +201,4 @@ HardwareCost analytical_cost(const Operator& op, const Hardware& hardware) {
   return analytical_estimate(op, hardware).cost;
 }
 
-}  // namespace paretoformer
+}  // namespace paretoformer::accel_sim

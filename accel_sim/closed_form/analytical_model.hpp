@@ -6,7 +6,7 @@
 #include "accel_sim/hardware/hardware_cost.hpp"
 #include "accel_sim/workload/operators.hpp"
 
-namespace paretoformer {
+namespace paretoformer::accel_sim {
 
 // The name under which look-up tables carry this model's numbers. Its number goes up when a formula
 // changes, so that a table of the old prices is refused.
@@ -48,4 +48,4 @@ AnalyticalEstimate analytical_estimate(const Operator& op, const Hardware& hardw
 // analytical_estimate().cost.
 HardwareCost analytical_cost(const Operator& op, const Hardware& hardware);
 
-}  // namespace paretoformer
+}  // namespace paretoformer::accel_sim

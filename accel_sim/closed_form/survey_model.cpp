@@ -5,7 +5,7 @@
 
 #include "accel_sim/lowering/tiling.hpp"
 
-namespace paretoformer {
+namespace paretoformer::accel_sim {
 namespace {
 
 constexpr int kWideBytes = 4;  // of a result before a non-linear operator
@@ -170,4 +170,4 @@ SurveyEstimate total(const SurveyEstimates& estimates) {
   return sum;
 }
 
-}  // namespace paretoformer
+}  // namespace paretoformer::accel_sim

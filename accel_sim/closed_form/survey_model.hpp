@@ -11,7 +11,7 @@
 #include "accel_sim/workload/operators.hpp"
 #include "accel_sim/workload/profile.hpp"
 
-namespace paretoformer {
+namespace paretoformer::accel_sim {
 
 struct SurveyEstimate {
   std::int64_t dram_bytes = 0;   // between DRAM and L2
@@ -62,4 +62,4 @@ SurveyEstimates survey_estimates(const ConvolutionalNetwork& network, bool fused
 
 SurveyEstimate total(const SurveyEstimates& estimates);
 
-}  // namespace paretoformer
+}  // namespace paretoformer::accel_sim

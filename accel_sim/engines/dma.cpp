@@ -4,7 +4,7 @@
 
 #include "accel_sim/hardware/timing.hpp"
 
-namespace paretoformer {
+namespace paretoformer::accel_sim {
 namespace {
 
 // Beats of the last request of an mvin, about.
@@ -161,4 +161,4 @@ void StoreUnit::write_row(std::int64_t address, int bytes) {
   }
 }
 
-}  // namespace paretoformer
+}  // namespace paretoformer::accel_sim

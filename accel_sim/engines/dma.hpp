@@ -11,7 +11,7 @@
 #include "accel_sim/hardware/timing.hpp"
 #include "accel_sim/lowering/instructions.hpp"
 
-namespace paretoformer {
+namespace paretoformer::accel_sim {
 
 // The last `size` values pushed; a full one gives back its oldest.
 class TimeRing {
@@ -148,4 +148,4 @@ class StoreUnit {
   std::int64_t written_ = 0;  // bytes
 };
 
-}  // namespace paretoformer
+}  // namespace paretoformer::accel_sim

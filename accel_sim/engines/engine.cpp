@@ -1,6 +1,6 @@
 #include "accel_sim/engines/engine.hpp"
 
-namespace paretoformer {
+namespace paretoformer::accel_sim {
 
 CycleBreakdown& CycleBreakdown::operator+=(const CycleBreakdown& other) {
   for (const CycleCause& cause : kCycleCauses) this->*cause.cycles += other.*cause.cycles;
@@ -12,4 +12,4 @@ CycleBreakdown operator*(CycleBreakdown breakdown, std::int64_t times) {
   return breakdown;
 }
 
-}  // namespace paretoformer
+}  // namespace paretoformer::accel_sim

@@ -9,7 +9,7 @@
 
 #include "accel_sim/hardware/energy.hpp"
 
-namespace paretoformer {
+namespace paretoformer::accel_sim {
 
 // Every cycle of a run once: the array works, or it does not because of one thing.
 struct CycleBreakdown {
@@ -63,4 +63,4 @@ struct TraceSpan {
 };
 using Trace = std::vector<TraceSpan>;
 
-}  // namespace paretoformer
+}  // namespace paretoformer::accel_sim

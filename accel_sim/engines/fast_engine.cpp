@@ -11,7 +11,7 @@
 #include "accel_sim/hardware/timing.hpp"
 #include "accel_sim/lowering/instructions.hpp"
 
-namespace paretoformer {
+namespace paretoformer::accel_sim {
 namespace {
 
 using Time = std::int64_t;
@@ -559,4 +559,4 @@ EngineResult run_fast_engine(const Program& program, const Hardware& hardware, M
   return FastEngine(program, hardware, memory, trace).run();
 }
 
-}  // namespace paretoformer
+}  // namespace paretoformer::accel_sim

@@ -6,7 +6,7 @@
 #include "accel_sim/hardware/hardware.hpp"
 #include "accel_sim/lowering/program.hpp"
 
-namespace paretoformer {
+namespace paretoformer::accel_sim {
 
 // Runs the program from a cold L2. With `trace`, appends a span for every mvin, mvout, run of
 // computes and prologue. The time it takes grows with the lines moved and the blocks of weights,
@@ -18,4 +18,4 @@ EngineResult run_fast_engine(const Program& program, const Hardware& hardware,
 EngineResult run_fast_engine(const Program& program, const Hardware& hardware, MemorySystem& memory,
                              Trace* trace = nullptr);
 
-}  // namespace paretoformer
+}  // namespace paretoformer::accel_sim

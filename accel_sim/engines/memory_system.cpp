@@ -5,7 +5,7 @@
 
 #include "accel_sim/hardware/timing.hpp"
 
-namespace paretoformer {
+namespace paretoformer::accel_sim {
 namespace {
 
 std::int64_t lines_of(std::int64_t bytes) { return bytes / kLineBytes + 1; }
@@ -55,4 +55,4 @@ int request_bytes(int offset, int useful, int beat_bytes) {
   return size;
 }
 
-}  // namespace paretoformer
+}  // namespace paretoformer::accel_sim

@@ -8,7 +8,7 @@
 
 #include "accel_sim/hardware/hardware.hpp"
 
-namespace paretoformer {
+namespace paretoformer::accel_sim {
 
 // Which line a cache gives up for a new one.
 enum class Replacement {
@@ -161,4 +161,4 @@ class MemorySystem {
 // line, a row takes one request per line that it touches.
 int request_bytes(int offset, int useful, int beat_bytes);
 
-}  // namespace paretoformer
+}  // namespace paretoformer::accel_sim

@@ -12,7 +12,7 @@
 #include "accel_sim/lowering/instructions.hpp"
 #include "support/error.hpp"
 
-namespace paretoformer {
+namespace paretoformer::accel_sim {
 namespace reference {
 namespace {
 
@@ -555,4 +555,4 @@ EngineResult run_reference_engine(const Program& program, const Hardware& hardwa
   return reference::Engine(program, hardware, memory, cycle_limit, trace).run();
 }
 
-}  // namespace paretoformer
+}  // namespace paretoformer::accel_sim

@@ -9,7 +9,7 @@
 #include "accel_sim/hardware/hardware.hpp"
 #include "accel_sim/lowering/program.hpp"
 
-namespace paretoformer {
+namespace paretoformer::accel_sim {
 
 inline constexpr std::int64_t kDefaultCycleLimit = 1'000'000'000;
 
@@ -26,4 +26,4 @@ EngineResult run_reference_engine(const Program& program, const Hardware& hardwa
                                   std::int64_t cycle_limit = kDefaultCycleLimit,
                                   Trace* trace = nullptr);
 
-}  // namespace paretoformer
+}  // namespace paretoformer::accel_sim

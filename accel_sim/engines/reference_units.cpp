@@ -5,7 +5,7 @@
 #include "accel_sim/hardware/timing.hpp"
 #include "support/error.hpp"
 
-namespace paretoformer::reference {
+namespace paretoformer::accel_sim::reference {
 namespace {
 
 constexpr int kLine = kLineBytes;
@@ -559,4 +559,4 @@ std::string StoreController::describe() const {
          std::to_string(to_l2_.size() + acknowledgements_.size()) + " writes in flight";
 }
 
-}  // namespace paretoformer::reference
+}  // namespace paretoformer::accel_sim::reference

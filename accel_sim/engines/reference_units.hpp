@@ -16,7 +16,7 @@
 #include "accel_sim/hardware/hardware.hpp"
 #include "accel_sim/lowering/instructions.hpp"
 
-namespace paretoformer::reference {
+namespace paretoformer::accel_sim::reference {
 
 using Cycle = std::int64_t;
 
@@ -262,4 +262,4 @@ class StoreController {
   std::int64_t beats_ = 0, written_ = 0, moves_ = 0;
 };
 
-}  // namespace paretoformer::reference
+}  // namespace paretoformer::accel_sim::reference

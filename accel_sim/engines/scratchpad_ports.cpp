@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-namespace paretoformer {
+namespace paretoformer::accel_sim {
 namespace {
 
 constexpr int kShareBits = 16;
@@ -130,4 +130,4 @@ ScratchpadPorts::Time ScratchpadPorts::delay_of_computes() {
   return delay;
 }
 
-}  // namespace paretoformer
+}  // namespace paretoformer::accel_sim

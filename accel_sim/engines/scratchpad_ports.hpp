@@ -12,7 +12,7 @@
 #include "accel_sim/hardware/hardware.hpp"
 #include "accel_sim/lowering/instructions.hpp"
 
-namespace paretoformer {
+namespace paretoformer::accel_sim {
 
 class ScratchpadPorts {
  public:
@@ -82,4 +82,4 @@ class ScratchpadPorts {
   std::array<Computes, 2> computes_;                       // of the last two tiles
 };
 
-}  // namespace paretoformer
+}  // namespace paretoformer::accel_sim

@@ -6,7 +6,7 @@
 #include "support/files.hpp"
 #include "support/format.hpp"
 
-namespace paretoformer {
+namespace paretoformer::accel_sim {
 namespace {
 
 // In the order of Lane's enumerators.
@@ -91,4 +91,4 @@ void ChromeTrace::write(const std::filesystem::path& path, const Json& about) co
   write_file_atomic(path, pieces);
 }
 
-}  // namespace paretoformer
+}  // namespace paretoformer::accel_sim

@@ -12,7 +12,7 @@
 #include "accel_sim/workload/operators.hpp"
 #include "support/json.hpp"
 
-namespace paretoformer {
+namespace paretoformer::accel_sim {
 
 // Operators follow each other in time, each a span in the lane "operators". What host, load,
 // execute and store do inside one is drawn for its first repeat only. A cycle is a microsecond of
@@ -37,4 +37,4 @@ class ChromeTrace {
   std::array<std::vector<std::int64_t>, 4> rows_taken_;  // by lane: until when each row is
 };
 
-}  // namespace paretoformer
+}  // namespace paretoformer::accel_sim

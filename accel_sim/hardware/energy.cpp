@@ -1,6 +1,6 @@
 #include "accel_sim/hardware/energy.hpp"
 
-namespace paretoformer {
+namespace paretoformer::accel_sim {
 namespace {
 
 double times(std::int64_t count, double picojoules) {
@@ -44,4 +44,4 @@ Picojoules energy(const AccessCounts& accesses, Cycles total, Cycles host,
       times(host.value(), hardware.host_pj_per_cycle));
 }
 
-}  // namespace paretoformer
+}  // namespace paretoformer::accel_sim

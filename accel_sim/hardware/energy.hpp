@@ -6,7 +6,7 @@
 #include "accel_sim/hardware/hardware.hpp"
 #include "accel_sim/hardware/hardware_cost.hpp"
 
-namespace paretoformer {
+namespace paretoformer::accel_sim {
 
 // What the energy is counted from, in word accesses (int8, in the accumulator int32).
 struct AccessCounts {
@@ -36,4 +36,4 @@ struct AccessEnergies {
 Picojoules energy(const AccessCounts& accesses, Cycles total, Cycles host,
                   const Hardware& hardware);
 
-}  // namespace paretoformer
+}  // namespace paretoformer::accel_sim

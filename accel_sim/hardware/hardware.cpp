@@ -8,7 +8,7 @@
 #include "support/error.hpp"
 #include "support/hash.hpp"
 
-namespace paretoformer {
+namespace paretoformer::accel_sim {
 namespace {
 
 // The words for an enumeration in JSON, in the order of its enumerators.
@@ -160,4 +160,4 @@ Hardware find_hardware(const std::string& name_or_path) {
                    did_you_mean(name_or_path, presets) + "; presets: " + known);
 }
 
-}  // namespace paretoformer
+}  // namespace paretoformer::accel_sim

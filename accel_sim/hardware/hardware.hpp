@@ -8,7 +8,7 @@
 
 #include "support/json.hpp"
 
-namespace paretoformer {
+namespace paretoformer::accel_sim {
 
 // Where softmax, GELU, LayerNorm and the residual add run: in integers on the accelerator, with the
 // normaliser and activation units that I-BERT support adds to Gemmini (`has_normalizations`), or in
@@ -168,4 +168,4 @@ std::vector<std::string> hardware_presets();
 // A preset by its name, else the file of that path. Throws InputError when it is neither.
 Hardware find_hardware(const std::string& name_or_path);
 
-}  // namespace paretoformer
+}  // namespace paretoformer::accel_sim

@@ -7,7 +7,7 @@
 
 #include "support/error.hpp"
 
-namespace paretoformer {
+namespace paretoformer::accel_sim {
 
 // Both quantities are 64-bit integers underneath, so that sums are exact: the same in any order, on
 // any number of threads and after a round trip through a file. Arithmetic that would overflow
@@ -120,4 +120,4 @@ struct HardwareCost {
   bool operator==(const HardwareCost&) const = default;
 };
 
-}  // namespace paretoformer
+}  // namespace paretoformer::accel_sim

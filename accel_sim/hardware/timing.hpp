@@ -3,7 +3,7 @@
 
 #include <array>
 
-namespace paretoformer {
+namespace paretoformer::accel_sim {
 
 // What the L2 cache and the last-level cache hold and fetch at once.
 inline constexpr int kLineBytes = 64;
@@ -50,4 +50,4 @@ constexpr std::array<PassTiming, kNormaliserPasses> pass_timings(Normalisation n
   return {};
 }
 
-}  // namespace paretoformer
+}  // namespace paretoformer::accel_sim

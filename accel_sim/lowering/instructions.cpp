@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-namespace paretoformer {
+namespace paretoformer::accel_sim {
 namespace {
 
 constexpr int kBytesPerDmaRow = 64;
@@ -183,4 +183,4 @@ std::optional<Mvout> StoreSequence::next_normalised() {
   return taken;
 }
 
-}  // namespace paretoformer
+}  // namespace paretoformer::accel_sim

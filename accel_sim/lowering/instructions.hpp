@@ -8,7 +8,7 @@
 #include "accel_sim/hardware/hardware.hpp"
 #include "accel_sim/lowering/program.hpp"
 
-namespace paretoformer {
+namespace paretoformer::accel_sim {
 
 enum class Memory { kScratchpad, kAccumulator };
 
@@ -142,4 +142,4 @@ class StoreSequence {
   int pass_ = 0, statistics_ = 0;
 };
 
-}  // namespace paretoformer
+}  // namespace paretoformer::accel_sim

@@ -6,7 +6,7 @@
 
 #include "support/error.hpp"
 
-namespace paretoformer {
+namespace paretoformer::accel_sim {
 namespace {
 
 // The same buffer with rows of that many elements.
@@ -168,4 +168,4 @@ std::int64_t peak_memory(const Architecture& network, const Workload& workload,
   return parameter_count(network, positions) + 3 * biases + vocabulary * d + cache + alive;
 }
 
-}  // namespace paretoformer
+}  // namespace paretoformer::accel_sim

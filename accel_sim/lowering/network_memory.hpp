@@ -11,7 +11,7 @@
 #include "accel_sim/workload/operators.hpp"
 #include "search_spaces/architecture.hpp"
 
-namespace paretoformer {
+namespace paretoformer::accel_sim {
 
 // Activations have one buffer each for all layers, as in transformer.c of gemmini-rocc-tests; keys
 // and values one per layer, as decoding caches them; scores one per head, since all heads' are
@@ -67,4 +67,4 @@ class NetworkMemory {
 std::int64_t peak_memory(const Architecture& network, const Workload& workload,
                          const std::optional<Hardware>& hardware, const OperatorPricer& price = {});
 
-}  // namespace paretoformer
+}  // namespace paretoformer::accel_sim

@@ -7,7 +7,7 @@
 
 #include "support/error.hpp"
 
-namespace paretoformer {
+namespace paretoformer::accel_sim {
 namespace {
 
 constexpr std::int64_t kAlignment = 64;
@@ -388,4 +388,4 @@ Program lower(const Operator& op, const Hardware& hardware,
   throw Error("lowering of an unknown kind of operator");
 }
 
-}  // namespace paretoformer
+}  // namespace paretoformer::accel_sim

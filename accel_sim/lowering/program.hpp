@@ -11,7 +11,7 @@
 #include "accel_sim/lowering/tiling.hpp"
 #include "accel_sim/workload/operators.hpp"
 
-namespace paretoformer {
+namespace paretoformer::accel_sim {
 
 inline constexpr int kSumBytes = 4;  // int32, in DRAM
 
@@ -133,4 +133,4 @@ bool runs_on_host(const Operator& op, const Hardware& hardware);
 // What such an operator takes there, its conversions from and to int8 included.
 double host_cycles_per_element(OperatorKind kind, const Hardware& hardware);
 
-}  // namespace paretoformer
+}  // namespace paretoformer::accel_sim

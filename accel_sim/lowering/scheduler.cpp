@@ -6,7 +6,7 @@
 #include "accel_sim/lowering/program.hpp"
 #include "support/error.hpp"
 
-namespace paretoformer {
+namespace paretoformer::accel_sim {
 namespace {
 
 // A matmul and what follows it, either way.
@@ -129,4 +129,4 @@ std::vector<Operator> operators_to_schedule(const Architecture& architecture,
   return operators;
 }
 
-}  // namespace paretoformer
+}  // namespace paretoformer::accel_sim

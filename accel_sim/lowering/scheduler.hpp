@@ -10,7 +10,7 @@
 #include "accel_sim/workload/operators.hpp"
 #include "search_spaces/architecture.hpp"
 
-namespace paretoformer {
+namespace paretoformer::accel_sim {
 
 // A cost model: the price of running an operator once. Must be a pure function, and callable from
 // several threads at once.
@@ -50,4 +50,4 @@ Operator scheduled_scores(const Operator& scores, const Hardware& hardware,
 std::vector<Operator> operators_to_schedule(const Architecture& architecture,
                                             const Workload& workload, const Hardware& hardware);
 
-}  // namespace paretoformer
+}  // namespace paretoformer::accel_sim

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-namespace paretoformer {
+namespace paretoformer::accel_sim {
 namespace {
 
 // floor(sqrt(n)), without floating point.
@@ -79,4 +79,4 @@ std::optional<MatmulTile> whole_row_tile(const Operator& matmul, const Hardware&
   return grow(start, whole, room);
 }
 
-}  // namespace paretoformer
+}  // namespace paretoformer::accel_sim

@@ -9,7 +9,7 @@
 #include "accel_sim/hardware/hardware.hpp"
 #include "accel_sim/workload/operators.hpp"
 
-namespace paretoformer {
+namespace paretoformer::accel_sim {
 
 template <typename A, typename B>
 constexpr auto ceil_divide(A a, B b) {
@@ -67,4 +67,4 @@ MatmulTile greedy_tile(const Operator& matmul, const Hardware& hardware);
 std::optional<MatmulTile> whole_row_tile(const Operator& matmul, const Hardware& hardware,
                                          bool whole_accumulator = false);
 
-}  // namespace paretoformer
+}  // namespace paretoformer::accel_sim

@@ -5,7 +5,7 @@
 #include "accel_sim/workload/operators.hpp"
 #include "support/error.hpp"
 
-namespace paretoformer {
+namespace paretoformer::accel_sim {
 namespace {
 
 // The order of the library's arguments, in which equally large dimensions take turns.
@@ -106,4 +106,4 @@ MatmulSchedule schedule_of(const Mapping& mapping, const Workpiece& work,
   return schedule;
 }
 
-}  // namespace paretoformer
+}  // namespace paretoformer::accel_sim

@@ -5,7 +5,7 @@
 #include "accel_sim/lowering/tiling.hpp"
 #include "accel_sim/mapper/mapping.hpp"
 
-namespace paretoformer {
+namespace paretoformer::accel_sim {
 
 // How the library runs a matmul with a tile: loops over rows, columns and inner from outside to
 // inside (tiled_matmul_outer, gemmini.h L692-834), all rows of the tile past each block of weights.
@@ -22,4 +22,4 @@ MatmulSchedule schedule_of(const Mapping& mapping, const Workpiece& work, const 
 // channels (tiled_conv). Its downsampling form of strided 1 x 1 kernels is left out.
 Mapping greedy_mapping(const Workpiece& work, const Hardware& hardware);
 
-}  // namespace paretoformer
+}  // namespace paretoformer::accel_sim

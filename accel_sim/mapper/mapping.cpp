@@ -2,7 +2,7 @@
 
 #include <initializer_list>
 
-namespace paretoformer {
+namespace paretoformer::accel_sim {
 namespace {
 
 double product(const Workpiece& work, std::initializer_list<Dimension> dimensions) {
@@ -93,4 +93,4 @@ std::string describe(const Mapping& mapping, const Workpiece& work) {
   return text;
 }
 
-}  // namespace paretoformer
+}  // namespace paretoformer::accel_sim

@@ -9,7 +9,7 @@
 #include "accel_sim/hardware/hardware.hpp"
 #include "accel_sim/lowering/tiling.hpp"
 
-namespace paretoformer {
+namespace paretoformer::accel_sim {
 
 // The loops of a convolution at batch 1, by Timeloop's names: output rows and columns, input and
 // output channels, rows and columns of the kernel.
@@ -80,4 +80,4 @@ bool is_valid(const Mapping& mapping, const Workpiece& work, const Hardware& har
 // out.
 std::string describe(const Mapping& mapping, const Workpiece& work);
 
-}  // namespace paretoformer
+}  // namespace paretoformer::accel_sim

@@ -6,7 +6,7 @@
 #include "accel_sim/hardware/timing.hpp"
 #include "support/error.hpp"
 
-namespace paretoformer {
+namespace paretoformer::accel_sim {
 namespace {
 
 enum Tensor { kInputs, kWeights, kOutputs };
@@ -239,4 +239,4 @@ MappingCost MappingCostModel::operator()(const Mapping& mapping) const {
   return cost;
 }
 
-}  // namespace paretoformer
+}  // namespace paretoformer::accel_sim

@@ -6,7 +6,7 @@
 #include "accel_sim/hardware/hardware.hpp"
 #include "accel_sim/mapper/mapping.hpp"
 
-namespace paretoformer {
+namespace paretoformer::accel_sim {
 
 // What is minimised: cycles, picojoules, or their product.
 enum class MappingObjective { kLatency, kEnergy, kEdp };
@@ -149,4 +149,4 @@ class MappingCostModel {
   double fixed_cycles_;
 };
 
-}  // namespace paretoformer
+}  // namespace paretoformer::accel_sim

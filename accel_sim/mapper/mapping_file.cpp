@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-namespace paretoformer {
+namespace paretoformer::accel_sim {
 namespace {
 
 constexpr int kLargestExtent = 1 << 20;  // of a matmul
@@ -139,4 +139,4 @@ MappedWorkpiece read_mapping(const std::filesystem::path& path, const Hardware& 
   return mapping_from_json(JsonNode(json, path.string()), hardware);
 }
 
-}  // namespace paretoformer
+}  // namespace paretoformer::accel_sim

@@ -7,7 +7,7 @@
 #include "accel_sim/mapper/mapping.hpp"
 #include "support/json.hpp"
 
-namespace paretoformer {
+namespace paretoformer::accel_sim {
 
 struct MappedWorkpiece {
   Workpiece work;
@@ -28,4 +28,4 @@ Json to_json(const MappedWorkpiece& mapped);
 MappedWorkpiece mapping_from_json(const JsonNode& node, const Hardware& hardware);
 MappedWorkpiece read_mapping(const std::filesystem::path& path, const Hardware& hardware);
 
-}  // namespace paretoformer
+}  // namespace paretoformer::accel_sim

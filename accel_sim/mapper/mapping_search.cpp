@@ -6,7 +6,7 @@
 #include "accel_sim/mapper/library_rule.hpp"
 #include "support/error.hpp"
 
-namespace paretoformer {
+namespace paretoformer::accel_sim {
 namespace {
 
 // The best mapping so far.
@@ -216,4 +216,4 @@ FoundMapping local_search(const Mapspace& mapspace, MappingObjective objective,
   return best.found();
 }
 
-}  // namespace paretoformer
+}  // namespace paretoformer::accel_sim

@@ -6,7 +6,7 @@
 #include "accel_sim/mapper/mapping_cost.hpp"
 #include "accel_sim/mapper/mapspace.hpp"
 
-namespace paretoformer {
+namespace paretoformer::accel_sim {
 
 struct FoundMapping {
   Mapping mapping;
@@ -45,4 +45,4 @@ FoundMapping best_of_samples(const Mapspace& mapspace, MappingObjective objectiv
 FoundMapping local_search(const Mapspace& mapspace, MappingObjective objective,
                           std::int64_t evaluations, std::uint64_t seed);
 
-}  // namespace paretoformer
+}  // namespace paretoformer::accel_sim

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
-namespace paretoformer {
+namespace paretoformer::accel_sim {
 
 double MappingSpread::tenth_percentile_over(double reference) const {
   return costs[(costs.size() - 1) / 10] / reference;
@@ -28,4 +28,4 @@ MappingSpread mapping_spread(const Mapspace& mapspace, MappingObjective objectiv
   return spread;
 }
 
-}  // namespace paretoformer
+}  // namespace paretoformer::accel_sim

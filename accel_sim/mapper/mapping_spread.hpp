@@ -7,7 +7,7 @@
 #include "accel_sim/mapper/mapping_cost.hpp"
 #include "accel_sim/mapper/mapspace.hpp"
 
-namespace paretoformer {
+namespace paretoformer::accel_sim {
 
 // Of the objective over random valid mappings. What the survey prints (Sec. 5.5) is relative to the
 // best of the samples.
@@ -30,4 +30,4 @@ MappingSpread mapping_spread(const Mapspace& mapspace, MappingObjective objectiv
                              std::int64_t samples, std::uint64_t seed,
                              CostRules rules = CostRules::kGemmini);
 
-}  // namespace paretoformer
+}  // namespace paretoformer::accel_sim

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-namespace paretoformer {
+namespace paretoformer::accel_sim {
 namespace {
 
 std::vector<int> divisors(int n) {
@@ -126,4 +126,4 @@ Mapping Mapspace::sample(Random& random, std::int64_t* draws) const {
   return mapping;
 }
 
-}  // namespace paretoformer
+}  // namespace paretoformer::accel_sim

@@ -8,7 +8,7 @@
 #include "accel_sim/mapper/mapping.hpp"
 #include "support/random.hpp"
 
-namespace paretoformer {
+namespace paretoformer::accel_sim {
 
 // Which factors a dimension is cut into.
 enum class Factors {
@@ -70,4 +70,4 @@ class Mapspace {
   std::vector<PerDimension<std::uint8_t>> orders_;
 };
 
-}  // namespace paretoformer
+}  // namespace paretoformer::accel_sim

@@ -1,6 +1,6 @@
 #include "accel_sim/workload/convolution.hpp"
 
-namespace paretoformer {
+namespace paretoformer::accel_sim {
 namespace {
 
 // 2 * 31^2 * 2^14 * 2^14 * 2^24 fits 63 bits: so do the statistics of one convolution.
@@ -77,4 +77,4 @@ ConvolutionalNetwork convolutional_network_from_json(const JsonNode& node) {
   return network;
 }
 
-}  // namespace paretoformer
+}  // namespace paretoformer::accel_sim

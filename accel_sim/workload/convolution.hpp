@@ -6,7 +6,7 @@
 #include "accel_sim/workload/operators.hpp"
 #include "support/json.hpp"
 
-namespace paretoformer {
+namespace paretoformer::accel_sim {
 
 // A square kernel over a square image, padded so that the output's side is image / stride, rounded
 // up. As a matmul (im2col): output positions x kernel^2 input channels x output channels.
@@ -60,4 +60,4 @@ struct ConvolutionalNetwork {
 // absent. Throws InputError.
 ConvolutionalNetwork convolutional_network_from_json(const JsonNode& node);
 
-}  // namespace paretoformer
+}  // namespace paretoformer::accel_sim

@@ -5,7 +5,7 @@
 #include "accel_sim_workload/embedded_json.hpp"
 #include "support/error.hpp"
 
-namespace paretoformer {
+namespace paretoformer::accel_sim {
 namespace {
 
 Model model_from_json(const Json& json, const std::string& file) {
@@ -45,4 +45,4 @@ Model find_model(const std::string& name_or_path) {
                    did_you_mean(name_or_path, presets));
 }
 
-}  // namespace paretoformer
+}  // namespace paretoformer::accel_sim

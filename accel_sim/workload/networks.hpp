@@ -9,7 +9,7 @@
 #include "accel_sim/workload/operators.hpp"
 #include "search_spaces/architecture.hpp"
 
-namespace paretoformer {
+namespace paretoformer::accel_sim {
 
 struct Model {
   std::variant<Architecture, ConvolutionalNetwork> network;
@@ -24,4 +24,4 @@ std::vector<std::string> model_presets();
 // Throws InputError when it is none of them.
 Model find_model(const std::string& name_or_path);
 
-}  // namespace paretoformer
+}  // namespace paretoformer::accel_sim

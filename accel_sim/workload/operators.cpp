@@ -8,7 +8,7 @@
 #include "support/error.hpp"
 #include "support/random.hpp"
 
-namespace paretoformer {
+namespace paretoformer::accel_sim {
 namespace {
 
 // Three extents of 2^20 multiply to 2^60: statistics and costs of one operator fit 64 bits.
@@ -199,4 +199,4 @@ std::int64_t macs(const Architecture& architecture, const Workload& workload) {
   return sum;
 }
 
-}  // namespace paretoformer
+}  // namespace paretoformer::accel_sim

@@ -11,7 +11,7 @@
 
 #include "search_spaces/architecture.hpp"
 
-namespace paretoformer {
+namespace paretoformer::accel_sim {
 
 enum class OperatorKind { kMatmul, kSoftmax, kLayerNorm, kGelu, kResidualAdd, kEmbedding };
 
@@ -110,4 +110,4 @@ std::vector<TransformerOperator> transformer_operators(const Architecture& archi
 // Error when they do not fit 64 bits.
 std::int64_t macs(const Architecture& architecture, const Workload& workload);
 
-}  // namespace paretoformer
+}  // namespace paretoformer::accel_sim

@@ -2,7 +2,7 @@
 
 #include "accel_sim/hardware/hardware_cost.hpp"
 
-namespace paretoformer {
+namespace paretoformer::accel_sim {
 namespace {
 
 using Counts = std::array<WorkloadCount, kOperatorClassNames.size()>;
@@ -137,4 +137,4 @@ Profile profile(const ConvolutionalNetwork& network, bool fused) {
   return to_profile(counts, std::nullopt);
 }
 
-}  // namespace paretoformer
+}  // namespace paretoformer::accel_sim

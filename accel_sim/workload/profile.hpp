@@ -10,7 +10,7 @@
 
 #include "accel_sim/workload/networks.hpp"
 
-namespace paretoformer {
+namespace paretoformer::accel_sim {
 
 enum class OperatorClass {
   kProjections,        // q, k, v and output projection of the attention
@@ -69,4 +69,4 @@ Profile profile(const Architecture& architecture, int length, Mode mode, bool fu
 // each. When `fused`, batch normalisation is folded into the weights, and ReLU moves no bytes.
 Profile profile(const ConvolutionalNetwork& network, bool fused);
 
-}  // namespace paretoformer
+}  // namespace paretoformer::accel_sim

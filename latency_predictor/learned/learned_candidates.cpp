@@ -10,7 +10,7 @@
 #include "accel_sim/closed_form/analytical_model.hpp"
 #include "support/error.hpp"
 
-namespace paretoformer {
+namespace paretoformer::latency_predictor {
 namespace {
 
 constexpr std::uint64_t kCandidateStream = 1;
@@ -34,8 +34,8 @@ Range range_of(const std::vector<int>& values, int base) {
 }
 
 // The hardware of all lowest values, or of all highest ones.
-Hardware extreme(const LearnedModel::Content& content, bool highest) {
-  Hardware hardware = content.base;
+accel_sim::Hardware extreme(const LearnedModel::Content& content, bool highest) {
+  accel_sim::Hardware hardware = content.base;
 #define PARETOFORMER_EXTREME_KNOB(key) \
   hardware.key = static_cast<int>(highest ? content.key.high : content.key.low);
   PARETOFORMER_LEARNED_KNOBS(PARETOFORMER_EXTREME_KNOB)
@@ -53,9 +53,9 @@ void add_scaled(FeatureVector& sum, const FeatureVector& x, double factor) {
 }
 
 // Throws what reading the hardware from a file would throw.
-void require_valid_hardware(const Hardware& hardware) {
+void require_valid_hardware(const accel_sim::Hardware& hardware) {
   const Json json = to_json(hardware);
-  hardware_from_json(JsonNode(json, "hardware to fit"));
+  accel_sim::hardware_from_json(JsonNode(json, "hardware to fit"));
 }
 
 }  // namespace
@@ -80,10 +80,10 @@ void require_valid(const FitOptions& options) {
          "1 <= shortest <= longest <= 2^20");
   if (options.seed >> 63 != 0) fail("seed", std::to_string(options.seed), "less than 2^63");
   if (options.modes.empty()) fail("modes", "[]", "at least one");
-  if (options.base.dataflow != Dataflow::kWeightStationary)
+  if (options.base.dataflow != accel_sim::Dataflow::kWeightStationary)
     fail("dataflow", "output_stationary", "weight_stationary");
-  if (options.base.tiling != Tiling::kGreedy) fail("tiling", "optimal", "greedy");
-  if (options.base.fusion != Fusion::kLibrary)
+  if (options.base.tiling != accel_sim::Tiling::kGreedy) fail("tiling", "optimal", "greedy");
+  if (options.base.fusion != accel_sim::Fusion::kLibrary)
     fail("fusion", to_json(options.base).at("fusion").get<std::string>(), "library");
 }
 
@@ -109,11 +109,11 @@ FitCandidates::FitCandidates(const FitOptions& options) {
   require_valid(options);
   content.base = options.base;
   content.length = {static_cast<double>(options.shortest), static_cast<double>(options.longest)};
-  const auto has = [&](Mode mode) {
+  const auto has = [&](accel_sim::Mode mode) {
     return std::find(options.modes.begin(), options.modes.end(), mode) != options.modes.end();
   };
-  content.prefill = has(Mode::kPrefill);
-  content.decode = has(Mode::kDecode);
+  content.prefill = has(accel_sim::Mode::kPrefill);
+  content.decode = has(accel_sim::Mode::kDecode);
   content.seed = options.seed;
 #define PARETOFORMER_KNOB(key) content.key = range_of(options.key, options.base.key);
   PARETOFORMER_LEARNED_KNOBS(PARETOFORMER_KNOB)
@@ -130,7 +130,7 @@ FitCandidates::FitCandidates(const FitOptions& options) {
   // The corners belong to the ranges, but are rare among networks.
   for (const bool highest : {false, true})
     for (const int length : {options.shortest, options.longest})
-      for (const Mode mode : options.modes)
+      for (const accel_sim::Mode mode : options.modes)
         for (const Architecture& network : options.space.extremes())
           add({network, {length, mode}, extreme(content, highest)});
   scale_inputs();
@@ -140,7 +140,7 @@ FitCandidates::FitCandidates(const FitOptions& options) {
 void FitCandidates::add(const Combination& combination) {
   if (keys.insert(key_of(combination)).second) require_valid_hardware(combination.hardware);
   hardware.push_back(combination.hardware);
-  std::unordered_set<Operator, OperatorHash> seen;
+  std::unordered_set<accel_sim::Operator, accel_sim::OperatorHash> seen;
   for (const auto& [role, layer, repeat, op] :
        transformer_operators(combination.network, combination.workload)) {
     if (!seen.insert(op).second) continue;
@@ -200,14 +200,15 @@ void FitCandidates::weigh(const Combination& combination) {
     const OperatorFeatures known = operator_features(op, combination.hardware);
     const auto times = static_cast<double>(repeat);
     if (known.exact()) {
-      const HardwareCost cost = analytical_cost(op, combination.hardware);
+      const accel_sim::HardwareCost cost = analytical_cost(op, combination.hardware);
       cycles += times * static_cast<double>(cost.latency.value());
       picojoules += times * cost.energy.value();
       continue;
     }
-    const Cycles estimate(std::llround(known.cycles));
+    const accel_sim::Cycles estimate(std::llround(known.cycles));
     cycles += times * known.cycles;
-    picojoules += times * energy(known.accesses, estimate, Cycles(), combination.hardware).value();
+    picojoules +=
+        times * energy(known.accesses, estimate, accel_sim::Cycles(), combination.hardware).value();
     const auto g = static_cast<std::size_t>(known.group);
     const FeatureVector input = content.groups[g].input(known.x);
     add_scaled(sums[0][g], input, times * known.cycles);
@@ -223,4 +224,4 @@ void FitCandidates::weigh(const Combination& combination) {
   }
 }
 
-}  // namespace paretoformer
+}  // namespace paretoformer::latency_predictor

@@ -8,17 +8,17 @@
 
 #include "latency_predictor/learned/learned_fit.hpp"
 
-namespace paretoformer {
+namespace paretoformer::latency_predictor {
 
 struct FitCandidate {
-  Operator op;
+  accel_sim::Operator op;
   std::size_t hardware = 0;  // index into FitCandidates::hardware
   OperatorFeatures features;
   FeatureVector input{};  // of its group's regression
 };
 
 // Length, mode and knobs.
-using CombinationKey = std::tuple<int, Mode, int, int, int, int>;
+using CombinationKey = std::tuple<int, accel_sim::Mode, int, int, int, int>;
 CombinationKey key_of(const Combination& combination);
 
 // Throws InputError naming the option.
@@ -30,7 +30,7 @@ Combination draw_combination(const FitOptions& options, std::uint64_t stream, st
 struct FitCandidates {
   explicit FitCandidates(const FitOptions& options);
 
-  std::vector<Hardware> hardware;
+  std::vector<accel_sim::Hardware> hardware;
   std::vector<FitCandidate> all;  // operators that are learned, each once per hardware
   std::set<CombinationKey> keys;
   // Ranges, and the scaling of the inputs, per group; nothing learned yet.
@@ -46,4 +46,4 @@ struct FitCandidates {
   void weigh(const Combination& combination);
 };
 
-}  // namespace paretoformer
+}  // namespace paretoformer::latency_predictor

@@ -11,10 +11,10 @@
 #include "accel_sim/lowering/program.hpp"
 #include "accel_sim/lowering/tiling.hpp"
 
-namespace paretoformer {
+namespace paretoformer::latency_predictor {
 namespace {
 
-constexpr int kLine = kLineBytes;
+constexpr int kLine = accel_sim::kLineBytes;
 // So many sweeps over a matmul's results are followed one by one; later ones are alike.
 constexpr int kSweeps = 3;
 // A store waits until the one before is complete (ReservationStation.scala L378).
@@ -49,7 +49,7 @@ class CommandTable {
       for (int done = 0, at = offset; done < useful; at = 0) {
         const int part = std::min(kLine - at, useful - done);
         sum.requests += 1;
-        sum.bytes += request_bytes(at, part, beat);
+        sum.bytes += accel_sim::request_bytes(at, part, beat);
         sum.partial += part < kLine ? 1 : 0;
         done += part;
       }
@@ -81,7 +81,7 @@ struct Transfer {
 
 // `rows` x `columns` elements in tiles of so many columns, packed rows.
 Transfer transfer(double rows, int columns, int tile_columns, int element_bytes,
-                  const Hardware& hardware) {
+                  const accel_sim::Hardware& hardware) {
   const int size = hardware.array_size;
   const int stride = columns * element_bytes;
   const int width = std::min(tile_columns, columns) * element_bytes;
@@ -155,10 +155,10 @@ struct Stream {
 // So pages are new at the first step, when the strip lies in more pages than there are banks, and
 // when the other operand took the bank meanwhile.
 double new_pages(const Stream& stream, int depth, int tile_bytes, const Stream& rival,
-                 const Hardware& hardware) {
+                 const accel_sim::Hardware& hardware) {
   const double banks = hardware.dram_banks;
   const double pages = stream.once.pages * depth;
-  const double steps = ceil_divide(tile_bytes, kLine);
+  const double steps = accel_sim::ceil_divide(tile_bytes, kLine);
   const double too_many = std::clamp(2 * (pages - banks) / pages, 0.0, 1.0);
   const double turns =
       std::min(1.0, rival.once.mvins * rival.passes / (stream.once.mvins * stream.passes));
@@ -170,7 +170,8 @@ double new_pages(const Stream& stream, int depth, int tile_bytes, const Stream& 
 // line is back: ten lines take a latency, and the opening of a page if one of them needs it
 // (memory_system.hpp). So few mvins are under way at once (LoadController.scala L84) that their
 // own latencies count.
-void time_loads(const Stream* streams, std::size_t count, const Hardware& hardware, Times& times) {
+void time_loads(const Stream* streams, std::size_t count, const accel_sim::Hardware& hardware,
+                Times& times) {
   const double hit = hardware.bus_latency_cycles + hardware.l2_hit_cycles;
   const double miss = hardware.bus_latency_cycles + hardware.dram_latency_cycles;
   const double line = kLine / hardware.dram_bytes_per_cycle;
@@ -199,29 +200,29 @@ void time_loads(const Stream* streams, std::size_t count, const Hardware& hardwa
     const double received =
         std::max({hit + cycles / mvins, hit + requests / mvins,
                   std::ceil(requests / mvins / hardware.requests_in_flight) * per_request});
-    times.serial += mvins * (std::max(fetched, received) + kLoadPipelineCycles + 1);
+    times.serial += mvins * (std::max(fetched, received) + accel_sim::kLoadPipelineCycles + 1);
   }
   times.window = occupied / hardware.requests_in_flight;
   times.serial /= commands;
 }
 
 // As in the analytical model, two rows at a time: a pass lasts until its stores are through.
-double normaliser_cycles(const Operator& op, Normalisation normalisation,
-                         const Hardware& hardware) {
-  const int blocks = ceil_divide(op.columns, hardware.array_size);
-  const int stores = ceil_divide(blocks, blocks_per_dma(1, hardware));
+double normaliser_cycles(const accel_sim::Operator& op, accel_sim::Normalisation normalisation,
+                         const accel_sim::Hardware& hardware) {
+  const int blocks = accel_sim::ceil_divide(op.columns, hardware.array_size);
+  const int stores = accel_sim::ceil_divide(blocks, blocks_per_dma(1, hardware));
   double pair = 0;
-  for (const PassTiming& pass : pass_timings(normalisation)) {
+  for (const accel_sim::PassTiming& pass : pass_timings(normalisation)) {
     const double row = 1 + blocks * pass.cycles_per_block + kStoreOverheadCycles * stores;
     pair += op.rows > 1 ? std::max(2 * row, row + pass.tail) : row + pass.tail;
   }
-  return ceil_divide(op.rows, 2) * pair;
+  return accel_sim::ceil_divide(op.rows, 2) * pair;
 }
 
 // Lines fetched when the tiles of a matmul go down, across and deep: a line that is read again is
 // still in L2 with exp(-fills / capacity), as random replacement has it (memory_system.hpp).
-void count_misses(Stream& left, Stream& right, double stored, const MatmulTile& loops,
-                  bool transposed, const Hardware& hardware) {
+void count_misses(Stream& left, Stream& right, double stored, const accel_sim::MatmulTile& loops,
+                  bool transposed, const accel_sim::Hardware& hardware) {
   const double capacity = hardware.l2_kib * 1024.0 / kLine;
   // 1 - exp(-x), to 0.01; a library's exp() would take a tenth of a prediction's time.
   const auto lost = [capacity](double fills) {
@@ -250,9 +251,9 @@ void count_misses(Stream& left, Stream& right, double stored, const MatmulTile& 
   right.misses += (loops.rows - sweeps) * right_now;
 }
 
-OperatorGroup group_of_matmul(const Operator& op, bool fused, int bytes) {
-  if (op.right == RightOperand::kWeights) return OperatorGroup::kProjection;
-  if (op.right == RightOperand::kActivations) return OperatorGroup::kContext;
+OperatorGroup group_of_matmul(const accel_sim::Operator& op, bool fused, int bytes) {
+  if (op.right == accel_sim::RightOperand::kWeights) return OperatorGroup::kProjection;
+  if (op.right == accel_sim::RightOperand::kActivations) return OperatorGroup::kContext;
   if (fused) return OperatorGroup::kFusedScores;
   return bytes == 4 ? OperatorGroup::kSpilledScores : OperatorGroup::kPlainScores;
 }
@@ -262,38 +263,41 @@ struct Draft {
   Times times;
 };
 
-void set_group(OperatorGroup group, const Operator& op, OperatorEstimate& features) {
+void set_group(OperatorGroup group, const accel_sim::Operator& op, OperatorEstimate& features) {
   features.group = 2 * static_cast<int>(group) + (op.rows == 1 ? 1 : 0);
 }
 
 // How a matmul is cut, and what of it moves.
 struct MatmulPlan {
-  MatmulPlan(const Operator& op, const Hardware& hardware);
+  MatmulPlan(const accel_sim::Operator& op, const accel_sim::Hardware& hardware);
 
   bool fused = false;  // with its softmax, as one run
   bool transposed = false;
   int bytes = 1;  // of a result
-  MatmulTile tile;
-  MatmulTile whole;  // in blocks
-  MatmulTile loops;  // tiles along each extent
+  accel_sim::MatmulTile tile;
+  accel_sim::MatmulTile whole;  // in blocks
+  accel_sim::MatmulTile loops;  // tiles along each extent
   Stream operands[2];
   Stream& left() { return operands[0]; }
   Stream& right() { return operands[1]; }
   Transfer out;
 };
 
-MatmulPlan::MatmulPlan(const Operator& op, const Hardware& hardware)
-    : transposed(op.right == RightOperand::kTransposedActivations), whole(blocks(op, hardware)) {
-  const bool softmax = op.activation == Activation::kSoftmax;
+MatmulPlan::MatmulPlan(const accel_sim::Operator& op, const accel_sim::Hardware& hardware)
+    : transposed(op.right == accel_sim::RightOperand::kTransposedActivations),
+      whole(blocks(op, hardware)) {
+  const bool softmax = op.activation == accel_sim::Activation::kSoftmax;
   // Not through is_fused() and default_tile(), which would find the tile three times.
-  const std::optional<MatmulTile> rows_tile =
-      softmax && hardware.nonlinear_units == NonlinearUnits::kOnChip ? whole_row_tile(op, hardware)
-                                                                     : std::nullopt;
+  const std::optional<accel_sim::MatmulTile> rows_tile =
+      softmax && hardware.nonlinear_units == accel_sim::NonlinearUnits::kOnChip
+          ? whole_row_tile(op, hardware)
+          : std::nullopt;
   fused = rows_tile.has_value();
   tile = fused ? *rows_tile : greedy_tile(op, hardware);
   if (softmax && !fused) bytes = result_bytes(op, hardware);
-  loops = {ceil_divide(whole.rows, tile.rows), ceil_divide(whole.inner, tile.inner),
-           ceil_divide(whole.columns, tile.columns)};
+  loops = {accel_sim::ceil_divide(whole.rows, tile.rows),
+           accel_sim::ceil_divide(whole.inner, tile.inner),
+           accel_sim::ceil_divide(whole.columns, tile.columns)};
   const int size = hardware.array_size, depth = tile.inner * size, width = tile.columns * size;
   const auto passes = [&](int along, int across) {
     return hardware.operand_reuse && along * loops.inner <= 2 ? 1 : across;
@@ -311,8 +315,8 @@ MatmulPlan::MatmulPlan(const Operator& op, const Hardware& hardware)
 }
 
 // As the engine counts them (fast_engine.cpp).
-void count_matmul(const Operator& op, MatmulPlan& plan, const Hardware& hardware,
-                  OperatorEstimate& f) {
+void count_matmul(const accel_sim::Operator& op, MatmulPlan& plan,
+                  const accel_sim::Hardware& hardware, OperatorEstimate& f) {
   const double size = hardware.array_size, rows = op.rows;
   const double inner = plan.whole.inner, columns = plan.whole.columns;
   const Stream &left = plan.left(), &right = plan.right();
@@ -333,10 +337,10 @@ void count_matmul(const Operator& op, MatmulPlan& plan, const Hardware& hardware
       hardware.bus_bytes_per_cycle);
 }
 
-void time_matmul(const Operator& op, const MatmulPlan& plan, const Hardware& hardware, Times& t,
-                 OperatorEstimate& f) {
+void time_matmul(const accel_sim::Operator& op, const MatmulPlan& plan,
+                 const accel_sim::Hardware& hardware, Times& t, OperatorEstimate& f) {
   const int size = hardware.array_size;
-  const MatmulTile& whole = plan.whole;
+  const accel_sim::MatmulTile& whole = plan.whole;
   const double strips = static_cast<double>(whole.inner) * whole.columns;
   time_loads(plan.operands, 2, hardware, t);
   t.array = strips * size * (whole.rows + (plan.transposed ? plan.loops.rows : 0));
@@ -347,7 +351,8 @@ void time_matmul(const Operator& op, const MatmulPlan& plan, const Hardware& har
   t.width = std::min(plan.tile.columns * size, op.columns);
   t.depth = std::min(plan.tile.inner * size, op.inner);
   t.issue = t.tiles * hardware.loop_issue_cycles;
-  if (plan.fused) t.normaliser = normaliser_cycles(op, Normalisation::kSoftmax, hardware);
+  if (plan.fused)
+    t.normaliser = normaliser_cycles(op, accel_sim::Normalisation::kSoftmax, hardware);
   const double load = std::max({t.bus, t.window, t.dram, t.serial});
   t.first = load / t.tiles;
   t.last = std::max(t.store, t.normaliser) / stored_tiles;
@@ -355,11 +360,11 @@ void time_matmul(const Operator& op, const MatmulPlan& plan, const Hardware& har
   const double begin = std::min(
       t.first, 2.0 * (hardware.dram_latency_cycles + hardware.dram_page_miss_cycles + size));
   f.cycles = hardware.call_overhead_cycles + begin + overlap(t.array, load, t.store, t.issue) +
-             (plan.fused ? 0 : t.last) + array_latency(size);
+             (plan.fused ? 0 : t.last) + accel_sim::array_latency(size);
 }
 
 // Of scores and softmax that are fused, the scores' part.
-Draft draft_matmul(const Operator& op, const Hardware& hardware) {
+Draft draft_matmul(const accel_sim::Operator& op, const accel_sim::Hardware& hardware) {
   MatmulPlan plan(op, hardware);
   Draft draft;
   set_group(group_of_matmul(op, plan.fused, plan.bytes), op, draft.estimate);
@@ -368,8 +373,8 @@ Draft draft_matmul(const Operator& op, const Hardware& hardware) {
   return draft;
 }
 
-void count_elementwise(const Operator& op, const Transfer& in, int bytes, double loads,
-                       const Transfer& out, const Hardware& hardware, Draft& draft) {
+void count_elementwise(const accel_sim::Operator& op, const Transfer& in, int bytes, double loads,
+                       const Transfer& out, const accel_sim::Hardware& hardware, Draft& draft) {
   OperatorEstimate& f = draft.estimate;
   f.written_bytes = static_cast<double>(op.rows) * op.columns;
   const double write_fetches = std::min(out.partial, out.lines);
@@ -383,12 +388,12 @@ void count_elementwise(const Operator& op, const Transfer& in, int bytes, double
                       out.mvins * kStoreOverheadCycles;
 }
 
-double padded(const Operator& op, const Hardware& hardware) {
-  return static_cast<double>(op.rows) * ceil_divide(op.columns, hardware.array_size) *
+double padded(const accel_sim::Operator& op, const accel_sim::Hardware& hardware) {
+  return static_cast<double>(op.rows) * accel_sim::ceil_divide(op.columns, hardware.array_size) *
          hardware.array_size;
 }
 
-Draft draft_residual_add(const Operator& op, const Hardware& hardware) {
+Draft draft_residual_add(const accel_sim::Operator& op, const accel_sim::Hardware& hardware) {
   Draft draft;
   set_group(OperatorGroup::kResidualAdd, op, draft.estimate);
   const Transfer each = transfer(op.rows, op.columns, op.columns, 1, hardware);
@@ -404,7 +409,7 @@ Draft draft_residual_add(const Operator& op, const Hardware& hardware) {
   return draft;
 }
 
-Draft draft_embedding(const Operator& op, const Hardware& hardware) {
+Draft draft_embedding(const accel_sim::Operator& op, const accel_sim::Hardware& hardware) {
   Draft draft;
   set_group(OperatorGroup::kEmbedding, op, draft.estimate);
   const Transfer each = transfer(op.rows, op.columns, op.columns, 1, hardware);
@@ -418,8 +423,8 @@ Draft draft_embedding(const Operator& op, const Hardware& hardware) {
 }
 
 // tiled_norm: the host issues every command.
-Draft draft_normalise(const Operator& op, const Hardware& hardware) {
-  const bool softmax = op.kind == OperatorKind::kSoftmax;
+Draft draft_normalise(const accel_sim::Operator& op, const accel_sim::Hardware& hardware) {
+  const bool softmax = op.kind == accel_sim::OperatorKind::kSoftmax;
   Draft draft;
   set_group(softmax ? OperatorGroup::kSoftmax : OperatorGroup::kLayerNorm, op, draft.estimate);
   const Transfer in = transfer(op.rows, op.columns, op.columns, softmax ? 4 : 1, hardware);
@@ -427,10 +432,11 @@ Draft draft_normalise(const Operator& op, const Hardware& hardware) {
   count_elementwise(op, in, softmax ? 4 : 1, 1, out, hardware, draft);
   draft.estimate.accesses.accumulator = static_cast<std::int64_t>(4 * padded(op, hardware));
   Times& t = draft.times;
-  const Normalisation kind = softmax ? Normalisation::kSoftmax : Normalisation::kLayerNorm;
+  const accel_sim::Normalisation kind =
+      softmax ? accel_sim::Normalisation::kSoftmax : accel_sim::Normalisation::kLayerNorm;
   t.normaliser = normaliser_cycles(op, kind, hardware);
-  const int commands =
-      ceil_divide(ceil_divide(op.columns, hardware.array_size), blocks_per_dma(1, hardware));
+  const int commands = accel_sim::ceil_divide(
+      accel_sim::ceil_divide(op.columns, hardware.array_size), blocks_per_dma(1, hardware));
   t.issue = (3.0 * op.rows * (1 + commands) + in.mvins) * hardware.norm_command_cycles;
   draft.estimate.cycles =
       hardware.call_overhead_cycles +
@@ -441,10 +447,11 @@ Draft draft_normalise(const Operator& op, const Hardware& hardware) {
 
 // The softmax's part of the common run: its share of the accesses, and what it makes the array
 // wait.
-Draft draft_fused_softmax(const Operator& op, const Operator& scores, const Hardware& hardware) {
+Draft draft_fused_softmax(const accel_sim::Operator& op, const accel_sim::Operator& scores,
+                          const accel_sim::Hardware& hardware) {
   Draft draft = draft_matmul(scores, hardware);
   const double two_passes = 2 * padded(op, hardware);
-  AccessCounts accesses;
+  accel_sim::AccessCounts accesses;
   accesses.accumulator = static_cast<std::int64_t>(two_passes);
   draft.estimate.accesses = accesses;
   draft.estimate.fetches = draft.estimate.written_bytes = 0;
@@ -455,25 +462,26 @@ Draft draft_fused_softmax(const Operator& op, const Operator& scores, const Hard
   return draft;
 }
 
-Draft draft_of(const Operator& op, const Hardware& hardware) {
+Draft draft_of(const accel_sim::Operator& op, const accel_sim::Hardware& hardware) {
   Draft draft;
-  if (runs_on_host(op, hardware) || op.kind == OperatorKind::kGelu) return draft;
+  if (runs_on_host(op, hardware) || op.kind == accel_sim::OperatorKind::kGelu) return draft;
   switch (op.kind) {
-    case OperatorKind::kMatmul:
+    case accel_sim::OperatorKind::kMatmul:
       return draft_matmul(op, hardware);
-    case OperatorKind::kSoftmax: {
-      const Operator scores = matmul(op.rows, op.inner, op.columns, op.right, Activation::kSoftmax);
+    case accel_sim::OperatorKind::kSoftmax: {
+      const accel_sim::Operator scores =
+          matmul(op.rows, op.inner, op.columns, op.right, accel_sim::Activation::kSoftmax);
       if (op.inner > 0 && is_fused(scores, hardware))
         return draft_fused_softmax(op, scores, hardware);
       return draft_normalise(op, hardware);
     }
-    case OperatorKind::kLayerNorm:
+    case accel_sim::OperatorKind::kLayerNorm:
       return draft_normalise(op, hardware);
-    case OperatorKind::kResidualAdd:
+    case accel_sim::OperatorKind::kResidualAdd:
       return draft_residual_add(op, hardware);
-    case OperatorKind::kEmbedding:
+    case accel_sim::OperatorKind::kEmbedding:
       return draft_embedding(op, hardware);
-    case OperatorKind::kGelu:
+    case accel_sim::OperatorKind::kGelu:
       break;
   }
   return draft;
@@ -527,7 +535,8 @@ std::string learned_group_name(int group) {
          (group % 2 == 1 ? "_of_one_row" : "");
 }
 
-OperatorFeatures operator_features(const Operator& op, const Hardware& hardware) {
+OperatorFeatures operator_features(const accel_sim::Operator& op,
+                                   const accel_sim::Hardware& hardware) {
   const Draft draft = draft_of(op, hardware);
   OperatorFeatures f;
   static_cast<OperatorEstimate&>(f) = draft.estimate;
@@ -537,4 +546,4 @@ OperatorFeatures operator_features(const Operator& op, const Hardware& hardware)
   return f;
 }
 
-}  // namespace paretoformer
+}  // namespace paretoformer::latency_predictor

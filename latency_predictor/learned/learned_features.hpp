@@ -11,7 +11,7 @@
 #include "accel_sim/hardware/hardware.hpp"
 #include "accel_sim/workload/operators.hpp"
 
-namespace paretoformer {
+namespace paretoformer::latency_predictor {
 
 // Operators that behave alike, each with coefficients of its own. Those of a single row (decoding)
 // are apart: nothing of them is reused, and the array is nearly idle.
@@ -41,7 +41,7 @@ struct OperatorEstimate {
   int group = 0;  // 2 * OperatorGroup + (one row)
   // Exact but for dram_bytes, which is 64 bytes times `fetches` and what is written; and for
   // l2_bytes, in which the alignment of rows is averaged over.
-  AccessCounts accesses;
+  accel_sim::AccessCounts accesses;
   double fetches = 0;        // lines that L2 asks the DRAM for, an estimate
   double written_bytes = 0;  // exact
   double cycles = 0;         // an estimate
@@ -56,6 +56,7 @@ struct OperatorFeatures : OperatorEstimate {
 
 // Pure, allocates nothing. `op` as transformer_operators() makes it. Weight-stationary hardware
 // only; output-stationary matmuls are issued by the host, command by command.
-OperatorFeatures operator_features(const Operator& op, const Hardware& hardware);
+OperatorFeatures operator_features(const accel_sim::Operator& op,
+                                   const accel_sim::Hardware& hardware);
 
-}  // namespace paretoformer
+}  // namespace paretoformer::latency_predictor

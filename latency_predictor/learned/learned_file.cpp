@@ -11,7 +11,7 @@
 #include "support/files.hpp"
 #include "support/json.hpp"
 
-namespace paretoformer {
+namespace paretoformer::latency_predictor {
 namespace {
 
 constexpr const char* kFormat = "paretoformer_learned_model";
@@ -163,7 +163,7 @@ void require(const JsonObject& object, const std::string& key, const std::string
 std::string LearnedModel::text() const {
   Json json = {{"format", kFormat},
                {"version", kVersion},
-               {"simulator", kSimulatorModel},
+               {"simulator", accel_sim::kSimulatorModel},
                {"units", kUnits},
                {"samples", content_.samples},
                {"seed", content_.seed},
@@ -174,7 +174,7 @@ std::string LearnedModel::text() const {
 #define PARETOFORMER_WRITE_KNOB(key) json[#key] = to_json(content_.key);
   PARETOFORMER_LEARNED_KNOBS(PARETOFORMER_WRITE_KNOB)
 #undef PARETOFORMER_WRITE_KNOB
-  json["base"] = paretoformer::to_json(content_.base);
+  json["base"] = accel_sim::to_json(content_.base);
   Json groups = Json::array();
   for (std::size_t g = 0; g < content_.groups.size(); ++g)
     if (content_.groups[g].samples > 0) groups.push_back(to_json(content_.groups[g], g));
@@ -196,7 +196,7 @@ LearnedModel LearnedModel::load(const std::filesystem::path& path) {
   // What the file is comes first, so that the wrong file is called that, not a damaged one.
   require(object, "format", kFormat);
   object.integer("version", kVersion, kVersion);
-  require(object, "simulator", kSimulatorModel);
+  require(object, "simulator", accel_sim::kSimulatorModel);
   require(object, "units", kUnits);
   kChecksum.require(text, file);
 
@@ -211,11 +211,11 @@ LearnedModel LearnedModel::load(const std::filesystem::path& path) {
 #define PARETOFORMER_READ_KNOB(key) content.key = read_range(object.at(#key));
   PARETOFORMER_LEARNED_KNOBS(PARETOFORMER_READ_KNOB)
 #undef PARETOFORMER_READ_KNOB
-  content.base = hardware_from_json(object.at("base"));
+  content.base = accel_sim::hardware_from_json(object.at("base"));
   for (const JsonNode& group : object.at("groups").elements()) read_group(group, content.groups);
   object.string("checksum");
   object.finish();
   return LearnedModel(content);
 }
 
-}  // namespace paretoformer
+}  // namespace paretoformer::latency_predictor

@@ -12,7 +12,7 @@
 #include "support/format.hpp"
 #include "support/parallel.hpp"
 
-namespace paretoformer {
+namespace paretoformer::latency_predictor {
 namespace {
 
 constexpr std::uint64_t kRandomChoiceStream = 2;
@@ -40,8 +40,8 @@ struct Sample {
   TargetVector target{};
 };
 
-TargetVector simulate_target(const FitCandidate& candidate, const Hardware& hardware) {
-  const SimulationReport report = simulate(candidate.op, hardware);
+TargetVector simulate_target(const FitCandidate& candidate, const accel_sim::Hardware& hardware) {
+  const accel_sim::SimulationReport report = simulate(candidate.op, hardware);
   const auto cycles = static_cast<double>(std::max<std::int64_t>(report.cost.latency.value(), 1));
   const OperatorFeatures& known = candidate.features;
   const double traffic = known.accesses.dram_bytes > 0
@@ -239,8 +239,9 @@ class Fitter {
 };
 
 template <typename Cost>
-std::vector<HardwareCost> for_each(const std::vector<Combination>& combinations, Cost cost) {
-  std::vector<HardwareCost> result(combinations.size());
+std::vector<accel_sim::HardwareCost> for_each(const std::vector<Combination>& combinations,
+                                              Cost cost) {
+  std::vector<accel_sim::HardwareCost> result(combinations.size());
   parallel_tasks(combinations.size(), [&](std::size_t i) { result[i] = cost(combinations[i]); });
   return result;
 }
@@ -280,19 +281,23 @@ std::vector<Combination> held_out_combinations(const FitOptions& options, int co
   return result;
 }
 
-std::vector<HardwareCost> simulate_operators(const std::vector<Combination>& combinations) {
+std::vector<accel_sim::HardwareCost> simulate_operators(
+    const std::vector<Combination>& combinations) {
   return for_each(combinations, [](const Combination& each) {
-    HardwareCost sum;
-    for (const OperatorReport& item : simulate(each.network, each.workload, each.hardware))
+    accel_sim::HardwareCost sum;
+    for (const accel_sim::OperatorReport& item :
+         simulate(each.network, each.workload, each.hardware))
       sum += item.report.cost * item.item.repeat;
     return sum;
   });
 }
 
-std::vector<HardwareCost> simulate_networks(const std::vector<Combination>& combinations) {
+std::vector<accel_sim::HardwareCost> simulate_networks(
+    const std::vector<Combination>& combinations) {
   return for_each(combinations, [](const Combination& each) {
-    HardwareCost sum;
-    for (const OperatorReport& item : simulate_network(each.network, each.workload, each.hardware))
+    accel_sim::HardwareCost sum;
+    for (const accel_sim::OperatorReport& item :
+         simulate_network(each.network, each.workload, each.hardware))
       sum += item.report.cost;
     return sum;
   });
@@ -302,7 +307,7 @@ FitReport compare_choices(const FitOptions& options, const std::vector<int>& sam
                           int held_out_networks) {
   const auto candidates = std::make_shared<const FitCandidates>(options);
   const std::vector<Combination> combinations = held_out_combinations(options, held_out_networks);
-  const std::vector<HardwareCost> truth = simulate_operators(combinations);
+  const std::vector<accel_sim::HardwareCost> truth = simulate_operators(combinations);
   FitOptions active = options, random = options;
   active.choice = SampleChoice::kActive;
   random.choice = SampleChoice::kRandom;
@@ -318,4 +323,4 @@ FitReport compare_choices(const FitOptions& options, const std::vector<int>& sam
   return report;
 }
 
-}  // namespace paretoformer
+}  // namespace paretoformer::latency_predictor

@@ -13,7 +13,7 @@
 #include "search_spaces/search_space.hpp"
 #include "support/json.hpp"
 
-namespace paretoformer {
+namespace paretoformer::latency_predictor {
 
 // How samples are chosen from the candidates.
 enum class SampleChoice {
@@ -25,10 +25,10 @@ inline constexpr int kMostSamples = 500;
 
 struct FitOptions {
   SearchSpace space = SearchSpace::find("survey");
-  Hardware base = find_hardware("gemmini_transformer");
+  accel_sim::Hardware base = accel_sim::find_hardware("gemmini_transformer");
   int shortest = 64;  // sequence lengths
   int longest = 1024;
-  std::vector<Mode> modes = {Mode::kPrefill, Mode::kDecode};
+  std::vector<accel_sim::Mode> modes = {accel_sim::Mode::kPrefill, accel_sim::Mode::kDecode};
   // Values to combine; those of the base when empty.
   std::vector<int> array_size = {8, 16, 32};
   std::vector<int> scratchpad_kib = {64, 128, 256, 512};
@@ -43,8 +43,8 @@ struct FitOptions {
 // Networks at a length and in a mode on some hardware.
 struct Combination {
   Architecture network;
-  Workload workload;
-  Hardware hardware;
+  accel_sim::Workload workload;
+  accel_sim::Hardware hardware;
 };
 
 // Simulates the samples (in parallel) and fits. The same model on any number of threads. Throws
@@ -60,9 +60,11 @@ LearnedModel fit(const FitOptions& options, int held_out_networks);
 std::vector<Combination> held_out_combinations(const FitOptions& options, int count);
 
 // The sum of simulated_cost() over each one's operators, in parallel.
-std::vector<HardwareCost> simulate_operators(const std::vector<Combination>& combinations);
+std::vector<accel_sim::HardwareCost> simulate_operators(
+    const std::vector<Combination>& combinations);
 // simulate_network() of each, in parallel.
-std::vector<HardwareCost> simulate_networks(const std::vector<Combination>& combinations);
+std::vector<accel_sim::HardwareCost> simulate_networks(
+    const std::vector<Combination>& combinations);
 
 // A model against the truth, per network.
 struct ModelErrors {
@@ -75,7 +77,7 @@ struct ModelErrors {
   double energy_coverage = 0;
 };
 ModelErrors measure_errors(const LearnedModel& model, const std::vector<Combination>& combinations,
-                           const std::vector<HardwareCost>& truth);
+                           const std::vector<accel_sim::HardwareCost>& truth);
 
 // Errors against number of samples.
 struct FitReport {
@@ -96,4 +98,4 @@ struct FitReport {
 FitReport compare_choices(const FitOptions& options, const std::vector<int>& sample_counts,
                           int held_out_networks);
 
-}  // namespace paretoformer
+}  // namespace paretoformer::latency_predictor

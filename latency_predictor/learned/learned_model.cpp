@@ -9,7 +9,7 @@
 #include "support/error.hpp"
 #include "support/hash.hpp"
 
-namespace paretoformer {
+namespace paretoformer::latency_predictor {
 namespace {
 
 // Without a sample of its group: what closed forms alone are wrong by, roughly.
@@ -17,7 +17,7 @@ constexpr double kUnlearned = 0.5;
 // How far beyond the targets seen a prediction may go.
 constexpr double kBeyondTargets = 0.25;
 
-bool within(const LearnedGroup& group, const Operator& op, const FeatureVector& x) {
+bool within(const LearnedGroup& group, const accel_sim::Operator& op, const FeatureVector& x) {
   bool inside = group.extents[0].contains(op.rows) && group.extents[1].contains(op.inner) &&
                 group.extents[2].contains(op.columns);
   for (std::size_t i = 0; i < kLearnedFeatures; ++i) inside &= group.features[i].contains(x[i]);
@@ -32,14 +32,14 @@ double factor(const LearnedGroup& group, std::size_t target, const FeatureVector
 }
 
 // A file may hold any numbers.
-std::int64_t rounded(double count, const Operator& op) {
+std::int64_t rounded(double count, const accel_sim::Operator& op) {
   if (!(count >= 0 && count < 0x1p62))
     throw InputError("the learned model's answer for \"" + describe(op) + "\" is out of range");
   return std::llround(count);
 }
 
 // The first key whose value differs. There is one.
-std::string differing_key(const Hardware& a, const Hardware& b) {
+std::string differing_key(const accel_sim::Hardware& a, const accel_sim::Hardware& b) {
   const Json left = to_json(a), right = to_json(b);
   for (const auto& [key, value] : left.items())
     if (value != right.at(key)) return key;
@@ -50,12 +50,12 @@ std::string differing_key(const Hardware& a, const Hardware& b) {
 // faster than hashing.
 class Priced {
  public:
-  const LearnedCost* find(const Operator& op) const {
+  const LearnedCost* find(const accel_sim::Operator& op) const {
     for (std::size_t i = size_; i-- > 0;)
       if (operators_[i] == op) return &costs_[i];
     return nullptr;
   }
-  void add(const Operator& op, const LearnedCost& cost) {
+  void add(const accel_sim::Operator& op, const LearnedCost& cost) {
     if (size_ == kCapacity) return;
     operators_[size_] = op;
     costs_[size_++] = cost;
@@ -63,7 +63,7 @@ class Priced {
 
  private:
   static constexpr std::size_t kCapacity = 64;
-  std::array<Operator, kCapacity> operators_;
+  std::array<accel_sim::Operator, kCapacity> operators_;
   std::array<LearnedCost, kCapacity> costs_;
   std::size_t size_ = 0;
 };
@@ -100,8 +100,8 @@ double LearnedModel::leverage(std::size_t group, const FeatureVector& input) con
   return sum <= kMost ? std::max(sum, 0.0F) : kMost;  // also where it is no number
 }
 
-void LearnedModel::require_base(const Hardware& hardware) const {
-  Hardware base = content_.base;
+void LearnedModel::require_base(const accel_sim::Hardware& hardware) const {
+  accel_sim::Hardware base = content_.base;
 #define PARETOFORMER_SET_KNOB(key) base.key = hardware.key;
   PARETOFORMER_LEARNED_KNOBS(PARETOFORMER_SET_KNOB)
 #undef PARETOFORMER_SET_KNOB
@@ -112,7 +112,7 @@ void LearnedModel::require_base(const Hardware& hardware) const {
                    to_json(base).at(key).dump());
 }
 
-bool LearnedModel::knobs_within(const Hardware& hardware) const {
+bool LearnedModel::knobs_within(const accel_sim::Hardware& hardware) const {
   bool within = true;
 #define PARETOFORMER_CHECK_KNOB(key) within = within && content_.key.contains(hardware.key);
   PARETOFORMER_LEARNED_KNOBS(PARETOFORMER_CHECK_KNOB)
@@ -120,7 +120,8 @@ bool LearnedModel::knobs_within(const Hardware& hardware) const {
   return within;
 }
 
-LearnedCost LearnedModel::operator_cost(const Operator& op, const Hardware& hardware) const {
+LearnedCost LearnedModel::operator_cost(const accel_sim::Operator& op,
+                                        const accel_sim::Hardware& hardware) const {
   const OperatorFeatures known = operator_features(op, hardware);
   if (known.exact()) return {simulated_cost(op, hardware)};
   const auto index = static_cast<std::size_t>(known.group);
@@ -131,13 +132,14 @@ LearnedCost LearnedModel::operator_cost(const Operator& op, const Hardware& hard
   const double latency_uncertainty = learned ? group.spread[0] * stretch : kUnlearned;
   const double traffic_uncertainty = learned ? group.spread[1] * stretch : kUnlearned;
 
-  AccessCounts accesses = known.accesses;
-  const Cycles cycles(rounded(known.cycles * (learned ? factor(group, 0, input) : 1), op));
+  accel_sim::AccessCounts accesses = known.accesses;
+  const accel_sim::Cycles cycles(
+      rounded(known.cycles * (learned ? factor(group, 0, input) : 1), op));
   if (learned)
     accesses.dram_bytes =
         rounded(static_cast<double>(accesses.dram_bytes) * factor(group, 1, input), op);
   LearnedCost result;
-  result.cost = {cycles, energy(accesses, cycles, Cycles(), hardware)};
+  result.cost = {cycles, energy(accesses, cycles, accel_sim::Cycles(), hardware)};
   result.latency_uncertainty = latency_uncertainty;
   const double dram =
       static_cast<double>(accesses.dram_bytes) * hardware.dram_pj_per_byte * traffic_uncertainty;
@@ -149,20 +151,22 @@ LearnedCost LearnedModel::operator_cost(const Operator& op, const Hardware& hard
   return result;
 }
 
-LearnedCost LearnedModel::predict(const Operator& op, const Hardware& hardware) const {
+LearnedCost LearnedModel::predict(const accel_sim::Operator& op,
+                                  const accel_sim::Hardware& hardware) const {
   require_base(hardware);
   LearnedCost result = operator_cost(op, hardware);
   result.extrapolates = result.extrapolates || !knobs_within(hardware);
   return result;
 }
 
-LearnedCost LearnedModel::predict(const Architecture& architecture, const Workload& workload,
-                                  const Hardware& hardware) const {
+LearnedCost LearnedModel::predict(const Architecture& architecture,
+                                  const accel_sim::Workload& workload,
+                                  const accel_sim::Hardware& hardware) const {
   require_base(hardware);
   LearnedCost result;
   Priced priced;
   double cycles_off = 0, energy_off = 0;
-  for (const TransformerOperator& item : transformer_operators(architecture, workload)) {
+  for (const accel_sim::TransformerOperator& item : transformer_operators(architecture, workload)) {
     LearnedCost each;
     if (const LearnedCost* found = priced.find(item.op)) {
       each = *found;
@@ -170,7 +174,7 @@ LearnedCost LearnedModel::predict(const Architecture& architecture, const Worklo
       each = operator_cost(item.op, hardware);
       priced.add(item.op, each);
     }
-    const HardwareCost cost = each.cost * item.repeat;
+    const accel_sim::HardwareCost cost = each.cost * item.repeat;
     result.cost += cost;
     cycles_off += static_cast<double>(cost.latency.value()) * each.latency_uncertainty;
     energy_off += cost.energy.value() * each.energy_uncertainty;
@@ -180,10 +184,11 @@ LearnedCost LearnedModel::predict(const Architecture& architecture, const Worklo
   const double energy = result.cost.energy.value();
   if (cycles > 0) result.latency_uncertainty = cycles_off / cycles;
   if (energy > 0) result.energy_uncertainty = energy_off / energy;
-  const bool known_mode = workload.mode == Mode::kDecode ? content_.decode : content_.prefill;
+  const bool known_mode =
+      workload.mode == accel_sim::Mode::kDecode ? content_.decode : content_.prefill;
   result.extrapolates = result.extrapolates || !known_mode || !knobs_within(hardware) ||
                         !content_.length.contains(workload.sequence_length);
   return result;
 }
 
-}  // namespace paretoformer
+}  // namespace paretoformer::latency_predictor

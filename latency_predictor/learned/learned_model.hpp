@@ -24,10 +24,10 @@
 #include "latency_predictor/learned/learned_ridge.hpp"
 #include "search_spaces/architecture.hpp"
 
-namespace paretoformer {
+namespace paretoformer::latency_predictor {
 
 struct LearnedCost {
-  HardwareCost cost;
+  accel_sim::HardwareCost cost;
   // Of about nine in ten operators never seen, the error relative to the truth is below twice it.
   // A network's adds up its operators', as if they all erred alike: an upper bound.
   double latency_uncertainty = 0;
@@ -88,7 +88,7 @@ struct HeldOutErrors {
 class LearnedModel {
  public:
   struct Content {
-    Hardware base;
+    accel_sim::Hardware base;
     Range length;
     bool prefill = true;
     bool decode = true;
@@ -112,18 +112,19 @@ class LearnedModel {
 
   // The cost of running `op` once, as simulated_cost() would give it. Throws InputError when the
   // hardware differs from the base in anything but the knobs, naming the parameter.
-  LearnedCost predict(const Operator& op, const Hardware& hardware) const;
+  LearnedCost predict(const accel_sim::Operator& op, const accel_sim::Hardware& hardware) const;
   // The sum over transformer_operators(), equal operators computed once. Throws what they throw.
-  LearnedCost predict(const Architecture& architecture, const Workload& workload,
-                      const Hardware& hardware) const;
+  LearnedCost predict(const Architecture& architecture, const accel_sim::Workload& workload,
+                      const accel_sim::Hardware& hardware) const;
 
   const Content& content() const { return content_; }
 
  private:
-  void require_base(const Hardware& hardware) const;
-  bool knobs_within(const Hardware& hardware) const;
+  void require_base(const accel_sim::Hardware& hardware) const;
+  bool knobs_within(const accel_sim::Hardware& hardware) const;
   double leverage(std::size_t group, const FeatureVector& input) const;
-  LearnedCost operator_cost(const Operator& op, const Hardware& hardware) const;
+  LearnedCost operator_cost(const accel_sim::Operator& op,
+                            const accel_sim::Hardware& hardware) const;
 
   // The inverses again, in single precision: a network's uncertainty takes a third of its time.
   using Leverage = std::array<std::array<float, kLearnedFeatures>, kLearnedFeatures>;
@@ -132,4 +133,4 @@ class LearnedModel {
   std::vector<Leverage> leverages_;
 };
 
-}  // namespace paretoformer
+}  // namespace paretoformer::latency_predictor

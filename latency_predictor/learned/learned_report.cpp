@@ -7,7 +7,7 @@
 #include "support/format.hpp"
 #include "support/statistics.hpp"
 
-namespace paretoformer {
+namespace paretoformer::latency_predictor {
 namespace {
 
 struct Errors {
@@ -65,7 +65,7 @@ std::string columns(const ModelErrors& e) {
 }  // namespace
 
 ModelErrors measure_errors(const LearnedModel& model, const std::vector<Combination>& combinations,
-                           const std::vector<HardwareCost>& truth) {
+                           const std::vector<accel_sim::HardwareCost>& truth) {
   std::vector<double> cycles, energies, true_cycles, true_energies, cycles_off, energies_off;
   for (std::size_t i = 0; i < combinations.size(); ++i) {
     const auto& [network, workload, hardware] = combinations[i];
@@ -108,4 +108,4 @@ Json FitReport::json() const {
   return {{"held_out_networks", networks}, {"points", list}};
 }
 
-}  // namespace paretoformer
+}  // namespace paretoformer::latency_predictor

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-namespace paretoformer {
+namespace paretoformer::latency_predictor {
 namespace {
 
 constexpr double kConstantPenalty = 1e-3;
@@ -66,4 +66,4 @@ RidgeFit fit_ridge(const std::vector<FeatureVector>& inputs,
   return fit;
 }
 
-}  // namespace paretoformer
+}  // namespace paretoformer::latency_predictor

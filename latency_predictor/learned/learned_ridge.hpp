@@ -8,7 +8,7 @@
 
 #include "latency_predictor/learned/learned_features.hpp"
 
-namespace paretoformer {
+namespace paretoformer::latency_predictor {
 
 using FeatureVector = std::array<double, kLearnedFeatures>;
 // Symmetric, row by row.
@@ -38,4 +38,4 @@ struct RidgeFit {
 RidgeFit fit_ridge(const std::vector<FeatureVector>& inputs,
                    const std::vector<TargetVector>& targets, double penalty);
 
-}  // namespace paretoformer
+}  // namespace paretoformer::latency_predictor

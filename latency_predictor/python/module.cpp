@@ -16,7 +16,7 @@
 
 namespace py = pybind11;
 
-namespace paretoformer {
+namespace paretoformer::latency_predictor {
 namespace {
 
 constexpr double kFemtojoulesPerPicojoule = 1000;
@@ -390,10 +390,11 @@ void define_predictor(py::module_& module) {
 }
 
 }  // namespace
-}  // namespace paretoformer
+}  // namespace paretoformer::latency_predictor
 
 PYBIND11_MODULE(_native, module) {
-  using namespace paretoformer;  // NOLINT(google-build-using-namespace)
+  using namespace paretoformer;                     // NOLINT(google-build-using-namespace)
+  using namespace paretoformer::latency_predictor;  // NOLINT(google-build-using-namespace)
   py::register_local_exception_translator([](std::exception_ptr thrown) {
     try {
       std::rethrow_exception(std::move(thrown));

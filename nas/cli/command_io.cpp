@@ -8,7 +8,7 @@
 #include "support/json.hpp"
 #include "support/text.hpp"
 
-namespace paretoformer {
+namespace paretoformer::nas {
 
 Architecture architecture_argument(const std::filesystem::path& path, const SearchSpace* space) {
   return architecture_in(read_json(path), path.string(), space);
@@ -62,4 +62,4 @@ std::unique_ptr<tbb::global_control> limit_threads(const CommonOptions& common) 
                                                static_cast<std::size_t>(common.threads));
 }
 
-}  // namespace paretoformer
+}  // namespace paretoformer::nas

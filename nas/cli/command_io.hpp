@@ -13,7 +13,7 @@
 #include "search_spaces/search_space.hpp"
 #include "support/json.hpp"
 
-namespace paretoformer {
+namespace paretoformer::nas {
 
 // A bare architecture, or a candidate or exported file that holds one. What it does not say of head
 // width and vocabulary, `space` (if given) says. Throws InputError when the file holds neither.
@@ -37,4 +37,4 @@ void log(const CommonOptions& common, const std::string& text);
 // Keeps to common.threads threads as long as the result lives.
 std::unique_ptr<tbb::global_control> limit_threads(const CommonOptions& common);
 
-}  // namespace paretoformer
+}  // namespace paretoformer::nas

@@ -15,21 +15,21 @@
 #include "support/format.hpp"
 #include "support/hash.hpp"
 
-namespace paretoformer {
+namespace paretoformer::nas {
 
 void validate_command(const RunOptions& options, const CommonOptions& common) {
   const RunConfig config = load_run_config(options.config, options.overrides);
   ProxyTask proxy(config, {});
   if (!config.supernet.empty())
     proxy.load_weights(config.supernet / "supernet.safetensors", config.training);
-  const LatencyPredictor predictor = predictor_in_place(config, proxy.space());
+  const latency_predictor::LatencyPredictor predictor = predictor_in_place(config, proxy.space());
   const std::string told = require_telling(config, proxy.space(), predictor);
   require_feasible(config, proxy, predictor);
-  const HardwareCost low = predictor.predict(proxy.space().smallest());
-  const HardwareCost high = predictor.predict(proxy.space().largest());
+  const accel_sim::HardwareCost low = predictor.predict(proxy.space().smallest());
+  const accel_sim::HardwareCost high = predictor.predict(proxy.space().largest());
   log(common, told);
   const auto unit = predictor.in_time() ? "latency_ns" : "cycles";
-  const auto latency = [&](const HardwareCost& cost) {
+  const auto latency = [&](const accel_sim::HardwareCost& cost) {
     return predictor.in_time() ? Json(predictor.latency(cost)) : Json(cost.latency.value());
   };
   if (common.json)
@@ -57,7 +57,7 @@ void evaluate_command(const std::filesystem::path& folder, const std::filesystem
   ProxyTask proxy(run.config(), run.cache());
   const Architecture network = architecture_argument(file, &proxy.space());
   Objectives objectives;
-  const LatencyPredictor predictor = predictor_of(run, proxy.space());
+  const latency_predictor::LatencyPredictor predictor = predictor_of(run, proxy.space());
   if (weights.empty()) {
     std::string why;
     if (!proxy.space().contains(network, &why))
@@ -66,12 +66,12 @@ void evaluate_command(const std::filesystem::path& folder, const std::filesystem
     CandidateEvaluator evaluator(supernet_losses(proxy), predictor, proxy.context());
     objectives = evaluator.evaluate(std::span(&network, 1))[0];
   } else {
-    const StandaloneNetwork alone = load_network(weights);
+    const supernet::StandaloneNetwork alone = supernet::load_network(weights);
     if (!(alone.layout.largest() == network))
       throw InputError(weights.string() + ": holds the weights of " +
                        describe(alone.layout.largest()) + ", expected " + describe(network));
-    Evaluator own(alone.layout, alone.parameters, proxy.corpus().validation, proxy.context(),
-                  run.config().validation_sequences, proxy.products());
+    supernet::Evaluator own(alone.layout, alone.parameters, proxy.corpus().validation,
+                            proxy.context(), run.config().validation_sequences, proxy.products());
     objectives = with_loss(cost_of(network, predictor, proxy.context()),
                            own.losses(std::span(&network, 1))[0]);
   }
@@ -81,7 +81,7 @@ void evaluate_command(const std::filesystem::path& folder, const std::filesystem
         format(": the loss of these weights is %.4g nats per token, whose perplexity is "
                "not a finite number",
                objectives.validation_loss));
-  const Corpus& corpus = proxy.corpus();
+  const supernet::Corpus& corpus = proxy.corpus();
   if (common.json) {
     Json json{{"id", hex(architecture_id(network))},
               {"architecture", to_json(network)},
@@ -129,4 +129,4 @@ void export_command(const std::filesystem::path& folder, const std::filesystem::
   print(format("%zu networks of the front: ", count) + path_text(to) + "\n");
 }
 
-}  // namespace paretoformer
+}  // namespace paretoformer::nas

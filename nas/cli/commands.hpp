@@ -12,7 +12,7 @@
 #include "latency_predictor/learned/learned_fit.hpp"
 #include "nas/run/fidelity.hpp"
 
-namespace paretoformer {
+namespace paretoformer::nas {
 
 struct CommonOptions {
   bool json = false;
@@ -81,7 +81,7 @@ void predictor_build_command(const PredictorOptions& options, const CommonOption
 // Checks a predictor's file in the same way. Throws Error when it is not good enough.
 void predictor_check_command(const PredictorOptions& options, const CommonOptions& common);
 struct PredictorFitOptions {
-  FitOptions fit;
+  latency_predictor::FitOptions fit;
   std::string space = "survey";
   std::string hardware = "gemmini_transformer";  // the base
   int networks = 200;                            // held out
@@ -102,8 +102,9 @@ struct SimulateOptions {
   std::optional<std::string> mapping;       // or a mapping's file
   PricingOptions given;
   std::string engine = "fast";
-  std::int64_t cycle_limit = kDefaultCycleLimit;  // of the reference engine, per operator
-  std::optional<std::string> trace;               // a file to write
+  std::int64_t cycle_limit =
+      accel_sim::kDefaultCycleLimit;  // of the reference engine, per operator
+  std::optional<std::string> trace;   // a file to write
 };
 
 // What one architecture, or one matmul, does on an accelerator, and where its cycles and energy go.
@@ -166,4 +167,4 @@ struct FinetuneOptions {
 // Trains one network of a run on alone, from its slice of the supernet; says what that gains.
 void finetune_command(const FinetuneOptions& options, const CommonOptions& common);
 
-}  // namespace paretoformer
+}  // namespace paretoformer::nas

@@ -14,7 +14,7 @@
 #include "support/files.hpp"
 #include "support/format.hpp"
 
-namespace paretoformer {
+namespace paretoformer::nas {
 
 void compare_command(const RunOptions& options, const CompareOptions& compare_options,
                      const CommonOptions& common) {
@@ -83,4 +83,4 @@ void compare_command(const RunOptions& options, const CompareOptions& compare_op
         "  picture: " + path_text(run.comparison_plot()) + "\n");
 }
 
-}  // namespace paretoformer
+}  // namespace paretoformer::nas

@@ -12,7 +12,7 @@
 #include "support/files.hpp"
 #include "support/format.hpp"
 
-namespace paretoformer {
+namespace paretoformer::nas {
 
 void fidelity_command(const RunOptions& options, const FidelityOptions& fidelity,
                       const CommonOptions& common) {
@@ -59,4 +59,4 @@ void fidelity_command(const RunOptions& options, const FidelityOptions& fidelity
         "  picture: " + path_text(run.fidelity_plot()) + "\n");
 }
 
-}  // namespace paretoformer
+}  // namespace paretoformer::nas

@@ -15,7 +15,7 @@
 #include "support/format.hpp"
 #include "support/hash.hpp"
 
-namespace paretoformer {
+namespace paretoformer::nas {
 namespace {
 
 void require_place(const FinetuneFiles& files, bool resume) {
@@ -56,7 +56,7 @@ void finetune_command(const FinetuneOptions& options, const CommonOptions& commo
                                 : options.output);
   require_place(files, options.resume);
   proxy.load_weights(run);
-  const TrainingConfig config =
+  const supernet::TrainingConfig config =
       finetune_config(run.config().training, options.steps, options.learning_rate);
   const std::filesystem::path folder = files.stem.parent_path();
   std::error_code error;
@@ -68,7 +68,7 @@ void finetune_command(const FinetuneOptions& options, const CommonOptions& commo
   std::optional<Saving> saving;  // there is nothing to save before the first step
   const FinetuneResult result = finetune(
       run, proxy, member, config, files,
-      [&](const TrainingRecord& r) {
+      [&](const supernet::TrainingRecord& r) {
         if (!saving) saving.emplace();
         if (!progress)
           progress = std::make_unique<Progress>("finetune", r.steps, r.step, common.quiet);
@@ -78,7 +78,7 @@ void finetune_command(const FinetuneOptions& options, const CommonOptions& commo
   if (saving) saving->end();
   progress.reset();
   const auto& [before, after] = result;
-  const Corpus& corpus = proxy.corpus();
+  const supernet::Corpus& corpus = proxy.corpus();
   if (common.json) {
     Json json{{"id", hex(member.id)},
               {"architecture", to_json(member.architecture)},
@@ -110,4 +110,4 @@ void finetune_command(const FinetuneOptions& options, const CommonOptions& commo
         "  architecture: " + path_text(files.description()) + "\n");
 }
 
-}  // namespace paretoformer
+}  // namespace paretoformer::nas

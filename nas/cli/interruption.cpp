@@ -15,7 +15,7 @@
 #include "support/error.hpp"
 #include "support/unfinished.hpp"
 
-namespace paretoformer {
+namespace paretoformer::nas {
 namespace {
 
 constexpr int kInterrupted = 130;         // exit status
@@ -124,4 +124,4 @@ void Saving::end() {
   if (stopping()) throw Interrupted("stopped before what comes next");
 }
 
-}  // namespace paretoformer
+}  // namespace paretoformer::nas

@@ -4,7 +4,7 @@
 #include <filesystem>
 #include <string>
 
-namespace paretoformer {
+namespace paretoformer::nas {
 
 // To be called before another thread is started. From then on the first signal ends the process at
 // once, whatever it is doing. Only while there is a Saving does the work have some seconds to ask
@@ -35,4 +35,4 @@ class Saving {
   bool ended_ = false;
 };
 
-}  // namespace paretoformer
+}  // namespace paretoformer::nas

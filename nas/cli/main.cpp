@@ -21,6 +21,7 @@
 namespace {
 
 using namespace paretoformer;
+using namespace paretoformer::nas;
 
 constexpr int kFailure = 1;
 constexpr int kBadInput = 2;
@@ -297,7 +298,7 @@ CLI::App* add_predictor_verbs(CLI::App& app, PredictorOptions& options, CommonOp
 }
 
 void add_fit_verb(CLI::App* predictor, PredictorFitOptions& options, CommonOptions& common) {
-  FitOptions& fit = options.fit;
+  latency_predictor::FitOptions& fit = options.fit;
   CLI::App* verb =
       predictor->add_subcommand("fit", "Learn a model over lengths and hardware from samples");
   verb->option_defaults()->always_capture_default();
@@ -311,7 +312,7 @@ void add_fit_verb(CLI::App* predictor, PredictorFitOptions& options, CommonOptio
   verb->add_option("--bus-bytes-per-cycle", fit.bus_bytes_per_cycle, "Values to combine")
       ->delimiter(',');
   verb->add_option("--samples", fit.samples, "Operators to simulate")
-      ->check(CLI::Range(1, kMostSamples));
+      ->check(CLI::Range(1, latency_predictor::kMostSamples));
   verb->add_option("--networks", options.networks, "Held-out networks to measure errors on")
       ->check(CLI::Range(2, 100000));
   verb->add_option("--seed", fit.seed, "Of all choices");

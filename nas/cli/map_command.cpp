@@ -17,13 +17,13 @@
 #include "support/hash.hpp"
 #include "support/text.hpp"
 
-namespace paretoformer {
+namespace paretoformer::nas {
 namespace {
 
 constexpr int kLargestExtent = 1 << 16;  // of a convolution
 constexpr int kLargestKernel = 32;       // and of its stride
 
-Workpiece parse_convolution(const std::string& text) {
+accel_sim::Workpiece parse_convolution(const std::string& text) {
   const auto refuse = [&text] {
     return InputError("--conv: \"" + text +
                       "\" is not P,Q,C,K,R,S or P,Q,C,K,R,S,STRIDE: expected " +
@@ -36,57 +36,59 @@ Workpiece parse_convolution(const std::string& text) {
   while (true) {
     int value = 0;
     const auto [after, error] = std::from_chars(at, end, value);
-    const int largest = numbers.size() < kR ? kLargestExtent : kLargestKernel;
+    const int largest = numbers.size() < accel_sim::kR ? kLargestExtent : kLargestKernel;
     if (error != std::errc() || value < 1 || value > largest) throw refuse();
     numbers.push_back(value);
     if (after == end) break;
-    if (*after != ',' || numbers.size() > kDimensions) throw refuse();
+    if (*after != ',' || numbers.size() > accel_sim::kDimensions) throw refuse();
     at = after + 1;
   }
-  if (numbers.size() < kDimensions) throw refuse();
-  Workpiece work;
-  std::copy_n(numbers.begin(), kDimensions, work.extent.begin());
-  if (numbers.size() > kDimensions) work.stride = numbers.back();
+  if (numbers.size() < accel_sim::kDimensions) throw refuse();
+  accel_sim::Workpiece work;
+  std::copy_n(numbers.begin(), accel_sim::kDimensions, work.extent.begin());
+  if (numbers.size() > accel_sim::kDimensions) work.stride = numbers.back();
   return work;
 }
 
-Workpiece workpiece(const MapOptions& options) {
+accel_sim::Workpiece workpiece(const MapOptions& options) {
   if (options.conv) return parse_convolution(*options.conv);
   if (options.m == 0)
     throw InputError("map: expected --m, --k and --n, or --conv P,Q,C,K,R,S (see --help)");
-  return matmul_workpiece(options.m, options.k, options.n);
+  return accel_sim::matmul_workpiece(options.m, options.k, options.n);
 }
 
-MappingObjective objective_of(const std::string& text) {
-  if (text == "latency") return MappingObjective::kLatency;
-  return text == "energy" ? MappingObjective::kEnergy : MappingObjective::kEdp;
+accel_sim::MappingObjective objective_of(const std::string& text) {
+  if (text == "latency") return accel_sim::MappingObjective::kLatency;
+  return text == "energy" ? accel_sim::MappingObjective::kEnergy
+                          : accel_sim::MappingObjective::kEdp;
 }
 
 // What the verb found.
 struct MapAnswer {
-  Workpiece work;
-  MappingObjective objective;
-  FoundMapping best;
-  Factors best_in;  // the mapspace that has it
-  Mapping greedy;
-  MappingCost greedy_cost;
+  accel_sim::Workpiece work;
+  accel_sim::MappingObjective objective;
+  accel_sim::FoundMapping best;
+  accel_sim::Factors best_in;  // the mapspace that has it
+  accel_sim::Mapping greedy;
+  accel_sim::MappingCost greedy_cost;
   double reference;  // the best of the mapspace of the samples
   double size;       // of that mapspace
-  MappingSpread spread;
+  accel_sim::MappingSpread spread;
 
   double greedy_over_best() const { return greedy_cost.of(objective) / best.cost.of(objective); }
 };
 
-MapAnswer answer(const MapOptions& options, const Hardware& hardware) {
+MapAnswer answer(const MapOptions& options, const accel_sim::Hardware& hardware) {
   MapAnswer result;
   result.work = workpiece(options);
   result.objective = objective_of(options.objective);
-  const MappingCostModel model(result.work, hardware);
-  for (const Factors factors : {Factors::kBlocks, Factors::kPerfect}) {
-    const Mapspace space(result.work, hardware, factors);
-    const FoundMapping found = best_mapping(space, result.objective);
+  const accel_sim::MappingCostModel model(result.work, hardware);
+  for (const accel_sim::Factors factors :
+       {accel_sim::Factors::kBlocks, accel_sim::Factors::kPerfect}) {
+    const accel_sim::Mapspace space(result.work, hardware, factors);
+    const accel_sim::FoundMapping found = best_mapping(space, result.objective);
     const double cost = found.cost.of(result.objective);
-    if (factors == Factors::kBlocks || cost < result.best.cost.of(result.objective)) {
+    if (factors == accel_sim::Factors::kBlocks || cost < result.best.cost.of(result.objective)) {
       result.best = found;
       result.best_in = factors;
     }
@@ -100,7 +102,8 @@ MapAnswer answer(const MapOptions& options, const Hardware& hardware) {
   return result;
 }
 
-Json to_json(const Mapping& mapping, const MappingCost& cost, const Workpiece& work) {
+Json to_json(const accel_sim::Mapping& mapping, const accel_sim::MappingCost& cost,
+             const accel_sim::Workpiece& work) {
   return Json{{"mapping", to_json(mapping, work)},
               {"cycles", std::llround(cost.cycles)},
               {"compute_cycles", std::llround(cost.compute)},
@@ -111,7 +114,7 @@ Json to_json(const Mapping& mapping, const MappingCost& cost, const Workpiece& w
 }
 
 Json distribution_json(const MapAnswer& found, const MapOptions& options) {
-  const MappingSpread& spread = found.spread;
+  const accel_sim::MappingSpread& spread = found.spread;
   return Json{
       {"mapspace", options.mapspace},
       {"mappings", found.size},
@@ -127,8 +130,10 @@ Json distribution_json(const MapAnswer& found, const MapOptions& options) {
       {"share_within_3x_of_exact_best", spread.share_within(3, found.reference)}};
 }
 
-Json to_json(const MapAnswer& found, const MapOptions& options, const Hardware& hardware) {
-  Json json{{"workpiece", to_json(MappedWorkpiece{found.work, found.best.mapping})["workpiece"]},
+Json to_json(const MapAnswer& found, const MapOptions& options,
+             const accel_sim::Hardware& hardware) {
+  Json json{{"workpiece",
+             to_json(accel_sim::MappedWorkpiece{found.work, found.best.mapping})["workpiece"]},
             {"objective", options.objective},
             {"hardware", {{"name", options.hardware}, {"hash", hex(hardware_hash(hardware))}}},
             {"best", to_json(found.best.mapping, found.best.cost, found.work)},
@@ -140,11 +145,12 @@ Json to_json(const MapAnswer& found, const MapOptions& options, const Hardware& 
 }
 
 std::string table(const MapAnswer& found, const MapOptions& options) {
-  const auto line = [&](const char* what, const Mapping& mapping, const MappingCost& cost) {
+  const auto line = [&](const char* what, const accel_sim::Mapping& mapping,
+                        const accel_sim::MappingCost& cost) {
     return format("%-8s %14.0f %14.3f %12.4g   %s\n", what, cost.cycles, cost.energy_pj * 1e-6,
                   cost.edp(), describe(mapping, found.work).c_str());
   };
-  const MappingSpread& spread = found.spread;
+  const accel_sim::MappingSpread& spread = found.spread;
   return format("%-8s %14s %14s %12s   mapping\n", "", "cycles", "energy/uJ", "pJ*cycles") +
          line("best", found.best.mapping, found.best.cost) +
          line("greedy", found.greedy, found.greedy_cost) +
@@ -164,9 +170,10 @@ std::string table(const MapAnswer& found, const MapOptions& options) {
 }
 
 std::string histogram(const MapAnswer& found, const MapOptions& options) {
-  const char* const axis = found.objective == MappingObjective::kLatency  ? "latency (cycles)"
-                           : found.objective == MappingObjective::kEnergy ? "energy (pJ)"
-                                                                          : "EDP (pJ x cycles)";
+  const char* const axis =
+      found.objective == accel_sim::MappingObjective::kLatency  ? "latency (cycles)"
+      : found.objective == accel_sim::MappingObjective::kEnergy ? "energy (pJ)"
+                                                                : "EDP (pJ x cycles)";
   return histogram_svg(found.spread.costs,
                        {{"best", found.best.cost.of(found.objective)},
                         {"greedy", found.greedy_cost.of(found.objective)}},
@@ -183,13 +190,13 @@ void map_command(const MapOptions& options, const CommonOptions& common) {
     throw InputError("--hardware: is not valid UTF-8");
   if (options.svg && options.svg->empty()) throw InputError("--svg: expected a file name");
   if (options.output && options.output->empty()) throw InputError("--output: expected a file name");
-  const Hardware hardware = find_hardware(options.hardware);
+  const accel_sim::Hardware hardware = accel_sim::find_hardware(options.hardware);
   const MapAnswer found = answer(options, hardware);
   if (options.output)
     write_file_atomic(*options.output,
-                      to_text(to_json(MappedWorkpiece{found.work, found.best.mapping})));
+                      to_text(to_json(accel_sim::MappedWorkpiece{found.work, found.best.mapping})));
   if (options.svg) write_file_atomic(*options.svg, histogram(found, options));
   print(common.json ? to_text(to_json(found, options, hardware)) : table(found, options));
 }
 
-}  // namespace paretoformer
+}  // namespace paretoformer::nas

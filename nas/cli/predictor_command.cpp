@@ -21,32 +21,36 @@
 #include "support/hash.hpp"
 #include "support/text.hpp"
 
-namespace paretoformer {
+namespace paretoformer::nas {
 namespace {
 
-Mode mode_of(const std::string& name) { return name == "decode" ? Mode::kDecode : Mode::kPrefill; }
-const char* name_of(Mode mode) { return mode == Mode::kDecode ? "decode" : "prefill"; }
+accel_sim::Mode mode_of(const std::string& name) {
+  return name == "decode" ? accel_sim::Mode::kDecode : accel_sim::Mode::kPrefill;
+}
+const char* name_of(accel_sim::Mode mode) {
+  return mode == accel_sim::Mode::kDecode ? "decode" : "prefill";
+}
 
 SearchSpace space_of(const PredictorOptions& options) {
   const SearchSpace space = SearchSpace::find(options.space);
   return options.vocabulary < 0 ? space : space.with_vocabulary(options.vocabulary);
 }
 
-Json to_json(const PredictionErrors& e) {
+Json to_json(const latency_predictor::PredictionErrors& e) {
   const auto number = [](double value) { return std::isnan(value) ? Json() : Json(value); };
   return Json{{"bias", e.bias},       {"mape", e.mape},
               {"p95", e.p95},         {"largest", e.largest},
               {"tau", number(e.tau)}, {"tau_within_depth", number(e.tau_within_depth)}};
 }
 
-Json to_json(const PredictorCheck& check) {
+Json to_json(const latency_predictor::PredictorCheck& check) {
   return Json{{"networks", check.networks.size()},
               {"latency", to_json(check.latency)},
               {"energy", to_json(check.energy)},
               {"complaint", check.complaint()}};
 }
 
-std::string row(const char* quantity, const PredictionErrors& e) {
+std::string row(const char* quantity, const latency_predictor::PredictionErrors& e) {
   const auto order = [](double tau) {
     return std::isnan(tau) ? std::string("-") : format("%.3f", tau);
   };
@@ -55,7 +59,7 @@ std::string row(const char* quantity, const PredictionErrors& e) {
                 order(e.tau_within_depth).c_str());
 }
 
-std::string table(const PredictorCheck& check) {
+std::string table(const latency_predictor::PredictorCheck& check) {
   return format("%-8s %9s %9s %9s %9s %7s %18s\n", "", "bias/%", "mean/%", "95 %/%", "max/%", "tau",
                 "tau within depth") +
          row("latency", check.latency) + row("energy", check.energy) +
@@ -63,7 +67,7 @@ std::string table(const PredictorCheck& check) {
 }
 
 // What has been priced and how good it is; the reason on standard error when it is not.
-void answer(Json json, const PredictorCheck& check, const std::string& text,
+void answer(Json json, const latency_predictor::PredictorCheck& check, const std::string& text,
             const CommonOptions& common) {
   json["check"] = to_json(check);
   const std::string complaint = check.complaint();
@@ -78,12 +82,12 @@ bool is_learned_model(const std::filesystem::path& file) {
 }
 
 struct NetworkPrediction {
-  HardwareCost cost;
-  TimeUnit unit = TimeUnit::kCycles;  // of all latencies
-  std::vector<OperatorPrediction> operators;
+  accel_sim::HardwareCost cost;
+  latency_predictor::TimeUnit unit = latency_predictor::TimeUnit::kCycles;  // of all latencies
+  std::vector<latency_predictor::OperatorPrediction> operators;
   std::string model;
   std::uint64_t hardware_hash = 0;
-  Workload workload;
+  accel_sim::Workload workload;
   std::string on;    // hardware, or the predictor's file
   std::string note;  // on what this is; may be empty
   // Of the model against its simulator, when that is known; how far that is from a machine is not
@@ -93,7 +97,7 @@ struct NetworkPrediction {
 };
 
 std::string text_of(const NetworkPrediction& prediction) {
-  const bool in_time = prediction.unit == TimeUnit::kFemtoseconds;
+  const bool in_time = prediction.unit == latency_predictor::TimeUnit::kFemtoseconds;
   std::string text =
       format("%.*f %s, %.3f uJ", in_time ? 3 : 0, latency_in(prediction.unit, prediction.cost),
              in_time ? "ns" : "cycles", prediction.cost.energy.value() * 1e-6);
@@ -107,8 +111,9 @@ std::string text_of(const NetworkPrediction& prediction) {
 }
 
 // "cycles", or "latency_ns" of a device that was measured in time.
-void put_latency(Json& json, const HardwareCost& cost, TimeUnit unit) {
-  if (unit == TimeUnit::kFemtoseconds)
+void put_latency(Json& json, const accel_sim::HardwareCost& cost,
+                 latency_predictor::TimeUnit unit) {
+  if (unit == latency_predictor::TimeUnit::kFemtoseconds)
     json["latency_ns"] = latency_in(unit, cost);
   else
     json["cycles"] = cost.latency.value();
@@ -128,7 +133,7 @@ Json json_of(const NetworkPrediction& prediction, bool breakdown) {
                {"note", prediction.note.empty() ? Json() : Json(prediction.note)}});
   if (!breakdown) return json;
   json["operators"] = Json::array();
-  for (const OperatorPrediction& p : prediction.operators) {
+  for (const latency_predictor::OperatorPrediction& p : prediction.operators) {
     Json each{
         {"role", p.role}, {"layer", p.layer}, {"repeat", p.repeat}, {"operator", describe(p.op)}};
     put_latency(each, p.cost, prediction.unit);
@@ -141,12 +146,12 @@ Json json_of(const NetworkPrediction& prediction, bool breakdown) {
 NetworkPrediction simulated(const PricedNetwork& network) {
   const WholeSimulation whole = simulate_whole(network, {});
   NetworkPrediction result;
-  for (const OperatorReport& part : merged(whole.operators)) {
+  for (const accel_sim::OperatorReport& part : merged(whole.operators)) {
     result.operators.push_back(
         {part.item.role, part.item.layer, part.item.repeat, part.item.op, part.report.cost});
     result.cost += part.report.cost;
   }
-  result.model = kSimulatorModel;
+  result.model = accel_sim::kSimulatorModel;
   result.hardware_hash = hardware_hash(network.hardware);
   result.workload = network.workload;
   result.on = network.hardware_name;
@@ -156,10 +161,11 @@ NetworkPrediction simulated(const PricedNetwork& network) {
 
 NetworkPrediction predicted(const PricedNetwork& network, const std::filesystem::path& file) {
   const bool learned = is_learned_model(file);
-  const LatencyPredictor predictor =
-      learned ? LatencyPredictor(network.hardware, network.workload,
-                                 learned_table(LearnedModel::load(file), network.hardware))
-              : LatencyPredictor::load(file);
+  const latency_predictor::LatencyPredictor predictor =
+      learned ? latency_predictor::LatencyPredictor(
+                    network.hardware, network.workload,
+                    learned_table(latency_predictor::LearnedModel::load(file), network.hardware))
+              : latency_predictor::LatencyPredictor::load(file);
   NetworkPrediction result;
   result.cost = predictor.predict(network.architecture);
   result.unit = predictor.table().time_unit();
@@ -172,8 +178,8 @@ NetworkPrediction predicted(const PricedNetwork& network, const std::filesystem:
     result.note = "a prediction: what front.json confirms is a simulation of the whole network";
   result.relative_uncertainty = predictor.relative_uncertainty;
   if (!learned) return result;
-  const LearnedCost cost =
-      LearnedModel::load(file).predict(network.architecture, network.workload, network.hardware);
+  const latency_predictor::LearnedCost cost = latency_predictor::LearnedModel::load(file).predict(
+      network.architecture, network.workload, network.hardware);
   result.relative_uncertainty = cost.relative_uncertainty();
   result.extrapolates = cost.extrapolates;
   return result;
@@ -196,12 +202,12 @@ void predict_command(const PredictOptions& options, const CommonOptions& common)
 
 void predictor_fit_command(const PredictorFitOptions& options, const CommonOptions& common) {
   const auto threads = limit_threads(common);
-  FitOptions fit_options = options.fit;
+  latency_predictor::FitOptions fit_options = options.fit;
   fit_options.space = SearchSpace::find(options.space);
-  fit_options.base = find_hardware(options.hardware);
-  const LearnedModel model = fit(fit_options, options.networks);
+  fit_options.base = accel_sim::find_hardware(options.hardware);
+  const latency_predictor::LearnedModel model = fit(fit_options, options.networks);
   model.save(options.output);
-  const HeldOutErrors& errors = model.content().held_out;
+  const latency_predictor::HeldOutErrors& errors = model.content().held_out;
   Json json{{"samples", model.content().samples},
             {"networks", errors.networks},
             {"latency", {{"mape", errors.latency_mape}, {"p95", errors.latency_p95}}},
@@ -216,7 +222,8 @@ void predictor_fit_command(const PredictorFitOptions& options, const CommonOptio
     std::vector<int> counts;
     for (const int count : {50, 100, 200, 300, 400, 500})
       if (count <= fit_options.samples) counts.push_back(count);
-    const FitReport report = compare_choices(fit_options, counts, options.networks);
+    const latency_predictor::FitReport report =
+        compare_choices(fit_options, counts, options.networks);
     json["curve"] = report.json();
     text += report.text();
   }
@@ -227,16 +234,18 @@ void predictor_build_command(const PredictorOptions& options, const CommonOption
   using Clock = std::chrono::steady_clock;
   const auto threads = limit_threads(common);
   const SearchSpace space = space_of(options);
-  const Hardware hardware = find_hardware(options.hardware);
-  const Workload workload{options.length, mode_of(options.mode)};
+  const accel_sim::Hardware hardware = accel_sim::find_hardware(options.hardware);
+  const accel_sim::Workload workload{options.length, mode_of(options.mode)};
   const Clock::time_point start = Clock::now();
-  const LatencyPredictor plain(hardware, workload);
+  const latency_predictor::LatencyPredictor plain(hardware, workload);
   plain.fill(space);
   const std::chrono::duration<double> filled = Clock::now() - start;
   log(common, format("%zu operators priced in %.1f s\n", plain.table().size(), filled.count()));
-  LatencyPredictor predictor(hardware, workload, plain.table(),
-                             simulate_in_place(space, workload, hardware, options.seed));
-  const PredictorCheck check = check_predictor(predictor, space, options.networks, options.seed);
+  latency_predictor::LatencyPredictor predictor(
+      hardware, workload, plain.table(),
+      latency_predictor::simulate_in_place(space, workload, hardware, options.seed));
+  const latency_predictor::PredictorCheck check =
+      check_predictor(predictor, space, options.networks, options.seed);
   predictor.relative_uncertainty = check.latency.p95;
   // Not a file that says it is checked and is not.
   if (check.complaint().empty()) predictor.save(options.output);
@@ -248,26 +257,29 @@ void predictor_build_command(const PredictorOptions& options, const CommonOption
 
 void predictor_check_command(const PredictorOptions& options, const CommonOptions& common) {
   const auto threads = limit_threads(common);
-  const LatencyPredictor predictor = LatencyPredictor::load(options.file);
+  const latency_predictor::LatencyPredictor predictor =
+      latency_predictor::LatencyPredictor::load(options.file);
   answer({{"predictor", options.file.string()}},
          check_predictor(predictor, space_of(options), options.networks, options.seed), "", common);
 }
 
 void predictor_operators_command(const PredictorOptions& options, const CommonOptions& common) {
-  const std::vector<Operator> operators =
-      operators_of(space_of(options), {options.length, mode_of(options.mode)});
-  if (!common.json) return print(measurement_template(operators));
+  const std::vector<accel_sim::Operator> operators =
+      latency_predictor::operators_of(space_of(options), {options.length, mode_of(options.mode)});
+  if (!common.json) return print(latency_predictor::measurement_template(operators));
   Json json{{"operators", Json::array()}};
-  for (const Operator& op : operators) json["operators"].push_back(describe(op));
+  for (const accel_sim::Operator& op : operators) json["operators"].push_back(describe(op));
   print(to_text(json));
 }
 
 void predictor_import_command(const PredictorOptions& options, const CommonOptions& common) {
-  const Workload workload{options.length, mode_of(options.mode)};
-  const LookupTable table = read_measurements(options.file, options.device, options.clock_mhz);
+  const accel_sim::Workload workload{options.length, mode_of(options.mode)};
+  const latency_predictor::LookupTable table =
+      latency_predictor::read_measurements(options.file, options.device, options.clock_mhz);
   std::size_t missing = 0;
   std::string first;
-  for (const Operator& op : operators_of(space_of(options), workload)) {
+  for (const accel_sim::Operator& op :
+       latency_predictor::operators_of(space_of(options), workload)) {
     try {
       table.cost(op);
     } catch (const Error&) {
@@ -278,11 +290,12 @@ void predictor_import_command(const PredictorOptions& options, const CommonOptio
     throw InputError(options.file.string() + ": " + std::to_string(missing) +
                      " operators of the space \"" + options.space +
                      "\" have not been measured, the first being \"" + first + "\"");
-  const std::vector<std::pair<Operator, HardwareCost>> entries = table.entries();
+  const std::vector<std::pair<accel_sim::Operator, accel_sim::HardwareCost>> entries =
+      table.entries();
   const bool energy = std::any_of(entries.begin(), entries.end(), [](const auto& entry) {
-    return entry.second.energy > Picojoules();
+    return entry.second.energy > accel_sim::Picojoules();
   });
-  const LatencyPredictor predictor(options.device, workload, table);
+  const latency_predictor::LatencyPredictor predictor(options.device, workload, table);
   predictor.save(options.output);
   if (common.json)
     return print(to_text(Json{{"operators", entries.size()},
@@ -295,4 +308,4 @@ void predictor_import_command(const PredictorOptions& options, const CommonOptio
         "\n");
 }
 
-}  // namespace paretoformer
+}  // namespace paretoformer::nas

@@ -8,22 +8,22 @@
 #include "support/hash.hpp"
 #include "support/text.hpp"
 
-namespace paretoformer {
+namespace paretoformer::nas {
 namespace {
 
 constexpr const char* kDefaultHardware = "gemmini_transformer";
 constexpr int kDefaultLength = 512;
 constexpr int kLongest = 1 << 20;
 
-std::string in_words(const Workload& workload) {
+std::string in_words(const accel_sim::Workload& workload) {
   return format("length %d (%s)", workload.sequence_length,
-                workload.mode == Mode::kDecode ? "decode" : "prefill");
+                workload.mode == accel_sim::Mode::kDecode ? "decode" : "prefill");
 }
 
 // What a file says of the run that it comes from.
 struct Origin {
-  std::optional<Workload> workload;
-  std::optional<Hardware> hardware;
+  std::optional<accel_sim::Workload> workload;
+  std::optional<accel_sim::Hardware> hardware;
 };
 
 const Json* object_at(const Json& json, const char* key) {
@@ -32,29 +32,29 @@ const Json* object_at(const Json& json, const char* key) {
 }
 
 std::optional<std::string> preset_of(std::uint64_t hash) {
-  for (const std::string& preset : hardware_presets())
-    if (hardware_hash(find_hardware(preset)) == hash) return preset;
+  for (const std::string& preset : accel_sim::hardware_presets())
+    if (hardware_hash(accel_sim::find_hardware(preset)) == hash) return preset;
   return std::nullopt;
 }
 
 Origin origin_of(const Json& json, const std::string& file) {
   Origin origin;
   if (const Json* hardware = object_at(json, "hardware"))
-    origin.hardware = hardware_from_json(JsonNode(*hardware, file, "/hardware"));
+    origin.hardware = accel_sim::hardware_from_json(JsonNode(*hardware, file, "/hardware"));
   const Json* provenance = object_at(json, "provenance");
   if (!provenance) return origin;
   const JsonObject object(JsonNode(*provenance, file, "/provenance"));
   if (object.has("sequence_length")) {
-    Workload workload;
+    accel_sim::Workload workload;
     workload.sequence_length = static_cast<int>(object.integer("sequence_length", 1, kLongest));
     if (object.choice("mode", {"prefill", "decode"}, "prefill") == "decode")
-      workload.mode = Mode::kDecode;
+      workload.mode = accel_sim::Mode::kDecode;
     origin.workload = workload;
   }
   if (!origin.hardware && object.has("hardware_hash"))  // files of before they held it
     if (const auto preset =
             preset_of(std::strtoull(object.string("hardware_hash").c_str(), nullptr, 16)))
-      origin.hardware = find_hardware(*preset);
+      origin.hardware = accel_sim::find_hardware(*preset);
   return origin;
 }
 
@@ -66,15 +66,16 @@ void read_confirmed(const Json& json, const std::string& file, PricedNetwork& ne
   network.confirms_no_cost = !object.has("latency_cycles") || !object.has("energy_pj");
   if (network.confirms_no_cost) return;
   constexpr double kMost = 9e15;
-  network.confirmed = {Cycles(static_cast<std::int64_t>(object.number("latency_cycles", 0, kMost))),
-                       Picojoules(object.number("energy_pj", 0, kMost))};
+  network.confirmed = {
+      accel_sim::Cycles(static_cast<std::int64_t>(object.number("latency_cycles", 0, kMost))),
+      accel_sim::Picojoules(object.number("energy_pj", 0, kMost))};
 }
 
 void choose_hardware(const PricingOptions& given, const Origin& origin, const std::string& file,
                      PricedNetwork& network) {
   if (given.hardware || !origin.hardware) {
     network.hardware_name = given.hardware.value_or(kDefaultHardware);
-    network.hardware = find_hardware(network.hardware_name);
+    network.hardware = accel_sim::find_hardware(network.hardware_name);
     return;
   }
   network.hardware = *origin.hardware;
@@ -84,9 +85,12 @@ void choose_hardware(const PricingOptions& given, const Origin& origin, const st
 }
 
 void choose_workload(const PricingOptions& given, const Origin& origin, PricedNetwork& network) {
-  network.workload = origin.workload.value_or(Workload{kDefaultLength, Mode::kPrefill});
+  network.workload =
+      origin.workload.value_or(accel_sim::Workload{kDefaultLength, accel_sim::Mode::kPrefill});
   if (given.length) network.workload.sequence_length = *given.length;
-  if (given.mode) network.workload.mode = *given.mode == "decode" ? Mode::kDecode : Mode::kPrefill;
+  if (given.mode)
+    network.workload.mode =
+        *given.mode == "decode" ? accel_sim::Mode::kDecode : accel_sim::Mode::kPrefill;
 }
 
 }  // namespace
@@ -111,7 +115,8 @@ PricedNetwork priced_network(const std::filesystem::path& path, const PricingOpt
   return network;
 }
 
-WholeSimulation simulate_whole(const PricedNetwork& network, const SimulationOptions& options) {
+WholeSimulation simulate_whole(const PricedNetwork& network,
+                               const accel_sim::SimulationOptions& options) {
   const auto& [architecture, hardware, name, workload, as_in_run, run, confirmed, no_cost] =
       network;
   try {
@@ -121,7 +126,7 @@ WholeSimulation simulate_whole(const PricedNetwork& network, const SimulationOpt
   }
 }
 
-std::string note_on(const PricedNetwork& network, const HardwareCost& answer,
+std::string note_on(const PricedNetwork& network, const accel_sim::HardwareCost& answer,
                     const std::string& why_cold) {
   if (!why_cold.empty()) return "operators by themselves, from cold caches: " + why_cold;
   if (network.confirms_no_cost)
@@ -133,4 +138,4 @@ std::string note_on(const PricedNetwork& network, const HardwareCost& answer,
                 network.confirmed->energy.value() * 1e-6);
 }
 
-}  // namespace paretoformer
+}  // namespace paretoformer::nas

@@ -10,19 +10,19 @@
 #include "accel_sim/simulator.hpp"
 #include "nas/cli/commands.hpp"
 
-namespace paretoformer {
+namespace paretoformer::nas {
 
 // A network, what it runs on, and what its file says of its cost.
 struct PricedNetwork {
   Architecture architecture;
-  Hardware hardware;
+  accel_sim::Hardware hardware;
   std::string hardware_name;  // a preset's, or a file's
-  Workload workload;
+  accel_sim::Workload workload;
   // Of an exported file, and of a front's member: whether hardware and workload are its run's, and
   // the run's in words.
   bool is_as_in_run = true;
   std::string run;
-  std::optional<HardwareCost> confirmed;
+  std::optional<accel_sim::HardwareCost> confirmed;
   bool confirms_no_cost = false;  // but the loss: its run priced another device
 };
 
@@ -31,16 +31,17 @@ struct PricedNetwork {
 PricedNetwork priced_network(const std::filesystem::path& file, const PricingOptions& given);
 
 struct WholeSimulation {
-  std::vector<OperatorReport> operators;
+  std::vector<accel_sim::OperatorReport> operators;
   std::string why_cold;  // empty: simulate_network(), every operator at its place
 };
 
 // simulate_network(), and of networks beyond its memory the operators by themselves.
-WholeSimulation simulate_whole(const PricedNetwork& network, const SimulationOptions& options);
+WholeSimulation simulate_whole(const PricedNetwork& network,
+                               const accel_sim::SimulationOptions& options);
 
 // What `answer` is if not what the network's file confirms, or not of the whole network, for a line
 // of its own; "" if there is nothing to say.
-std::string note_on(const PricedNetwork& network, const HardwareCost& answer,
+std::string note_on(const PricedNetwork& network, const accel_sim::HardwareCost& answer,
                     const std::string& why_cold);
 
-}  // namespace paretoformer
+}  // namespace paretoformer::nas

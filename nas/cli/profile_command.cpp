@@ -6,21 +6,22 @@
 #include "support/error.hpp"
 #include "support/text.hpp"
 
-namespace paretoformer {
+namespace paretoformer::nas {
 namespace {
 
 // The lengths of the survey's table per operator (Sec. 2.2).
 const std::vector<int> kDefaultLengths = {128, 512, 4096};
 
-ProfileReport report(const Model& model, Mode mode, const ProfileOptions& options) {
+ProfileReport report(const accel_sim::Model& model, accel_sim::Mode mode,
+                     const ProfileOptions& options) {
   ProfileReport report;
   const auto add = [&](const auto& network, auto... how) {
     report.profiles.push_back(profile(network, how..., options.fused));
     if (options.hardware)
-      report.estimates.push_back(
-          survey_estimates(network, how..., options.fused, find_hardware(*options.hardware)));
+      report.estimates.push_back(survey_estimates(network, how..., options.fused,
+                                                  accel_sim::find_hardware(*options.hardware)));
   };
-  if (const auto* images = std::get_if<ConvolutionalNetwork>(&model.network)) {
+  if (const auto* images = std::get_if<accel_sim::ConvolutionalNetwork>(&model.network)) {
     add(*images);
     return report;
   }
@@ -36,23 +37,25 @@ void profile_command(const ProfileOptions& options, const CommonOptions& common)
     throw InputError("MODEL: is not valid UTF-8");
   if (options.hardware && valid_utf8_prefix(*options.hardware) < options.hardware->size())
     throw InputError("--hardware: is not valid UTF-8");
-  const Model model = find_model(options.model);
+  const accel_sim::Model model = accel_sim::find_model(options.model);
   const bool text = std::holds_alternative<Architecture>(model.network);
   if (!text && !options.lengths.empty())
     throw InputError("--lengths: " + options.model + " is given images, not sequences");
   if (!text && options.decode)
     throw InputError("--decode, --prefill: " + options.model + " is given images, not sequences");
-  const Mode mode =
-      options.decode ? (*options.decode ? Mode::kDecode : Mode::kPrefill) : model.mode;
+  const accel_sim::Mode mode =
+      options.decode ? (*options.decode ? accel_sim::Mode::kDecode : accel_sim::Mode::kPrefill)
+                     : model.mode;
 
   ProfileReport found = report(model, mode, options);
   found.title = path_text(options.model);
-  if (text) found.title += mode == Mode::kDecode ? ", decoding whole sequences" : ", prefill";
+  if (text)
+    found.title += mode == accel_sim::Mode::kDecode ? ", decoding whole sequences" : ", prefill";
   if (options.fused) found.title += ", fused";
   if (options.hardware) found.title += ", on " + path_text(*options.hardware);
   if (common.json) {
     Json json{{"model", options.model}};
-    if (text) json["mode"] = mode == Mode::kDecode ? "decode" : "prefill";
+    if (text) json["mode"] = mode == accel_sim::Mode::kDecode ? "decode" : "prefill";
     json["fused"] = options.fused;
     if (options.hardware) json["hardware"] = *options.hardware;
     json["profiles"] = to_json(found);
@@ -63,4 +66,4 @@ void profile_command(const ProfileOptions& options, const CommonOptions& common)
   print(profile_table(found));
 }
 
-}  // namespace paretoformer
+}  // namespace paretoformer::nas

@@ -8,7 +8,7 @@
 
 #include "support/text.hpp"
 
-namespace paretoformer {
+namespace paretoformer::nas {
 namespace {
 
 constexpr double kTerminalSeconds = 0.1;
@@ -67,4 +67,4 @@ void Progress::show(const std::string& note) {
   std::fflush(stderr);
 }
 
-}  // namespace paretoformer
+}  // namespace paretoformer::nas

@@ -6,7 +6,7 @@
 #include <cstdint>
 #include <string>
 
-namespace paretoformer {
+namespace paretoformer::nas {
 
 class Progress {
  public:
@@ -31,4 +31,4 @@ class Progress {
   Clock::time_point last_shown_{};
 };
 
-}  // namespace paretoformer
+}  // namespace paretoformer::nas

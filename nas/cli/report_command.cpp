@@ -6,12 +6,12 @@
 #include "nas/run/run_search.hpp"
 #include "support/error.hpp"
 
-namespace paretoformer {
+namespace paretoformer::nas {
 
 void report_command(const std::filesystem::path& folder, const CommonOptions& common) {
   const RunFolder run = RunFolder::read(folder);
   const ProxyTask proxy(run.config(), run.cache());
-  const LatencyPredictor predictor = predictor_of(run, proxy.space());
+  const latency_predictor::LatencyPredictor predictor = predictor_of(run, proxy.space());
   const Archive archive = load_archive(run, proxy.space());
   if (archive.size() == 0)
     throw InputError(run.history().string() + ": the run has no evaluated networks yet");
@@ -27,4 +27,4 @@ void report_command(const std::filesystem::path& folder, const CommonOptions& co
         (front.confirmed ? "" : "The front is not confirmed yet: these are predictions.\n"));
 }
 
-}  // namespace paretoformer
+}  // namespace paretoformer::nas

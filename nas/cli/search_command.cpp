@@ -17,7 +17,7 @@
 #include "support/files.hpp"
 #include "support/format.hpp"
 
-namespace paretoformer {
+namespace paretoformer::nas {
 namespace {
 
 constexpr int kSeparationNetworks = 20;
@@ -120,7 +120,8 @@ void search_command(const RunOptions& options, const CommonOptions& common) {
   const Separation separation = measure_separation(proxy, kSeparationNetworks, run.config().seed);
   const std::string summary =
       perplexity_summary(proxy, extremes.smallest.perplexity, extremes.largest.perplexity) +
-      separation_summary(separation) + convergence_summary(read_probe_records(run.convergence()));
+      separation_summary(separation) +
+      convergence_summary(supernet::read_probe_records(run.convergence()));
   log(common, summary);
 
   GenerationRecord last;
@@ -159,7 +160,7 @@ void train_command(const RunOptions& options, const CommonOptions& common) {
   auto& [run, proxy, losses, evaluator] = trained;
   const Extremes extremes = evaluate_extremes(proxy, evaluator);
   const Separation separation = measure_separation(proxy, kSeparationNetworks, run.config().seed);
-  const std::vector<ProbeRecord> probes = read_probe_records(run.convergence());
+  const std::vector<supernet::ProbeRecord> probes = supernet::read_probe_records(run.convergence());
   if (common.json)
     return print(
         to_text(Json{{"run", run.path().string()},
@@ -172,4 +173,4 @@ void train_command(const RunOptions& options, const CommonOptions& common) {
         "Supernet: " + path_text(run.supernet()) + "\n");
 }
 
-}  // namespace paretoformer
+}  // namespace paretoformer::nas

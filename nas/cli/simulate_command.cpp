@@ -18,7 +18,7 @@
 #include "support/hash.hpp"
 #include "support/text.hpp"
 
-namespace paretoformer {
+namespace paretoformer::nas {
 namespace {
 
 constexpr int kLargestExtent = 1 << 20;
@@ -47,32 +47,35 @@ Extents parse_extents(const std::string& option, const std::string& text) {
 }
 
 // Whole blocks that hold so many elements.
-MatmulTile to_blocks(const Extents& tile, const Hardware& hardware) {
-  return blocks(matmul(tile[0], tile[1], tile[2]), hardware);
+accel_sim::MatmulTile to_blocks(const Extents& tile, const accel_sim::Hardware& hardware) {
+  return blocks(accel_sim::matmul(tile[0], tile[1], tile[2]), hardware);
 }
 
-Simulation simulate_matmul(const Operator& op, const std::optional<MatmulSchedule>& schedule,
-                           const Hardware& hardware, const SimulationOptions& how) {
-  SimulationOptions scheduled = how;
+Simulation simulate_matmul(const accel_sim::Operator& op,
+                           const std::optional<accel_sim::MatmulSchedule>& schedule,
+                           const accel_sim::Hardware& hardware,
+                           const accel_sim::SimulationOptions& how) {
+  accel_sim::SimulationOptions scheduled = how;
   scheduled.schedule = schedule;
   return {hardware, {{{"gemm", -1, 1, op}, simulate(op, hardware, scheduled)}}, schedule};
 }
 
-Simulation simulate_gemm(const SimulateOptions& options, const Hardware& hardware,
-                         const SimulationOptions& how) {
+Simulation simulate_gemm(const SimulateOptions& options, const accel_sim::Hardware& hardware,
+                         const accel_sim::SimulationOptions& how) {
   const auto [rows, inner, columns] = parse_extents("--gemm", *options.gemm);
-  std::optional<MatmulSchedule> schedule;
+  std::optional<accel_sim::MatmulSchedule> schedule;
   if (options.tile) schedule = to_blocks(parse_extents("--tile", *options.tile), hardware);
-  return simulate_matmul(matmul(rows, inner, columns), schedule, hardware, how);
+  return simulate_matmul(accel_sim::matmul(rows, inner, columns), schedule, hardware, how);
 }
 
-Simulation simulate_mapping(const std::string& path, const Hardware& hardware,
-                            const SimulationOptions& how) {
+Simulation simulate_mapping(const std::string& path, const accel_sim::Hardware& hardware,
+                            const accel_sim::SimulationOptions& how) {
   const auto [work, mapping] = read_mapping(path, hardware);
   const auto& extent = work.extent;
   try {
-    return simulate_matmul(matmul(extent[kP], extent[kC], extent[kK]),
-                           schedule_of(mapping, work, hardware), hardware, how);
+    return simulate_matmul(
+        accel_sim::matmul(extent[accel_sim::kP], extent[accel_sim::kC], extent[accel_sim::kK]),
+        schedule_of(mapping, work, hardware), hardware, how);
   } catch (const InputError& error) {
     throw InputError(path + ": " + error.what());
   }
@@ -85,21 +88,22 @@ struct Answer {
   std::string title;
   std::string note;  // may be empty
   Json about;
-  std::function<void(const CallTraces& traces)> again;  // simulates it all once more, traced
+  std::function<void(const accel_sim::CallTraces& traces)>
+      again;  // simulates it all once more, traced
 };
 
-Answer answer_on_matmul(const SimulateOptions& options, const SimulationOptions& how) {
+Answer answer_on_matmul(const SimulateOptions& options, const accel_sim::SimulationOptions& how) {
   Answer answer;
   answer.hardware_name = options.given.hardware.value_or("gemmini_transformer");
   if (valid_utf8_prefix(answer.hardware_name) < answer.hardware_name.size())
     throw InputError("--hardware: is not valid UTF-8");
-  const Hardware hardware = find_hardware(answer.hardware_name);
+  const accel_sim::Hardware hardware = accel_sim::find_hardware(answer.hardware_name);
   answer.simulation = options.gemm ? simulate_gemm(options, hardware, how)
                                    : simulate_mapping(*options.mapping, hardware, how);
-  const TransformerOperator item = answer.simulation.operators[0].item;
+  const accel_sim::TransformerOperator item = answer.simulation.operators[0].item;
   answer.title = describe(item.op);
-  answer.again = [=, schedule = answer.simulation.schedule](const CallTraces& traces) {
-    SimulationOptions traced = how;
+  answer.again = [=, schedule = answer.simulation.schedule](const accel_sim::CallTraces& traces) {
+    accel_sim::SimulationOptions traced = how;
     traced.schedule = schedule;
     traced.trace = traces(item.op);
     simulate(item.op, hardware, traced);
@@ -107,16 +111,16 @@ Answer answer_on_matmul(const SimulateOptions& options, const SimulationOptions&
   return answer;
 }
 
-Answer answer_on_network(const SimulateOptions& options, const SimulationOptions& how) {
+Answer answer_on_network(const SimulateOptions& options, const accel_sim::SimulationOptions& how) {
   const PricedNetwork network = priced_network(*options.architecture, options.given);
   const WholeSimulation whole = simulate_whole(network, how);
   Answer answer;
   answer.simulation = {network.hardware, whole.operators, {}};
   answer.hardware_name = network.hardware_name;
-  const char* mode = network.workload.mode == Mode::kDecode ? "decode" : "prefill";
+  const char* mode = network.workload.mode == accel_sim::Mode::kDecode ? "decode" : "prefill";
   answer.title = describe(network.architecture) +
                  format(" at length %d (%s)", network.workload.sequence_length, mode);
-  const bool by_cycle = how.engine == Engine::kReference && network.confirmed;
+  const bool by_cycle = how.engine == accel_sim::Engine::kReference && network.confirmed;
   answer.note = by_cycle && network.is_as_in_run && whole.why_cold.empty()
                     ? "cycle by cycle, while front.json confirms with the fast engine"
                     : note_on(network, total(answer.simulation).cost, whole.why_cold);
@@ -124,8 +128,8 @@ Answer answer_on_network(const SimulateOptions& options, const SimulationOptions
   answer.about["sequence_length"] = network.workload.sequence_length;
   answer.about["mode"] = mode;
   answer.about["note"] = answer.note.empty() ? Json() : Json(answer.note);
-  answer.again = [=](const CallTraces& traces) {
-    SimulationOptions traced = how;
+  answer.again = [=](const accel_sim::CallTraces& traces) {
+    accel_sim::SimulationOptions traced = how;
     traced.traces = &traces;
     simulate_whole(network, traced);
   };
@@ -134,17 +138,18 @@ Answer answer_on_network(const SimulateOptions& options, const SimulationOptions
 
 // Of every operator the first call is drawn.
 void write_trace(const std::string& path, const Answer& answer) {
-  std::unordered_map<Operator, Trace, OperatorHash> drawn;
+  std::unordered_map<accel_sim::Operator, accel_sim::Trace, accel_sim::OperatorHash> drawn;
   std::int64_t traffic = 0;
   for (const auto& [item, report] : answer.simulation.operators)
     if (drawn.try_emplace(item.op).second) traffic += report.accesses.l2_bytes;
   if (traffic > kLargestTracedTraffic)
     throw InputError(path + ": the trace would be too large: expected operators that move at " +
                      "most " + std::to_string(kLargestTracedTraffic) + " bytes together");
-  std::unordered_set<Operator, OperatorHash> begun;
-  answer.again(
-      [&](const Operator& op) { return begun.insert(op).second ? &drawn.at(op) : nullptr; });
-  ChromeTrace trace;
+  std::unordered_set<accel_sim::Operator, accel_sim::OperatorHash> begun;
+  answer.again([&](const accel_sim::Operator& op) {
+    return begun.insert(op).second ? &drawn.at(op) : nullptr;
+  });
+  accel_sim::ChromeTrace trace;
   for (const auto& [item, report] : answer.simulation.operators)
     trace.add(item, report.cost.latency, std::exchange(drawn.at(item.op), {}));
   trace.write(path, answer.about);
@@ -157,8 +162,9 @@ void simulate_command(const SimulateOptions& options, const CommonOptions& commo
     throw InputError(
         "simulate: expected an architecture file, --gemm M,K,N or --mapping FILE (see --help)");
   if (options.trace && options.trace->empty()) throw InputError("--trace: expected a file name");
-  SimulationOptions how;
-  how.engine = options.engine == "reference" ? Engine::kReference : Engine::kFast;
+  accel_sim::SimulationOptions how;
+  how.engine =
+      options.engine == "reference" ? accel_sim::Engine::kReference : accel_sim::Engine::kFast;
   how.cycle_limit = options.cycle_limit;
 
   Answer answer =
@@ -176,4 +182,4 @@ void simulate_command(const SimulateOptions& options, const CommonOptions& commo
         simulation_table(answer.simulation) + (answer.note.empty() ? "" : answer.note + "\n"));
 }
 
-}  // namespace paretoformer
+}  // namespace paretoformer::nas

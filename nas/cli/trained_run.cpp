@@ -16,21 +16,23 @@
 #include "support/files.hpp"
 #include "support/format.hpp"
 
-namespace paretoformer {
+namespace paretoformer::nas {
 namespace {
 
 void write_convergence_plot(const RunFolder& run, const ProxyTask& proxy) {
-  const std::vector<ProbeRecord> records = read_probe_records(run.convergence());
+  const std::vector<supernet::ProbeRecord> records =
+      supernet::read_probe_records(run.convergence());
   if (!records.empty())
-    write_file_atomic(run.convergence_plot(),
-                      convergence_svg(records, probe_networks(proxy.space(), run.config().seed)));
+    write_file_atomic(
+        run.convergence_plot(),
+        convergence_svg(records, supernet::probe_networks(proxy.space(), run.config().seed)));
 }
 
 // Whoever opens the run again looks here for what was measured with its weights.
 LossCache train(RunFolder& folder, ProxyTask& proxy, const CommonOptions& common) {
   if (!folder.config().supernet.empty())
     proxy.load_weights(folder.supernet(), folder.config().training);
-  const LatencyPredictor predictor = predictor_of(folder, proxy.space());
+  const latency_predictor::LatencyPredictor predictor = predictor_of(folder, proxy.space());
   const std::string told = require_telling(folder.config(), proxy.space(), predictor);
   require_feasible(folder.config(), proxy, predictor);
   folder.keep();
@@ -47,7 +49,7 @@ LossCache train(RunFolder& folder, ProxyTask& proxy, const CommonOptions& common
   std::optional<Saving> saving;  // there is nothing to save before the first step
   proxy.train(
       folder,
-      [&](const TrainingRecord& r) {
+      [&](const supernet::TrainingRecord& r) {
         // Not before: a run that is trained may be a finished search.
         if (++steps == 1) write_state(folder, "training", 0);
         if (!saving) saving.emplace();
@@ -86,4 +88,4 @@ void write_state(const RunFolder& run, const char* phase, std::size_t evaluation
   write_file_atomic(run.state(), to_text(Json{{"phase", phase}, {"evaluations", evaluations}}));
 }
 
-}  // namespace paretoformer
+}  // namespace paretoformer::nas

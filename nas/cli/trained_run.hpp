@@ -9,7 +9,7 @@
 #include "nas/run/proxy_task.hpp"
 #include "nas/run/run_folder.hpp"
 
-namespace paretoformer {
+namespace paretoformer::nas {
 
 // Opens the run folder, checks text and limits, and trains to the end (nothing to do when that is
 // finished, or another run's supernet is used), with log and progress. Losses that have been
@@ -26,4 +26,4 @@ struct TrainedRun {
 
 void write_state(const RunFolder& run, const char* phase, std::size_t evaluations);
 
-}  // namespace paretoformer
+}  // namespace paretoformer::nas

@@ -8,7 +8,7 @@
 #include "nas/core/screening.hpp"
 #include "support/random.hpp"
 
-namespace paretoformer {
+namespace paretoformer::nas {
 namespace {
 
 constexpr std::uint64_t kProposalStream = 0x65766f6c7665;
@@ -318,4 +318,4 @@ std::vector<Proposal> propose(const SearchState& state) {
   return most_promising(state, brood.take(), breeding.children);
 }
 
-}  // namespace paretoformer
+}  // namespace paretoformer::nas

@@ -10,7 +10,7 @@
 #include "nas/core/search_config.hpp"
 #include "search_spaces/search_space.hpp"
 
-namespace paretoformer {
+namespace paretoformer::nas {
 
 struct Proposal {
   std::uint64_t id = 0;  // architecture_id(architecture)
@@ -57,4 +57,4 @@ struct SearchState {
 // random: `population` networks of SearchSpace::sample().
 std::vector<Proposal> propose(const SearchState& state);
 
-}  // namespace paretoformer
+}  // namespace paretoformer::nas

@@ -9,7 +9,7 @@
 #include "support/error.hpp"
 #include "support/hash.hpp"
 
-namespace paretoformer {
+namespace paretoformer::nas {
 
 namespace {
 
@@ -107,7 +107,7 @@ std::vector<Standing> Archive::standings(const std::vector<std::size_t>& members
 double Archive::hypervolume(const Point& reference) const {
   std::vector<Point> points;
   for (std::size_t member : front()) points.push_back(point(candidates_[member]));
-  return paretoformer::hypervolume(points, reference);
+  return nas::hypervolume(points, reference);
 }
 
 Point reference_point(const Archive& archive) {
@@ -121,4 +121,4 @@ Point reference_point(const Archive& archive) {
   return reference;
 }
 
-}  // namespace paretoformer
+}  // namespace paretoformer::nas

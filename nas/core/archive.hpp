@@ -10,7 +10,7 @@
 #include "nas/core/objectives.hpp"
 #include "nas/core/pareto.hpp"
 
-namespace paretoformer {
+namespace paretoformer::nas {
 
 // Where a candidate stands among others: by rank, then by crowding. Feasibility comes first (the
 // three rules of Deb 2000, "An efficient constraint handling method for genetic algorithms", Sec.
@@ -69,4 +69,4 @@ class Archive {
 // holds the corners of the space: fixed as soon as that is evaluated, and the same after a resume.
 Point reference_point(const Archive& archive);
 
-}  // namespace paretoformer
+}  // namespace paretoformer::nas

@@ -6,7 +6,7 @@
 
 #include "support/hash.hpp"
 
-namespace paretoformer {
+namespace paretoformer::nas {
 
 Json to_json(const Candidate& candidate) {
   Json json;
@@ -52,4 +52,4 @@ Candidate candidate_from_json(const JsonNode& node) {
   return candidate;
 }
 
-}  // namespace paretoformer
+}  // namespace paretoformer::nas

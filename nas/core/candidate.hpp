@@ -9,7 +9,7 @@
 #include "search_spaces/architecture.hpp"
 #include "support/json.hpp"
 
-namespace paretoformer {
+namespace paretoformer::nas {
 
 struct Candidate {
   std::uint64_t id = 0;  // architecture_id(architecture)
@@ -36,4 +36,4 @@ Candidate candidate_from_json(const JsonNode& node);
 // Reads 16 lower-case hexadecimal digits. Throws InputError.
 std::uint64_t id_from_json(const JsonNode& node);
 
-}  // namespace paretoformer
+}  // namespace paretoformer::nas

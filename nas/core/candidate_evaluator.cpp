@@ -6,10 +6,11 @@
 #include "accel_sim/lowering/network_memory.hpp"
 #include "support/error.hpp"
 
-namespace paretoformer {
+namespace paretoformer::nas {
 
-Objectives cost_of(const Architecture& network, const LatencyPredictor& predictor, int context) {
-  const HardwareCost cost = predictor.predict(network);
+Objectives cost_of(const Architecture& network,
+                   const latency_predictor::LatencyPredictor& predictor, int context) {
+  const accel_sim::HardwareCost cost = predictor.predict(network);
   Objectives objectives;
   if (predictor.in_time())
     objectives.latency_ns = predictor.latency(cost);
@@ -19,7 +20,7 @@ Objectives cost_of(const Architecture& network, const LatencyPredictor& predicto
   objectives.parameters = parameter_count(network, context);
   objectives.peak_memory_bytes =
       peak_memory(network, predictor.workload(), predictor.hardware(),
-                  [&](const Operator& op) { return predictor.table().cost(op); });
+                  [&](const accel_sim::Operator& op) { return predictor.table().cost(op); });
   objectives.macs = macs(network, predictor.workload());
   return objectives;
 }
@@ -30,7 +31,8 @@ Objectives with_loss(Objectives cost, double loss) {
   return cost;
 }
 
-CandidateEvaluator::CandidateEvaluator(LossSource losses, LatencyPredictor predictor, int context)
+CandidateEvaluator::CandidateEvaluator(LossSource losses,
+                                       latency_predictor::LatencyPredictor predictor, int context)
     : losses_(std::move(losses)), predictor_(std::move(predictor)), context_(context) {}
 
 Objectives CandidateEvaluator::cost(const Architecture& network) const {
@@ -38,7 +40,7 @@ Objectives CandidateEvaluator::cost(const Architecture& network) const {
 }
 
 std::vector<double> CandidateEvaluator::sums(std::span<const Architecture> networks,
-                                             Subset subset) {
+                                             supernet::Subset subset) {
   std::vector<double> result = losses_.sums(networks, subset);
   for (std::size_t i = 0; i < networks.size(); ++i)
     if (!std::isfinite(result[i]))
@@ -48,12 +50,12 @@ std::vector<double> CandidateEvaluator::sums(std::span<const Architecture> netwo
 }
 
 std::vector<double> CandidateEvaluator::quarter_sums(std::span<const Architecture> networks) {
-  return sums(networks, Subset::kQuarter);
+  return sums(networks, supernet::Subset::kQuarter);
 }
 
 std::vector<Objectives> CandidateEvaluator::complete(std::span<const Architecture> networks,
                                                      std::span<const double> quarter_sums) {
-  const std::vector<double> rest = sums(networks, Subset::kRest);
+  const std::vector<double> rest = sums(networks, supernet::Subset::kRest);
   std::vector<Objectives> results;
   for (std::size_t i = 0; i < networks.size(); ++i)
     results.push_back(
@@ -69,4 +71,4 @@ double CandidateEvaluator::work() const {
   return static_cast<double>(sequences_) / losses_.sequences;
 }
 
-}  // namespace paretoformer
+}  // namespace paretoformer::nas

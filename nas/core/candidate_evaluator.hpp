@@ -9,14 +9,15 @@
 #include "nas/core/loss_source.hpp"
 #include "nas/core/objectives.hpp"
 
-namespace paretoformer {
+namespace paretoformer::nas {
 
 // Everything but loss and perplexity; `context` learned positions are among the parameters.
-Objectives cost_of(const Architecture& network, const LatencyPredictor& predictor, int context);
+Objectives cost_of(const Architecture& network,
+                   const latency_predictor::LatencyPredictor& predictor, int context);
 
 class CandidateEvaluator {
  public:
-  CandidateEvaluator(LossSource losses, LatencyPredictor predictor, int context);
+  CandidateEvaluator(LossSource losses, latency_predictor::LatencyPredictor predictor, int context);
 
   Objectives cost(const Architecture& network) const;
   // All objectives, in the order given; parallel inside. Throws Error for a loss that is not
@@ -31,13 +32,13 @@ class CandidateEvaluator {
 
   // The text scored so far, in evaluations: sequences of all networks over those of one.
   double work() const;
-  const LatencyPredictor& predictor() const { return predictor_; }
+  const latency_predictor::LatencyPredictor& predictor() const { return predictor_; }
 
  private:
-  std::vector<double> sums(std::span<const Architecture> networks, Subset subset);
+  std::vector<double> sums(std::span<const Architecture> networks, supernet::Subset subset);
 
   LossSource losses_;
-  LatencyPredictor predictor_;
+  latency_predictor::LatencyPredictor predictor_;
   int context_;
   std::int64_t sequences_ = 0;
 };
@@ -45,4 +46,4 @@ class CandidateEvaluator {
 // The objectives of a network with a loss.
 Objectives with_loss(Objectives cost, double loss);
 
-}  // namespace paretoformer
+}  // namespace paretoformer::nas

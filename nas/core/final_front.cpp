@@ -7,7 +7,7 @@
 #include "support/format.hpp"
 #include "support/statistics.hpp"
 
-namespace paretoformer {
+namespace paretoformer::nas {
 namespace {
 
 constexpr double kPerplexityBudgets[] = {0.1, 1};
@@ -174,4 +174,4 @@ PredictionError prediction_error(const FinalFront& front, Objective objective) {
   return error;
 }
 
-}  // namespace paretoformer
+}  // namespace paretoformer::nas

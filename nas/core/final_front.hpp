@@ -10,7 +10,7 @@
 
 #include "nas/core/archive.hpp"
 
-namespace paretoformer {
+namespace paretoformer::nas {
 
 struct FrontMember {
   Candidate candidate;   // with the objectives that the search saw
@@ -78,4 +78,4 @@ struct PredictionError {
 };
 PredictionError prediction_error(const FinalFront& front, Objective objective);
 
-}  // namespace paretoformer
+}  // namespace paretoformer::nas

@@ -9,7 +9,7 @@
 #include "nas/core/ridge.hpp"
 #include "support/error.hpp"
 
-namespace paretoformer {
+namespace paretoformer::nas {
 namespace {
 
 // A choice of the first layers that no other choice of as many dominates.
@@ -198,4 +198,4 @@ std::vector<Architecture> knapsack(const SearchState& state,
   return networks;
 }
 
-}  // namespace paretoformer
+}  // namespace paretoformer::nas

@@ -9,7 +9,7 @@
 #include "nas/core/algorithms.hpp"
 #include "search_spaces/search_space.hpp"
 
-namespace paretoformer {
+namespace paretoformer::nas {
 
 // What a layer adds to a network of `model_width` as its `index`-th (from 0); the first one's share
 // includes everything outside the layers.
@@ -32,4 +32,4 @@ std::vector<AdditiveNetwork> additive_front(const SearchSpace& space, const Laye
 std::vector<Architecture> knapsack(const SearchState& state,
                                    const std::vector<std::size_t>& earlier);
 
-}  // namespace paretoformer
+}  // namespace paretoformer::nas

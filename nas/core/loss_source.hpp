@@ -8,17 +8,17 @@
 #include "search_spaces/architecture.hpp"
 #include "supernet/model/evaluation.hpp"
 
-namespace paretoformer {
+namespace paretoformer::nas {
 
 struct LossSource {
   int quarter = 0;    // sequences in Subset::kQuarter
   int sequences = 0;  // in both subsets
   // As Evaluator::loss_sums().
-  std::function<std::vector<double>(std::span<const Architecture>, Subset)> sums;
+  std::function<std::vector<double>(std::span<const Architecture>, supernet::Subset)> sums;
 
-  int size(Subset subset) const {
-    return subset == Subset::kQuarter ? quarter : sequences - quarter;
+  int size(supernet::Subset subset) const {
+    return subset == supernet::Subset::kQuarter ? quarter : sequences - quarter;
   }
 };
 
-}  // namespace paretoformer
+}  // namespace paretoformer::nas

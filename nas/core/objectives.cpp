@@ -7,7 +7,7 @@
 
 #include "support/error.hpp"
 
-namespace paretoformer {
+namespace paretoformer::nas {
 namespace {
 
 constexpr double kLargest = std::numeric_limits<double>::max();
@@ -158,4 +158,4 @@ Json excess_json(const Objectives& objectives, const std::vector<Limit>& limits)
   return json;
 }
 
-}  // namespace paretoformer
+}  // namespace paretoformer::nas

@@ -9,7 +9,7 @@
 
 #include "support/json.hpp"
 
-namespace paretoformer {
+namespace paretoformer::nas {
 
 enum class Objective { kPerplexity, kLatency, kEnergy, kEdp, kParameters, kPeakMemory, kMacs };
 
@@ -85,4 +85,4 @@ bool feasible(const Objectives& objectives, const std::vector<Limit>& limits);
 // {"latency": 2500}: by how much it exceeds each soft limit that it breaks, in units of that limit.
 Json excess_json(const Objectives& objectives, const std::vector<Limit>& limits);
 
-}  // namespace paretoformer
+}  // namespace paretoformer::nas

@@ -12,7 +12,7 @@
 
 #include "support/error.hpp"
 
-namespace paretoformer {
+namespace paretoformer::nas {
 namespace {
 
 void require_finite(std::span<const double> point) {
@@ -214,4 +214,4 @@ double hypervolume_share(const std::vector<Point>& points, const Point& referenc
   return box > 0 ? volume / box : 0;
 }
 
-}  // namespace paretoformer
+}  // namespace paretoformer::nas

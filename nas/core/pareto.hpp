@@ -5,7 +5,7 @@
 #include <span>
 #include <vector>
 
-namespace paretoformer {
+namespace paretoformer::nas {
 
 // One value per objective; all points of a call have the same number of them. What is not finite
 // has no order and no volume: everything but dominates() throws Error for it.
@@ -37,4 +37,4 @@ double hypervolume(const std::vector<Point>& points, const Point& reference);
 // The same as a share of the box from the origin to the reference; 0 when that has no volume.
 double hypervolume_share(const std::vector<Point>& points, const Point& reference);
 
-}  // namespace paretoformer
+}  // namespace paretoformer::nas

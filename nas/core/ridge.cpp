@@ -7,7 +7,7 @@
 
 #include "support/error.hpp"
 
-namespace paretoformer {
+namespace paretoformer::nas {
 namespace {
 
 // Weak, for features of about 1 and targets that vary by less: enough for a solution where there
@@ -99,4 +99,4 @@ double RidgeRegression::standard_deviation(const std::vector<double>& features) 
   return error_ * std::sqrt(leverage(features));
 }
 
-}  // namespace paretoformer
+}  // namespace paretoformer::nas

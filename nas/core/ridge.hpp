@@ -3,7 +3,7 @@
 
 #include <vector>
 
-namespace paretoformer {
+namespace paretoformer::nas {
 
 class RidgeRegression {
  public:
@@ -27,4 +27,4 @@ class RidgeRegression {
   double error_ = 0;
 };
 
-}  // namespace paretoformer
+}  // namespace paretoformer::nas

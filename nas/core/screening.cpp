@@ -9,7 +9,7 @@
 #include "nas/core/candidate_evaluator.hpp"
 #include "nas/core/pareto.hpp"
 
-namespace paretoformer {
+namespace paretoformer::nas {
 namespace {
 
 // Standard deviations by which a loss may be lower than it is thought to be. Without, the last few
@@ -192,4 +192,4 @@ std::vector<Proposal> most_promising(const SearchState& state, std::vector<Propo
   return chosen;
 }
 
-}  // namespace paretoformer
+}  // namespace paretoformer::nas

@@ -10,7 +10,7 @@
 #include "nas/core/ridge.hpp"
 #include "search_spaces/search_space.hpp"
 
-namespace paretoformer {
+namespace paretoformer::nas {
 
 struct LossEstimate {
   double loss = 0;       // nats per token
@@ -41,4 +41,4 @@ class LossSurrogate {
 std::vector<Proposal> most_promising(const SearchState& state, std::vector<Proposal> drawn,
                                      std::size_t wanted);
 
-}  // namespace paretoformer
+}  // namespace paretoformer::nas

@@ -7,7 +7,7 @@
 #include "support/error.hpp"
 #include "support/statistics.hpp"
 
-namespace paretoformer {
+namespace paretoformer::nas {
 namespace {
 
 // Candidates evaluated between two writes of the history: enough to keep all cores busy, few
@@ -167,4 +167,4 @@ void search(const SearchSpace& space, const SearchConfig& config, std::uint64_t 
   if (hooks.on_end) hooks.on_end(end);
 }
 
-}  // namespace paretoformer
+}  // namespace paretoformer::nas

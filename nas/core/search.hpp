@@ -10,7 +10,7 @@
 #include "nas/core/candidate_evaluator.hpp"
 #include "nas/core/search_config.hpp"
 
-namespace paretoformer {
+namespace paretoformer::nas {
 
 // One line of generations.jsonl.
 struct GenerationRecord {
@@ -45,4 +45,4 @@ struct SearchHooks {
 void search(const SearchSpace& space, const SearchConfig& config, std::uint64_t seed,
             CandidateEvaluator& evaluator, Archive& archive, const SearchHooks& hooks);
 
-}  // namespace paretoformer
+}  // namespace paretoformer::nas

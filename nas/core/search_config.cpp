@@ -1,6 +1,6 @@
 #include "nas/core/search_config.hpp"
 
-namespace paretoformer {
+namespace paretoformer::nas {
 
 const std::vector<std::string>& algorithm_names() {
   static const std::vector<std::string> names{
@@ -50,4 +50,4 @@ SearchConfig search_config_from_json(const JsonNode& node) {
   return config;
 }
 
-}  // namespace paretoformer
+}  // namespace paretoformer::nas

@@ -8,7 +8,7 @@
 #include "search_spaces/architecture.hpp"
 #include "support/json.hpp"
 
-namespace paretoformer {
+namespace paretoformer::nas {
 
 struct SearchConfig {
   std::string algorithm = "evolution";  // one of algorithm_names()
@@ -34,4 +34,4 @@ Json to_json(const SearchConfig& config);
 // Every key is optional. Throws InputError.
 SearchConfig search_config_from_json(const JsonNode& node);
 
-}  // namespace paretoformer
+}  // namespace paretoformer::nas

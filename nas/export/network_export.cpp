@@ -4,11 +4,12 @@
 #include "support/files.hpp"
 #include "support/hash.hpp"
 
-namespace paretoformer {
+namespace paretoformer::nas {
 
 void export_network(const std::filesystem::path& stem, const Candidate& candidate,
-                    const Hardware& hardware, const Json& provenance, const ParameterLayout& layout,
-                    const std::vector<float>& parameters, const Json& confirmed) {
+                    const accel_sim::Hardware& hardware, const Json& provenance,
+                    const supernet::ParameterLayout& layout, const std::vector<float>& parameters,
+                    const Json& confirmed) {
   const auto file = [&](const char* extension) {
     std::filesystem::path path = stem;
     return path += extension;
@@ -25,4 +26,4 @@ void export_network(const std::filesystem::path& stem, const Candidate& candidat
                 {"provenance", provenance.dump()}});
 }
 
-}  // namespace paretoformer
+}  // namespace paretoformer::nas

@@ -9,13 +9,14 @@
 #include "supernet/model/parameters.hpp"
 #include "support/json.hpp"
 
-namespace paretoformer {
+namespace paretoformer::nas {
 
 // Writes STEM.json (architecture, objectives, hardware, provenance, which also says the workload)
 // and STEM.safetensors: the weights of the candidate, cut from those of `layout`. `confirmed` is
 // what confirmed_json() says.
 void export_network(const std::filesystem::path& stem, const Candidate& candidate,
-                    const Hardware& hardware, const Json& provenance, const ParameterLayout& layout,
-                    const std::vector<float>& parameters, const Json& confirmed = nullptr);
+                    const accel_sim::Hardware& hardware, const Json& provenance,
+                    const supernet::ParameterLayout& layout, const std::vector<float>& parameters,
+                    const Json& confirmed = nullptr);
 
-}  // namespace paretoformer
+}  // namespace paretoformer::nas

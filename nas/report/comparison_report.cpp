@@ -5,7 +5,7 @@
 #include "support/format.hpp"
 #include "support/statistics.hpp"
 
-namespace paretoformer {
+namespace paretoformer::nas {
 namespace {
 
 constexpr double kGoal = 0.99;
@@ -140,4 +140,4 @@ std::string loss_table(const std::vector<std::array<double, 2>>& losses) {
   return text;
 }
 
-}  // namespace paretoformer
+}  // namespace paretoformer::nas

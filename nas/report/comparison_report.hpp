@@ -6,7 +6,7 @@
 #include "nas/run/comparison.hpp"
 #include "support/json.hpp"
 
-namespace paretoformer {
+namespace paretoformer::nas {
 
 // Quartiles at every checkpoint, the evaluations at which the median first reaches 99 % of the true
 // front, and per checkpoint the p value of a difference from the first contestant.
@@ -20,4 +20,4 @@ std::string comparison_table(const Comparison& comparison);
 // and on all of them, in units of 1e-5 nats per token.
 std::string loss_table(const std::vector<std::array<double, 2>>& losses);
 
-}  // namespace paretoformer
+}  // namespace paretoformer::nas

@@ -6,7 +6,7 @@
 #include "support/format.hpp"
 #include "support/hash.hpp"
 
-namespace paretoformer {
+namespace paretoformer::nas {
 namespace {
 
 // A difference of losses as a change of perplexity, in percent.
@@ -61,7 +61,7 @@ Json fidelity_json(const RunFolder& run, const ProxyTask& proxy,
   json["format"] = "paretoformer.fidelity.1";
   json["steps"] = steps;
   json["tokens"] = steps * run.config().training.tokens_per_network();
-  const TrainingConfig& training = run.config().training;
+  const supernet::TrainingConfig& training = run.config().training;
   const auto per_step = 2 + static_cast<std::size_t>(training.random_subnetworks);
   json["supernet"] = {{"steps", training.steps},
                       {"tokens", std::int64_t{training.steps} * training.context *
@@ -95,4 +95,4 @@ std::string fidelity_table(const FidelityStatistics& s) {
          "the best of the five ranked first above the best of all\n";
 }
 
-}  // namespace paretoformer
+}  // namespace paretoformer::nas

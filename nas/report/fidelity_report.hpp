@@ -7,7 +7,7 @@
 #include "nas/run/fidelity.hpp"
 #include "support/json.hpp"
 
-namespace paretoformer {
+namespace paretoformer::nas {
 
 // The content of fidelity.json: statistics, then every network. It depends on nothing but the run,
 // the number of networks and the steps that each was trained alone: no times, no paths. What is
@@ -19,4 +19,4 @@ Json fidelity_json(const RunFolder& run, const ProxyTask& proxy,
 // A line per predictor, then the gap.
 std::string fidelity_table(const FidelityStatistics& statistics);
 
-}  // namespace paretoformer
+}  // namespace paretoformer::nas

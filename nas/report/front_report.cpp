@@ -8,7 +8,7 @@
 #include "support/format.hpp"
 #include "support/hash.hpp"
 
-namespace paretoformer {
+namespace paretoformer::nas {
 
 std::string space_summary(const ProxyTask& proxy) {
   const SearchSpace& space = proxy.space();
@@ -31,12 +31,13 @@ std::string cell(std::optional<double> value, int width, int digits) {
 }
 
 // Columns that only a text of words has.
-std::string per_word_and_byte(const Corpus& corpus, double loss) {
+std::string per_word_and_byte(const supernet::Corpus& corpus, double loss) {
   if (corpus.words == 0) return "";
   return cell(corpus.perplexity_per_word(loss), 9, 2) + cell(corpus.bits_per_byte(loss), 9, 4);
 }
 
-std::string row(const Corpus& corpus, const FrontMember& member, const Objectives& largest) {
+std::string row(const supernet::Corpus& corpus, const FrontMember& member,
+                const Objectives& largest) {
   const Objectives& seen = member.candidate.objectives;
   const Objectives& own = member.confirmed;
   return format("%-16s %10.3f %8.3f%s %7.2f %11.0f %11.0f %10.2f %10.2f %7.2f %8.1f  %s\n",
@@ -88,7 +89,8 @@ std::string confirmation_summary(const FinalFront& front) {
 
 }  // namespace
 
-std::string front_table(const Corpus& corpus, const FinalFront& front, const Objectives& largest) {
+std::string front_table(const supernet::Corpus& corpus, const FinalFront& front,
+                        const Objectives& largest) {
   std::string table = format("%-16s %10s %8s%s %7s %11s %11s %10s %10s %7s %8s  %s\n", "id",
                              "perplexity", "whole", corpus.words == 0 ? "" : "  per word bits/byte",
                              "+%", largest.latency_ns ? "ns" : "cycles", "simulated", "energy/uJ",
@@ -127,7 +129,7 @@ std::string perplexity_summary(const ProxyTask& proxy, double smallest, double l
     text += format(", the source itself %.2f (no model can beat it)",
                    *proxy.corpus().oracle_perplexity);
   text += "\n";
-  const Corpus& corpus = proxy.corpus();
+  const supernet::Corpus& corpus = proxy.corpus();
   if (corpus.words == 0) return text;
   text += format("per word (%lld) and in bits per byte:", static_cast<long long>(corpus.words));
   const char* between = "";
@@ -152,11 +154,12 @@ std::string separation_summary(const Separation& s) {
       s.networks, s.model_width, s.spread, s.shared_change, s.subset_change, s.ratio());
 }
 
-std::string breakdown_table(const std::vector<OperatorPrediction>& operators, TimeUnit unit) {
-  const bool in_time = unit == TimeUnit::kFemtoseconds;
+std::string breakdown_table(const std::vector<latency_predictor::OperatorPrediction>& operators,
+                            latency_predictor::TimeUnit unit) {
+  const bool in_time = unit == latency_predictor::TimeUnit::kFemtoseconds;
   std::string table = format("%5s  %-24s %7s %-34s %14s %14s\n", "layer", "operator", "repeat",
                              "shape", in_time ? "ns" : "cycles", "energy/uJ");
-  for (const OperatorPrediction& p : operators)
+  for (const latency_predictor::OperatorPrediction& p : operators)
     table +=
         format("%5s  %-24s %7lld %-34s %14.*f %14.3f\n",
                p.layer < 0 ? "-" : std::to_string(p.layer).c_str(), std::string(p.role).c_str(),
@@ -165,4 +168,4 @@ std::string breakdown_table(const std::vector<OperatorPrediction>& operators, Ti
   return table;
 }
 
-}  // namespace paretoformer
+}  // namespace paretoformer::nas

@@ -9,20 +9,22 @@
 #include "nas/run/proxy_task.hpp"
 #include "nas/run/run_folder.hpp"
 
-namespace paretoformer {
+namespace paretoformer::nas {
 
 // The search space and the text in one line.
 std::string space_summary(const ProxyTask& proxy);
 
 // One line per member of the front, best perplexity first, compared with the largest network;
 // then what was dropped, the knee and the best members, and how far predictions were off.
-std::string front_table(const Corpus& corpus, const FinalFront& front, const Objectives& largest);
+std::string front_table(const supernet::Corpus& corpus, const FinalFront& front,
+                        const Objectives& largest);
 
 // Perplexities of the smallest and the largest network between those of trivial models.
 std::string perplexity_summary(const ProxyTask& proxy, double smallest, double largest);
 std::string separation_summary(const Separation& separation);
 
 // A cost table, one line per operator and layer, of latencies in `unit`.
-std::string breakdown_table(const std::vector<OperatorPrediction>& operators, TimeUnit unit);
+std::string breakdown_table(const std::vector<latency_predictor::OperatorPrediction>& operators,
+                            latency_predictor::TimeUnit unit);
 
-}  // namespace paretoformer
+}  // namespace paretoformer::nas

@@ -17,7 +17,7 @@
 #include "support/hash.hpp"
 #include "support/line_chain.hpp"
 
-namespace paretoformer {
+namespace paretoformer::nas {
 namespace {
 
 // A curve of more points is thinned: a screen has no more.
@@ -43,9 +43,10 @@ Json candidate_json(const Candidate& candidate) {
 }
 
 // [[role, layer, latency, picojoules]...], the role as an index into `roles`, which grows.
-Json operators_json(const Architecture& network, const LatencyPredictor& predictor, Json& roles) {
+Json operators_json(const Architecture& network,
+                    const latency_predictor::LatencyPredictor& predictor, Json& roles) {
   Json operators = Json::array();
-  for (const OperatorPrediction& p : predictor.breakdown(network)) {
+  for (const latency_predictor::OperatorPrediction& p : predictor.breakdown(network)) {
     const auto known = std::find(roles.begin(), roles.end(), p.role);
     const auto role = known - roles.begin();
     if (known == roles.end()) roles.push_back(p.role);
@@ -55,7 +56,7 @@ Json operators_json(const Architecture& network, const LatencyPredictor& predict
   return operators;
 }
 
-Json front_data(const FinalFront& front, const LatencyPredictor& predictor) {
+Json front_data(const FinalFront& front, const latency_predictor::LatencyPredictor& predictor) {
   Json data;
   data["roles"] = Json::array();
   const auto member_json = [&](const FrontMember& member) {
@@ -160,13 +161,15 @@ Json training_data(const RunFolder& run) {
 
 // The gaps of the probe networks to the largest, the same way.
 Json convergence_data(const RunFolder& run, const ProxyTask& proxy) {
-  const std::vector<ProbeRecord> records = read_probe_records(run.convergence());
+  const std::vector<supernet::ProbeRecord> records =
+      supernet::read_probe_records(run.convergence());
   if (records.empty()) return nullptr;
   Json data{{"names", Json::array()}, {"mean_of", 1}, {"points", Json::array()}};
-  const std::vector<Architecture> networks = probe_networks(proxy.space(), run.config().seed);
+  const std::vector<Architecture> networks =
+      supernet::probe_networks(proxy.space(), run.config().seed);
   for (std::size_t i = 1; i < networks.size(); ++i)
     data["names"].push_back(describe(networks[i]) + (i == 1 ? " (smallest)" : ""));
-  for (const ProbeRecord& record : records) {
+  for (const supernet::ProbeRecord& record : records) {
     Json point = Json::array({record.step});
     for (std::size_t i = 1; i < record.losses.size(); ++i)
       point.push_back(rounded(record.losses[i] - record.losses[0]));
@@ -197,8 +200,9 @@ void replace(std::string& page, const std::string& mark, std::string_view text) 
 
 }  // namespace
 
-Json report_data(const RunFolder& run, const ProxyTask& proxy, const LatencyPredictor& predictor,
-                 const Archive& archive, const FinalFront& front) {
+Json report_data(const RunFolder& run, const ProxyTask& proxy,
+                 const latency_predictor::LatencyPredictor& predictor, const Archive& archive,
+                 const FinalFront& front) {
   const SearchSpace& space = proxy.space();
   Json data{{"title", space.name()},
             {"device", predictor.hardware() ? "" : predictor.device()},
@@ -239,8 +243,9 @@ std::string html_report(const Json& data) {
   return page;
 }
 
-void write_pictures(const RunFolder& run, const ProxyTask& proxy, const LatencyPredictor& predictor,
-                    const Archive& archive, const FinalFront& front) {
+void write_pictures(const RunFolder& run, const ProxyTask& proxy,
+                    const latency_predictor::LatencyPredictor& predictor, const Archive& archive,
+                    const FinalFront& front) {
   write_file_atomic(run.plot(),
                     front_svg(archive, front,
                               "Pareto front of " + proxy.space().name() + ", " +
@@ -248,4 +253,4 @@ void write_pictures(const RunFolder& run, const ProxyTask& proxy, const LatencyP
   write_file_atomic(run.report(), html_report(report_data(run, proxy, predictor, archive, front)));
 }
 
-}  // namespace paretoformer
+}  // namespace paretoformer::nas

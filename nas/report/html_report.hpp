@@ -10,19 +10,21 @@
 #include "nas/run/run_folder.hpp"
 #include "support/json.hpp"
 
-namespace paretoformer {
+namespace paretoformer::nas {
 
 // What the report shows, from the run folder's logs and the arguments: all candidates, the front
 // with the predicted cost of every operator, hypervolume, losses, configuration, provenance. It
 // depends on the run only: no times, not where the run folder is.
-Json report_data(const RunFolder& run, const ProxyTask& proxy, const LatencyPredictor& predictor,
-                 const Archive& archive, const FinalFront& front);
+Json report_data(const RunFolder& run, const ProxyTask& proxy,
+                 const latency_predictor::LatencyPredictor& predictor, const Archive& archive,
+                 const FinalFront& front);
 
 // The page that shows it.
 std::string html_report(const Json& data);
 
 // Writes front.svg and report.html of the run folder.
-void write_pictures(const RunFolder& run, const ProxyTask& proxy, const LatencyPredictor& predictor,
-                    const Archive& archive, const FinalFront& front);
+void write_pictures(const RunFolder& run, const ProxyTask& proxy,
+                    const latency_predictor::LatencyPredictor& predictor, const Archive& archive,
+                    const FinalFront& front);
 
-}  // namespace paretoformer
+}  // namespace paretoformer::nas

@@ -10,7 +10,7 @@
 
 #include "support/text.hpp"
 
-namespace paretoformer {
+namespace paretoformer::nas {
 namespace {
 
 constexpr double kWidth = 760;
@@ -459,4 +459,4 @@ std::string histogram_svg(const std::vector<double>& values,
   return svg + "</svg>\n";
 }
 
-}  // namespace paretoformer
+}  // namespace paretoformer::nas

@@ -10,7 +10,7 @@
 #include "nas/run/comparison.hpp"
 #include "nas/run/fidelity.hpp"
 
-namespace paretoformer {
+namespace paretoformer::nas {
 
 // The name of an objective on an axis, with its unit.
 // With its unit; `in_time` of a device that was measured so.
@@ -59,4 +59,4 @@ std::string histogram_svg(const std::vector<double>& values,
                           const std::vector<std::pair<std::string, double>>& marks,
                           const std::string& title, const std::string& x_name);
 
-}  // namespace paretoformer
+}  // namespace paretoformer::nas

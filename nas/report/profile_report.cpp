@@ -3,14 +3,14 @@
 #include "nas/report/plot.hpp"
 #include "support/format.hpp"
 
-namespace paretoformer {
+namespace paretoformer::nas {
 namespace {
 
 // A class of operators, or the whole.
 struct Line {
   std::string name;
-  WorkloadCount count;
-  std::optional<SurveyEstimate> estimate;
+  accel_sim::WorkloadCount count;
+  std::optional<accel_sim::SurveyEstimate> estimate;
 
   double non_ideal_intensity() const {
     return estimate->dram_bytes > 0
@@ -47,22 +47,22 @@ Json to_json(const Line& line) {
 
 double giga(std::int64_t count) { return 1e-9 * static_cast<double>(count); }
 
-double mega(Cycles cycles) { return 1e-6 * static_cast<double>(cycles.value()); }
+double mega(accel_sim::Cycles cycles) { return 1e-6 * static_cast<double>(cycles.value()); }
 
-std::string length_text(const Profile& profile) {
+std::string length_text(const accel_sim::Profile& profile) {
   return profile.length ? std::to_string(*profile.length) : std::string();
 }
 
 // What a row shows of a count.
-using Part = std::int64_t WorkloadCount::*;
+using Part = std::int64_t accel_sim::WorkloadCount::*;
 
-StackedBar bar(const Profile& profile, Part part) {
+StackedBar bar(const accel_sim::Profile& profile, Part part) {
   StackedBar bar;
-  const WorkloadCount total = profile.total();
+  const accel_sim::WorkloadCount total = profile.total();
   bar.above = format("%.4g", giga(total.*part));
   bar.below = {length_text(profile)};
-  bar.parts.resize(kOperatorClassNames.size());
-  for (const Profile::Row& row : profile.rows)
+  bar.parts.resize(accel_sim::kOperatorClassNames.size());
+  for (const accel_sim::Profile::Row& row : profile.rows)
     bar.parts[static_cast<std::size_t>(row.operators)] = static_cast<double>(row.count.*part);
   return bar;
 }
@@ -92,7 +92,7 @@ Json to_json(const ProfileReport& report) {
 std::string profile_table(const ProfileReport& report) {
   std::string table = report.title + "\n";
   for (std::size_t i = 0; i < report.profiles.size(); ++i) {
-    const Profile& profile = report.profiles[i];
+    const accel_sim::Profile& profile = report.profiles[i];
     const std::string name = profile.length ? "length " + length_text(profile) : "one image";
     table += format("%-20s %12s %12s %12s", name.c_str(), "GFLOPs", "GMOPs", "FLOPs/byte");
     if (!report.estimates.empty())
@@ -137,15 +137,16 @@ std::string profile_csv(const ProfileReport& report) {
 
 std::string profile_svg(const ProfileReport& report) {
   std::vector<StackedBar> flops, mops;
-  for (const Profile& profile : report.profiles) {
-    flops.push_back(bar(profile, &WorkloadCount::flops));
-    mops.push_back(bar(profile, &WorkloadCount::mops));
+  for (const accel_sim::Profile& profile : report.profiles) {
+    flops.push_back(bar(profile, &accel_sim::WorkloadCount::flops));
+    mops.push_back(bar(profile, &accel_sim::WorkloadCount::mops));
     mops.back().below.push_back(format("%.4g", profile.total().intensity()));
   }
-  const std::vector<std::string> legend(kOperatorClassNames.begin(), kOperatorClassNames.end());
+  const std::vector<std::string> legend(accel_sim::kOperatorClassNames.begin(),
+                                        accel_sim::kOperatorClassNames.end());
   return shares_svg({{"FLOPs: shares (GFLOPs above)", flops},
                      {"MOPs: shares (GMOPs above, FLOPs/byte below)", mops}},
                     legend, report.title);
 }
 
-}  // namespace paretoformer
+}  // namespace paretoformer::nas

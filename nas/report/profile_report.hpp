@@ -8,13 +8,13 @@
 #include "accel_sim/workload/profile.hpp"
 #include "support/json.hpp"
 
-namespace paretoformer {
+namespace paretoformer::nas {
 
 // Profiles of one model, at a number of lengths.
 struct ProfileReport {
   std::string title;
-  std::vector<Profile> profiles;
-  std::vector<SurveyEstimates> estimates;  // of each on some hardware, or none
+  std::vector<accel_sim::Profile> profiles;
+  std::vector<accel_sim::SurveyEstimates> estimates;  // of each on some hardware, or none
 };
 
 // [{"length", "operators": [{"name", "flops", "mops", "intensity"}, ...], "total": {...}}, ...];
@@ -33,4 +33,4 @@ std::string profile_csv(const ProfileReport& report);
 // Each class's share of FLOPs and of MOPs as stacked bars, one per length.
 std::string profile_svg(const ProfileReport& report);
 
-}  // namespace paretoformer
+}  // namespace paretoformer::nas

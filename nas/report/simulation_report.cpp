@@ -7,37 +7,42 @@
 #include "accel_sim/lowering/program.hpp"
 #include "support/format.hpp"
 
-namespace paretoformer {
+namespace paretoformer::nas {
 namespace {
 
 struct AccessKind {
   const char* name;       // of the count
   const char* component;  // of the energy
-  std::int64_t AccessCounts::*count;
-  double AccessEnergies::*energy;
+  std::int64_t accel_sim::AccessCounts::*count;
+  double accel_sim::AccessEnergies::*energy;
 };
 constexpr std::array<AccessKind, 6> kAccessKinds = {{
-    {"macs", "mac", &AccessCounts::macs, &AccessEnergies::mac},
-    {"pe_register", "pe_register", &AccessCounts::pe_register, &AccessEnergies::pe_register},
-    {"scratchpad", "scratchpad", &AccessCounts::scratchpad, &AccessEnergies::scratchpad},
-    {"accumulator", "accumulator", &AccessCounts::accumulator, &AccessEnergies::accumulator},
-    {"l2_bytes", "l2", &AccessCounts::l2_bytes, &AccessEnergies::l2_byte},
-    {"dram_bytes", "dram", &AccessCounts::dram_bytes, &AccessEnergies::dram_byte},
+    {"macs", "mac", &accel_sim::AccessCounts::macs, &accel_sim::AccessEnergies::mac},
+    {"pe_register", "pe_register", &accel_sim::AccessCounts::pe_register,
+     &accel_sim::AccessEnergies::pe_register},
+    {"scratchpad", "scratchpad", &accel_sim::AccessCounts::scratchpad,
+     &accel_sim::AccessEnergies::scratchpad},
+    {"accumulator", "accumulator", &accel_sim::AccessCounts::accumulator,
+     &accel_sim::AccessEnergies::accumulator},
+    {"l2_bytes", "l2", &accel_sim::AccessCounts::l2_bytes, &accel_sim::AccessEnergies::l2_byte},
+    {"dram_bytes", "dram", &accel_sim::AccessCounts::dram_bytes,
+     &accel_sim::AccessEnergies::dram_byte},
 }};
 
 // What the array does or waits for, in words.
-constexpr std::array<std::pair<const char*, std::int64_t CycleBreakdown::*>, 7> kCauseTexts = {{
-    {"works", &CycleBreakdown::array},
-    {"waits for loads", &CycleBreakdown::load},
-    {"waits for room in the accumulator", &CycleBreakdown::store},
-    {"waits for the host", &CycleBreakdown::host},
-    {"fills or drains", &CycleBreakdown::pipeline},
-    {"waits for results to be written", &CycleBreakdown::writeback},
-    {"waits for the normaliser", &CycleBreakdown::normaliser},
-}};
+constexpr std::array<std::pair<const char*, std::int64_t accel_sim::CycleBreakdown::*>, 7>
+    kCauseTexts = {{
+        {"works", &accel_sim::CycleBreakdown::array},
+        {"waits for loads", &accel_sim::CycleBreakdown::load},
+        {"waits for room in the accumulator", &accel_sim::CycleBreakdown::store},
+        {"waits for the host", &accel_sim::CycleBreakdown::host},
+        {"fills or drains", &accel_sim::CycleBreakdown::pipeline},
+        {"waits for results to be written", &accel_sim::CycleBreakdown::writeback},
+        {"waits for the normaliser", &accel_sim::CycleBreakdown::normaliser},
+    }};
 
 // The cost goes first: its arithmetic throws where the parts of it would overflow.
-void add(SimulationReport& sum, const OperatorReport& part) {
+void add(accel_sim::SimulationReport& sum, const accel_sim::OperatorReport& part) {
   const std::int64_t repeat = part.item.repeat;
   sum.cost += part.report.cost * repeat;
   sum.breakdown += part.report.breakdown * repeat;
@@ -48,44 +53,47 @@ void add(SimulationReport& sum, const OperatorReport& part) {
 
 // The sum over the operators for which `included` holds.
 template <typename Predicate>
-SimulationReport total_of(const Simulation& simulation, Predicate included) {
-  SimulationReport sum;
-  for (const OperatorReport& part : simulation.operators)
+accel_sim::SimulationReport total_of(const Simulation& simulation, Predicate included) {
+  accel_sim::SimulationReport sum;
+  for (const accel_sim::OperatorReport& part : simulation.operators)
     if (included(part)) add(sum, part);
   return sum;
 }
 
-SimulationReport total_of_matmuls(const Simulation& simulation) {
-  return total_of(simulation, [](const OperatorReport& part) {
-    return part.item.op.kind == OperatorKind::kMatmul;
+accel_sim::SimulationReport total_of_matmuls(const Simulation& simulation) {
+  return total_of(simulation, [](const accel_sim::OperatorReport& part) {
+    return part.item.op.kind == accel_sim::OperatorKind::kMatmul;
   });
 }
 
-Json to_json(const CycleBreakdown& breakdown) {
+Json to_json(const accel_sim::CycleBreakdown& breakdown) {
   Json json;
-  for (const CycleCause& cause : kCycleCauses) json[cause.name] = breakdown.*cause.cycles;
+  for (const accel_sim::CycleCause& cause : accel_sim::kCycleCauses)
+    json[cause.name] = breakdown.*cause.cycles;
   return json;
 }
 
-Json to_json(const AccessCounts& accesses) {
+Json to_json(const accel_sim::AccessCounts& accesses) {
   Json json;
   for (const AccessKind& kind : kAccessKinds) json[kind.name] = accesses.*kind.count;
   return json;
 }
 
-void add_schedule(Json& json, const MatmulSchedule& schedule, const Hardware& hardware) {
+void add_schedule(Json& json, const accel_sim::MatmulSchedule& schedule,
+                  const accel_sim::Hardware& hardware) {
   constexpr std::array<const char*, 3> kLoopNames = {"rows", "columns", "inner"};
   const auto& [tile, order, reloads] = schedule;
   const int size = hardware.array_size;
   json["tile"] = {
       {"rows", tile.rows * size}, {"inner", tile.inner * size}, {"columns", tile.columns * size}};
-  for (const MatmulLoop loop : order)
+  for (const accel_sim::MatmulLoop loop : order)
     json["loops"].push_back(kLoopNames[static_cast<std::size_t>(loop)]);
   json["reloads"] = reloads;
 }
 
 // What both the whole and an operator say.
-void add_report(Json& json, const SimulationReport& report, const Hardware& hardware) {
+void add_report(Json& json, const accel_sim::SimulationReport& report,
+                const accel_sim::Hardware& hardware) {
   json["cycles"] = report.cost.latency.value();
   json["energy_pj"] = report.cost.energy.value();
   json["utilization"] = report.utilization(hardware);
@@ -96,12 +104,12 @@ void add_report(Json& json, const SimulationReport& report, const Hardware& hard
 }
 
 // `part` is a merged() one.
-Json operator_to_json(const OperatorReport& part, const Simulation& simulation) {
-  const Operator& op = part.item.op;
+Json operator_to_json(const accel_sim::OperatorReport& part, const Simulation& simulation) {
+  const accel_sim::Operator& op = part.item.op;
   Json json{{"role", part.item.role},   {"layer", part.item.layer}, {"repeat", part.item.repeat},
             {"operator", describe(op)}, {"rows", op.rows},          {"inner", op.inner},
             {"columns", op.columns}};
-  if (op.kind == OperatorKind::kMatmul)
+  if (op.kind == accel_sim::OperatorKind::kMatmul)
     add_schedule(
         json,
         simulation.schedule ? *simulation.schedule : default_schedule(op, simulation.hardware),
@@ -110,14 +118,15 @@ Json operator_to_json(const OperatorReport& part, const Simulation& simulation) 
   return json;
 }
 
-Json energy_breakdown(const Simulation& simulation, const SimulationReport& whole) {
-  const Hardware& hardware = simulation.hardware;
-  const AccessEnergies each(hardware);
+Json energy_breakdown(const Simulation& simulation, const accel_sim::SimulationReport& whole) {
+  const accel_sim::Hardware& hardware = simulation.hardware;
+  const accel_sim::AccessEnergies each(hardware);
   Json json;
   for (const AccessKind& kind : kAccessKinds)
     json[kind.component] = static_cast<double>(whole.accesses.*kind.count) * each.*kind.energy;
-  const SimulationReport host = total_of(
-      simulation, [&](const OperatorReport& part) { return runs_on_host(part.item.op, hardware); });
+  const accel_sim::SimulationReport host = total_of(
+      simulation,
+      [&](const accel_sim::OperatorReport& part) { return runs_on_host(part.item.op, hardware); });
   json["static"] = static_cast<double>(whole.cost.latency.value()) * hardware.static_pj_per_cycle;
   json["host"] = static_cast<double>(host.cost.latency.value()) * hardware.host_pj_per_cycle;
   return json;
@@ -128,7 +137,7 @@ double percent(std::int64_t part, std::int64_t whole) {
 }
 
 // A line per cause, but for those that hardly matter.
-std::string stall_list(const CycleBreakdown& breakdown) {
+std::string stall_list(const accel_sim::CycleBreakdown& breakdown) {
   constexpr double kWorthMentioning = 0.05;
   std::string text = "Of all cycles, the array\n";
   for (const auto& [words, cycles] : kCauseTexts) {
@@ -140,10 +149,10 @@ std::string stall_list(const CycleBreakdown& breakdown) {
 
 }  // namespace
 
-std::vector<OperatorReport> merged(const std::vector<OperatorReport>& calls) {
-  std::vector<OperatorReport> result;
-  for (const OperatorReport& call : calls) {
-    const TransformerOperator& item = call.item;
+std::vector<accel_sim::OperatorReport> merged(const std::vector<accel_sim::OperatorReport>& calls) {
+  std::vector<accel_sim::OperatorReport> result;
+  for (const accel_sim::OperatorReport& call : calls) {
+    const accel_sim::TransformerOperator& item = call.item;
     const bool again = !result.empty() && result.back().item.role == item.role &&
                        result.back().item.layer == item.layer && result.back().item.op == item.op;
     if (!again) result.push_back({{item.role, item.layer, 0, item.op}, {}});
@@ -153,31 +162,31 @@ std::vector<OperatorReport> merged(const std::vector<OperatorReport>& calls) {
   return result;
 }
 
-SimulationReport total(const Simulation& simulation) {
-  return total_of(simulation, [](const OperatorReport&) { return true; });
+accel_sim::SimulationReport total(const Simulation& simulation) {
+  return total_of(simulation, [](const accel_sim::OperatorReport&) { return true; });
 }
 
 Json to_json(const Simulation& simulation) {
-  const SimulationReport whole = total(simulation);
+  const accel_sim::SimulationReport whole = total(simulation);
   Json json;
   add_report(json, whole, simulation.hardware);
   json["matmul_utilization"] = total_of_matmuls(simulation).utilization(simulation.hardware);
   json["energy_breakdown_pj"] = energy_breakdown(simulation, whole);
   json["operators"] = Json::array();
-  for (const OperatorReport& part : merged(simulation.operators))
+  for (const accel_sim::OperatorReport& part : merged(simulation.operators))
     json["operators"].push_back(operator_to_json(part, simulation));
   return json;
 }
 
 std::string simulation_table(const Simulation& simulation) {
-  const SimulationReport whole = total(simulation);
+  const accel_sim::SimulationReport whole = total(simulation);
   std::vector<std::string_view> roles;
-  for (const OperatorReport& part : simulation.operators)
+  for (const accel_sim::OperatorReport& part : simulation.operators)
     if (std::find(roles.begin(), roles.end(), part.item.role) == roles.end())
       roles.push_back(part.item.role);
   std::string table = format("%-24s %14s %8s %13s %14s\n", "operator", "cycles", "share/%",
                              "utilisation/%", "energy/uJ");
-  const auto line = [&](const std::string& name, const SimulationReport& report) {
+  const auto line = [&](const std::string& name, const accel_sim::SimulationReport& report) {
     const std::int64_t cycles = report.cost.latency.value();
     table +=
         format("%-24s %14lld %8.1f %13.1f %14.3f\n", name.c_str(), static_cast<long long>(cycles),
@@ -185,7 +194,7 @@ std::string simulation_table(const Simulation& simulation) {
                100 * report.utilization(simulation.hardware), report.cost.energy.value() * 1e-6);
   };
   for (std::string_view role : roles)
-    line(std::string(role), total_of(simulation, [role](const OperatorReport& part) {
+    line(std::string(role), total_of(simulation, [role](const accel_sim::OperatorReport& part) {
            return part.item.role == role;
          }));
   line("total", whole);
@@ -195,4 +204,4 @@ std::string simulation_table(const Simulation& simulation) {
          stall_list(whole.breakdown);
 }
 
-}  // namespace paretoformer
+}  // namespace paretoformer::nas

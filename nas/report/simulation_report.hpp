@@ -10,19 +10,20 @@
 #include "accel_sim/simulator.hpp"
 #include "support/json.hpp"
 
-namespace paretoformer {
+namespace paretoformer::nas {
 
 struct Simulation {
-  Hardware hardware;
-  std::vector<OperatorReport> operators;
-  std::optional<MatmulSchedule> schedule;  // of its only matmul; absent: default_schedule()
+  accel_sim::Hardware hardware;
+  std::vector<accel_sim::OperatorReport> operators;
+  std::optional<accel_sim::MatmulSchedule>
+      schedule;  // of its only matmul; absent: default_schedule()
 };
 
 // Consecutive calls of the same operator in one report, which is of all of them.
-std::vector<OperatorReport> merged(const std::vector<OperatorReport>& calls);
+std::vector<accel_sim::OperatorReport> merged(const std::vector<accel_sim::OperatorReport>& calls);
 
 // The sum over all operators and their repeats, exactly.
-SimulationReport total(const Simulation& simulation);
+accel_sim::SimulationReport total(const Simulation& simulation);
 
 // Cycles, energy, utilisation, breakdowns and accesses of the whole and of every operator; all are
 // of all repeats.
@@ -31,4 +32,4 @@ Json to_json(const Simulation& simulation);
 // A line per role, then the whole and where its cycles went.
 std::string simulation_table(const Simulation& simulation);
 
-}  // namespace paretoformer
+}  // namespace paretoformer::nas

@@ -7,9 +7,9 @@
 #include "nas/report/plot.hpp"
 #include "support/format.hpp"
 
-namespace paretoformer {
+namespace paretoformer::nas {
 
-std::string convergence_summary(std::span<const ProbeRecord> records) {
+std::string convergence_summary(std::span<const supernet::ProbeRecord> records) {
   if (records.empty()) return "";
   const auto networks = static_cast<int>(records.back().losses.size());
   const auto steps = static_cast<long long>(records.back().step);
@@ -18,7 +18,7 @@ std::string convergence_summary(std::span<const ProbeRecord> records) {
         "convergence: order and loss gaps of %d probe networks are stable since step %lld "
         "of %lld\n",
         networks, static_cast<long long>(*since), steps);
-  const ProbeChange change = recent_change(records);
+  const supernet::ProbeChange change = recent_change(records);
   const std::string verdict = format(
       "convergence: loss gaps of %d probe networks are not converged after %lld steps: ", networks,
       steps);
@@ -28,11 +28,12 @@ std::string convergence_summary(std::span<const ProbeRecord> records) {
          format(
              "in the last %zu intervals one changed by %.4f, %.1f %% of what smallest and "
              "largest differ by (converged: below %.0f %%)%s\n",
-             kConvergenceIntervals, change.largest, 100 * change.largest / change.gap,
-             100 * kConvergenceTolerance, change.same_order ? "" : ", and their order changed");
+             supernet::kConvergenceIntervals, change.largest, 100 * change.largest / change.gap,
+             100 * supernet::kConvergenceTolerance,
+             change.same_order ? "" : ", and their order changed");
 }
 
-Json convergence_json(std::span<const ProbeRecord> records) {
+Json convergence_json(std::span<const supernet::ProbeRecord> records) {
   if (records.empty()) return nullptr;
   const auto since = converged_since(records);
   return Json{{"converged", since.has_value()},
@@ -40,12 +41,12 @@ Json convergence_json(std::span<const ProbeRecord> records) {
               {"steps", records.back().step}};
 }
 
-std::string convergence_svg(std::span<const ProbeRecord> records,
+std::string convergence_svg(std::span<const supernet::ProbeRecord> records,
                             const std::vector<Architecture>& networks) {
   std::vector<Curve> curves;
   for (std::size_t i = 1; i < networks.size(); ++i) {
     curves.push_back({describe(networks[i]) + (i == 1 ? " (smallest)" : ""), {}});
-    for (const ProbeRecord& record : records)
+    for (const supernet::ProbeRecord& record : records)
       curves.back().points.emplace_back(static_cast<double>(record.step),
                                         record.losses[i] - record.losses[0]);
   }
@@ -53,7 +54,8 @@ std::string convergence_svg(std::span<const ProbeRecord> records,
                     "training steps", "loss above the largest network's (nats per token)");
 }
 
-std::string speed_summary(const TrainingConfig& config, std::int64_t steps, double seconds) {
+std::string speed_summary(const supernet::TrainingConfig& config, std::int64_t steps,
+                          double seconds) {
   const auto networks = 2 + static_cast<std::size_t>(config.random_subnetworks);
   rusage usage{};
   ::getrusage(RUSAGE_SELF, &usage);
@@ -63,4 +65,4 @@ std::string speed_summary(const TrainingConfig& config, std::int64_t steps, doub
                 static_cast<double>(usage.ru_maxrss) * 1024e-6);  // from KiB
 }
 
-}  // namespace paretoformer
+}  // namespace paretoformer::nas

@@ -10,7 +10,7 @@
 #include "support/error.hpp"
 #include "support/parallel.hpp"
 
-namespace paretoformer {
+namespace paretoformer::nas {
 namespace {
 
 constexpr std::size_t kChunk = 64;  // networks enumerated between two looks at stop()
@@ -35,8 +35,8 @@ Enumeration enumerate(const ComparisonTask& task) {
     check_stop(task);
     const auto part =
         std::span(all.networks).subspan(begin, std::min(kChunk, all.networks.size() - begin));
-    const std::vector<double> quarter = task.losses.sums(part, Subset::kQuarter);
-    const std::vector<double> rest = task.losses.sums(part, Subset::kRest);
+    const std::vector<double> quarter = task.losses.sums(part, supernet::Subset::kQuarter);
+    const std::vector<double> rest = task.losses.sums(part, supernet::Subset::kRest);
     for (std::size_t i = 0; i < part.size(); ++i)
       all.sums[architecture_id(part[i])] = {quarter[i], rest[i]};
     if (task.on_network) task.on_network(begin + part.size(), all.networks.size());
@@ -46,7 +46,7 @@ Enumeration enumerate(const ComparisonTask& task) {
 
 LossSource losses_of(const Enumeration& all, const LossSource& source) {
   LossSource result = source;
-  result.sums = [&all](std::span<const Architecture> networks, Subset subset) {
+  result.sums = [&all](std::span<const Architecture> networks, supernet::Subset subset) {
     std::vector<double> sums;
     for (const Architecture& network : networks)
       sums.push_back(all.sums.at(architecture_id(network))[static_cast<std::size_t>(subset)]);
@@ -178,4 +178,4 @@ Comparison compare(const ComparisonTask& task) {
   return result;
 }
 
-}  // namespace paretoformer
+}  // namespace paretoformer::nas

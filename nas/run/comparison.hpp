@@ -11,7 +11,7 @@
 #include "nas/core/candidate_evaluator.hpp"
 #include "nas/core/search.hpp"
 
-namespace paretoformer {
+namespace paretoformer::nas {
 
 struct Contestant {
   std::string name;  // as it was given
@@ -55,7 +55,7 @@ struct ComparisonTask {
   std::int64_t step = 40;  // evaluations between checkpoints
   std::int64_t budget = 1600;
   LossSource losses;
-  const LatencyPredictor& predictor;
+  const latency_predictor::LatencyPredictor& predictor;
   int context = 0;
   // Spaces of so many networks at most are enumerated.
   std::int64_t enumerable = 0;
@@ -70,4 +70,4 @@ struct ComparisonTask {
 // stop() says so; what a cache has taken up of the losses is not lost.
 Comparison compare(const ComparisonTask& task);
 
-}  // namespace paretoformer
+}  // namespace paretoformer::nas

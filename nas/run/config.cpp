@@ -8,7 +8,7 @@
 #include "support/hash.hpp"
 #include "support/text.hpp"
 
-namespace paretoformer {
+namespace paretoformer::nas {
 namespace {
 
 constexpr const char* kDefaultHardware = "gemmini_transformer";
@@ -27,18 +27,18 @@ SearchSpace space_from_json(const JsonNode& node, const fs::path& base_folder) {
   return SearchSpace::find(relative_file(node.string(), base_folder));
 }
 
-Hardware hardware_in_config(const JsonNode& node, const fs::path& base_folder) {
-  if (node.json().is_object()) return hardware_from_json(node);
-  return find_hardware(relative_file(node.string(), base_folder));
+accel_sim::Hardware hardware_in_config(const JsonNode& node, const fs::path& base_folder) {
+  if (node.json().is_object()) return accel_sim::hardware_from_json(node);
+  return accel_sim::find_hardware(relative_file(node.string(), base_folder));
 }
 
-Workload workload_from_json(const JsonNode& node, int context) {
+accel_sim::Workload workload_from_json(const JsonNode& node, int context) {
   const JsonObject object(node);
-  Workload workload;
+  accel_sim::Workload workload;
   workload.sequence_length =
       static_cast<int>(object.integer("sequence_length", 1, 1 << 20, context));
   if (object.choice("mode", {"prefill", "decode"}, "prefill") == "decode")
-    workload.mode = Mode::kDecode;
+    workload.mode = accel_sim::Mode::kDecode;
   object.finish();
   return workload;
 }
@@ -83,9 +83,9 @@ void read_predictor(const JsonNode& node, const fs::path& base_folder, RunConfig
     file.fail("has other content than when the run began: expected a file of hash " + expected);
 }
 
-Json to_json(const Workload& workload) {
+Json to_json(const accel_sim::Workload& workload) {
   return Json{{"sequence_length", workload.sequence_length},
-              {"mode", workload.mode == Mode::kDecode ? "decode" : "prefill"}};
+              {"mode", workload.mode == accel_sim::Mode::kDecode ? "decode" : "prefill"}};
 }
 
 std::vector<Objective> objectives_from(const JsonNode& node) {
@@ -173,9 +173,9 @@ RunConfig run_config_from_json(const JsonNode& node, const fs::path& base_folder
   RunConfig config;
   config.space = space_from_json(object.at("search_space"), base_folder);
   // Absolute, because the copy in the run folder is read with another base folder.
-  config.corpus =
-      corpus_config_from_json(section(object, "corpus"), fs::current_path() / base_folder);
-  config.training = TrainingConfig::from_json(section(object, "training"));
+  config.corpus = supernet::corpus_config_from_json(section(object, "corpus"),
+                                                    fs::current_path() / base_folder);
+  config.training = supernet::TrainingConfig::from_json(section(object, "training"));
   const Json default_hardware = kDefaultHardware;
   config.hardware = hardware_in_config(object.has("hardware")
                                            ? object.at("hardware")
@@ -279,4 +279,4 @@ std::uint64_t config_hash(const RunConfig& config) {
   return hash_of(json);
 }
 
-}  // namespace paretoformer
+}  // namespace paretoformer::nas

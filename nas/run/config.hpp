@@ -16,14 +16,14 @@
 #include "supernet/text/corpus.hpp"
 #include "supernet/training/trainer.hpp"
 
-namespace paretoformer {
+namespace paretoformer::nas {
 
 struct RunConfig {
   SearchSpace space;  // without a vocabulary: that is the tokeniser's
-  CorpusConfig corpus;
-  TrainingConfig training;
-  Hardware hardware;
-  Workload workload;
+  supernet::CorpusConfig corpus;
+  supernet::TrainingConfig training;
+  accel_sim::Hardware hardware;
+  accel_sim::Workload workload;
   // A file of LatencyPredictor, whose prices count instead of the simulator's, and the hash of its
   // content; empty: none.
   std::filesystem::path predictor;
@@ -61,4 +61,4 @@ RunConfig load_run_config(const std::string& name_or_path,
 std::uint64_t training_hash(const RunConfig& config);
 std::uint64_t config_hash(const RunConfig& config);
 
-}  // namespace paretoformer
+}  // namespace paretoformer::nas

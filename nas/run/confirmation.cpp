@@ -12,7 +12,7 @@
 #include "support/line_chain.hpp"
 #include "support/parallel.hpp"
 
-namespace paretoformer {
+namespace paretoformer::nas {
 namespace {
 
 // Members confirmed between two writes, as candidates of the search.
@@ -87,17 +87,19 @@ FinalFront judge(const Archive& archive, const ProxyTask& proxy, const Records& 
   return front;
 }
 
-void confirm_cost(const Architecture& network, const LatencyPredictor& predictor, Record& record) {
-  HardwareCost cost;
-  for (const OperatorReport& call :
+void confirm_cost(const Architecture& network, const latency_predictor::LatencyPredictor& predictor,
+                  Record& record) {
+  accel_sim::HardwareCost cost;
+  for (const accel_sim::OperatorReport& call :
        simulate_network(network, predictor.workload(), *predictor.hardware()))
     cost += call.report.cost;
   record.latency_cycles = static_cast<double>(cost.latency.value());
   record.energy_pj = cost.energy.value();
 }
 
-std::vector<Record> confirm(const std::vector<Architecture>& networks, Evaluator& evaluator,
-                            const LatencyPredictor& predictor, bool simulated) {
+std::vector<Record> confirm(const std::vector<Architecture>& networks,
+                            supernet::Evaluator& evaluator,
+                            const latency_predictor::LatencyPredictor& predictor, bool simulated) {
   std::vector<Record> records(networks.size());
   const std::vector<double> losses = evaluator.losses(networks);
   for (std::size_t i = 0; i < networks.size(); ++i) {
@@ -114,13 +116,14 @@ std::vector<Record> confirm(const std::vector<Architecture>& networks, Evaluator
 
 }  // namespace
 
-std::string why_unsimulated(const LatencyPredictor& predictor, const SearchSpace& space) {
+std::string why_unsimulated(const latency_predictor::LatencyPredictor& predictor,
+                            const SearchSpace& space) {
   if (!predictor.hardware())
     return "the device \"" + predictor.device() + "\" is measured, not described";
   const Architecture largest = space.largest();
   try {
-    const Hardware& hardware = *predictor.hardware();
-    NetworkMemory(
+    const accel_sim::Hardware& hardware = *predictor.hardware();
+    accel_sim::NetworkMemory(
         largest, predictor.workload(), hardware,
         scheduled_operators(largest, predictor.workload(), hardware, simulated_prices(hardware)));
   } catch (const InputError& error) {
@@ -130,8 +133,8 @@ std::string why_unsimulated(const LatencyPredictor& predictor, const SearchSpace
 }
 
 FinalFront confirm_front(const RunFolder& run, const ProxyTask& proxy,
-                         const LatencyPredictor& predictor, const Archive& archive,
-                         const ConfirmationHooks& hooks) {
+                         const latency_predictor::LatencyPredictor& predictor,
+                         const Archive& archive, const ConfirmationHooks& hooks) {
   const std::string unsimulated = why_unsimulated(predictor, proxy.space());
   LineLog log(run.confirmed());  // drops a line that a crash cut short
   Records records = read_records(log.lines(), run, unsimulated.empty());
@@ -139,8 +142,8 @@ FinalFront confirm_front(const RunFolder& run, const ProxyTask& proxy,
   const std::vector<Candidate> members = front_of(archive);
   std::vector<Candidate> missing = members;
   std::erase_if(missing, [&](const Candidate& c) { return records.contains(c.id); });
-  Evaluator evaluator(proxy.layout(), proxy.weights(), proxy.corpus().validation, proxy.context(),
-                      0, proxy.products());
+  supernet::Evaluator evaluator(proxy.layout(), proxy.weights(), proxy.corpus().validation,
+                                proxy.context(), 0, proxy.products());
   if (hooks.on_members) hooks.on_members(members.size() - missing.size(), members.size());
   for (std::size_t begin = 0; begin < missing.size(); begin += kChunk) {
     const std::size_t done = members.size() - missing.size() + begin;
@@ -162,7 +165,8 @@ FinalFront confirm_front(const RunFolder& run, const ProxyTask& proxy,
 }
 
 FinalFront load_final_front(const RunFolder& run, const ProxyTask& proxy,
-                            const LatencyPredictor& predictor, const Archive& archive) {
+                            const latency_predictor::LatencyPredictor& predictor,
+                            const Archive& archive) {
   if (!std::filesystem::exists(run.confirmed())) return predicted_front(archive);
   const std::string unsimulated = why_unsimulated(predictor, proxy.space());
   // Not through LineLog: reading must not touch the file of a run that is going on.
@@ -177,4 +181,4 @@ FinalFront load_final_front(const RunFolder& run, const ProxyTask& proxy,
   return judge(archive, proxy, records, unsimulated);
 }
 
-}  // namespace paretoformer
+}  // namespace paretoformer::nas

@@ -11,11 +11,12 @@
 #include "nas/run/proxy_task.hpp"
 #include "nas/run/run_folder.hpp"
 
-namespace paretoformer {
+namespace paretoformer::nas {
 
 // Why networks of the space cannot be simulated as a whole: the predictor is of a device that is
 // not described, or the largest is too large for the accelerator's DRAM. Empty when they can be.
-std::string why_unsimulated(const LatencyPredictor& predictor, const SearchSpace& space);
+std::string why_unsimulated(const latency_predictor::LatencyPredictor& predictor,
+                            const SearchSpace& space);
 
 struct ConfirmationHooks {
   // Called at the beginning, too, with those that are known; may be empty.
@@ -29,12 +30,13 @@ struct ConfirmationHooks {
 // interruptions. Throws Interrupted when stop() says so, InputError naming the line of a damaged
 // file, and what simulate_network() throws. Needs weights.
 FinalFront confirm_front(const RunFolder& run, const ProxyTask& proxy,
-                         const LatencyPredictor& predictor, const Archive& archive,
-                         const ConfirmationHooks& hooks);
+                         const latency_predictor::LatencyPredictor& predictor,
+                         const Archive& archive, const ConfirmationHooks& hooks);
 
 // The same from confirmed.jsonl alone; predicted_front() while a member of the front is missing
 // there.
 FinalFront load_final_front(const RunFolder& run, const ProxyTask& proxy,
-                            const LatencyPredictor& predictor, const Archive& archive);
+                            const latency_predictor::LatencyPredictor& predictor,
+                            const Archive& archive);
 
-}  // namespace paretoformer
+}  // namespace paretoformer::nas

@@ -15,7 +15,7 @@
 #include "support/hash.hpp"
 #include "support/parallel.hpp"
 
-namespace paretoformer {
+namespace paretoformer::nas {
 namespace {
 
 namespace fs = std::filesystem;
@@ -33,7 +33,8 @@ std::size_t combinations(const SearchSpace& space, int depth, std::size_t limit)
 
 double flops_per_token(const Architecture& network, int context) {
   double flops = 0;
-  for (const TransformerOperator& op : transformer_operators(network, {context, Mode::kPrefill}))
+  for (const accel_sim::TransformerOperator& op :
+       accel_sim::transformer_operators(network, {context, accel_sim::Mode::kPrefill}))
     flops += static_cast<double>(op.repeat * statistics(op.op).flops);
   return flops / context;
 }
@@ -101,10 +102,10 @@ class StandaloneTraining {
   }
 
   double loss(std::size_t index) {
-    const StandaloneNetwork network = trained(index);
+    const supernet::StandaloneNetwork network = trained(index);
     advance(index, all_steps_);
-    Evaluator evaluator(network.layout, network.parameters, proxy_.corpus().validation,
-                        proxy_.context(), 0, proxy_.products());
+    supernet::Evaluator evaluator(network.layout, network.parameters, proxy_.corpus().validation,
+                                  proxy_.context(), 0, proxy_.products());
     return evaluator.losses(std::span(&networks_[index], 1))[0];
   }
 
@@ -117,16 +118,16 @@ class StandaloneTraining {
     return run_.standalone() / (id(index) + ".safetensors");
   }
 
-  StandaloneNetwork trained(std::size_t index) {
+  supernet::StandaloneNetwork trained(std::size_t index) {
     const fs::path checkpoint = run_.standalone() / (id(index) + ".checkpoint");
     const std::string fingerprint = hex(hash_text(proxy_.fingerprint() + id(index)));
     if (!fs::exists(file(index))) {
-      const ParameterLayout layout(networks_[index], proxy_.context());
+      const supernet::ParameterLayout layout(networks_[index], proxy_.context());
       save_network(file(index), layout, train_alone(index, layout, checkpoint, fingerprint),
                    layout.largest(), {{"id", id(index)}, {"fingerprint", fingerprint}});
     }
     fs::remove(checkpoint);  // also one that a killed process left beside the finished network
-    StandaloneNetwork loaded = load_network(file(index));
+    supernet::StandaloneNetwork loaded = supernet::load_network(file(index));
     const auto found = loaded.metadata.find("fingerprint");
     if (found == loaded.metadata.end() || found->second != fingerprint)
       throw InputError(file(index).string() +
@@ -135,23 +136,24 @@ class StandaloneTraining {
     return loaded;
   }
 
-  std::vector<float> train_alone(std::size_t index, const ParameterLayout& layout,
+  std::vector<float> train_alone(std::size_t index, const supernet::ParameterLayout& layout,
                                  const fs::path& checkpoint, const std::string& fingerprint) {
-    TrainingConfig config = run_.config().training;
+    supernet::TrainingConfig config = run_.config().training;
     config.steps = static_cast<int>(all_steps_);
     config.random_subnetworks = 0;
     config.distillation = 0;
     fs::path log = checkpoint;
-    return train({.layout = layout,
-                  .networks = [&](std::int64_t) { return std::vector{layout.largest()}; },
-                  .config = config,
-                  .seed = run_.config().seed,
-                  .text = proxy_.corpus().train,
-                  .checkpoint = checkpoint,
-                  .log = log.replace_extension(".jsonl"),
-                  .fingerprint = fingerprint,
-                  .on_step = [&](const TrainingRecord& r) { advance(index, r.step); },
-                  .stop = [&] { return stopping(); }});
+    return supernet::train(
+        {.layout = layout,
+         .networks = [&](std::int64_t) { return std::vector{layout.largest()}; },
+         .config = config,
+         .seed = run_.config().seed,
+         .text = proxy_.corpus().train,
+         .checkpoint = checkpoint,
+         .log = log.replace_extension(".jsonl"),
+         .fingerprint = fingerprint,
+         .on_step = [&](const supernet::TrainingRecord& r) { advance(index, r.step); },
+         .stop = [&] { return stopping(); }});
   }
 
   void advance(std::size_t index, std::int64_t steps) {
@@ -232,8 +234,8 @@ std::vector<ComparedNetwork> compare_networks(const RunFolder& run, const ProxyT
       fidelity_sample(proxy.space(), options.networks, run.config().seed);
   const std::vector<double> alone =
       StandaloneTraining(run, proxy, sample, options.steps, hooks).losses();
-  Evaluator evaluator(proxy.layout(), proxy.weights(), proxy.corpus().validation, proxy.context(),
-                      0, proxy.products());
+  supernet::Evaluator evaluator(proxy.layout(), proxy.weights(), proxy.corpus().validation,
+                                proxy.context(), 0, proxy.products());
   const std::vector<double> slices = evaluator.losses(sample);
   std::vector<ComparedNetwork> compared;
   for (std::size_t i = 0; i < sample.size(); ++i)
@@ -268,4 +270,4 @@ FidelityStatistics fidelity_statistics(const std::vector<ComparedNetwork>& netwo
   return result;
 }
 
-}  // namespace paretoformer
+}  // namespace paretoformer::nas

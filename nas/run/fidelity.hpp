@@ -11,7 +11,7 @@
 #include "search_spaces/search_space.hpp"
 #include "support/statistics.hpp"
 
-namespace paretoformer {
+namespace paretoformer::nas {
 
 // `count` distinct random networks. Every combination of depth and model width comes once before
 // one comes a second time, and the first few networks have all depths and all widths; heads and FFN
@@ -75,4 +75,4 @@ struct FidelityStatistics {
 FidelityStatistics fidelity_statistics(const std::vector<ComparedNetwork>& networks,
                                        std::uint64_t seed);
 
-}  // namespace paretoformer
+}  // namespace paretoformer::nas

@@ -8,14 +8,14 @@
 #include "support/error.hpp"
 #include "support/hash.hpp"
 
-namespace paretoformer {
+namespace paretoformer::nas {
 namespace {
 
-FinetuneLosses losses_of(const ProxyTask& proxy, const ParameterLayout& layout,
+FinetuneLosses losses_of(const ProxyTask& proxy, const supernet::ParameterLayout& layout,
                          const std::vector<float>& weights) {
   const auto loss = [&](int sequences) {
-    Evaluator evaluator(layout, weights, proxy.corpus().validation, proxy.context(), sequences,
-                        proxy.products());
+    supernet::Evaluator evaluator(layout, weights, proxy.corpus().validation, proxy.context(),
+                                  sequences, proxy.products());
     return evaluator.losses(std::span(&layout.largest(), 1))[0];
   };
   return {loss(0), loss(proxy.validation_sequences())};
@@ -44,7 +44,8 @@ const Candidate& find_member(const Archive& archive, const std::string& prefix,
                    " and " + hex(found[1]->id) + ": expected one");
 }
 
-TrainingConfig finetune_config(TrainingConfig run, int steps, double learning_rate) {
+supernet::TrainingConfig finetune_config(supernet::TrainingConfig run, int steps,
+                                         double learning_rate) {
   run.steps = steps > 0 ? steps : std::max(1, run.steps / 4);
   run.learning_rate = learning_rate > 0 ? learning_rate : run.learning_rate / 3;
   run.random_subnetworks = 0;
@@ -66,17 +67,18 @@ std::filesystem::path FinetuneFiles::with(const std::string& extension) const {
 }
 
 FinetuneResult finetune(const RunFolder& run, const ProxyTask& proxy, const Candidate& member,
-                        const TrainingConfig& config, const FinetuneFiles& files,
-                        std::function<void(const TrainingRecord&)> on_step,
+                        const supernet::TrainingConfig& config, const FinetuneFiles& files,
+                        std::function<void(const supernet::TrainingRecord&)> on_step,
                         std::function<bool()> stop) {
-  const ParameterLayout layout(member.architecture, proxy.context());
+  const supernet::ParameterLayout layout(member.architecture, proxy.context());
   Json training = config.to_json();
   training.erase("checkpoint_seconds");
   const std::string text = proxy.fingerprint() + hex(member.id) + training.dump();
-  TrainingRun alone{layout, [&](std::int64_t) { return std::vector{member.architecture}; }, config,
-                    // Other batches than those of the supernet.
-                    hash_text(hex(member.id), run.config().seed), proxy.corpus().train,
-                    files.checkpoint(), files.log(), hex(hash_text(text))};
+  supernet::TrainingRun alone{
+      layout, [&](std::int64_t) { return std::vector{member.architecture}; }, config,
+      // Other batches than those of the supernet.
+      hash_text(hex(member.id), run.config().seed), proxy.corpus().train, files.checkpoint(),
+      files.log(), hex(hash_text(text))};
   alone.start = extract(proxy.layout(), proxy.weights(), layout);
   alone.on_step = std::move(on_step);
   alone.stop = std::move(stop);
@@ -97,4 +99,4 @@ FinetuneResult finetune(const RunFolder& run, const ProxyTask& proxy, const Cand
   return result;
 }
 
-}  // namespace paretoformer
+}  // namespace paretoformer::nas

@@ -12,7 +12,7 @@
 #include "nas/run/run_folder.hpp"
 #include "supernet/training/trainer.hpp"
 
-namespace paretoformer {
+namespace paretoformer::nas {
 
 // The candidate whose id begins with `prefix`. Throws InputError naming `where` unless there is
 // exactly one.
@@ -22,7 +22,8 @@ const Candidate& find_member(const Archive& archive, const std::string& prefix,
 // The run's training for one network. Zeros stand for the defaults: a quarter of the run's steps,
 // and a third of its peak learning rate. (Of two networks of the quickstart, a tenth lowered the
 // perplexity by 4.5 and 4.6 %, a third by 6.4 and 6.0 %, the whole by 6.6 and 5.3 %.)
-TrainingConfig finetune_config(TrainingConfig run, int steps, double learning_rate);
+supernet::TrainingConfig finetune_config(supernet::TrainingConfig run, int steps,
+                                         double learning_rate);
 
 // Nats per token.
 struct FinetuneLosses {
@@ -50,8 +51,8 @@ struct FinetuneResult {
 // state, and writes its weights and a description that `evaluate` and `predict` accept. The proxy
 // has weights. Throws what a training run throws.
 FinetuneResult finetune(const RunFolder& run, const ProxyTask& proxy, const Candidate& member,
-                        const TrainingConfig& config, const FinetuneFiles& files,
-                        std::function<void(const TrainingRecord&)> on_step,
+                        const supernet::TrainingConfig& config, const FinetuneFiles& files,
+                        std::function<void(const supernet::TrainingRecord&)> on_step,
                         std::function<bool()> stop);
 
-}  // namespace paretoformer
+}  // namespace paretoformer::nas

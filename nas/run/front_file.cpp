@@ -9,14 +9,15 @@
 #include "support/files.hpp"
 #include "support/hash.hpp"
 
-namespace paretoformer {
+namespace paretoformer::nas {
 
-void add_per_word_and_byte(Json& json, const Corpus& corpus, double loss) {
+void add_per_word_and_byte(Json& json, const supernet::Corpus& corpus, double loss) {
   if (const auto value = corpus.perplexity_per_word(loss)) json["perplexity_per_word"] = *value;
   if (const auto value = corpus.bits_per_byte(loss)) json["bits_per_byte"] = *value;
 }
 
-Json confirmed_json(const Corpus& corpus, const FinalFront& front, const FrontMember& member) {
+Json confirmed_json(const supernet::Corpus& corpus, const FinalFront& front,
+                    const FrontMember& member) {
   if (!front.confirmed) return nullptr;
   const Objectives& own = member.confirmed;
   Json json{{"validation_loss", own.validation_loss}, {"perplexity", own.perplexity}};
@@ -31,13 +32,14 @@ Json confirmed_json(const Corpus& corpus, const FinalFront& front, const FrontMe
 
 namespace {
 
-Json to_json(const Corpus& corpus, const FinalFront& front, const FrontMember& member) {
+Json to_json(const supernet::Corpus& corpus, const FinalFront& front, const FrontMember& member) {
   Json json = to_json(member.candidate);
   if (front.confirmed) json["confirmed"] = confirmed_json(corpus, front, member);
   return json;
 }
 
-Json to_json(const Corpus& corpus, const FinalFront& front, const DroppedMember& dropped) {
+Json to_json(const supernet::Corpus& corpus, const FinalFront& front,
+             const DroppedMember& dropped) {
   Json json = to_json(corpus, front, dropped.member);
   json["reason"] = dropped.limit ? "limit" : "dominated";
   if (dropped.limit)
@@ -127,4 +129,4 @@ std::size_t export_front(const RunFolder& run, const ProxyTask& proxy, const Arc
   return front.members.size();
 }
 
-}  // namespace paretoformer
+}  // namespace paretoformer::nas

@@ -10,7 +10,7 @@
 #include "nas/run/run_folder.hpp"
 #include "support/json.hpp"
 
-namespace paretoformer {
+namespace paretoformer::nas {
 
 // The content of front.json (docs/configuration.md). It depends on nothing but the search: no
 // times, no paths.
@@ -19,15 +19,16 @@ Json front_json(const RunFolder& run, const ProxyTask& proxy, const Archive& arc
 // What a confirmation says of a member: {"validation_loss", "perplexity", "latency_cycles",
 // "energy_pj", "edp"}, without the costs when they are the predicted ones; null when the front is
 // not confirmed.
-Json confirmed_json(const Corpus& corpus, const FinalFront& front, const FrontMember& member);
+Json confirmed_json(const supernet::Corpus& corpus, const FinalFront& front,
+                    const FrontMember& member);
 
 // Adds "perplexity_per_word" and "bits_per_byte" of a mean loss on the validation text, which
 // generated text does not have.
-void add_per_word_and_byte(Json& json, const Corpus& corpus, double loss);
+void add_per_word_and_byte(Json& json, const supernet::Corpus& corpus, double loss);
 
 // Writes ID.json (architecture, objectives, provenance) and ID.safetensors (its weights) of every
 // member of the front, and front.json, into `folder`; returns the number of members.
 std::size_t export_front(const RunFolder& run, const ProxyTask& proxy, const Archive& archive,
                          const FinalFront& front, const std::filesystem::path& folder);
 
-}  // namespace paretoformer
+}  // namespace paretoformer::nas

@@ -14,7 +14,7 @@
 #include "support/hash.hpp"
 #include "support/random.hpp"
 
-namespace paretoformer {
+namespace paretoformer::nas {
 namespace {
 
 // As they lie in the file, which stays on the machine that wrote it. Records of several keys lie
@@ -115,7 +115,7 @@ void LossCache::read() {
   }
 }
 
-std::optional<double> LossCache::find(std::uint64_t network, Subset subset) const {
+std::optional<double> LossCache::find(std::uint64_t network, supernet::Subset subset) const {
   const auto& sums = sums_[static_cast<std::size_t>(subset)];
   const auto found = sums.find(network);
   return found == sums.end() ? std::nullopt : std::optional(found->second);
@@ -138,7 +138,7 @@ void LossCache::add(const std::vector<Entry>& entries) {
 LossSource cached(LossSource source, LossCache& cache) {
   LossSource result = source;
   result.sums = [source = std::move(source), &cache](std::span<const Architecture> networks,
-                                                     Subset subset) {
+                                                     supernet::Subset subset) {
     std::vector<double> sums(networks.size());
     std::vector<Architecture> unknown;
     std::vector<std::size_t> places;
@@ -163,4 +163,4 @@ LossSource cached(LossSource source, LossCache& cache) {
   return result;
 }
 
-}  // namespace paretoformer
+}  // namespace paretoformer::nas

@@ -10,7 +10,7 @@
 
 #include "nas/core/loss_source.hpp"
 
-namespace paretoformer {
+namespace paretoformer::nas {
 
 // A file of fixed-size records. Several processes may use it at a time, also with different keys:
 // records are appended whole, under a lock, and one that a crash cut short, a disk spoilt or that
@@ -24,10 +24,10 @@ class LossCache {
   LossCache(const LossCache&) = delete;
   LossCache& operator=(const LossCache&) = delete;
 
-  std::optional<double> find(std::uint64_t network, Subset subset) const;
+  std::optional<double> find(std::uint64_t network, supernet::Subset subset) const;
   struct Entry {
     std::uint64_t network;  // architecture_id()
-    Subset subset;
+    supernet::Subset subset;
     double sum;  // as Evaluator::loss_sums()
   };
   // Throws Error (a full disk).
@@ -50,4 +50,4 @@ class LossCache {
 // `source`, asked only for what the cache does not hold, which must outlive the result.
 LossSource cached(LossSource source, LossCache& cache);
 
-}  // namespace paretoformer
+}  // namespace paretoformer::nas

@@ -3,17 +3,18 @@
 #include "accel_sim/simulator.hpp"
 #include "support/hash.hpp"
 
-namespace paretoformer {
+namespace paretoformer::nas {
 
 Json provenance(const RunFolder& run, const ProxyTask& proxy) {
-  return Json{{"seed", run.config().seed},
-              {"config_hash", hex(config_hash(run.config()))},
-              {"hardware_hash", hex(hardware_hash(run.config().hardware))},
-              {"text_hash", hex(proxy.corpus().hash)},
-              {"supernet", proxy.fingerprint()},
-              {"cost_model", kSimulatorModel},
-              {"mode", run.config().workload.mode == Mode::kDecode ? "decode" : "prefill"},
-              {"sequence_length", run.config().workload.sequence_length}};
+  return Json{
+      {"seed", run.config().seed},
+      {"config_hash", hex(config_hash(run.config()))},
+      {"hardware_hash", hex(hardware_hash(run.config().hardware))},
+      {"text_hash", hex(proxy.corpus().hash)},
+      {"supernet", proxy.fingerprint()},
+      {"cost_model", accel_sim::kSimulatorModel},
+      {"mode", run.config().workload.mode == accel_sim::Mode::kDecode ? "decode" : "prefill"},
+      {"sequence_length", run.config().workload.sequence_length}};
 }
 
-}  // namespace paretoformer
+}  // namespace paretoformer::nas

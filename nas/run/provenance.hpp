@@ -5,9 +5,9 @@
 #include "nas/run/run_folder.hpp"
 #include "support/json.hpp"
 
-namespace paretoformer {
+namespace paretoformer::nas {
 
 // Where results come from: hashes of configuration, hardware, text and weights, and the seed.
 Json provenance(const RunFolder& run, const ProxyTask& proxy);
 
-}  // namespace paretoformer
+}  // namespace paretoformer::nas

@@ -6,7 +6,7 @@
 #include "support/random.hpp"
 #include "support/statistics.hpp"
 
-namespace paretoformer {
+namespace paretoformer::nas {
 namespace {
 
 constexpr std::uint64_t kSeparationStream = 20;
@@ -32,34 +32,38 @@ ProxyTask::ProxyTask(const RunConfig& config, const std::filesystem::path& cache
   require_tokens(corpus_, config.training.sequences_per_network(), context_);
 }
 
-void ProxyTask::train(const RunFolder& run, std::function<void(const TrainingRecord&)> on_step,
+void ProxyTask::train(const RunFolder& run,
+                      std::function<void(const supernet::TrainingRecord&)> on_step,
                       std::function<bool()> stop) {
   evaluator_.reset();
-  const TrainingConfig& training = run.config().training;
+  const supernet::TrainingConfig& training = run.config().training;
   const std::uint64_t seed = run.config().seed;
-  TrainingRun training_run{
-      layout_,
-      [&](std::int64_t step) { return sandwich(space_, training.random_subnetworks, seed, step); },
-      training,
-      seed,
-      corpus_.train,
-      run.supernet(),
-      run.training_log(),
-      fingerprint_};
-  std::vector<Architecture> probes = probe_networks(space_, seed);
+  supernet::TrainingRun training_run{layout_,
+                                     [&](std::int64_t step) {
+                                       return supernet::sandwich(
+                                           space_, training.random_subnetworks, seed, step);
+                                     },
+                                     training,
+                                     seed,
+                                     corpus_.train,
+                                     run.supernet(),
+                                     run.training_log(),
+                                     fingerprint_};
+  std::vector<Architecture> probes = supernet::probe_networks(space_, seed);
   if (probes.size() > 1)  // one network has no gap to anything
-    training_run.probes = ProbePlan{std::move(probes), corpus_.validation, run.convergence()};
+    training_run.probes =
+        supernet::ProbePlan{std::move(probes), corpus_.validation, run.convergence()};
   training_run.on_step = std::move(on_step);
   training_run.stop = std::move(stop);
-  weights_ = paretoformer::train(training_run);
+  weights_ = supernet::train(training_run);
 }
 
 void ProxyTask::load_weights(const std::filesystem::path& checkpoint,
-                             const TrainingConfig& training) {
+                             const supernet::TrainingConfig& training) {
   if (!std::filesystem::exists(checkpoint))
     throw InputError(checkpoint.string() + ": there is no trained supernet");
   evaluator_.reset();
-  TrainingState<float> state = load_checkpoint(checkpoint, layout_, fingerprint_);
+  supernet::TrainingState<float> state = load_checkpoint(checkpoint, layout_, fingerprint_);
   const std::int64_t steps = training_steps(training, state.converged);
   if (state.step < steps)
     throw InputError(checkpoint.string() + ": is trained for " + std::to_string(state.step) +
@@ -68,7 +72,7 @@ void ProxyTask::load_weights(const std::filesystem::path& checkpoint,
   weights_ = std::move(state.parameters);
 }
 
-Evaluator& ProxyTask::evaluator() {
+supernet::Evaluator& ProxyTask::evaluator() {
   if (weights_.empty()) throw Error("the supernet has no weights yet");
   if (!evaluator_)
     evaluator_.emplace(layout_, weights_, corpus_.validation, context_, validation_sequences_,
@@ -87,8 +91,8 @@ Separation measure_separation(const ProxyTask& proxy, int networks, std::uint64_
     sample.push_back(proxy.space().sample(random));
     sample.back().model_width = result.model_width;
   }
-  Evaluator both(proxy.layout(), proxy.weights(), proxy.corpus().validation, proxy.context(),
-                 2 * proxy.validation_sequences(), proxy.products());
+  supernet::Evaluator both(proxy.layout(), proxy.weights(), proxy.corpus().validation,
+                           proxy.context(), 2 * proxy.validation_sequences(), proxy.products());
   std::vector<double> losses;
   std::vector<double> changes;
   for (const std::vector<double>& sequences : both.sequence_losses(sample)) {
@@ -101,4 +105,4 @@ Separation measure_separation(const ProxyTask& proxy, int networks, std::uint64_
   return result;
 }
 
-}  // namespace paretoformer
+}  // namespace paretoformer::nas

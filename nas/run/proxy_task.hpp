@@ -15,7 +15,7 @@
 #include "supernet/text/corpus.hpp"
 #include "supernet/training/training_run.hpp"
 
-namespace paretoformer {
+namespace paretoformer::nas {
 
 // Text, search space with the tokeniser's vocabulary, and weights, once there are any.
 class ProxyTask {
@@ -24,38 +24,39 @@ class ProxyTask {
   // when the text is too short.
   ProxyTask(const RunConfig& config, const std::filesystem::path& cache);
 
-  const Corpus& corpus() const { return corpus_; }
+  const supernet::Corpus& corpus() const { return corpus_; }
   const SearchSpace& space() const { return space_; }
-  const ParameterLayout& layout() const { return layout_; }
+  const supernet::ParameterLayout& layout() const { return layout_; }
   int context() const { return context_; }
   // What the weights are made from: space, text, tokeniser, training and seed.
   const std::string& fingerprint() const { return fingerprint_; }
 
   // Trains, or continues, to the end. Throws what the training run throws.
-  void train(const RunFolder& run, std::function<void(const TrainingRecord&)> on_step,
+  void train(const RunFolder& run, std::function<void(const supernet::TrainingRecord&)> on_step,
              std::function<bool()> stop);
   // Weights of a finished training, by default the run's own. Throws InputError when there are
   // none, or of another training.
-  void load_weights(const std::filesystem::path& checkpoint, const TrainingConfig& training);
+  void load_weights(const std::filesystem::path& checkpoint,
+                    const supernet::TrainingConfig& training);
   void load_weights(const RunFolder& run) { load_weights(run.supernet(), run.config().training); }
   const std::vector<float>& weights() const { return weights_; }
 
   // Evaluates on the validation text. Needs weights.
-  Evaluator& evaluator();
+  supernet::Evaluator& evaluator();
   // At most so many sequences score a candidate; 0: all.
   int validation_sequences() const { return validation_sequences_; }
-  Products products() const { return products_; }
+  supernet::Products products() const { return products_; }
 
  private:
   int context_;
   int validation_sequences_;
-  Products products_;
-  Corpus corpus_;
+  supernet::Products products_;
+  supernet::Corpus corpus_;
   SearchSpace space_;
-  ParameterLayout layout_;
+  supernet::ParameterLayout layout_;
   std::string fingerprint_;
   std::vector<float> weights_;
-  std::optional<Evaluator> evaluator_;
+  std::optional<supernet::Evaluator> evaluator_;
 };
 
 // Whether the proxy task tells networks of one model width apart: a search is worth nothing where
@@ -76,4 +77,4 @@ struct Separation {
 // weights and two sequences (otherwise the changes are NaN).
 Separation measure_separation(const ProxyTask& proxy, int networks, std::uint64_t seed);
 
-}  // namespace paretoformer
+}  // namespace paretoformer::nas

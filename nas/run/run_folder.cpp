@@ -10,7 +10,7 @@
 #include "support/error.hpp"
 #include "support/files.hpp"
 
-namespace paretoformer {
+namespace paretoformer::nas {
 namespace {
 
 namespace fs = std::filesystem;
@@ -151,4 +151,4 @@ RunFolder::~RunFolder() {
   if (lock_ >= 0) ::close(lock_);
 }
 
-}  // namespace paretoformer
+}  // namespace paretoformer::nas

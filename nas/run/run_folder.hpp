@@ -9,7 +9,7 @@
 #include "nas/run/config.hpp"
 #include "support/unfinished.hpp"
 
-namespace paretoformer {
+namespace paretoformer::nas {
 
 class RunFolder {
  public:
@@ -75,4 +75,4 @@ class RunFolder {
   std::unique_ptr<Unfinished> created_;  // is_new_, and the folder was not there before
 };
 
-}  // namespace paretoformer
+}  // namespace paretoformer::nas

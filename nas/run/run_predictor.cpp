@@ -7,11 +7,12 @@
 #include "nas/run/confirmation.hpp"
 #include "support/error.hpp"
 
-namespace paretoformer {
+namespace paretoformer::nas {
 namespace {
 
-LatencyPredictor load_for(const RunConfig& config, const std::filesystem::path& file) {
-  LatencyPredictor predictor = LatencyPredictor::load(file);
+latency_predictor::LatencyPredictor load_for(const RunConfig& config,
+                                             const std::filesystem::path& file) {
+  latency_predictor::LatencyPredictor predictor = latency_predictor::LatencyPredictor::load(file);
   const auto fail = [&](const char* what) {
     throw InputError(file.string() + ": was made for another " + what +
                      " than the configuration's");
@@ -22,8 +23,9 @@ LatencyPredictor load_for(const RunConfig& config, const std::filesystem::path& 
 }
 
 // The predictor of a file that is to price all networks of `space`.
-LatencyPredictor checked(LatencyPredictor predictor, const std::filesystem::path& file,
-                         const SearchSpace& space) {
+latency_predictor::LatencyPredictor checked(latency_predictor::LatencyPredictor predictor,
+                                            const std::filesystem::path& file,
+                                            const SearchSpace& space) {
   try {
     predictor.fill(space);
   } catch (const Error& error) {
@@ -35,25 +37,28 @@ LatencyPredictor checked(LatencyPredictor predictor, const std::filesystem::path
 
 }  // namespace
 
-LatencyPredictor predictor_of(const RunConfig& config) {
-  if (config.predictor.empty()) return LatencyPredictor(config.hardware, config.workload);
+latency_predictor::LatencyPredictor predictor_of(const RunConfig& config) {
+  if (config.predictor.empty())
+    return latency_predictor::LatencyPredictor(config.hardware, config.workload);
   return load_for(config, config.predictor);
 }
 
-LatencyPredictor predictor_in_place(const RunConfig& config, const SearchSpace& space) {
-  LatencyPredictor sums = predictor_of(config);
+latency_predictor::LatencyPredictor predictor_in_place(const RunConfig& config,
+                                                       const SearchSpace& space) {
+  latency_predictor::LatencyPredictor sums = predictor_of(config);
   if (!config.predictor.empty()) return checked(std::move(sums), config.predictor, space);
   if (!why_unsimulated(sums, space).empty()) return sums;
   sums.fill(space);
-  return {config.hardware, config.workload, sums.table(),
-          simulate_in_place(space, config.workload, config.hardware, config.seed)};
+  return {
+      config.hardware, config.workload, sums.table(),
+      latency_predictor::simulate_in_place(space, config.workload, config.hardware, config.seed)};
 }
 
-LatencyPredictor predictor_of(const RunFolder& run, const SearchSpace& space) {
+latency_predictor::LatencyPredictor predictor_of(const RunFolder& run, const SearchSpace& space) {
   std::error_code ignored;
   if (run.config().predictor.empty() && std::filesystem::exists(run.predictor(), ignored))
     return checked(load_for(run.config(), run.predictor()), run.predictor(), space);
   return predictor_in_place(run.config(), space);
 }
 
-}  // namespace paretoformer
+}  // namespace paretoformer::nas

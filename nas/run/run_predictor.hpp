@@ -5,16 +5,17 @@
 #include "nas/run/run_folder.hpp"
 #include "search_spaces/search_space.hpp"
 
-namespace paretoformer {
+namespace paretoformer::nas {
 
 // The configuration's, by default the simulator, operator by operator. Throws InputError when its
 // file is none, or for another hardware or workload.
-LatencyPredictor predictor_of(const RunConfig& config);
+latency_predictor::LatencyPredictor predictor_of(const RunConfig& config);
 
 // The configuration's if it names one; else that of the run folder; else, of the simulator,
 // operator by operator at their places in whole networks of `space`, which takes some seconds. Sums
 // alone where a network of the space cannot be simulated as a whole.
-LatencyPredictor predictor_of(const RunFolder& run, const SearchSpace& space);
-LatencyPredictor predictor_in_place(const RunConfig& config, const SearchSpace& space);
+latency_predictor::LatencyPredictor predictor_of(const RunFolder& run, const SearchSpace& space);
+latency_predictor::LatencyPredictor predictor_in_place(const RunConfig& config,
+                                                       const SearchSpace& space);
 
-}  // namespace paretoformer
+}  // namespace paretoformer::nas

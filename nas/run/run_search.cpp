@@ -10,7 +10,7 @@
 #include "support/line_chain.hpp"
 #include "support/random.hpp"
 
-namespace paretoformer {
+namespace paretoformer::nas {
 namespace {
 
 constexpr std::uint64_t kSampleStream = 41;
@@ -41,7 +41,7 @@ Json to_json(const GenerationRecord& record) {
 }  // namespace
 
 void require_feasible(const RunConfig& config, const ProxyTask& proxy,
-                      const LatencyPredictor& predictor) {
+                      const latency_predictor::LatencyPredictor& predictor) {
   // Every gene adds work and weights, so the smallest network has the lowest cost of all.
   const Architecture network = proxy.space().smallest();
   const Objectives smallest = cost_of(network, predictor, config.training.context);
@@ -72,12 +72,12 @@ bool needs_energy(Objective o) { return o == Objective::kEnergy || o == Objectiv
 
 // What was left out of the measurements of a device is 0 in all of them.
 void require_measured(const std::string& where, Objective objective, const RunConfig& config,
-                      const LatencyPredictor& predictor) {
+                      const latency_predictor::LatencyPredictor& predictor) {
   if (predictor.hardware()) return;
   bool latency = false, energy = false;
   for (const auto& [unused, cost] : predictor.table().entries()) {
-    latency = latency || cost.latency > Cycles();
-    energy = energy || cost.energy > Picojoules();
+    latency = latency || cost.latency > accel_sim::Cycles();
+    energy = energy || cost.energy > accel_sim::Picojoules();
   }
   const bool lacks_energy = needs_energy(objective) && !energy;
   if (!lacks_energy && !(needs_latency(objective) && !latency)) return;
@@ -108,7 +108,7 @@ std::vector<Architecture> representatives(const SearchSpace& space) {
 }  // namespace
 
 std::string require_telling(const RunConfig& config, const SearchSpace& space,
-                            const LatencyPredictor& predictor) {
+                            const latency_predictor::LatencyPredictor& predictor) {
   for (const Limit& limit : config.limits)
     require_measured((limit.soft ? "/soft_limits/" : "/limits/") + name_of(limit.objective),
                      limit.objective, config, predictor);
@@ -185,4 +185,4 @@ Archive run_search(const RunFolder& run, const ProxyTask& proxy, CandidateEvalua
   return archive;
 }
 
-}  // namespace paretoformer
+}  // namespace paretoformer::nas

@@ -10,19 +10,19 @@
 #include "nas/run/proxy_task.hpp"
 #include "nas/run/run_folder.hpp"
 
-namespace paretoformer {
+namespace paretoformer::nas {
 
 // Throws InputError when a hard limit on anything but perplexity is below what the smallest network
 // of the space needs, and names that; and when one on perplexity is below that of the text's own
 // source.
 void require_feasible(const RunConfig& config, const ProxyTask& proxy,
-                      const LatencyPredictor& predictor);
+                      const latency_predictor::LatencyPredictor& predictor);
 
 // Throws InputError naming the objective or limit when it is of a cost that the device's predictor
 // does not have, or is 0 for all networks. Returns a line for each objective that has one value for
 // all networks of the space, as far as some hundred of them show it: it chooses nothing.
 std::string require_telling(const RunConfig& config, const SearchSpace& space,
-                            const LatencyPredictor& predictor);
+                            const latency_predictor::LatencyPredictor& predictor);
 
 // Candidates in a run folder, in the order of evaluation.
 Archive load_archive(const RunFolder& run, const SearchSpace& space);
@@ -31,4 +31,4 @@ Archive load_archive(const RunFolder& run, const SearchSpace& space);
 Archive run_search(const RunFolder& run, const ProxyTask& proxy, CandidateEvaluator& evaluator,
                    const SearchHooks& hooks);
 
-}  // namespace paretoformer
+}  // namespace paretoformer::nas

@@ -2,12 +2,12 @@
 
 #include "support/hash.hpp"
 
-namespace paretoformer {
+namespace paretoformer::nas {
 
 LossSource supernet_losses(ProxyTask& proxy) {
-  Evaluator& evaluator = proxy.evaluator();
-  return {evaluator.sequences(Subset::kQuarter), evaluator.sequences(),
-          [&evaluator](std::span<const Architecture> networks, Subset subset) {
+  supernet::Evaluator& evaluator = proxy.evaluator();
+  return {evaluator.sequences(supernet::Subset::kQuarter), evaluator.sequences(),
+          [&evaluator](std::span<const Architecture> networks, supernet::Subset subset) {
             return evaluator.loss_sums(networks, subset);
           }};
 }
@@ -21,4 +21,4 @@ std::uint64_t loss_key(ProxyTask& proxy) {
   return hash_bytes(how, sizeof how, key);
 }
 
-}  // namespace paretoformer
+}  // namespace paretoformer::nas

@@ -15,7 +15,7 @@
 #include <unistd.h>
 #endif
 
-namespace paretoformer {
+namespace paretoformer::supernet {
 namespace {
 
 #ifdef PARETOFORMER_X86_64_KERNELS
@@ -113,4 +113,4 @@ Bf16Unit bf16_unit() {
   return unit;
 }
 
-}  // namespace paretoformer
+}  // namespace paretoformer::supernet

@@ -18,27 +18,27 @@
 #include "supernet/kernels/kernels.hpp"
 #include "supernet/kernels/matmul.hpp"
 
-namespace paretoformer {
+namespace paretoformer::supernet {
 
 template <class T>
 struct Kernels {
-  decltype(&paretoformer::embed<T>) embed;
-  decltype(&paretoformer::layer_norm<T>) layer_norm;
-  decltype(&paretoformer::layer_norm_backward<T>) layer_norm_backward;
-  decltype(&paretoformer::add_bias<T>) add_bias;
-  decltype(&paretoformer::add_bias_backward<T>) add_bias_backward;
-  decltype(&paretoformer::add_residual<T>) add_residual;
-  decltype(&paretoformer::bias_gelu<T>) bias_gelu;
-  decltype(&paretoformer::bias_gelu_backward<T>) bias_gelu_backward;
-  decltype(&paretoformer::causal_softmax<T>) causal_softmax;
-  decltype(&paretoformer::causal_softmax_again<T>) causal_softmax_again;
-  decltype(&paretoformer::softmax_backward<T>) softmax_backward;
-  decltype(&paretoformer::cross_entropy<T>) cross_entropy;
-  decltype(&paretoformer::distillation<T>) distillation;
-  decltype(&paretoformer::cross_entropy_loss<T>) cross_entropy_loss;
-  decltype(&paretoformer::sum_of_squares<T>) sum_of_squares;
-  decltype(&paretoformer::adamw<T>) adamw;
-  decltype(&paretoformer::matmul_vector<T>) matmul_vector;
+  decltype(&supernet::embed<T>) embed;
+  decltype(&supernet::layer_norm<T>) layer_norm;
+  decltype(&supernet::layer_norm_backward<T>) layer_norm_backward;
+  decltype(&supernet::add_bias<T>) add_bias;
+  decltype(&supernet::add_bias_backward<T>) add_bias_backward;
+  decltype(&supernet::add_residual<T>) add_residual;
+  decltype(&supernet::bias_gelu<T>) bias_gelu;
+  decltype(&supernet::bias_gelu_backward<T>) bias_gelu_backward;
+  decltype(&supernet::causal_softmax<T>) causal_softmax;
+  decltype(&supernet::causal_softmax_again<T>) causal_softmax_again;
+  decltype(&supernet::softmax_backward<T>) softmax_backward;
+  decltype(&supernet::cross_entropy<T>) cross_entropy;
+  decltype(&supernet::distillation<T>) distillation;
+  decltype(&supernet::cross_entropy_loss<T>) cross_entropy_loss;
+  decltype(&supernet::sum_of_squares<T>) sum_of_squares;
+  decltype(&supernet::adamw<T>) adamw;
+  decltype(&supernet::matmul_vector<T>) matmul_vector;
 };
 
 struct KernelSet {
@@ -84,4 +84,4 @@ MatmulVector<float> matmul_float;
 MatmulVector<double> matmul_double;
 }  // namespace x86_64_v4
 
-}  // namespace paretoformer
+}  // namespace paretoformer::supernet

@@ -3,7 +3,7 @@
 #include "supernet/kernels/kernel_sets.hpp"
 
 // Every function is that of the instruction set in use.
-namespace paretoformer {
+namespace paretoformer::supernet {
 
 template <class T>
 void embed(int rows, int width, int context, const std::int32_t* tokens, const T* token_embedding,
@@ -121,4 +121,4 @@ void adamw(std::size_t count, const AdamW& adamw, const T* gradient, T* paramete
 PARETOFORMER_INSTANTIATE(float)
 PARETOFORMER_INSTANTIATE(double)
 
-}  // namespace paretoformer
+}  // namespace paretoformer::supernet

@@ -10,7 +10,7 @@
 #include <cstddef>
 #include <cstdint>
 
-namespace paretoformer {
+namespace paretoformer::supernet {
 
 // x[r] = token_embedding[tokens[r]] + position_embedding[r % context]; both tables have rows of
 // `table_stride`, x has rows of `width`.
@@ -94,4 +94,4 @@ struct AdamW {
 template <class T>
 void adamw(std::size_t count, const AdamW& adamw, const T* gradient, T* parameter, T* m, T* v);
 
-}  // namespace paretoformer
+}  // namespace paretoformer::supernet

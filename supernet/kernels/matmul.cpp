@@ -7,7 +7,7 @@
 #include "supernet/kernels/kernel_sets.hpp"
 #include "supernet/kernels/matmul_bf16.hpp"
 
-namespace paretoformer {
+namespace paretoformer::supernet {
 namespace {
 
 struct FreeAligned {
@@ -48,4 +48,4 @@ void matmul(int m, int n, int k, MatrixView<T> a, MatrixView<T> b, T* c, std::pt
 PARETOFORMER_INSTANTIATE(float)
 PARETOFORMER_INSTANTIATE(double)
 
-}  // namespace paretoformer
+}  // namespace paretoformer::supernet

@@ -7,7 +7,7 @@
 
 #include <cstddef>
 
-namespace paretoformer {
+namespace paretoformer::supernet {
 
 // Element (i, j) is data[i * row_stride + j * column_stride]; one of the strides is 1.
 template <class T>
@@ -53,4 +53,4 @@ void matmul_vector(int m, int n, int k, MatrixView<T> a, MatrixView<T> b, T* c,
 inline constexpr std::size_t kMatmulScratch = std::size_t{5} << 20;
 void* matmul_scratch();
 
-}  // namespace paretoformer
+}  // namespace paretoformer::supernet

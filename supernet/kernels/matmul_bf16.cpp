@@ -7,7 +7,7 @@
 
 #include <immintrin.h>
 
-namespace paretoformer {
+namespace paretoformer::supernet {
 namespace {
 
 // Both factors are packed as squares of 16 x 16 words, a word being two neighbouring elements along
@@ -323,11 +323,11 @@ void matmul_split(int m, int n, int k, MatrixView<float> a, MatrixView<float> b,
   _tile_release();
 }
 
-}  // namespace paretoformer
+}  // namespace paretoformer::supernet
 
 #else
 
-namespace paretoformer {
+namespace paretoformer::supernet {
 
 void matmul_bf16(int, int, int, MatrixView<float>, MatrixView<float>, float*, std::ptrdiff_t, Into,
                  Bf16Unit) {
@@ -338,6 +338,6 @@ void matmul_split(int, int, int, MatrixView<float>, MatrixView<float>, float*, s
   __builtin_unreachable();
 }
 
-}  // namespace paretoformer
+}  // namespace paretoformer::supernet
 
 #endif

@@ -6,7 +6,7 @@
 
 #include "supernet/kernels/matmul.hpp"
 
-namespace paretoformer {
+namespace paretoformer::supernet {
 
 // What this processor multiplies bfloat16 with: AMX tiles, AVX-512 BF16 or nothing. The kernels sum
 // pairs of products in different orders, so their results differ in the last bits.
@@ -26,4 +26,4 @@ void matmul_bf16(int m, int n, int k, MatrixView<float> a, MatrixView<float> b, 
 void matmul_split(int m, int n, int k, MatrixView<float> a, MatrixView<float> b, float* c,
                   std::ptrdiff_t c_stride, Into into);
 
-}  // namespace paretoformer
+}  // namespace paretoformer::supernet

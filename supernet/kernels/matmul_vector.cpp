@@ -10,7 +10,7 @@
 // B is packed into panels of the tile's width, and A is read in place where its rows are
 // contiguous. The vectors are the compilers' vector extension, so one source serves AVX-512, AVX2
 // and others.
-namespace paretoformer::PARETOFORMER_KERNEL_SET {
+namespace paretoformer::supernet::PARETOFORMER_KERNEL_SET {
 namespace {
 
 #if defined(__AVX512F__)
@@ -313,4 +313,4 @@ void matmul_double(int m, int n, int k, MatrixView<double> a, MatrixView<double>
   multiply(m, n, k, a, b, c, c_stride, into);
 }
 
-}  // namespace paretoformer::PARETOFORMER_KERNEL_SET
+}  // namespace paretoformer::supernet::PARETOFORMER_KERNEL_SET

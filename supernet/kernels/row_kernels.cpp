@@ -2,7 +2,7 @@
 // nothing of a header is called here but the C library.
 #include "supernet/kernels/kernel_sets.hpp"
 
-namespace paretoformer::PARETOFORMER_KERNEL_SET {
+namespace paretoformer::supernet::PARETOFORMER_KERNEL_SET {
 namespace {
 
 constexpr int kLanes = 16;
@@ -346,4 +346,4 @@ constexpr Kernels<T> table(MatmulVector<T>* matmul) {
 constinit const KernelSet kKernels{PARETOFORMER_KERNEL_SET_NAME, table<float>(matmul_float),
                                    table<double>(matmul_double)};
 
-}  // namespace paretoformer::PARETOFORMER_KERNEL_SET
+}  // namespace paretoformer::supernet::PARETOFORMER_KERNEL_SET

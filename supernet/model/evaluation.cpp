@@ -6,7 +6,7 @@
 #include "support/error.hpp"
 #include "support/parallel.hpp"
 
-namespace paretoformer {
+namespace paretoformer::supernet {
 namespace {
 
 constexpr int kQuarterStride = 4;
@@ -63,7 +63,7 @@ std::vector<std::vector<double>> Evaluator::kept_losses(std::span<const Architec
     const std::span<double> losses =
         std::span(result[network])
             .subspan(static_cast<std::size_t>(first), static_cast<std::size_t>(batch.sequences));
-    paretoformer::sequence_losses<float>(
+    supernet::sequence_losses<float>(
         {layout_, parameters_.data(), networks[network], batch, activations_.local(), products_}, 0,
         losses);
     for (double& loss : losses) loss /= context_;
@@ -103,4 +103,4 @@ std::vector<double> Evaluator::losses(std::span<const Architecture> networks) {
   return means;
 }
 
-}  // namespace paretoformer
+}  // namespace paretoformer::supernet

@@ -11,7 +11,7 @@
 #include "supernet/model/network.hpp"
 #include "supernet/model/parameters.hpp"
 
-namespace paretoformer {
+namespace paretoformer::supernet {
 
 // A share of the validation sequences, for a first impression of a network and for the rest of what
 // is known of it: every fourth sequence, and the others.
@@ -54,4 +54,4 @@ class Evaluator {
   tbb::enumerable_thread_specific<Activations<float>> activations_;
 };
 
-}  // namespace paretoformer
+}  // namespace paretoformer::supernet

@@ -5,7 +5,7 @@
 
 #include "supernet/kernels/kernels.hpp"
 
-namespace paretoformer {
+namespace paretoformer::supernet {
 namespace {
 
 constexpr int kQueryBlock = 64;  // causal blocks above the diagonal are skipped
@@ -471,4 +471,4 @@ void sequence_losses(const Pass<T>& pass, int task, std::span<double> losses) {
 PARETOFORMER_INSTANTIATE(float)
 PARETOFORMER_INSTANTIATE(double)
 
-}  // namespace paretoformer
+}  // namespace paretoformer::supernet

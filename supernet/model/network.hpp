@@ -17,7 +17,7 @@
 #include "supernet/kernels/matmul.hpp"
 #include "supernet/model/parameters.hpp"
 
-namespace paretoformer {
+namespace paretoformer::supernet {
 
 // `sequences` sequences of `length` tokens each, one after the other, and the token that follows
 // each.
@@ -118,4 +118,4 @@ void weight_gradient(const Pass<T>& pass, const WeightTask& task, bool replace, 
 template <class T>
 void sequence_losses(const Pass<T>& pass, int task, std::span<double> losses);
 
-}  // namespace paretoformer
+}  // namespace paretoformer::supernet

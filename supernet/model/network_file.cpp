@@ -6,7 +6,7 @@
 #include "support/error.hpp"
 #include "support/json.hpp"
 
-namespace paretoformer {
+namespace paretoformer::supernet {
 namespace {
 
 constexpr const char* kFormat = "paretoformer.network.1";
@@ -52,4 +52,4 @@ StandaloneNetwork load_network(const std::filesystem::path& path) {
   return network;
 }
 
-}  // namespace paretoformer
+}  // namespace paretoformer::supernet

@@ -9,7 +9,7 @@
 #include "search_spaces/architecture.hpp"
 #include "supernet/model/parameters.hpp"
 
-namespace paretoformer {
+namespace paretoformer::supernet {
 
 struct StandaloneNetwork {
   ParameterLayout layout;  // its own: layout.largest() is the network
@@ -26,4 +26,4 @@ void save_network(const std::filesystem::path& path, const ParameterLayout& supe
 // Throws InputError naming the file when it is damaged or no exported network.
 StandaloneNetwork load_network(const std::filesystem::path& path);
 
-}  // namespace paretoformer
+}  // namespace paretoformer::supernet

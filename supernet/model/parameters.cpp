@@ -6,7 +6,7 @@
 #include "support/error.hpp"
 #include "support/random.hpp"
 
-namespace paretoformer {
+namespace paretoformer::supernet {
 namespace {
 
 constexpr std::uint64_t kInitialStream = 1;
@@ -139,4 +139,4 @@ template std::vector<float> extract<float>(const ParameterLayout&, const std::ve
 template std::vector<double> extract<double>(const ParameterLayout&, const std::vector<double>&,
                                              const ParameterLayout&);
 
-}  // namespace paretoformer
+}  // namespace paretoformer::supernet

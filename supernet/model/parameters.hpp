@@ -12,7 +12,7 @@
 #include "search_spaces/architecture.hpp"
 #include "search_spaces/search_space.hpp"
 
-namespace paretoformer {
+namespace paretoformer::supernet {
 
 struct Tensor {
   std::string name;  // "layers.0.attention.qkv.weight"
@@ -95,4 +95,4 @@ template <class T>
 std::vector<T> extract(const ParameterLayout& supernet, const std::vector<T>& parameters,
                        const ParameterLayout& target);
 
-}  // namespace paretoformer
+}  // namespace paretoformer::supernet

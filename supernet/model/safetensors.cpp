@@ -12,7 +12,7 @@
 #include "support/hash.hpp"
 #include "support/json.hpp"
 
-namespace paretoformer {
+namespace paretoformer::supernet {
 namespace {
 
 static_assert(std::endian::native == std::endian::little, "safetensors are little-endian");
@@ -239,4 +239,4 @@ const std::string& Safetensors::meta(const std::string& key) const {
   return entry->second;
 }
 
-}  // namespace paretoformer
+}  // namespace paretoformer::supernet

@@ -11,7 +11,7 @@
 
 #include "supernet/model/parameters.hpp"
 
-namespace paretoformer {
+namespace paretoformer::supernet {
 
 struct NamedTensor {
   std::string name;
@@ -52,4 +52,4 @@ std::vector<float> read_tensors(const Safetensors& file, const ParameterLayout& 
 // header of at most 100 MB and every byte of the data in exactly one tensor, which it names.
 Safetensors read_safetensors(const std::filesystem::path& path);
 
-}  // namespace paretoformer
+}  // namespace paretoformer::supernet

@@ -11,7 +11,7 @@
 #include "support/files.hpp"
 #include "support/hash.hpp"
 
-namespace paretoformer {
+namespace paretoformer::supernet {
 namespace {
 
 constexpr std::int64_t kMostBytes = std::int64_t{1} << 30;
@@ -168,4 +168,4 @@ void require_tokens(const Corpus& corpus, std::int64_t batch, std::int64_t conte
           "a window of " + std::to_string(context) + " + 1");
 }
 
-}  // namespace paretoformer
+}  // namespace paretoformer::supernet

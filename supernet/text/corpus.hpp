@@ -10,7 +10,7 @@
 #include "supernet/text/tokenizer.hpp"
 #include "support/json.hpp"
 
-namespace paretoformer {
+namespace paretoformer::supernet {
 
 enum class TokenizerKind { kBpe, kBytes };
 
@@ -67,4 +67,4 @@ Corpus load_corpus(const CorpusConfig& config, const std::filesystem::path& cach
 // tokens, and one window, context + 1 validation tokens.
 void require_tokens(const Corpus& corpus, std::int64_t batch, std::int64_t context);
 
-}  // namespace paretoformer
+}  // namespace paretoformer::supernet

@@ -9,7 +9,7 @@
 #include "supernet/text/language.hpp"
 #include "support/error.hpp"
 
-namespace paretoformer {
+namespace paretoformer::supernet {
 namespace {
 
 // What comes next in a document, told apart by the first word.
@@ -501,4 +501,4 @@ LanguageEntropy language_entropy() {
   return {cost.bits, cost.bytes};
 }
 
-}  // namespace paretoformer
+}  // namespace paretoformer::supernet

@@ -32,7 +32,7 @@
 #include <string>
 #include <string_view>
 
-namespace paretoformer {
+namespace paretoformer::supernet {
 
 struct GeneratedText {
   std::string text;             // lower-case ASCII; every document is one line
@@ -58,4 +58,4 @@ struct LanguageEntropy {
 
 LanguageEntropy language_entropy();
 
-}  // namespace paretoformer
+}  // namespace paretoformer::supernet

@@ -4,7 +4,7 @@
 #include <cmath>
 #include <numeric>
 
-namespace paretoformer {
+namespace paretoformer::supernet {
 namespace {
 
 constexpr std::uint64_t kLanguageSeed = 20220408;  // changing it changes every generated text
@@ -258,4 +258,4 @@ Preference Language::prepositions(int verb) const {
   return {liked_preposition_[verb], kLikedPrepositionWeights, all_prepositions_};
 }
 
-}  // namespace paretoformer
+}  // namespace paretoformer::supernet

@@ -13,7 +13,7 @@
 
 #include "support/random.hpp"
 
-namespace paretoformer {
+namespace paretoformer::supernet {
 
 // Word classes. No two words of the language, inflected forms included, are spelt alike.
 enum class Kind {
@@ -154,4 +154,4 @@ class Language {
   std::array<int, kVerbs> object_class_{};
 };
 
-}  // namespace paretoformer
+}  // namespace paretoformer::supernet

@@ -11,7 +11,7 @@
 #include "support/files.hpp"
 #include "support/hash.hpp"
 
-namespace paretoformer {
+namespace paretoformer::supernet {
 namespace {
 
 // How SentencePiece writes a space, so that it takes the character itself (U+2581) for one.
@@ -281,4 +281,4 @@ Tokenizer train_bpe_cached(std::string_view text, int vocabulary,
   return tokenizer;
 }
 
-}  // namespace paretoformer
+}  // namespace paretoformer::supernet

@@ -18,7 +18,7 @@ namespace sentencepiece {
 class SentencePieceProcessor;
 }
 
-namespace paretoformer {
+namespace paretoformer::supernet {
 
 // A value, cheap to copy, safe to use from several threads. decode(encode(x)) == x: bytes() gives
 // back every text, a learnt vocabulary every well-formed one, newlines, repeated spaces and
@@ -67,4 +67,4 @@ class Tokenizer {
 Tokenizer train_bpe_cached(std::string_view text, int vocabulary,
                            const std::filesystem::path& cache_folder);
 
-}  // namespace paretoformer
+}  // namespace paretoformer::supernet

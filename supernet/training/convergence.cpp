@@ -7,7 +7,7 @@
 #include "support/error.hpp"
 #include "support/random.hpp"
 
-namespace paretoformer {
+namespace paretoformer::supernet {
 namespace {
 
 constexpr std::uint64_t kProbeStream = 4;
@@ -144,4 +144,4 @@ const ProbeRecord& ConvergenceProbe::add(std::int64_t step, std::vector<double> 
   return records_.back();
 }
 
-}  // namespace paretoformer
+}  // namespace paretoformer::supernet

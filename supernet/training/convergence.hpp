@@ -15,7 +15,7 @@
 #include "support/json.hpp"
 #include "support/line_chain.hpp"
 
-namespace paretoformer {
+namespace paretoformer::supernet {
 
 // The largest and the smallest network, then four between, one from the middle of each quarter of a
 // random sample ordered by size; fewer where the space has no four others. Distinct; a pure
@@ -91,4 +91,4 @@ class ConvergenceProbe {
   LineChain chain_;
 };
 
-}  // namespace paretoformer
+}  // namespace paretoformer::supernet

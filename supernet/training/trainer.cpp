@@ -12,7 +12,7 @@
 #include "support/parallel.hpp"
 #include "support/random.hpp"
 
-namespace paretoformer {
+namespace paretoformer::supernet {
 namespace {
 
 constexpr std::uint64_t kBatchStream = 2;
@@ -298,4 +298,4 @@ double Trainer<T>::apply_gradients() {
 template class Trainer<float>;
 template class Trainer<double>;
 
-}  // namespace paretoformer
+}  // namespace paretoformer::supernet

@@ -19,7 +19,7 @@
 #include "supernet/model/parameters.hpp"
 #include "support/json.hpp"
 
-namespace paretoformer {
+namespace paretoformer::supernet {
 
 struct TrainingConfig {
   int steps = 2000;
@@ -128,4 +128,4 @@ class Trainer {
   std::size_t networks_ = 0;
 };
 
-}  // namespace paretoformer
+}  // namespace paretoformer::supernet

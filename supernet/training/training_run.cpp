@@ -13,7 +13,7 @@
 #include "support/json.hpp"
 #include "support/line_chain.hpp"
 
-namespace paretoformer {
+namespace paretoformer::supernet {
 namespace {
 
 constexpr const char* kFormat = "paretoformer.supernet.1";
@@ -249,4 +249,4 @@ std::vector<float> train(const TrainingRun& run) {
   return Session(run, std::move(start)).train();
 }
 
-}  // namespace paretoformer
+}  // namespace paretoformer::supernet

@@ -13,7 +13,7 @@
 #include "supernet/training/convergence.hpp"
 #include "supernet/training/trainer.hpp"
 
-namespace paretoformer {
+namespace paretoformer::supernet {
 
 // One line of the loss log: losses are hard-label cross-entropies (nats per token) of one batch.
 struct TrainingRecord {
@@ -60,4 +60,4 @@ void save_checkpoint(const std::filesystem::path& path, const ParameterLayout& l
 TrainingState<float> load_checkpoint(const std::filesystem::path& path,
                                      const ParameterLayout& layout, const std::string& fingerprint);
 
-}  // namespace paretoformer
+}  // namespace paretoformer::supernet

@@ -11,7 +11,7 @@
 
 #include "accel_sim/simulator.hpp"
 
-namespace paretoformer {
+namespace paretoformer::accel_sim {
 namespace {
 
 constexpr Workload kWorkload{512, Mode::kPrefill};
@@ -188,4 +188,4 @@ TEST(ArchitectureSearch, SampleResultAgainstTheBaseline) {
 }
 
 }  // namespace
-}  // namespace paretoformer
+}  // namespace paretoformer::accel_sim

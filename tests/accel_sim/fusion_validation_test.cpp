@@ -9,7 +9,7 @@
 
 #include "accel_sim/simulator.hpp"
 
-namespace paretoformer {
+namespace paretoformer::accel_sim {
 namespace {
 
 // BERT-Base: 12 heads of 64, d = 768, f = 3072.
@@ -208,4 +208,4 @@ TEST(FusionTable, WithTheResidualAdd) {
 }
 
 }  // namespace
-}  // namespace paretoformer
+}  // namespace paretoformer::accel_sim

@@ -16,7 +16,7 @@
 #include "accel_sim/lowering/program.hpp"
 #include "accel_sim/simulator.hpp"
 
-namespace paretoformer {
+namespace paretoformer::accel_sim {
 namespace {
 
 // A GEMM, and the tile of a given mapping, in elements; cycles with Gemmini's own tiling and with
@@ -146,4 +146,4 @@ TEST(MeasuredOnRtl, AutomaticTilesAreThoseOfTheLibrary) {
 }
 
 }  // namespace
-}  // namespace paretoformer
+}  // namespace paretoformer::accel_sim

@@ -10,7 +10,7 @@
 #include "accel_sim/simulator.hpp"
 #include "support/random.hpp"
 
-namespace paretoformer {
+namespace paretoformer::accel_sim {
 namespace {
 
 int between(Random& random, int low, int high) {
@@ -241,4 +241,4 @@ TEST(SimulatorMemories, LargerOnesAreNotSlowerForLayersOfBert) {
 }
 
 }  // namespace
-}  // namespace paretoformer
+}  // namespace paretoformer::accel_sim

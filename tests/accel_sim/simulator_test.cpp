@@ -5,7 +5,7 @@
 #include "accel_sim/engines/fast_engine.hpp"
 #include "accel_sim/lowering/program.hpp"
 
-namespace paretoformer {
+namespace paretoformer::accel_sim {
 namespace {
 
 Operator scores() {
@@ -151,4 +151,4 @@ TEST(Simulator, FullRateWhenTheMemoryKeepsUp) {
 }
 
 }  // namespace
-}  // namespace paretoformer
+}  // namespace paretoformer::accel_sim

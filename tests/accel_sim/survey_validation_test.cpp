@@ -8,7 +8,7 @@
 
 #include "accel_sim/closed_form/analytical_model.hpp"
 
-namespace paretoformer {
+namespace paretoformer::accel_sim {
 namespace {
 
 Architecture bert_base() { return {768, 64, 0, std::vector<Layer>(12, {12, 3072})}; }
@@ -116,4 +116,4 @@ TEST(SurveySearch, SampleResultAgainstTheBaseline) {
 }
 
 }  // namespace
-}  // namespace paretoformer
+}  // namespace paretoformer::accel_sim

@@ -7,8 +7,9 @@
 
 int main() {
   using namespace paretoformer;
-  RunConfig config = load_run_config("quickstart", {"corpus.train_bytes=200000"});
-  const Corpus corpus = load_corpus(config.corpus, {});
+
+  nas::RunConfig config = nas::load_run_config("quickstart", {"corpus.train_bytes=200000"});
+  const supernet::Corpus corpus = supernet::load_corpus(config.corpus, {});
   std::printf("%zu tokens of a vocabulary of %d\n", corpus.train.size(),
               corpus.tokenizer.vocabulary_size());
   return corpus.train.empty() ? 1 : 0;

@@ -84,8 +84,8 @@ auto read_twice(const std::string& text, FromJson from_json) {
 
 const Architecture kNetwork{48, 16, 256, {{2, 64}, {1, 32}}};
 
-const RunConfig& config() {
-  static const RunConfig config = [] {
+const nas::RunConfig& config() {
+  static const nas::RunConfig config = [] {
     file_of(std::string(600, 'a') + " text\n", "text");
     const Json json{
         {"search_space",
@@ -101,37 +101,39 @@ const RunConfig& config() {
         {"search",
          {{"population", 12}, {"evaluations", 60}, {"seed_architectures", Json::array()}}},
         {"run", (folder() / "run").string()}};
-    return run_config_from_json(JsonNode(json, "config"), "");
+    return nas::run_config_from_json(JsonNode(json, "config"), "");
   }();
   return config;
 }
 
-const ProxyTask& proxy() {
-  static const ProxyTask proxy(config(), {});
+const nas::ProxyTask& proxy() {
+  static const nas::ProxyTask proxy(config(), {});
   return proxy;
 }
 
-const RunFolder& run() {
-  static RunFolder run = [] {
-    RunFolder run = RunFolder::open(config(), false);
+const nas::RunFolder& run() {
+  static nas::RunFolder run = [] {
+    nas::RunFolder run = nas::RunFolder::open(config(), false);
     run.keep();
     return run;
   }();
   return run;
 }
 
-const LatencyPredictor& measured() {
-  static const LatencyPredictor predictor = [] {
-    LookupTable table(LatencyPredictor::device_hash("board"), kMeasuredModel);
-    for (const Operator& op : operators_of(proxy().space(), config().workload))
-      table.insert(op, {Cycles(10), Picojoules::from_femtojoules(20)});
-    return LatencyPredictor("board", config().workload, std::move(table));
+const latency_predictor::LatencyPredictor& measured() {
+  static const latency_predictor::LatencyPredictor predictor = [] {
+    latency_predictor::LookupTable table(latency_predictor::LatencyPredictor::device_hash("board"),
+                                         latency_predictor::kMeasuredModel);
+    for (const accel_sim::Operator& op :
+         latency_predictor::operators_of(proxy().space(), config().workload))
+      table.insert(op, {accel_sim::Cycles(10), accel_sim::Picojoules::from_femtojoules(20)});
+    return latency_predictor::LatencyPredictor("board", config().workload, std::move(table));
   }();
   return predictor;
 }
 
-Candidate candidate(int ffn_width = 64) {
-  Candidate candidate;
+nas::Candidate candidate(int ffn_width = 64) {
+  nas::Candidate candidate;
   candidate.architecture = kNetwork;
   candidate.architecture.layers[0].ffn_width = ffn_width;
   candidate.id = architecture_id(candidate.architecture);
@@ -147,14 +149,14 @@ Candidate candidate(int ffn_width = 64) {
   return candidate;
 }
 
-Archive archive() {
-  Archive archive(config().objectives, config().limits);
+nas::Archive archive() {
+  nas::Archive archive(config().objectives, config().limits);
   archive.add(candidate());
   return archive;
 }
 
-const ParameterLayout& layout() {
-  static const ParameterLayout layout({8, 4, 11, {{2, 12}, {1, 16}}}, 6);
+const supernet::ParameterLayout& layout() {
+  static const supernet::ParameterLayout layout({8, 4, 11, {{2, 12}, {1, 16}}}, 6);
   return layout;
 }
 
@@ -167,13 +169,17 @@ void read_sum(const std::string& text, const Checksum& checksum, std::string& wh
 
 std::string predictor_text() {
   static const std::string text = written([](const auto& path) {
-    LookupTable table(hardware_hash(Hardware()), "simulator");
-    InPlaceCosts costs;
-    for (const TransformerOperator& item : transformer_operators(kNetwork, {32})) {
-      table.insert(item.op, {Cycles(10), Picojoules::from_femtojoules(20)});
-      costs[std::string(item.role)][placed(item)] = {Cycles(9), Picojoules::from_femtojoules(21)};
+    latency_predictor::LookupTable table(hardware_hash(accel_sim::Hardware()), "simulator");
+    latency_predictor::InPlaceCosts costs;
+    for (const accel_sim::TransformerOperator& item :
+         accel_sim::transformer_operators(kNetwork, {32})) {
+      table.insert(item.op, {accel_sim::Cycles(10), accel_sim::Picojoules::from_femtojoules(20)});
+      costs[std::string(item.role)][latency_predictor::placed(item)] = {
+          accel_sim::Cycles(9), accel_sim::Picojoules::from_femtojoules(21)};
     }
-    LatencyPredictor(Hardware(), {32}, std::move(table), std::move(costs)).save(path);
+    latency_predictor::LatencyPredictor(accel_sim::Hardware(), {32}, std::move(table),
+                                        std::move(costs))
+        .save(path);
   });
   return text;
 }
@@ -181,13 +187,14 @@ std::string predictor_text() {
 void read_predictor(const std::string& input) {
   std::string text;
   read_sum(input, {"checksum ", "\n"}, text);
-  const LatencyPredictor predictor = LatencyPredictor::load(file_of(text));
+  const latency_predictor::LatencyPredictor predictor =
+      latency_predictor::LatencyPredictor::load(file_of(text));
   predictor.predict(kNetwork);
 }
 
 std::string learned_text() {
   static const std::string text = [] {
-    FitOptions options;
+    latency_predictor::FitOptions options;
     options.space = SearchSpace::find("quickstart");
     options.shortest = 32;
     options.longest = 64;
@@ -201,16 +208,18 @@ std::string learned_text() {
 void read_learned(const std::string& input) {
   std::string text;
   read_sum(input, {",\n  \"checksum\": \"", "\"\n}\n"}, text);
-  const LearnedModel model = LearnedModel::load(file_of(text));
+  const latency_predictor::LearnedModel model =
+      latency_predictor::LearnedModel::load(file_of(text));
   model.predict(kNetwork, {32}, model.content().base);
 }
 
 Seeds measurement_seeds() {
   std::string text = "operator,latency_us,energy_uj\n";
-  for (const TransformerOperator& item : transformer_operators(kNetwork, {32}))
+  for (const accel_sim::TransformerOperator& item :
+       accel_sim::transformer_operators(kNetwork, {32}))
     if (text.find(describe(item.op)) == std::string::npos)
       text += describe(item.op) + ",12.5,0.25\n";
-  return {text, measurement_template({matmul(3, 4, 5)})};
+  return {text, latency_predictor::measurement_template({accel_sim::matmul(3, 4, 5)})};
 }
 
 std::string safetensors_text() {
@@ -227,7 +236,7 @@ std::string network_text() {
 }
 
 std::string checkpoint_text() {
-  TrainingState<float> state;
+  supernet::TrainingState<float> state;
   state.step = 41;
   state.parameters = state.m = state.v = initial_parameters<float>(layout(), 3);
   return written([&](const auto& path) { save_checkpoint(path, layout(), state, "abc"); });
@@ -240,13 +249,13 @@ std::string without_checksum(std::string text) {
   return text;
 }
 
-const Tokenizer& trained_tokenizer() {
-  static const Tokenizer tokenizer = Tokenizer::train_bpe(
+const supernet::Tokenizer& trained_tokenizer() {
+  static const supernet::Tokenizer tokenizer = supernet::Tokenizer::train_bpe(
       "the cat sat on the mat and the dog sat on the log\nthe cats and the dogs sat\n", 290);
   return tokenizer;
 }
 
-std::string there_and_back(const Tokenizer& tokenizer, const std::string& text) {
+std::string there_and_back(const supernet::Tokenizer& tokenizer, const std::string& text) {
   const std::vector<std::int32_t> tokens = tokenizer.encode(text);
   for (const std::int32_t token : tokens)
     require(token >= 0 && token < tokenizer.vocabulary_size(), "no token");
@@ -254,25 +263,25 @@ std::string there_and_back(const Tokenizer& tokenizer, const std::string& text) 
 }
 
 // But for what SentencePiece writes in another way: U+2581, and what is not UTF-8.
-void same_text_again(const Tokenizer& tokenizer, const std::string& text) {
+void same_text_again(const supernet::Tokenizer& tokenizer, const std::string& text) {
   const std::string back = there_and_back(tokenizer, text);
   require(there_and_back(tokenizer, back) == back, "the text does not come back");
 }
 
 void read_tokenizer(const std::string& model) {
-  const Tokenizer tokenizer = Tokenizer::from_model(model);
+  const supernet::Tokenizer tokenizer = supernet::Tokenizer::from_model(model);
   there_and_back(tokenizer, "the cat  sat\n\xe2\x96\x81 \xff");
 }
 
 void read_cache(const std::string& input) {
-  const LossCache cache(file_of(input), 7);
-  cache.find(3, Subset::kRest);
+  const nas::LossCache cache(file_of(input), 7);
+  cache.find(3, supernet::Subset::kRest);
 }
 
 std::string cache_text() {
   return written([](const auto& path) {
-    LossCache cache(path, 7);
-    cache.add({{3, Subset::kRest, 1.5}, {4, Subset::kQuarter, 2.5}});
+    nas::LossCache cache(path, 7);
+    cache.add({{3, supernet::Subset::kRest, 1.5}, {4, supernet::Subset::kQuarter, 2.5}});
   });
 }
 
@@ -290,8 +299,8 @@ void read_confirmed(const std::string& input) {
 void read_logs(const std::string& input) {
   for (const auto& path : {run().training_log(), run().generations(), run().convergence()})
     put(path, input);
-  const Archive found = archive();
-  html_report(report_data(run(), proxy(), measured(), found, predicted_front(found)));
+  const nas::Archive found = archive();
+  nas::html_report(report_data(run(), proxy(), measured(), found, predicted_front(found)));
 }
 
 // Sizes from the first bytes, a predictor's file from the others.
@@ -340,13 +349,13 @@ const std::vector<Target>& targets() {
        [] {
          return Seeds{to_text(to_json(candidate())), to_text(to_json(kNetwork))};
        },
-       json_file([](const auto& path) { architecture_argument(path, nullptr); })},
+       json_file([](const auto& path) { nas::architecture_argument(path, nullptr); })},
       {"architectures",
        [] {
          const Json list = Json::array({to_json(candidate()), to_json(kNetwork)});
          return Seeds{to_text(list), to_text(Json{{"front", list}})};
        },
-       json_file([](const auto& path) { architectures_in(path); })},
+       json_file([](const auto& path) { nas::architectures_in(path); })},
       {"search_space", [] { return Seeds{to_text(config().space.to_json())}; },
        [](const std::string& input) {
          const Json json = parse_json(input, "input");
@@ -357,36 +366,37 @@ const std::vector<Target>& targets() {
          require(space.contains(space.sample(random)), "a sample is not of its space");
          space.count_up_to(1000);
        }},
-      {"hardware", [] { return Seeds{to_text(to_json(Hardware()))}; },
-       comes_back(hardware_from_json)},
+      {"hardware", [] { return Seeds{to_text(to_json(accel_sim::Hardware()))}; },
+       comes_back(accel_sim::hardware_from_json)},
       {"mapping",
        [] {
-         const Workpiece work = matmul_workpiece(96, 200, 768);
-         return Seeds{to_text(to_json(MappedWorkpiece{work, greedy_mapping(work, Hardware())}))};
+         const accel_sim::Workpiece work = accel_sim::matmul_workpiece(96, 200, 768);
+         return Seeds{to_text(to_json(
+             accel_sim::MappedWorkpiece{work, greedy_mapping(work, accel_sim::Hardware())}))};
        },
-       json_file([](const auto& path) { read_mapping(path, Hardware()); })},
+       json_file([](const auto& path) { read_mapping(path, accel_sim::Hardware()); })},
       {"model",
        [] {
          return Seeds{
              to_text(Json{{"architecture", to_json(kNetwork)}, {"mode", "decode"}}),
              read_file(PARETOFORMER_SOURCE_DIR "/accel_sim/workload/networks/resnet50.json")};
        },
-       json_file([](const auto& path) { find_model(path.string()); })},
+       json_file([](const auto& path) { accel_sim::find_model(path.string()); })},
       {"run_config", [] { return Seeds{to_text(to_json(config()))}; },
-       json_file([](const auto& path) { load_run_config(path.string(), {}); })},
+       json_file([](const auto& path) { nas::load_run_config(path.string(), {}); })},
       {"override",
        [] {
          return Seeds{"training.steps=100", "search_space={\"depth\": [1]}",
                       "hardware.array_size=8", "limits.latency=5"};
        },
-       [](const std::string& input) { load_run_config("quickstart", {input}); }},
+       [](const std::string& input) { nas::load_run_config("quickstart", {input}); }},
       {"contestant",
        [] {
          return Seeds{"evolution:screening=1:quarter_first=false", "random"};
        },
-       [](const std::string& input) { contestant_from_text(input, SearchConfig()); }},
+       [](const std::string& input) { contestant_from_text(input, nas::SearchConfig()); }},
       {"candidate", [] { return Seeds{to_text(to_json(candidate()))}; },
-       comes_back(candidate_from_json)},
+       comes_back(nas::candidate_from_json)},
       {"history",
        [] {
          return Seeds{to_json(candidate()).dump() + "\n" + to_json(candidate(32)).dump() + "\n"};
@@ -405,23 +415,24 @@ const std::vector<Target>& targets() {
              "\n",
              R"({"evaluations": 12, "hypervolume": 0.5})"
              "\n",
-             to_json(ProbeRecord{10, {5.1, 5.5, 5.2}}).dump() + "\n"};
+             to_json(supernet::ProbeRecord{10, {5.1, 5.5, 5.2}}).dump() + "\n"};
        },
        read_logs},
       {"predictor", [] { return Seeds{predictor_text()}; }, read_predictor},
       {"learned_model", [] { return Seeds{learned_text()}; }, read_learned},
-      {"measurements", measurement_seeds,
-       json_file([](const auto& path) { read_measurements(path, "board", 1000); })},
+      {"measurements", measurement_seeds, json_file([](const auto& path) {
+         latency_predictor::read_measurements(path, "board", 1000);
+       })},
       {"safetensors",
        [] {
          return Seeds{safetensors_text(), without_checksum(safetensors_text())};
        },
-       json_file([](const auto& path) { read_safetensors(path); })},
+       json_file([](const auto& path) { supernet::read_safetensors(path); })},
       {"network",
        [] {
          return Seeds{network_text(), without_checksum(network_text())};
        },
-       json_file([](const auto& path) { load_network(path); })},
+       json_file([](const auto& path) { supernet::load_network(path); })},
       {"checkpoint",
        [] {
          return Seeds{checkpoint_text(), without_checksum(checkpoint_text())};
@@ -434,7 +445,7 @@ const std::vector<Target>& targets() {
        },
        [](const std::string& input) {
          same_text_again(trained_tokenizer(), input);
-         same_text_again(Tokenizer::bytes(), input);
+         same_text_again(supernet::Tokenizer::bytes(), input);
        }},
       {"losses", [] { return Seeds{cache_text()}; }, read_cache},
       {"c_api", [] { return Seeds{c_seed()}; }, call_c}};

@@ -33,7 +33,7 @@ class KernelSetOfARun : public testing::Test {
 
 TEST_F(KernelSetOfARun, EveryOneTrainsAndThoseOfAvx2AndAvx512ToTheSameBits) {
   std::map<std::string, std::string> weights;
-  for (const KernelSet* set : kernel_sets()) {
+  for (const supernet::KernelSet* set : supernet::kernel_sets()) {
     const Result result = run(set->name, "train", set->name);
     ASSERT_EQ(result.status, 0) << set->name << ": " << result.err;
     weights[set->name] = content(sandbox_.path() / set->name / "supernet.safetensors");

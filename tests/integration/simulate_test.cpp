@@ -26,7 +26,7 @@ std::int64_t femtojoules(const Json& picojoules) {
 }
 
 // What the energies of the counted accesses come to, in picojoules.
-double energy_of(const Json& accesses, const AccessEnergies& each) {
+double energy_of(const Json& accesses, const accel_sim::AccessEnergies& each) {
   const auto count = [&](const char* name) { return accesses[name].get<double>(); };
   return count("macs") * each.mac + count("pe_register") * each.pe_register +
          count("scratchpad") * each.scratchpad + count("accumulator") * each.accumulator +
@@ -64,8 +64,8 @@ class Simulate : public ::testing::Test {
 
 // Whatever is said of the whole is the sum of what is said of the operators.
 void expect_adds_up(const Json& answer, const std::string& hardware_name) {
-  const Hardware hardware = find_hardware(hardware_name);
-  const AccessEnergies each(hardware);
+  const accel_sim::Hardware hardware = accel_sim::find_hardware(hardware_name);
+  const accel_sim::AccessEnergies each(hardware);
   std::int64_t cycles = 0, energy = 0, matmul_cycles = 0;
   std::map<std::string, std::int64_t> breakdown, accesses;
   const auto capacity = [&](std::int64_t taken) {
@@ -116,7 +116,7 @@ void expect_adds_up(const Json& answer, const std::string& hardware_name) {
 }
 
 TEST_F(Simulate, NetworkAddsUpOnEveryPreset) {
-  for (const std::string& hardware : hardware_presets()) {
+  for (const std::string& hardware : accel_sim::hardware_presets()) {
     SCOPED_TRACE(hardware);
     for (const char* mode : {"prefill", "decode"}) {
       const Json answer =

@@ -7,7 +7,7 @@
 
 #include "latency_predictor/predictor_check.hpp"
 
-namespace paretoformer {
+namespace paretoformer::latency_predictor {
 namespace {
 
 void print(const char* what, const PredictionErrors& e) {
@@ -16,12 +16,12 @@ void print(const char* what, const PredictionErrors& e) {
       100 * e.mape, 100 * e.p95, 100 * e.largest, e.tau, e.tau_within_depth);
 }
 
-class Additivity : public testing::TestWithParam<Mode> {};
+class Additivity : public testing::TestWithParam<accel_sim::Mode> {};
 
 TEST_P(Additivity, SumsOfOperatorsInPlaceAgreeWithWholeNetworks) {
   const SearchSpace space = SearchSpace::find("survey");
-  const Hardware hardware = find_hardware("gemmini_transformer");
-  const Workload workload{512, GetParam()};
+  const accel_sim::Hardware hardware = accel_sim::find_hardware("gemmini_transformer");
+  const accel_sim::Workload workload{512, GetParam()};
   const LatencyPredictor plain(hardware, workload);
   plain.fill(space);
   const LatencyPredictor in_place(hardware, workload, plain.table(),
@@ -42,10 +42,11 @@ TEST_P(Additivity, SumsOfOperatorsInPlaceAgreeWithWholeNetworks) {
   EXPECT_EQ(after.complaint(), "");
 }
 
-INSTANTIATE_TEST_SUITE_P(Modes, Additivity, testing::Values(Mode::kPrefill, Mode::kDecode),
+INSTANTIATE_TEST_SUITE_P(Modes, Additivity,
+                         testing::Values(accel_sim::Mode::kPrefill, accel_sim::Mode::kDecode),
                          [](const auto& info) {
-                           return info.param == Mode::kDecode ? "Decode" : "Prefill";
+                           return info.param == accel_sim::Mode::kDecode ? "Decode" : "Prefill";
                          });
 
 }  // namespace
-}  // namespace paretoformer
+}  // namespace paretoformer::latency_predictor

@@ -7,17 +7,18 @@
 #include "support/random.hpp"
 #include "tests/counted_allocations.hpp"
 
-namespace paretoformer {
+namespace paretoformer::latency_predictor {
 namespace {
 
 TEST(PredictorAllocation, NoneForLayersSeenBefore) {
   const SearchSpace space = SearchSpace::find("survey");
-  const Hardware hardware = find_hardware("gemmini_transformer");
-  const LatencyPredictor predictor(hardware, {512, Mode::kPrefill}, analytical_table(hardware));
+  const accel_sim::Hardware hardware = accel_sim::find_hardware("gemmini_transformer");
+  const LatencyPredictor predictor(hardware, {512, accel_sim::Mode::kPrefill},
+                                   analytical_table(hardware));
   Random random(1);
   std::vector<Architecture> networks;
   for (int i = 0; i < 100; ++i) networks.push_back(space.sample(random));
-  std::vector<HardwareCost> costs(networks.size());
+  std::vector<accel_sim::HardwareCost> costs(networks.size());
   predictor.predict(networks, costs);
   const long before = allocations;
   predictor.predict(networks, costs);
@@ -28,4 +29,4 @@ TEST(PredictorAllocation, NoneForLayersSeenBefore) {
 }
 
 }  // namespace
-}  // namespace paretoformer
+}  // namespace paretoformer::latency_predictor

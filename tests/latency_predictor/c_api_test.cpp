@@ -15,7 +15,7 @@
 #include "support/files.hpp"
 #include "tests/temporary_folder.hpp"
 
-namespace paretoformer {
+namespace paretoformer::latency_predictor {
 namespace {
 
 using ::testing::AllOf;
@@ -69,12 +69,12 @@ TEST_F(LatencyPredictorC, Version) { EXPECT_THAT(paretoformer_version(), HasSubs
 
 TEST_F(LatencyPredictorC, PredictsWhatTheClassPredicts) {
   for (const char* name : {"gemmini_cnn", "gemmini_transformer"})
-    for (const auto& [c_mode, mode] : {std::pair(PARETOFORMER_PREFILL, Mode::kPrefill),
-                                       std::pair(PARETOFORMER_DECODE, Mode::kDecode)}) {
+    for (const auto& [c_mode, mode] : {std::pair(PARETOFORMER_PREFILL, accel_sim::Mode::kPrefill),
+                                       std::pair(PARETOFORMER_DECODE, accel_sim::Mode::kDecode)}) {
       const Predictor predictor = simulator(name, 48, c_mode);
       ASSERT_EQ(paretoformer_predict(predictor.get(), &network_, &cost_, &error_), PARETOFORMER_OK);
-      const HardwareCost expected =
-          LatencyPredictor(find_hardware(name), {48, mode}).predict(kNetwork);
+      const accel_sim::HardwareCost expected =
+          LatencyPredictor(accel_sim::find_hardware(name), {48, mode}).predict(kNetwork);
       EXPECT_EQ(cost_.cycles, expected.latency.value());
       EXPECT_EQ(cost_.femtojoules, expected.energy.femtojoules());
       int64_t length = 0;
@@ -114,7 +114,8 @@ TEST_F(LatencyPredictorC, ABatchIsItsNetworks) {
 
 TEST_F(LatencyPredictorC, BreaksDownAsTheClassDoes) {
   const Predictor predictor = simulator();
-  const auto expected = LatencyPredictor(find_hardware("gemmini_transformer"), {32, Mode::kPrefill})
+  const auto expected = LatencyPredictor(accel_sim::find_hardware("gemmini_transformer"),
+                                         {32, accel_sim::Mode::kPrefill})
                             .breakdown(kNetwork);
   std::size_t count = 0;
   ASSERT_EQ(paretoformer_breakdown(predictor.get(), &network_, nullptr, 0, &count, &error_),
@@ -141,8 +142,9 @@ TEST_F(LatencyPredictorC, BreaksDownAsTheClassDoes) {
 TEST_F(LatencyPredictorC, NamesAreNotCut) {
   constexpr int kLargest = 1 << 20;
   const paretoformer_operator each{};
-  for (const TransformerOperator& item : transformer_operators(
-           {kLargest, kLargest, kLargest, {{1, kLargest}}}, {kLargest, Mode::kPrefill})) {
+  for (const accel_sim::TransformerOperator& item :
+       accel_sim::transformer_operators({kLargest, kLargest, kLargest, {{1, kLargest}}},
+                                        {kLargest, accel_sim::Mode::kPrefill})) {
     EXPECT_LT(item.role.size(), sizeof(each.role));
     EXPECT_LT(describe(item.op).size(), sizeof(each.operation));
   }
@@ -152,7 +154,7 @@ TEST_F(LatencyPredictorC, SavesWhatItLoads) {
   const Predictor predictor = simulator();
   ASSERT_EQ(paretoformer_predict(predictor.get(), &network_, &cost_, &error_), PARETOFORMER_OK);
   ASSERT_EQ(paretoformer_predictor_save(predictor.get(), path_.c_str(), &error_), PARETOFORMER_OK);
-  const HardwareCost expected = LatencyPredictor::load(path_).predict(kNetwork);
+  const accel_sim::HardwareCost expected = LatencyPredictor::load(path_).predict(kNetwork);
   EXPECT_EQ(cost_.cycles, expected.latency.value());
 
   const Predictor loaded(paretoformer_predictor_load(path_.c_str(), &error_));
@@ -173,9 +175,10 @@ TEST_F(LatencyPredictorC, SaysWhatLatenciesCount) {
   EXPECT_EQ(unit, PARETOFORMER_CYCLES);
   LookupTable table(LatencyPredictor::device_hash("phone"), "measured", nullptr,
                     TimeUnit::kFemtoseconds);
-  for (const TransformerOperator& item : transformer_operators(kNetwork, {32, Mode::kPrefill}))
-    table.insert(item.op, {Cycles(8'613'100'000), Picojoules(0.5)});
-  const LatencyPredictor device("phone", {32, Mode::kPrefill}, table);
+  for (const accel_sim::TransformerOperator& item :
+       accel_sim::transformer_operators(kNetwork, {32, accel_sim::Mode::kPrefill}))
+    table.insert(item.op, {accel_sim::Cycles(8'613'100'000), accel_sim::Picojoules(0.5)});
+  const LatencyPredictor device("phone", {32, accel_sim::Mode::kPrefill}, table);
   device.save(path_);
   const Predictor loaded(paretoformer_predictor_load(path_.c_str(), &error_));
   ASSERT_EQ(paretoformer_predictor_unit(loaded.get(), &unit, &error_), PARETOFORMER_OK);
@@ -395,4 +398,4 @@ TEST_F(LatencyPredictorC, AnswersDoNotDependOnThreads) {
 }
 
 }  // namespace
-}  // namespace paretoformer
+}  // namespace paretoformer::latency_predictor

@@ -12,7 +12,7 @@
 #include "support/error.hpp"
 #include "support/random.hpp"
 
-namespace paretoformer {
+namespace paretoformer::latency_predictor {
 namespace {
 
 // A member of the published space (survey Sec. 6.4), with a language-model head.
@@ -25,8 +25,8 @@ Architecture draw(Random& random) {
   return architecture;
 }
 
-HardwareCost sum(const std::vector<OperatorPrediction>& predictions) {
-  HardwareCost total;
+accel_sim::HardwareCost sum(const std::vector<OperatorPrediction>& predictions) {
+  accel_sim::HardwareCost total;
   for (const OperatorPrediction& prediction : predictions) total += prediction.cost;
   return total;
 }
@@ -36,8 +36,8 @@ INSTANTIATE_TEST_SUITE_P(Presets, EveryPreset,
                          testing::Values("gemmini_cnn", "gemmini_transformer"));
 
 TEST_P(EveryPreset, PredictIsTheSumOfTheBreakdown) {
-  for (const Mode mode : {Mode::kPrefill, Mode::kDecode}) {
-    const LatencyPredictor predictor(find_hardware(GetParam()), {512, mode});
+  for (const accel_sim::Mode mode : {accel_sim::Mode::kPrefill, accel_sim::Mode::kDecode}) {
+    const LatencyPredictor predictor(accel_sim::find_hardware(GetParam()), {512, mode});
     Random random(1);
     for (int i = 0; i < 50; ++i) {
       const Architecture architecture = draw(random);
@@ -49,16 +49,16 @@ TEST_P(EveryPreset, PredictIsTheSumOfTheBreakdown) {
 // The analytical model is monotone; the simulator is so within the cost of misaligned rows (see
 // simulator_property_test).
 TEST_P(EveryPreset, GrowsWithEveryGene) {
-  const Hardware hardware = find_hardware(GetParam());
+  const accel_sim::Hardware hardware = accel_sim::find_hardware(GetParam());
   Random random(2);
   for (const int length : {128, 512, 2048}) {
-    const LatencyPredictor predictor(hardware, {length, Mode::kPrefill},
+    const LatencyPredictor predictor(hardware, {length, accel_sim::Mode::kPrefill},
                                      analytical_table(hardware));
     for (int i = 0; i < 40; ++i) {
       const Architecture small = draw(random);
-      const HardwareCost before = predictor.predict(small);
+      const accel_sim::HardwareCost before = predictor.predict(small);
       const auto expect_grown = [&](const Architecture& large) {
-        const HardwareCost after = predictor.predict(large);
+        const accel_sim::HardwareCost after = predictor.predict(large);
         EXPECT_GE(after.latency, before.latency) << describe(small) << " -> " << describe(large);
         EXPECT_GT(after.energy, before.energy) << describe(small) << " -> " << describe(large);
       };
@@ -81,13 +81,13 @@ TEST_P(EveryPreset, GrowsWithEveryGene) {
 }
 
 TEST_P(EveryPreset, GrowsWithTheSequence) {
-  const Hardware hardware = find_hardware(GetParam());
+  const accel_sim::Hardware hardware = accel_sim::find_hardware(GetParam());
   Random random(3);
   const Architecture architecture = draw(random);
-  for (const Mode mode : {Mode::kPrefill, Mode::kDecode}) {
-    HardwareCost before;
+  for (const accel_sim::Mode mode : {accel_sim::Mode::kPrefill, accel_sim::Mode::kDecode}) {
+    accel_sim::HardwareCost before;
     for (int length = 16; length <= 4096; length += 16) {
-      const HardwareCost now =
+      const accel_sim::HardwareCost now =
           LatencyPredictor(hardware, {length, mode}, analytical_table(hardware))
               .predict(architecture);
       EXPECT_GE(now.latency, before.latency) << length;
@@ -104,10 +104,12 @@ TEST_P(EveryPreset, ThreadsGetTheSameAnswers) {
     architectures.push_back(draw(random));
     architectures.back().vocabulary = 1024;  // the head is what takes longest to simulate
   }
-  const LatencyPredictor serial(find_hardware(GetParam()), {512, Mode::kPrefill});
-  const LatencyPredictor shared(find_hardware(GetParam()), {512, Mode::kPrefill});
+  const LatencyPredictor serial(accel_sim::find_hardware(GetParam()),
+                                {512, accel_sim::Mode::kPrefill});
+  const LatencyPredictor shared(accel_sim::find_hardware(GetParam()),
+                                {512, accel_sim::Mode::kPrefill});
   constexpr std::size_t kThreads = 4;
-  std::vector<std::vector<HardwareCost>> answers(kThreads);
+  std::vector<std::vector<accel_sim::HardwareCost>> answers(kThreads);
   std::vector<std::thread> threads;
   for (std::size_t t = 0; t < kThreads; ++t)
     threads.emplace_back([&, t] {
@@ -123,12 +125,13 @@ TEST_P(EveryPreset, ThreadsGetTheSameAnswers) {
 
 // LayerNorms that are fused with the matmul before them belong to another part of the network.
 TEST(LatencyPredictor, FusedNetworksAreTheSumOfTheirSchedule) {
-  for (const Fusion fusion : {Fusion::kOff, Fusion::kOn, Fusion::kBest})
-    for (const Mode mode : {Mode::kPrefill, Mode::kDecode}) {
-      Hardware hardware = find_hardware("gemmini_transformer");
+  for (const accel_sim::Fusion fusion :
+       {accel_sim::Fusion::kOff, accel_sim::Fusion::kOn, accel_sim::Fusion::kBest})
+    for (const accel_sim::Mode mode : {accel_sim::Mode::kPrefill, accel_sim::Mode::kDecode}) {
+      accel_sim::Hardware hardware = accel_sim::find_hardware("gemmini_transformer");
       hardware.fusion = fusion;
       hardware.accumulator_kib = 128;  // so that it is not always worth it
-      const Workload workload{256, mode};
+      const accel_sim::Workload workload{256, mode};
       const LookupTable table = analytical_table(hardware);
       const LatencyPredictor predictor(hardware, workload, analytical_table(hardware));
       Random random(3);
@@ -137,10 +140,10 @@ TEST(LatencyPredictor, FusedNetworksAreTheSumOfTheirSchedule) {
         if (i % 2 == 0) architecture.vocabulary = 0;
         if (i % 5 == 0) architecture.layers.resize(1);
         EXPECT_EQ(predictor.predict(architecture), sum(predictor.breakdown(architecture)));
-        HardwareCost total;
-        for (const TransformerOperator& item :
+        accel_sim::HardwareCost total;
+        for (const accel_sim::TransformerOperator& item :
              scheduled_operators(architecture, workload, hardware,
-                                 [&](const Operator& op) { return table.cost(op); }))
+                                 [&](const accel_sim::Operator& op) { return table.cost(op); }))
           total += table.cost(item.op) * item.repeat;
         EXPECT_EQ(predictor.predict(architecture), total);
       }
@@ -150,12 +153,13 @@ TEST(LatencyPredictor, FusedNetworksAreTheSumOfTheirSchedule) {
 // A table without a model has to hold what decides as well as what is decided for.
 TEST(LatencyPredictor, FillsASpaceWithWhatEitherScheduleNeeds) {
   const SearchSpace space = SearchSpace::find("quickstart");
-  for (const Fusion fusion : {Fusion::kLibrary, Fusion::kOff, Fusion::kOn, Fusion::kBest}) {
-    Hardware hardware = find_hardware("gemmini_transformer");
+  for (const accel_sim::Fusion fusion : {accel_sim::Fusion::kLibrary, accel_sim::Fusion::kOff,
+                                         accel_sim::Fusion::kOn, accel_sim::Fusion::kBest}) {
+    accel_sim::Hardware hardware = accel_sim::find_hardware("gemmini_transformer");
     hardware.fusion = fusion;
-    const Workload workload{64, Mode::kPrefill};
-    LookupTable table(hardware_hash(hardware), kAnalyticalModel);
-    for (const Operator& op : operators_of(space, workload, hardware))
+    const accel_sim::Workload workload{64, accel_sim::Mode::kPrefill};
+    LookupTable table(hardware_hash(hardware), accel_sim::kAnalyticalModel);
+    for (const accel_sim::Operator& op : operators_of(space, workload, hardware))
       table.insert(op, analytical_cost(op, hardware));
     const LatencyPredictor filled(hardware, workload, table);
     const LatencyPredictor asking(hardware, workload, analytical_table(hardware));
@@ -168,18 +172,20 @@ TEST(LatencyPredictor, FillsASpaceWithWhatEitherScheduleNeeds) {
 }
 
 TEST(LatencyPredictor, AsksTheSimulatorUnlessToldOtherwise) {
-  const Hardware hardware = find_hardware("gemmini_transformer");
-  const LatencyPredictor predictor(hardware, {32, Mode::kPrefill});
-  EXPECT_EQ(predictor.table().model(), kSimulatorModel);
+  const accel_sim::Hardware hardware = accel_sim::find_hardware("gemmini_transformer");
+  const LatencyPredictor predictor(hardware, {32, accel_sim::Mode::kPrefill});
+  EXPECT_EQ(predictor.table().model(), accel_sim::kSimulatorModel);
   const Architecture architecture{96, 16, 1000, {{4, 384}}};
-  HardwareCost total;
-  for (const OperatorReport& item : simulate(architecture, {32, Mode::kPrefill}, hardware))
+  accel_sim::HardwareCost total;
+  for (const accel_sim::OperatorReport& item :
+       simulate(architecture, {32, accel_sim::Mode::kPrefill}, hardware))
     total += item.report.cost * item.item.repeat;
   EXPECT_EQ(predictor.predict(architecture), total);
 }
 
 TEST(LatencyPredictor, AddsRepeatsAtTheirPlaces) {
-  const LatencyPredictor predictor(find_hardware("gemmini_transformer"), {32, Mode::kPrefill});
+  const LatencyPredictor predictor(accel_sim::find_hardware("gemmini_transformer"),
+                                   {32, accel_sim::Mode::kPrefill});
   const Architecture architecture{96, 16, 1000, {{4, 384}, {2, 384}}};
   const auto predictions = predictor.breakdown(architecture);
   ASSERT_EQ(predictions.size(), 2U * 12U + 3U);
@@ -194,21 +200,26 @@ TEST(LatencyPredictor, AddsRepeatsAtTheirPlaces) {
 // The second layer's two heads have the shape of the first one's four, but lie in other rows; the
 // third layer finds other things in L2.
 TEST(LatencyPredictor, WhatAnOperatorCostsInItsPlaceCounts) {
-  const Hardware hardware = find_hardware("gemmini_transformer");
-  const LatencyPredictor plain(hardware, {32, Mode::kPrefill}, analytical_table(hardware));
+  const accel_sim::Hardware hardware = accel_sim::find_hardware("gemmini_transformer");
+  const LatencyPredictor plain(hardware, {32, accel_sim::Mode::kPrefill},
+                               analytical_table(hardware));
   const Architecture architecture{96, 16, 1000, {{4, 384}, {2, 384}, {4, 384}}};
   const auto before = plain.breakdown(architecture);
   InPlaceCosts in_place;
-  in_place["attention.context"][{matmul(32, 32, 16, RightOperand::kActivations), 4, true}] = {
-      Cycles(5), Picojoules(0.7)};
+  in_place["attention.context"]
+          [{accel_sim::matmul(32, 32, 16, accel_sim::RightOperand::kActivations), 4, true}] = {
+              accel_sim::Cycles(5), accel_sim::Picojoules(0.7)};
   // In no network: what a LayerNorm costs elsewhere does not say what it costs here.
-  in_place["nowhere"][{elementwise(OperatorKind::kLayerNorm, 32, 96), 1, false}] = {Cycles(1), {}};
-  const LatencyPredictor placed(hardware, {32, Mode::kPrefill}, analytical_table(hardware),
-                                in_place);
+  in_place["nowhere"][{elementwise(accel_sim::OperatorKind::kLayerNorm, 32, 96), 1, false}] = {
+      accel_sim::Cycles(1), {}};
+  const LatencyPredictor placed(hardware, {32, accel_sim::Mode::kPrefill},
+                                analytical_table(hardware), in_place);
   const auto after = placed.breakdown(architecture);
   ASSERT_EQ(before.size(), after.size());
   for (std::size_t i = 0; i < before.size(); ++i) {
-    const HardwareCost known = HardwareCost{Cycles(5), Picojoules(0.7)} * before[i].repeat;
+    const accel_sim::HardwareCost known =
+        accel_sim::HardwareCost{accel_sim::Cycles(5), accel_sim::Picojoules(0.7)} *
+        before[i].repeat;
     EXPECT_EQ(after[i].cost, before[i].role == "attention.context" && before[i].layer == 0
                                  ? known
                                  : before[i].cost)
@@ -218,12 +229,13 @@ TEST(LatencyPredictor, WhatAnOperatorCostsInItsPlaceCounts) {
 }
 
 TEST(LatencyPredictor, ABatchIsItsNetworksInTurn) {
-  const Hardware hardware = find_hardware("gemmini_cnn");
-  const LatencyPredictor predictor(hardware, {64, Mode::kDecode}, analytical_table(hardware));
+  const accel_sim::Hardware hardware = accel_sim::find_hardware("gemmini_cnn");
+  const LatencyPredictor predictor(hardware, {64, accel_sim::Mode::kDecode},
+                                   analytical_table(hardware));
   Random random(6);
   std::vector<Architecture> architectures;
   for (int i = 0; i < 20; ++i) architectures.push_back(draw(random));
-  std::vector<HardwareCost> costs(architectures.size());
+  std::vector<accel_sim::HardwareCost> costs(architectures.size());
   predictor.predict(architectures, costs);
   for (std::size_t i = 0; i < costs.size(); ++i)
     EXPECT_EQ(costs[i], predictor.predict(architectures[i]));
@@ -234,15 +246,16 @@ TEST(LatencyPredictor, ABatchIsItsNetworksInTurn) {
 // Networks that differ in every gene of the key of a part: heads, FFN width, head width, model
 // width and vocabulary must not be taken for one another.
 TEST(LatencyPredictor, PartsOfDifferentNetworksAreKeptApart) {
-  const Hardware hardware = find_hardware("gemmini_cnn");
-  const LatencyPredictor shared(hardware, {64, Mode::kPrefill}, analytical_table(hardware));
+  const accel_sim::Hardware hardware = accel_sim::find_hardware("gemmini_cnn");
+  const LatencyPredictor shared(hardware, {64, accel_sim::Mode::kPrefill},
+                                analytical_table(hardware));
   for (const int width : {64, 128})
     for (const int head_width : {16, 32})
       for (const int vocabulary : {0, 4, 64})
         for (const int heads : {4, 64})
           for (const int ffn_width : {4, 64}) {
             const Architecture network{width, head_width, vocabulary, {{heads, ffn_width}}};
-            const LatencyPredictor fresh(hardware, {64, Mode::kPrefill},
+            const LatencyPredictor fresh(hardware, {64, accel_sim::Mode::kPrefill},
                                          analytical_table(hardware));
             EXPECT_EQ(shared.predict(network), sum(fresh.breakdown(network))) << describe(network);
           }
@@ -253,11 +266,11 @@ TEST(LatencyPredictor, FillsASpaceAhead) {
       "depth": [1, 2], "model_width": [32, 48], "heads": [1, 2], "ffn_width": [64, 96]})",
                                "tiny.json");
   const SearchSpace space = SearchSpace::from_json(JsonNode(json, "tiny.json"));
-  const Hardware hardware = find_hardware("gemmini_cnn");
+  const accel_sim::Hardware hardware = accel_sim::find_hardware("gemmini_cnn");
   std::atomic<int> priced = 0;
   const LatencyPredictor predictor(
-      hardware, {24, Mode::kPrefill},
-      LookupTable(hardware_hash(hardware), "counted", [&](const Operator& op) {
+      hardware, {24, accel_sim::Mode::kPrefill},
+      LookupTable(hardware_hash(hardware), "counted", [&](const accel_sim::Operator& op) {
         ++priced;
         return analytical_cost(op, hardware);
       }));
@@ -270,18 +283,18 @@ TEST(LatencyPredictor, FillsASpaceAhead) {
 }
 
 TEST(LatencyPredictor, RefusesATableForOtherHardware) {
-  const Hardware hardware = find_hardware("gemmini_cnn");
-  EXPECT_THROW(LatencyPredictor(find_hardware("gemmini_transformer"), {512, Mode::kPrefill},
-                                analytical_table(hardware)),
+  const accel_sim::Hardware hardware = accel_sim::find_hardware("gemmini_cnn");
+  EXPECT_THROW(LatencyPredictor(accel_sim::find_hardware("gemmini_transformer"),
+                                {512, accel_sim::Mode::kPrefill}, analytical_table(hardware)),
                InputError);
 }
 
 TEST(LatencyPredictor, ThrowsWhereNothingKnowsThePrice) {
-  const Hardware hardware = find_hardware("gemmini_cnn");
-  const LatencyPredictor predictor(hardware, {512, Mode::kPrefill},
+  const accel_sim::Hardware hardware = accel_sim::find_hardware("gemmini_cnn");
+  const LatencyPredictor predictor(hardware, {512, accel_sim::Mode::kPrefill},
                                    LookupTable(hardware_hash(hardware), "measured"));
   EXPECT_THROW(predictor.predict({96, 16, 0, {{4, 384}}}), Error);
 }
 
 }  // namespace
-}  // namespace paretoformer
+}  // namespace paretoformer::latency_predictor

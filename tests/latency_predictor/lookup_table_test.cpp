@@ -5,24 +5,24 @@
 
 #include "support/error.hpp"
 
-namespace paretoformer {
+namespace paretoformer::latency_predictor {
 namespace {
 
 using ::testing::HasSubstr;
 
 constexpr std::uint64_t kHardware = 0x1234;
 
-HardwareCost made_up_price(const Operator& op) {
-  return {Cycles(op.rows * 1000 + op.columns), Picojoules(op.inner + 0.125)};
+accel_sim::HardwareCost made_up_price(const accel_sim::Operator& op) {
+  return {accel_sim::Cycles(op.rows * 1000 + op.columns), accel_sim::Picojoules(op.inner + 0.125)};
 }
 
 TEST(LookupTable, FillsOnDemandAndOnce) {
   int calls = 0;
-  const LookupTable table(kHardware, "made_up", [&calls](const Operator& op) {
+  const LookupTable table(kHardware, "made_up", [&calls](const accel_sim::Operator& op) {
     ++calls;
     return made_up_price(op);
   });
-  const Operator op = matmul(32, 64, 48);
+  const accel_sim::Operator op = accel_sim::matmul(32, 64, 48);
   EXPECT_EQ(table.cost(op), made_up_price(op));
   EXPECT_EQ(table.cost(op), made_up_price(op));
   EXPECT_EQ(calls, 1);
@@ -32,7 +32,7 @@ TEST(LookupTable, FillsOnDemandAndOnce) {
 TEST(LookupTable, UnknownOperatorsAreNeverFree) {
   const LookupTable table(kHardware, "made_up");
   try {
-    table.cost(matmul(32, 64, 48));
+    table.cost(accel_sim::matmul(32, 64, 48));
     FAIL() << "no error";
   } catch (const Error& error) {
     EXPECT_THAT(error.what(), HasSubstr("matmul weights - 32 64 48"));
@@ -41,7 +41,8 @@ TEST(LookupTable, UnknownOperatorsAreNeverFree) {
 
 TEST(LookupTable, AnInsertedPriceStays) {
   LookupTable table(kHardware, "measured");
-  const Operator op = matmul(32, 64, 48), other = matmul(16, 64, 48);
+  const accel_sim::Operator op = accel_sim::matmul(32, 64, 48),
+                            other = accel_sim::matmul(16, 64, 48);
   EXPECT_TRUE(table.insert(op, made_up_price(op)));
   EXPECT_FALSE(table.insert(op, {}));
   EXPECT_TRUE(table.insert(other, made_up_price(other)));
@@ -53,4 +54,4 @@ TEST(LookupTable, AnInsertedPriceStays) {
 }
 
 }  // namespace
-}  // namespace paretoformer
+}  // namespace paretoformer::latency_predictor

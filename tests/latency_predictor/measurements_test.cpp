@@ -12,7 +12,7 @@
 #include "support/error.hpp"
 #include "tests/temporary_folder.hpp"
 
-namespace paretoformer {
+namespace paretoformer::latency_predictor {
 namespace {
 
 using ::testing::HasSubstr;
@@ -38,8 +38,9 @@ class MeasurementsFile : public testing::Test {
 
 // 2.5 us are 500 cycles at 200 MHz; 3 nJ are 3000 pJ.
 TEST_F(MeasurementsFile, UnitsStandInTheHeader) {
-  const Operator op = matmul(32, 64, 48);
-  const HardwareCost expected{Cycles(2'500'000'000), Picojoules(3000.0)};
+  const accel_sim::Operator op = accel_sim::matmul(32, 64, 48);
+  const accel_sim::HardwareCost expected{accel_sim::Cycles(2'500'000'000),
+                                         accel_sim::Picojoules(3000.0)};
   for (const char* text : {"operator,latency_us,energy_nj\nmatmul weights - 32 64 48,2.5,3\n",
                            "operator,latency_ns,energy_pj\nmatmul weights - 32 64 48,2500,3e3\n",
                            "operator,latency_ms,energy_uj\nmatmul weights - 32 64 48,0.0025,3e-3\n",
@@ -51,13 +52,15 @@ TEST_F(MeasurementsFile, UnitsStandInTheHeader) {
   const LookupTable cycles =
       read("operator,latency_cycles,energy_fj\nmatmul weights - 32 64 48,500,3e6\n");
   EXPECT_EQ(cycles.time_unit(), TimeUnit::kCycles);
-  EXPECT_EQ(cycles.cost(op), (HardwareCost{Cycles(500), Picojoules(3000.0)}));
+  EXPECT_EQ(cycles.cost(op),
+            (accel_sim::HardwareCost{accel_sim::Cycles(500), accel_sim::Picojoules(3000.0)}));
 }
 
 // What a spreadsheet may make of the file.
 TEST_F(MeasurementsFile, IsReadAsSpreadsheetsWriteIt) {
-  const Operator op = matmul(32, 64, 48);
-  const HardwareCost expected{Cycles(2'500'000'000), Picojoules(3000.0)};
+  const accel_sim::Operator op = accel_sim::matmul(32, 64, 48);
+  const accel_sim::HardwareCost expected{accel_sim::Cycles(2'500'000'000),
+                                         accel_sim::Picojoules(3000.0)};
   for (const char* text :
        {"\xEF\xBB\xBFoperator,latency_us,energy_nj\nmatmul weights - 32 64 48,2.5,3\n",
         "\"operator\",\"latency_us\",\"energy_nj\"\n\"matmul weights - 32 64 48\",\"2.5\",\"3\"\n",
@@ -73,13 +76,15 @@ TEST_F(MeasurementsFile, IsReadAsSpreadsheetsWriteIt) {
 
 TEST_F(MeasurementsFile, EnergyMayBeMissing) {
   const LookupTable table = read("operator,latency_us\nmatmul weights - 32 64 48,2.5\n");
-  EXPECT_EQ(table.cost(matmul(32, 64, 48)), (HardwareCost{Cycles(2'500'000'000), Picojoules()}));
+  EXPECT_EQ(table.cost(accel_sim::matmul(32, 64, 48)),
+            (accel_sim::HardwareCost{accel_sim::Cycles(2'500'000'000), accel_sim::Picojoules()}));
 }
 
 TEST_F(MeasurementsFile, KeepsFractionsOfACycle) {
-  const Operator one = matmul(32, 64, 48), other = matmul(32, 64, 49);
+  const accel_sim::Operator one = accel_sim::matmul(32, 64, 48),
+                            other = accel_sim::matmul(32, 64, 49);
   const LatencyPredictor predictor(
-      "phone", Workload{32},
+      "phone", accel_sim::Workload{32},
       read("operator,latency_us,energy_uj\nmatmul weights - 32 64 48,8.6131,1\n"
            "matmul weights - 32 64 49,0.0004,1\n"));
   ASSERT_TRUE(predictor.in_time());
@@ -101,10 +106,11 @@ TEST_F(MeasurementsFile, AClockIsANumber) {
 
 TEST_F(MeasurementsFile, ATemplateThatIsFilledInMakesAPredictor) {
   const Architecture network{96, 16, 50, {{4, 384}}};
-  const Workload workload{32, Mode::kPrefill};
-  std::vector<Operator> operators;
+  const accel_sim::Workload workload{32, accel_sim::Mode::kPrefill};
+  std::vector<accel_sim::Operator> operators;
   std::int64_t runs = 0;
-  for (const TransformerOperator& item : transformer_operators(network, workload)) {
+  for (const accel_sim::TransformerOperator& item :
+       accel_sim::transformer_operators(network, workload)) {
     if (std::find(operators.begin(), operators.end(), item.op) == operators.end())
       operators.push_back(item.op);
     runs += item.repeat;
@@ -114,7 +120,7 @@ TEST_F(MeasurementsFile, ATemplateThatIsFilledInMakesAPredictor) {
   for (std::size_t at = 0; (at = text.find(",,", at)) != std::string::npos;)
     text.replace(at, 2, ",7,0.5");
   const LatencyPredictor predictor("phone", workload, read(text));
-  const HardwareCost cost = predictor.predict(network);
+  const accel_sim::HardwareCost cost = predictor.predict(network);
   EXPECT_EQ(predictor.latency(cost), 7000.0 * static_cast<double>(runs));
   EXPECT_EQ(cost.energy.value(), 0.5e6 * static_cast<double>(runs));
 }
@@ -153,4 +159,4 @@ TEST_F(MeasurementsFile, BadLinesAreNamed) {
 }
 
 }  // namespace
-}  // namespace paretoformer
+}  // namespace paretoformer::latency_predictor

@@ -10,7 +10,7 @@
 #include "support/error.hpp"
 #include "support/random.hpp"
 
-namespace paretoformer {
+namespace paretoformer::latency_predictor {
 namespace {
 
 using ::testing::HasSubstr;
@@ -24,21 +24,22 @@ SearchSpace space() {
   return SearchSpace::from_json(JsonNode(json, "small.json"));
 }
 
-LatencyPredictor in_place(const Hardware& hardware, const Workload& workload) {
+LatencyPredictor in_place(const accel_sim::Hardware& hardware,
+                          const accel_sim::Workload& workload) {
   return {hardware, workload, simulated_table(hardware),
           simulate_in_place(space(), workload, hardware, 1)};
 }
 
 TEST(PredictorCheck, ComparesWithWholeNetworks) {
-  const Hardware hardware = find_hardware("gemmini_transformer");
-  const LatencyPredictor predictor(hardware, {48, Mode::kPrefill});
+  const accel_sim::Hardware hardware = accel_sim::find_hardware("gemmini_transformer");
+  const LatencyPredictor predictor(hardware, {48, accel_sim::Mode::kPrefill});
   const PredictorCheck check = check_predictor(predictor, space(), 10, 1);
   ASSERT_EQ(check.networks.size(), 10u);
   double mape = 0, largest = 0;
   for (const ComparedCost& each : check.networks) {
-    HardwareCost whole;
-    for (const OperatorReport& call :
-         simulate_network(each.architecture, {48, Mode::kPrefill}, hardware))
+    accel_sim::HardwareCost whole;
+    for (const accel_sim::OperatorReport& call :
+         simulate_network(each.architecture, {48, accel_sim::Mode::kPrefill}, hardware))
       whole += call.report.cost;
     EXPECT_EQ(each.simulated, whole);
     EXPECT_EQ(each.predicted, predictor.predict(each.architecture));
@@ -56,8 +57,8 @@ TEST(PredictorCheck, ComparesWithWholeNetworks) {
 // Activations of 48 x 192 bytes stay in L2: the table, which fetches them each time, says too much
 // energy.
 TEST(PredictorCheck, CostsInPlaceMakeTheSumAgree) {
-  const Hardware hardware = find_hardware("gemmini_transformer");
-  for (const Mode mode : {Mode::kPrefill, Mode::kDecode}) {
+  const accel_sim::Hardware hardware = accel_sim::find_hardware("gemmini_transformer");
+  for (const accel_sim::Mode mode : {accel_sim::Mode::kPrefill, accel_sim::Mode::kDecode}) {
     const LatencyPredictor plain(hardware, {48, mode});
     const PredictorCheck before = check_predictor(plain, space(), 40, 1);
     const PredictorCheck after = check_predictor(in_place(hardware, {48, mode}), space(), 40, 1);
@@ -68,12 +69,13 @@ TEST(PredictorCheck, CostsInPlaceMakeTheSumAgree) {
 }
 
 TEST(PredictorCheck, RefusesABadPredictor) {
-  const Hardware hardware = find_hardware("gemmini_transformer");
-  const Workload workload{48, Mode::kPrefill};
+  const accel_sim::Hardware hardware = accel_sim::find_hardware("gemmini_transformer");
+  const accel_sim::Workload workload{48, accel_sim::Mode::kPrefill};
   // 5 % too slow everywhere: the order stays.
   InPlaceCosts slow = simulate_in_place(space(), workload, hardware, 1);
   for (auto& [role, by_operator] : slow)
-    for (auto& [op, cost] : by_operator) cost.latency = Cycles(cost.latency.value() * 105 / 100);
+    for (auto& [op, cost] : by_operator)
+      cost.latency = accel_sim::Cycles(cost.latency.value() * 105 / 100);
   const PredictorCheck check =
       check_predictor({hardware, workload, simulated_table(hardware), slow}, space(), 40, 1);
   EXPECT_GT(check.latency.tau, 0.98);
@@ -92,12 +94,14 @@ TEST(PredictorCheck, RefusesABadPredictor) {
 }
 
 TEST(PredictorCheck, EveryOperatorOfTheSpaceHasBeenInItsPlace) {
-  const Workload workload{24, Mode::kPrefill};
-  const InPlaceCosts costs = simulate_in_place(space(), workload, find_hardware("gemmini_cnn"), 1);
+  const accel_sim::Workload workload{24, accel_sim::Mode::kPrefill};
+  const InPlaceCosts costs =
+      simulate_in_place(space(), workload, accel_sim::find_hardware("gemmini_cnn"), 1);
   Random random(5);
   for (int i = 0; i < 200; ++i) {
     const Architecture network = space().sample(random);
-    for (const TransformerOperator& item : transformer_operators(network, workload)) {
+    for (const accel_sim::TransformerOperator& item :
+         accel_sim::transformer_operators(network, workload)) {
       ASSERT_TRUE(costs.contains(item.role)) << item.role;
       EXPECT_TRUE(costs.find(item.role)->second.contains(placed(item))) << describe(item.op);
     }
@@ -106,18 +110,18 @@ TEST(PredictorCheck, EveryOperatorOfTheSpaceHasBeenInItsPlace) {
 
 // With a head, the last FFN is followed by a LayerNorm; without, by nothing.
 TEST(PredictorCheck, SoHaveThoseOfAFusedSchedule) {
-  const Workload workload{24, Mode::kPrefill};
+  const accel_sim::Workload workload{24, accel_sim::Mode::kPrefill};
   for (const auto& [fusion, networks] :
-       {std::pair{Fusion::kOn, space()},
-        std::pair{Fusion::kBest, SearchSpace::find("quickstart")}}) {
-    Hardware hardware = find_hardware("gemmini_transformer");
+       {std::pair{accel_sim::Fusion::kOn, space()},
+        std::pair{accel_sim::Fusion::kBest, SearchSpace::find("quickstart")}}) {
+    accel_sim::Hardware hardware = accel_sim::find_hardware("gemmini_transformer");
     hardware.fusion = fusion;
     const LatencyPredictor predictor(hardware, workload, simulated_table(hardware),
                                      simulate_in_place(networks, workload, hardware, 1));
     Random random(5);
     for (int i = 0; i < 50; ++i) {
       const Architecture network = networks.sample(random);
-      for (const TransformerOperator& item :
+      for (const accel_sim::TransformerOperator& item :
            scheduled_operators(network, workload, hardware, simulated_prices(hardware))) {
         ASSERT_TRUE(predictor.in_place().contains(item.role)) << item.role;
         EXPECT_TRUE(predictor.in_place().find(item.role)->second.contains(placed(item)))
@@ -131,8 +135,8 @@ TEST(PredictorCheck, SoHaveThoseOfAFusedSchedule) {
 }
 
 TEST(PredictorCheck, NoNetworkIsCheckedTwice) {
-  const Hardware hardware = find_hardware("gemmini_transformer");
-  const LatencyPredictor predictor(hardware, {16, Mode::kPrefill});
+  const accel_sim::Hardware hardware = accel_sim::find_hardware("gemmini_transformer");
+  const LatencyPredictor predictor(hardware, {16, accel_sim::Mode::kPrefill});
   const PredictorCheck check = check_predictor(predictor, space(), 30, 3);
   std::vector<std::uint64_t> ids;
   for (const ComparedCost& each : check.networks) ids.push_back(architecture_id(each.architecture));
@@ -141,10 +145,10 @@ TEST(PredictorCheck, NoNetworkIsCheckedTwice) {
 }
 
 TEST(PredictorCheck, AMeasuredDeviceHasNothingToCompareWith) {
-  const LatencyPredictor predictor("phone", {16, Mode::kPrefill},
+  const LatencyPredictor predictor("phone", {16, accel_sim::Mode::kPrefill},
                                    LookupTable(LatencyPredictor::device_hash("phone"), "measured"));
   EXPECT_THROW(check_predictor(predictor, space(), 3, 1), InputError);
 }
 
 }  // namespace
-}  // namespace paretoformer
+}  // namespace paretoformer::latency_predictor

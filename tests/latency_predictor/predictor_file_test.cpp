@@ -12,7 +12,7 @@
 #include "support/random.hpp"
 #include "tests/temporary_folder.hpp"
 
-namespace paretoformer {
+namespace paretoformer::latency_predictor {
 namespace {
 
 using ::testing::HasSubstr;
@@ -22,15 +22,15 @@ const Architecture kNetwork{96, 16, 0, {{4, 384}, {2, 384}}};
 class PredictorFile : public testing::Test {
  protected:
   void SetUp() override {
-    Hardware hardware = find_hardware("gemmini_transformer");
+    accel_sim::Hardware hardware = accel_sim::find_hardware("gemmini_transformer");
     hardware.scratchpad_kib = 128;
     InPlaceCosts in_place;
-    in_place["attention.norm"][{elementwise(OperatorKind::kLayerNorm, 32, 96), 1, false}] = {
-        Cycles(77), Picojoules(0.5)};
-    in_place["ffn.norm"][{elementwise(OperatorKind::kLayerNorm, 32, 96), 1, false}] = {
-        Cycles(78), Picojoules(0.25)};
-    LatencyPredictor predictor(hardware, {32, Mode::kPrefill}, analytical_table(hardware),
-                               in_place);
+    in_place["attention.norm"][{elementwise(accel_sim::OperatorKind::kLayerNorm, 32, 96), 1,
+                                false}] = {accel_sim::Cycles(77), accel_sim::Picojoules(0.5)};
+    in_place["ffn.norm"][{elementwise(accel_sim::OperatorKind::kLayerNorm, 32, 96), 1, false}] = {
+        accel_sim::Cycles(78), accel_sim::Picojoules(0.25)};
+    LatencyPredictor predictor(hardware, {32, accel_sim::Mode::kPrefill},
+                               analytical_table(hardware), in_place);
     predictor.relative_uncertainty = 0.1 / 3;
     expected_ = predictor.predict(kNetwork);
     predictor.save(path_);
@@ -58,13 +58,13 @@ class PredictorFile : public testing::Test {
   TemporaryFolder temporary_;
   std::filesystem::path path_ = temporary_ / "my.predictor";
   std::string text_;
-  HardwareCost expected_;
+  accel_sim::HardwareCost expected_;
 };
 
 TEST_F(PredictorFile, RoundTripKeepsEverything) {
   const LatencyPredictor loaded = LatencyPredictor::load(path_);
   EXPECT_EQ(loaded.predict(kNetwork), expected_);
-  EXPECT_EQ(loaded.workload(), (Workload{32, Mode::kPrefill}));
+  EXPECT_EQ(loaded.workload(), (accel_sim::Workload{32, accel_sim::Mode::kPrefill}));
   ASSERT_TRUE(loaded.hardware().has_value());
   EXPECT_EQ(loaded.hardware()->scratchpad_kib, 128);
   EXPECT_EQ(loaded.in_place().size(), 2u);
@@ -86,15 +86,17 @@ TEST_F(PredictorFile, UnknownOperatorsAreNeverFree) {
 TEST_F(PredictorFile, OfAMeasuredDevice) {
   const std::string device = "a phone";
   LookupTable table(LatencyPredictor::device_hash(device), "measured");
-  for (const TransformerOperator& item : transformer_operators(kNetwork, {32, Mode::kPrefill}))
-    table.insert(item.op, {Cycles(item.op.rows), Picojoules(0.5)});
-  const LatencyPredictor predictor(device, {32, Mode::kPrefill}, table);
+  for (const accel_sim::TransformerOperator& item :
+       accel_sim::transformer_operators(kNetwork, {32, accel_sim::Mode::kPrefill}))
+    table.insert(item.op, {accel_sim::Cycles(item.op.rows), accel_sim::Picojoules(0.5)});
+  const LatencyPredictor predictor(device, {32, accel_sim::Mode::kPrefill}, table);
   predictor.save(path_);
   const LatencyPredictor loaded = LatencyPredictor::load(path_);
   EXPECT_EQ(loaded.device(), device);
   EXPECT_FALSE(loaded.hardware().has_value());
   EXPECT_EQ(loaded.predict(kNetwork), predictor.predict(kNetwork));
-  EXPECT_THROW(LatencyPredictor("another phone", {32, Mode::kPrefill}, table), InputError);
+  EXPECT_THROW(LatencyPredictor("another phone", {32, accel_sim::Mode::kPrefill}, table),
+               InputError);
 }
 
 TEST_F(PredictorFile, AByteOrderMarkIsNoDamage) {
@@ -105,7 +107,7 @@ TEST_F(PredictorFile, NamesOfDevicesStandOnOneLine) {
   const LookupTable table(LatencyPredictor::device_hash("a"), "measured");
   for (const char* wrong : {"", "-", "a\nb", "a\tb", "\x1b[31mred", "\x7F"}) {
     EXPECT_THROW(LatencyPredictor::device_hash(wrong), InputError);
-    EXPECT_THROW(LatencyPredictor(wrong, {32, Mode::kPrefill}, table), InputError);
+    EXPECT_THROW(LatencyPredictor(wrong, {32, accel_sim::Mode::kPrefill}, table), InputError);
   }
   EXPECT_THAT(error_of(forged("device -", "device \x1b[31m")),
               HasSubstr(":3: the device's name has control characters"));
@@ -194,9 +196,10 @@ TEST_F(PredictorFile, AnyTextUnderAFittingChecksumIsReadOrRefused) {
 TEST_F(PredictorFile, OfADeviceMeasuredInTime) {
   LookupTable table(LatencyPredictor::device_hash("phone"), "measured", nullptr,
                     TimeUnit::kFemtoseconds);
-  for (const TransformerOperator& item : transformer_operators(kNetwork, {32, Mode::kPrefill}))
-    table.insert(item.op, {Cycles(8'613'100'000), Picojoules(0.5)});
-  const LatencyPredictor predictor("phone", {32, Mode::kPrefill}, table);
+  for (const accel_sim::TransformerOperator& item :
+       accel_sim::transformer_operators(kNetwork, {32, accel_sim::Mode::kPrefill}))
+    table.insert(item.op, {accel_sim::Cycles(8'613'100'000), accel_sim::Picojoules(0.5)});
+  const LatencyPredictor predictor("phone", {32, accel_sim::Mode::kPrefill}, table);
   predictor.save(path_);
   text_ = read_file(path_);
   EXPECT_THAT(text_, HasSubstr("\nunits femtoseconds femtojoules\n"));
@@ -220,4 +223,4 @@ TEST_F(PredictorFile, SimulatedHardwareHasCycles) {
 }
 
 }  // namespace
-}  // namespace paretoformer
+}  // namespace paretoformer::latency_predictor

@@ -13,7 +13,7 @@
 #include "nas/core/loss_source.hpp"
 #include "search_spaces/search_space.hpp"
 
-namespace paretoformer {
+namespace paretoformer::nas {
 
 // tests/data/enumerable_losses.txt, a line per network in the order of SearchSpace::enumerate():
 // the mean losses on a quarter of the validation sequences and on all of them, in 1e-5 nats per
@@ -41,15 +41,16 @@ class RecordedLosses {
   }
 
   const SearchSpace& space() const { return space_; }
-  const LatencyPredictor& predictor() const { return predictor_; }
+  const latency_predictor::LatencyPredictor& predictor() const { return predictor_; }
   // Valid as long as this object.
   LossSource source() const {
-    return {kQuarter, kSequences, [this](std::span<const Architecture> networks, Subset subset) {
+    return {kQuarter, kSequences,
+            [this](std::span<const Architecture> networks, supernet::Subset subset) {
               std::vector<double> sums;
               for (const Architecture& network : networks) {
                 const auto& [quarter, rest] =
                     sums_.at(static_cast<std::size_t>(space_.index_of(network)));
-                sums.push_back(subset == Subset::kQuarter ? quarter : rest);
+                sums.push_back(subset == supernet::Subset::kQuarter ? quarter : rest);
               }
               return sums;
             }};
@@ -61,9 +62,10 @@ class RecordedLosses {
   };
 
   SearchSpace space_ = SearchSpace::find("enumerable").with_vocabulary(512);
-  LatencyPredictor predictor_{find_hardware("gemmini_transformer"),
-                              Workload{kContext, Mode::kPrefill}};
+  latency_predictor::LatencyPredictor predictor_{
+      accel_sim::find_hardware("gemmini_transformer"),
+      accel_sim::Workload{kContext, accel_sim::Mode::kPrefill}};
   std::vector<Sums> sums_;
 };
 
-}  // namespace paretoformer
+}  // namespace paretoformer::nas

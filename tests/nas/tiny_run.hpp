@@ -11,7 +11,7 @@
 #include "nas/run/run_folder.hpp"
 #include "tests/temporary_folder.hpp"
 
-namespace paretoformer {
+namespace paretoformer::nas {
 
 inline RunConfig tiny_config(const std::filesystem::path& run) {
   const Json json{
@@ -42,4 +42,4 @@ struct TinyRun {
   ProxyTask proxy;
 };
 
-}  // namespace paretoformer
+}  // namespace paretoformer::nas

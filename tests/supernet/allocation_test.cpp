@@ -13,7 +13,7 @@
 #include "support/random.hpp"
 #include "tests/counted_allocations.hpp"
 
-namespace paretoformer {
+namespace paretoformer::supernet {
 namespace {
 
 // A thread's first matrix product allocates its packing buffer: waits until all `threads` threads
@@ -66,4 +66,4 @@ TEST(TrainerAllocation, NoneAfterTheFirstSteps) {
 }
 
 }  // namespace
-}  // namespace paretoformer
+}  // namespace paretoformer::supernet

@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <cmath>
 
-namespace paretoformer {
+namespace paretoformer::accel_sim {
 namespace {
 
 constexpr std::int64_t kCall = 650 + 65;  // CPU prologue and fence, first DRAM access
@@ -192,4 +192,4 @@ TEST_P(EveryPreset, MoreBandwidthIsNeverSlower) {
 }
 
 }  // namespace
-}  // namespace paretoformer
+}  // namespace paretoformer::accel_sim

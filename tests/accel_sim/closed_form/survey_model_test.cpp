@@ -4,7 +4,7 @@
 
 #include "support/error.hpp"
 
-namespace paretoformer {
+namespace paretoformer::accel_sim {
 namespace {
 
 const Architecture kNetwork{128, 32, 0, {{4, 256}, {2, 512}}};
@@ -78,4 +78,4 @@ TEST(SurveyEstimates, RefusesLengthsOutOfRange) {
 }
 
 }  // namespace
-}  // namespace paretoformer
+}  // namespace paretoformer::accel_sim

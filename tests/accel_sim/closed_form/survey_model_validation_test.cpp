@@ -10,7 +10,7 @@
 
 #include "accel_sim/closed_form/survey_model.hpp"
 
-namespace paretoformer {
+namespace paretoformer::accel_sim {
 namespace {
 
 constexpr std::array<int, 6> kLengths = {128, 256, 512, 1024, 2048, 4096};
@@ -120,4 +120,4 @@ TEST(SurveyModel, ResNet50) {
 }
 
 }  // namespace
-}  // namespace paretoformer
+}  // namespace paretoformer::accel_sim

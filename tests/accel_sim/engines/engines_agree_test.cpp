@@ -18,7 +18,7 @@
 #include "accel_sim/mapper/mapspace.hpp"
 #include "support/random.hpp"
 
-namespace paretoformer {
+namespace paretoformer::accel_sim {
 namespace {
 
 constexpr int kCases = 200;
@@ -261,4 +261,4 @@ TEST(EnginesAgree, OnRandomLoadedSums) {
 }
 
 }  // namespace
-}  // namespace paretoformer
+}  // namespace paretoformer::accel_sim

@@ -6,7 +6,7 @@
 #include <map>
 #include <vector>
 
-namespace paretoformer {
+namespace paretoformer::accel_sim {
 namespace {
 
 // Round numbers, no caches to hit, no pages to open.
@@ -263,4 +263,4 @@ TEST(FastEngine, TheTraceChangesNothing) {
 }
 
 }  // namespace
-}  // namespace paretoformer
+}  // namespace paretoformer::accel_sim

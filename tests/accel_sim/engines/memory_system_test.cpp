@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <cmath>
 
-namespace paretoformer {
+namespace paretoformer::accel_sim {
 namespace {
 
 TEST(RequestBytes, AreTheSmallestAlignedPowersOfTwo) {
@@ -124,4 +124,4 @@ TEST(MemorySystem, BandwidthsThatDoNotDivideALine) {
 }
 
 }  // namespace
-}  // namespace paretoformer
+}  // namespace paretoformer::accel_sim

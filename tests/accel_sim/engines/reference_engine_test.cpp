@@ -8,7 +8,7 @@
 #include "accel_sim/simulator.hpp"
 #include "support/error.hpp"
 
-namespace paretoformer {
+namespace paretoformer::accel_sim {
 namespace {
 
 // Nothing but the accelerator and its memory: no prologue, no time to issue a loop, no DRAM pages.
@@ -187,4 +187,4 @@ TEST(ReferenceEngine, SimulatorRunsIt) {
 }
 
 }  // namespace
-}  // namespace paretoformer
+}  // namespace paretoformer::accel_sim

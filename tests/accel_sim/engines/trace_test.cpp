@@ -10,7 +10,7 @@
 #include "support/files.hpp"
 #include "tests/temporary_folder.hpp"
 
-namespace paretoformer {
+namespace paretoformer::accel_sim {
 namespace {
 
 using ::testing::ElementsAre;
@@ -173,4 +173,4 @@ TEST(CycleBreakdownTest, SumsAndProductsTakeEveryMember) {
 }
 
 }  // namespace
-}  // namespace paretoformer
+}  // namespace paretoformer::accel_sim

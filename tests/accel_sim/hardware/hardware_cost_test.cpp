@@ -4,7 +4,7 @@
 
 #include <cstdint>
 
-namespace paretoformer {
+namespace paretoformer::accel_sim {
 namespace {
 
 TEST(Picojoules, RoundToWholeFemtojoules) {
@@ -37,4 +37,4 @@ TEST(HardwareCost, OverflowThrowsInsteadOfWrapping) {
 }
 
 }  // namespace
-}  // namespace paretoformer
+}  // namespace paretoformer::accel_sim

@@ -10,7 +10,7 @@
 #include "support/files.hpp"
 #include "tests/temporary_folder.hpp"
 
-namespace paretoformer {
+namespace paretoformer::accel_sim {
 namespace {
 
 using ::testing::HasSubstr;
@@ -141,4 +141,4 @@ TEST(FindHardware, TakesAPathAndSuggestsAPreset) {
 }
 
 }  // namespace
-}  // namespace paretoformer
+}  // namespace paretoformer::accel_sim

@@ -9,7 +9,7 @@
 #include "accel_sim/engines/memory_system.hpp"
 #include "support/random.hpp"
 
-namespace paretoformer {
+namespace paretoformer::accel_sim {
 namespace {
 
 // "L01" is a step of the left operand: row of blocks 0, column of blocks 1.
@@ -215,4 +215,4 @@ TEST(StoreSequence, NormalisedRowsGoThroughThreePassesInPairs) {
 }
 
 }  // namespace
-}  // namespace paretoformer
+}  // namespace paretoformer::accel_sim

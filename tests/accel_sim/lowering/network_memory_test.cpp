@@ -12,7 +12,7 @@
 #include "support/error.hpp"
 #include "support/random.hpp"
 
-namespace paretoformer {
+namespace paretoformer::accel_sim {
 namespace {
 
 Architecture network() {
@@ -367,4 +367,4 @@ TEST(PeakMemory, EveryGeneAddsToIt) {
 }
 
 }  // namespace
-}  // namespace paretoformer
+}  // namespace paretoformer::accel_sim

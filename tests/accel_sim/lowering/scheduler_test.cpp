@@ -12,7 +12,7 @@
 #include "support/error.hpp"
 #include "support/random.hpp"
 
-namespace paretoformer {
+namespace paretoformer::accel_sim {
 namespace {
 
 constexpr Workload kWorkload{64, Mode::kPrefill};
@@ -188,4 +188,4 @@ TEST(Scheduler, EveryOperatorThatMayBePricedIsListed) {
 }
 
 }  // namespace
-}  // namespace paretoformer
+}  // namespace paretoformer::accel_sim

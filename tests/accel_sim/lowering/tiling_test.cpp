@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-namespace paretoformer {
+namespace paretoformer::accel_sim {
 namespace {
 
 Hardware memories(int scratchpad_kib, int accumulator_kib) {
@@ -56,4 +56,4 @@ TEST(WholeRowTile, KeepsRowsTogetherOrGivesUp) {
 }
 
 }  // namespace
-}  // namespace paretoformer
+}  // namespace paretoformer::accel_sim

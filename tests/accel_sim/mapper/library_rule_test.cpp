@@ -6,7 +6,7 @@
 #include "accel_sim/lowering/program.hpp"
 #include "support/error.hpp"
 
-namespace paretoformer {
+namespace paretoformer::accel_sim {
 namespace {
 
 TEST(LibraryRule, AMatmulHasTheLibrarysTile) {
@@ -81,4 +81,4 @@ TEST(ScheduleOf, RefusesWhatTheSimulatorCannotRun) {
 }
 
 }  // namespace
-}  // namespace paretoformer
+}  // namespace paretoformer::accel_sim

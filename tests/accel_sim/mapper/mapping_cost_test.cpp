@@ -6,7 +6,7 @@
 #include "accel_sim/mapper/library_rule.hpp"
 #include "support/error.hpp"
 
-namespace paretoformer {
+namespace paretoformer::accel_sim {
 namespace {
 
 Hardware without_operand_reuse() {
@@ -148,4 +148,4 @@ TEST(MappingCost, RefusesOutputStationaryArrays) {
 }
 
 }  // namespace
-}  // namespace paretoformer
+}  // namespace paretoformer::accel_sim

@@ -8,7 +8,7 @@
 
 #include "accel_sim/mapper/library_rule.hpp"
 
-namespace paretoformer {
+namespace paretoformer::accel_sim {
 namespace {
 
 constexpr std::array kObjectives{MappingObjective::kLatency, MappingObjective::kEnergy,
@@ -210,4 +210,4 @@ TEST(Mapspace, SixLoopsHave720Orders) {
 }
 
 }  // namespace
-}  // namespace paretoformer
+}  // namespace paretoformer::accel_sim

@@ -5,7 +5,7 @@
 #include "accel_sim/mapper/library_rule.hpp"
 #include "accel_sim/workload/operators.hpp"
 
-namespace paretoformer {
+namespace paretoformer::accel_sim {
 namespace {
 
 TEST(Mapping, FitsWhatGemminisRuleFits) {
@@ -59,4 +59,4 @@ TEST(Mapping, IsDescribedFromTheOutsideToTheInside) {
 }
 
 }  // namespace
-}  // namespace paretoformer
+}  // namespace paretoformer::accel_sim

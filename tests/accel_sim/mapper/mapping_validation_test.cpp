@@ -12,7 +12,7 @@
 #include "accel_sim/mapper/mapping_spread.hpp"
 #include "accel_sim/simulator.hpp"
 
-namespace paretoformer {
+namespace paretoformer::accel_sim {
 namespace {
 
 struct PublishedSpread {
@@ -177,4 +177,4 @@ TEST(MappingCost, CyclesOfTheSimulatorOnThePresets) {
 }
 
 }  // namespace
-}  // namespace paretoformer
+}  // namespace paretoformer::accel_sim

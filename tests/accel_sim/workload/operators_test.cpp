@@ -7,7 +7,7 @@
 
 #include "support/error.hpp"
 
-namespace paretoformer {
+namespace paretoformer::accel_sim {
 namespace {
 
 const TransformerOperator& find(const std::vector<TransformerOperator>& list, std::string_view role,
@@ -125,4 +125,4 @@ TEST(OperatorText, RoundTripsAndRejects) {
 }
 
 }  // namespace
-}  // namespace paretoformer
+}  // namespace paretoformer::accel_sim

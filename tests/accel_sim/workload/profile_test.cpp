@@ -7,7 +7,7 @@
 #include "support/error.hpp"
 #include "tests/temporary_folder.hpp"
 
-namespace paretoformer {
+namespace paretoformer::accel_sim {
 namespace {
 
 using ::testing::ElementsAre;
@@ -153,4 +153,4 @@ TEST(Models, RefusesWhatIsNoModel) {
 }
 
 }  // namespace
-}  // namespace paretoformer
+}  // namespace paretoformer::accel_sim

@@ -8,7 +8,7 @@
 
 #include "accel_sim/workload/profile.hpp"
 
-namespace paretoformer {
+namespace paretoformer::accel_sim {
 namespace {
 
 constexpr std::array<int, 6> kLengths = {128, 256, 512, 1024, 2048, 4096};
@@ -232,4 +232,4 @@ TEST(SurveyProfile, ResNet50) {
 }
 
 }  // namespace
-}  // namespace paretoformer
+}  // namespace paretoformer::accel_sim

@@ -18,7 +18,7 @@
 #include "support/hash.hpp"
 #include "tests/temporary_folder.hpp"
 
-namespace paretoformer {
+namespace paretoformer::latency_predictor {
 namespace {
 
 using ::testing::HasSubstr;
@@ -43,20 +43,20 @@ const LearnedModel& small_model() {
 
 double off(double predicted, double truth) { return std::abs(predicted / truth - 1); }
 
-double off(const LearnedCost& predicted, const HardwareCost& truth) {
+double off(const LearnedCost& predicted, const accel_sim::HardwareCost& truth) {
   return off(static_cast<double>(predicted.cost.latency.value()),
              static_cast<double>(truth.latency.value()));
 }
 
-Hardware example_hardware() {
-  Hardware hardware = small_options().base;
+accel_sim::Hardware example_hardware() {
+  accel_sim::Hardware hardware = small_options().base;
   hardware.array_size = 8;
   hardware.scratchpad_kib = 128;
   hardware.accumulator_kib = 64;
   return hardware;
 }
 
-const Operator kProjection = matmul(100, 96, 256);
+const accel_sim::Operator kProjection = accel_sim::matmul(100, 96, 256);
 const Architecture kNetwork{96, 32, 0, {{4, 384}, {2, 256}, {4, 384}}};
 
 // --- what it predicts
@@ -75,10 +75,11 @@ TEST(LearnedModel, IsCloseOnHeldOutCombinations) {
 TEST(LearnedModel, NineInTenOperatorsAreWithinTwiceTheirUncertainty) {
   int operators = 0, latency = 0, energy = 0;
   for (const Combination& each : held_out_combinations(small_options(), 40))
-    for (const OperatorReport& item : simulate(each.network, each.workload, each.hardware)) {
+    for (const accel_sim::OperatorReport& item :
+         simulate(each.network, each.workload, each.hardware)) {
       const LearnedCost predicted = small_model().predict(item.item.op, each.hardware);
       if (predicted.relative_uncertainty() == 0) continue;
-      const HardwareCost& truth = item.report.cost;
+      const accel_sim::HardwareCost& truth = item.report.cost;
       ++operators;
       if (off(predicted, truth) <= 2 * predicted.latency_uncertainty) ++latency;
       if (off(predicted.cost.energy.value(), truth.energy.value()) <=
@@ -90,51 +91,55 @@ TEST(LearnedModel, NineInTenOperatorsAreWithinTwiceTheirUncertainty) {
 }
 
 TEST(LearnedModel, ANetworkIsTheSumOfItsOperators) {
-  const Hardware hardware = example_hardware();
-  for (const Mode mode : {Mode::kPrefill, Mode::kDecode}) {
-    HardwareCost sum;
-    for (const TransformerOperator& item : transformer_operators(kNetwork, {100, mode}))
+  const accel_sim::Hardware hardware = example_hardware();
+  for (const accel_sim::Mode mode : {accel_sim::Mode::kPrefill, accel_sim::Mode::kDecode}) {
+    accel_sim::HardwareCost sum;
+    for (const accel_sim::TransformerOperator& item :
+         accel_sim::transformer_operators(kNetwork, {100, mode}))
       sum += small_model().predict(item.op, hardware).cost * item.repeat;
     EXPECT_EQ(small_model().predict(kNetwork, {100, mode}, hardware).cost, sum);
   }
 }
 
 TEST(LearnedModel, PricesForALatencyPredictor) {
-  const Hardware hardware = example_hardware();
-  const Workload workload{100, Mode::kPrefill};
+  const accel_sim::Hardware hardware = example_hardware();
+  const accel_sim::Workload workload{100, accel_sim::Mode::kPrefill};
   const LatencyPredictor predictor(hardware, workload, learned_table(small_model(), hardware));
   EXPECT_EQ(predictor.predict(kNetwork), small_model().predict(kNetwork, workload, hardware).cost);
   EXPECT_THAT(predictor.table().model(), HasSubstr("learned/"));
-  Hardware other = hardware;
+  accel_sim::Hardware other = hardware;
   other.l2_kib = 1024;
   EXPECT_THROW(learned_table(small_model(), other), InputError);
 }
 
 TEST(LearnedModel, HostOperatorsAndGeluAreExact) {
   FitOptions options = small_options();
-  options.base = find_hardware("gemmini_cnn");
+  options.base = accel_sim::find_hardware("gemmini_cnn");
   options.samples = 20;
   options.combinations = 10;
   const LearnedModel on_host = fit(options);
-  const auto expect_exact = [](const LearnedModel& model, const Operator& op,
-                               const Hardware& hardware) {
+  const auto expect_exact = [](const LearnedModel& model, const accel_sim::Operator& op,
+                               const accel_sim::Hardware& hardware) {
     const LearnedCost predicted = model.predict(op, hardware);
     EXPECT_EQ(predicted.cost, simulated_cost(op, hardware)) << describe(op);
     EXPECT_EQ(predicted.relative_uncertainty(), 0);
     EXPECT_FALSE(predicted.extrapolates);
   };
-  for (const OperatorKind kind : {OperatorKind::kSoftmax, OperatorKind::kLayerNorm,
-                                  OperatorKind::kGelu, OperatorKind::kResidualAdd})
+  for (const accel_sim::OperatorKind kind :
+       {accel_sim::OperatorKind::kSoftmax, accel_sim::OperatorKind::kLayerNorm,
+        accel_sim::OperatorKind::kGelu, accel_sim::OperatorKind::kResidualAdd})
     expect_exact(on_host, elementwise(kind, 77, 130), options.base);
-  expect_exact(small_model(), elementwise(OperatorKind::kGelu, 77, 130), example_hardware());
+  expect_exact(small_model(), elementwise(accel_sim::OperatorKind::kGelu, 77, 130),
+               example_hardware());
 }
 
 TEST(LearnedModel, EveryAccessButTheDramsIsCounted) {
   for (const Combination& each : held_out_combinations(small_options(), 12))
-    for (const OperatorReport& item : simulate(each.network, each.workload, each.hardware)) {
+    for (const accel_sim::OperatorReport& item :
+         simulate(each.network, each.workload, each.hardware)) {
       const OperatorFeatures known = operator_features(item.item.op, each.hardware);
       if (known.exact()) continue;
-      const AccessCounts& truth = item.report.accesses;
+      const accel_sim::AccessCounts& truth = item.report.accesses;
       EXPECT_EQ(known.accesses.macs, truth.macs);
       EXPECT_EQ(known.accesses.pe_register, truth.pe_register) << describe(item.item.op);
       EXPECT_EQ(known.accesses.scratchpad, truth.scratchpad) << describe(item.item.op);
@@ -145,21 +150,22 @@ TEST(LearnedModel, EveryAccessButTheDramsIsCounted) {
 // Between neighbours the tiles may fit better, and learned factors may differ; a doubled network
 // costs more.
 TEST(LearnedModel, MoreWorkCostsMore) {
-  const Hardware hardware = example_hardware();
-  for (const Mode mode : {Mode::kPrefill, Mode::kDecode}) {
-    HardwareCost before;
+  const accel_sim::Hardware hardware = example_hardware();
+  for (const accel_sim::Mode mode : {accel_sim::Mode::kPrefill, accel_sim::Mode::kDecode}) {
+    accel_sim::HardwareCost before;
     for (const int width : {48, 96}) {
       const Architecture network{width, 32, 0, {{width / 32, 4 * width}, {width / 32, 4 * width}}};
-      const HardwareCost now = small_model().predict(network, {128, mode}, hardware).cost;
+      const accel_sim::HardwareCost now =
+          small_model().predict(network, {128, mode}, hardware).cost;
       EXPECT_GT(now.latency, before.latency);
       EXPECT_GT(now.energy, before.energy);
       before = now;
     }
   }
-  HardwareCost before;
+  accel_sim::HardwareCost before;
   for (const int length : {32, 64, 128, 256}) {
-    const HardwareCost now =
-        small_model().predict(kNetwork, {length, Mode::kPrefill}, hardware).cost;
+    const accel_sim::HardwareCost now =
+        small_model().predict(kNetwork, {length, accel_sim::Mode::kPrefill}, hardware).cost;
     EXPECT_GT(now.latency, before.latency) << length;
     EXPECT_GT(now.energy, before.energy) << length;
     before = now;
@@ -170,32 +176,33 @@ TEST(LearnedModel, MoreWorkCostsMore) {
 
 TEST(LearnedModel, SaysWhenItExtrapolates) {
   const LearnedModel& model = small_model();
-  const Hardware hardware = example_hardware();
+  const accel_sim::Hardware hardware = example_hardware();
   EXPECT_FALSE(model.predict(kProjection, hardware).extrapolates);
-  EXPECT_FALSE(model.predict(kNetwork, {100, Mode::kPrefill}, hardware).extrapolates);
-  EXPECT_TRUE(model.predict(kNetwork, {300, Mode::kPrefill}, hardware).extrapolates);
-  EXPECT_TRUE(model.predict(kNetwork, {300, Mode::kDecode}, hardware).extrapolates);
-  EXPECT_TRUE(model.predict(matmul(100, 96, 4096), hardware).extrapolates);
-  EXPECT_TRUE(model.predict(matmul(400, 96, 256), hardware).extrapolates);
-  Hardware larger = hardware;
+  EXPECT_FALSE(model.predict(kNetwork, {100, accel_sim::Mode::kPrefill}, hardware).extrapolates);
+  EXPECT_TRUE(model.predict(kNetwork, {300, accel_sim::Mode::kPrefill}, hardware).extrapolates);
+  EXPECT_TRUE(model.predict(kNetwork, {300, accel_sim::Mode::kDecode}, hardware).extrapolates);
+  EXPECT_TRUE(model.predict(accel_sim::matmul(100, 96, 4096), hardware).extrapolates);
+  EXPECT_TRUE(model.predict(accel_sim::matmul(400, 96, 256), hardware).extrapolates);
+  accel_sim::Hardware larger = hardware;
   larger.scratchpad_kib = 1024;
   EXPECT_TRUE(model.predict(kProjection, larger).extrapolates);
-  EXPECT_TRUE(model.predict(kNetwork, {100, Mode::kPrefill}, larger).extrapolates);
+  EXPECT_TRUE(model.predict(kNetwork, {100, accel_sim::Mode::kPrefill}, larger).extrapolates);
 }
 
 TEST(LearnedModel, AModeThatWasNotFittedIsExtrapolation) {
   FitOptions options = small_options();
-  options.modes = {Mode::kPrefill};
+  options.modes = {accel_sim::Mode::kPrefill};
   options.samples = 40;
   options.combinations = 20;
   const LearnedModel model = fit(options);
-  const LearnedCost predicted = model.predict(kNetwork, {100, Mode::kDecode}, example_hardware());
+  const LearnedCost predicted =
+      model.predict(kNetwork, {100, accel_sim::Mode::kDecode}, example_hardware());
   EXPECT_TRUE(predicted.extrapolates);
   EXPECT_GT(predicted.relative_uncertainty(), 0.1);
 }
 
 TEST(LearnedModel, RefusesOtherHardware) {
-  Hardware hardware = example_hardware();
+  accel_sim::Hardware hardware = example_hardware();
   hardware.l2_kib = 1024;
   try {
     small_model().predict(kProjection, hardware);
@@ -203,10 +210,12 @@ TEST(LearnedModel, RefusesOtherHardware) {
   } catch (const InputError& error) {
     EXPECT_THAT(error.what(), HasSubstr("l2_kib 1024: expected its base's 512"));
   }
-  EXPECT_THROW(small_model().predict(kNetwork, {100, Mode::kPrefill}, hardware), InputError);
+  EXPECT_THROW(small_model().predict(kNetwork, {100, accel_sim::Mode::kPrefill}, hardware),
+               InputError);
   hardware = example_hardware();
-  hardware.fusion = Fusion::kOn;
-  EXPECT_THROW(small_model().predict(kNetwork, {100, Mode::kPrefill}, hardware), InputError);
+  hardware.fusion = accel_sim::Fusion::kOn;
+  EXPECT_THROW(small_model().predict(kNetwork, {100, accel_sim::Mode::kPrefill}, hardware),
+               InputError);
 }
 
 // --- fitting
@@ -254,13 +263,13 @@ TEST(LearnedFit, HeldOutCombinationsAreNot) {
 TEST(LearnedFit, SaysWhenNothingIsLeftToHoldOut) {
   FitOptions options = small_options();
   options.shortest = options.longest = 32;
-  options.modes = {Mode::kDecode};
+  options.modes = {accel_sim::Mode::kDecode};
   options.array_size = options.scratchpad_kib = options.accumulator_kib = {};
   options.bus_bytes_per_cycle = {};
   EXPECT_THROW(held_out_combinations(options, 1), InputError);
   options.samples = 20;
   const LearnedModel model = fit(options);
-  EXPECT_FALSE(model.predict(kNetwork, {32, Mode::kDecode}, options.base).extrapolates);
+  EXPECT_FALSE(model.predict(kNetwork, {32, accel_sim::Mode::kDecode}, options.base).extrapolates);
 }
 
 TEST(LearnedFit, ReportsBothChoices) {
@@ -290,11 +299,12 @@ TEST(LearnedFit, NamesOptionsOutOfRange) {
   EXPECT_THAT(error_of([](FitOptions& o) { o.modes.clear(); }), HasSubstr("modes"));
   EXPECT_THAT(error_of([](FitOptions& o) { o.longest = 16; }), HasSubstr("lengths"));
   EXPECT_THAT(error_of([](FitOptions& o) { o.array_size = {12}; }), HasSubstr("array_size"));
-  EXPECT_THAT(error_of([](FitOptions& o) { o.base.dataflow = Dataflow::kOutputStationary; }),
-              HasSubstr("weight_stationary"));
-  EXPECT_THAT(error_of([](FitOptions& o) { o.base.tiling = Tiling::kOptimal; }),
+  EXPECT_THAT(
+      error_of([](FitOptions& o) { o.base.dataflow = accel_sim::Dataflow::kOutputStationary; }),
+      HasSubstr("weight_stationary"));
+  EXPECT_THAT(error_of([](FitOptions& o) { o.base.tiling = accel_sim::Tiling::kOptimal; }),
               HasSubstr("tiling optimal is out of range: expected greedy"));
-  EXPECT_THAT(error_of([](FitOptions& o) { o.base.fusion = Fusion::kBest; }),
+  EXPECT_THAT(error_of([](FitOptions& o) { o.base.fusion = accel_sim::Fusion::kBest; }),
               HasSubstr("fusion best is out of range: expected library"));
 }
 
@@ -393,8 +403,8 @@ TEST_F(LearnedModelFile, AnyNumbersGiveACostOrAnError) {
 
 TEST_F(LearnedModelFile, OtherVersionsAndFormatsAreCalledThat) {
   EXPECT_THAT(error_of(with("\"version\": 1", "\"version\": 2")), HasSubstr("/version: 2"));
-  EXPECT_THAT(error_of(with(kSimulatorModel, "simulator/0")),
-              HasSubstr(std::string("expected \"") + kSimulatorModel + "\""));
+  EXPECT_THAT(error_of(with(accel_sim::kSimulatorModel, "simulator/0")),
+              HasSubstr(std::string("expected \"") + accel_sim::kSimulatorModel + "\""));
   EXPECT_THAT(error_of(with("learned_model", "look_up")), HasSubstr("format"));
   EXPECT_THAT(error_of("{}\n"), HasSubstr("format"));
   EXPECT_THAT(error_of("[]\n"), HasSubstr("expected"));
@@ -413,4 +423,4 @@ TEST(LearnedModel, AFileThatIsNotThere) {
 }
 
 }  // namespace
-}  // namespace paretoformer
+}  // namespace paretoformer::latency_predictor

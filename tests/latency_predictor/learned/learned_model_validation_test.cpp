@@ -6,7 +6,7 @@
 
 #include "latency_predictor/learned/learned_fit.hpp"
 
-namespace paretoformer {
+namespace paretoformer::latency_predictor {
 namespace {
 
 constexpr int kNetworks = 200;
@@ -27,8 +27,8 @@ TEST(LearnedModelValidation, NetworksOfThePublishedSpace) {
   const LearnedModel model = fit(options);
   const std::vector<Combination> combinations = held_out_combinations(options, kNetworks);
   std::printf("%d samples, %d held-out networks\n", options.samples, kNetworks);
-  const std::vector<HardwareCost> sums = simulate_operators(combinations);
-  const std::vector<HardwareCost> wholes = simulate_networks(combinations);
+  const std::vector<accel_sim::HardwareCost> sums = simulate_operators(combinations);
+  const std::vector<accel_sim::HardwareCost> wholes = simulate_networks(combinations);
   const ModelErrors against_sums = measure_errors(model, combinations, sums);
   const ModelErrors against_wholes = measure_errors(model, combinations, wholes);
   print("the sum of its operators:", against_sums);
@@ -49,4 +49,4 @@ TEST(LearnedModelValidation, ActiveAndRandomChoice) {
 }
 
 }  // namespace
-}  // namespace paretoformer
+}  // namespace paretoformer::latency_predictor

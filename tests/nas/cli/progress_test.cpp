@@ -7,7 +7,7 @@
 
 #include "support/files.hpp"
 
-namespace paretoformer {
+namespace paretoformer::nas {
 namespace {
 
 using ::testing::HasSubstr;
@@ -44,4 +44,4 @@ TEST(Progress, QuietPrintsNothingAndAnEmptyTotalIsNoDivisionByZero) {
 }
 
 }  // namespace
-}  // namespace paretoformer
+}  // namespace paretoformer::nas

@@ -9,7 +9,7 @@
 
 #include "support/error.hpp"
 
-namespace paretoformer {
+namespace paretoformer::nas {
 namespace {
 
 using ::testing::HasSubstr;
@@ -54,7 +54,7 @@ std::vector<Proposal> propose(const SearchSpace& space, const Archive& archive,
     objectives.validation_loss = objectives.perplexity = 0;
     return objectives;
   };
-  return paretoformer::propose({space, archive, config, generation, seed, cost});
+  return nas::propose({space, archive, config, generation, seed, cost});
 }
 
 // As many whole generations as the budget holds.
@@ -321,7 +321,7 @@ TEST(Knapsack, FindsTheFrontOfAnAdditiveLoss) {
   });
   const Point reference{200, 1e6};
   for (int generation = 0; generation < 4; ++generation)
-    for (const Proposal& p : paretoformer::propose({space, archive, config, generation, 1, cost}))
+    for (const Proposal& p : nas::propose({space, archive, config, generation, 1, cost}))
       archive.add({p.id, p.architecture, additive(p.architecture), generation});
   EXPECT_EQ(archive.size(), 160u);  // of 2457
   EXPECT_GT(archive.hypervolume(reference), 0.9999 * whole.hypervolume(reference));
@@ -452,4 +452,4 @@ TEST(Propose, SoftLimitsDrawTheSearchAndForbidNothing) {
 }
 
 }  // namespace
-}  // namespace paretoformer
+}  // namespace paretoformer::nas

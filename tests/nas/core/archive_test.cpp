@@ -9,7 +9,7 @@
 #include "support/error.hpp"
 #include "support/random.hpp"
 
-namespace paretoformer {
+namespace paretoformer::nas {
 namespace {
 
 // Perplexity and latency only; ids count up from 1.
@@ -163,4 +163,4 @@ TEST(ArchiveStandings, RankZeroIsTheFrontWheneverThereIsOne) {
 }
 
 }  // namespace
-}  // namespace paretoformer
+}  // namespace paretoformer::nas

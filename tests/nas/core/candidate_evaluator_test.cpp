@@ -10,7 +10,7 @@
 #include "search_spaces/search_space.hpp"
 #include "support/error.hpp"
 
-namespace paretoformer {
+namespace paretoformer::nas {
 namespace {
 
 using ::testing::AllOf;
@@ -20,18 +20,20 @@ constexpr int kContext = 32;
 
 // Three sequences of ten are the quarter, so that no sum or mean is exact in binary.
 LossSource made_up_losses() {
-  return {3, 10, [](std::span<const Architecture> networks, Subset subset) {
+  return {3, 10, [](std::span<const Architecture> networks, supernet::Subset subset) {
             std::vector<double> sums;
             for (const Architecture& network : networks)
-              sums.push_back((subset == Subset::kQuarter ? 3.3 : 7.1) + 1.0 / network.model_width);
+              sums.push_back((subset == supernet::Subset::kQuarter ? 3.3 : 7.1) +
+                             1.0 / network.model_width);
             return sums;
           }};
 }
 
 class CandidateEvaluatorTest : public ::testing::Test {
  protected:
-  Hardware hardware_ = find_hardware("gemmini_transformer");
-  LatencyPredictor predictor_{hardware_, Workload{kContext}, analytical_table(hardware_)};
+  accel_sim::Hardware hardware_ = accel_sim::find_hardware("gemmini_transformer");
+  latency_predictor::LatencyPredictor predictor_{hardware_, accel_sim::Workload{kContext},
+                                                 latency_predictor::analytical_table(hardware_)};
   std::vector<Architecture> networks_{
       {32, 16, 64, {{1, 64}}}, {48, 16, 64, {{2, 64}, {1, 128}}}, {64, 16, 64, {{4, 256}}}};
 };
@@ -44,7 +46,7 @@ TEST_F(CandidateEvaluatorTest, ALossIsTheMeanOfAllSequences) {
   EXPECT_DOUBLE_EQ(objectives[0].validation_loss, (10.4 + 2.0 / 32) / 10);
   for (std::size_t i = 0; i < networks_.size(); ++i) {
     EXPECT_EQ(objectives[i].perplexity, std::exp(objectives[i].validation_loss));
-    const HardwareCost cost = predictor_.predict(networks_[i]);
+    const accel_sim::HardwareCost cost = predictor_.predict(networks_[i]);
     EXPECT_EQ(objectives[i].latency_cycles, static_cast<double>(cost.latency.value()));
     EXPECT_EQ(objectives[i].energy_pj, cost.energy.value());
     EXPECT_EQ(objectives[i].parameters, parameter_count(networks_[i], kContext));
@@ -89,9 +91,10 @@ TEST_F(CandidateEvaluatorTest, WorkIsTextInEvaluations) {
 TEST_F(CandidateEvaluatorTest, ALossThatIsNotFiniteIsAnErrorThatNamesTheNetwork) {
   for (double wrong : {std::nan(""), std::numeric_limits<double>::infinity(),
                        -std::numeric_limits<double>::infinity()})
-    for (Subset broken : {Subset::kQuarter, Subset::kRest}) {
+    for (supernet::Subset broken : {supernet::Subset::kQuarter, supernet::Subset::kRest}) {
       LossSource source = made_up_losses();
-      source.sums = [wrong, broken](std::span<const Architecture> networks, Subset subset) {
+      source.sums = [wrong, broken](std::span<const Architecture> networks,
+                                    supernet::Subset subset) {
         std::vector<double> sums(networks.size(), 1.0);
         if (subset == broken) sums.back() = wrong;
         return sums;
@@ -105,11 +108,11 @@ TEST_F(CandidateEvaluatorTest, ALossThatIsNotFiniteIsAnErrorThatNamesTheNetwork)
                     AllOf(HasSubstr(describe(networks_.back())), HasSubstr("is not finite")));
       }
       // The half that is in order is no error.
-      if (broken == Subset::kRest) {
+      if (broken == supernet::Subset::kRest) {
         EXPECT_EQ(evaluator.quarter_sums(networks_).size(), 3u);
       }
     }
 }
 
 }  // namespace
-}  // namespace paretoformer
+}  // namespace paretoformer::nas

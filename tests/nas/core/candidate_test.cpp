@@ -9,7 +9,7 @@
 #include "support/hash.hpp"
 #include "support/random.hpp"
 
-namespace paretoformer {
+namespace paretoformer::nas {
 namespace {
 
 using ::testing::HasSubstr;
@@ -65,4 +65,4 @@ TEST(CandidateJson, ErrorsNameTheField) {
 }
 
 }  // namespace
-}  // namespace paretoformer
+}  // namespace paretoformer::nas

@@ -9,7 +9,7 @@
 #include "support/error.hpp"
 #include "support/random.hpp"
 
-namespace paretoformer {
+namespace paretoformer::nas {
 namespace {
 
 SearchSpace parse(const std::string& text) {
@@ -127,4 +127,4 @@ TEST(AdditiveFront, OfEqualTermsAndOfFiniteOnesOnly) {
 }
 
 }  // namespace
-}  // namespace paretoformer
+}  // namespace paretoformer::nas

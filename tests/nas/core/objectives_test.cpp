@@ -7,7 +7,7 @@
 
 #include "support/error.hpp"
 
-namespace paretoformer {
+namespace paretoformer::nas {
 namespace {
 
 using ::testing::HasSubstr;
@@ -116,4 +116,4 @@ TEST(Limits, SoftOnesAreCountedApart) {
 }
 
 }  // namespace
-}  // namespace paretoformer
+}  // namespace paretoformer::nas

@@ -12,7 +12,7 @@
 #include "nas/core/pareto.hpp"
 #include "support/random.hpp"
 
-namespace paretoformer {
+namespace paretoformer::nas {
 namespace {
 
 // Every set of five has one of these.
@@ -133,4 +133,4 @@ TEST(ParetoPeer, TheSameHypervolume) {
 }
 
 }  // namespace
-}  // namespace paretoformer
+}  // namespace paretoformer::nas

@@ -8,7 +8,7 @@
 #include "support/error.hpp"
 #include "support/random.hpp"
 
-namespace paretoformer {
+namespace paretoformer::nas {
 namespace {
 
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
@@ -157,4 +157,4 @@ TEST(HypervolumeShare, OfABoxWithoutAVolumeIsZero) {
 }
 
 }  // namespace
-}  // namespace paretoformer
+}  // namespace paretoformer::nas

@@ -7,7 +7,7 @@
 #include "support/error.hpp"
 #include "support/random.hpp"
 
-namespace paretoformer {
+namespace paretoformer::nas {
 namespace {
 
 // Targets 1, 3 at features (1, -1), (1, 1): without a penalty 2 + 1 x. With X'X = 2 I, a penalty of
@@ -93,4 +93,4 @@ TEST(Ridge, OneTarget) {
 }
 
 }  // namespace
-}  // namespace paretoformer
+}  // namespace paretoformer::nas

@@ -12,7 +12,7 @@
 #include "support/parallel.hpp"
 #include "tests/nas/recorded_losses.hpp"
 
-namespace paretoformer {
+namespace paretoformer::nas {
 namespace {
 
 // The ids of everything evaluated, in order; from a release build by g++. Every deliberate change
@@ -54,4 +54,4 @@ TEST(SameArchive, InEveryBuildAndOnAnyNumberOfThreads) {
 }
 
 }  // namespace
-}  // namespace paretoformer
+}  // namespace paretoformer::nas

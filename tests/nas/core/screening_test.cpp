@@ -8,7 +8,7 @@
 #include "nas/core/candidate_evaluator.hpp"
 #include "support/random.hpp"
 
-namespace paretoformer {
+namespace paretoformer::nas {
 namespace {
 
 // Falls with the logarithm of all widths together: diminishing returns, and heads and FFN widths of
@@ -124,4 +124,4 @@ TEST_F(MostPromising, ExtendTheFront) {
 }
 
 }  // namespace
-}  // namespace paretoformer
+}  // namespace paretoformer::nas

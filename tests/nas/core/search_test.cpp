@@ -19,7 +19,7 @@
 #include "support/files.hpp"
 #include "tests/nas/tiny_run.hpp"
 
-namespace paretoformer {
+namespace paretoformer::nas {
 namespace {
 
 using ::testing::AllOf;
@@ -172,7 +172,7 @@ TEST_F(SearchTest, ALargerBudgetContinuesToWhatItWouldHaveFoundFromTheStart) {
   for (int evaluations : {5, 30, 31, 60}) {
     SearchConfig config = config_.search;
     config.evaluations = evaluations;
-    paretoformer::search(run_.proxy.space(), config, config_.seed, evaluator_, archive, {});
+    nas::search(run_.proxy.space(), config, config_.seed, evaluator_, archive, {});
     EXPECT_EQ(archive.size(), static_cast<std::size_t>(evaluations));
   }
   EXPECT_EQ(archive.candidates(), whole.candidates());
@@ -187,7 +187,7 @@ TEST_F(SearchTest, EndsWhenNothingIsGained) {
   std::optional<SearchEnd> end;
   hooks.on_end = [&](SearchEnd why) { end = why; };
   Archive whole(config_.objectives);
-  paretoformer::search(run_.proxy.space(), config, 1, evaluator_, whole, hooks);
+  nas::search(run_.proxy.space(), config, 1, evaluator_, whole, hooks);
   EXPECT_EQ(end, SearchEnd::kBudget);
   std::size_t first = 2;  // the first generation that gains less than a thousandth in two
   while (first < volumes.size() && volumes[first] > 1.001 * volumes[first - 2]) ++first;
@@ -195,14 +195,14 @@ TEST_F(SearchTest, EndsWhenNothingIsGained) {
   config.patience = 2;
   Archive archive(config_.objectives);
   hooks.on_generation = nullptr;
-  paretoformer::search(run_.proxy.space(), config, 1, evaluator_, archive, hooks);
+  nas::search(run_.proxy.space(), config, 1, evaluator_, archive, hooks);
   EXPECT_EQ(archive.candidates().back().generation, static_cast<int>(first));
   EXPECT_EQ(end, SearchEnd::kPlateau);
 
   // What has been found with more patience is not forgotten.
   std::size_t generations = 0;
   hooks.on_generation = [&](const GenerationRecord&) { ++generations; };
-  paretoformer::search(run_.proxy.space(), config, 1, evaluator_, whole, hooks);
+  nas::search(run_.proxy.space(), config, 1, evaluator_, whole, hooks);
   EXPECT_EQ(generations, volumes.size());
 }
 
@@ -213,12 +213,12 @@ TEST_F(SearchTest, SaysWhyItEndedBeforeTheBudgetWasSpent) {
   SearchConfig config = config_.search;
   config.evaluations = 1000;
   Archive archive(config_.objectives);
-  paretoformer::search(run_.proxy.space(), config, 1, evaluator_, archive, hooks);
+  nas::search(run_.proxy.space(), config, 1, evaluator_, archive, hooks);
   EXPECT_EQ(archive.size(), 252u);
   EXPECT_EQ(end, SearchEnd::kExhausted);
   config.algorithm = "survey_literal";
   Archive few(config_.objectives);
-  paretoformer::search(run_.proxy.space(), config, 1, evaluator_, few, hooks);
+  nas::search(run_.proxy.space(), config, 1, evaluator_, few, hooks);
   EXPECT_LT(few.size(), 100u);
   EXPECT_EQ(end, SearchEnd::kStalled);
 }
@@ -230,7 +230,7 @@ TEST_F(SearchTest, AQuarterOfTheTextRulesOut) {
   config.evaluations = 200;
   Archive archive(config_.objectives);
   const double before = evaluator_.work();
-  paretoformer::search(run_.proxy.space(), config, 1, evaluator_, archive, {});
+  nas::search(run_.proxy.space(), config, 1, evaluator_, archive, {});
   double estimated = 0;
   std::set<std::uint64_t> front;
   for (std::size_t member : archive.front()) front.insert(archive.candidates()[member].id);
@@ -252,7 +252,7 @@ TEST_F(SearchTest, AQuarterOfTheTextRulesOut) {
 
   config.quarter_first = false;
   Archive all(config_.objectives);
-  paretoformer::search(run_.proxy.space(), config, 1, evaluator_, all, {});
+  nas::search(run_.proxy.space(), config, 1, evaluator_, all, {});
   for (const Candidate& candidate : all.candidates()) EXPECT_FALSE(candidate.estimated);
 }
 
@@ -260,13 +260,14 @@ TEST_F(SearchTest, SubsetsAddUpToTheWhole) {
   const std::vector<Architecture> networks{run_.proxy.space().largest(),
                                            run_.proxy.space().smallest()};
   for (int sequences : {1, 2, 3, 4, 7, 8, 13}) {
-    Evaluator evaluator(run_.proxy.layout(), run_.proxy.weights(), run_.proxy.corpus().validation,
-                        run_.proxy.context(), sequences);
-    EXPECT_EQ(evaluator.sequences(Subset::kQuarter), (sequences + 3) / 4);
-    EXPECT_EQ(evaluator.sequences(Subset::kQuarter) + evaluator.sequences(Subset::kRest),
+    supernet::Evaluator evaluator(run_.proxy.layout(), run_.proxy.weights(),
+                                  run_.proxy.corpus().validation, run_.proxy.context(), sequences);
+    EXPECT_EQ(evaluator.sequences(supernet::Subset::kQuarter), (sequences + 3) / 4);
+    EXPECT_EQ(evaluator.sequences(supernet::Subset::kQuarter) +
+                  evaluator.sequences(supernet::Subset::kRest),
               sequences);
-    const std::vector<double> quarter = evaluator.loss_sums(networks, Subset::kQuarter);
-    const std::vector<double> rest = evaluator.loss_sums(networks, Subset::kRest);
+    const std::vector<double> quarter = evaluator.loss_sums(networks, supernet::Subset::kQuarter);
+    const std::vector<double> rest = evaluator.loss_sums(networks, supernet::Subset::kRest);
     const auto each = evaluator.sequence_losses(networks);
     for (std::size_t i = 0; i < networks.size(); ++i) {
       EXPECT_EQ((quarter[i] + rest[i]) / sequences, evaluator.losses(networks)[i]);
@@ -321,24 +322,29 @@ TEST_F(SearchTest, APerplexityBelowThatOfTheSourceIsInfeasible) {
 }
 
 // Every operator has the cost `of` it.
-LatencyPredictor device(const SearchSpace& space, const std::function<HardwareCost(int)>& of) {
-  LookupTable table(LatencyPredictor::device_hash("board"), "measured");
+latency_predictor::LatencyPredictor device(const SearchSpace& space,
+                                           const std::function<accel_sim::HardwareCost(int)>& of) {
+  latency_predictor::LookupTable table(latency_predictor::LatencyPredictor::device_hash("board"),
+                                       "measured");
   int next = 0;
-  for (const Operator& op : operators_of(space, Workload{32})) table.insert(op, of(++next));
-  return LatencyPredictor("board", Workload{32}, table);
+  for (const accel_sim::Operator& op :
+       latency_predictor::operators_of(space, accel_sim::Workload{32}))
+    table.insert(op, of(++next));
+  return latency_predictor::LatencyPredictor("board", accel_sim::Workload{32}, table);
 }
 
 TEST_F(SearchTest, AnObjectiveThatTheDeviceDoesNotGiveIsNamed) {
   const SearchSpace& space = run_.proxy.space();
-  const LatencyPredictor no_energy = device(space, [](int i) {
-    return HardwareCost{Cycles(i), Picojoules()};
+  const latency_predictor::LatencyPredictor no_energy = device(space, [](int i) {
+    return accel_sim::HardwareCost{accel_sim::Cycles(i), accel_sim::Picojoules()};
   });
-  const LatencyPredictor no_latency = device(space, [](int i) {
-    return HardwareCost{Cycles(), Picojoules(1.0 * i)};
+  const latency_predictor::LatencyPredictor no_latency = device(space, [](int i) {
+    return accel_sim::HardwareCost{accel_sim::Cycles(), accel_sim::Picojoules(1.0 * i)};
   });
   RunConfig config = config_;
   config.predictor = "p.txt";
-  const auto error = [&](std::vector<Objective> objectives, const LatencyPredictor& predictor) {
+  const auto error = [&](std::vector<Objective> objectives,
+                         const latency_predictor::LatencyPredictor& predictor) {
     config.objectives = std::move(objectives);
     try {
       return "no error" + require_telling(config, space, predictor);
@@ -373,8 +379,8 @@ TEST_F(SearchTest, AnObjectiveOfOneValueIsNamed) {
   const SearchSpace two = space_of(
       R"({"head_width": 16, "depth": [1], "model_width": [16], "heads": [1],
           "ffn_width": [32, 64]})");
-  const LatencyPredictor equal = device(two, [](int) {
-    return HardwareCost{Cycles(7), Picojoules(1.0)};
+  const latency_predictor::LatencyPredictor equal = device(two, [](int) {
+    return accel_sim::HardwareCost{accel_sim::Cycles(7), accel_sim::Picojoules(1.0)};
   });
   EXPECT_THAT(require_telling(config, two, equal),
               AllOf(HasSubstr("/objectives/1: latency is "), HasSubstr(" for all networks"),
@@ -399,4 +405,4 @@ TEST_F(SearchTest, EvaluationDoesNotDependOnTheCompany) {
 }
 
 }  // namespace
-}  // namespace paretoformer
+}  // namespace paretoformer::nas

@@ -9,7 +9,7 @@
 #include "support/statistics.hpp"
 #include "tests/nas/recorded_losses.hpp"
 
-namespace paretoformer {
+namespace paretoformer::nas {
 namespace {
 
 constexpr std::int64_t kBudget = 1600;
@@ -31,7 +31,7 @@ class SearchValidation : public ::testing::Test {
                         .enumerable = recorded_.space().count()};
     for (const std::string& text : algorithms)
       task.contestants.push_back(contestant_from_text(text, {}));
-    return paretoformer::compare(task);
+    return nas::compare(task);
   }
 
   // The first evaluation after which a search of each seed had the share, in steps of the
@@ -146,4 +146,4 @@ TEST_F(SearchValidation, ThreeObjectives) {
 }
 
 }  // namespace
-}  // namespace paretoformer
+}  // namespace paretoformer::nas

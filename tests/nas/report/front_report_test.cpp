@@ -15,7 +15,7 @@
 #include "support/hash.hpp"
 #include "tests/nas/tiny_run.hpp"
 
-namespace paretoformer {
+namespace paretoformer::nas {
 namespace {
 
 using ::testing::HasSubstr;
@@ -87,10 +87,11 @@ TEST_F(ReportTest, ExportedNetworksScoreWhatTheirSliceScored) {
             archive_.front().size());
   for (std::size_t index : archive_.front()) {
     const Candidate& candidate = archive_.candidates()[index];
-    const StandaloneNetwork alone = load_network(folder / (hex(candidate.id) + ".safetensors"));
+    const supernet::StandaloneNetwork alone =
+        supernet::load_network(folder / (hex(candidate.id) + ".safetensors"));
     EXPECT_EQ(alone.layout.largest(), candidate.architecture);
-    Evaluator own(alone.layout, alone.parameters, run_.proxy.corpus().validation,
-                  run_.proxy.context(), config_.validation_sequences);
+    supernet::Evaluator own(alone.layout, alone.parameters, run_.proxy.corpus().validation,
+                            run_.proxy.context(), config_.validation_sequences);
     EXPECT_EQ(own.losses(std::span(&candidate.architecture, 1))[0],
               candidate.objectives.validation_loss);
     const Json json = read_json(folder / (hex(candidate.id) + ".json"));
@@ -124,7 +125,7 @@ TEST_F(ReportTest, ATextOfWordsHasLossesPerWordAndByte) {
     confirmed.back().validation_loss = std::log(4.0);
   }
   const FinalFront front = judge_front(archive_, confirmed);
-  Corpus corpus;
+  supernet::Corpus corpus;
   corpus.validation.resize(40);
   corpus.words = 20;
   corpus.bytes = 80;
@@ -151,11 +152,12 @@ TEST(SeparationSummary, SaysSoWhenItCannotBeMeasured) {
 
 TEST_F(ReportTest, TheBreakdownHasALinePerOperator) {
   const auto operators = evaluator_.predictor().breakdown(run_.proxy.space().largest());
-  const std::string table = breakdown_table(operators, TimeUnit::kCycles);
+  const std::string table = breakdown_table(operators, latency_predictor::TimeUnit::kCycles);
   EXPECT_EQ(static_cast<std::size_t>(std::count(table.begin(), table.end(), '\n')),
             operators.size() + 1);
-  for (const OperatorPrediction& p : operators) EXPECT_THAT(table, HasSubstr(describe(p.op)));
+  for (const latency_predictor::OperatorPrediction& p : operators)
+    EXPECT_THAT(table, HasSubstr(describe(p.op)));
 }
 
 }  // namespace
-}  // namespace paretoformer
+}  // namespace paretoformer::nas

@@ -11,7 +11,7 @@
 #include "support/hash.hpp"
 #include "tests/nas/tiny_run.hpp"
 
-namespace paretoformer {
+namespace paretoformer::nas {
 namespace {
 
 using ::testing::HasSubstr;
@@ -36,7 +36,7 @@ struct SearchedRun : TinyRun {
     return report_data(folder, proxy, predictor, archive, front);
   }
 
-  LatencyPredictor predictor;
+  latency_predictor::LatencyPredictor predictor;
   CandidateEvaluator evaluator;
   Archive archive;
 };
@@ -70,7 +70,7 @@ TEST_F(HtmlReportTest, HoldsEveryCandidateAndTheCostOfEveryOperatorOfAMember) {
   EXPECT_EQ(data["hypervolume"].size(), 5u);
   EXPECT_EQ(data["training"]["points"].size(), 12u);
   EXPECT_EQ(data["convergence"]["names"].size() + 1,
-            probe_networks(run_.proxy.space(), config_.seed).size());
+            supernet::probe_networks(run_.proxy.space(), config_.seed).size());
 }
 
 TEST_F(HtmlReportTest, NeedsNothingFromElsewhere) {
@@ -132,4 +132,4 @@ TEST_F(HtmlReportTest, LongLogsAreThinnedToMeans) {
 }
 
 }  // namespace
-}  // namespace paretoformer
+}  // namespace paretoformer::nas

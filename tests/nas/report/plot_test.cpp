@@ -7,7 +7,7 @@
 #include "support/random.hpp"
 #include "tests/nas/report/well_formed.hpp"
 
-namespace paretoformer {
+namespace paretoformer::nas {
 namespace {
 
 // `count` candidates with random objectives; costs spread over `decades`.
@@ -165,4 +165,4 @@ TEST(SharesSvg, ABarOfNothing) {
 }
 
 }  // namespace
-}  // namespace paretoformer
+}  // namespace paretoformer::nas

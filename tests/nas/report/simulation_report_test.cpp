@@ -5,7 +5,7 @@
 
 #include "support/error.hpp"
 
-namespace paretoformer {
+namespace paretoformer::nas {
 namespace {
 
 using ::testing::HasSubstr;
@@ -15,25 +15,25 @@ Simulation example() {
   Simulation simulation;
   simulation.hardware.static_pj_per_cycle = 1;
   simulation.hardware.host_pj_per_cycle = 2;
-  SimulationReport report;
-  report.cost = {Cycles(100), Picojoules(10.5)};
+  accel_sim::SimulationReport report;
+  report.cost = {accel_sim::Cycles(100), accel_sim::Picojoules(10.5)};
   report.breakdown.array = 60;
   report.breakdown.load = 40;
   report.accesses.macs = 12800;
   report.accesses.dram_bytes = 7;
   report.load_busy = 50;
-  simulation.operators.push_back({{"ffn.up", 0, 2, matmul(32, 16, 25)}, report});
+  simulation.operators.push_back({{"ffn.up", 0, 2, accel_sim::matmul(32, 16, 25)}, report});
   report = {};
-  report.cost = {Cycles(200), Picojoules(1.25)};
+  report.cost = {accel_sim::Cycles(200), accel_sim::Picojoules(1.25)};
   report.breakdown.host = 200;
   report.accesses.dram_bytes = 3;
   simulation.operators.push_back(
-      {{"ffn.gelu", 0, 1, elementwise(OperatorKind::kGelu, 32, 25)}, report});
+      {{"ffn.gelu", 0, 1, elementwise(accel_sim::OperatorKind::kGelu, 32, 25)}, report});
   return simulation;
 }
 
 TEST(SimulationReportTest, TotalsAreOfAllRepeats) {
-  const SimulationReport whole = total(example());
+  const accel_sim::SimulationReport whole = total(example());
   EXPECT_EQ(whole.cost.latency.value(), 400);
   EXPECT_EQ(whole.cost.energy.value(), 22.25);
   EXPECT_EQ(whole.breakdown.array, 120);
@@ -81,9 +81,9 @@ TEST(SimulationReportTest, NothingRunIsNothing) {
 
 TEST(SimulationReportTest, SumsThatDoNotFitAreAnError) {
   Simulation simulation = example();
-  simulation.operators[0].report.cost.latency = Cycles(std::int64_t{1} << 62);
+  simulation.operators[0].report.cost.latency = accel_sim::Cycles(std::int64_t{1} << 62);
   EXPECT_THROW(total(simulation), Error);
 }
 
 }  // namespace
-}  // namespace paretoformer
+}  // namespace paretoformer::nas

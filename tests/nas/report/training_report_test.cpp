@@ -3,13 +3,13 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-namespace paretoformer {
+namespace paretoformer::nas {
 namespace {
 
 using ::testing::HasSubstr;
 
-std::vector<ProbeRecord> records_of(int count, double drift) {
-  std::vector<ProbeRecord> records;
+std::vector<supernet::ProbeRecord> records_of(int count, double drift) {
+  std::vector<supernet::ProbeRecord> records;
   for (int i = 0; i < count; ++i) {
     records.push_back({100 * (i + 1), {2.0, 2.5 + drift * i, 2.25}});
     records.back().converged = recent_change(records).converged();
@@ -42,7 +42,7 @@ TEST(ConvergenceReport, ACurvePerNetworkButTheLargest) {
 }
 
 TEST(SpeedSummary, CountsTheTextOfEveryNetworkUnlessTheyShareIt) {
-  TrainingConfig config;
+  supernet::TrainingConfig config;
   config.batch = 4;
   config.accumulation = 5;
   config.context = 50;
@@ -52,4 +52,4 @@ TEST(SpeedSummary, CountsTheTextOfEveryNetworkUnlessTheyShareIt) {
 }
 
 }  // namespace
-}  // namespace paretoformer
+}  // namespace paretoformer::nas

@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-namespace paretoformer {
+namespace paretoformer::nas {
 
 inline std::size_t count_of(const std::string& text, const std::string& part) {
   std::size_t count = 0;
@@ -38,4 +38,4 @@ inline void expect_well_formed(const std::string& svg) {
   EXPECT_EQ(svg.find("inf\""), std::string::npos);
 }
 
-}  // namespace paretoformer
+}  // namespace paretoformer::nas

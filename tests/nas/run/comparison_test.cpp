@@ -13,7 +13,7 @@
 #include "support/error.hpp"
 #include "tests/nas/report/well_formed.hpp"
 
-namespace paretoformer {
+namespace paretoformer::nas {
 namespace {
 
 using ::testing::Each;
@@ -32,18 +32,19 @@ SearchSpace tiny_space() {
 
 // Wider and deeper networks lose less; the network's id decides on the last digits, and on how far
 // a quarter of the sequences is from all of them.
-double made_up_loss(const Architecture& network, Subset subset) {
+double made_up_loss(const Architecture& network, supernet::Subset subset) {
   double capacity = 0;
   for (const Layer& layer : network.layers)
     capacity += network.model_width * (64.0 * layer.heads + 2.0 * layer.ffn_width);
   const std::uint64_t id = architecture_id(network);
-  const auto chance = static_cast<double>(subset == Subset::kQuarter ? id % 101 : id % 103);
+  const auto chance =
+      static_cast<double>(subset == supernet::Subset::kQuarter ? id % 101 : id % 103);
   return 5 - 0.3 * std::log(capacity) + 1e-4 * chance;
 }
 
 LossSource made_up_losses() {
   LossSource source{2, 8, {}};
-  source.sums = [source](std::span<const Architecture> networks, Subset subset) {
+  source.sums = [source](std::span<const Architecture> networks, supernet::Subset subset) {
     std::vector<double> sums;
     for (const Architecture& network : networks)
       sums.push_back(source.size(subset) * made_up_loss(network, subset));
@@ -75,8 +76,9 @@ class Compare : public ::testing::Test {
   }
 
   SearchSpace space_ = tiny_space();
-  Hardware hardware_ = find_hardware("gemmini_transformer");
-  LatencyPredictor predictor_{hardware_, Workload{32}, analytical_table(hardware_)};
+  accel_sim::Hardware hardware_ = accel_sim::find_hardware("gemmini_transformer");
+  latency_predictor::LatencyPredictor predictor_{hardware_, accel_sim::Workload{32},
+                                                 latency_predictor::analytical_table(hardware_)};
 };
 
 void expect_equal(const std::vector<Race>& a, const std::vector<Race>& b) {
@@ -159,8 +161,9 @@ TEST_F(Compare, TheTrueFrontAndTheReferenceAreThoseOfTheWholeSpace) {
   space_.enumerate([&](const Architecture& network) {
     whole.add({architecture_id(network), network, evaluator.evaluate(std::span(&network, 1))[0]});
     // Two sequences of eight are the quarter.
-    const double quarter = made_up_loss(network, Subset::kQuarter);
-    losses.push_back({quarter, (2 * quarter + 6 * made_up_loss(network, Subset::kRest)) / 8});
+    const double quarter = made_up_loss(network, supernet::Subset::kQuarter);
+    losses.push_back(
+        {quarter, (2 * quarter + 6 * made_up_loss(network, supernet::Subset::kRest)) / 8});
     return true;
   });
   Point worst(2, 0.0);  // of the corners
@@ -241,11 +244,12 @@ TEST_F(Compare, ASpaceThatIsNotEnumeratedIsMeasuredInShares) {
 
 // A device without energies: the product of energy and delay is 0 for all.
 TEST_F(Compare, AnObjectiveThatIsAlwaysZeroEnds) {
-  const Workload workload{32};
-  LookupTable table(LatencyPredictor::device_hash("board"), "measured");
-  for (const Operator& op : operators_of(space_, workload))
-    table.insert(op, {Cycles(op.rows * op.columns), {}});
-  const LatencyPredictor device("board", workload, table);
+  const accel_sim::Workload workload{32};
+  latency_predictor::LookupTable table(latency_predictor::LatencyPredictor::device_hash("board"),
+                                       "measured");
+  for (const accel_sim::Operator& op : latency_predictor::operators_of(space_, workload))
+    table.insert(op, {accel_sim::Cycles(op.rows * op.columns), {}});
+  const latency_predictor::LatencyPredictor device("board", workload, table);
   for (const std::int64_t enumerable : {0, 60}) {
     ComparisonTask all = task({"evolution", "random", "evolution:screening=1"});
     const ComparisonTask zero{.space = space_,
@@ -306,7 +310,7 @@ TEST_F(Compare, StopsWhenAsked) {
 
 TEST_F(Compare, ALossThatIsNotFiniteIsAnError) {
   ComparisonTask broken = task({"random"});
-  broken.losses.sums = [](std::span<const Architecture> networks, Subset) {
+  broken.losses.sums = [](std::span<const Architecture> networks, supernet::Subset) {
     return std::vector<double>(networks.size(), NAN);
   };
   EXPECT_THROW(compare(broken), Error);
@@ -421,4 +425,4 @@ TEST(ComparisonReport, PictureOfOneCheckpointWhereAllAreEqual) {
 }
 
 }  // namespace
-}  // namespace paretoformer
+}  // namespace paretoformer::nas

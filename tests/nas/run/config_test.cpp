@@ -7,7 +7,7 @@
 #include "support/error.hpp"
 #include "support/files.hpp"
 
-namespace paretoformer {
+namespace paretoformer::nas {
 namespace {
 
 using ::testing::AllOf;
@@ -37,9 +37,9 @@ std::string override_error(const std::string& text) {
 TEST(RunConfigJson, OnlyTheSpaceIsRequired) {
   const RunConfig config = parse({{"search_space", "quickstart"}});
   EXPECT_EQ(config.space, SearchSpace::find("quickstart"));
-  EXPECT_EQ(config.corpus, CorpusConfig{});
-  EXPECT_EQ(config.training.to_json(), TrainingConfig{}.to_json());
-  EXPECT_EQ(to_json(config.hardware), to_json(find_hardware("gemmini_transformer")));
+  EXPECT_EQ(config.corpus, supernet::CorpusConfig{});
+  EXPECT_EQ(config.training.to_json(), supernet::TrainingConfig{}.to_json());
+  EXPECT_EQ(to_json(config.hardware), to_json(accel_sim::find_hardware("gemmini_transformer")));
   EXPECT_EQ(config.workload.sequence_length, config.training.context);
   EXPECT_EQ(config.objectives, (std::vector{Objective::kPerplexity, Objective::kEdp}));
   EXPECT_TRUE(config.limits.empty());
@@ -74,7 +74,7 @@ TEST(RunConfigJson, Bf16ProductsWhereTheProcessorHasThem) {
   EXPECT_EQ(json["training"]["products"], "fp32");
   Json bf16 = json;
   bf16["training"]["products"] = "bf16";
-  if (bf16_unit() == Bf16Unit::none)
+  if (supernet::bf16_unit() == supernet::Bf16Unit::none)
     EXPECT_THAT(error_in(bf16), HasSubstr("/training/products: \"bf16\" needs a processor"));
   else
     EXPECT_EQ(to_json(parse(bf16)), bf16);
@@ -157,14 +157,14 @@ TEST(LoadRunConfig, Overrides) {
 
 // A preset's parameters, one of them changed.
 TEST(LoadRunConfig, HardwareParametersAreThoseOfItsPresetUnlessSaid) {
-  Hardware expected = find_hardware("gemmini_transformer");
-  expected.fusion = Fusion::kBest;
+  accel_sim::Hardware expected = accel_sim::find_hardware("gemmini_transformer");
+  expected.fusion = accel_sim::Fusion::kBest;
   EXPECT_EQ(load_run_config("quickstart", {"hardware.fusion=best"}).hardware, expected);
   EXPECT_EQ(parse({{"search_space", "quickstart"},
                    {"hardware", {{"preset", "gemmini_transformer"}, {"fusion", "best"}}}})
                 .hardware,
             expected);
-  Hardware cnn = find_hardware("gemmini_cnn");
+  accel_sim::Hardware cnn = accel_sim::find_hardware("gemmini_cnn");
   cnn.l2_kib = 1024;
   EXPECT_EQ(
       load_run_config("quickstart", {"hardware=gemmini_cnn", "hardware.l2_kib=1024"}).hardware,
@@ -211,4 +211,4 @@ TEST(ConfigHash, IgnoresFolderAndCheckpointsAndNothingElse) {
 }
 
 }  // namespace
-}  // namespace paretoformer
+}  // namespace paretoformer::nas

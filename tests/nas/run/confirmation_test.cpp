@@ -17,7 +17,7 @@
 #include "support/line_chain.hpp"
 #include "tests/nas/tiny_run.hpp"
 
-namespace paretoformer {
+namespace paretoformer::nas {
 namespace {
 
 using ::testing::AllOf;
@@ -50,14 +50,15 @@ TEST_F(ConfirmationTest, EveryMemberIsSimulatedAndScoredOnTheWholeText) {
   EXPECT_TRUE(front.confirmed);
   EXPECT_EQ(front.unsimulated, "");
   EXPECT_EQ(front.members.size() + front.dropped.size(), archive_.front().size());
-  Evaluator whole(run_.proxy.layout(), run_.proxy.weights(), run_.proxy.corpus().validation,
-                  run_.proxy.context());
+  supernet::Evaluator whole(run_.proxy.layout(), run_.proxy.weights(),
+                            run_.proxy.corpus().validation, run_.proxy.context());
   EXPECT_GT(whole.sequences(), config_.validation_sequences);
   EXPECT_EQ(front.validation_tokens, whole.tokens());
   for (const FrontMember& member : front.members) {
     const Architecture& network = member.candidate.architecture;
-    HardwareCost cost;
-    for (const OperatorReport& call : simulate_network(network, config_.workload, config_.hardware))
+    accel_sim::HardwareCost cost;
+    for (const accel_sim::OperatorReport& call :
+         simulate_network(network, config_.workload, config_.hardware))
       cost += call.report.cost;
     EXPECT_EQ(member.confirmed.latency_cycles, static_cast<double>(cost.latency.value()));
     EXPECT_EQ(member.confirmed.energy_pj, cost.energy.value());
@@ -141,11 +142,13 @@ TEST_F(ConfirmationTest, StoppedWhenAskedAndContinued) {
 }
 
 TEST_F(ConfirmationTest, OfAMeasuredDeviceOnlyTheAccuracyIsConfirmed) {
-  const LatencyPredictor& simulated = evaluator_.predictor();
-  LookupTable prices(LatencyPredictor::device_hash("board"), "measured");
-  for (const Operator& op : operators_of(run_.proxy.space(), config_.workload))
+  const latency_predictor::LatencyPredictor& simulated = evaluator_.predictor();
+  latency_predictor::LookupTable prices(latency_predictor::LatencyPredictor::device_hash("board"),
+                                        "measured");
+  for (const accel_sim::Operator& op :
+       latency_predictor::operators_of(run_.proxy.space(), config_.workload))
     prices.insert(op, simulated.table().cost(op));
-  const LatencyPredictor measured("board", config_.workload, std::move(prices));
+  const latency_predictor::LatencyPredictor measured("board", config_.workload, std::move(prices));
   const FinalFront front = confirm_front(run_.folder, run_.proxy, measured, archive_, {});
   EXPECT_THAT(front.unsimulated, HasSubstr("\"board\""));
   for (const FrontMember& member : front.members) {
@@ -185,11 +188,12 @@ TEST(WhyUnsimulated, ANetworkBeyondTheAcceleratorsMemory) {
   const Json json{
       {"depth", {1}}, {"model_width", {1048576}}, {"heads", {1}}, {"ffn_width", {4096}}};
   const SearchSpace space = SearchSpace::from_json(JsonNode(json, "space"));
-  const LatencyPredictor predictor(find_hardware("gemmini_transformer"), Workload{512});
+  const latency_predictor::LatencyPredictor predictor(
+      accel_sim::find_hardware("gemmini_transformer"), accel_sim::Workload{512});
   EXPECT_THAT(why_unsimulated(predictor, space),
               HasSubstr("does not fit the simulator's address space"));
   EXPECT_EQ(why_unsimulated(predictor, SearchSpace::find("survey")), "");
 }
 
 }  // namespace
-}  // namespace paretoformer
+}  // namespace paretoformer::nas

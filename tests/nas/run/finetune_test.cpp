@@ -13,7 +13,7 @@
 #include "support/hash.hpp"
 #include "tests/nas/tiny_run.hpp"
 
-namespace paretoformer {
+namespace paretoformer::nas {
 namespace {
 
 using ::testing::AllOf;
@@ -66,12 +66,12 @@ TEST(FindMember, UnknownAndAmbiguousIds) {
 }
 
 TEST(FinetuneConfig, DefaultsComeFromTheRun) {
-  TrainingConfig run;
+  supernet::TrainingConfig run;
   run.steps = 401;
   run.learning_rate = 3e-3;
   run.batch = 5;
   run.stop_when_converged = true;
-  const TrainingConfig config = finetune_config(run, 0, 0);
+  const supernet::TrainingConfig config = finetune_config(run, 0, 0);
   EXPECT_EQ(config.steps, 100);
   EXPECT_DOUBLE_EQ(config.learning_rate, 1e-3);
   EXPECT_EQ(config.batch, 5);
@@ -103,13 +103,14 @@ TEST(Finetune, StartsWhereTheSupernetEndedAndSaysWhatItSaves) {
   member.id = architecture_id(member.architecture);
   member.objectives = evaluator.evaluate(std::span(&member.architecture, 1))[0];
   const FinetuneFiles files(box.path() / "tuned.safetensors");
-  TrainingConfig training = finetune_config(config.training, 60, 3e-3);
+  supernet::TrainingConfig training = finetune_config(config.training, 60, 3e-3);
   const FinetuneResult result = finetune(run.folder, run.proxy, member, training, files, {}, {});
   EXPECT_NEAR(result.before.scoring, member.objectives.validation_loss, 1e-6);
   EXPECT_LT(result.after.whole, result.before.whole);
-  const StandaloneNetwork alone = load_network(files.weights());
+  const supernet::StandaloneNetwork alone = supernet::load_network(files.weights());
   EXPECT_EQ(alone.layout.largest(), member.architecture);
-  Evaluator own(alone.layout, alone.parameters, run.proxy.corpus().validation, run.proxy.context());
+  supernet::Evaluator own(alone.layout, alone.parameters, run.proxy.corpus().validation,
+                          run.proxy.context());
   EXPECT_EQ(own.losses(std::span(&member.architecture, 1))[0], result.after.whole);
   const Json json = read_json(files.description());
   EXPECT_EQ(json["objectives"]["validation_loss"], result.after.scoring);
@@ -120,4 +121,4 @@ TEST(Finetune, StartsWhereTheSupernetEndedAndSaysWhatItSaves) {
 }
 
 }  // namespace
-}  // namespace paretoformer
+}  // namespace paretoformer::nas

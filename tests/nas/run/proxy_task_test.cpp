@@ -9,7 +9,7 @@
 #include "support/files.hpp"
 #include "tests/nas/tiny_run.hpp"
 
-namespace paretoformer {
+namespace paretoformer::nas {
 namespace {
 
 using ::testing::HasSubstr;
@@ -103,4 +103,4 @@ TEST_F(ProxyTaskTest, SeparationIsFiniteAndRepeats) {
 }
 
 }  // namespace
-}  // namespace paretoformer
+}  // namespace paretoformer::nas

@@ -10,7 +10,7 @@
 #include "support/error.hpp"
 #include "tests/nas/tiny_run.hpp"
 
-namespace paretoformer {
+namespace paretoformer::nas {
 namespace {
 
 using ::testing::AllOf;
@@ -19,15 +19,19 @@ using ::testing::HasSubstr;
 class RunPredictorTest : public ::testing::Test {
  protected:
   // A predictor's file with prices that no simulation gives.
-  std::filesystem::path analytical_file(const std::string& name, const Hardware& hardware,
-                                        const Workload& workload) const {
-    const LatencyPredictor predictor(hardware, workload, analytical_table(hardware));
+  std::filesystem::path analytical_file(const std::string& name,
+                                        const accel_sim::Hardware& hardware,
+                                        const accel_sim::Workload& workload) const {
+    const latency_predictor::LatencyPredictor predictor(
+        hardware, workload, latency_predictor::analytical_table(hardware));
     predictor.fill(space_);
     predictor.save(box_ / name);
     return box_ / name;
   }
-  HardwareCost analytical() const {
-    return LatencyPredictor(config_.hardware, config_.workload, analytical_table(config_.hardware))
+  accel_sim::HardwareCost analytical() const {
+    return latency_predictor::LatencyPredictor(
+               config_.hardware, config_.workload,
+               latency_predictor::analytical_table(config_.hardware))
         .predict(network_);
   }
 
@@ -39,12 +43,12 @@ class RunPredictorTest : public ::testing::Test {
 };
 
 TEST_F(RunPredictorTest, InPlaceIsWithinOnePercentOfWholeNetworksAndSumsAreNot) {
-  const LatencyPredictor sums = predictor_of(config_);
-  const LatencyPredictor in_place = predictor_in_place(config_, space_);
+  const latency_predictor::LatencyPredictor sums = predictor_of(config_);
+  const latency_predictor::LatencyPredictor in_place = predictor_in_place(config_, space_);
   EXPECT_TRUE(sums.in_place().empty());
   EXPECT_FALSE(in_place.in_place().empty());
-  const PredictorCheck before = check_predictor(sums, space_, 20, 1);
-  const PredictorCheck after = check_predictor(in_place, space_, 20, 1);
+  const latency_predictor::PredictorCheck before = check_predictor(sums, space_, 20, 1);
+  const latency_predictor::PredictorCheck after = check_predictor(in_place, space_, 20, 1);
   RecordProperty("sums_energy", std::to_string(before.energy.mape));
   RecordProperty("in_place_energy", std::to_string(after.energy.mape));
   RecordProperty("sums_latency", std::to_string(before.latency.mape));
@@ -57,9 +61,9 @@ TEST_F(RunPredictorTest, InPlaceIsWithinOnePercentOfWholeNetworksAndSumsAreNot) 
 
 TEST_F(RunPredictorTest, TheFileOfTheRunFolderIsUsed) {
   const RunFolder run = RunFolder::open(config_, false);
-  const HardwareCost in_place = predictor_in_place(config_, space_).predict(network_);
+  const accel_sim::HardwareCost in_place = predictor_in_place(config_, space_).predict(network_);
   EXPECT_EQ(predictor_of(run, space_).predict(network_), in_place);
-  const HardwareCost file = analytical();
+  const accel_sim::HardwareCost file = analytical();
   ASSERT_NE(file.latency, in_place.latency);
   std::filesystem::rename(analytical_file("file", config_.hardware, config_.workload),
                           run.predictor());
@@ -68,7 +72,7 @@ TEST_F(RunPredictorTest, TheFileOfTheRunFolderIsUsed) {
 
 TEST_F(RunPredictorTest, TheFileOfTheConfigurationComesFirst) {
   config_.predictor = analytical_file("named", config_.hardware, config_.workload);
-  const HardwareCost file = analytical();
+  const accel_sim::HardwareCost file = analytical();
   EXPECT_EQ(predictor_of(config_).predict(network_), file);
   EXPECT_EQ(predictor_in_place(config_, space_).predict(network_), file);
   const RunFolder run = RunFolder::open(config_, false);
@@ -77,9 +81,9 @@ TEST_F(RunPredictorTest, TheFileOfTheConfigurationComesFirst) {
 }
 
 TEST_F(RunPredictorTest, AFileForAnotherHardwareOrWorkloadIsRefused) {
-  Hardware other = config_.hardware;
+  accel_sim::Hardware other = config_.hardware;
   other.l2_kib /= 2;
-  Workload longer = config_.workload;
+  accel_sim::Workload longer = config_.workload;
   longer.sequence_length *= 2;
   const RunConfig plain = config_;
   const RunFolder run = RunFolder::open(plain, false);
@@ -105,4 +109,4 @@ TEST_F(RunPredictorTest, AFileForAnotherHardwareOrWorkloadIsRefused) {
 }
 
 }  // namespace
-}  // namespace paretoformer
+}  // namespace paretoformer::nas

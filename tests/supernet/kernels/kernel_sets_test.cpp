@@ -13,7 +13,7 @@
 #include "support/error.hpp"
 #include "support/random.hpp"
 
-namespace paretoformer {
+namespace paretoformer::supernet {
 namespace {
 
 using testing::HasSubstr;
@@ -157,4 +157,4 @@ TEST(KernelSets, AllAgreeWithinRounding) {
 }
 
 }  // namespace
-}  // namespace paretoformer
+}  // namespace paretoformer::supernet

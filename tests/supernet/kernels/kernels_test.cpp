@@ -11,7 +11,7 @@
 #include "supernet/kernels/kernel_sets.hpp"
 #include "support/random.hpp"
 
-namespace paretoformer {
+namespace paretoformer::supernet {
 namespace {
 
 using Values = std::vector<double>;
@@ -288,4 +288,4 @@ TEST_P(RowKernels, FloatsAgreeWithDoubles) {
 }
 
 }  // namespace
-}  // namespace paretoformer
+}  // namespace paretoformer::supernet

@@ -13,7 +13,7 @@
 #include "supernet/kernels/matmul_bf16.hpp"
 #include "support/random.hpp"
 
-namespace paretoformer {
+namespace paretoformer::supernet {
 namespace {
 
 template <class T>
@@ -198,4 +198,4 @@ TEST(MatmulBf16, EqualsTheProductOfRoundedFactors) {
 }
 
 }  // namespace
-}  // namespace paretoformer
+}  // namespace paretoformer::supernet

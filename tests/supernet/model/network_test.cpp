@@ -12,7 +12,7 @@
 #include "supernet/training/trainer.hpp"
 #include "support/random.hpp"
 
-namespace paretoformer {
+namespace paretoformer::supernet {
 namespace {
 
 // A supernet small enough for finite differences, with attention longer than one query block.
@@ -178,4 +178,4 @@ TEST(Network, InitialLossIsNearThatOfAUniformGuess) {
 }
 
 }  // namespace
-}  // namespace paretoformer
+}  // namespace paretoformer::supernet

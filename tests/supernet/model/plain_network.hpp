@@ -11,7 +11,7 @@
 #include "supernet/model/network.hpp"
 #include "supernet/model/parameters.hpp"
 
-namespace paretoformer::reference {
+namespace paretoformer::supernet::reference {
 
 // Rows of equal width.
 struct Table {
@@ -335,4 +335,4 @@ struct Optimiser {
   }
 };
 
-}  // namespace paretoformer::reference
+}  // namespace paretoformer::supernet::reference

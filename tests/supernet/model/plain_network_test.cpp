@@ -7,7 +7,7 @@
 #include "supernet/training/trainer.hpp"
 #include "support/random.hpp"
 
-namespace paretoformer {
+namespace paretoformer::supernet {
 namespace {
 
 // Attention longer than one query block, no width a multiple of a vector.
@@ -160,4 +160,4 @@ TEST(FusedAgainstPlain, LossCurveWithBf16Products) {
 }
 
 }  // namespace
-}  // namespace paretoformer
+}  // namespace paretoformer::supernet

@@ -11,7 +11,7 @@
 #include "support/error.hpp"
 #include "support/hash.hpp"
 
-namespace paretoformer {
+namespace paretoformer::supernet {
 namespace {
 
 std::vector<std::string_view> documents(std::string_view text) {
@@ -124,4 +124,4 @@ TEST(Grammar, SeedsShareOneLanguage) {
 }
 
 }  // namespace
-}  // namespace paretoformer
+}  // namespace paretoformer::supernet

@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-namespace paretoformer {
+namespace paretoformer::supernet {
 namespace {
 
 // Probabilities of a distribution sum to one, its entropy is theirs, and samples follow them.
@@ -84,4 +84,4 @@ TEST(Language, EverySpellingHasOneMeaning) {
 }
 
 }  // namespace
-}  // namespace paretoformer
+}  // namespace paretoformer::supernet

@@ -6,7 +6,7 @@
 #include "support/error.hpp"
 #include "tests/temporary_folder.hpp"
 
-namespace paretoformer {
+namespace paretoformer::supernet {
 namespace {
 
 SearchSpace space_of(const std::string& json) {
@@ -116,4 +116,4 @@ TEST(ProbeRecords, RoundTripAndErrorsNameTheLine) {
 }
 
 }  // namespace
-}  // namespace paretoformer
+}  // namespace paretoformer::supernet

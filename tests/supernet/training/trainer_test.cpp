@@ -13,7 +13,7 @@
 #include "support/error.hpp"
 #include "support/random.hpp"
 
-namespace paretoformer {
+namespace paretoformer::supernet {
 namespace {
 
 SearchSpace tiny_space() {
@@ -213,4 +213,4 @@ TEST(Sandwich, HoldsLargestSmallestAndRandomNetworksOfTheSpace) {
 }
 
 }  // namespace
-}  // namespace paretoformer
+}  // namespace paretoformer::supernet

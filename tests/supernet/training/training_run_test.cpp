@@ -15,7 +15,7 @@
 #include "support/random.hpp"
 #include "tests/temporary_folder.hpp"
 
-namespace paretoformer {
+namespace paretoformer::supernet {
 namespace {
 
 namespace fs = std::filesystem;
@@ -57,7 +57,7 @@ class TrainingRuns : public testing::Test {
     run.on_step = [&](const TrainingRecord& record) { last_ = record; };
     int steps = 0;
     run.stop = [&] { return steps++ == stop_after; };
-    return paretoformer::train(run);
+    return supernet::train(run);
   }
 
   TemporaryFolder temporary_;
@@ -246,4 +246,4 @@ TEST_F(TrainingRuns, TooShortAValidationTextIsAnInputError) {
 }
 
 }  // namespace
-}  // namespace paretoformer
+}  // namespace paretoformer::supernet
