@@ -11,6 +11,7 @@
 #include "nas/command_io.hpp"
 #include "nas/commands.hpp"
 #include "nas/plot.hpp"
+#include "nas/progress.hpp"
 #include "support/error.hpp"
 #include "support/files.hpp"
 #include "support/format.hpp"
@@ -77,14 +78,36 @@ struct MapAnswer {
   double greedy_over_best() const { return greedy_cost.of(objective) / best.cost.of(objective); }
 };
 
-MapAnswer answer(const MapOptions& options, const Hardware& hardware) {
+// Three parts: the two mapspaces, and the samples of one.
+class MapProgress {
+ public:
+  explicit MapProgress(const CommonOptions& common)
+      : progress_("map", kAll, 0, common.quiet, Progress::Begin::kWhenLong) {}
+
+  ShareDone part(const char* name) {
+    return [this, name](double share) {
+      progress_.update(std::llround(kAll * (parts_ + share) / kParts), name);
+      if (share >= 1) ++parts_;
+    };
+  }
+
+ private:
+  static constexpr std::int64_t kAll = 1000;
+  static constexpr int kParts = 3;
+  Progress progress_;
+  int parts_ = 0;  // that are done
+};
+
+MapAnswer answer(const MapOptions& options, const Hardware& hardware, const CommonOptions& common) {
   MapAnswer result;
   result.work = workpiece(options);
   result.objective = objective_of(options.objective);
   const MappingCostModel model(result.work, hardware);
+  MapProgress progress(common);
   for (const Factors factors : {Factors::kBlocks, Factors::kPerfect}) {
     const Mapspace space(result.work, hardware, factors);
-    const FoundMapping found = best_mapping(space, result.objective);
+    const FoundMapping found =
+        best_mapping(space, result.objective, progress.part("thousandths, best mapping"));
     const double cost = found.cost.of(result.objective);
     if (factors == Factors::kBlocks || cost < result.best.cost.of(result.objective)) {
       result.best = found;
@@ -93,7 +116,9 @@ MapAnswer answer(const MapOptions& options, const Hardware& hardware) {
     if (options.mapspace != name(factors)) continue;
     result.reference = cost;
     result.size = space.size();
-    result.spread = mapping_spread(space, result.objective, options.samples, options.seed);
+    result.spread =
+        mapping_spread(space, result.objective, options.samples, options.seed, CostRules::kGemmini,
+                       progress.part("thousandths, random mappings"));
   }
   result.greedy = greedy_mapping(result.work, hardware);
   result.greedy_cost = model(result.greedy);
@@ -184,7 +209,7 @@ void map_command(const MapOptions& options, const CommonOptions& common) {
   if (options.svg && options.svg->empty()) throw InputError("--svg: expected a file name");
   if (options.output && options.output->empty()) throw InputError("--output: expected a file name");
   const Hardware hardware = find_hardware(options.hardware);
-  const MapAnswer found = answer(options, hardware);
+  const MapAnswer found = answer(options, hardware, common);
   if (options.output)
     write_file_atomic(*options.output,
                       to_text(to_json(MappedWorkpiece{found.work, found.best.mapping})));
