@@ -122,8 +122,8 @@ std::string fidelity_table(const Corpus& corpus, const FidelityStatistics& s) {
       "the best of the five ranked first above the best of all\n";
   if (corpus.words > 0)
     table += format(
-        "perplexities are per token, of which a word has %.4g: a difference of x nats per token is "
-        "%.4g x per word and %.4g x bits per byte\n",
+        "top-5 regret is per token, of which a word has %.4g: x nats per token are %.4g x nats per "
+        "word and %.4g x bits per byte\n",
         tokens_per_word(corpus), tokens_per_word(corpus),
         1 / (std::numbers::ln2 * corpus.bytes_per_token));
   return table;

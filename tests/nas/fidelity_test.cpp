@@ -136,9 +136,10 @@ TEST(FidelityReport, OfATextOfWordsIsAlsoPerWordAndByte) {
   const Json& worst = json["predictors"]["flops"];
   EXPECT_NEAR(worst["top5_regret_percent_per_word"]["high"].get<double>(),
               100 * std::expm1(word * worst["top5_regret_nats"]["high"].get<double>()), 1e-6);
-  EXPECT_THAT(fidelity_table(corpus, s), AllOf(HasSubstr(" %, per word "),
-                                               HasSubstr("; bits per byte 0.7213 [0.7213, 0.7213]"),
-                                               HasSubstr("x per word and 1.443 x bits per byte")));
+  EXPECT_THAT(
+      fidelity_table(corpus, s),
+      AllOf(HasSubstr(" %, per word "), HasSubstr("; bits per byte 0.7213 [0.7213, 0.7213]"),
+            HasSubstr("x nats per word and 1.443 x bits per byte")));
 
   TemporaryFolder other;
   const TinyRun generated(tiny_config(other / "run"));
