@@ -173,8 +173,12 @@ std::vector<OperatorReport> simulate(const Architecture& architecture, const Wor
   std::vector<OperatorReport> reports;
   const OperatorPricer prices =
       options.prices != nullptr ? *options.prices : simulated_prices(hardware);
-  for (const TransformerOperator& item :
-       scheduled_operators(architecture, workload, hardware, prices)) {
+  const auto list = scheduled_operators(architecture, workload, hardware, prices);
+  const auto tell = [&] {
+    if (options.done != nullptr) (*options.done)(std::ssize(reports), std::ssize(list));
+  };
+  tell();
+  for (const TransformerOperator& item : list) {
     auto entry = known.find(item.op);
     if (entry == known.end() && options.traces != nullptr) each.trace = (*options.traces)(item.op);
     if (entry == known.end() && item.op.kind == OperatorKind::kMatmul &&
@@ -188,6 +192,7 @@ std::vector<OperatorReport> simulate(const Architecture& architecture, const Wor
       entry = known.emplace(item.op, simulate(item.op, hardware, each)).first;
     }
     reports.push_back({item, entry->second});
+    tell();
   }
   return reports;
 }
@@ -202,6 +207,12 @@ Schedules schedules_of(const std::vector<TransformerOperator>& list, const Hardw
     if (op.kind == OperatorKind::kMatmul && !schedules.contains(op))
       schedules.emplace(op, default_schedule(op, hardware));
   return schedules;
+}
+
+std::int64_t count_calls(const std::vector<TransformerOperator>& list) {
+  std::int64_t calls = 0;
+  for (const TransformerOperator& item : list) calls += item.repeat;
+  return calls;
 }
 
 std::int64_t most_partial_sums(const Schedules& schedules, const Hardware& hardware) {
@@ -228,7 +239,12 @@ std::vector<OperatorReport> simulate_network(const Architecture& architecture,
   call.engine = options.engine;
   call.cycle_limit = options.cycle_limit;
   call.memory = &memory;
+  const std::int64_t calls = count_calls(list);
   std::vector<OperatorReport> reports;
+  const auto tell = [&] {
+    if (options.done != nullptr) (*options.done)(std::ssize(reports), calls);
+  };
+  tell();
   std::vector<FusedRun> runs;  // of the last fused matmul, with the parts that follow it
   for (const TransformerOperator& item : list) {
     const bool fused = item.op.kind == OperatorKind::kMatmul && is_fused(item.op, hardware);
@@ -241,6 +257,7 @@ std::vector<OperatorReport> simulate_network(const Architecture& architecture,
       if (is_part) {
         const SimulationReport& part = runs[static_cast<std::size_t>(i)].part(item.op.kind);
         reports.push_back({run, priced(part, item.op, hardware)});
+        tell();
         continue;
       }
       const Placement placement = buffers.placement(item, i);
@@ -253,6 +270,7 @@ std::vector<OperatorReport> simulate_network(const Architecture& architecture,
       } else {
         reports.push_back({run, simulate(item.op, hardware, call)});
       }
+      tell();
     }
   }
   return reports;

@@ -32,6 +32,8 @@ enum class Engine {
 
 // Where the spans of a network's call of an operator go; null: nowhere.
 using CallTraces = std::function<Trace*(const Operator&)>;
+// Told, at the beginning and after every call of a network, how many are done of how many.
+using CallsDone = std::function<void(std::int64_t done, std::int64_t total)>;
 
 struct SimulationOptions {
   std::optional<MatmulSchedule> schedule;  // of a matmul; default_schedule() when absent
@@ -45,6 +47,7 @@ struct SimulationOptions {
   // By which Fusion::kBest decides in networks; simulated_prices() when absent.
   const OperatorPricer* prices = nullptr;
   const CallTraces* traces = nullptr;  // of networks, which do not use `trace`
+  const CallsDone* done = nullptr;     // of networks
 };
 
 // One operator, run once.
@@ -97,7 +100,8 @@ std::vector<OperatorReport> simulate(const Architecture& architecture, const Wor
 // library ends with a fence (gemmini.h L833) and begins with loads, so that calls do not overlap
 // and nothing stays in the scratchpad. A report per call, in their order (repeat is 1), of which
 // what runs on the host leaves the caches alone. Of the options, `engine`, `cycle_limit` (of each
-// call), `prices` and `traces` are used. Throws InputError when the network spans more than 2 GiB.
+// call), `prices`, `traces` and `done` are used. Throws InputError when the network spans more than
+// 2 GiB.
 std::vector<OperatorReport> simulate_network(const Architecture& architecture,
                                              const Workload& workload, const Hardware& hardware,
                                              const SimulationOptions& options = {});

@@ -91,6 +91,8 @@ class LatencyPredictor {
   // InputError naming file and line when the file was cut or edited, or is of another version or
   // another kind.
   static LatencyPredictor load(const std::filesystem::path& path);
+  // Of the content of a file; `file` is for errors.
+  static LatencyPredictor parse(const std::string& text, const std::string& file);
   void save(const std::filesystem::path& path) const;
 
   // The sum of breakdown(), exactly. Throws what scheduled_operators() and LookupTable::cost()

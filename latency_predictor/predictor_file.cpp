@@ -188,8 +188,11 @@ void LatencyPredictor::save(const std::filesystem::path& path) const {
 }
 
 LatencyPredictor LatencyPredictor::load(const std::filesystem::path& path) {
-  const std::string text = read_text_file(path);
-  Lines lines(text, path.string());
+  return parse(read_text_file(path), path.string());
+}
+
+LatencyPredictor LatencyPredictor::parse(const std::string& text, const std::string& file) {
+  Lines lines(text, file);
   // What the file is comes first, so that the wrong file is called that, not a damaged one.
   lines.expect(kFormat, std::to_string(kVersion));
   kChecksum.require(text, lines.file());

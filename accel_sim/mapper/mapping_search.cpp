@@ -53,25 +53,52 @@ void set(Mapping& mapping, int d, const Split& split) {
   mapping.inner[d] = split.inner;
 }
 
-// Calls `visit` with every tile that fits. Dimensions from `d` on have their smallest split.
+// Passes on every hundredth of a mapspace, and no more: a loop may report as often as it likes.
+class Shares {
+ public:
+  explicit Shares(const ShareDone& done)
+      : done_(done), next_(done ? kStep : std::numeric_limits<double>::infinity()) {}
+
+  void report(double share) {
+    if (share < next_ || share >= 1) return;  // end() tells of the whole
+    next_ = share + kStep;
+    done_(share);
+  }
+  void end() {
+    if (done_) done_(1);
+  }
+
+ private:
+  static constexpr double kStep = 0.01;
+  const ShareDone& done_;
+  double next_;
+};
+
+// Calls `visit` with every tile that fits. Dimensions from `d` on have their smallest split; what
+// they have is the part of the mapspace from the share `begin` on that is `width` wide.
 template <typename Visit>
 void for_each_tile(const Mapspace& mapspace, const PerDimension<std::vector<Split>>& splits,
-                   Mapping& mapping, int d, const Visit& visit) {
+                   Mapping& mapping, int d, double begin, double width, Shares& shares,
+                   const Visit& visit) {
   if (d == kDimensions) return visit(mapping);
+  width /= static_cast<double>(splits[d].size());
   for (const Split& split : splits[d]) {
     set(mapping, d, split);
     if (!fits(mapping.tile, mapspace.work(), mapspace.hardware())) break;
-    for_each_tile(mapspace, splits, mapping, d + 1, visit);
+    for_each_tile(mapspace, splits, mapping, d + 1, begin, width, shares, visit);
+    shares.report(begin += width);
   }
   set(mapping, d, splits[d].front());
 }
 
 template <typename Visit>
-void for_each_tile(const Mapspace& mapspace, const Visit& visit) {
+void for_each_tile(const Mapspace& mapspace, const ShareDone& done, const Visit& visit) {
   const auto splits = largest_inner(mapspace);
   Mapping mapping;
   for (int d = 0; d < kDimensions; ++d) set(mapping, d, splits[d].front());
-  for_each_tile(mapspace, splits, mapping, 0, visit);
+  Shares shares(done);
+  for_each_tile(mapspace, splits, mapping, 0, 0, 1, shares, visit);
+  shares.end();
 }
 
 // The innermost group is that of the tensor which stays.
@@ -161,9 +188,10 @@ class Neighbourhood {
 
 }  // namespace
 
-FoundMapping best_mapping(const Mapspace& mapspace, MappingObjective objective) {
+FoundMapping best_mapping(const Mapspace& mapspace, MappingObjective objective,
+                          const ShareDone& done) {
   Best best(mapspace, objective);
-  for_each_tile(mapspace, [&](Mapping mapping) {
+  for_each_tile(mapspace, done, [&](Mapping mapping) {
     for (const auto& order : kGroupOrders) {
       mapping.order = order;
       best.offer(mapping);
@@ -176,7 +204,7 @@ FoundMapping best_library_mapping(const Mapspace& mapspace, MappingObjective obj
   if (!mapspace.work().is_matmul() || mapspace.factors() != Factors::kBlocks)
     throw InputError("mappings of the library: expected a matmul and whole blocks");
   Best best(mapspace, objective);
-  for_each_tile(mapspace, [&](const Mapping& mapping) {
+  for_each_tile(mapspace, {}, [&](const Mapping& mapping) {
     const int size = mapspace.hardware().array_size;
     best.offer(
         library_mapping({ceil_divide(mapping.tile[kP], size), ceil_divide(mapping.tile[kC], size),

@@ -26,7 +26,8 @@ struct FoundMapping {
 //   with the whole group innermost it is; the loop is one of the two other tensors' own, so that
 //   all their other loops multiply already.
 // - Tiles grow in each dimension until one does not fit: larger ones do not either.
-FoundMapping best_mapping(const Mapspace& mapspace, MappingObjective objective);
+FoundMapping best_mapping(const Mapspace& mapspace, MappingObjective objective,
+                          const ShareDone& done = {});
 
 // The same with the loops and loads of Gemmini's library (library_mapping()). For matmuls and
 // Factors::kBlocks.

@@ -28,6 +28,6 @@ struct MappingSpread {
 // There is a sample at least.
 MappingSpread mapping_spread(const Mapspace& mapspace, MappingObjective objective,
                              std::int64_t samples, std::uint64_t seed,
-                             CostRules rules = CostRules::kGemmini);
+                             CostRules rules = CostRules::kGemmini, const ShareDone& done = {});
 
 }  // namespace paretoformer::accel_sim

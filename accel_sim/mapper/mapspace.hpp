@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -22,6 +23,9 @@ enum class Factors {
   // weights.
   kBlocks,
 };
+
+// Told now and then what share of a mapspace, or of its samples, is done; at last, once, 1.
+using ShareDone = std::function<void(double share)>;
 
 // "perfect" and "blocks".
 const char* name(Factors factors);

@@ -189,8 +189,10 @@ void LearnedModel::save(const std::filesystem::path& path) const {
 }
 
 LearnedModel LearnedModel::load(const std::filesystem::path& path) {
-  const std::string text = read_text_file(path);
-  const std::string file = path.string();
+  return parse(read_text_file(path), path.string());
+}
+
+LearnedModel LearnedModel::parse(const std::string& text, const std::string& file) {
   const Json json = parse_json(text, file);
   const JsonObject object(JsonNode(json, file));
   // What the file is comes first, so that the wrong file is called that, not a damaged one.

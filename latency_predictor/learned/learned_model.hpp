@@ -105,6 +105,8 @@ class LearnedModel {
   // A JSON file with a checksum. Throws InputError naming it, in one line, when it was cut or
   // edited, is of another version, or was made from another simulator.
   static LearnedModel load(const std::filesystem::path& path);
+  // Of the content of a file; `file` is for errors.
+  static LearnedModel parse(const std::string& text, const std::string& file);
   // Equal models give equal files. Throws Error naming the path when it cannot.
   void save(const std::filesystem::path& path) const;
   // What save() writes.

@@ -52,7 +52,7 @@ void fidelity_command(const RunOptions& options, const FidelityOptions& fidelity
     json["run"] = run.path().string();
     return print(to_text(json));
   }
-  print(fidelity_table(statistics));
+  print(fidelity_table(proxy.corpus(), statistics));
   print(format("%d networks, each trained alone for %d steps (%.4g million tokens), in %.0f s\n",
                count, steps_alone, 1e-6 * json["tokens"].get<double>(), elapsed.count()));
   print("Comparison: " + path_text(run.fidelity()) +

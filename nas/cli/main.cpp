@@ -1,9 +1,11 @@
 // The command line: options to verbs, errors to one line and an exit status.
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <atomic>
 #include <cmath>
 #include <csignal>
 #include <cstdio>
+#include <cstdlib>
 #include <exception>
 #include <new>
 #include <sstream>
@@ -17,6 +19,7 @@
 #include "support/files.hpp"
 #include "support/json.hpp"
 #include "support/text.hpp"
+#include "support/unfinished.hpp"
 
 namespace {
 
@@ -26,14 +29,40 @@ using namespace paretoformer::nas;
 constexpr int kFailure = 1;
 constexpr int kBadInput = 2;
 
+// Once: threads may run out of it together.
+void complain_of_memory() {
+  static std::atomic_flag said;
+  if (!said.test_and_set()) std::fputs("paretoformer: out of memory\n", stderr);
+}
+
 // One line on standard error, whatever is in it.
 int complain(int status, const std::string& message) {
   try {
     std::fprintf(stderr, "paretoformer: %s\n", printable(message).c_str());
   } catch (const std::bad_alloc&) {
-    std::fputs("paretoformer: out of memory\n", stderr);
+    complain_of_memory();
   }
   return status;
+}
+
+std::terminate_handler usual_end = nullptr;
+
+// Instead of SIGABRT where memory runs out and nobody may catch that: in libraries' destructors (a
+// JSON document's takes some) and functions that are noexcept.
+[[noreturn]] void end_terminated() {
+  try {
+    if (std::current_exception()) throw;
+  } catch (const std::bad_alloc&) {
+    try {
+      Unfinished::remove_all();
+    } catch (const std::bad_alloc&) {  // there are none
+    }
+    complain_of_memory();
+    std::_Exit(kFailure);
+  } catch (...) {
+  }
+  usual_end();
+  std::abort();
 }
 
 void add_common(CLI::App* verb, CommonOptions& common) {
@@ -431,6 +460,7 @@ int run(int argc, char** argv) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  usual_end = std::set_terminate(end_terminated);
   std::signal(SIGPIPE, SIG_IGN);
   std::signal(SIGXFSZ, SIG_IGN);  // a file too large is then an ordinary write error
   try {
@@ -443,7 +473,7 @@ int main(int argc, char** argv) {
   } catch (const InputError& error) {
     return complain(kBadInput, error.what());
   } catch (const std::bad_alloc&) {
-    std::fputs("paretoformer: out of memory\n", stderr);
+    complain_of_memory();
     return kFailure;
   } catch (const std::exception& error) {
     return complain(kFailure, error.what());

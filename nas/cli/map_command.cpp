@@ -10,6 +10,7 @@
 #include "accel_sim/mapper/mapping_spread.hpp"
 #include "nas/cli/command_io.hpp"
 #include "nas/cli/commands.hpp"
+#include "nas/cli/progress.hpp"
 #include "nas/report/plot.hpp"
 #include "support/error.hpp"
 #include "support/files.hpp"
@@ -78,15 +79,38 @@ struct MapAnswer {
   double greedy_over_best() const { return greedy_cost.of(objective) / best.cost.of(objective); }
 };
 
-MapAnswer answer(const MapOptions& options, const accel_sim::Hardware& hardware) {
+// Three parts: the two mapspaces, and the samples of one.
+class MapProgress {
+ public:
+  explicit MapProgress(const CommonOptions& common)
+      : progress_("map", kAll, 0, common.quiet, Progress::Begin::kWhenLong) {}
+
+  accel_sim::ShareDone part(const char* name) {
+    return [this, name](double share) {
+      progress_.update(std::llround(kAll * (parts_ + share) / kParts), name);
+      if (share >= 1) ++parts_;
+    };
+  }
+
+ private:
+  static constexpr std::int64_t kAll = 1000;
+  static constexpr int kParts = 3;
+  Progress progress_;
+  int parts_ = 0;  // that are done
+};
+
+MapAnswer answer(const MapOptions& options, const accel_sim::Hardware& hardware,
+                 const CommonOptions& common) {
   MapAnswer result;
   result.work = workpiece(options);
   result.objective = objective_of(options.objective);
   const accel_sim::MappingCostModel model(result.work, hardware);
+  MapProgress progress(common);
   for (const accel_sim::Factors factors :
        {accel_sim::Factors::kBlocks, accel_sim::Factors::kPerfect}) {
     const accel_sim::Mapspace space(result.work, hardware, factors);
-    const accel_sim::FoundMapping found = best_mapping(space, result.objective);
+    const accel_sim::FoundMapping found =
+        best_mapping(space, result.objective, progress.part("thousandths, best mapping"));
     const double cost = found.cost.of(result.objective);
     if (factors == accel_sim::Factors::kBlocks || cost < result.best.cost.of(result.objective)) {
       result.best = found;
@@ -95,7 +119,9 @@ MapAnswer answer(const MapOptions& options, const accel_sim::Hardware& hardware)
     if (options.mapspace != name(factors)) continue;
     result.reference = cost;
     result.size = space.size();
-    result.spread = mapping_spread(space, result.objective, options.samples, options.seed);
+    result.spread = mapping_spread(space, result.objective, options.samples, options.seed,
+                                   accel_sim::CostRules::kGemmini,
+                                   progress.part("thousandths, random mappings"));
   }
   result.greedy = greedy_mapping(result.work, hardware);
   result.greedy_cost = model(result.greedy);
@@ -191,7 +217,7 @@ void map_command(const MapOptions& options, const CommonOptions& common) {
   if (options.svg && options.svg->empty()) throw InputError("--svg: expected a file name");
   if (options.output && options.output->empty()) throw InputError("--output: expected a file name");
   const accel_sim::Hardware hardware = accel_sim::find_hardware(options.hardware);
-  const MapAnswer found = answer(options, hardware);
+  const MapAnswer found = answer(options, hardware, common);
   if (options.output)
     write_file_atomic(*options.output,
                       to_text(to_json(accel_sim::MappedWorkpiece{found.work, found.best.mapping})));

@@ -75,11 +75,13 @@ void answer(Json json, const latency_predictor::PredictorCheck& check, const std
   if (!complaint.empty()) throw Error("the predictor is not good enough: " + complaint);
 }
 
-// A learned model is JSON, a table is not.
-bool is_learned_model(const std::filesystem::path& file) {
-  const std::string text = read_text_file(file);
-  return !text.empty() && text[0] == '{';
-}
+// A predictor's file, read once: it may be a pipe.
+struct PredictorText {
+  std::string file, content;
+
+  // A learned model is JSON, a table is not.
+  bool learned() const { return content.starts_with('{'); }
+};
 
 struct NetworkPrediction {
   accel_sim::HardwareCost cost;
@@ -159,13 +161,13 @@ NetworkPrediction simulated(const PricedNetwork& network) {
   return result;
 }
 
-NetworkPrediction predicted(const PricedNetwork& network, const std::filesystem::path& file) {
-  const bool learned = is_learned_model(file);
+NetworkPrediction predicted(const PricedNetwork& network, const PredictorText& text) {
+  std::optional<latency_predictor::LearnedModel> learned;
+  if (text.learned()) learned = latency_predictor::LearnedModel::parse(text.content, text.file);
   const latency_predictor::LatencyPredictor predictor =
-      learned ? latency_predictor::LatencyPredictor(
-                    network.hardware, network.workload,
-                    learned_table(latency_predictor::LearnedModel::load(file), network.hardware))
-              : latency_predictor::LatencyPredictor::load(file);
+      learned ? latency_predictor::LatencyPredictor(network.hardware, network.workload,
+                                                    learned_table(*learned, network.hardware))
+              : latency_predictor::LatencyPredictor::parse(text.content, text.file);
   NetworkPrediction result;
   result.cost = predictor.predict(network.architecture);
   result.unit = predictor.table().time_unit();
@@ -173,13 +175,13 @@ NetworkPrediction predicted(const PricedNetwork& network, const std::filesystem:
   result.model = predictor.table().model();
   result.hardware_hash = predictor.table().hardware_hash();
   result.workload = predictor.workload();
-  result.on = learned ? network.hardware_name : file.string();
+  result.on = learned ? network.hardware_name : text.file;
   if (network.confirmed)
     result.note = "a prediction: what front.json confirms is a simulation of the whole network";
   result.relative_uncertainty = predictor.relative_uncertainty;
   if (!learned) return result;
-  const latency_predictor::LearnedCost cost = latency_predictor::LearnedModel::load(file).predict(
-      network.architecture, network.workload, network.hardware);
+  const latency_predictor::LearnedCost cost =
+      learned->predict(network.architecture, network.workload, network.hardware);
   result.relative_uncertainty = cost.relative_uncertainty();
   result.extrapolates = cost.extrapolates;
   return result;
@@ -189,12 +191,14 @@ NetworkPrediction predicted(const PricedNetwork& network, const std::filesystem:
 
 void predict_command(const PredictOptions& options, const CommonOptions& common) {
   const std::filesystem::path& file = options.predictor;
-  if (!file.empty() && options.given.any() && !is_learned_model(file))
-    throw InputError(file.string() +
+  PredictorText text{file.string(), {}};
+  if (!file.empty()) text.content = read_text_file(file);
+  if (!file.empty() && options.given.any() && !text.learned())
+    throw InputError(text.file +
                      ": says hardware, length and mode itself: expected none of --hardware, "
                      "--length and --mode");
   const PricedNetwork network = priced_network(options.architecture, options.given);
-  const NetworkPrediction prediction = file.empty() ? simulated(network) : predicted(network, file);
+  const NetworkPrediction prediction = file.empty() ? simulated(network) : predicted(network, text);
   if (common.json) return print(to_text(json_of(prediction, options.breakdown)));
   if (options.breakdown) print(breakdown_table(prediction.operators, prediction.unit));
   print(describe(network.architecture) + "\n" + text_of(prediction));

@@ -13,6 +13,7 @@ namespace {
 
 constexpr double kTerminalSeconds = 0.1;
 constexpr double kPlainSeconds = 10;
+constexpr double kLongSeconds = 1;  // on a terminal
 constexpr int kBarWidth = 24;
 
 std::string duration(double seconds) {
@@ -24,12 +25,14 @@ std::string duration(double seconds) {
 
 }  // namespace
 
-Progress::Progress(std::string title, std::int64_t total, std::int64_t done, bool quiet)
+Progress::Progress(std::string title, std::int64_t total, std::int64_t done, bool quiet,
+                   Begin begin)
     : title_(std::move(title)),
       total_(std::max<std::int64_t>(total, 1)),
       first_(done),
       done_(done),
       quiet_(quiet),
+      when_long_(begin == Begin::kWhenLong),
       terminal_(::isatty(STDERR_FILENO) == 1) {}
 
 Progress::~Progress() {
@@ -40,6 +43,10 @@ void Progress::update(std::int64_t done, const std::string& note) {
   done_ = done;
   if (quiet_) return;
   const Clock::time_point now = Clock::now();
+  if (when_long_ && !shown_) {
+    const std::chrono::duration<double> elapsed = now - start_;
+    if (elapsed.count() < (terminal_ ? kLongSeconds : kPlainSeconds)) return;
+  }
   const std::chrono::duration<double> since = now - last_shown_;
   const bool last = done_ >= total_;
   if (!last && since.count() < (terminal_ ? kTerminalSeconds : kPlainSeconds)) return;

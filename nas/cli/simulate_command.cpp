@@ -12,6 +12,7 @@
 #include "nas/cli/command_io.hpp"
 #include "nas/cli/commands.hpp"
 #include "nas/cli/priced_network.hpp"
+#include "nas/cli/progress.hpp"
 #include "nas/report/simulation_report.hpp"
 #include "support/error.hpp"
 #include "support/format.hpp"
@@ -111,9 +112,22 @@ Answer answer_on_matmul(const SimulateOptions& options, const accel_sim::Simulat
   return answer;
 }
 
-Answer answer_on_network(const SimulateOptions& options, const accel_sim::SimulationOptions& how) {
+// With progress on standard error.
+WholeSimulation simulate_shown(const char* title, const PricedNetwork& network,
+                               accel_sim::SimulationOptions how, const CommonOptions& common) {
+  std::optional<Progress> progress;
+  const accel_sim::CallsDone show = [&](std::int64_t done, std::int64_t total) {
+    if (done == 0) progress.emplace(title, total, 0, common.quiet, Progress::Begin::kWhenLong);
+    progress->update(done, "calls of operators");
+  };
+  how.done = &show;
+  return simulate_whole(network, how);
+}
+
+Answer answer_on_network(const SimulateOptions& options, const accel_sim::SimulationOptions& how,
+                         const CommonOptions& common) {
   const PricedNetwork network = priced_network(*options.architecture, options.given);
-  const WholeSimulation whole = simulate_whole(network, how);
+  const WholeSimulation whole = simulate_shown("simulate", network, how, common);
   Answer answer;
   answer.simulation = {network.hardware, whole.operators, {}};
   answer.hardware_name = network.hardware_name;
@@ -131,7 +145,7 @@ Answer answer_on_network(const SimulateOptions& options, const accel_sim::Simula
   answer.again = [=](const accel_sim::CallTraces& traces) {
     accel_sim::SimulationOptions traced = how;
     traced.traces = &traces;
-    simulate_whole(network, traced);
+    simulate_shown("trace", network, traced, common);
   };
   return answer;
 }
@@ -167,8 +181,8 @@ void simulate_command(const SimulateOptions& options, const CommonOptions& commo
       options.engine == "reference" ? accel_sim::Engine::kReference : accel_sim::Engine::kFast;
   how.cycle_limit = options.cycle_limit;
 
-  Answer answer =
-      options.architecture ? answer_on_network(options, how) : answer_on_matmul(options, how);
+  Answer answer = options.architecture ? answer_on_network(options, how, common)
+                                       : answer_on_matmul(options, how);
   answer.about["hardware"] = {{"name", answer.hardware_name},
                               {"hash", hex(hardware_hash(answer.simulation.hardware))}};
   answer.about["engine"] = options.engine;

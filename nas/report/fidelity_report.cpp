@@ -1,6 +1,7 @@
 #include "nas/report/fidelity_report.hpp"
 
 #include <cmath>
+#include <numbers>
 
 #include "nas/run/provenance.hpp"
 #include "support/format.hpp"
@@ -14,20 +15,45 @@ double percent(double nats) { return 100 * std::expm1(nats); }
 
 Estimate percent(const Estimate& e) { return {percent(e.value), percent(e.low), percent(e.high)}; }
 
+double tokens_per_word(const supernet::Corpus& corpus) {
+  return static_cast<double>(corpus.validation.size()) / static_cast<double>(corpus.words);
+}
+
+// A difference of losses as a change of the perplexity per word, in percent.
+Estimate percent_per_word(const Estimate& e, const supernet::Corpus& corpus) {
+  const double tokens = tokens_per_word(corpus);
+  return percent({tokens * e.value, tokens * e.low, tokens * e.high});
+}
+
+Estimate bits_per_byte(const Estimate& e, const supernet::Corpus& corpus) {
+  const double bits = 1 / (std::numbers::ln2 * corpus.bytes_per_token);
+  return {bits * e.value, bits * e.low, bits * e.high};
+}
+
 Json to_json(const Estimate& e) {
   const auto number = [](double value) { return std::isnan(value) ? Json() : Json(value); };
   return Json{{"value", number(e.value)}, {"low", number(e.low)}, {"high", number(e.high)}};
 }
 
-Json to_json(const RankAgreement& a) {
-  return Json{{"tau", to_json(a.tau)},
-              {"tau_within_depth", to_json(a.tau_within_depth)},
-              {"tau_within_width", to_json(a.tau_within_width)},
-              {"rho", to_json(a.rho)},
-              {"rho_within_depth", to_json(a.rho_within_depth)},
-              {"rho_within_width", to_json(a.rho_within_width)},
-              {"top5_regret_nats", to_json(a.regret)},
-              {"top5_regret_percent", to_json(percent(a.regret))}};
+// A difference of losses per token, and in the other units of a text of words.
+void put_difference(Json& json, const std::string& name, const Estimate& e,
+                    const supernet::Corpus& corpus) {
+  json[name + "_nats"] = to_json(e);
+  json[name + "_percent"] = to_json(percent(e));
+  if (corpus.words == 0) return;
+  json[name + "_percent_per_word"] = to_json(percent_per_word(e, corpus));
+  json[name + "_bits_per_byte"] = to_json(bits_per_byte(e, corpus));
+}
+
+Json to_json(const RankAgreement& a, const supernet::Corpus& corpus) {
+  Json json{{"tau", to_json(a.tau)},
+            {"tau_within_depth", to_json(a.tau_within_depth)},
+            {"tau_within_width", to_json(a.tau_within_width)},
+            {"rho", to_json(a.rho)},
+            {"rho_within_depth", to_json(a.rho_within_depth)},
+            {"rho_within_width", to_json(a.rho_within_width)}};
+  put_difference(json, "top5_regret", a.regret, corpus);
+  return json;
 }
 
 Json to_json(const ComparedNetwork& n) {
@@ -67,12 +93,12 @@ Json fidelity_json(const RunFolder& run, const ProxyTask& proxy,
                       {"tokens", std::int64_t{training.steps} * training.context *
                                      training.sequences_per_step(per_step)}};
   json["resamples"] = kResamples;
-  json["predictors"] = {{"slice", to_json(s.slice)},
-                        {"parameters", to_json(s.parameters)},
-                        {"flops", to_json(s.flops)}};
+  const supernet::Corpus& corpus = proxy.corpus();
+  json["predictors"] = {{"slice", to_json(s.slice, corpus)},
+                        {"parameters", to_json(s.parameters, corpus)},
+                        {"flops", to_json(s.flops, corpus)}};
   json["tau_slice_minus_parameters"] = to_json(s.advantage);
-  json["gap_nats"] = to_json(s.gap);
-  json["gap_percent"] = to_json(percent(s.gap));
+  put_difference(json, "gap", s.gap, corpus);
   json["gap_deviation_nats"] = to_json(s.gap_deviation);
   json["networks"] = Json::array();
   for (const ComparedNetwork& network : networks) json["networks"].push_back(to_json(network));
@@ -80,7 +106,7 @@ Json fidelity_json(const RunFolder& run, const ProxyTask& proxy,
   return json;
 }
 
-std::string fidelity_table(const FidelityStatistics& s) {
+std::string fidelity_table(const supernet::Corpus& corpus, const FidelityStatistics& s) {
   std::string table = format("%-11s %-22s %-22s %-22s %-22s %-22s %-22s %s\n", "ranked by", "tau",
                              "tau within depth", "tau within width", "rho", "rho within depth",
                              "rho within width", "top-5 regret/%");
@@ -88,11 +114,20 @@ std::string fidelity_table(const FidelityStatistics& s) {
   table += "tau of the slice less tau of the number of parameters: " + text(s.advantage) + "\n";
   table += "loss of the slice less that of the network trained alone: " + text(s.gap, 4) +
            " nats per token, standard deviation " + text(s.gap_deviation, 4) + "; perplexity " +
-           text(percent(s.gap), 2) + " %\n";
-  return table +
-         "[95 % bootstrap intervals over the networks]; top-5 regret: perplexity, trained alone, "
-         "of "
-         "the best of the five ranked first above the best of all\n";
+           text(percent(s.gap), 2) + " %";
+  if (corpus.words > 0)
+    table += ", per word " + text(percent_per_word(s.gap, corpus), 2) + " %; bits per byte " +
+             text(bits_per_byte(s.gap, corpus), 4);
+  table +=
+      "\n[95 % bootstrap intervals over the networks]; top-5 regret: perplexity, trained alone, of "
+      "the best of the five ranked first above the best of all\n";
+  if (corpus.words > 0)
+    table += format(
+        "top-5 regret is per token, of which a word has %.4g: x nats per token are %.4g x nats per "
+        "word and %.4g x bits per byte\n",
+        tokens_per_word(corpus), tokens_per_word(corpus),
+        1 / (std::numbers::ln2 * corpus.bytes_per_token));
+  return table;
 }
 
 }  // namespace paretoformer::nas

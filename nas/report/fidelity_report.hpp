@@ -16,7 +16,7 @@ Json fidelity_json(const RunFolder& run, const ProxyTask& proxy,
                    const std::vector<ComparedNetwork>& networks, int steps,
                    const FidelityStatistics& statistics);
 
-// A line per predictor, then the gap.
-std::string fidelity_table(const FidelityStatistics& statistics);
+// A line per predictor, then the gap; of a text of words also per word and in bits per byte.
+std::string fidelity_table(const supernet::Corpus& corpus, const FidelityStatistics& statistics);
 
 }  // namespace paretoformer::nas

@@ -92,6 +92,14 @@ Json front_data(const FinalFront& front, const latency_predictor::LatencyPredict
   return data;
 }
 
+// What turns a perplexity into the units of its text; null for generated text.
+Json text_data(const supernet::Corpus& corpus) {
+  if (corpus.words == 0) return nullptr;
+  return Json{{"tokens_per_word",
+               static_cast<double>(corpus.validation.size()) / static_cast<double>(corpus.words)},
+              {"bytes_per_token", corpus.bytes_per_token}};
+}
+
 Json confirmation_data(const FinalFront& front) {
   if (!front.confirmed) return nullptr;
   Json data{{"validation_tokens", front.validation_tokens},
@@ -222,6 +230,7 @@ Json report_data(const RunFolder& run, const ProxyTask& proxy,
   for (const Candidate& candidate : archive.candidates())
     data["candidates"].push_back(candidate_json(candidate));
   data.update(front_data(front, predictor));
+  data["text"] = text_data(proxy.corpus());
   data["confirmation"] = confirmation_data(front);
   data["hypervolume"] = hypervolume_data(run);
   data["training"] = training_data(run);

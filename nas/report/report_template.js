@@ -69,6 +69,20 @@ let selected = null;
 const valueOf = (network, index) =>
   (showConfirmed && network.confirmed ? network.confirmed : network.seen)[index];
 
+// What a perplexity is per word and in bits per byte, where the text has words.
+const units = data.text === null ? [] : [
+  {name: 'per word', of: (perplexity) => perplexity ** data.text.tokens_per_word,
+   show: (value) => Number.isFinite(value) ? value.toFixed(2) : '–'},
+  {name: 'bits per byte', of: (perplexity) => Math.log2(perplexity) / data.text.bytes_per_token,
+   show: (value) => value.toFixed(4)}];
+
+// An objective as what stands in tables: itself, and a perplexity in its other units.
+function quantitiesOf(index) {
+  const name = names[index];
+  const more = name !== 'perplexity' ? [] : units.map((unit) => ({...unit, of: (values) => unit.of(values[index])}));
+  return [{name, of: (values) => values[index], show: (value) => full(name, value)}, ...more];
+}
+
 function describe(network) {
   const heads = network.layers.map(([h]) => h).join(' ');
   const widths = network.layers.map(([, f]) => f).join(' ');
@@ -211,13 +225,13 @@ function valueTable(network, wanted) {
   const head = html('tr', {}, html('th', {}, ''), html('th', {}, confirmed ? 'search' : 'value'));
   if (confirmed) head.append(html('th', {}, 'confirmed'), html('th', {}, 'change'));
   const body = html('tbody');
-  for (const index of wanted) {
-    const seen = network.seen[index];
-    const row = html('tr', {}, html('td', {}, names[index]), html('td', {}, full(names[index], seen)));
+  for (const {name, of, show} of wanted.flatMap(quantitiesOf)) {
+    const seen = of(network.seen);
+    const row = html('tr', {}, html('td', {}, name), html('td', {}, show(seen)));
     if (confirmed) {
-      const now = network.confirmed[index];
+      const now = of(network.confirmed);
       const change = now / seen - 1;
-      row.append(html('td', {}, full(names[index], now)),
+      row.append(html('td', {}, show(now)),
                  html('td', {class: 'muted'}, now === seen ? '' : (change > 0 ? '+' : '') + percent(change)));
     }
     body.append(row);
@@ -398,15 +412,12 @@ function chooseFromHash() {
 // ---- Tables of members --------------------------------------------------------------------------
 
 function fillTable(table, list, more) {
-  const shown = [...new Set([...data.chosen, 'latency', 'energy'])];
-  const head = html('tr', {}, html('th', {}, 'id'), ...shown.map((name) => html('th', {}, name)),
+  const shown = [...new Set([...data.chosen, 'latency', 'energy'])].flatMap((name) => quantitiesOf(names.indexOf(name)));
+  const head = html('tr', {}, html('th', {}, 'id'), ...shown.map(({name}) => html('th', {}, name)),
                     html('th', {class: 'text'}, 'network'), html('th', {class: 'text'}, more.name));
   const body = html('tbody');
   for (const network of list) {
-    const values = shown.map((name) => {
-      const index = names.indexOf(name);
-      return html('td', {}, full(name, (network.confirmed || network.seen)[index]));
-    });
+    const values = shown.map(({of, show}) => html('td', {}, show(of(network.confirmed || network.seen))));
     body.append(html('tr', {'data-id': network.id},
                      html('td', {}, html('a', {href: `#${network.id}`, class: 'id'}, network.id.slice(0, 8))),
                      ...values, html('td', {class: 'text'}, describe(network)),
@@ -425,8 +436,8 @@ function drawTables() {
   $('named-card').hidden = data.named.length === 0;
   for (const each of data.named) {
     const network = byId.get(each.id);
-    const values = data.chosen.map((name) =>
-      `${name} ${full(name, (network.confirmed || network.seen)[names.indexOf(name)])}`);
+    const values = data.chosen.flatMap((name) => quantitiesOf(names.indexOf(name))).map(({name, of, show}) =>
+      `${name} ${show(of(network.confirmed || network.seen))}`);
     $('named').append(html('a', {href: `#${each.id}`}, html('b', {}, each.name),
                            html('span', {class: 'muted small'}, each.text), html('br'), values.join(', ')));
   }

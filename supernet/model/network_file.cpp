@@ -22,6 +22,20 @@ ParameterLayout layout_of(const Architecture& network, int context, const std::s
   }
 }
 
+ParameterLayout layout_of(const Safetensors& file) {
+  if (file.meta("format") != kFormat)
+    throw InputError(file.file + ": metadata \"format\" is \"" + file.meta("format") +
+                     "\", expected \"" + kFormat + "\"");
+  const std::string where = file.file + " (metadata)";
+  const Json architecture = parse_json(file.meta("architecture"), where);
+  const Json context = parse_json(file.meta("context"), where);
+  const Architecture network =
+      architecture_from_json(JsonNode(architecture, where, "/architecture"));
+  const auto positions =
+      static_cast<int>(JsonNode(context, where, "/context").integer(1, kLongestContext));
+  return layout_of(network, positions, where);
+}
+
 }  // namespace
 
 void save_network(const std::filesystem::path& path, const ParameterLayout& supernet,
@@ -36,18 +50,12 @@ void save_network(const std::filesystem::path& path, const ParameterLayout& supe
 }
 
 StandaloneNetwork load_network(const std::filesystem::path& path) {
-  const Safetensors file = read_safetensors(path);
-  if (file.meta("format") != kFormat)
-    throw InputError(file.file + ": metadata \"format\" is \"" + file.meta("format") +
-                     "\", expected \"" + kFormat + "\"");
-  const std::string where = file.file + " (metadata)";
-  const Json architecture = parse_json(file.meta("architecture"), where);
-  const Json context = parse_json(file.meta("context"), where);
-  const Architecture network_in_file =
-      architecture_from_json(JsonNode(architecture, where, "/architecture"));
-  const auto positions =
-      static_cast<int>(JsonNode(context, where, "/context").integer(1, kLongestContext));
-  StandaloneNetwork network{layout_of(network_in_file, positions, where), {}, file.metadata};
+  const Safetensors file = read_safetensors(path, [](const Safetensors& written) {
+    std::vector<std::string> names;
+    append_names(layout_of(written), "", names);
+    return names;
+  });
+  StandaloneNetwork network{layout_of(file), {}, file.metadata};
   network.parameters = read_tensors(file, network.layout, "");
   return network;
 }

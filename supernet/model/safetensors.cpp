@@ -20,7 +20,7 @@ static_assert(std::endian::native == std::endian::little, "safetensors are littl
 constexpr std::size_t kLengthBytes = 8;
 constexpr std::uint64_t kLongestHeader = 100'000'000;  // as the reference implementation has it
 constexpr const char* kChecksum = "xxh3_by_name";
-constexpr const char* kOldChecksum = "xxh3";  // of the values in the order of the file
+constexpr const char* kOldChecksum = "xxh3";  // of the values in the order in which it was written
 
 std::string shape_text(const std::vector<std::int64_t>& shape) {
   std::string text;
@@ -37,6 +37,34 @@ std::uint64_t checksum_of(const std::vector<NamedTensor>& tensors) {
     checksum = hash_bytes(tensor.values.data(), tensor.values.size_bytes(),
                           hash_text(tensor.name, checksum));
   return checksum;
+}
+
+std::uint64_t old_checksum_of(const Safetensors& file, const std::vector<std::string>& names) {
+  std::uint64_t checksum = 0;
+  for (const std::string& name : names) {
+    const std::span<const float> values = file.tensor(name).values;
+    checksum = hash_bytes(values.data(), values.size_bytes(), checksum);
+  }
+  return checksum;
+}
+
+// `names` are in the order of the file, `damaged` begins the error.
+void require_checksums(const Safetensors& file, const std::vector<std::string>& names,
+                       const WrittenOrder& order, const std::string& damaged) {
+  const auto differs = [&file](const char* key, std::uint64_t checksum) {
+    const auto expected = file.metadata.find(key);
+    return expected != file.metadata.end() && expected->second != hex(checksum);
+  };
+  const std::uint64_t checksum = checksum_of(file.tensors);
+  if (differs(kChecksum, checksum))
+    throw InputError(damaged + "its checksum is " + hex(checksum) + ", expected " +
+                     file.meta(kChecksum));
+  const std::uint64_t old = old_checksum_of(file, names);
+  if (!differs(kOldChecksum, old)) return;
+  if (order && !differs(kOldChecksum, old_checksum_of(file, order(file)))) return;
+  throw InputError(damaged + "its checksum is " + hex(old) + ", expected " +
+                   file.meta(kOldChecksum) +
+                   ": values or the order of tensors are not as they were written");
 }
 
 // A tensor as the header has it.
@@ -110,7 +138,12 @@ void write_safetensors(const std::filesystem::path& path, const std::vector<Name
   write_file_atomic(path, pieces);
 }
 
-Safetensors read_safetensors(const std::filesystem::path& path) {
+void append_names(const ParameterLayout& layout, const std::string& prefix,
+                  std::vector<std::string>& names) {
+  for (const Tensor& tensor : layout.tensors()) names.push_back(prefix + tensor.name);
+}
+
+Safetensors read_safetensors(const std::filesystem::path& path, const WrittenOrder& order) {
   Safetensors result;
   result.file = path.string();
   const std::string prefix = result.file + ": not a whole safetensors file: ";
@@ -149,23 +182,17 @@ Safetensors read_safetensors(const std::filesystem::path& path) {
   });
   require_places(entries, static_cast<std::int64_t>(bytes), prefix);
 
-  std::uint64_t old_checksum = 0;
+  std::vector<std::string> names;
   for (Entry& entry : entries) {
     const auto values =
         std::span<const float>(result.data)
             .subspan(static_cast<std::size_t>(entry.begin) / sizeof(float),
                      static_cast<std::size_t>(entry.end - entry.begin) / sizeof(float));
-    old_checksum = hash_bytes(values.data(), values.size_bytes(), old_checksum);
+    names.push_back(entry.name);
     result.tensors.push_back({std::move(entry.name), std::move(entry.shape), values});
   }
   std::sort(result.tensors.begin(), result.tensors.end(), by_name);
-  const auto check = [&](const char* key, std::uint64_t checksum) {
-    const auto expected = result.metadata.find(key);
-    if (expected != result.metadata.end() && expected->second != hex(checksum))
-      throw damaged("its checksum is " + hex(checksum) + ", expected " + expected->second);
-  };
-  check(kChecksum, checksum_of(result.tensors));
-  check(kOldChecksum, old_checksum);
+  require_checksums(result, names, order, prefix);
   return result;
 }
 

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <map>
 #include <span>
 #include <string>
@@ -46,10 +47,18 @@ std::vector<NamedTensor> named_tensors(const ParameterLayout& layout, std::span<
 std::vector<float> read_tensors(const Safetensors& file, const ParameterLayout& layout,
                                 const std::string& prefix);
 
+// The names of all tensors in the order in which this program writes them, by a file's metadata.
+using WrittenOrder = std::function<std::vector<std::string>(const Safetensors& file)>;
+// Appends those of a layout.
+void append_names(const ParameterLayout& layout, const std::string& prefix,
+                  std::vector<std::string>& names);
+
 // Reads F32 tensors: whatever their order in header and data, empty ones and scalars included.
 // Throws InputError naming the file when it is absent, cut short, edited (a checksum that does not
-// fit, earlier versions' of the values in their order included), or not in this format: with a
-// header of at most 100 MB and every byte of the data in exactly one tensor, which it names.
-Safetensors read_safetensors(const std::filesystem::path& path);
+// fit), or not in this format: with a header of at most 100 MB and every byte of the data in
+// exactly one tensor, which it names. The checksum of earlier versions is of the values in the
+// order that they wrote, which is the file's own or, of a file that was saved again in another one,
+// what `order` says; it is asked only then.
+Safetensors read_safetensors(const std::filesystem::path& path, const WrittenOrder& order = {});
 
 }  // namespace paretoformer::supernet

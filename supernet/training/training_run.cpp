@@ -1,6 +1,7 @@
 #include "supernet/training/training_run.hpp"
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <chrono>
 #include <cmath>
@@ -17,6 +18,8 @@ namespace paretoformer::supernet {
 namespace {
 
 constexpr const char* kFormat = "paretoformer.supernet.1";
+// Of the names of parameters and of Adam's two moments.
+constexpr std::array kPrefixes{"", "adam.m.", "adam.v."};
 constexpr int kLogLines = 400;
 constexpr int kProbesPerRun = 40;
 
@@ -207,9 +210,9 @@ void save_checkpoint(const std::filesystem::path& path, const ParameterLayout& l
     for (NamedTensor& tensor : named_tensors(layout, values, prefix))
       tensors.push_back(std::move(tensor));
   };
-  add("", state.parameters);
-  add("adam.m.", state.m);
-  add("adam.v.", state.v);
+  add(kPrefixes[0], state.parameters);
+  add(kPrefixes[1], state.m);
+  add(kPrefixes[2], state.v);
   std::map<std::string, std::string> metadata{
       {"format", kFormat}, {"step", std::to_string(state.step)}, {"fingerprint", fingerprint}};
   if (state.converged) metadata["converged"] = std::to_string(*state.converged);
@@ -219,7 +222,11 @@ void save_checkpoint(const std::filesystem::path& path, const ParameterLayout& l
 TrainingState<float> load_checkpoint(const std::filesystem::path& path,
                                      const ParameterLayout& layout,
                                      const std::string& fingerprint) {
-  const Safetensors file = read_safetensors(path);
+  const Safetensors file = read_safetensors(path, [&layout](const Safetensors&) {
+    std::vector<std::string> names;
+    for (const char* prefix : kPrefixes) append_names(layout, prefix, names);
+    return names;
+  });
   if (file.meta("format") != kFormat)
     throw InputError(file.file + ": metadata \"format\" is \"" + file.meta("format") +
                      "\", expected \"" + kFormat + "\"");
@@ -230,9 +237,9 @@ TrainingState<float> load_checkpoint(const std::filesystem::path& path,
   TrainingState<float> state;
   state.step = step_in(file, "step");
   if (file.metadata.contains("converged")) state.converged = step_in(file, "converged");
-  state.parameters = read_tensors(file, layout, "");
-  state.m = read_tensors(file, layout, "adam.m.");
-  state.v = read_tensors(file, layout, "adam.v.");
+  state.parameters = read_tensors(file, layout, kPrefixes[0]);
+  state.m = read_tensors(file, layout, kPrefixes[1]);
+  state.v = read_tensors(file, layout, kPrefixes[2]);
   return state;
 }
 

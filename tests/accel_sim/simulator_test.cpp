@@ -79,6 +79,25 @@ TEST(Simulator, NetworksFollowTheSchedule) {
   }
 }
 
+TEST(Simulator, TellsOfEveryCallOfANetwork) {
+  const Architecture network{96, 16, 1000, {{4, 384}, {2, 384}}};
+  const Workload workload{32, Mode::kPrefill};
+  const Hardware hardware = find_hardware("gemmini_transformer");
+  std::int64_t next = 0, of = 0;
+  const CallsDone count = [&](std::int64_t done, std::int64_t total) {
+    EXPECT_EQ(done, next++);
+    of = total;
+  };
+  SimulationOptions options;
+  options.done = &count;
+  const auto calls = simulate_network(network, workload, hardware, options);
+  EXPECT_EQ(of, std::ssize(calls));
+  EXPECT_EQ(next, of + 1);
+  next = 0;
+  EXPECT_EQ(std::ssize(simulate(network, workload, hardware, options)), of);
+  EXPECT_EQ(next, of + 1);
+}
+
 TEST(Simulator, SoftmaxThatIsNotFusedReadsItsScores) {
   Hardware hardware = find_hardware("gemmini_transformer");
   hardware.accumulator_kib = 48;  // a row of 512 sums of 16 is 32 KiB: more than half

@@ -111,6 +111,15 @@ TEST_F(FaultInjection, ACallThatFailsIsOneLine) {
   EXPECT_GE(2 * failed, places() / 2);
 }
 
+// From some place on there is none, for C++ or for C, whoever asks: destructors of JSON documents
+// and threads of oneTBB do.
+TEST_F(FaultInjection, WithoutMemoryItEndsInOneLine) {
+  try_everywhere({"new", "malloc"}, {"ENOMEM"}, [&](const Result& result) {
+    EXPECT_EQ(result.status, 1);
+    EXPECT_EQ(result.err, "paretoformer: out of memory\n");
+  });
+}
+
 TEST_F(FaultInjection, KilledAnywhereItGoesOnToTheSameBytes) {
   int killed = 0;
   try_everywhere({"open", "write", "sync", "close", "rename", "new"}, {"KILL", "KILLED"},

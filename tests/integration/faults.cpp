@@ -1,6 +1,7 @@
 // Loaded before the C library (LD_PRELOAD): makes one call of a kind fail, or the process die
 // there. PARETOFORMER_FAULT is "KIND:N:WHAT": the N-th call of the kind fails with EIO (once) or
-// ENOSPC (and all that follow), or the process is killed before or after it (KILL, KILLED).
+// ENOSPC (and all that follow; of memory it is ENOMEM), or the process is killed before or after it
+// (KILL, KILLED). The kind "new" is C++'s, "malloc" is both that and C's.
 // PARETOFORMER_CALLS names a file that tells at the end how many calls of each kind there were.
 #include <dlfcn.h>
 #include <fcntl.h>
@@ -20,9 +21,21 @@
 
 namespace {
 
-enum Kind { kOpen, kRead, kWrite, kSync, kClose, kRename, kTruncate, kMkdir, kNew, kKinds };
+enum Kind {
+  kOpen,
+  kRead,
+  kWrite,
+  kSync,
+  kClose,
+  kRename,
+  kTruncate,
+  kMkdir,
+  kNew,
+  kMalloc,
+  kKinds
+};
 constexpr const char* kNames[kKinds] = {"open",   "read",     "write", "sync", "close",
-                                        "rename", "truncate", "mkdir", "new"};
+                                        "rename", "truncate", "mkdir", "new",  "malloc"};
 
 struct Plan {
   int kind = -1;
@@ -38,8 +51,9 @@ struct Plan {
       if (std::strcmp(name, kNames[i]) == 0) kind = i;
     killed_after = std::strcmp(what, "KILLED") == 0;
     kill = killed_after || std::strcmp(what, "KILL") == 0;
-    lasting = std::strcmp(what, "ENOSPC") == 0;
-    error = lasting ? ENOSPC : EIO;
+    const bool no_memory = std::strcmp(what, "ENOMEM") == 0;
+    lasting = no_memory || std::strcmp(what, "ENOSPC") == 0;
+    error = no_memory ? ENOMEM : lasting ? ENOSPC : EIO;
   }
 };
 
@@ -88,9 +102,17 @@ auto call(Kind kind, const Call& real) -> decltype(real()) {
   std::fclose(file);
 }
 
+bool refused() {
+  bool first = false;
+  const bool no = hit(kMalloc, &first) && (first || plan().error == ENOMEM);
+  if (no && plan().kill) die();
+  if (no) errno = ENOMEM;
+  return no;
+}
+
 void* allocate(std::size_t size, std::size_t alignment) {
-  bool first = false;  // memory is not a disk that stays full
-  if (hit(kNew, &first) && first) {
+  bool first = false;
+  if (hit(kNew, &first) && (first || plan().error == ENOMEM)) {
     if (plan().kill) die();
     throw std::bad_alloc();
   }
@@ -161,6 +183,29 @@ int ftruncate(int descriptor, off_t size) {
 int mkdir(const char* path, mode_t mode) {
   static auto* const real = next<int(const char*, mode_t)>("mkdir");
   return call(kMkdir, [&] { return real(path, mode); });
+}
+
+// What the library's own names for them are for.
+void* __libc_malloc(size_t size);
+void* __libc_calloc(size_t count, size_t size);
+void* __libc_realloc(void* memory, size_t size);
+void* __libc_memalign(size_t alignment, size_t size);
+
+void* malloc(size_t size) { return refused() ? nullptr : __libc_malloc(size); }
+void* calloc(size_t count, size_t size) { return refused() ? nullptr : __libc_calloc(count, size); }
+void* realloc(void* memory, size_t size) {
+  return refused() ? nullptr : __libc_realloc(memory, size);
+}
+void* aligned_alloc(size_t alignment, size_t size) {
+  return refused() ? nullptr : __libc_memalign(alignment, size);
+}
+void* memalign(size_t alignment, size_t size) {
+  return refused() ? nullptr : __libc_memalign(alignment, size);
+}
+int posix_memalign(void** memory, size_t alignment, size_t size) {
+  if (refused()) return ENOMEM;
+  *memory = __libc_memalign(alignment, size);
+  return *memory == nullptr ? ENOMEM : 0;
 }
 
 }  // extern "C"

@@ -112,6 +112,16 @@ TEST_F(Map, AMappingThatTheSimulatorCannotRunIsNamed) {
   expect_simulation_refused("large.json", "/mapping/tile: ");
 }
 
+TEST_F(Map, ALongOneShowsItsProgressOnATerminal) {
+  const std::string words = "map --m 512 --k 768 --n 768 --json --samples ";
+  const Result shown = box_.run_on_terminal(words + "10000000", "shown.json");
+  EXPECT_EQ(shown.status, 0) << shown.out;
+  EXPECT_THAT(shown.out, HasSubstr("\rmap      ["));
+  EXPECT_THAT(shown.out, HasSubstr("100%"));
+  EXPECT_EQ(parse(content(box_ / "shown.json"))["distribution"]["samples"], 10000000);
+  EXPECT_EQ(box_.run_on_terminal(words + "10", "short.json").out, "");
+}
+
 TEST_F(Map, RefusesWhatCannotBeMapped) {
   expect_refused({}, "expected --m, --k and --n, or --conv");
   expect_refused({"--m", "16", "--k", "16"}, "--n");

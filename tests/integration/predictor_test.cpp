@@ -35,6 +35,18 @@ class Predictor : public ::testing::Test {
     words.insert(words.end(), more.begin(), more.end());
     return box_.run(words);
   }
+  // Of `predict ARGUMENTS --predictor FILE`, which may be a file and a pipe.
+  void expect_same_through_a_pipe(const std::string& arguments, const std::string& file) {
+    Limits bash;
+    bash.binary = "/bin/bash";
+    const std::string command =
+        std::string("exec " PARETOFORMER_BINARY " predict ") + arguments + " --json --predictor ";
+    const Result direct = box_.run({"-c", command + file}, bash);
+    const Result piped = box_.run({"-c", command + "<(cat " + file + ")"}, bash);
+    ASSERT_EQ(direct.status, 0) << direct.err;
+    ASSERT_EQ(piped.status, 0) << piped.err;
+    EXPECT_EQ(piped.out, direct.out);
+  }
   void expect_refused(const Words& words, const std::string& part, int status = 2) {
     const Result result = box_.run(words);
     EXPECT_EQ(result.status, status);
@@ -67,6 +79,7 @@ TEST_F(Predictor, BuildsAndChecksOneOfNewHardware) {
   const Json cost = parse(predicted.out);
   EXPECT_EQ(cost["relative_uncertainty"], answer["check"]["latency"]["p95"]);
   EXPECT_GT(cost["cycles"], 0);
+  expect_same_through_a_pipe("network.json", "my.predictor");
 }
 
 TEST_F(Predictor, RefusesWhatItDoesNotKnow) {
@@ -254,6 +267,7 @@ TEST_F(Predictor, LearnsOverLengthsAndHardware) {
   EXPECT_NEAR(known["cycles"].get<double>() / simulated["cycles"].get<double>(), 1, 0.15);
   EXPECT_GT(known["relative_uncertainty"], 0);
   EXPECT_EQ(predict({"--length", "2048"})["extrapolates"], true);
+  expect_same_through_a_pipe("wide.json --length 96", "model.json");
   expect_refused(
       {"predict", "wide.json", "--predictor", "model.json", "--hardware", "gemmini_dosa"}, "model");
 }

@@ -177,6 +177,35 @@ TEST_F(ReportPage, PointerKeyboardAndAxes) {
   EXPECT_EQ(result["energy"], "energy per layer and operator");
 }
 
+// The same numbers as in front.json, in the members' table and of the network that is shown.
+TEST_F(ReportPage, OfATextOfWordsPerplexitiesAreAlsoPerWordAndByte) {
+  EXPECT_EQ(dom("run/report.html").find(">per word<"), std::string::npos);
+  std::string text;
+  for (int i = 0; i < 3000; ++i) text += "word" + std::to_string(i % 97) + (i % 9 ? " " : "\n");
+  write(*box_ / "text", text);
+  Json config = tiny_config();
+  config["corpus"] = {{"train", "text"}, {"validation", "text"}, {"vocabulary", 330}};
+  config["training"]["steps"] = 60;
+  write(*box_ / "words.json", config.dump());
+  const Result search = box_->run({"search", "words.json", "--quiet", "--run", "words"});
+  ASSERT_EQ(search.status, 0) << search.err;
+  const Json front = parse(content(*box_ / "words/front.json"));
+  const std::string page = dom("words/report.html");
+  EXPECT_EQ(between(page, "role=\"alert\"", "</p>"), " hidden=\"\">");
+  EXPECT_THAT(page, HasSubstr("<th>perplexity</th><th>per word</th><th>bits per byte</th>"));
+  EXPECT_THAT(between(page, "id=\"detail\"", "</section>"), HasSubstr("<td>bits per byte</td>"));
+  const Json& own = front["front"][0]["confirmed"];
+  const std::string row = between(page, "<table id=\"members\">", "</table>");
+  const auto cell = [&row](std::size_t column) {
+    std::string rest = between(row, "<tbody>", "</tr>");
+    for (std::size_t i = 0; i < column; ++i) rest.erase(0, rest.find("<td") + 3);
+    return std::stod(between(rest, ">", "<"));
+  };
+  EXPECT_NEAR(cell(2), own["perplexity"].get<double>(), 1e-3);
+  EXPECT_NEAR(cell(3), own["perplexity_per_word"].get<double>(), 2e-2);
+  EXPECT_NEAR(cell(4), own["bits_per_byte"].get<double>(), 1e-4);
+}
+
 TEST_F(ReportPage, AFailingScriptIsSaid) {
   const std::string page = dom(with_script("null.value;"));
   EXPECT_THAT(between(page, "role=\"alert\"", "</p>"), HasSubstr("script failed"));

@@ -119,6 +119,15 @@ class Sandbox : public TemporaryFolder {
     return run(arguments, limits);
   }
 
+  // The same on a terminal, whose text is Result::out; standard output goes to the file `output`.
+  Result run_on_terminal(const std::string& arguments, const std::string& output) const {
+    Limits limits;
+    limits.binary = "/bin/sh";
+    return run({"-c", "script -qec '" PARETOFORMER_BINARY " " + arguments + " >" + output +
+                          "' /dev/null </dev/null"},
+               limits);
+  }
+
   // Everything in the folder: relative names, sorted.
   std::vector<std::string> files() const {
     std::vector<std::string> names;

@@ -292,6 +292,21 @@ TEST_F(Simulate, ShapesAndTiles) {
   expect_refused({"network.json", "--length", "1048576"}, "address space");
 }
 
+// And the same answer, without it, where nobody looks.
+TEST_F(Simulate, ALongOneShowsItsProgressOnATerminal) {
+  write(box_ / "wide.json", R"({"model_width": 256, "layers": [{"heads": 4, "ffn_width": 1024},
+      {"heads": 4, "ffn_width": 1024}, {"heads": 4, "ffn_width": 1024}]})");
+  const std::string words = "simulate wide.json --length 1024 --engine reference --json";
+  const Result shown = box_.run_on_terminal(words, "shown.json");
+  EXPECT_EQ(shown.status, 0) << shown.out;
+  EXPECT_THAT(shown.out, HasSubstr("\rsimulate ["));
+  EXPECT_THAT(shown.out, HasSubstr("100%"));
+  const Result quiet = box_.run_on_terminal(words + " -q", "quiet.json");
+  EXPECT_EQ(quiet.out, "");
+  EXPECT_EQ(content(box_ / "shown.json"), content(box_ / "quiet.json"));
+  EXPECT_GT(parse(content(box_ / "shown.json"))["cycles"], 0);
+}
+
 TEST_F(Simulate, CommandLine) {
   expect_refused({}, "expected an architecture file, --gemm M,K,N or --mapping FILE");
   expect_refused({"network.json", "--gemm", "16,16,16"}, "--gemm");

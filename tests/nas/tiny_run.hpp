@@ -9,6 +9,7 @@
 #include "nas/run/config.hpp"
 #include "nas/run/proxy_task.hpp"
 #include "nas/run/run_folder.hpp"
+#include "support/files.hpp"
 #include "tests/temporary_folder.hpp"
 
 namespace paretoformer::nas {
@@ -28,6 +29,19 @@ inline RunConfig tiny_config(const std::filesystem::path& run) {
       {"validation_sequences", 8},
       {"run", run.string()}};
   return run_config_from_json(JsonNode(json, "tiny"), "");
+}
+
+// The same on a text of words: 6000 bytes of them in a file in `folder`.
+inline RunConfig tiny_config_of_words(const std::filesystem::path& folder) {
+  RunConfig config = tiny_config(folder / "run");
+  std::string text;
+  for (int i = 0; text.size() < 6000; ++i)
+    text += "word" + std::to_string(i % 97) + (i % 9 ? " " : "\n");
+  text.resize(6000);
+  config.corpus.generated = false;
+  config.corpus.train = config.corpus.validation = folder / "text";
+  write_file_atomic(config.corpus.train, text);
+  return config;
 }
 
 // A new run folder with a trained supernet.

@@ -2,11 +2,14 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
+#include <functional>
 #include <map>
 #include <tuple>
 
 #include "accel_sim/mapper/library_rule.hpp"
+#include "accel_sim/mapper/mapping_spread.hpp"
 
 namespace paretoformer::accel_sim {
 namespace {
@@ -76,6 +79,25 @@ TEST(MappingSearch, ExactEqualsBruteForce) {
           << describe(exact.mapping, space.work()) << '\n'
           << describe(brute.mapping, space.work());
     }
+  });
+}
+
+TEST(MappingSearch, TellsOfRisingSharesAndOfTheWholeOnce) {
+  for_each_small_mapspace([](const Mapspace& space) {
+    std::vector<double> shares;
+    const ShareDone note = [&](double share) { shares.push_back(share); };
+    const auto expect_rising = [&] {
+      EXPECT_LE(shares.size(), 101u);
+      EXPECT_EQ(shares.back(), 1);
+      EXPECT_TRUE(std::is_sorted(shares.begin(), shares.end(), std::less_equal<>()));
+      shares.clear();
+    };
+    const FoundMapping told = best_mapping(space, MappingObjective::kEdp, note);
+    expect_rising();
+    EXPECT_EQ(told.mapping, best_mapping(space, MappingObjective::kEdp).mapping);
+    mapping_spread(space, MappingObjective::kEdp, 10'000, 1, CostRules::kGemmini, note);
+    EXPECT_EQ(shares.size(), 4u);
+    expect_rising();
   });
 }
 

@@ -28,6 +28,15 @@ TEST(Progress, PlainLinesOffATerminalFirstAndLastAtLeast) {
   EXPECT_LT(std::count(text.begin(), text.end(), '\n'), 10);
 }
 
+TEST(Progress, OfWorkThatIsOverSoonNothing) {
+  CaptureStderr();
+  {
+    Progress progress("work", 100, 0, false, Progress::Begin::kWhenLong);
+    for (int done = 0; done <= 100; ++done) progress.update(done, "");
+  }
+  EXPECT_EQ(GetCapturedStderr(), "");
+}
+
 TEST(Progress, TheTimeLeftCountsOnlyWhatWasDoneSinceTheStart) {
   CaptureStderr();
   Progress("work", 100, 40, false).update(40, "");  // a resumed run: no rate yet

@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cmath>
+
 #include "nas/run/confirmation.hpp"
 #include "nas/run/run_predictor.hpp"
 #include "nas/run/run_search.hpp"
@@ -71,6 +73,18 @@ TEST_F(HtmlReportTest, HoldsEveryCandidateAndTheCostOfEveryOperatorOfAMember) {
   EXPECT_EQ(data["training"]["points"].size(), 12u);
   EXPECT_EQ(data["convergence"]["names"].size() + 1,
             supernet::probe_networks(run_.proxy.space(), config_.seed).size());
+}
+
+TEST_F(HtmlReportTest, OfATextOfWordsHoldsWhatTurnsPerplexitiesIntoItsUnits) {
+  EXPECT_TRUE(run_.data(predicted_front(run_.archive))["text"].is_null());
+  TemporaryFolder words;
+  SearchedRun run(tiny_config_of_words(words.path()));
+  const Json text = run.data(predicted_front(run.archive))["text"];
+  const supernet::Corpus& corpus = run.proxy.corpus();
+  ASSERT_GT(corpus.words, 0);
+  EXPECT_NEAR(std::pow(2, text["tokens_per_word"].get<double>()),
+              *corpus.perplexity_per_word(std::log(2)), 1e-9);
+  EXPECT_NEAR(1 / text["bytes_per_token"].get<double>(), *corpus.bits_per_byte(std::log(2)), 1e-12);
 }
 
 TEST_F(HtmlReportTest, NeedsNothingFromElsewhere) {

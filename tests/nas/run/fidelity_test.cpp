@@ -9,6 +9,7 @@
 #include <map>
 #include <set>
 
+#include "nas/report/fidelity_report.hpp"
 #include "support/error.hpp"
 #include "support/hash.hpp"
 #include "tests/nas/tiny_run.hpp"
@@ -16,7 +17,10 @@
 namespace paretoformer::nas {
 namespace {
 
+using ::testing::AllOf;
+using ::testing::AnyOf;
 using ::testing::HasSubstr;
+using ::testing::Not;
 namespace fs = std::filesystem;
 
 std::set<std::uint64_t> ids(const std::vector<Architecture>& networks) {
@@ -115,6 +119,34 @@ TEST(FidelityStatistics, LargerNetworksCountAsPredictedBetter) {
   const FidelityStatistics s = fidelity_statistics(networks, 1);
   EXPECT_NEAR(s.parameters.tau.value, 1, 1e-12);
   EXPECT_NEAR(s.flops.tau.value, -1, 1e-12);
+}
+
+TEST(FidelityReport, OfATextOfWordsIsAlsoPerWordAndByte) {
+  TemporaryFolder folder;
+  const auto networks = compared(24, [](double loss) { return loss + 0.5; });
+  const FidelityStatistics s = fidelity_statistics(networks, 1);
+  const TinyRun run(tiny_config_of_words(folder.path()));
+  const Corpus& corpus = run.proxy.corpus();  // of bytes
+  const double word = static_cast<double>(corpus.bytes) / static_cast<double>(corpus.words);
+  const Json json = fidelity_json(run.folder, run.proxy, networks, 1, s);
+  EXPECT_NEAR(json["gap_percent"]["value"].get<double>(), 100 * std::expm1(0.5), 1e-9);
+  EXPECT_NEAR(json["gap_percent_per_word"]["value"].get<double>(), 100 * std::expm1(0.5 * word),
+              1e-6);
+  EXPECT_NEAR(json["gap_bits_per_byte"]["high"].get<double>(), 0.5 / std::log(2), 1e-9);
+  const Json& worst = json["predictors"]["flops"];
+  EXPECT_NEAR(worst["top5_regret_percent_per_word"]["high"].get<double>(),
+              100 * std::expm1(word * worst["top5_regret_nats"]["high"].get<double>()), 1e-6);
+  EXPECT_THAT(
+      fidelity_table(corpus, s),
+      AllOf(HasSubstr(" %, per word "), HasSubstr("; bits per byte 0.7213 [0.7213, 0.7213]"),
+            HasSubstr("x nats per word and 1.443 x bits per byte")));
+
+  TemporaryFolder other;
+  const TinyRun generated(tiny_config(other / "run"));
+  const std::string text = fidelity_json(generated.folder, generated.proxy, networks, 1, s).dump();
+  EXPECT_THAT(text, Not(AnyOf(HasSubstr("per_word"), HasSubstr("per_byte"))));
+  EXPECT_THAT(fidelity_table(generated.proxy.corpus(), s),
+              Not(AnyOf(HasSubstr("per word"), HasSubstr("per byte"))));
 }
 
 class CompareNetworks : public ::testing::Test {

@@ -215,6 +215,47 @@ TEST_F(SafetensorsFile, TheChecksumOfEarlierVersionsIsOfTheValuesInTheirOrder) {
   EXPECT_THAT(old(1), testing::HasSubstr("checksum"));
 }
 
+// Of the earlier versions' files, with their checksum, what a library makes that sorts by name.
+TEST_F(SafetensorsFile, AnotherOrderOfAnEarlierVersionsTensorsIsTheSameToWhoKnowsTheFirst) {
+  const ParameterLayout layout({8, 4, 11, {{2, 12}}}, 6);
+  TrainingState<float> state;
+  state.parameters = initial_parameters<float>(layout, 1);
+  state.m = initial_parameters<float>(layout, 2);
+  state.v = initial_parameters<float>(layout, 3);
+  const auto sorted_again = [&](const std::vector<std::string>& prefixes) {
+    const Safetensors file = read_safetensors(path_);
+    Json header{{"__metadata__", file.metadata}};
+    header["__metadata__"].erase("xxh3_by_name");
+    std::vector<float> data;
+    for (const NamedTensor& tensor : file.tensors) {
+      const std::size_t begin = 4 * data.size();
+      data.insert(data.end(), tensor.values.begin(), tensor.values.end());
+      header[tensor.name] = {
+          {"dtype", "F32"}, {"shape", tensor.shape}, {"data_offsets", {begin, 4 * data.size()}}};
+    }
+    std::uint64_t checksum = 0;
+    for (const std::string& prefix : prefixes)
+      for (const Tensor& tensor : layout.tensors()) {
+        const auto values = file.tensor(prefix + tensor.name).values;
+        checksum = hash_bytes(values.data(), values.size_bytes(), checksum);
+      }
+    header["__metadata__"]["xxh3"] = hex(checksum);
+    EXPECT_THAT(error_of(header.dump(), data), testing::HasSubstr("order of tensors"));
+    return std::pair(header.dump(), data);
+  };
+  save_network(path_, layout, state.parameters, layout.largest(), {});
+  auto [header, data] = sorted_again({""});
+  EXPECT_EQ(error_of_loading(), "no error");
+  EXPECT_EQ(load_network(path_).parameters, state.parameters);
+  data[5] += 1;
+  write_raw(header, data);
+  EXPECT_THAT(error_of_loading(), testing::HasSubstr("checksum"));
+
+  save_checkpoint(path_, layout, state, "this");
+  sorted_again({"", "adam.m.", "adam.v."});
+  EXPECT_EQ(load_checkpoint(path_, layout, "this").v, state.v);
+}
+
 TEST_F(SafetensorsFile, WeightsAreFinite) {
   const ParameterLayout layout({8, 4, 11, {{2, 12}}}, 6);
   std::vector<float> weights = initial_parameters<float>(layout, 3);
