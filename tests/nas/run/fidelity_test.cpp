@@ -126,7 +126,7 @@ TEST(FidelityReport, OfATextOfWordsIsAlsoPerWordAndByte) {
   const auto networks = compared(24, [](double loss) { return loss + 0.5; });
   const FidelityStatistics s = fidelity_statistics(networks, 1);
   const TinyRun run(tiny_config_of_words(folder.path()));
-  const Corpus& corpus = run.proxy.corpus();  // of bytes
+  const supernet::Corpus& corpus = run.proxy.corpus();  // of bytes
   const double word = static_cast<double>(corpus.bytes) / static_cast<double>(corpus.words);
   const Json json = fidelity_json(run.folder, run.proxy, networks, 1, s);
   EXPECT_NEAR(json["gap_percent"]["value"].get<double>(), 100 * std::expm1(0.5), 1e-9);
