@@ -2,15 +2,17 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
+#include <memory>
 #include <vector>
 
 #include "accel_sim/mapper/library_rule.hpp"
 #include "accel_sim/mapper/mapping_file.hpp"
 #include "accel_sim/mapper/mapping_search.hpp"
 #include "accel_sim/mapper/mapping_spread.hpp"
+#include "nas/cli/arguments.hpp"
 #include "nas/cli/command_io.hpp"
-#include "nas/cli/commands.hpp"
 #include "nas/cli/progress.hpp"
+#include "nas/cli/verbs.hpp"
 #include "nas/report/plot.hpp"
 #include "support/error.hpp"
 #include "support/files.hpp"
@@ -20,6 +22,18 @@
 
 namespace paretoformer::nas {
 namespace {
+
+struct MapOptions {
+  int m = 0, k = 0, n = 0;          // a matmul
+  std::optional<std::string> conv;  // or "P,Q,C,K,R,S[,STRIDE]"
+  std::string hardware = "gemmini_transformer";
+  std::string objective = "edp";
+  std::string mapspace = "perfect";  // of the samples
+  std::int64_t samples = 100'000;
+  std::uint64_t seed = 1;
+  std::optional<std::string> svg;     // a file to write
+  std::optional<std::string> output;  // and one for the best mapping
+};
 
 constexpr int kLargestExtent = 1 << 16;  // of a convolution
 constexpr int kLargestKernel = 32;       // and of its stride
@@ -209,9 +223,7 @@ std::string histogram(const MapAnswer& found, const MapOptions& options) {
                        axis);
 }
 
-}  // namespace
-
-void map_command(const MapOptions& options, const CommonOptions& common) {
+void map_network(const MapOptions& options, const CommonOptions& common) {
   if (valid_utf8_prefix(options.hardware) < options.hardware.size())
     throw InputError("--hardware: is not valid UTF-8");
   if (options.svg && options.svg->empty()) throw InputError("--svg: expected a file name");
@@ -223,6 +235,42 @@ void map_command(const MapOptions& options, const CommonOptions& common) {
                       to_text(to_json(accel_sim::MappedWorkpiece{found.work, found.best.mapping})));
   if (options.svg) write_file_atomic(*options.svg, histogram(found, options));
   print(common.json ? to_text(to_json(found, options, hardware)) : table(found, options));
+}
+
+}  // namespace
+
+void add_map(CLI::App& app, CommonOptions& common) {
+  const auto owned = std::make_shared<MapOptions>();
+  MapOptions& options = *owned;
+  CLI::App* verb = app.add_subcommand(
+      "map",
+      "The best mapping of a matmul or a convolution to an accelerator, and how others spread");
+  verb->option_defaults()->always_capture_default();
+  const CLI::Range extent(1, 1 << 20);
+  CLI::Option* m = verb->add_option("--m", options.m, "Rows of a matmul")->check(extent);
+  CLI::Option* k = verb->add_option("--k", options.k, "Inner extent of the matmul")->check(extent);
+  CLI::Option* n = verb->add_option("--n", options.n, "Columns of the matmul")->check(extent);
+  m->needs(k, n);
+  k->needs(m, n);
+  n->needs(m, k);
+  verb->add_option("--conv", options.conv,
+                   "P,Q,C,K,R,S[,STRIDE]: output rows and columns, input and output channels, "
+                   "kernel rows and columns")
+      ->excludes(m);
+  verb->add_option("--hardware", options.hardware, "Preset or JSON file");
+  verb->add_option("--objective", options.objective, "latency, energy or edp")
+      ->check(CLI::IsMember({"latency", "energy", "edp"}));
+  verb->add_option("--samples", options.samples, "Random valid mappings")
+      ->check(CLI::Range(1, 10'000'000));
+  verb->add_option("--mapspace", options.mapspace,
+                   "Mapspace that samples are drawn from: perfect or blocks")
+      ->check(CLI::IsMember({"perfect", "blocks"}));
+  verb->add_option("--seed", options.seed, "Seed of the samples");
+  verb->add_option("--svg", options.svg, "Write a histogram of the samples to this file");
+  verb->add_option("--output", options.output,
+                   "Write the best mapping to this file (for simulate --mapping)");
+  add_common(verb, common);
+  verb->callback([owned, &common] { map_network(*owned, common); });
 }
 
 }  // namespace paretoformer::nas
