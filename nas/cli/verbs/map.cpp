@@ -35,14 +35,14 @@ struct MapOptions {
   std::optional<std::string> output;  // and one for the best mapping
 };
 
-constexpr int kLargestExtent = 1 << 16;  // of a convolution
+constexpr int kLargestOutput = 1 << 16;  // of a convolution
 constexpr int kLargestKernel = 32;       // and of its stride
 
 accel_sim::Workpiece parse_convolution(const std::string& text) {
   const auto refuse = [&text] {
     return InputError("--conv: \"" + text +
                       "\" is not P,Q,C,K,R,S or P,Q,C,K,R,S,STRIDE: expected " +
-                      "numbers from 1 to " + std::to_string(kLargestExtent) +
+                      "numbers from 1 to " + std::to_string(kLargestOutput) +
                       ", of kernel and stride to " + std::to_string(kLargestKernel));
   };
   std::vector<int> numbers;
@@ -51,7 +51,7 @@ accel_sim::Workpiece parse_convolution(const std::string& text) {
   while (true) {
     int value = 0;
     const auto [after, error] = std::from_chars(at, end, value);
-    const int largest = numbers.size() < accel_sim::kR ? kLargestExtent : kLargestKernel;
+    const int largest = numbers.size() < accel_sim::kR ? kLargestOutput : kLargestKernel;
     if (error != std::errc() || value < 1 || value > largest) throw refuse();
     numbers.push_back(value);
     if (after == end) break;
