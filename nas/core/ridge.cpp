@@ -45,7 +45,7 @@ void solve_upper(const std::vector<double>& factor, std::span<double> x) {
   }
 }
 
-void require_finite(std::span<const double> values) {
+void require_finite_row(std::span<const double> values) {
   for (const double value : values)
     if (!std::isfinite(value)) throw Error("regression: a number is not finite");
 }
@@ -61,8 +61,8 @@ double dot(std::span<const double> a, std::span<const double> b) {
 RidgeRegression::RidgeRegression(const std::vector<std::vector<double>>& inputs,
                                  const std::vector<double>& targets) {
   const std::size_t size = inputs.front().size();
-  require_finite(targets);
-  for (const std::vector<double>& input : inputs) require_finite(input);
+  require_finite_row(targets);
+  for (const std::vector<double>& input : inputs) require_finite_row(input);
   factor_.assign(size * size, 0.0);
   coefficients_.assign(size, 0.0);
   for (std::size_t n = 0; n < inputs.size(); ++n)
