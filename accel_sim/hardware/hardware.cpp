@@ -7,9 +7,12 @@
 #include "accel_sim_hardware/embedded_json.hpp"
 #include "support/error.hpp"
 #include "support/hash.hpp"
+#include "support/presets.hpp"
 
 namespace paretoformer::accel_sim {
 namespace {
+
+constexpr Presets kPresets("hardware", accel_sim_hardware_json);
 
 // The words for an enumeration in JSON, in the order of its enumerators.
 std::vector<std::string> words(NonlinearUnits) { return {"host", "on_chip"}; }
@@ -134,30 +137,10 @@ Hardware hardware_from_json(const JsonNode& node) {
   return hardware;
 }
 
-Hardware read_hardware(const std::filesystem::path& path) {
-  const Json json = read_json(path);
-  return hardware_from_json(JsonNode(json, path.string()));
-}
-
-std::vector<std::string> hardware_presets() {
-  std::vector<std::string> names;
-  for (const auto& [name, text] : accel_sim_hardware_json) names.emplace_back(name);
-  return names;
-}
+std::vector<std::string> hardware_presets() { return kPresets.names(); }
 
 Hardware find_hardware(const std::string& name_or_path) {
-  for (const auto& [name, text] : accel_sim_hardware_json) {
-    if (name != name_or_path) continue;
-    const std::string file = std::string(name) + ".json";
-    const Json json = parse_json(text, file);
-    return hardware_from_json(JsonNode(json, file));
-  }
-  if (std::filesystem::exists(name_or_path)) return read_hardware(name_or_path);
-  const std::vector<std::string> presets = hardware_presets();
-  std::string known;
-  for (const std::string& preset : presets) known += (known.empty() ? "" : ", ") + preset;
-  throw InputError("hardware \"" + name_or_path + "\" is neither a file nor a preset" +
-                   did_you_mean(name_or_path, presets) + "; presets: " + known);
+  return hardware_from_json(kPresets.find(name_or_path).node());
 }
 
 }  // namespace paretoformer::accel_sim
