@@ -1,6 +1,5 @@
 #include "accel_sim/hardware/hardware.hpp"
 
-#include <algorithm>
 #include <bit>
 #include <type_traits>
 
@@ -8,17 +7,27 @@
 #include "support/error.hpp"
 #include "support/hash.hpp"
 #include "support/presets.hpp"
+#include "support/words.hpp"
 
 namespace paretoformer::accel_sim {
 namespace {
 
 constexpr Presets kPresets("hardware", accel_sim_hardware_json);
 
-// The words for an enumeration in JSON, in the order of its enumerators.
-std::vector<std::string> words(NonlinearUnits) { return {"host", "on_chip"}; }
-std::vector<std::string> words(Dataflow) { return {"weight_stationary", "output_stationary"}; }
-std::vector<std::string> words(Tiling) { return {"greedy", "optimal"}; }
-std::vector<std::string> words(Fusion) { return {"library", "off", "on", "best"}; }
+constexpr Words<NonlinearUnits, 2> kNonlinearUnitsWords{
+    {{NonlinearUnits::kHost, "host"}, {NonlinearUnits::kOnChip, "on_chip"}}};
+constexpr Words<Dataflow, 2> kDataflowWords{{{Dataflow::kWeightStationary, "weight_stationary"},
+                                             {Dataflow::kOutputStationary, "output_stationary"}}};
+constexpr Words<Tiling, 2> kTilingWords{
+    {{Tiling::kGreedy, "greedy"}, {Tiling::kOptimal, "optimal"}}};
+constexpr Words<Fusion, 4> kFusionWords{{{Fusion::kLibrary, "library"},
+                                         {Fusion::kOff, "off"},
+                                         {Fusion::kOn, "on"},
+                                         {Fusion::kBest, "best"}}};
+constexpr const auto& words(NonlinearUnits) { return kNonlinearUnitsWords; }
+constexpr const auto& words(Dataflow) { return kDataflowWords; }
+constexpr const auto& words(Tiling) { return kTilingWords; }
+constexpr const auto& words(Fusion) { return kFusionWords; }
 
 void read_value(const JsonNode& node, double low, double high, int& value) {
   value = static_cast<int>(
@@ -30,14 +39,12 @@ void read_value(const JsonNode& node, double low, double high, double& value) {
 void read_value(const JsonNode& node, double, double, bool& value) { value = node.boolean(); }
 template <typename Enum>
 void read_value(const JsonNode& node, double, double, Enum& value) {
-  const std::vector<std::string> allowed = words(value);
-  const std::string word = node.choice(allowed);
-  value = static_cast<Enum>(std::find(allowed.begin(), allowed.end(), word) - allowed.begin());
+  value = words(value).read(node);
 }
 
 template <typename Value>
 Json value_to_json(Value value) {
-  if constexpr (std::is_enum_v<Value>) return words(value)[static_cast<std::size_t>(value)];
+  if constexpr (std::is_enum_v<Value>) return words(value).word_of(value);
   return value;
 }
 

@@ -1,5 +1,6 @@
 #include "accel_sim/workload/networks.hpp"
 
+#include "accel_sim/workload/words.hpp"
 #include "accel_sim_workload/embedded_json.hpp"
 #include "support/presets.hpp"
 
@@ -15,9 +16,7 @@ Model model_from_json(const Json& json, const std::string& file) {
     return {architecture_from_json(JsonNode(json, file))};
   // Exported files hold more than the architecture, which is nobody's concern here.
   Model model{architecture_from_json(JsonNode(json["architecture"], file, "/architecture"))};
-  if (json.contains("mode") &&
-      JsonNode(json["mode"], file, "/mode").choice({"prefill", "decode"}) == "decode")
-    model.mode = Mode::kDecode;
+  if (json.contains("mode")) model.mode = kModeWords.read(JsonNode(json["mode"], file, "/mode"));
   return model;
 }
 

@@ -12,6 +12,9 @@
 #include <string>
 #include <vector>
 
+#include "accel_sim/mapper/words.hpp"
+#include "accel_sim/words.hpp"
+#include "accel_sim/workload/words.hpp"
 #include "nas/cli/command_io.hpp"
 #include "nas/cli/commands.hpp"
 #include "nas/cli/interruption.hpp"
@@ -167,7 +170,7 @@ std::vector<CLI::Option*> add_pricing(CLI::App* verb, PricingOptions& given) {
               ->check(CLI::Range(1, 1 << 20)),
           verb->add_option("--mode", given.mode,
                            "prefill or decode (default: an exported file's, or prefill)")
-              ->check(CLI::IsMember({"prefill", "decode"}))};
+              ->check(CLI::IsMember(accel_sim::kModeWords.all()))};
 }
 
 CLI::App* add_simulate_verb(CLI::App& app, SimulateOptions& options, CommonOptions& common) {
@@ -185,7 +188,7 @@ CLI::App* add_simulate_verb(CLI::App& app, SimulateOptions& options, CommonOptio
                                           "A matmul's mapping, as map --output writes it");
   for (CLI::Option* option : add_pricing(verb, options.given)) option->excludes(gemm, mapping);
   verb->add_option("--engine", options.engine, "fast, or reference (cycle by cycle, slow)")
-      ->check(CLI::IsMember({"fast", "reference"}));
+      ->check(CLI::IsMember(accel_sim::kEngineWords.all()));
   verb->add_option("--cycle-limit", options.cycle_limit,
                    "Cycles per operator after which the reference engine gives up")
       ->check(CLI::PositiveNumber);
@@ -240,11 +243,11 @@ CLI::App* add_map_verb(CLI::App& app, MapOptions& options, CommonOptions& common
       ->excludes(m);
   verb->add_option("--hardware", options.hardware, "Preset or JSON file");
   verb->add_option("--objective", options.objective, "latency, energy or edp")
-      ->check(CLI::IsMember({"latency", "energy", "edp"}));
+      ->check(CLI::IsMember(accel_sim::kMappingObjectiveWords.all()));
   verb->add_option("--samples", options.samples, "Random valid mappings")
       ->check(CLI::Range(1, 10'000'000));
   verb->add_option("--mapspace", options.mapspace, "Of the samples: perfect or blocks")
-      ->check(CLI::IsMember({"perfect", "blocks"}));
+      ->check(CLI::IsMember(accel_sim::kFactorsWords.all()));
   verb->add_option("--seed", options.seed, "Of the samples");
   verb->add_option("--svg", options.svg, "Write a histogram of the samples to this file");
   verb->add_option("--output", options.output,
@@ -277,7 +280,7 @@ void add_predictor_space(CLI::App* verb, PredictorOptions& options) {
 void add_predictor_workload(CLI::App* verb, PredictorOptions& options) {
   verb->add_option("--length", options.length, "Sequence length")->check(CLI::Range(1, 1 << 20));
   verb->add_option("--mode", options.mode, "prefill or decode")
-      ->check(CLI::IsMember({"prefill", "decode"}));
+      ->check(CLI::IsMember(accel_sim::kModeWords.all()));
 }
 
 void add_predictor_check(CLI::App* verb, PredictorOptions& options) {

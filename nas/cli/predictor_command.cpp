@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "accel_sim/workload/words.hpp"
 #include "latency_predictor/learned/learned_model.hpp"
 #include "latency_predictor/learned_table.hpp"
 #include "latency_predictor/measurements.hpp"
@@ -23,13 +24,6 @@
 
 namespace paretoformer::nas {
 namespace {
-
-accel_sim::Mode mode_of(const std::string& name) {
-  return name == "decode" ? accel_sim::Mode::kDecode : accel_sim::Mode::kPrefill;
-}
-const char* name_of(accel_sim::Mode mode) {
-  return mode == accel_sim::Mode::kDecode ? "decode" : "prefill";
-}
 
 SearchSpace space_of(const PredictorOptions& options) {
   const SearchSpace space = SearchSpace::find(options.space);
@@ -108,7 +102,7 @@ std::string text_of(const NetworkPrediction& prediction) {
   if (prediction.extrapolates) text += ", extrapolated";
   text += ", " + prediction.model + " model on " + printable(prediction.on) +
           format(" at length %d (%s)\n", prediction.workload.sequence_length,
-                 name_of(prediction.workload.mode));
+                 std::string(accel_sim::kModeWords.word_of(prediction.workload.mode)).c_str());
   return prediction.note.empty() ? text : text + prediction.note + "\n";
 }
 
@@ -131,7 +125,7 @@ Json json_of(const NetworkPrediction& prediction, bool breakdown) {
                {"model", prediction.model},
                {"hardware_hash", hex(prediction.hardware_hash)},
                {"sequence_length", prediction.workload.sequence_length},
-               {"mode", name_of(prediction.workload.mode)},
+               {"mode", accel_sim::kModeWords.word_of(prediction.workload.mode)},
                {"note", prediction.note.empty() ? Json() : Json(prediction.note)}});
   if (!breakdown) return json;
   json["operators"] = Json::array();
@@ -239,7 +233,8 @@ void predictor_build_command(const PredictorOptions& options, const CommonOption
   const auto threads = limit_threads(common);
   const SearchSpace space = space_of(options);
   const accel_sim::Hardware hardware = accel_sim::find_hardware(options.hardware);
-  const accel_sim::Workload workload{options.length, mode_of(options.mode)};
+  const accel_sim::Workload workload{options.length,
+                                     accel_sim::kModeWords.value_of(options.mode, "--mode")};
   const Clock::time_point start = Clock::now();
   const latency_predictor::LatencyPredictor plain(hardware, workload);
   plain.fill(space);
@@ -268,8 +263,8 @@ void predictor_check_command(const PredictorOptions& options, const CommonOption
 }
 
 void predictor_operators_command(const PredictorOptions& options, const CommonOptions& common) {
-  const std::vector<accel_sim::Operator> operators =
-      latency_predictor::operators_of(space_of(options), {options.length, mode_of(options.mode)});
+  const std::vector<accel_sim::Operator> operators = latency_predictor::operators_of(
+      space_of(options), {options.length, accel_sim::kModeWords.value_of(options.mode, "--mode")});
   if (!common.json) return print(latency_predictor::measurement_template(operators));
   Json json{{"operators", Json::array()}};
   for (const accel_sim::Operator& op : operators) json["operators"].push_back(describe(op));
@@ -277,7 +272,8 @@ void predictor_operators_command(const PredictorOptions& options, const CommonOp
 }
 
 void predictor_import_command(const PredictorOptions& options, const CommonOptions& common) {
-  const accel_sim::Workload workload{options.length, mode_of(options.mode)};
+  const accel_sim::Workload workload{options.length,
+                                     accel_sim::kModeWords.value_of(options.mode, "--mode")};
   const latency_predictor::LookupTable table =
       latency_predictor::read_measurements(options.file, options.device, options.clock_mhz);
   std::size_t missing = 0;

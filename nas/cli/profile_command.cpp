@@ -1,5 +1,6 @@
 // The verb `profile`.
 #include "accel_sim/workload/profile.hpp"
+#include "accel_sim/workload/words.hpp"
 #include "nas/cli/command_io.hpp"
 #include "nas/cli/commands.hpp"
 #include "nas/report/profile_report.hpp"
@@ -55,7 +56,7 @@ void profile_command(const ProfileOptions& options, const CommonOptions& common)
   if (options.hardware) found.title += ", on " + path_text(*options.hardware);
   if (common.json) {
     Json json{{"model", options.model}};
-    if (text) json["mode"] = mode == accel_sim::Mode::kDecode ? "decode" : "prefill";
+    if (text) json["mode"] = accel_sim::kModeWords.word_of(mode);
     json["fused"] = options.fused;
     if (options.hardware) json["hardware"] = *options.hardware;
     json["profiles"] = to_json(found);

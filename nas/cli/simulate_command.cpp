@@ -9,6 +9,8 @@
 #include "accel_sim/engines/trace.hpp"
 #include "accel_sim/mapper/library_rule.hpp"
 #include "accel_sim/mapper/mapping_file.hpp"
+#include "accel_sim/words.hpp"
+#include "accel_sim/workload/words.hpp"
 #include "nas/cli/command_io.hpp"
 #include "nas/cli/commands.hpp"
 #include "nas/cli/priced_network.hpp"
@@ -131,9 +133,9 @@ Answer answer_on_network(const SimulateOptions& options, const accel_sim::Simula
   Answer answer;
   answer.simulation = {network.hardware, whole.operators, {}};
   answer.hardware_name = network.hardware_name;
-  const char* mode = network.workload.mode == accel_sim::Mode::kDecode ? "decode" : "prefill";
+  const std::string mode(accel_sim::kModeWords.word_of(network.workload.mode));
   answer.title = describe(network.architecture) +
-                 format(" at length %d (%s)", network.workload.sequence_length, mode);
+                 format(" at length %d (%s)", network.workload.sequence_length, mode.c_str());
   const bool by_cycle = how.engine == accel_sim::Engine::kReference && network.confirmed;
   answer.note = by_cycle && network.is_as_in_run && whole.why_cold.empty()
                     ? "cycle by cycle, while front.json confirms with the fast engine"
@@ -177,8 +179,7 @@ void simulate_command(const SimulateOptions& options, const CommonOptions& commo
         "simulate: expected an architecture file, --gemm M,K,N or --mapping FILE (see --help)");
   if (options.trace && options.trace->empty()) throw InputError("--trace: expected a file name");
   accel_sim::SimulationOptions how;
-  how.engine =
-      options.engine == "reference" ? accel_sim::Engine::kReference : accel_sim::Engine::kFast;
+  how.engine = accel_sim::kEngineWords.value_of(options.engine, "--engine");
   how.cycle_limit = options.cycle_limit;
 
   Answer answer = options.architecture ? answer_on_network(options, how, common)

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "accel_sim/workload/words.hpp"
 #include "nas_run/embedded_json.hpp"
 #include "support/error.hpp"
 #include "support/files.hpp"
@@ -39,8 +40,7 @@ accel_sim::Workload workload_from_json(const JsonNode& node, int context) {
   accel_sim::Workload workload;
   workload.sequence_length =
       static_cast<int>(object.integer("sequence_length", 1, 1 << 20, context));
-  if (object.choice("mode", {"prefill", "decode"}, "prefill") == "decode")
-    workload.mode = accel_sim::Mode::kDecode;
+  workload.mode = accel_sim::kModeWords.read(object, "mode", workload.mode);
   object.finish();
   return workload;
 }
@@ -87,7 +87,7 @@ void read_predictor(const JsonNode& node, const fs::path& base_folder, RunConfig
 
 Json to_json(const accel_sim::Workload& workload) {
   return Json{{"sequence_length", workload.sequence_length},
-              {"mode", workload.mode == accel_sim::Mode::kDecode ? "decode" : "prefill"}};
+              {"mode", accel_sim::kModeWords.word_of(workload.mode)}};
 }
 
 std::vector<Objective> objectives_from(const JsonNode& node) {

@@ -51,7 +51,7 @@ std::vector<Workpiece> small_workpieces() {
 }
 
 std::string text(const Mapspace& space) {
-  std::string result = name(space.factors());
+  std::string result(kFactorsWords.word_of(space.factors()));
   for (const int extent : space.work().extent) result += ' ' + std::to_string(extent);
   return result;
 }

@@ -36,7 +36,7 @@ TEST(SurveyMappings, SpreadOfRandomMappings) {
   constexpr std::int64_t kSamples = 100'000;
   for (const Factors factors : {Factors::kPerfect, Factors::kBlocks}) {
     std::printf("EDP of 100 000 uniform valid mappings, mapspace %s, gemmini_cnn\n%s\n",
-                name(factors),
+                kFactorsWords.word_of(factors).data(),
                 "                                  10th/best  (publ.)  in 3x, %  (publ.)  orders  "
                 "mappings  valid, %  best of samples/exact");
     for (const PublishedSpread& published : kPublished) {
