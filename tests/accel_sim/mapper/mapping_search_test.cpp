@@ -10,6 +10,7 @@
 
 #include "accel_sim/mapper/library_rule.hpp"
 #include "accel_sim/mapper/mapping_spread.hpp"
+#include "accel_sim/mapper/words.hpp"
 
 namespace paretoformer::accel_sim {
 namespace {

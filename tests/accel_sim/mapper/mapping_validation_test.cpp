@@ -10,6 +10,7 @@
 #include "accel_sim/mapper/library_rule.hpp"
 #include "accel_sim/mapper/mapping_search.hpp"
 #include "accel_sim/mapper/mapping_spread.hpp"
+#include "accel_sim/mapper/words.hpp"
 #include "accel_sim/simulator.hpp"
 
 namespace paretoformer::accel_sim {
