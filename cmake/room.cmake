@@ -29,3 +29,11 @@ function(paretoformer_room name)
   endforeach()
   set_property(GLOBAL APPEND PROPERTY PARETOFORMER_ROOMS ${target})
 endfunction()
+
+# paretoformer_use_eigen(TARGET): for its .cpp files only, so that whoever links the room needs no
+# Eigen. Threads, and blocks as large as a machine's caches, would change the order of sums: results
+# are the same on every machine.
+function(paretoformer_use_eigen target)
+  target_link_libraries(${target} PRIVATE $<BUILD_INTERFACE:Eigen3::Eigen>)
+  target_compile_definitions(${target} PRIVATE EIGEN_NO_CPUID EIGEN_DONT_PARALLELIZE)
+endfunction()

@@ -2,6 +2,7 @@
 
 #include <cmath>
 
+#include "accel_sim/workload/words.hpp"
 #include "nas/cli/command_io.hpp"
 #include "support/error.hpp"
 #include "support/json.hpp"
@@ -69,7 +70,7 @@ std::vector<CLI::Option*> add_pricing(CLI::App* verb, PricingOptions& given) {
               ->check(CLI::Range(1, 1 << 20)),
           verb->add_option("--mode", given.mode,
                            "prefill or decode (default: an exported file's, or prefill)")
-              ->check(CLI::IsMember({"prefill", "decode"}))};
+              ->check(CLI::IsMember(accel_sim::kModeWords.all()))};
 }
 
 }  // namespace paretoformer::nas

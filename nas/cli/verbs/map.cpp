@@ -9,6 +9,7 @@
 #include "accel_sim/mapper/mapping_file.hpp"
 #include "accel_sim/mapper/mapping_search.hpp"
 #include "accel_sim/mapper/mapping_spread.hpp"
+#include "accel_sim/mapper/words.hpp"
 #include "nas/cli/arguments.hpp"
 #include "nas/cli/command_io.hpp"
 #include "nas/cli/progress.hpp"
@@ -72,12 +73,6 @@ accel_sim::Workpiece workpiece(const MapOptions& options) {
   return accel_sim::matmul_workpiece(options.m, options.k, options.n);
 }
 
-accel_sim::MappingObjective objective_of(const std::string& text) {
-  if (text == "latency") return accel_sim::MappingObjective::kLatency;
-  return text == "energy" ? accel_sim::MappingObjective::kEnergy
-                          : accel_sim::MappingObjective::kEdp;
-}
-
 // What the verb found.
 struct MapAnswer {
   accel_sim::Workpiece work;
@@ -117,7 +112,7 @@ MapAnswer answer(const MapOptions& options, const accel_sim::Hardware& hardware,
                  const CommonOptions& common) {
   MapAnswer result;
   result.work = workpiece(options);
-  result.objective = objective_of(options.objective);
+  result.objective = accel_sim::kMappingObjectiveWords.value_of(options.objective, "--objective");
   const accel_sim::MappingCostModel model(result.work, hardware);
   MapProgress progress(common);
   for (const accel_sim::Factors factors :
@@ -130,7 +125,7 @@ MapAnswer answer(const MapOptions& options, const accel_sim::Hardware& hardware,
       result.best = found;
       result.best_in = factors;
     }
-    if (options.mapspace != name(factors)) continue;
+    if (options.mapspace != accel_sim::kFactorsWords.word_of(factors)) continue;
     result.reference = cost;
     result.size = space.size();
     result.spread = mapping_spread(space, result.objective, options.samples, options.seed,
@@ -179,7 +174,7 @@ Json to_json(const MapAnswer& found, const MapOptions& options,
             {"best", to_json(found.best.mapping, found.best.cost, found.work)},
             {"greedy", to_json(found.greedy, found.greedy_cost, found.work)},
             {"distribution", distribution_json(found, options)}};
-  json["best"]["mapspace"] = name(found.best_in);
+  json["best"]["mapspace"] = accel_sim::kFactorsWords.word_of(found.best_in);
   json["greedy"]["over_best"] = found.greedy_over_best();
   return json;
 }
@@ -195,7 +190,8 @@ std::string table(const MapAnswer& found, const MapOptions& options) {
          line("best", found.best.mapping, found.best.cost) +
          line("greedy", found.greedy, found.greedy_cost) +
          format("The best is of the mapspace \"%s\"; the greedy rule's %s is %.4g times its.\n",
-                name(found.best_in), options.objective.c_str(), found.greedy_over_best()) +
+                std::string(accel_sim::kFactorsWords.word_of(found.best_in)).c_str(),
+                options.objective.c_str(), found.greedy_over_best()) +
          format("%lld random valid mappings of \"%s\" (%.3g mappings, %.1f %% of draws valid):\n",
                 static_cast<long long>(options.samples), options.mapspace.c_str(), found.size,
                 100 * static_cast<double>(options.samples) / static_cast<double>(spread.draws)) +
@@ -259,12 +255,12 @@ void add_map(CLI::App& app, CommonOptions& common) {
       ->excludes(m);
   verb->add_option("--hardware", options.hardware, "Preset or JSON file");
   verb->add_option("--objective", options.objective, "latency, energy or edp")
-      ->check(CLI::IsMember({"latency", "energy", "edp"}));
+      ->check(CLI::IsMember(accel_sim::kMappingObjectiveWords.all()));
   verb->add_option("--samples", options.samples, "Random valid mappings")
       ->check(CLI::Range(1, 10'000'000));
   verb->add_option("--mapspace", options.mapspace,
                    "Mapspace that samples are drawn from: perfect or blocks")
-      ->check(CLI::IsMember({"perfect", "blocks"}));
+      ->check(CLI::IsMember(accel_sim::kFactorsWords.all()));
   verb->add_option("--seed", options.seed, "Seed of the samples");
   verb->add_option("--svg", options.svg, "Write a histogram of the samples to this file");
   verb->add_option("--output", options.output,

@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "accel_sim/workload/words.hpp"
 #include "latency_predictor/learned/learned_fit.hpp"
 #include "latency_predictor/learned/learned_model.hpp"
 #include "latency_predictor/learned_table.hpp"
@@ -58,13 +59,6 @@ struct PredictorFitOptions {
   bool curve = false;                            // errors against the number of samples
   std::filesystem::path output;
 };
-
-accel_sim::Mode mode_of(const std::string& name) {
-  return name == "decode" ? accel_sim::Mode::kDecode : accel_sim::Mode::kPrefill;
-}
-const char* name_of(accel_sim::Mode mode) {
-  return mode == accel_sim::Mode::kDecode ? "decode" : "prefill";
-}
 
 SearchSpace space_of(const PredictorOptions& options) {
   const SearchSpace space = SearchSpace::find(options.space);
@@ -143,7 +137,7 @@ std::string text_of(const NetworkPrediction& prediction) {
   if (prediction.extrapolates) text += ", extrapolated";
   text += ", " + prediction.model + " model on " + printable(prediction.on) +
           format(" at length %d (%s)\n", prediction.workload.sequence_length,
-                 name_of(prediction.workload.mode));
+                 std::string(accel_sim::kModeWords.word_of(prediction.workload.mode)).c_str());
   return prediction.note.empty() ? text : text + prediction.note + "\n";
 }
 
@@ -166,7 +160,7 @@ Json json_of(const NetworkPrediction& prediction, bool breakdown) {
                {"model", prediction.model},
                {"hardware_hash", hex(prediction.hardware_hash)},
                {"sequence_length", prediction.workload.sequence_length},
-               {"mode", name_of(prediction.workload.mode)},
+               {"mode", accel_sim::kModeWords.word_of(prediction.workload.mode)},
                {"note", prediction.note.empty() ? Json() : Json(prediction.note)}});
   if (!breakdown) return json;
   json["operators"] = Json::array();
@@ -272,7 +266,8 @@ void build_predictor(const PredictorOptions& options, const CommonOptions& commo
   const auto threads = limit_threads(common);
   const SearchSpace space = space_of(options);
   const accel_sim::Hardware hardware = accel_sim::find_hardware(options.hardware);
-  const accel_sim::Workload workload{options.length, mode_of(options.mode)};
+  const accel_sim::Workload workload{options.length,
+                                     accel_sim::kModeWords.value_of(options.mode, "--mode")};
   const Clock::time_point start = Clock::now();
   const latency_predictor::LatencyPredictor plain(hardware, workload);
   plain.fill(space);
@@ -301,8 +296,8 @@ void check_predictor(const PredictorOptions& options, const CommonOptions& commo
 }
 
 void list_operators(const PredictorOptions& options, const CommonOptions& common) {
-  const std::vector<accel_sim::Operator> operators =
-      latency_predictor::operators_of(space_of(options), {options.length, mode_of(options.mode)});
+  const std::vector<accel_sim::Operator> operators = latency_predictor::operators_of(
+      space_of(options), {options.length, accel_sim::kModeWords.value_of(options.mode, "--mode")});
   if (!common.json) return print(latency_predictor::measurement_template(operators));
   Json json{{"operators", Json::array()}};
   for (const accel_sim::Operator& op : operators) json["operators"].push_back(describe(op));
@@ -310,7 +305,8 @@ void list_operators(const PredictorOptions& options, const CommonOptions& common
 }
 
 void import_measurements(const PredictorOptions& options, const CommonOptions& common) {
-  const accel_sim::Workload workload{options.length, mode_of(options.mode)};
+  const accel_sim::Workload workload{options.length,
+                                     accel_sim::kModeWords.value_of(options.mode, "--mode")};
   const latency_predictor::LookupTable table =
       latency_predictor::read_measurements(options.file, options.device, options.clock_mhz);
   std::size_t missing = 0;
@@ -376,7 +372,7 @@ void add_predictor_space(CLI::App* verb, PredictorOptions& options) {
 void add_predictor_workload(CLI::App* verb, PredictorOptions& options) {
   verb->add_option("--length", options.length, "Sequence length")->check(CLI::Range(1, 1 << 20));
   verb->add_option("--mode", options.mode, "prefill or decode")
-      ->check(CLI::IsMember({"prefill", "decode"}));
+      ->check(CLI::IsMember(accel_sim::kModeWords.all()));
 }
 
 void add_predictor_check(CLI::App* verb, PredictorOptions& options) {

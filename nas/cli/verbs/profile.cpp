@@ -3,6 +3,7 @@
 
 #include <memory>
 
+#include "accel_sim/workload/words.hpp"
 #include "nas/cli/arguments.hpp"
 #include "nas/cli/command_io.hpp"
 #include "nas/cli/verbs.hpp"
@@ -66,7 +67,7 @@ void profile_model(const ProfileOptions& options, const CommonOptions& common) {
   if (options.hardware) found.title += ", on " + path_text(*options.hardware);
   if (common.json) {
     Json json{{"model", options.model}};
-    if (text) json["mode"] = mode == accel_sim::Mode::kDecode ? "decode" : "prefill";
+    if (text) json["mode"] = accel_sim::kModeWords.word_of(mode);
     json["fused"] = options.fused;
     if (options.hardware) json["hardware"] = *options.hardware;
     json["profiles"] = to_json(found);

@@ -11,6 +11,8 @@
 #include "accel_sim/engines/trace.hpp"
 #include "accel_sim/mapper/library_rule.hpp"
 #include "accel_sim/mapper/mapping_file.hpp"
+#include "accel_sim/words.hpp"
+#include "accel_sim/workload/words.hpp"
 #include "nas/cli/arguments.hpp"
 #include "nas/cli/command_io.hpp"
 #include "nas/cli/priced_network.hpp"
@@ -146,9 +148,9 @@ Answer answer_on_network(const SimulateOptions& options, const accel_sim::Simula
   Answer answer;
   answer.simulation = {network.hardware, whole.operators, {}};
   answer.hardware_name = network.hardware_name;
-  const char* mode = network.workload.mode == accel_sim::Mode::kDecode ? "decode" : "prefill";
+  const std::string mode(accel_sim::kModeWords.word_of(network.workload.mode));
   answer.title = describe(network.architecture) +
-                 format(" at length %d (%s)", network.workload.sequence_length, mode);
+                 format(" at length %d (%s)", network.workload.sequence_length, mode.c_str());
   const bool by_cycle = how.engine == accel_sim::Engine::kReference && network.confirmed;
   answer.note = by_cycle && network.is_as_in_run && whole.why_cold.empty()
                     ? "cycle by cycle, while front.json confirms with the fast engine"
@@ -190,8 +192,7 @@ void simulate_and_print(const SimulateOptions& options, const CommonOptions& com
         "simulate: expected an architecture file, --gemm M,K,N or --mapping FILE (see --help)");
   if (options.trace && options.trace->empty()) throw InputError("--trace: expected a file name");
   accel_sim::SimulationOptions how;
-  how.engine =
-      options.engine == "reference" ? accel_sim::Engine::kReference : accel_sim::Engine::kFast;
+  how.engine = accel_sim::kEngineWords.value_of(options.engine, "--engine");
   how.cycle_limit = options.cycle_limit;
 
   Answer answer = options.architecture ? answer_on_network(options, how, common)
@@ -228,7 +229,7 @@ void add_simulate(CLI::App& app, CommonOptions& common) {
                                           "A matmul's mapping, as map --output writes it");
   for (CLI::Option* option : add_pricing(verb, options.given)) option->excludes(gemm, mapping);
   verb->add_option("--engine", options.engine, "fast, or reference (cycle by cycle, slow)")
-      ->check(CLI::IsMember({"fast", "reference"}));
+      ->check(CLI::IsMember(accel_sim::kEngineWords.all()));
   verb->add_option("--cycle-limit", options.cycle_limit,
                    "Cycles per operator after which the reference engine gives up")
       ->check(CLI::PositiveNumber);
