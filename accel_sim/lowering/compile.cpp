@@ -1,13 +1,64 @@
-#include "accel_sim/lowering/scheduler.hpp"
+#include "accel_sim/lowering/compile.hpp"
 
-#include <algorithm>
 #include <cstddef>
+#include <unordered_map>
 
-#include "accel_sim/lowering/program.hpp"
 #include "support/error.hpp"
 
 namespace paretoformer::accel_sim {
 namespace {
+
+bool on_chip(const Hardware& hardware) {
+  return hardware.nonlinear_units == NonlinearUnits::kOnChip;
+}
+
+// tiled_norm keeps whole rows in the accumulator (gemmini.h, tiled_norm_auto).
+bool rows_can_be_normalised(int columns, const Hardware& hardware) {
+  return on_chip(hardware) &&
+         ceil_divide(columns, hardware.array_size) <= hardware.accumulator_blocks();
+}
+
+bool runs_on_host(const Operator& op, const Hardware& hardware) {
+  switch (op.kind) {
+    case OperatorKind::kMatmul:
+    case OperatorKind::kEmbedding:
+      return false;
+    case OperatorKind::kSoftmax:
+    case OperatorKind::kLayerNorm:
+      return !rows_can_be_normalised(op.columns, hardware);
+    case OperatorKind::kGelu:
+    case OperatorKind::kResidualAdd:
+      return !on_chip(hardware);
+  }
+  throw Error("an operator of unknown kind");
+}
+
+// The tile of a matmul whose rows are normalised in the accumulator.
+std::optional<MatmulTile> fused_tile(const Operator& matmul, const Hardware& hardware) {
+  if (!on_chip(hardware) || hardware.dataflow != Dataflow::kWeightStationary) return std::nullopt;
+  const auto tile = whole_row_tile(matmul, hardware);
+  return tile || hardware.fusion == Fusion::kLibrary ? tile
+                                                     : whole_row_tile(matmul, hardware, true);
+}
+
+// What the matmul asks for to be fused with it.
+Normalisation normalisation_of(Activation activation) {
+  switch (activation) {
+    case Activation::kSoftmax:
+      return Normalisation::kSoftmax;
+    case Activation::kLayerNorm:
+    case Activation::kAddLayerNorm:
+      return Normalisation::kLayerNorm;
+    default:
+      return Normalisation::kNone;
+  }
+}
+
+int result_bytes(const Operator& matmul, bool is_fused, const Hardware& hardware) {
+  const bool spilled = matmul.activation == Activation::kSoftmax && !is_fused &&
+                       rows_can_be_normalised(matmul.columns, hardware);
+  return spilled || matmul.activation == Activation::kSums ? kSumBytes : 1;
+}
 
 // A matmul and what follows it, either way.
 struct Pair {
@@ -91,6 +142,61 @@ class Scheduler {
 };
 
 }  // namespace
+
+bool rows_can_be_fused(const Operator& matmul, const Hardware& hardware) {
+  return fused_tile(matmul, hardware).has_value();
+}
+
+Call compile(const Operator& op, const Hardware& hardware,
+             const std::optional<MatmulSchedule>& schedule) {
+  Call call;
+  call.op = call.program = op;
+  if (runs_on_host(op, hardware)) {
+    call.runs_in = RunsIn::kHost;
+    return call;
+  }
+  if (op.kind == OperatorKind::kGelu) {
+    call.runs_in = RunsIn::kStores;
+    return call;
+  }
+  const std::optional<Operator> product = matmul_of(op);
+  if (!product && op.kind != OperatorKind::kMatmul) return call;
+  const Operator& matmul = product ? *product : op;
+  const Normalisation wanted = normalisation_of(matmul.activation);
+  const std::optional<MatmulTile> rows =
+      wanted == Normalisation::kNone ? std::nullopt : fused_tile(matmul, hardware);
+  if (product && !rows) return call;
+  if (product) call.runs_in = RunsIn::kFusedRun;
+  call.program = matmul;
+  call.schedule = schedule ? *schedule : rows ? *rows : greedy_tile(matmul, hardware);
+  if (rows) call.fused = wanted;
+  const MatmulTile& tile = call.schedule->tile;
+  // The library has no such calls.
+  call.takes_turns = rows && hardware.fusion != Fusion::kLibrary &&
+                     std::int64_t{tile.rows} * tile.columns > hardware.accumulator_blocks() / 2;
+  call.result_bytes = result_bytes(matmul, rows.has_value(), hardware);
+  return call;
+}
+
+std::vector<Call> compile(const Architecture& architecture, const Workload& workload,
+                          const Hardware& hardware, const OperatorPricer& price,
+                          const MatmulScheduler& scheduler) {
+  std::unordered_map<Operator, Call, OperatorHash> known;
+  std::vector<Call> calls;
+  for (const TransformerOperator& item :
+       scheduled_operators(architecture, workload, hardware, price)) {
+    auto found = known.find(item.op);
+    if (found == known.end()) {
+      found = known.emplace(item.op, compile(item.op, hardware)).first;
+      Call& call = found->second;
+      if (scheduler && call.schedule && call.fused == Normalisation::kNone)
+        call.schedule = scheduler(call);
+    }
+    calls.push_back(found->second);
+    static_cast<TransformerOperator&>(calls.back()) = item;
+  }
+  return calls;
+}
 
 std::vector<TransformerOperator> scheduled_operators(const Architecture& architecture,
                                                      const Workload& workload,
