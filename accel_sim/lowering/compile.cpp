@@ -87,30 +87,19 @@ HardwareCost sum(const std::vector<Operator>& operators, const OperatorPricer& p
 }
 
 // Of a pair that can be fused.
-const std::vector<Operator>& chosen(const Pair& pair, bool by_library, Fusion fusion,
-                                    const OperatorPricer& price) {
-  bool fused = false;
-  switch (fusion) {
-    case Fusion::kLibrary:
-      fused = by_library;
-      break;
-    case Fusion::kOff:
-      break;
-    case Fusion::kOn:
-      fused = true;
-      break;
-    case Fusion::kBest:
-      fused = sum(pair.fused, price).energy_delay_product() <
-              sum(pair.apart, price).energy_delay_product();
-  }
+const std::vector<Operator>& chosen(const Pair& pair, Fusion fusion, const OperatorPricer& price) {
+  const bool fused = fusion == Fusion::kOn ||
+                     (fusion == Fusion::kBest && sum(pair.fused, price).energy_delay_product() <
+                                                     sum(pair.apart, price).energy_delay_product());
   return fused ? pair.fused : pair.apart;
 }
 
+// But for Fusion::kLibrary, whose list is transformer_operators(): softmax, where its rows fit.
 class Scheduler {
  public:
-  Scheduler(const Hardware& hardware, const OperatorPricer& price)
-      : hardware_(hardware), price_(price) {
-    if (hardware.fusion == Fusion::kBest && !price)
+  Scheduler(const Hardware& hardware, Fusion fusion, const OperatorPricer& price)
+      : hardware_(hardware), fusion_(fusion), price_(price) {
+    if (fusion == Fusion::kBest && !price)
       throw Error("the best fusion is found by prices: expected a cost model");
   }
 
@@ -122,13 +111,13 @@ class Scheduler {
         replace(list, i, softmax_choice(op));
       else if (i + 2 < list.size() && list[i + 1].op.kind == OperatorKind::kResidualAdd &&
                list[i + 2].op.kind == OperatorKind::kLayerNorm)
-        replace(list, i, chosen(layer_norm_pair(op), false, hardware_.fusion, price_));
+        replace(list, i, chosen(layer_norm_pair(op), fusion_, price_));
     }
   }
 
   // Scores and softmax.
   std::vector<Operator> softmax_choice(const Operator& scores) const {
-    return chosen(softmax_pair(scores), true, hardware_.fusion, price_);
+    return chosen(softmax_pair(scores), fusion_, price_);
   }
 
  private:
@@ -138,6 +127,7 @@ class Scheduler {
   }
 
   const Hardware& hardware_;
+  Fusion fusion_;
   const OperatorPricer& price_;
 };
 
@@ -207,30 +197,30 @@ std::vector<TransformerOperator> scheduled_operators(const Architecture& archite
 
 std::vector<TransformerOperator> scheduled(std::vector<TransformerOperator> list,
                                            const Hardware& hardware, const OperatorPricer& price) {
-  if (hardware.fusion != Fusion::kLibrary) Scheduler(hardware, price).apply(list);
+  if (hardware.fusion != Fusion::kLibrary) Scheduler(hardware, hardware.fusion, price).apply(list);
   return list;
 }
 
 Operator scheduled_scores(const Operator& scores, const Hardware& hardware,
                           const OperatorPricer& price) {
   if (hardware.fusion == Fusion::kLibrary || !rows_can_be_fused(scores, hardware)) return scores;
-  return Scheduler(hardware, price).softmax_choice(scores).front();
+  return Scheduler(hardware, hardware.fusion, price).softmax_choice(scores).front();
 }
 
 std::vector<Operator> operators_to_schedule(const Architecture& architecture,
                                             const Workload& workload, const Hardware& hardware) {
   std::vector<Operator> operators;
-  const auto add = [&](Fusion fusion) {
-    Hardware other = hardware;
-    other.fusion = fusion;
-    for (const TransformerOperator& item : scheduled_operators(architecture, workload, other))
-      operators.push_back(item.op);
+  const auto add = [&](const std::vector<TransformerOperator>& list) {
+    for (const TransformerOperator& item : list) operators.push_back(item.op);
   };
   if (hardware.fusion != Fusion::kBest) {
-    add(hardware.fusion);
-  } else {
-    add(Fusion::kOff);
-    add(Fusion::kOn);
+    add(scheduled_operators(architecture, workload, hardware));
+    return operators;
+  }
+  for (const Fusion either : {Fusion::kOff, Fusion::kOn}) {
+    std::vector<TransformerOperator> list = transformer_operators(architecture, workload);
+    Scheduler(hardware, either, {}).apply(list);
+    add(list);
   }
   return operators;
 }
