@@ -140,6 +140,7 @@ bool rows_can_be_fused(const Operator& matmul, const Hardware& hardware) {
 Call compile(const Operator& op, const Hardware& hardware,
              const std::optional<MatmulSchedule>& schedule) {
   Call call;
+  call.layer = -1;
   call.op = call.program = op;
   if (runs_on_host(op, hardware)) {
     call.runs_in = RunsIn::kHost;

@@ -38,7 +38,7 @@ struct Call : TransformerOperator {
   int result_bytes = 1;      // per element: 4 for scores that the normaliser reads back as sums
 };
 
-// An operator by itself, with no role, once. `schedule` is a matmul's; without one it is the
+// An operator by itself, in no role and no layer. `schedule` is a matmul's; without one it is the
 // library's: whole rows for a matmul that something is fused with, else greedy_tile().
 //
 // A softmax or a LayerNorm is fused when it is a part of a matmul's run (matmul_of()) and

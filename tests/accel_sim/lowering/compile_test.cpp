@@ -134,6 +134,13 @@ TEST(Compile, SumsAreOfFourBytes) {
   EXPECT_EQ(compile(op, small()).fused, Normalisation::kNone);
 }
 
+TEST(Compile, AnOperatorByItselfIsInNoLayer) {
+  const Call call = compile(matmul(64, 64, 64), small());
+  EXPECT_EQ(call.role, "");
+  EXPECT_EQ(call.layer, -1);
+  EXPECT_EQ(call.repeat, 1);
+}
+
 TEST(Compile, TheScheduleMayBeGiven) {
   const Operator op = matmul(64, 64, 64);
   EXPECT_EQ(compile(op, small()).schedule, greedy_tile(op, small()));
