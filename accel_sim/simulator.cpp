@@ -1,8 +1,9 @@
 #include "accel_sim/simulator.hpp"
 
-#include <algorithm>
 #include <cmath>
+#include <optional>
 #include <unordered_map>
+#include <utility>
 
 #include "accel_sim/engines/fast_engine.hpp"
 #include "accel_sim/lowering/network_memory.hpp"
@@ -21,7 +22,24 @@ constexpr std::int64_t kStatisticPasses = 2;
 // that is added to it, and the sum is read once more than without.
 constexpr std::int64_t kResidualAccesses = 3;
 
-SimulationReport on_host(const Operator& op, const Hardware& hardware, Trace* trace) {
+// What a call ran as: by itself, or a matmul's run with what is fused with it, in its parts.
+struct Run {
+  SimulationReport whole;  // less `norm` and `residual`
+  SimulationReport norm = {}, residual = {};
+
+  const SimulationReport& part(const Call& call) const {
+    if (call.runs_in != RunsIn::kFusedRun) return whole;
+    return call.op.kind == OperatorKind::kResidualAdd ? residual : norm;
+  }
+};
+
+// Where a program lies in a network, and its caches as earlier calls left them.
+struct InPlace {
+  Placement placement;
+  MemorySystem* memory;
+};
+
+SimulationReport run_on_host(const Operator& op, const Hardware& hardware, Trace* trace) {
   const double cycles =
       static_cast<double>(op.rows) * op.columns * host_cycles_per_element(op.kind, hardware);
   if (!(cycles < 0x1.0p63)) cost_arithmetic::overflow();
@@ -32,88 +50,118 @@ SimulationReport on_host(const Operator& op, const Hardware& hardware, Trace* tr
   return report;
 }
 
-SimulationReport on_accelerator(const Operator& op, const Hardware& hardware,
-                                const SimulationOptions& options) {
-  std::optional<MatmulSchedule> schedule = options.schedule;
-  if (op.kind == OperatorKind::kMatmul && !schedule) schedule = default_schedule(op, hardware);
-  const Program program = lower(op, hardware, schedule, options.placement);
+SimulationReport run_program(const Call& call, const Hardware& hardware,
+                             const EngineOptions& options, Trace* trace, const InPlace* place) {
+  const Program program = lower(call, hardware, place != nullptr ? &place->placement : nullptr);
   std::optional<MemorySystem> cold;
-  MemorySystem& memory =
-      options.memory != nullptr ? *options.memory : cold.emplace(hardware, program.bytes);
+  MemorySystem& memory = place != nullptr ? *place->memory : cold.emplace(hardware, program.bytes);
   const EngineResult result =
       options.engine == Engine::kFast
-          ? run_fast_engine(program, hardware, memory, options.trace)
-          : run_reference_engine(program, hardware, memory, options.cycle_limit, options.trace);
+          ? run_fast_engine(program, hardware, memory, trace)
+          : run_reference_engine(program, hardware, memory, options.cycle_limit, trace);
   SimulationReport report;
   report.breakdown = result.breakdown;
   report.accesses = result.accesses;
-  report.accesses.macs = statistics(op).macs;
+  report.accesses.macs = statistics(call.program).macs;
   report.accesses.pe_register += report.accesses.macs;
   report.load_busy = result.load_busy;
   report.store_busy = result.store_busy;
   return report;
 }
 
-// The common run of a matmul and what is fused with it, in its parts.
-struct FusedRun {
-  SimulationReport matmul, norm, residual;
-
-  const SimulationReport& part(OperatorKind kind) const {
-    if (kind == OperatorKind::kMatmul) return matmul;
-    return kind == OperatorKind::kResidualAdd ? residual : norm;
-  }
-};
-FusedRun simulate_fused(const Operator& op, const Hardware& hardware,
-                        const SimulationOptions& options) {
-  FusedRun run{on_accelerator(op, hardware, options), {}, {}};
+// Takes what the parts cost out of the whole run.
+void split(Run& run, const Operator& matmul, const Hardware& hardware) {
   const std::int64_t results =
-      op.rows * std::int64_t{blocks(op, hardware).columns} * hardware.array_size;
-  run.norm.breakdown.normaliser = run.matmul.breakdown.normaliser;
+      matmul.rows * std::int64_t{blocks(matmul, hardware).columns} * hardware.array_size;
+  run.norm.breakdown.normaliser = run.whole.breakdown.normaliser;
   run.norm.accesses.accumulator = kStatisticPasses * results;
-  if (op.activation == Activation::kAddLayerNorm) {
+  if (matmul.activation == Activation::kAddLayerNorm) {
     run.residual.accesses.accumulator = kResidualAccesses * results;
-    run.residual.accesses.dram_bytes = std::int64_t{op.rows} * op.columns;
+    run.residual.accesses.dram_bytes = std::int64_t{matmul.rows} * matmul.columns;
   }
-  run.matmul.breakdown.normaliser = 0;
-  run.matmul.accesses.accumulator -=
+  run.whole.breakdown.normaliser = 0;
+  run.whole.accesses.accumulator -=
       run.norm.accesses.accumulator + run.residual.accesses.accumulator;
-  run.matmul.accesses.dram_bytes -= run.residual.accesses.dram_bytes;
-  return run;
+  run.whole.accesses.dram_bytes -= run.residual.accesses.dram_bytes;
 }
 
-// The operators of one fused run.
-std::vector<Operator> parts_of(const Operator& matmul) {
-  if (matmul.activation == Activation::kSoftmax) return {matmul, softmax_of(matmul)};
-  if (matmul.activation == Activation::kLayerNorm) return {matmul, layer_norm_of(matmul)};
-  return {matmul, residual_add_of(matmul), layer_norm_of(matmul)};
-}
-
-SimulationReport simulate_parts(const Operator& op, const Hardware& hardware,
-                                const SimulationOptions& options) {
-  if (runs_on_host(op, hardware)) return on_host(op, hardware, options.trace);
-  if (op.kind == OperatorKind::kGelu) {
-    SimulationReport report;
-    report.breakdown.host = kConfigCycles;
-    return report;
+Run run(const Call& call, const Hardware& hardware, const EngineOptions& options, Trace* trace,
+        const InPlace* place = nullptr) {
+  switch (call.runs_in) {
+    case RunsIn::kHost:
+      return {run_on_host(call.op, hardware, trace)};
+    case RunsIn::kStores: {
+      Run constants;
+      constants.whole.breakdown.host = kConfigCycles;
+      return constants;
+    }
+    case RunsIn::kFusedRun:
+    case RunsIn::kOwnProgram:
+      break;
   }
-  const std::optional<Operator> product = matmul_of(op);
-  if (product && is_fused(*product, hardware)) {
-    SimulationOptions silent = options;
-    silent.trace = nullptr;  // its spans are in the trace of the matmul
-    return simulate_fused(*product, hardware, silent).part(op.kind);
-  }
-  if (op.kind == OperatorKind::kMatmul && is_fused(op, hardware))
-    return simulate_fused(op, hardware, options).matmul;
-  return on_accelerator(op, hardware, options);
+  Run result{run_program(call, hardware, options, trace, place)};
+  if (call.fused != Normalisation::kNone) split(result, call.program, hardware);
+  return result;
 }
 
 // Prices the accesses and cycles counted.
-SimulationReport priced(SimulationReport report, const Operator& op, const Hardware& hardware) {
+SimulationReport priced(SimulationReport report, const Call& call, const Hardware& hardware) {
   const Cycles total(report.breakdown.total());
   report.cost = {total, energy(report.accesses, total,
-                               runs_on_host(op, hardware) ? total : Cycles(), hardware)};
+                               call.runs_in == RunsIn::kHost ? total : Cycles(), hardware)};
   return report;
 }
+
+MatmulSchedule mapped_schedule(Call call, const Hardware& hardware) {
+  const Operator& op = call.program;
+  const Workpiece work = matmul_workpiece(op.rows, op.inner, op.columns);
+  const Mapspace mapspace(work, hardware, Factors::kBlocks);
+  const auto edp = [&] { return simulate(call, hardware).cost.energy_delay_product(); };
+  MatmulSchedule best = *call.schedule;
+  EnergyDelayProduct lowest = edp();
+  for (const Mapping& mapping : {best_mapping(mapspace, MappingObjective::kEdp).mapping,
+                                 best_mapping(mapspace, MappingObjective::kLatency).mapping,
+                                 best_library_mapping(mapspace, MappingObjective::kEdp).mapping}) {
+    call.schedule = schedule_of(mapping, work, hardware);
+    const EnergyDelayProduct cost = edp();
+    if (cost >= lowest) continue;
+    lowest = cost;
+    best = *call.schedule;
+  }
+  return best;
+}
+
+std::vector<Call> calls_of(const Architecture& architecture, const Workload& workload,
+                           const Hardware& hardware, const NetworkOptions& options) {
+  return compile_with_mapper(
+      architecture, workload, hardware,
+      options.prices != nullptr ? *options.prices : simulated_prices(hardware));
+}
+
+Trace* trace_of(const Call& call, const NetworkOptions& options) {
+  return options.traces != nullptr ? (*options.traces)(call.op) : nullptr;
+}
+
+// The reports of a network so far, of so many in all.
+class Reports {
+ public:
+  Reports(std::int64_t total, const CallsDone* done) : total_(total), done_(done) { tell(); }
+
+  void add(const Call& call, const SimulationReport& report) {
+    reports_.push_back({call, report});
+    tell();
+  }
+  std::vector<OperatorReport> take() { return std::move(reports_); }
+
+ private:
+  void tell() const {
+    if (done_ != nullptr) (*done_)(std::ssize(reports_), total_);
+  }
+
+  std::vector<OperatorReport> reports_;
+  std::int64_t total_;
+  const CallsDone* done_;
+};
 
 }  // namespace
 
@@ -123,32 +171,30 @@ double SimulationReport::utilization(const Hardware& hardware) const {
   return possible > 0 ? static_cast<double>(accesses.macs) / possible : 0;
 }
 
-SimulationReport simulate(const Operator& op, const Hardware& hardware,
-                          const SimulationOptions& options) {
-  return priced(simulate_parts(op, hardware, options), op, hardware);
+SimulationReport simulate(const Call& call, const Hardware& hardware, const EngineOptions& options,
+                          Trace* trace) {
+  // The spans of a part are in the trace of its matmul.
+  Trace* const its = call.runs_in == RunsIn::kFusedRun ? nullptr : trace;
+  return priced(run(call, hardware, options, its).part(call), call, hardware);
 }
 
-MatmulSchedule default_schedule(const Operator& op, const Hardware& hardware) {
-  MatmulSchedule best = default_tile(op, hardware);
-  if (hardware.tiling == Tiling::kGreedy || is_fused(op, hardware)) return best;
-  const Workpiece work = matmul_workpiece(op.rows, op.inner, op.columns);
-  const Mapspace mapspace(work, hardware, Factors::kBlocks);
-  SimulationOptions options;
-  const auto edp = [&](const MatmulSchedule& schedule) {
-    options.schedule = schedule;
-    return simulate(op, hardware, options).cost.energy_delay_product();
-  };
-  EnergyDelayProduct lowest = edp(best);
-  for (const Mapping& mapping : {best_mapping(mapspace, MappingObjective::kEdp).mapping,
-                                 best_mapping(mapspace, MappingObjective::kLatency).mapping,
-                                 best_library_mapping(mapspace, MappingObjective::kEdp).mapping}) {
-    const MatmulSchedule schedule = schedule_of(mapping, work, hardware);
-    const EnergyDelayProduct cost = edp(schedule);
-    if (cost >= lowest) continue;
-    lowest = cost;
-    best = schedule;
-  }
-  return best;
+SimulationReport simulate(const Operator& op, const Hardware& hardware,
+                          const EngineOptions& options, Trace* trace) {
+  return simulate(compile_with_mapper(op, hardware), hardware, options, trace);
+}
+
+Call compile_with_mapper(const Operator& op, const Hardware& hardware) {
+  Call call = compile(op, hardware);
+  if (hardware.tiling == Tiling::kOptimal && call.schedule && call.fused == Normalisation::kNone)
+    call.schedule = mapped_schedule(call, hardware);
+  return call;
+}
+
+std::vector<Call> compile_with_mapper(const Architecture& architecture, const Workload& workload,
+                                      const Hardware& hardware, const OperatorPricer& price) {
+  if (hardware.tiling == Tiling::kGreedy) return compile(architecture, workload, hardware, price);
+  return compile(architecture, workload, hardware, price,
+                 [&](const Call& librarys) { return mapped_schedule(librarys, hardware); });
 }
 
 HardwareCost simulated_cost(const Operator& op, const Hardware& hardware) {
@@ -165,115 +211,44 @@ OperatorPricer simulated_prices(const Hardware& hardware) {
 }
 
 std::vector<OperatorReport> simulate(const Architecture& architecture, const Workload& workload,
-                                     const Hardware& hardware, const SimulationOptions& options) {
-  SimulationOptions each;
-  each.engine = options.engine;
-  each.cycle_limit = options.cycle_limit;
-  std::unordered_map<Operator, SimulationReport, OperatorHash> known;
-  std::vector<OperatorReport> reports;
-  const OperatorPricer prices =
-      options.prices != nullptr ? *options.prices : simulated_prices(hardware);
-  const auto list = scheduled_operators(architecture, workload, hardware, prices);
-  const auto tell = [&] {
-    if (options.done != nullptr) (*options.done)(std::ssize(reports), std::ssize(list));
-  };
-  tell();
-  for (const TransformerOperator& item : list) {
-    auto entry = known.find(item.op);
-    if (entry == known.end() && options.traces != nullptr) each.trace = (*options.traces)(item.op);
-    if (entry == known.end() && item.op.kind == OperatorKind::kMatmul &&
-        is_fused(item.op, hardware)) {
-      // One run for all its parts.
-      const FusedRun run = simulate_fused(item.op, hardware, each);
-      for (const Operator& part : parts_of(item.op))
-        known.emplace(part, priced(run.part(part.kind), part, hardware));
-      entry = known.find(item.op);
-    } else if (entry == known.end()) {
-      entry = known.emplace(item.op, simulate(item.op, hardware, each)).first;
-    }
-    reports.push_back({item, entry->second});
-    tell();
+                                     const Hardware& hardware, const NetworkOptions& options) {
+  const std::vector<Call> calls = calls_of(architecture, workload, hardware, options);
+  std::unordered_map<Operator, Run, OperatorHash> known;  // by program: one run for all its parts
+  Reports reports(std::ssize(calls), options.done);
+  for (const Call& call : calls) {
+    auto found = known.find(call.program);
+    if (found == known.end())
+      found =
+          known.emplace(call.program, run(call, hardware, options, trace_of(call, options))).first;
+    reports.add(call, priced(found->second.part(call), call, hardware));
   }
-  return reports;
+  return reports.take();
 }
-
-namespace {
-
-using Schedules = std::unordered_map<Operator, MatmulSchedule, OperatorHash>;
-
-Schedules schedules_of(const std::vector<TransformerOperator>& list, const Hardware& hardware) {
-  Schedules schedules;
-  for (const auto& [role, layer, repeat, op] : list)
-    if (op.kind == OperatorKind::kMatmul && !schedules.contains(op))
-      schedules.emplace(op, default_schedule(op, hardware));
-  return schedules;
-}
-
-std::int64_t count_calls(const std::vector<TransformerOperator>& list) {
-  std::int64_t calls = 0;
-  for (const TransformerOperator& item : list) calls += item.repeat;
-  return calls;
-}
-
-std::int64_t most_partial_sums(const Schedules& schedules, const Hardware& hardware) {
-  std::int64_t most = 0;
-  for (const auto& [op, schedule] : schedules)
-    if (spills_sums(schedule, op, hardware))
-      most = std::max(most, std::int64_t{op.rows} * op.columns);
-  return most;
-}
-
-}  // namespace
 
 std::vector<OperatorReport> simulate_network(const Architecture& architecture,
                                              const Workload& workload, const Hardware& hardware,
-                                             const SimulationOptions& options) {
-  const OperatorPricer prices =
-      options.prices != nullptr ? *options.prices : simulated_prices(hardware);
-  const auto list = scheduled_operators(architecture, workload, hardware, prices);
-  const auto schedules = schedules_of(list, hardware);
-  const NetworkMemory buffers(architecture, workload, hardware, list,
-                              most_partial_sums(schedules, hardware));
+                                             const NetworkOptions& options) {
+  const std::vector<Call> calls = calls_of(architecture, workload, hardware, options);
+  const NetworkMemory buffers(architecture, workload, hardware, calls);
   MemorySystem memory(hardware, buffers.bytes());
-  SimulationOptions call;
-  call.engine = options.engine;
-  call.cycle_limit = options.cycle_limit;
-  call.memory = &memory;
-  const std::int64_t calls = count_calls(list);
-  std::vector<OperatorReport> reports;
-  const auto tell = [&] {
-    if (options.done != nullptr) (*options.done)(std::ssize(reports), calls);
-  };
-  tell();
-  std::vector<FusedRun> runs;  // of the last fused matmul, with the parts that follow it
-  for (const TransformerOperator& item : list) {
-    const bool fused = item.op.kind == OperatorKind::kMatmul && is_fused(item.op, hardware);
-    const std::optional<Operator> product = matmul_of(item.op);
-    const bool is_part = product && is_fused(*product, hardware);
-    if (fused) runs.clear();
-    TransformerOperator run = item;
-    run.repeat = 1;
-    for (int i = 0; i < item.repeat; ++i) {
-      if (is_part) {
-        const SimulationReport& part = runs[static_cast<std::size_t>(i)].part(item.op.kind);
-        reports.push_back({run, priced(part, item.op, hardware)});
-        tell();
-        continue;
+  std::int64_t total = 0;
+  for (const Call& call : calls) total += call.repeat;
+  Reports reports(total, options.done);
+  std::vector<Run> runs;  // of the last program, whose parts may follow
+  for (const Call& call : calls) {
+    const bool is_part = call.runs_in == RunsIn::kFusedRun;
+    if (!is_part) runs.clear();
+    Call once = call;
+    once.repeat = 1;
+    for (int i = 0; i < call.repeat; ++i) {
+      if (!is_part) {
+        const InPlace place{buffers.placement(call, i), &memory};
+        runs.push_back(run(call, hardware, options, trace_of(call, options), &place));
       }
-      const Placement placement = buffers.placement(item, i);
-      call.placement = &placement;
-      if (options.traces != nullptr) call.trace = (*options.traces)(item.op);
-      if (item.op.kind == OperatorKind::kMatmul) call.schedule = schedules.at(item.op);
-      if (fused) {
-        runs.push_back(simulate_fused(item.op, hardware, call));
-        reports.push_back({run, priced(runs.back().matmul, item.op, hardware)});
-      } else {
-        reports.push_back({run, simulate(item.op, hardware, call)});
-      }
-      tell();
+      reports.add(once, priced(runs[static_cast<std::size_t>(i)].part(call), call, hardware));
     }
   }
-  return reports;
+  return reports.take();
 }
 
 }  // namespace paretoformer::accel_sim

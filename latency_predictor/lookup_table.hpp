@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "accel_sim/hardware/hardware_cost.hpp"
-#include "accel_sim/lowering/scheduler.hpp"
+#include "accel_sim/lowering/compile.hpp"
 #include "accel_sim/workload/operators.hpp"
 
 namespace paretoformer::latency_predictor {

@@ -155,7 +155,7 @@ InPlaceCosts simulate_in_place(const SearchSpace& space, const accel_sim::Worklo
   const accel_sim::OperatorPricer prices = [&](const accel_sim::Operator& op) {
     return table.cost(op);
   };
-  accel_sim::SimulationOptions options;
+  accel_sim::NetworkOptions options;
   options.prices = &prices;
   parallel_tasks(networks.size(), [&](std::size_t i) {
     calls[i] = simulate_network(networks[i], workload, hardware, options);

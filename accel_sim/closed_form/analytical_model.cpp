@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "accel_sim/hardware/timing.hpp"
+#include "accel_sim/lowering/compile.hpp"
 #include "accel_sim/lowering/program.hpp"
 #include "accel_sim/lowering/tiling.hpp"
 #include "support/error.hpp"
@@ -41,10 +42,11 @@ std::int64_t padded_elements(const Operator& op, const Hardware& hardware) {
   return op.rows * ceil_divide(op.columns, hardware.array_size) * hardware.array_size;
 }
 
-AnalyticalEstimate estimate_matmul(const Operator& op, const Hardware& hardware) {
+AnalyticalEstimate estimate_matmul(const Call& call, const Hardware& hardware) {
+  const Operator& op = call.op;
   const std::int64_t size = hardware.array_size;
   const MatmulTile whole = blocks(op, hardware);
-  const MatmulTile tile = default_tile(op, hardware);
+  const MatmulTile& tile = call.schedule->tile;
   const std::int64_t loops_down = ceil_divide(whole.rows, tile.rows);
   const std::int64_t loops_in = ceil_divide(whole.inner, tile.inner);
   const std::int64_t loops_across = ceil_divide(whole.columns, tile.columns);
@@ -58,7 +60,7 @@ AnalyticalEstimate estimate_matmul(const Operator& op, const Hardware& hardware)
   const std::int64_t right_reads = loops_across * loops_in <= 2 ? 1 : loops_down;
   const std::int64_t loaded = std::int64_t{op.rows} * op.inner * left_reads +
                               std::int64_t{op.inner} * op.columns * right_reads;
-  const std::int64_t stored = elements(op) * result_bytes(op, hardware);
+  const std::int64_t stored = elements(op) * call.result_bytes;
 
   AnalyticalEstimate result;
   result.latency.compute = Cycles((steps + (transposed ? flips : 0)) * size);
@@ -107,14 +109,14 @@ AnalyticalEstimate estimate_tiled_norm(const Operator& op, int input_bytes,
   return result;
 }
 
-AnalyticalEstimate estimate_norm(const Operator& op, const Hardware& hardware) {
-  Operator product = matmul_of(op).value_or(op);
+AnalyticalEstimate estimate_norm(const Call& call, const Hardware& hardware) {
+  const Operator& op = call.op;
+  bool fused = call.runs_in == RunsIn::kFusedRun;
   // Nothing else said, a softmax by itself is that of scores that it may be fused with.
   if (op.kind == OperatorKind::kSoftmax && op.inner == 0 && hardware.fusion == Fusion::kLibrary)
-    product =
-        matmul(op.rows, 1, op.columns, RightOperand::kTransposedActivations, Activation::kSoftmax);
-  if (!is_fused(product, hardware))
-    return estimate_tiled_norm(op, op.kind == OperatorKind::kSoftmax ? 4 : 1, hardware);
+    fused = rows_can_be_fused(matmul(op.rows, 1, op.columns, RightOperand::kTransposedActivations),
+                              hardware);
+  if (!fused) return estimate_tiled_norm(op, op.kind == OperatorKind::kSoftmax ? 4 : 1, hardware);
   AnalyticalEstimate result;
   result.latency.compute = normaliser_cycles(op, hardware);
   // The last pass is the matmul's own way out of the accumulator.
@@ -124,9 +126,10 @@ AnalyticalEstimate estimate_norm(const Operator& op, const Hardware& hardware) {
 
 // One LOOP_WS in its residual-add form (gemmini.h L3135-3305): one operand is written to the
 // accumulator, the other added to it, the sum read.
-AnalyticalEstimate estimate_residual_add(const Operator& op, const Hardware& hardware) {
+AnalyticalEstimate estimate_residual_add(const Call& call, const Hardware& hardware) {
+  const Operator& op = call.op;
   AnalyticalEstimate result;
-  if (op.inner > 0) {
+  if (call.runs_in == RunsIn::kFusedRun) {
     // Within a matmul: one operand comes into the accumulator, is read with the first product, and
     // the sum leaves once more.
     result.accesses.accumulator = 3 * padded_elements(op, hardware);
@@ -163,18 +166,18 @@ AnalyticalEstimate estimate_on_host(const Operator& op, const Hardware& hardware
   return result;
 }
 
-AnalyticalEstimate estimate(const Operator& op, const Hardware& hardware) {
-  if (runs_on_host(op, hardware)) return estimate_on_host(op, hardware);
-  switch (op.kind) {
+AnalyticalEstimate estimate(const Call& call, const Hardware& hardware) {
+  if (call.runs_in == RunsIn::kHost) return estimate_on_host(call.op, hardware);
+  switch (call.op.kind) {
     case OperatorKind::kMatmul:
-      return estimate_matmul(op, hardware);
+      return estimate_matmul(call, hardware);
     case OperatorKind::kEmbedding:
-      return estimate_embedding(op, hardware);
+      return estimate_embedding(call.op, hardware);
     case OperatorKind::kSoftmax:
     case OperatorKind::kLayerNorm:
-      return estimate_norm(op, hardware);
+      return estimate_norm(call, hardware);
     case OperatorKind::kResidualAdd:
-      return estimate_residual_add(op, hardware);
+      return estimate_residual_add(call, hardware);
     case OperatorKind::kGelu: {
       // The activation unit works at the rate of the matmul's stores: only constants are set.
       AnalyticalEstimate result;
@@ -190,9 +193,10 @@ AnalyticalEstimate estimate(const Operator& op, const Hardware& hardware) {
 Cycles AnalyticalLatency::total() const { return fixed + std::max({compute, memory, issue}); }
 
 AnalyticalEstimate analytical_estimate(const Operator& op, const Hardware& hardware) {
-  AnalyticalEstimate result = estimate(op, hardware);
+  const Call call = compile(op, hardware);
+  AnalyticalEstimate result = estimate(call, hardware);
   const Cycles total = result.latency.total();
-  const Cycles host = runs_on_host(op, hardware) ? total : Cycles();
+  const Cycles host = call.runs_in == RunsIn::kHost ? total : Cycles();
   result.cost = {total, energy(result.accesses, total, host, hardware)};
   return result;
 }

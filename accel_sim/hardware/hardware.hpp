@@ -19,11 +19,11 @@ enum class NonlinearUnits { kHost, kOnChip };
 enum class Dataflow { kWeightStationary, kOutputStationary };
 
 // Where the tiles of a matmul and the order of its loops come from: the rule of Gemmini's library,
-// or the mapper (simulator.hpp, default_schedule()).
+// or the mapper (simulator.hpp, compile_with_mapper()).
 enum class Tiling { kGreedy, kOptimal };
 
 // Whether softmax and LayerNorm work on whole rows of a matmul's results in the accumulator
-// (scheduler.hpp): what Gemmini's library does; never; whenever the rows fit; whichever is better.
+// (compile.hpp): what Gemmini's library does; never; whenever the rows fit; whichever is better.
 enum class Fusion { kLibrary, kOff, kOn, kBest };
 
 // Every parameter, declared once: X(type, key, default, lowest, highest, meaning). The key in JSON

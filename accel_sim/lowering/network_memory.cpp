@@ -20,10 +20,19 @@ int computed_rows(const Workload& workload) {
 }
 
 // How wide the scores leave the accumulator, the same in all layers.
-int bytes_of_scores(const std::vector<TransformerOperator>& operators, const Hardware& hardware) {
-  for (const TransformerOperator& item : operators)
-    if (item.role == "attention.scores") return result_bytes(item.op, hardware);
+int bytes_of_scores(const std::vector<Call>& calls) {
+  for (const Call& call : calls)
+    if (call.role == "attention.scores") return call.result_bytes;
   return 1;
+}
+
+// Of the matmul that leaves most of them unfinished.
+std::int64_t most_partial_sums(const std::vector<Call>& calls, const Hardware& hardware) {
+  std::int64_t most = 0;
+  for (const Call& call : calls)
+    if (call.op.kind == OperatorKind::kMatmul && spills_sums(*call.schedule, call.op, hardware))
+      most = std::max(most, std::int64_t{call.op.rows} * call.op.columns);
+  return most;
 }
 
 [[noreturn]] void unknown(std::string_view role) {
@@ -33,9 +42,7 @@ int bytes_of_scores(const std::vector<TransformerOperator>& operators, const Har
 }  // namespace
 
 NetworkMemory::NetworkMemory(const Architecture& network, const Workload& workload,
-                             const Hardware& hardware,
-                             const std::vector<TransformerOperator>& operators,
-                             std::int64_t partial_sums)
+                             const Hardware& hardware, const std::vector<Call>& calls)
     : network_(network), rows_(computed_rows(workload)), length_(workload.sequence_length) {
   const int d = network.model_width;
   int heads = 0, ffn_width = 0;
@@ -49,7 +56,7 @@ NetworkMemory::NetworkMemory(const Architecture& network, const Workload& worklo
   query_ = space_.place(rows_, widest);
   context_ = space_.place(rows_, widest);
   hidden_ = space_.place(rows_, ffn_width);
-  const int bytes = bytes_of_scores(operators, hardware);
+  const int bytes = bytes_of_scores(calls);
   for (int head = 0; head < heads; ++head) {
     scores_.push_back(space_.place(rows_, length_, bytes));
     probabilities_.push_back(bytes == 1 ? scores_.back() : space_.place(rows_, length_));
@@ -69,6 +76,7 @@ NetworkMemory::NetworkMemory(const Architecture& network, const Workload& worklo
     head_ = space_.place(d, network.vocabulary);
     logits_ = space_.place(rows_, network.vocabulary);
   }
+  const std::int64_t partial_sums = most_partial_sums(calls, hardware);
   if (partial_sums > 0) partial_sums_ = space_.place(1, partial_sums, kSumBytes);
 }
 
@@ -137,7 +145,8 @@ std::int64_t peak_memory(const Architecture& network, const Workload& workload,
       matmul(computed_rows(workload), network.head_width, workload.sequence_length,
              RightOperand::kTransposedActivations, Activation::kSoftmax);
   const int bytes =
-      hardware ? result_bytes(scheduled_scores(scores_of_head, *hardware, price), *hardware) : 1;
+      hardware ? compile(scheduled_scores(scores_of_head, *hardware, price), *hardware).result_bytes
+               : 1;
   const std::int64_t d = network.model_width, vocabulary = network.vocabulary;
   const std::int64_t stream = rows * d;
 

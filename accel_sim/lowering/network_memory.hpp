@@ -6,8 +6,8 @@
 #include <vector>
 
 #include "accel_sim/hardware/hardware.hpp"
+#include "accel_sim/lowering/compile.hpp"
 #include "accel_sim/lowering/program.hpp"
-#include "accel_sim/lowering/scheduler.hpp"
 #include "accel_sim/workload/operators.hpp"
 #include "search_spaces/architecture.hpp"
 
@@ -19,15 +19,14 @@ namespace paretoformer::accel_sim {
 // twice: row by row for the look-up, transposed for the language-model head.
 class NetworkMemory {
  public:
-  // For the operators of scheduled_operators(), and so many partial sums that leave the accumulator
-  // of a matmul unfinished. `network` must outlive it. Throws InputError when it spans more than
-  // 2 GiB.
+  // For the calls that compile() makes of the network, which must outlive it. Throws InputError
+  // when it spans more than 2 GiB.
   NetworkMemory(const Architecture& network, const Workload& workload, const Hardware& hardware,
-                const std::vector<TransformerOperator>& operators, std::int64_t partial_sums = 0);
+                const std::vector<Call>& calls);
 
   std::int64_t bytes() const { return space_.bytes(); }
 
-  // Of run `repeat` (below item.repeat) of one of the operators. What is a part of a fused run is
+  // Of run `repeat` (below item.repeat) of one of the calls. What is a part of a fused run is
   // placed with its matmul.
   Placement placement(const TransformerOperator& item, int repeat) const;
 

@@ -24,24 +24,6 @@ void require_countable(std::int64_t tiles, const Operator& op) {
                      ", of larger tiles or with larger memories on the chip");
 }
 
-bool on_chip(const Hardware& hardware) {
-  return hardware.nonlinear_units == NonlinearUnits::kOnChip;
-}
-
-// tiled_norm keeps whole rows in the accumulator (gemmini.h, tiled_norm_auto).
-bool rows_can_be_normalised(int columns, const Hardware& hardware) {
-  return on_chip(hardware) &&
-         ceil_divide(columns, hardware.array_size) <= hardware.accumulator_blocks();
-}
-
-// The tile of a matmul whose rows are normalised in the accumulator.
-std::optional<MatmulTile> fused_tile(const Operator& matmul, const Hardware& hardware) {
-  if (!on_chip(hardware) || hardware.dataflow != Dataflow::kWeightStationary) return std::nullopt;
-  const auto tile = whole_row_tile(matmul, hardware);
-  return tile || hardware.fusion == Fusion::kLibrary ? tile
-                                                     : whole_row_tile(matmul, hardware, true);
-}
-
 // `accumulator_buffers`: 1 for rows that take all of it.
 void require_fitting(const MatmulTile& tile, int accumulator_buffers, const Hardware& hardware) {
   const int scratchpad_buffers = buffers_per_memory(hardware);
@@ -57,16 +39,6 @@ void require_fitting(const MatmulTile& tile, int accumulator_buffers, const Hard
   if (results > sums) throw InputError(text("accumulator", results, sums, accumulator_buffers));
   const int operands = hardware.scratchpad_blocks() / scratchpad_buffers;
   if (inputs > operands) throw InputError(text("scratchpad", inputs, operands, scratchpad_buffers));
-}
-
-bool is_layer_norm(Activation activation) {
-  return activation == Activation::kLayerNorm || activation == Activation::kAddLayerNorm;
-}
-
-Normalisation fused_normalisation(const Operator& matmul, const Hardware& hardware) {
-  if (!is_fused(matmul, hardware)) return Normalisation::kNone;
-  return matmul.activation == Activation::kSoftmax ? Normalisation::kSoftmax
-                                                   : Normalisation::kLayerNorm;
 }
 
 // A loop that only stores: the rows that `tile` left in the accumulator, normalised.
@@ -129,15 +101,18 @@ struct TileGrid {
 };
 
 // Throws unless the matmul can be run like that.
-void require_runnable(const Operator& op, const MatmulSchedule& schedule,
-                      Normalisation normalisation, const Hardware& hardware) {
+void require_runnable(const Call& call, const Hardware& hardware) {
+  const Operator& op = call.program;
+  const MatmulSchedule& schedule = *call.schedule;
   const MatmulSchedule librarys = schedule.tile;
   const bool is_librarys = schedule.order == librarys.order && schedule.reloads;
   if (hardware.dataflow != Dataflow::kWeightStationary && !is_librarys)
     throw InputError("the loops of an output-stationary matmul are the library's: expected rows, " +
                      std::string("columns, inner, every operand loaded anew"));
   const bool whole_rows = blocks(op, hardware).columns <= schedule.tile.columns;
-  if (is_layer_norm(op.activation) && (normalisation == Normalisation::kNone || !whole_rows))
+  const bool asks =
+      op.activation == Activation::kLayerNorm || op.activation == Activation::kAddLayerNorm;
+  if (asks && (call.fused == Normalisation::kNone || !whole_rows))
     throw InputError("\"" + describe(op) + "\" cannot be fused: expected the normaliser on the " +
                      "chip, and whole rows of results in the accumulator");
 }
@@ -162,17 +137,14 @@ Tile part_at(const TileGrid& grid, const Operator& op, const MatmulTile& tile, i
   return part;
 }
 
-Program lower_matmul(const Operator& op, const Hardware& hardware, const MatmulSchedule& schedule,
-                     const Placement& placement) {
+Program lower_matmul(const Call& call, const Hardware& hardware, const Placement& placement) {
+  const Operator& op = call.program;
+  const MatmulSchedule& schedule = *call.schedule;
   const MatmulTile& tile = schedule.tile;
   const int halves = buffers_per_memory(hardware);
-  const bool takes_turns =
-      hardware.fusion != Fusion::kLibrary && is_fused(op, hardware) &&
-      std::int64_t{tile.rows} * tile.columns > hardware.accumulator_blocks() / 2;
-  const int accumulator_buffers = takes_turns ? 1 : halves;
+  const int accumulator_buffers = call.takes_turns ? 1 : halves;
   require_fitting(tile, accumulator_buffers, hardware);
-  const Normalisation normalisation = fused_normalisation(op, hardware);
-  require_runnable(op, schedule, normalisation, hardware);
+  require_runnable(call, hardware);
   const bool adds = op.activation == Activation::kAddLayerNorm;
   const bool spills = spills_sums(schedule, op, hardware);
 
@@ -199,8 +171,8 @@ Program lower_matmul(const Operator& op, const Hardware& hardware, const MatmulS
     Tile item = part_at(grid, op, tile, hardware.array_size, placement);
     item.kind = hardware.dataflow == Dataflow::kWeightStationary ? TileKind::kMatmul
                                                                  : TileKind::kHostMatmul;
-    if (!adds) item.normalisation = normalisation;
-    item.takes_turns = takes_turns && k == 0;
+    if (!adds) item.normalisation = call.fused;
+    item.takes_turns = call.takes_turns && k == 0;
     item.load_left = left.is_new;
     item.load_right = right.is_new;
     item.load_sums = adds ? k == 0 : spills && k > 0;
@@ -213,7 +185,7 @@ Program lower_matmul(const Operator& op, const Hardware& hardware, const MatmulS
     program.tiles.push_back(item);
     if (adds && item.store) {
       const int row = i * tile.rows * hardware.array_size;
-      program.tiles.push_back(stored_again(item, normalisation, placement.result.at(row, 0)));
+      program.tiles.push_back(stored_again(item, call.fused, placement.result.at(row, 0)));
     }
   } while (grid.next(schedule));
   return program;
@@ -264,7 +236,8 @@ Program lower_normalise(const Operator& op, Normalisation normalisation, const H
 }
 
 // Its matrices one behind the other, from address 0.
-Placement packed(const Operator& op, const Hardware& hardware, const MatmulSchedule* schedule) {
+Placement packed(const Call& call, const Hardware& hardware) {
+  const Operator& op = call.program;
   AddressSpace space;
   Placement placement;
   if (op.kind == OperatorKind::kMatmul) {
@@ -272,11 +245,11 @@ Placement packed(const Operator& op, const Hardware& hardware, const MatmulSched
     placement.right = op.right == RightOperand::kTransposedActivations
                           ? space.place(op.columns, op.inner)
                           : space.place(op.inner, op.columns);
-    placement.result = space.place(op.rows, op.columns, result_bytes(op, hardware));
+    placement.result = space.place(op.rows, op.columns, call.result_bytes);
     if (op.activation == Activation::kAddLayerNorm)
       for (Matrix* each : {&placement.addend, &placement.sum})
         *each = space.place(op.rows, op.columns);
-    if (spills_sums(*schedule, op, hardware))
+    if (spills_sums(*call.schedule, op, hardware))
       placement.partial_sums = space.place(op.rows, op.columns, kSumBytes);
   } else {
     const bool sums = op.kind == OperatorKind::kSoftmax;
@@ -303,46 +276,12 @@ Matrix AddressSpace::place(std::int64_t rows, std::int64_t columns, int element_
   return matrix;
 }
 
-int result_bytes(const Operator& matmul, const Hardware& hardware) {
-  const bool spilled = matmul.activation == Activation::kSoftmax && !is_fused(matmul, hardware) &&
-                       rows_can_be_normalised(matmul.columns, hardware);
-  return spilled || matmul.activation == Activation::kSums ? kSumBytes : 1;
-}
-
-bool rows_can_be_fused(const Operator& matmul, const Hardware& hardware) {
-  return fused_tile(matmul, hardware).has_value();
-}
-
-bool is_fused(const Operator& matmul, const Hardware& hardware) {
-  return (matmul.activation == Activation::kSoftmax || is_layer_norm(matmul.activation)) &&
-         rows_can_be_fused(matmul, hardware);
-}
-
-MatmulTile default_tile(const Operator& op, const Hardware& hardware) {
-  return is_fused(op, hardware) ? *fused_tile(op, hardware) : greedy_tile(op, hardware);
-}
-
 bool spills_sums(const MatmulSchedule& schedule, const Operator& op, const Hardware& hardware) {
   const TileGrid grid(op, schedule.tile, hardware);
   if (grid.count(MatmulLoop::kInner) == 1) return false;
   const auto inner = std::find(schedule.order.begin(), schedule.order.end(), MatmulLoop::kInner);
   return std::any_of(inner + 1, schedule.order.end(),
                      [&](MatmulLoop loop) { return grid.count(loop) > 1; });
-}
-
-bool runs_on_host(const Operator& op, const Hardware& hardware) {
-  switch (op.kind) {
-    case OperatorKind::kMatmul:
-    case OperatorKind::kEmbedding:
-      return false;
-    case OperatorKind::kSoftmax:
-    case OperatorKind::kLayerNorm:
-      return !rows_can_be_normalised(op.columns, hardware);
-    case OperatorKind::kGelu:
-    case OperatorKind::kResidualAdd:
-      return !on_chip(hardware);
-  }
-  throw Error("an operator of unknown kind");
 }
 
 double host_cycles_per_element(OperatorKind kind, const Hardware& hardware) {
@@ -362,16 +301,16 @@ double host_cycles_per_element(OperatorKind kind, const Hardware& hardware) {
 }
 
 Program lower(const Operator& op, const Hardware& hardware,
-              const std::optional<MatmulSchedule>& schedule, const Placement* placement) {
-  if (op.kind == OperatorKind::kMatmul) {
-    const MatmulSchedule how = schedule ? *schedule : default_tile(op, hardware);
-    return lower_matmul(op, hardware, how,
-                        placement != nullptr ? *placement : packed(op, hardware, &how));
-  }
-  const Placement where = placement != nullptr ? *placement : packed(op, hardware, nullptr);
+              const std::optional<MatmulSchedule>& schedule) {
+  return lower(compile(op, hardware, schedule), hardware);
+}
+
+Program lower(const Call& call, const Hardware& hardware, const Placement* placement) {
+  const Operator& op = call.program;
+  const Placement where = placement != nullptr ? *placement : packed(call, hardware);
   switch (op.kind) {
     case OperatorKind::kMatmul:
-      break;
+      return lower_matmul(call, hardware, where);
     case OperatorKind::kSoftmax:
       return lower_normalise(op, Normalisation::kSoftmax, hardware, where);
     case OperatorKind::kLayerNorm:

@@ -8,12 +8,11 @@
 
 #include "accel_sim/hardware/hardware.hpp"
 #include "accel_sim/hardware/timing.hpp"
+#include "accel_sim/lowering/compile.hpp"
 #include "accel_sim/lowering/tiling.hpp"
 #include "accel_sim/workload/operators.hpp"
 
 namespace paretoformer::accel_sim {
-
-inline constexpr int kSumBytes = 4;  // int32, in DRAM
 
 // A matrix in DRAM, row by row: byte address of its first element, bytes between rows, and bytes
 // per element (1 for int8, 4 for int32 sums).
@@ -84,35 +83,20 @@ struct Program {
   std::int64_t bytes = 0;
 };
 
-// Whether the normaliser can work on whole rows of a matmul's results as they leave the
-// accumulator: it is on the chip, and the rows fit half the accumulator. Unless fusion is left to
-// the library, they may also take all of it: then computes and normaliser take turns.
-bool rows_can_be_fused(const Operator& matmul, const Hardware& hardware);
-
-// Whether it does: rows_can_be_fused(), and the matmul's activation is a softmax or a LayerNorm.
-// Scores whose softmax does not fit go to DRAM as int32 and come back; a LayerNorm must fit.
-bool is_fused(const Operator& matmul, const Hardware& hardware);
-
-// The library's tile: whole rows for a matmul that is fused, else Gemmini's own rule.
-MatmulTile default_tile(const Operator& matmul, const Hardware& hardware);
-
 // Whether unfinished sums go to DRAM and come back.
 bool spills_sums(const MatmulSchedule& schedule, const Operator& matmul, const Hardware& hardware);
 
-// Lowers an operator that runs on the accelerator. Rows of every matrix are packed (a stride of
-// their length), matrices begin at multiples of 64 bytes, as heads do in the published program.
-// `schedule` is for matmuls; without one it is default_tile(), run as the library does. Throws
-// InputError when its tile does not fit the memories, when its loops are not the library's with an
-// output-stationary array, when the matrices span more than 2 GiB, or when there are more than 2^22
-// tiles. With a placement, which must give every matrix its strides and element sizes, they lie
-// there.
-Program lower(const Operator& op, const Hardware& hardware,
-              const std::optional<MatmulSchedule>& schedule = std::nullopt,
-              const Placement* placement = nullptr);
+// Lowers the `program` of a call. Rows of every matrix are packed (a stride of their length),
+// matrices begin at multiples of 64 bytes, as heads do in the published program. Throws InputError
+// when a matmul's tile does not fit the memories, when its loops are not the library's with an
+// output-stationary array, when it asks for a LayerNorm that is not fused, when the matrices span
+// more than 2 GiB, or when there are more than 2^22 tiles. With a placement, which must give every
+// matrix its strides and element sizes, they lie there.
+Program lower(const Call& call, const Hardware& hardware, const Placement* placement = nullptr);
 
-// Bytes per element of a matmul's results: 4 for scores that the normaliser reads back from DRAM as
-// sums, else 1.
-int result_bytes(const Operator& matmul, const Hardware& hardware);
+// The same of compile(op, hardware, schedule).
+Program lower(const Operator& op, const Hardware& hardware,
+              const std::optional<MatmulSchedule>& schedule = std::nullopt);
 
 // Matrices one behind the other, each at a multiple of 64 bytes.
 class AddressSpace {
@@ -125,12 +109,7 @@ class AddressSpace {
   std::int64_t end_ = 0;
 };
 
-// Whether the host computes the operator in floating point: there is nothing to lower then. Even
-// with the units on the chip it does so for rows too long to be normalised there: they do not fit
-// the accumulator.
-bool runs_on_host(const Operator& op, const Hardware& hardware);
-
-// What such an operator takes there, its conversions from and to int8 included.
+// What an operator takes on the host (RunsIn::kHost), its conversions from and to int8 included.
 double host_cycles_per_element(OperatorKind kind, const Hardware& hardware);
 
 }  // namespace paretoformer::accel_sim

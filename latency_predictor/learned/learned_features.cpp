@@ -7,8 +7,8 @@
 
 #include "accel_sim/engines/memory_system.hpp"
 #include "accel_sim/hardware/timing.hpp"
+#include "accel_sim/lowering/compile.hpp"
 #include "accel_sim/lowering/instructions.hpp"
-#include "accel_sim/lowering/program.hpp"
 #include "accel_sim/lowering/tiling.hpp"
 
 namespace paretoformer::latency_predictor {
@@ -269,11 +269,11 @@ void set_group(OperatorGroup group, const accel_sim::Operator& op, OperatorEstim
 
 // How a matmul is cut, and what of it moves.
 struct MatmulPlan {
-  MatmulPlan(const accel_sim::Operator& op, const accel_sim::Hardware& hardware);
+  MatmulPlan(const accel_sim::Call& call, const accel_sim::Hardware& hardware);
 
-  bool fused = false;  // with its softmax, as one run
+  bool fused;  // with its softmax, as one run
   bool transposed = false;
-  int bytes = 1;  // of a result
+  int bytes;  // of a result
   accel_sim::MatmulTile tile;
   accel_sim::MatmulTile whole;  // in blocks
   accel_sim::MatmulTile loops;  // tiles along each extent
@@ -283,18 +283,13 @@ struct MatmulPlan {
   Transfer out;
 };
 
-MatmulPlan::MatmulPlan(const accel_sim::Operator& op, const accel_sim::Hardware& hardware)
-    : transposed(op.right == accel_sim::RightOperand::kTransposedActivations),
-      whole(blocks(op, hardware)) {
-  const bool softmax = op.activation == accel_sim::Activation::kSoftmax;
-  // Not through is_fused() and default_tile(), which would find the tile three times.
-  const std::optional<accel_sim::MatmulTile> rows_tile =
-      softmax && hardware.nonlinear_units == accel_sim::NonlinearUnits::kOnChip
-          ? whole_row_tile(op, hardware)
-          : std::nullopt;
-  fused = rows_tile.has_value();
-  tile = fused ? *rows_tile : greedy_tile(op, hardware);
-  if (softmax && !fused) bytes = result_bytes(op, hardware);
+MatmulPlan::MatmulPlan(const accel_sim::Call& call, const accel_sim::Hardware& hardware)
+    : fused(call.fused != accel_sim::Normalisation::kNone),
+      transposed(call.program.right == accel_sim::RightOperand::kTransposedActivations),
+      bytes(call.result_bytes),
+      tile(call.schedule->tile),
+      whole(blocks(call.program, hardware)) {
+  const accel_sim::Operator& op = call.program;
   loops = {accel_sim::ceil_divide(whole.rows, tile.rows),
            accel_sim::ceil_divide(whole.inner, tile.inner),
            accel_sim::ceil_divide(whole.columns, tile.columns)};
@@ -364,8 +359,9 @@ void time_matmul(const accel_sim::Operator& op, const MatmulPlan& plan,
 }
 
 // Of scores and softmax that are fused, the scores' part.
-Draft draft_matmul(const accel_sim::Operator& op, const accel_sim::Hardware& hardware) {
-  MatmulPlan plan(op, hardware);
+Draft draft_matmul(const accel_sim::Call& call, const accel_sim::Hardware& hardware) {
+  const accel_sim::Operator& op = call.program;
+  MatmulPlan plan(call, hardware);
   Draft draft;
   set_group(group_of_matmul(op, plan.fused, plan.bytes), op, draft.estimate);
   count_matmul(op, plan, hardware, draft.estimate);
@@ -447,44 +443,37 @@ Draft draft_normalise(const accel_sim::Operator& op, const accel_sim::Hardware& 
 
 // The softmax's part of the common run: its share of the accesses, and what it makes the array
 // wait.
-Draft draft_fused_softmax(const accel_sim::Operator& op, const accel_sim::Operator& scores,
-                          const accel_sim::Hardware& hardware) {
-  Draft draft = draft_matmul(scores, hardware);
-  const double two_passes = 2 * padded(op, hardware);
+Draft draft_fused_softmax(const accel_sim::Call& call, const accel_sim::Hardware& hardware) {
+  Draft draft = draft_matmul(call, hardware);
+  const double two_passes = 2 * padded(call.op, hardware);
   accel_sim::AccessCounts accesses;
   accesses.accumulator = static_cast<std::int64_t>(two_passes);
   draft.estimate.accesses = accesses;
   draft.estimate.fetches = draft.estimate.written_bytes = 0;
-  set_group(OperatorGroup::kFusedSoftmax, op, draft.estimate);
+  set_group(OperatorGroup::kFusedSoftmax, call.op, draft.estimate);
   const Times& t = draft.times;
   const double rest = std::max({t.array, t.bus, t.window, t.dram, t.serial, t.issue});
   draft.estimate.cycles = std::max(t.normaliser - rest * (1 - 1 / t.tiles), t.normaliser / t.tiles);
   return draft;
 }
 
-Draft draft_of(const accel_sim::Operator& op, const accel_sim::Hardware& hardware) {
-  Draft draft;
-  if (runs_on_host(op, hardware) || op.kind == accel_sim::OperatorKind::kGelu) return draft;
-  switch (op.kind) {
+Draft draft_of(const accel_sim::Call& call, const accel_sim::Hardware& hardware) {
+  if (call.runs_in == accel_sim::RunsIn::kHost) return {};
+  if (call.runs_in == accel_sim::RunsIn::kFusedRun) return draft_fused_softmax(call, hardware);
+  switch (call.op.kind) {
     case accel_sim::OperatorKind::kMatmul:
-      return draft_matmul(op, hardware);
-    case accel_sim::OperatorKind::kSoftmax: {
-      const accel_sim::Operator scores =
-          matmul(op.rows, op.inner, op.columns, op.right, accel_sim::Activation::kSoftmax);
-      if (op.inner > 0 && is_fused(scores, hardware))
-        return draft_fused_softmax(op, scores, hardware);
-      return draft_normalise(op, hardware);
-    }
+      return draft_matmul(call, hardware);
+    case accel_sim::OperatorKind::kSoftmax:
     case accel_sim::OperatorKind::kLayerNorm:
-      return draft_normalise(op, hardware);
+      return draft_normalise(call.op, hardware);
     case accel_sim::OperatorKind::kResidualAdd:
-      return draft_residual_add(op, hardware);
+      return draft_residual_add(call.op, hardware);
     case accel_sim::OperatorKind::kEmbedding:
-      return draft_embedding(op, hardware);
+      return draft_embedding(call.op, hardware);
     case accel_sim::OperatorKind::kGelu:
       break;
   }
-  return draft;
+  return {};
 }
 
 // What the estimate is made of, as shares of it, with the squares and products of what overlaps:
@@ -537,7 +526,7 @@ std::string learned_group_name(int group) {
 
 OperatorFeatures operator_features(const accel_sim::Operator& op,
                                    const accel_sim::Hardware& hardware) {
-  const Draft draft = draft_of(op, hardware);
+  const Draft draft = draft_of(compile(op, hardware), hardware);
   OperatorFeatures f;
   static_cast<OperatorEstimate&>(f) = draft.estimate;
   if (f.exact()) return f;

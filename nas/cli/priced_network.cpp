@@ -114,7 +114,7 @@ PricedNetwork priced_network(const std::filesystem::path& path, const PricingOpt
 }
 
 WholeSimulation simulate_whole(const PricedNetwork& network,
-                               const accel_sim::SimulationOptions& options) {
+                               const accel_sim::NetworkOptions& options) {
   const auto& [architecture, hardware, name, workload, as_in_run, run, confirmed, no_cost] =
       network;
   try {

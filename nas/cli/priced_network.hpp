@@ -37,7 +37,7 @@ struct WholeSimulation {
 
 // simulate_network(), and of networks beyond its memory the operators by themselves.
 WholeSimulation simulate_whole(const PricedNetwork& network,
-                               const accel_sim::SimulationOptions& options);
+                               const accel_sim::NetworkOptions& options);
 
 // What `answer` is if not what the network's file confirms, or not of the whole network, for a line
 // of its own; "" if there is nothing to say.

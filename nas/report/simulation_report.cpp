@@ -4,7 +4,7 @@
 #include <array>
 #include <string_view>
 
-#include "accel_sim/lowering/program.hpp"
+#include "accel_sim/lowering/tiling.hpp"
 #include "support/format.hpp"
 
 namespace paretoformer::nas {
@@ -110,10 +110,7 @@ Json operator_to_json(const accel_sim::OperatorReport& part, const Simulation& s
             {"operator", describe(op)}, {"rows", op.rows},          {"inner", op.inner},
             {"columns", op.columns}};
   if (op.kind == accel_sim::OperatorKind::kMatmul)
-    add_schedule(
-        json,
-        simulation.schedule ? *simulation.schedule : default_schedule(op, simulation.hardware),
-        simulation.hardware);
+    add_schedule(json, *part.item.schedule, simulation.hardware);
   add_report(json, part.report, simulation.hardware);
   return json;
 }
@@ -124,9 +121,10 @@ Json energy_breakdown(const Simulation& simulation, const accel_sim::SimulationR
   Json json;
   for (const AccessKind& kind : kAccessKinds)
     json[kind.component] = static_cast<double>(whole.accesses.*kind.count) * each.*kind.energy;
-  const accel_sim::SimulationReport host = total_of(
-      simulation,
-      [&](const accel_sim::OperatorReport& part) { return runs_on_host(part.item.op, hardware); });
+  const accel_sim::SimulationReport host =
+      total_of(simulation, [](const accel_sim::OperatorReport& part) {
+        return part.item.runs_in == accel_sim::RunsIn::kHost;
+      });
   json["static"] = static_cast<double>(whole.cost.latency.value()) * hardware.static_pj_per_cycle;
   json["host"] = static_cast<double>(host.cost.latency.value()) * hardware.host_pj_per_cycle;
   return json;
@@ -152,10 +150,13 @@ std::string stall_list(const accel_sim::CycleBreakdown& breakdown) {
 std::vector<accel_sim::OperatorReport> merged(const std::vector<accel_sim::OperatorReport>& calls) {
   std::vector<accel_sim::OperatorReport> result;
   for (const accel_sim::OperatorReport& call : calls) {
-    const accel_sim::TransformerOperator& item = call.item;
+    const accel_sim::Call& item = call.item;
     const bool again = !result.empty() && result.back().item.role == item.role &&
                        result.back().item.layer == item.layer && result.back().item.op == item.op;
-    if (!again) result.push_back({{item.role, item.layer, 0, item.op}, {}});
+    if (!again) {
+      result.push_back({item, {}});
+      result.back().item.repeat = 0;
+    }
     result.back().item.repeat += item.repeat;
     add(result.back().report, call);
   }

@@ -1,12 +1,10 @@
 // What a simulation found, for people and for programs.
 #pragma once
 
-#include <optional>
 #include <string>
 #include <vector>
 
 #include "accel_sim/hardware/hardware.hpp"
-#include "accel_sim/lowering/tiling.hpp"
 #include "accel_sim/simulator.hpp"
 #include "support/json.hpp"
 
@@ -15,8 +13,6 @@ namespace paretoformer::nas {
 struct Simulation {
   accel_sim::Hardware hardware;
   std::vector<accel_sim::OperatorReport> operators;
-  std::optional<accel_sim::MatmulSchedule>
-      schedule;  // of its only matmul; absent: default_schedule()
 };
 
 // Consecutive calls of the same operator in one report, which is of all of them.

@@ -126,7 +126,7 @@ std::string why_unsimulated(const latency_predictor::LatencyPredictor& predictor
     const accel_sim::Hardware& hardware = *predictor.hardware();
     accel_sim::NetworkMemory(
         largest, predictor.workload(), hardware,
-        scheduled_operators(largest, predictor.workload(), hardware, simulated_prices(hardware)));
+        compile(largest, predictor.workload(), hardware, simulated_prices(hardware)));
   } catch (const InputError& error) {
     return error.what();
   }

@@ -7,6 +7,7 @@
 #include <tuple>
 #include <vector>
 
+#include "accel_sim/engines/fast_engine.hpp"
 #include "accel_sim/simulator.hpp"
 
 namespace paretoformer::accel_sim {
@@ -27,10 +28,8 @@ double cycles_of_tiled_norm(const Operator& op, const Hardware& hardware) {
   placement.result = space.place(op.rows, op.columns);
   placement.bytes = space.bytes();
   MemorySystem memory(hardware, placement.bytes);
-  SimulationOptions options;
-  options.placement = &placement;
-  options.memory = &memory;
-  return static_cast<double>(simulate(op, hardware, options).cost.latency.value());
+  const Program program = lower(compile(op, hardware), hardware, &placement);
+  return static_cast<double>(run_fast_engine(program, hardware, memory).cycles);
 }
 
 // Of a matmul and the normalisation of its results, apart and fused.

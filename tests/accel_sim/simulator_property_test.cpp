@@ -97,10 +97,9 @@ TEST(SimulatorProperty, SchedulesKeepTheBounds) {
     const Workpiece work = matmul_workpiece(op.rows, op.inner, op.columns);
     const Mapspace space(work, hardware, Factors::kBlocks);
     Random random(static_cast<std::uint64_t>(op.rows) * 1000 + op.columns);
-    SimulationOptions options;
-    options.schedule = schedule_of(space.sample(random), work, hardware);
-    const SimulationReport report =
-        simulate(matmul(op.rows, op.inner, op.columns), hardware, options);
+    const Call call = compile(matmul(op.rows, op.inner, op.columns), hardware,
+                              schedule_of(space.sample(random), work, hardware));
+    const SimulationReport report = simulate(call, hardware);
     const MatmulTile whole = blocks(op, hardware);
     const std::int64_t steps = std::int64_t{whole.rows} * whole.inner * whole.columns;
     EXPECT_GE(report.breakdown.array, steps * hardware.array_size);
@@ -108,7 +107,7 @@ TEST(SimulatorProperty, SchedulesKeepTheBounds) {
     const std::int64_t operands = std::int64_t{op.inner} * (std::int64_t{op.rows} + op.columns);
     EXPECT_GE(report.accesses.dram_bytes, operands + results);
     // Sums that leave pass the bus in both directions, 4 bytes each.
-    const std::int64_t sums = spills_sums(*options.schedule, op, hardware) ? 8 * results : 0;
+    const std::int64_t sums = spills_sums(*call.schedule, op, hardware) ? 8 * results : 0;
     EXPECT_GE(report.accesses.l2_bytes, operands + results + sums);
     EXPECT_EQ(report.breakdown.total(), report.cost.latency.value());
   });

@@ -88,7 +88,7 @@ TEST(Simulator, TellsOfEveryCallOfANetwork) {
     EXPECT_EQ(done, next++);
     of = total;
   };
-  SimulationOptions options;
+  NetworkOptions options;
   options.done = &count;
   const auto calls = simulate_network(network, workload, hardware, options);
   EXPECT_EQ(of, std::ssize(calls));
@@ -101,7 +101,7 @@ TEST(Simulator, TellsOfEveryCallOfANetwork) {
 TEST(Simulator, SoftmaxThatIsNotFusedReadsItsScores) {
   Hardware hardware = find_hardware("gemmini_transformer");
   hardware.accumulator_kib = 48;  // a row of 512 sums of 16 is 32 KiB: more than half
-  ASSERT_FALSE(is_fused(scores(), hardware));
+  ASSERT_EQ(compile(scores(), hardware).fused, Normalisation::kNone);
   const SimulationReport softmax = simulate(softmax_of(scores()), hardware);
   EXPECT_GE(softmax.accesses.dram_bytes, 128 * 512 * (4 + 1));
   EXPECT_GE(simulate(scores(), hardware).accesses.dram_bytes, 128 * 512 * 4);

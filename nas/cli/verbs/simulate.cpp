@@ -69,31 +69,30 @@ accel_sim::MatmulTile to_blocks(const Extents& tile, const accel_sim::Hardware& 
   return blocks(accel_sim::matmul(tile[0], tile[1], tile[2]), hardware);
 }
 
-Simulation simulate_matmul(const accel_sim::Operator& op,
-                           const std::optional<accel_sim::MatmulSchedule>& schedule,
-                           const accel_sim::Hardware& hardware,
-                           const accel_sim::SimulationOptions& how) {
-  accel_sim::SimulationOptions scheduled = how;
-  scheduled.schedule = schedule;
-  return {hardware, {{{"gemm", -1, 1, op}, simulate(op, hardware, scheduled)}}, schedule};
+Simulation simulate_call(accel_sim::Call call, const accel_sim::Hardware& hardware,
+                         const accel_sim::EngineOptions& how) {
+  call.role = "gemm";
+  return {hardware, {{call, simulate(call, hardware, how)}}};
 }
 
 Simulation simulate_gemm(const SimulateOptions& options, const accel_sim::Hardware& hardware,
-                         const accel_sim::SimulationOptions& how) {
+                         const accel_sim::EngineOptions& how) {
   const auto [rows, inner, columns] = parse_extents("--gemm", *options.gemm);
-  std::optional<accel_sim::MatmulSchedule> schedule;
-  if (options.tile) schedule = to_blocks(parse_extents("--tile", *options.tile), hardware);
-  return simulate_matmul(accel_sim::matmul(rows, inner, columns), schedule, hardware, how);
+  const accel_sim::Operator op = accel_sim::matmul(rows, inner, columns);
+  if (!options.tile) return simulate_call(compile_with_mapper(op, hardware), hardware, how);
+  const accel_sim::MatmulTile tile = to_blocks(parse_extents("--tile", *options.tile), hardware);
+  return simulate_call(compile(op, hardware, tile), hardware, how);
 }
 
 Simulation simulate_mapping(const std::string& path, const accel_sim::Hardware& hardware,
-                            const accel_sim::SimulationOptions& how) {
+                            const accel_sim::EngineOptions& how) {
   const auto [work, mapping] = read_mapping(path, hardware);
   const auto& extent = work.extent;
   try {
-    return simulate_matmul(
-        accel_sim::matmul(extent[accel_sim::kP], extent[accel_sim::kC], extent[accel_sim::kK]),
-        schedule_of(mapping, work, hardware), hardware, how);
+    const accel_sim::Operator op =
+        accel_sim::matmul(extent[accel_sim::kP], extent[accel_sim::kC], extent[accel_sim::kK]);
+    return simulate_call(compile(op, hardware, schedule_of(mapping, work, hardware)), hardware,
+                         how);
   } catch (const InputError& error) {
     throw InputError(path + ": " + error.what());
   }
@@ -110,7 +109,7 @@ struct Answer {
       again;  // simulates it all once more, traced
 };
 
-Answer answer_on_matmul(const SimulateOptions& options, const accel_sim::SimulationOptions& how) {
+Answer answer_on_matmul(const SimulateOptions& options, const accel_sim::EngineOptions& how) {
   Answer answer;
   answer.hardware_name = options.given.hardware.value_or("gemmini_transformer");
   if (valid_utf8_prefix(answer.hardware_name) < answer.hardware_name.size())
@@ -118,20 +117,17 @@ Answer answer_on_matmul(const SimulateOptions& options, const accel_sim::Simulat
   const accel_sim::Hardware hardware = accel_sim::find_hardware(answer.hardware_name);
   answer.simulation = options.gemm ? simulate_gemm(options, hardware, how)
                                    : simulate_mapping(*options.mapping, hardware, how);
-  const accel_sim::TransformerOperator item = answer.simulation.operators[0].item;
-  answer.title = describe(item.op);
-  answer.again = [=, schedule = answer.simulation.schedule](const accel_sim::CallTraces& traces) {
-    accel_sim::SimulationOptions traced = how;
-    traced.schedule = schedule;
-    traced.trace = traces(item.op);
-    simulate(item.op, hardware, traced);
+  const accel_sim::Call call = answer.simulation.operators[0].item;
+  answer.title = describe(call.op);
+  answer.again = [=](const accel_sim::CallTraces& traces) {
+    simulate(call, hardware, how, traces(call.op));
   };
   return answer;
 }
 
 // With progress on standard error.
 WholeSimulation simulate_shown(const char* title, const PricedNetwork& network,
-                               accel_sim::SimulationOptions how, const CommonOptions& common) {
+                               accel_sim::NetworkOptions how, const CommonOptions& common) {
   std::optional<Progress> progress;
   const accel_sim::CallsDone show = [&](std::int64_t done, std::int64_t total) {
     if (done == 0) progress.emplace(title, total, 0, common.quiet, Progress::Begin::kWhenLong);
@@ -141,12 +137,12 @@ WholeSimulation simulate_shown(const char* title, const PricedNetwork& network,
   return simulate_whole(network, how);
 }
 
-Answer answer_on_network(const SimulateOptions& options, const accel_sim::SimulationOptions& how,
+Answer answer_on_network(const SimulateOptions& options, const accel_sim::EngineOptions& how,
                          const CommonOptions& common) {
   const PricedNetwork network = priced_network(*options.architecture, options.given);
-  const WholeSimulation whole = simulate_shown("simulate", network, how, common);
+  const WholeSimulation whole = simulate_shown("simulate", network, {how}, common);
   Answer answer;
-  answer.simulation = {network.hardware, whole.operators, {}};
+  answer.simulation = {network.hardware, whole.operators};
   answer.hardware_name = network.hardware_name;
   const std::string mode(accel_sim::kModeWords.word_of(network.workload.mode));
   answer.title = describe(network.architecture) +
@@ -160,7 +156,7 @@ Answer answer_on_network(const SimulateOptions& options, const accel_sim::Simula
   answer.about["mode"] = mode;
   answer.about["note"] = answer.note.empty() ? Json() : Json(answer.note);
   answer.again = [=](const accel_sim::CallTraces& traces) {
-    accel_sim::SimulationOptions traced = how;
+    accel_sim::NetworkOptions traced{how};
     traced.traces = &traces;
     simulate_shown("trace", network, traced, common);
   };
@@ -191,7 +187,7 @@ void simulate_and_print(const SimulateOptions& options, const CommonOptions& com
     throw InputError(
         "simulate: expected an architecture file, --gemm M,K,N or --mapping FILE (see --help)");
   if (options.trace && options.trace->empty()) throw InputError("--trace: expected a file name");
-  accel_sim::SimulationOptions how;
+  accel_sim::EngineOptions how;
   how.engine = accel_sim::kEngineWords.value_of(options.engine, "--engine");
   how.cycle_limit = options.cycle_limit;
 

@@ -179,7 +179,7 @@ TEST(ReferenceEngine, CycleLimitShowsTheQueues) {
 TEST(ReferenceEngine, SimulatorRunsIt) {
   const Hardware hardware;
   const Operator op = matmul(64, 64, 64);
-  SimulationOptions options;
+  EngineOptions options;
   options.engine = Engine::kReference;
   EXPECT_EQ(simulate(op, hardware, options).cost.latency.value(), run(op, hardware).cycles);
   options.cycle_limit = 100;

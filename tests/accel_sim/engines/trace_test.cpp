@@ -49,9 +49,7 @@ class TraceTest : public ::testing::Test {
   SimulationReport add(ChromeTrace& trace, const TransformerOperator& item,
                        const std::string& hardware = "gemmini_transformer") {
     Trace spans;
-    SimulationOptions options;
-    options.trace = &spans;
-    const SimulationReport report = simulate(item.op, find_hardware(hardware), options);
+    const SimulationReport report = simulate(item.op, find_hardware(hardware), {}, &spans);
     trace.add(item, report.cost.latency, spans);
     return report;
   }

@@ -111,7 +111,7 @@ TEST(LoadSequence, MvinsOfAPaddedTile) {
 TEST(LoadSequence, RequestsAgreeWithAReadCounterOfRtl) {
   const Hardware hardware;  // 256 KiB and 64 KiB
   const Operator op = matmul(128, 256, 256);
-  ASSERT_EQ(default_tile(op, hardware), (MatmulTile{5, 16, 6}));
+  ASSERT_EQ(compile(op, hardware).schedule->tile, (MatmulTile{5, 16, 6}));
   const auto counted = [](int bytes) { return std::int64_t{bytes} * (bytes / 16); };
   std::int64_t counter = 8 * 16 * counted(64);
   const Program program = lower(op, hardware);

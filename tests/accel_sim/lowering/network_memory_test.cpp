@@ -35,7 +35,7 @@ Extent extent(const Matrix& m, std::int64_t rows, std::int64_t columns) {
 
 NetworkMemory memory_of(const Architecture& network, const Workload& workload,
                         const Hardware& hardware) {
-  return {network, workload, hardware, scheduled_operators(network, workload, hardware)};
+  return {network, workload, hardware, compile(network, workload, hardware)};
 }
 
 std::map<std::string, Placement> placements(const Workload& workload, int layer,
@@ -213,7 +213,7 @@ TEST(SimulatedNetwork, EnginesAgree) {
   for (const char* preset : {"gemmini_transformer", "gemmini_cnn"})
     for (const Mode mode : {Mode::kPrefill, Mode::kDecode}) {
       const Hardware hardware = find_hardware(preset);
-      SimulationOptions reference;
+      NetworkOptions reference;
       reference.engine = Engine::kReference;
       const double fast =
           static_cast<double>(cycles(simulate_network(network(), {48, mode}, hardware)));
@@ -226,7 +226,7 @@ TEST(SimulatedNetwork, EnginesAgree) {
 TEST(SimulatedNetwork, EnginesAgreeOnAFusedOne) {
   Hardware hardware = find_hardware("gemmini_transformer");
   hardware.fusion = Fusion::kOn;
-  SimulationOptions reference;
+  NetworkOptions reference;
   reference.engine = Engine::kReference;
   for (const Mode mode : {Mode::kPrefill, Mode::kDecode}) {
     const auto calls = simulate_network(network(), {48, mode}, hardware);

@@ -155,17 +155,17 @@ TEST(LowerMatmul, ScoresToBeNormalisedElsewhereLeaveAsSums) {
       matmul(64, 64, 4096, RightOperand::kTransposedActivations, Activation::kSoftmax);
   Hardware hardware = find_hardware("gemmini_transformer");
   hardware.accumulator_kib = 384;  // 24 rows of 4096 sums: too few for a double-buffered block
-  EXPECT_FALSE(is_fused(scores, hardware));
+  EXPECT_EQ(compile(scores, hardware).fused, Normalisation::kNone);
   EXPECT_EQ(lower(scores, hardware).tiles.front().result.element_bytes, 4);
-  EXPECT_FALSE(runs_on_host(softmax_of(scores), hardware));
+  EXPECT_EQ(compile(softmax_of(scores), hardware).runs_in, RunsIn::kOwnProgram);
 
   hardware.accumulator_kib = 128;  // not even one block of rows
   EXPECT_EQ(lower(scores, hardware).tiles.front().result.element_bytes, 1);
-  EXPECT_TRUE(runs_on_host(softmax_of(scores), hardware));
+  EXPECT_EQ(compile(softmax_of(scores), hardware).runs_in, RunsIn::kHost);
 
   hardware.accumulator_kib = 1024;
   hardware.scratchpad_kib = 256;  // half of it has room for a row of weights
-  EXPECT_TRUE(is_fused(scores, hardware));
+  EXPECT_EQ(compile(scores, hardware).fused, Normalisation::kSoftmax);
   for (const Tile& tile : lower(scores, hardware).tiles) EXPECT_EQ(tile.columns, 4096);
 }
 
@@ -176,12 +176,12 @@ TEST(LowerMatmul, AFusedLayerNormIsAStoreOfItsOwn) {
   const Operator op = matmul(48, 64, 128, RightOperand::kWeights, Activation::kAddLayerNorm);
   Hardware hardware = find_hardware("gemmini_transformer");
   hardware.accumulator_kib = 8;
-  EXPECT_FALSE(is_fused(op, hardware));
+  EXPECT_EQ(compile(op, hardware).fused, Normalisation::kNone);
   EXPECT_THAT(error_of(op, hardware), HasSubstr("cannot be fused: expected the normaliser"));
   for (const int kib : {8, 16}) {
     hardware.accumulator_kib = kib;
     hardware.fusion = Fusion::kOn;
-    ASSERT_TRUE(is_fused(op, hardware));
+    ASSERT_EQ(compile(op, hardware).fused, Normalisation::kLayerNorm);
     const Program program = lower(op, hardware);
     ASSERT_EQ(program.tiles.size(), 6U);
     // Inputs 48 x 64 and 64 x 128, LayerNorm, stream and sum, one behind the other.
@@ -236,7 +236,7 @@ TEST(LowerMatmul, OutputStationaryTilesHaveTheMemoriesToThemselves) {
   Hardware hardware;
   hardware.dataflow = Dataflow::kOutputStationary;
   EXPECT_EQ(error_of(matmul(512, 512, 512), hardware, MatmulTile{8, 4, 8}), "no error");
-  const MatmulTile tile = default_tile(matmul(512, 512, 512), hardware);
+  const MatmulTile tile = greedy_tile(matmul(512, 512, 512), hardware);
   EXPECT_GT(tile.rows * tile.columns, 32);
   for (const Tile& each : lower(matmul(512, 512, 512), hardware).tiles)
     EXPECT_EQ(each.left_half + each.right_half + each.result_half, 0);

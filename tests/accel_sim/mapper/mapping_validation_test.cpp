@@ -90,10 +90,10 @@ constexpr std::array<std::array<int, 3>, 4> kShapesMeasuredOnRtl = {
 // Error of the cost model's cycles, simulation being 0; printed.
 double error_of(const char* what, const Mapping& mapping, const MappingCostModel& model) {
   const Workpiece& work = model.work();
-  SimulationOptions options;
-  options.schedule = schedule_of(mapping, work, model.hardware());
-  const SimulationReport report = simulate(
-      matmul(work.extent[kP], work.extent[kC], work.extent[kK]), model.hardware(), options);
+  const Operator op = matmul(work.extent[kP], work.extent[kC], work.extent[kK]);
+  const MatmulSchedule schedule = schedule_of(mapping, work, model.hardware());
+  const SimulationReport report =
+      simulate(compile(op, model.hardware(), schedule), model.hardware());
   const double cycles = model(mapping).cycles;
   const auto simulated = static_cast<double>(report.cost.latency.value());
   std::printf("%4d x%5d x%5d  %-9s %-52s%11.0f%11.0f%+7.1f %%\n", work.extent[kP], work.extent[kC],

@@ -10,6 +10,13 @@ namespace {
 
 using ::testing::HasSubstr;
 
+accel_sim::Call call_of(const accel_sim::TransformerOperator& item,
+                        const accel_sim::Hardware& hardware) {
+  accel_sim::Call call = compile(item.op, hardware);
+  static_cast<accel_sim::TransformerOperator&>(call) = item;
+  return call;
+}
+
 // Numbers that are easy to follow: a matmul that runs twice, and a GELU of the host.
 Simulation example() {
   Simulation simulation;
@@ -22,13 +29,15 @@ Simulation example() {
   report.accesses.macs = 12800;
   report.accesses.dram_bytes = 7;
   report.load_busy = 50;
-  simulation.operators.push_back({{"ffn.up", 0, 2, accel_sim::matmul(32, 16, 25)}, report});
+  const auto add = [&](const accel_sim::TransformerOperator& item) {
+    simulation.operators.push_back({call_of(item, simulation.hardware), report});
+  };
+  add({"ffn.up", 0, 2, accel_sim::matmul(32, 16, 25)});
   report = {};
   report.cost = {accel_sim::Cycles(200), accel_sim::Picojoules(1.25)};
   report.breakdown.host = 200;
   report.accesses.dram_bytes = 3;
-  simulation.operators.push_back(
-      {{"ffn.gelu", 0, 1, elementwise(accel_sim::OperatorKind::kGelu, 32, 25)}, report});
+  add({"ffn.gelu", 0, 1, elementwise(accel_sim::OperatorKind::kGelu, 32, 25)});
   return simulation;
 }
 

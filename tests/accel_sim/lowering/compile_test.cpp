@@ -1,4 +1,4 @@
-#include "accel_sim/lowering/scheduler.hpp"
+#include "accel_sim/lowering/compile.hpp"
 
 #include <gtest/gtest.h>
 
@@ -42,7 +42,141 @@ OperatorPricer fused_costs(int cycles) {
   };
 }
 
-TEST(Scheduler, TheLibraryLeavesTheOperatorsAsTheyAre) {
+// 8 KiB of accumulator are 8 blocks of 16 x 16 sums, half of them 4; half the scratchpad is 128
+// blocks of operands.
+Hardware small(Fusion fusion = Fusion::kLibrary) {
+  Hardware hardware = with(fusion);
+  hardware.accumulator_kib = 8;
+  return hardware;
+}
+
+Operator scores_of_width(int columns) {
+  return matmul(32, 32, columns, RightOperand::kTransposedActivations, Activation::kSoftmax);
+}
+
+TEST(Compile, HostComputesWhatTheChipCannot) {
+  const Hardware host = find_hardware("gemmini_cnn");
+  for (const OperatorKind kind : {OperatorKind::kSoftmax, OperatorKind::kLayerNorm,
+                                  OperatorKind::kGelu, OperatorKind::kResidualAdd})
+    EXPECT_EQ(compile(elementwise(kind, 8, 8), host).runs_in, RunsIn::kHost);
+  const Call scores = compile(scores_of_width(64), host);
+  EXPECT_EQ(scores.runs_in, RunsIn::kOwnProgram);
+  EXPECT_EQ(scores.fused, Normalisation::kNone);
+  EXPECT_EQ(scores.result_bytes, 1);
+  EXPECT_EQ(compile(softmax_of(scores_of_width(64)), host).runs_in, RunsIn::kHost);
+  EXPECT_EQ(compile(elementwise(OperatorKind::kEmbedding, 8, 8), host).runs_in,
+            RunsIn::kOwnProgram);
+}
+
+TEST(Compile, AGeluOnTheChipIsInItsMatmulsStores) {
+  EXPECT_EQ(compile(elementwise(OperatorKind::kGelu, 8, 8), small()).runs_in, RunsIn::kStores);
+}
+
+// Rows of 4 blocks fit half the accumulator, one row of blocks at a time, both inner blocks at
+// once.
+TEST(Compile, ASoftmaxWhoseRowsFitIsAPartOfItsScoresRun) {
+  const Operator op = scores_of_width(64);
+  const Call scores = compile(op, small());
+  EXPECT_EQ(scores.runs_in, RunsIn::kOwnProgram);
+  EXPECT_EQ(scores.op, op);
+  EXPECT_EQ(scores.program, op);
+  EXPECT_EQ(scores.fused, Normalisation::kSoftmax);
+  EXPECT_EQ(scores.schedule, (MatmulTile{1, 2, 4}));
+  EXPECT_FALSE(scores.takes_turns);
+  EXPECT_EQ(scores.result_bytes, 1);
+  const Call softmax = compile(softmax_of(op), small());
+  EXPECT_EQ(softmax.runs_in, RunsIn::kFusedRun);
+  EXPECT_EQ(softmax.op, softmax_of(op));
+  EXPECT_EQ(softmax.program, op);
+  EXPECT_EQ(softmax.schedule, scores.schedule);
+}
+
+// Rows of 8 blocks take all of it: sums go to DRAM, but where that much may be taken.
+TEST(Compile, RowsThatTakeAllOfTheAccumulatorAreNotTheLibrarys) {
+  const Operator op = scores_of_width(128);
+  const Call apart = compile(op, small());
+  EXPECT_EQ(apart.fused, Normalisation::kNone);
+  EXPECT_EQ(apart.result_bytes, 4);
+  EXPECT_EQ(apart.schedule, greedy_tile(op, small()));
+  const Call softmax = compile(softmax_of(op), small());
+  EXPECT_EQ(softmax.runs_in, RunsIn::kOwnProgram);
+  EXPECT_EQ(softmax.program, softmax.op);
+  EXPECT_FALSE(softmax.schedule);
+  const Call fused = compile(op, small(Fusion::kOn));
+  EXPECT_EQ(fused.fused, Normalisation::kSoftmax);
+  EXPECT_EQ(fused.schedule, (MatmulTile{1, 2, 8}));
+  EXPECT_TRUE(fused.takes_turns);
+  EXPECT_EQ(fused.result_bytes, 1);
+}
+
+// Rows of 16 blocks: the host's softmax reads int8.
+TEST(Compile, RowsTooLongToBeNormalisedAreTheHosts) {
+  for (const Fusion fusion : {Fusion::kLibrary, Fusion::kOn}) {
+    EXPECT_EQ(compile(softmax_of(scores_of_width(256)), small(fusion)).runs_in, RunsIn::kHost);
+    EXPECT_EQ(compile(scores_of_width(256), small(fusion)).fused, Normalisation::kNone);
+    EXPECT_EQ(compile(scores_of_width(256), small(fusion)).result_bytes, 1);
+  }
+}
+
+TEST(Compile, AResidualAddAndALayerNormArePartsOfOneRun) {
+  const Operator op = matmul(32, 32, 64, RightOperand::kWeights, Activation::kAddLayerNorm);
+  EXPECT_EQ(compile(op, small()).fused, Normalisation::kLayerNorm);
+  for (const Operator& part : {residual_add_of(op), layer_norm_of(op)}) {
+    EXPECT_EQ(compile(part, small()).runs_in, RunsIn::kFusedRun);
+    EXPECT_EQ(compile(part, small()).program, op);
+  }
+}
+
+TEST(Compile, SumsAreOfFourBytes) {
+  Operator op = scores_of_width(64);
+  op.activation = Activation::kSums;
+  EXPECT_EQ(compile(op, small()).result_bytes, 4);
+  EXPECT_EQ(compile(op, small()).fused, Normalisation::kNone);
+}
+
+TEST(Compile, AnOperatorByItselfIsInNoLayer) {
+  const Call call = compile(matmul(64, 64, 64), small());
+  EXPECT_EQ(call.role, "");
+  EXPECT_EQ(call.layer, -1);
+  EXPECT_EQ(call.repeat, 1);
+}
+
+TEST(Compile, TheScheduleMayBeGiven) {
+  const Operator op = matmul(64, 64, 64);
+  EXPECT_EQ(compile(op, small()).schedule, greedy_tile(op, small()));
+  EXPECT_EQ(compile(op, small(), MatmulTile{1, 2, 1}).schedule, (MatmulTile{1, 2, 1}));
+}
+
+// 27 operators; the products but for the fused scores are ten shapes, context the same in both
+// layers.
+TEST(Compile, ANetworkIsItsOperatorsEachDecidedOnce) {
+  const Hardware hardware = with(Fusion::kLibrary);
+  int asked = 0;
+  const MatmulScheduler ones = [&](const Call& librarys) {
+    ++asked;
+    EXPECT_EQ(librarys.schedule, greedy_tile(librarys.op, hardware));
+    return MatmulTile{1, 1, 1};
+  };
+  const std::vector<Call> calls = compile(network(), kWorkload, hardware, {}, ones);
+  EXPECT_EQ(asked, 10);
+  const auto list = transformer_operators(network(), kWorkload);
+  ASSERT_EQ(calls.size(), list.size());
+  for (std::size_t i = 0; i < list.size(); ++i) {
+    EXPECT_EQ(calls[i].role, list[i].role);
+    EXPECT_EQ(calls[i].layer, list[i].layer);
+    EXPECT_EQ(calls[i].repeat, list[i].repeat);
+    EXPECT_EQ(calls[i].op, list[i].op);
+    EXPECT_EQ(calls[i].runs_in, compile(list[i].op, hardware).runs_in);
+    if (calls[i].op.kind == OperatorKind::kMatmul && calls[i].role != "attention.scores") {
+      EXPECT_EQ(calls[i].schedule, (MatmulTile{1, 1, 1}));
+    }
+  }
+  EXPECT_EQ(calls[4].role, "attention.softmax");
+  EXPECT_EQ(calls[4].runs_in, RunsIn::kFusedRun);
+  EXPECT_EQ(calls[4].program, calls[3].op);
+}
+
+TEST(Compile, TheLibraryLeavesTheOperatorsAsTheyAre) {
   std::vector<std::string> texts;
   for (const TransformerOperator& item : transformer_operators(network(), kWorkload))
     texts.push_back(std::string(item.role) + ": " + describe(item.op));
@@ -51,7 +185,7 @@ TEST(Scheduler, TheLibraryLeavesTheOperatorsAsTheyAre) {
 
 // Layer 0: heads of 32, FFN 256; layer 1: one head, FFN 512. The first LayerNorm has nothing before
 // it; the second layer's follows the first one's FFN, the final one the second's.
-TEST(Scheduler, OnFusesEveryPair) {
+TEST(Compile, OnFusesEveryPair) {
   EXPECT_EQ(
       operators(with(Fusion::kOn)),
       (std::vector<std::string>{"embedding: embedding - - 64 0 128",
@@ -83,7 +217,7 @@ TEST(Scheduler, OnFusesEveryPair) {
                                 "language_model_head: matmul weights - 64 128 100"}));
 }
 
-TEST(Scheduler, OffSendsScoresAsSums) {
+TEST(Compile, OffSendsScoresAsSums) {
   std::vector<std::string> texts = operators(with(Fusion::kLibrary));
   for (std::string& text : texts) {
     if (text.starts_with("attention.scores"))
@@ -93,13 +227,13 @@ TEST(Scheduler, OffSendsScoresAsSums) {
   EXPECT_EQ(operators(with(Fusion::kOff)), texts);
 }
 
-TEST(Scheduler, BestNeedsPrices) {
+TEST(Compile, BestNeedsPrices) {
   EXPECT_THROW(operators(with(Fusion::kBest)), Error);
   EXPECT_NO_THROW(operators(with(Fusion::kOn)));
 }
 
 // Scores and softmax by themselves cost 1 + 1; matmul, residual add and LayerNorm 3.
-TEST(Scheduler, BestTakesTheLowerEnergyDelayProductAndDoesWithoutFusionWhenEqual) {
+TEST(Compile, BestTakesTheLowerEnergyDelayProductAndDoesWithoutFusionWhenEqual) {
   const Hardware best = with(Fusion::kBest);
   EXPECT_EQ(operators(best, fused_costs(1)), operators(with(Fusion::kOn)));
   EXPECT_EQ(operators(best, fused_costs(3)), operators(with(Fusion::kOff)));
@@ -110,7 +244,7 @@ TEST(Scheduler, BestTakesTheLowerEnergyDelayProductAndDoesWithoutFusionWhenEqual
   }
 }
 
-TEST(Scheduler, NothingToChooseWithoutNormaliserOrRoom) {
+TEST(Compile, NothingToChooseWithoutNormaliserOrRoom) {
   Hardware stationary = find_hardware("gemmini_transformer"), small = stationary;
   stationary.dataflow = Dataflow::kOutputStationary;
   small.array_size = 128;
@@ -137,7 +271,7 @@ HardwareCost pair_cost(const std::vector<TransformerOperator>& list, std::size_t
 
 // For every network of a sample, on memories of several sizes: the pair of the best schedule has
 // the energy-delay product of the better of the two others, which differ somewhere.
-TEST(Scheduler, BestIsNoWorseThanEitherPairByPair) {
+TEST(Compile, BestIsNoWorseThanEitherPairByPair) {
   int fused = 0, apart = 0;
   Random random(1);
   for (int n = 0; n < 30; ++n) {
@@ -176,7 +310,7 @@ TEST(Scheduler, BestIsNoWorseThanEitherPairByPair) {
   EXPECT_GT(apart, 10);
 }
 
-TEST(Scheduler, EveryOperatorThatMayBePricedIsListed) {
+TEST(Compile, EveryOperatorThatMayBePricedIsListed) {
   const Hardware best = with(Fusion::kBest);
   std::vector<Operator> known = operators_to_schedule(network(), kWorkload, best);
   const OperatorPricer price = [&](const Operator& op) {

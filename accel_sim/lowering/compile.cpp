@@ -1,0 +1,229 @@
+#include "accel_sim/lowering/compile.hpp"
+
+#include <cstddef>
+#include <unordered_map>
+
+#include "support/error.hpp"
+
+namespace paretoformer::accel_sim {
+namespace {
+
+bool on_chip(const Hardware& hardware) {
+  return hardware.nonlinear_units == NonlinearUnits::kOnChip;
+}
+
+// tiled_norm keeps whole rows in the accumulator (gemmini.h, tiled_norm_auto).
+bool rows_can_be_normalised(int columns, const Hardware& hardware) {
+  return on_chip(hardware) &&
+         ceil_divide(columns, hardware.array_size) <= hardware.accumulator_blocks();
+}
+
+bool runs_on_host(const Operator& op, const Hardware& hardware) {
+  switch (op.kind) {
+    case OperatorKind::kMatmul:
+    case OperatorKind::kEmbedding:
+      return false;
+    case OperatorKind::kSoftmax:
+    case OperatorKind::kLayerNorm:
+      return !rows_can_be_normalised(op.columns, hardware);
+    case OperatorKind::kGelu:
+    case OperatorKind::kResidualAdd:
+      return !on_chip(hardware);
+  }
+  throw Error("an operator of unknown kind");
+}
+
+// The tile of a matmul whose rows are normalised in the accumulator.
+std::optional<MatmulTile> fused_tile(const Operator& matmul, const Hardware& hardware) {
+  if (!on_chip(hardware) || hardware.dataflow != Dataflow::kWeightStationary) return std::nullopt;
+  const auto tile = whole_row_tile(matmul, hardware);
+  return tile || hardware.fusion == Fusion::kLibrary ? tile
+                                                     : whole_row_tile(matmul, hardware, true);
+}
+
+// What the matmul asks for to be fused with it.
+Normalisation normalisation_of(Activation activation) {
+  switch (activation) {
+    case Activation::kSoftmax:
+      return Normalisation::kSoftmax;
+    case Activation::kLayerNorm:
+    case Activation::kAddLayerNorm:
+      return Normalisation::kLayerNorm;
+    default:
+      return Normalisation::kNone;
+  }
+}
+
+int result_bytes(const Operator& matmul, bool is_fused, const Hardware& hardware) {
+  const bool spilled = matmul.activation == Activation::kSoftmax && !is_fused &&
+                       rows_can_be_normalised(matmul.columns, hardware);
+  return spilled || matmul.activation == Activation::kSums ? kSumBytes : 1;
+}
+
+// A matmul and what follows it, either way.
+struct Pair {
+  std::vector<Operator> apart, fused;
+};
+
+Pair softmax_pair(const Operator& scores) {
+  Operator sums = scores;
+  sums.activation = Activation::kSums;
+  return {{sums, elementwise(OperatorKind::kSoftmax, scores.rows, scores.columns)},
+          {scores, softmax_of(scores)}};
+}
+
+Pair layer_norm_pair(const Operator& product) {
+  Operator fused = product;
+  fused.activation = Activation::kAddLayerNorm;
+  return {{product, elementwise(OperatorKind::kResidualAdd, product.rows, product.columns),
+           elementwise(OperatorKind::kLayerNorm, product.rows, product.columns)},
+          {fused, residual_add_of(fused), layer_norm_of(fused)}};
+}
+
+HardwareCost sum(const std::vector<Operator>& operators, const OperatorPricer& price) {
+  HardwareCost total;
+  for (const Operator& op : operators) total += price(op);
+  return total;
+}
+
+// Of a pair that can be fused.
+const std::vector<Operator>& chosen(const Pair& pair, Fusion fusion, const OperatorPricer& price) {
+  const bool fused = fusion == Fusion::kOn ||
+                     (fusion == Fusion::kBest && sum(pair.fused, price).energy_delay_product() <
+                                                     sum(pair.apart, price).energy_delay_product());
+  return fused ? pair.fused : pair.apart;
+}
+
+// But for Fusion::kLibrary, whose list is transformer_operators(): softmax, where its rows fit.
+class Scheduler {
+ public:
+  Scheduler(const Hardware& hardware, Fusion fusion, const OperatorPricer& price)
+      : hardware_(hardware), fusion_(fusion), price_(price) {
+    if (fusion == Fusion::kBest && !price)
+      throw Error("the best fusion is found by prices: expected a cost model");
+  }
+
+  void apply(std::vector<TransformerOperator>& list) const {
+    for (std::size_t i = 0; i + 1 < list.size(); ++i) {
+      const Operator& op = list[i].op;
+      if (op.kind != OperatorKind::kMatmul || !rows_can_be_fused(op, hardware_)) continue;
+      if (op.activation == Activation::kSoftmax)
+        replace(list, i, softmax_choice(op));
+      else if (i + 2 < list.size() && list[i + 1].op.kind == OperatorKind::kResidualAdd &&
+               list[i + 2].op.kind == OperatorKind::kLayerNorm)
+        replace(list, i, chosen(layer_norm_pair(op), fusion_, price_));
+    }
+  }
+
+  // Scores and softmax.
+  std::vector<Operator> softmax_choice(const Operator& scores) const {
+    return chosen(softmax_pair(scores), fusion_, price_);
+  }
+
+ private:
+  static void replace(std::vector<TransformerOperator>& list, std::size_t first,
+                      const std::vector<Operator>& operators) {
+    for (const Operator& op : operators) list[first++].op = op;
+  }
+
+  const Hardware& hardware_;
+  Fusion fusion_;
+  const OperatorPricer& price_;
+};
+
+}  // namespace
+
+bool rows_can_be_fused(const Operator& matmul, const Hardware& hardware) {
+  return fused_tile(matmul, hardware).has_value();
+}
+
+Call compile(const Operator& op, const Hardware& hardware,
+             const std::optional<MatmulSchedule>& schedule) {
+  Call call;
+  call.layer = -1;
+  call.op = call.program = op;
+  if (runs_on_host(op, hardware)) {
+    call.runs_in = RunsIn::kHost;
+    return call;
+  }
+  if (op.kind == OperatorKind::kGelu) {
+    call.runs_in = RunsIn::kStores;
+    return call;
+  }
+  const std::optional<Operator> product = matmul_of(op);
+  if (!product && op.kind != OperatorKind::kMatmul) return call;
+  const Operator& matmul = product ? *product : op;
+  const Normalisation wanted = normalisation_of(matmul.activation);
+  const std::optional<MatmulTile> rows =
+      wanted == Normalisation::kNone ? std::nullopt : fused_tile(matmul, hardware);
+  if (product && !rows) return call;
+  if (product) call.runs_in = RunsIn::kFusedRun;
+  call.program = matmul;
+  call.schedule = schedule ? *schedule : rows ? *rows : greedy_tile(matmul, hardware);
+  if (rows) call.fused = wanted;
+  const MatmulTile& tile = call.schedule->tile;
+  // The library has no such calls.
+  call.takes_turns = rows && hardware.fusion != Fusion::kLibrary &&
+                     std::int64_t{tile.rows} * tile.columns > hardware.accumulator_blocks() / 2;
+  call.result_bytes = result_bytes(matmul, rows.has_value(), hardware);
+  return call;
+}
+
+std::vector<Call> compile(const Architecture& architecture, const Workload& workload,
+                          const Hardware& hardware, const OperatorPricer& price,
+                          const MatmulScheduler& scheduler) {
+  std::unordered_map<Operator, Call, OperatorHash> known;
+  std::vector<Call> calls;
+  for (const TransformerOperator& item :
+       scheduled_operators(architecture, workload, hardware, price)) {
+    auto found = known.find(item.op);
+    if (found == known.end()) {
+      found = known.emplace(item.op, compile(item.op, hardware)).first;
+      Call& call = found->second;
+      if (scheduler && call.schedule && call.fused == Normalisation::kNone)
+        call.schedule = scheduler(call);
+    }
+    calls.push_back(found->second);
+    static_cast<TransformerOperator&>(calls.back()) = item;
+  }
+  return calls;
+}
+
+std::vector<TransformerOperator> scheduled_operators(const Architecture& architecture,
+                                                     const Workload& workload,
+                                                     const Hardware& hardware,
+                                                     const OperatorPricer& price) {
+  return scheduled(transformer_operators(architecture, workload), hardware, price);
+}
+
+std::vector<TransformerOperator> scheduled(std::vector<TransformerOperator> list,
+                                           const Hardware& hardware, const OperatorPricer& price) {
+  if (hardware.fusion != Fusion::kLibrary) Scheduler(hardware, hardware.fusion, price).apply(list);
+  return list;
+}
+
+Operator scheduled_scores(const Operator& scores, const Hardware& hardware,
+                          const OperatorPricer& price) {
+  if (hardware.fusion == Fusion::kLibrary || !rows_can_be_fused(scores, hardware)) return scores;
+  return Scheduler(hardware, hardware.fusion, price).softmax_choice(scores).front();
+}
+
+std::vector<Operator> operators_to_schedule(const Architecture& architecture,
+                                            const Workload& workload, const Hardware& hardware) {
+  std::vector<Operator> operators;
+  const auto add = [&](const std::vector<TransformerOperator>& list) {
+    for (const TransformerOperator& item : list) operators.push_back(item.op);
+  };
+  if (hardware.fusion != Fusion::kBest) {
+    add(scheduled_operators(architecture, workload, hardware));
+    return operators;
+  }
+  for (const Fusion either : {Fusion::kOff, Fusion::kOn}) {
+    std::vector<TransformerOperator> list = transformer_operators(architecture, workload);
+    Scheduler(hardware, either, {}).apply(list);
+    add(list);
+  }
+  return operators;
+}
+
+}  // namespace paretoformer::accel_sim

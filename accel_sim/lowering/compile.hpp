@@ -1,0 +1,105 @@
+// What runs where: the operators of a Transformer as a list of calls, each decided once, for all
+// that price, place or report them. Pairs may run together (survey Sec. 5.5): whole rows of a
+// matmul's results stay in the accumulator for the softmax or the LayerNorm after it.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <vector>
+
+#include "accel_sim/hardware/hardware.hpp"
+#include "accel_sim/hardware/hardware_cost.hpp"
+#include "accel_sim/hardware/timing.hpp"
+#include "accel_sim/lowering/tiling.hpp"
+#include "accel_sim/workload/operators.hpp"
+#include "search_spaces/architecture.hpp"
+
+namespace paretoformer::accel_sim {
+
+inline constexpr int kSumBytes = 4;  // int32, in DRAM
+
+// Where the work of an operator is done.
+enum class RunsIn {
+  kHost,        // in floating point on the CPU: nothing is lowered
+  kStores,      // a GELU as its matmul's results leave: only constants are set
+  kFusedRun,    // a part of the run of the matmul before
+  kOwnProgram,  // a program of its own, that of a matmul with all that is fused with it
+};
+
+// An operator and how it runs.
+struct Call : TransformerOperator {
+  RunsIn runs_in = RunsIn::kOwnProgram;
+  Operator program;  // what is lowered: `op`, or the matmul of whose run it is a part
+  // Of a `program` that is a matmul:
+  std::optional<MatmulSchedule> schedule = {};
+  Normalisation fused = Normalisation::kNone;  // what the normaliser does in its run
+  bool takes_turns = false;  // a tile's results take all of the accumulator, not half of it
+  int result_bytes = 1;      // per element: 4 for scores that the normaliser reads back as sums
+};
+
+// An operator by itself, in no role and no layer. `schedule` is a matmul's; without one it is the
+// library's: whole rows for a matmul that something is fused with, else greedy_tile().
+//
+// A softmax or a LayerNorm is fused when it is a part of a matmul's run (matmul_of()) and
+// rows_can_be_fused(). Scores whose softmax is not go to DRAM as int32 sums and come back, where
+// the normaliser can work on them. Rows too long for the accumulator are the host's, even with the
+// units on the chip. Pure, allocates nothing.
+Call compile(const Operator& op, const Hardware& hardware,
+             const std::optional<MatmulSchedule>& schedule = std::nullopt);
+
+// A cost model: the price of running an operator once. Must be a pure function, and callable from
+// several threads at once.
+using OperatorPricer = std::function<HardwareCost(const Operator&)>;
+
+// Another schedule than the library's for a matmul that nothing is fused with, asked for once per
+// shape. It is passed in because the mapper, which has better ones, stands above this room.
+using MatmulScheduler = std::function<MatmulSchedule(const Call& librarys)>;
+
+// A network's scheduled_operators(), compiled, in the order in which they run. Throws what that and
+// `scheduler` throw.
+std::vector<Call> compile(const Architecture& architecture, const Workload& workload,
+                          const Hardware& hardware, const OperatorPricer& price = {},
+                          const MatmulScheduler& scheduler = {});
+
+// The first step of compile(), for what needs no more: transformer_operators(), as Hardware::fusion
+// has them run. There are as many, in the same order and the same roles; what is fused has the
+// matmul's shape as well (softmax_of(), layer_norm_of(), residual_add_of()) and is priced for what
+// it adds to the matmul's run. Pairs are
+//
+// - scores and their softmax: fused, or the scores leave as int32 sums and come back (tiled_norm);
+// - the output projection, or FFN down, with the residual add and the LayerNorm after it, which may
+//   be the next layer's or the final one: fused, the residual stream is loaded into the
+//   accumulator, products are added to it, and the sum leaves as it is and normalised.
+//
+// Gemmini's library fuses the softmax whenever whole rows fit (Fusion::kLibrary), and never the
+// LayerNorm. Fusion::kBest fuses a pair whose energy-delay product, that of the sum of its
+// operators by `price`, is lower for it; of equal ones it fuses neither; the others need no
+// `price`. Rows that do not fit the accumulator, and hardware without normaliser or with an
+// output-stationary array, leave nothing to choose. Throws what transformer_operators() and `price`
+// throw, and Error where there is none and must be.
+std::vector<TransformerOperator> scheduled_operators(const Architecture& architecture,
+                                                     const Workload& workload,
+                                                     const Hardware& hardware,
+                                                     const OperatorPricer& price = {});
+
+// The same for part of the list.
+std::vector<TransformerOperator> scheduled(std::vector<TransformerOperator> list,
+                                           const Hardware& hardware,
+                                           const OperatorPricer& price = {});
+
+// The same for scores alone: the matmul, as transformer_operators() has it, that runs in its place.
+Operator scheduled_scores(const Operator& scores, const Hardware& hardware,
+                          const OperatorPricer& price = {});
+
+// Every operator that scheduled_operators() may answer or price for the network, some more than
+// once.
+std::vector<Operator> operators_to_schedule(const Architecture& architecture,
+                                            const Workload& workload, const Hardware& hardware);
+
+// Whether the normaliser can work on whole rows of a matmul's results as they leave the
+// accumulator: it is on the chip, and the rows fit half the accumulator. Unless fusion is left to
+// the library, they may also take all of it: then computes and normaliser take turns.
+bool rows_can_be_fused(const Operator& matmul, const Hardware& hardware);
+
+}  // namespace paretoformer::accel_sim
