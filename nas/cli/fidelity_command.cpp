@@ -1,3 +1,5 @@
+#include <fmt/format.h>
+
 #include <chrono>
 #include <memory>
 
@@ -10,7 +12,6 @@
 #include "nas/report/plot.hpp"
 #include "nas/run/fidelity.hpp"
 #include "support/files.hpp"
-#include "support/format.hpp"
 
 namespace paretoformer::nas {
 
@@ -32,7 +33,7 @@ void fidelity_command(const RunOptions& options, const FidelityOptions& fidelity
   FidelityHooks hooks;
   hooks.on_step = [&](std::int64_t steps, std::size_t networks) {
     if (!progress) progress = std::make_unique<Progress>("fidelity", total, steps, common.quiet);
-    progress->update(steps, format("steps, %zu of %d networks", networks, count));
+    progress->update(steps, fmt::format("steps, {} of {} networks", networks, count));
   };
   hooks.stop = stopping;
   Saving saving;
@@ -53,8 +54,9 @@ void fidelity_command(const RunOptions& options, const FidelityOptions& fidelity
     return print(to_text(json));
   }
   print(fidelity_table(proxy.corpus(), statistics));
-  print(format("%d networks, each trained alone for %d steps (%.4g million tokens), in %.0f s\n",
-               count, steps_alone, 1e-6 * json["tokens"].get<double>(), elapsed.count()));
+  print(fmt::format(
+      "{} networks, each trained alone for {} steps ({:.4g} million tokens), in {:.0f} s\n", count,
+      steps_alone, 1e-6 * json["tokens"].get<double>(), elapsed.count()));
   print("Comparison: " + path_text(run.fidelity()) +
         "  picture: " + path_text(run.fidelity_plot()) + "\n");
 }
