@@ -6,6 +6,7 @@
 #include <sstream>
 #include <utility>
 
+#include "accel_sim/workload/words.hpp"
 #include "latency_predictor/latency_predictor.hpp"
 #include "support/checksum.hpp"
 #include "support/error.hpp"
@@ -36,10 +37,6 @@ std::optional<Number> number_in(std::string_view text, Number low, Number high) 
   return value;
 }
 constexpr std::int64_t kMost = std::numeric_limits<std::int64_t>::max();
-
-const char* name_of(accel_sim::Mode mode) {
-  return mode == accel_sim::Mode::kDecode ? "decode" : "prefill";
-}
 
 // Walks the lines of a file, failing with its name and the line.
 class Lines {
@@ -123,13 +120,11 @@ void read_in_place(Lines& lines, InPlaceCosts& costs) {
 
 accel_sim::Workload parse_workload(const std::string& text, const Lines& lines) {
   const std::size_t blank = std::min(text.find(' '), text.size());
-  const std::string mode = text.substr(std::min(blank + 1, text.size()));
+  const auto mode = accel_sim::kModeWords.find(text.substr(std::min(blank + 1, text.size())));
   const auto length = number_in<int>(std::string_view(text).substr(0, blank), 1, kLargestSize);
-  if (!length ||
-      (mode != name_of(accel_sim::Mode::kPrefill) && mode != name_of(accel_sim::Mode::kDecode)))
+  if (!length || !mode)
     lines.fail("\"" + text + "\" is no workload: expected a length and prefill or decode");
-  return {*length, mode == name_of(accel_sim::Mode::kDecode) ? accel_sim::Mode::kDecode
-                                                             : accel_sim::Mode::kPrefill};
+  return {*length, *mode};
 }
 
 // Hardware that is described here has cycles, a device that was measured either.
@@ -171,8 +166,8 @@ void LatencyPredictor::save(const std::filesystem::path& path) const {
   text << kFormat << ' ' << kVersion << "\nmodel " << table_.model() << "\ndevice "
        << (device_.empty() ? kNoHardware : device_) << "\nhardware " << hex(table_.hardware_hash())
        << ' ' << (hardware_ ? to_json(*hardware_).dump() : kNoHardware) << "\nworkload "
-       << workload_.sequence_length << ' ' << name_of(workload_.mode) << "\nunits "
-       << (in_time() ? kTimeUnits : kUnits) << "\nuncertainty "
+       << workload_.sequence_length << ' ' << accel_sim::kModeWords.word_of(workload_.mode)
+       << "\nunits " << (in_time() ? kTimeUnits : kUnits) << "\nuncertainty "
        << Json(relative_uncertainty ? Json(*relative_uncertainty) : Json()).dump() << "\nentries "
        << table_.size() << '\n';
   for (const auto& [op, cost] : table_.entries()) text << entry(op, cost);

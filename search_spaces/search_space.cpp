@@ -7,10 +7,13 @@
 
 #include "search_spaces/embedded_json.hpp"
 #include "support/error.hpp"
+#include "support/presets.hpp"
 
 namespace paretoformer {
 
 namespace {
+
+constexpr Presets kPresets("search space", search_spaces_json);
 
 constexpr std::int64_t kBeyond = std::numeric_limits<std::int64_t>::max();
 constexpr int kLargestDepth = 1024;
@@ -114,31 +117,11 @@ SearchSpace SearchSpace::from_json(const JsonNode& node) {
   return space;
 }
 
-SearchSpace SearchSpace::read(const std::filesystem::path& path) {
-  const Json json = read_json(path);
-  return from_json(JsonNode(json, path.string()));
-}
-
 SearchSpace SearchSpace::find(const std::string& name_or_path) {
-  for (const auto& [name, text] : search_spaces_json) {
-    if (name != name_or_path) continue;
-    const std::string file = "preset " + name_or_path;
-    const Json json = parse_json(text, file);
-    return from_json(JsonNode(json, file));
-  }
-  std::error_code ignored;
-  if (std::filesystem::exists(name_or_path, ignored)) return read(name_or_path);
-  std::string known;
-  for (const std::string& name : preset_names()) known += (known.empty() ? "" : ", ") + name;
-  throw InputError("search space \"" + name_or_path + "\" is neither a preset (" + known +
-                   ") nor a file" + did_you_mean(name_or_path, preset_names()));
+  return from_json(kPresets.find(name_or_path).node());
 }
 
-std::vector<std::string> SearchSpace::preset_names() {
-  std::vector<std::string> names;
-  for (const auto& preset : search_spaces_json) names.emplace_back(preset.first);
-  return names;
-}
+std::vector<std::string> SearchSpace::preset_names() { return kPresets.names(); }
 
 Json SearchSpace::to_json() const {
   Json json;

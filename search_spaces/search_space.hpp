@@ -3,7 +3,6 @@
 #pragma once
 
 #include <cstdint>
-#include <filesystem>
 #include <functional>
 #include <string>
 #include <vector>
@@ -21,7 +20,6 @@ class SearchSpace {
   // integers or {"from", "to", "step"}, and optionally "name" ("custom"), "head_width" (64) and
   // "vocabulary" (none). Throws InputError.
   static SearchSpace from_json(const JsonNode& node);
-  static SearchSpace read(const std::filesystem::path& path);
   // A preset by its name, or else a file. Throws InputError, naming the closest preset.
   static SearchSpace find(const std::string& name_or_path);
   static std::vector<std::string> preset_names();

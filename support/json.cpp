@@ -7,6 +7,7 @@
 #include "support/error.hpp"
 #include "support/files.hpp"
 #include "support/text.hpp"
+#include "support/words.hpp"
 
 namespace paretoformer {
 namespace {
@@ -161,9 +162,7 @@ std::string JsonNode::name() const {
 std::string JsonNode::choice(const std::vector<std::string>& allowed) const {
   std::string value = string();
   if (std::find(allowed.begin(), allowed.end(), value) != allowed.end()) return value;
-  std::string expected;
-  for (const std::string& option : allowed) expected += (expected.empty() ? "" : ", ") + option;
-  fail("is not known: expected one of " + expected + did_you_mean(value, allowed));
+  fail(not_among(value, allowed));
 }
 
 std::vector<JsonNode> JsonNode::elements() const {

@@ -1,21 +1,33 @@
 #include "accel_sim/hardware/hardware.hpp"
 
-#include <algorithm>
 #include <bit>
 #include <type_traits>
 
 #include "accel_sim_hardware/embedded_json.hpp"
 #include "support/error.hpp"
 #include "support/hash.hpp"
+#include "support/presets.hpp"
+#include "support/words.hpp"
 
 namespace paretoformer::accel_sim {
 namespace {
 
-// The words for an enumeration in JSON, in the order of its enumerators.
-std::vector<std::string> words(NonlinearUnits) { return {"host", "on_chip"}; }
-std::vector<std::string> words(Dataflow) { return {"weight_stationary", "output_stationary"}; }
-std::vector<std::string> words(Tiling) { return {"greedy", "optimal"}; }
-std::vector<std::string> words(Fusion) { return {"library", "off", "on", "best"}; }
+constexpr Presets kPresets("hardware", accel_sim_hardware_json);
+
+constexpr Words<NonlinearUnits, 2> kNonlinearUnitsWords{
+    {{NonlinearUnits::kHost, "host"}, {NonlinearUnits::kOnChip, "on_chip"}}};
+constexpr Words<Dataflow, 2> kDataflowWords{{{Dataflow::kWeightStationary, "weight_stationary"},
+                                             {Dataflow::kOutputStationary, "output_stationary"}}};
+constexpr Words<Tiling, 2> kTilingWords{
+    {{Tiling::kGreedy, "greedy"}, {Tiling::kOptimal, "optimal"}}};
+constexpr Words<Fusion, 4> kFusionWords{{{Fusion::kLibrary, "library"},
+                                         {Fusion::kOff, "off"},
+                                         {Fusion::kOn, "on"},
+                                         {Fusion::kBest, "best"}}};
+constexpr const auto& words(NonlinearUnits) { return kNonlinearUnitsWords; }
+constexpr const auto& words(Dataflow) { return kDataflowWords; }
+constexpr const auto& words(Tiling) { return kTilingWords; }
+constexpr const auto& words(Fusion) { return kFusionWords; }
 
 void read_value(const JsonNode& node, double low, double high, int& value) {
   value = static_cast<int>(
@@ -27,14 +39,12 @@ void read_value(const JsonNode& node, double low, double high, double& value) {
 void read_value(const JsonNode& node, double, double, bool& value) { value = node.boolean(); }
 template <typename Enum>
 void read_value(const JsonNode& node, double, double, Enum& value) {
-  const std::vector<std::string> allowed = words(value);
-  const std::string word = node.choice(allowed);
-  value = static_cast<Enum>(std::find(allowed.begin(), allowed.end(), word) - allowed.begin());
+  value = words(value).read(node);
 }
 
 template <typename Value>
 Json value_to_json(Value value) {
-  if constexpr (std::is_enum_v<Value>) return words(value)[static_cast<std::size_t>(value)];
+  if constexpr (std::is_enum_v<Value>) return words(value).word_of(value);
   return value;
 }
 
@@ -134,30 +144,10 @@ Hardware hardware_from_json(const JsonNode& node) {
   return hardware;
 }
 
-Hardware read_hardware(const std::filesystem::path& path) {
-  const Json json = read_json(path);
-  return hardware_from_json(JsonNode(json, path.string()));
-}
-
-std::vector<std::string> hardware_presets() {
-  std::vector<std::string> names;
-  for (const auto& [name, text] : accel_sim_hardware_json) names.emplace_back(name);
-  return names;
-}
+std::vector<std::string> hardware_presets() { return kPresets.names(); }
 
 Hardware find_hardware(const std::string& name_or_path) {
-  for (const auto& [name, text] : accel_sim_hardware_json) {
-    if (name != name_or_path) continue;
-    const std::string file = std::string(name) + ".json";
-    const Json json = parse_json(text, file);
-    return hardware_from_json(JsonNode(json, file));
-  }
-  if (std::filesystem::exists(name_or_path)) return read_hardware(name_or_path);
-  const std::vector<std::string> presets = hardware_presets();
-  std::string known;
-  for (const std::string& preset : presets) known += (known.empty() ? "" : ", ") + preset;
-  throw InputError("hardware \"" + name_or_path + "\" is neither a file nor a preset" +
-                   did_you_mean(name_or_path, presets) + "; presets: " + known);
+  return hardware_from_json(kPresets.find(name_or_path).node());
 }
 
 }  // namespace paretoformer::accel_sim

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <cstdint>
-#include <filesystem>
 #include <string>
 #include <vector>
 
@@ -160,7 +159,6 @@ std::uint64_t hardware_hash(const Hardware& hardware);
 // names. Throws InputError for unknown keys, values out of range and memories too small for a
 // double-buffered block of each operand.
 Hardware hardware_from_json(const JsonNode& node);
-Hardware read_hardware(const std::filesystem::path& path);
 
 // Names of the presets in accel_sim/hardware/presets/*.json, which are part of the library.
 std::vector<std::string> hardware_presets();

@@ -64,8 +64,6 @@ std::vector<Split> block_splits(Dimension d, const Workpiece& work, int array_si
 
 }  // namespace
 
-const char* name(Factors factors) { return factors == Factors::kPerfect ? "perfect" : "blocks"; }
-
 Mapspace::Mapspace(const Workpiece& work, const Hardware& hardware, Factors factors)
     : work_(work), hardware_(hardware), factors_(factors) {
   std::vector<std::uint8_t> still, loops;

@@ -27,9 +27,6 @@ enum class Factors {
 // Told now and then what share of a mapspace, or of its samples, is done; at last, once, 1.
 using ShareDone = std::function<void(double share)>;
 
-// "perfect" and "blocks".
-const char* name(Factors factors);
-
 // A dimension's part of a mapping.
 struct Split {
   int tile = 1;

@@ -1,5 +1,7 @@
 #include "accel_sim/workload/convolution.hpp"
 
+#include "support/words.hpp"
+
 namespace paretoformer::accel_sim {
 namespace {
 
@@ -13,6 +15,10 @@ int read(const JsonObject& object, const char* key, int highest) {
   return static_cast<int>(object.integer(key, 1, highest));
 }
 
+constexpr Words<AfterConvolution, 3> kThenWords{{{AfterConvolution::kNothing, "nothing"},
+                                                 {AfterConvolution::kRelu, "relu"},
+                                                 {AfterConvolution::kResidual, "residual"}}};
+
 int read_or_one(const JsonObject& object, const char* key, int highest) {
   return static_cast<int>(object.integer(key, 1, highest, 1));
 }
@@ -25,9 +31,7 @@ ConvolutionLayer convolution_from_json(const JsonNode& node) {
       read(object, "output_channels", kMostChannels), read(object, "kernel", kLargestKernel),
       read_or_one(object, "stride", kLargestImage)};
   layer.repeat = read_or_one(object, "repeat", kMostRepeats);
-  const std::string then = object.choice("then", {"nothing", "relu", "residual"}, "nothing");
-  if (then == "relu") layer.then = AfterConvolution::kRelu;
-  if (then == "residual") layer.then = AfterConvolution::kResidual;
+  layer.then = kThenWords.read(object, "then", AfterConvolution::kNothing);
   object.finish();
   return layer;
 }

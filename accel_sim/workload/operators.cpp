@@ -1,12 +1,12 @@
 #include "accel_sim/workload/operators.hpp"
 
 #include <algorithm>
-#include <array>
 #include <sstream>
 
 #include "accel_sim/hardware/hardware_cost.hpp"
 #include "support/error.hpp"
 #include "support/random.hpp"
+#include "support/words.hpp"
 
 namespace paretoformer::accel_sim {
 namespace {
@@ -16,22 +16,29 @@ constexpr int kLargestExtent = 1 << 20;
 constexpr std::size_t kOperatorsPerLayer = 12;
 constexpr std::size_t kOperatorsOutsideLayers = 3;
 
-// In the order of the enumerators.
-constexpr std::array<std::string_view, 6> kKindNames = {"matmul", "softmax",      "layer_norm",
-                                                        "gelu",   "residual_add", "embedding"};
-constexpr std::array<std::string_view, 4> kRightNames = {"-", "weights", "activations",
-                                                         "transposed_activations"};
-constexpr std::array<std::string_view, 6> kActivationNames = {
-    "-", "gelu", "softmax", "sums", "layer_norm", "add_layer_norm"};
+constexpr Words<OperatorKind, 6> kKindWords{{{OperatorKind::kMatmul, "matmul"},
+                                             {OperatorKind::kSoftmax, "softmax"},
+                                             {OperatorKind::kLayerNorm, "layer_norm"},
+                                             {OperatorKind::kGelu, "gelu"},
+                                             {OperatorKind::kResidualAdd, "residual_add"},
+                                             {OperatorKind::kEmbedding, "embedding"}}};
+constexpr Words<RightOperand, 4> kRightWords{
+    {{RightOperand::kNone, "-"},
+     {RightOperand::kWeights, "weights"},
+     {RightOperand::kActivations, "activations"},
+     {RightOperand::kTransposedActivations, "transposed_activations"}}};
+constexpr Words<Activation, 6> kActivationWords{{{Activation::kNone, "-"},
+                                                 {Activation::kGelu, "gelu"},
+                                                 {Activation::kSoftmax, "softmax"},
+                                                 {Activation::kSums, "sums"},
+                                                 {Activation::kLayerNorm, "layer_norm"},
+                                                 {Activation::kAddLayerNorm, "add_layer_norm"}}};
 
 template <typename Enum, std::size_t kSize>
-bool parse(const std::string& word, const std::array<std::string_view, kSize>& names, Enum& value) {
-  for (std::size_t i = 0; i < kSize; ++i) {
-    if (names[i] != word) continue;
-    value = static_cast<Enum>(i);
-    return true;
-  }
-  return false;
+bool parse(const std::string& word, const Words<Enum, kSize>& words, Enum& value) {
+  const std::optional<Enum> found = words.find(word);
+  if (found) value = *found;
+  return found.has_value();
 }
 
 bool consistent(const Operator& op) {
@@ -103,10 +110,9 @@ std::optional<Operator> matmul_of(const Operator& part) {
 
 std::string describe(const Operator& op) {
   std::ostringstream text;
-  text << kKindNames[static_cast<std::size_t>(op.kind)] << ' '
-       << kRightNames[static_cast<std::size_t>(op.right)] << ' '
-       << kActivationNames[static_cast<std::size_t>(op.activation)] << ' ' << op.rows << ' '
-       << op.inner << ' ' << op.columns;
+  text << kKindWords.word_of(op.kind) << ' ' << kRightWords.word_of(op.right) << ' '
+       << kActivationWords.word_of(op.activation) << ' ' << op.rows << ' ' << op.inner << ' '
+       << op.columns;
   return text.str();
 }
 
@@ -115,8 +121,8 @@ Operator operator_from_text(const std::string& text) {
   std::string kind, right, activation, rest;
   Operator op;
   words >> kind >> right >> activation >> op.rows >> op.inner >> op.columns;
-  if (!words || words >> rest || !parse(kind, kKindNames, op.kind) ||
-      !parse(right, kRightNames, op.right) || !parse(activation, kActivationNames, op.activation) ||
+  if (!words || words >> rest || !parse(kind, kKindWords, op.kind) ||
+      !parse(right, kRightWords, op.right) || !parse(activation, kActivationWords, op.activation) ||
       !consistent(op))
     throw InputError("\"" + text +
                      "\" is no operator: expected kind, right operand, activation, rows, inner "

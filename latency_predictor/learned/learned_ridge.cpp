@@ -1,68 +1,70 @@
 #include "latency_predictor/learned/learned_ridge.hpp"
 
+#include <Eigen/Core>
 #include <algorithm>
+#include <span>
+#include <utility>
+
+#include "support/linear_model.hpp"
 
 namespace paretoformer::latency_predictor {
 namespace {
 
 constexpr double kConstantPenalty = 1e-3;
-// Of 1 - h, which is above 0 but for rounding.
-constexpr double kLeastLeft = 1e-9;
+
+using Vector = Eigen::Matrix<double, kLearnedFeatures, 1>;
+using Matrix = Eigen::Matrix<double, kLearnedFeatures, kLearnedFeatures>;
+
+Eigen::Map<const Vector> vector(const FeatureVector& x) {
+  return Eigen::Map<const Vector>(x.data());
+}
+// Symmetric ones, so that rows are columns.
+Eigen::Map<const Matrix> matrix(const FeatureMatrix& m) {
+  return Eigen::Map<const Matrix>(m.front().data());
+}
+Eigen::Map<Matrix> matrix(FeatureMatrix& m) { return Eigen::Map<Matrix>(m.front().data()); }
+
+template <std::size_t kSize>
+std::vector<std::span<const double>> rows(const std::vector<std::array<double, kSize>>& all) {
+  return {all.begin(), all.end()};
+}
 
 }  // namespace
 
-double dot(const FeatureVector& a, const FeatureVector& b) {
-  double sum = 0;
-  for (std::size_t i = 0; i < kLearnedFeatures; ++i) sum += a[i] * b[i];
-  return sum;
-}
+double dot(const FeatureVector& a, const FeatureVector& b) { return vector(a).dot(vector(b)); }
 
-FeatureVector times(const FeatureMatrix& matrix, const FeatureVector& x) {
-  FeatureVector result{};
-  for (std::size_t i = 0; i < kLearnedFeatures; ++i)
-    for (std::size_t j = 0; j < kLearnedFeatures; ++j) result[j] += matrix[i][j] * x[i];
+FeatureVector times(const FeatureMatrix& m, const FeatureVector& x) {
+  FeatureVector result;
+  Eigen::Map<Vector>(result.data()).noalias() = matrix(m) * vector(x);
   return result;
 }
 
 FeatureMatrix prior_inverse(double penalty) {
   FeatureMatrix inverse{};
-  for (std::size_t i = 0; i < kLearnedFeatures; ++i)
-    inverse[i][i] = 1 / (i == 0 ? kConstantPenalty : penalty);
+  matrix(inverse).diagonal().setConstant(1 / penalty);
+  inverse[0][0] = 1 / kConstantPenalty;
   return inverse;
 }
 
 void add_to_inverse(FeatureMatrix& inverse, const FeatureVector& x) {
-  const FeatureVector moved = times(inverse, x);
-  const double scale = 1 / (1 + dot(moved, x));
-  for (std::size_t i = 0; i < kLearnedFeatures; ++i)
-    for (std::size_t j = 0; j < kLearnedFeatures; ++j) inverse[i][j] -= scale * moved[i] * moved[j];
+  const Vector moved = matrix(std::as_const(inverse)) * vector(x);
+  const double scale = 1 / (1 + moved.dot(vector(x)));
+  matrix(inverse).noalias() -= scale * moved * moved.transpose();
 }
 
 RidgeFit fit_ridge(const std::vector<FeatureVector>& inputs,
                    const std::vector<TargetVector>& targets, double penalty) {
+  const LinearModel model(rows(inputs), rows(targets),
+                          {.constant = kConstantPenalty, .others = penalty});
   RidgeFit fit;
-  fit.inverse = prior_inverse(penalty);
-  for (const FeatureVector& x : inputs) add_to_inverse(fit.inverse, x);
-  // Exactly symmetric, as its file has it.
-  for (std::size_t i = 0; i < kLearnedFeatures; ++i)
-    for (std::size_t j = 0; j < i; ++j) fit.inverse[i][j] = fit.inverse[j][i];
+  const std::vector<double> inverse = model.inverse();
+  matrix(fit.inverse) = Eigen::Map<const Matrix>(inverse.data());
+  fit.left_out.resize(inputs.size());
   for (std::size_t t = 0; t < kLearnedTargets; ++t) {
-    FeatureVector moments{};
-    for (std::size_t n = 0; n < inputs.size(); ++n)
-      for (std::size_t i = 0; i < kLearnedFeatures; ++i) moments[i] += inputs[n][i] * targets[n][t];
-    fit.coefficients[t] = times(fit.inverse, moments);
+    std::ranges::copy(model.coefficients(t), fit.coefficients[t].begin());
+    for (std::size_t n = 0; n < inputs.size(); ++n) fit.left_out[n][t] = model.left_out(t)[n];
   }
-  for (std::size_t n = 0; n < inputs.size(); ++n) {
-    // With h the leverage in the fit to all, that to the others has h / (1 - h), and an error
-    // 1 / (1 - h) times as large.
-    const double h = dot(times(fit.inverse, inputs[n]), inputs[n]);
-    const double left = std::max(1 - h, kLeastLeft);
-    TargetVector error;
-    for (std::size_t t = 0; t < kLearnedTargets; ++t)
-      error[t] = (targets[n][t] - dot(fit.coefficients[t], inputs[n])) / left;
-    fit.left_out.push_back(error);
-    fit.leverage.push_back(h / left);
-  }
+  fit.leverage = model.left_out_leverage();
   return fit;
 }
 

@@ -8,7 +8,7 @@
 #include <memory>
 #include <string>
 
-#include "nas/cli/commands.hpp"
+#include "nas/cli/options.hpp"
 #include "search_spaces/architecture.hpp"
 #include "search_spaces/search_space.hpp"
 #include "support/json.hpp"

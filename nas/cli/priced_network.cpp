@@ -4,6 +4,7 @@
 
 #include <cstdlib>
 
+#include "accel_sim/workload/words.hpp"
 #include "nas/cli/command_io.hpp"
 #include "support/error.hpp"
 #include "support/hash.hpp"
@@ -18,7 +19,7 @@ constexpr int kLongest = 1 << 20;
 
 std::string in_words(const accel_sim::Workload& workload) {
   return fmt::format("length {} ({})", workload.sequence_length,
-                     workload.mode == accel_sim::Mode::kDecode ? "decode" : "prefill");
+                     std::string(accel_sim::kModeWords.word_of(workload.mode)));
 }
 
 // What a file says of the run that it comes from.
@@ -48,8 +49,7 @@ Origin origin_of(const Json& json, const std::string& file) {
   if (object.has("sequence_length")) {
     accel_sim::Workload workload;
     workload.sequence_length = static_cast<int>(object.integer("sequence_length", 1, kLongest));
-    if (object.choice("mode", {"prefill", "decode"}, "prefill") == "decode")
-      workload.mode = accel_sim::Mode::kDecode;
+    workload.mode = accel_sim::kModeWords.read(object, "mode", workload.mode);
     origin.workload = workload;
   }
   if (!origin.hardware && object.has("hardware_hash"))  // files of before they held it
@@ -89,9 +89,7 @@ void choose_workload(const PricingOptions& given, const Origin& origin, PricedNe
   network.workload =
       origin.workload.value_or(accel_sim::Workload{kDefaultLength, accel_sim::Mode::kPrefill});
   if (given.length) network.workload.sequence_length = *given.length;
-  if (given.mode)
-    network.workload.mode =
-        *given.mode == "decode" ? accel_sim::Mode::kDecode : accel_sim::Mode::kPrefill;
+  if (given.mode) network.workload.mode = accel_sim::kModeWords.value_of(*given.mode, "--mode");
 }
 
 }  // namespace

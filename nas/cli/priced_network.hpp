@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "accel_sim/simulator.hpp"
-#include "nas/cli/commands.hpp"
+#include "nas/cli/options.hpp"
 
 namespace paretoformer::nas {
 

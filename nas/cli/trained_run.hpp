@@ -3,7 +3,7 @@
 
 #include <cstddef>
 
-#include "nas/cli/commands.hpp"
+#include "nas/cli/options.hpp"
 #include "nas/core/search.hpp"
 #include "nas/run/loss_cache.hpp"
 #include "nas/run/proxy_task.hpp"

@@ -6,7 +6,9 @@
 
 #include "nas/core/knapsack.hpp"
 #include "nas/core/screening.hpp"
+#include "support/error.hpp"
 #include "support/random.hpp"
+#include "support/words.hpp"
 
 namespace paretoformer::nas {
 namespace {
@@ -195,15 +197,27 @@ Breeding regularized_evolution(const SearchState& state, const Members& earlier)
   return breeding;
 }
 
-struct Breeder {
-  const char* algorithm;
-  Breeding (*breed)(const SearchState&, const Members& earlier);
+// Where an algorithm's networks come from: parents that it chooses, or a list of its own; by
+// itself either is absent, and networks are drawn at random.
+struct Algorithm {
+  const char* name;
+  Breeding (*breed)(const SearchState&, const Members& earlier) = nullptr;
+  std::vector<Architecture> (*list)(const SearchState&, const Members& earlier) = nullptr;
+  bool screens = false;  // whether more children than wanted are made, and the best predicted kept
 };
-constexpr Breeder kBreeders[] = {{"evolution", evolution},
-                                 {"nsga2", nsga2},
-                                 {"survey", survey},
-                                 {"survey_literal", survey_literal},
-                                 {"regularized_evolution", regularized_evolution}};
+constexpr Algorithm kAlgorithms[] = {{"evolution", evolution, nullptr, true},
+                                     {"nsga2", nsga2},
+                                     {"survey", survey},
+                                     {"survey_literal", survey_literal},
+                                     {"regularized_evolution", regularized_evolution},
+                                     {"knapsack", nullptr, knapsack},
+                                     {"random"}};
+
+const Algorithm& algorithm_named(const std::string& name) {
+  for (const Algorithm& algorithm : kAlgorithms)
+    if (algorithm.name == name) return algorithm;
+  throw InputError("algorithm: \"" + name + "\" " + not_among(name, algorithm_names()));
+}
 
 std::size_t tournament(const Breeding& breeding, Random& random) {
   // The pool is sorted, the best first, but equals have no order.
@@ -288,29 +302,35 @@ std::vector<Proposal> first_generation(const SearchState& state, Random& random)
   return brood.take();
 }
 
-Breeding breeding_of(const SearchState& state) {
-  Breeding breeding(state.config);
-  for (const Breeder& breeder : kBreeders)
-    if (breeder.algorithm == state.config.algorithm) {
-      breeding = breeder.breed(state, earlier_candidates(state));
-      if (state.config.mutation_rate > 0) breeding.mutation_rate = state.config.mutation_rate;
-    }
+Breeding breeding_of(const SearchState& state, const Algorithm& algorithm) {
+  if (!algorithm.breed) return Breeding(state.config);
+  Breeding breeding = algorithm.breed(state, earlier_candidates(state));
+  if (state.config.mutation_rate > 0) breeding.mutation_rate = state.config.mutation_rate;
   return breeding;
 }
 
 }  // namespace
+
+const std::vector<std::string>& algorithm_names() {
+  static const std::vector<std::string> names = [] {
+    std::vector<std::string> all;
+    for (const Algorithm& algorithm : kAlgorithms) all.emplace_back(algorithm.name);
+    return all;
+  }();
+  return names;
+}
 
 std::vector<Proposal> propose(const SearchState& state) {
   const SearchConfig& config = state.config;
   Random random(state.seed, {kProposalStream, static_cast<std::uint64_t>(state.generation)});
   if (state.generation == 0 || state.space.count_up_to(2) < 2)
     return state.generation == 0 ? first_generation(state, random) : std::vector<Proposal>{};
-  const Breeding breeding = breeding_of(state);
-  const bool screens = config.algorithm == "evolution" && config.screening > 1 && state.cost;
+  const Algorithm& algorithm = algorithm_named(config.algorithm);
+  const Breeding breeding = breeding_of(state, algorithm);
+  const bool screens = algorithm.screens && config.screening > 1 && state.cost;
   Brood brood(state,
               breeding.children * (screens ? static_cast<std::size_t>(config.screening) : 1));
-  if (config.algorithm == "knapsack")
-    offer_evenly(knapsack(state, earlier_candidates(state)), brood);
+  if (algorithm.list) offer_evenly(algorithm.list(state, earlier_candidates(state)), brood);
   if (!breeding.pool.empty()) offer_children(state, breeding, random, brood);
   offer_random(state, random, brood);
   offer_the_rest(state, random, brood);

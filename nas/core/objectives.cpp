@@ -1,11 +1,11 @@
 #include "nas/core/objectives.hpp"
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 #include <limits>
 
 #include "support/error.hpp"
+#include "support/words.hpp"
 
 namespace paretoformer::nas {
 namespace {
@@ -14,44 +14,36 @@ constexpr double kLargest = std::numeric_limits<double>::max();
 
 constexpr const char* kLatencyNs = "latency_ns";
 
-struct Names {
-  const char* name;
-  const char* key;
-};
-
-// In the order of the enumeration.
-constexpr std::array<Names, 7> kNames{{{"perplexity", "perplexity"},
-                                       {"latency", "latency_cycles"},
-                                       {"energy", "energy_pj"},
-                                       {"edp", "edp"},
-                                       {"parameters", "parameters"},
-                                       {"peak_memory", "peak_memory_bytes"},
-                                       {"macs", "macs"}}};
-
-const Names& names(Objective objective) { return kNames[static_cast<std::size_t>(objective)]; }
+constexpr Words<Objective, 7> kWords{{{Objective::kPerplexity, "perplexity"},
+                                      {Objective::kLatency, "latency"},
+                                      {Objective::kEnergy, "energy"},
+                                      {Objective::kEdp, "edp"},
+                                      {Objective::kParameters, "parameters"},
+                                      {Objective::kPeakMemory, "peak_memory"},
+                                      {Objective::kMacs, "macs"}}};
+constexpr Words<Objective, 7> kKeys{{{Objective::kPerplexity, "perplexity"},
+                                     {Objective::kLatency, "latency_cycles"},
+                                     {Objective::kEnergy, "energy_pj"},
+                                     {Objective::kEdp, "edp"},
+                                     {Objective::kParameters, "parameters"},
+                                     {Objective::kPeakMemory, "peak_memory_bytes"},
+                                     {Objective::kMacs, "macs"}}};
 
 }  // namespace
 
 const std::vector<Objective>& all_objectives() {
-  static const std::vector<Objective> all{
-      Objective::kPerplexity, Objective::kLatency,    Objective::kEnergy, Objective::kEdp,
-      Objective::kParameters, Objective::kPeakMemory, Objective::kMacs};
+  static const std::vector<Objective> all = kWords.values();
   return all;
 }
 
-std::string name_of(Objective objective) { return names(objective).name; }
+std::string name_of(Objective objective) { return std::string(kWords.word_of(objective)); }
 
 std::string key_of(Objective objective, bool in_time) {
-  return in_time && objective == Objective::kLatency ? kLatencyNs : names(objective).key;
+  if (in_time && objective == Objective::kLatency) return kLatencyNs;
+  return std::string(kKeys.word_of(objective));
 }
 
-Objective objective_from_json(const JsonNode& node) {
-  std::vector<std::string> allowed;
-  for (const Names& each : kNames) allowed.emplace_back(each.name);
-  const std::string name = node.choice(allowed);
-  const auto found = std::find(allowed.begin(), allowed.end(), name);
-  return all_objectives()[static_cast<std::size_t>(found - allowed.begin())];
-}
+Objective objective_from_json(const JsonNode& node) { return kWords.read(node); }
 
 double value(const Objectives& objectives, Objective objective) {
   switch (objective) {

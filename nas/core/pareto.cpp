@@ -11,16 +11,15 @@
 #include <string>
 
 #include "support/error.hpp"
+#include "support/finite.hpp"
 
 namespace paretoformer::nas {
 namespace {
 
-void require_finite(std::span<const double> point) {
-  for (const double value : point)
-    if (!std::isfinite(value)) throw Error("an objective is not finite");
-}
+constexpr const char* kWhat = "an objective";
+
 void require_finite(const std::vector<Point>& points) {
-  for (const Point& point : points) require_finite(point);
+  for (const Point& point : points) paretoformer::require_finite(point, kWhat);
 }
 
 std::vector<std::size_t> indices(std::size_t size) {
@@ -195,7 +194,7 @@ double hypervolume(const std::vector<Point>& points, const Point& reference) {
       throw Error("hypervolume: a point has " + std::to_string(point.size()) +
                   " objectives, the reference " + std::to_string(reference.size()));
   require_finite(points);
-  require_finite(reference);
+  paretoformer::require_finite(reference, kWhat);
   double volume = 0;
   if (reference.size() > 1) {
     volume = hypervolume_wfg(points, reference);

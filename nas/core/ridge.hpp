@@ -1,7 +1,9 @@
-// Bayesian linear regression: a weighted sum of features, and how far it can be trusted.
+// Regression of losses on features of networks, and how far it can be trusted.
 #pragma once
 
 #include <vector>
+
+#include "support/linear_model.hpp"
 
 namespace paretoformer::nas {
 
@@ -13,18 +15,15 @@ class RidgeRegression {
   RidgeRegression(const std::vector<std::vector<double>>& inputs,
                   const std::vector<double>& targets);
 
-  double predict(const std::vector<double>& features) const;
+  double predict(const std::vector<double>& features) const { return model_.predict(features); }
   // Of the prediction, as far as more of the same kind of targets would reduce it.
   double standard_deviation(const std::vector<double>& features) const;
   // Root mean square of what fits to all targets but one are wrong by for that one.
   double leave_one_out_error() const { return error_; }
 
  private:
-  double leverage(std::vector<double> features) const;
-
-  std::vector<double> coefficients_;
-  std::vector<double> factor_;  // Cholesky's, lower, row by row, of X'X + penalty
-  double error_ = 0;
+  LinearModel model_;
+  double error_;
 };
 
 }  // namespace paretoformer::nas

@@ -21,9 +21,9 @@ constexpr double kUnscreened = 0.1;
 // The perplexity of any loss that is expected is a number.
 constexpr double kWorstLoss = 700;
 
-double logarithm(int size) { return std::log2(static_cast<double>(size)); }
+double log_size(int size) { return std::log2(static_cast<double>(size)); }
 // Of the choice in the middle of a list.
-double middle(const std::vector<int>& choices) { return logarithm(choices[choices.size() / 2]); }
+double middle(const std::vector<int>& choices) { return log_size(choices[choices.size() / 2]); }
 
 }  // namespace
 
@@ -42,7 +42,7 @@ LossSurrogate::LossSurrogate(const SearchSpace& space, const std::vector<Archite
 }
 
 std::vector<double> LossSurrogate::features(const Architecture& network) const {
-  const double width = logarithm(network.model_width) - log_width_;
+  const double width = log_size(network.model_width) - log_width_;
   const double depth = network.depth() - 0.5 * most_layers_;
   std::vector<double> x{1, width, width * width, depth, depth * depth, width * depth};
   double heads = 0, ffn = 0, matrices = 0;  // sums over the layers
@@ -50,8 +50,8 @@ std::vector<double> LossSurrogate::features(const Architecture& network) const {
     double h = 0, f = 0;
     if (i < network.depth()) {
       const Layer& layer = network.layers[static_cast<std::size_t>(i)];
-      h = logarithm(layer.heads) - log_heads_;
-      f = logarithm(layer.ffn_width) - log_ffn_;
+      h = log_size(layer.heads) - log_heads_;
+      f = log_size(layer.ffn_width) - log_ffn_;
       matrices += 4.0 * network.head_width * layer.heads + 2.0 * layer.ffn_width;
     }
     x.insert(x.end(), {h, f, h * h, f * f});

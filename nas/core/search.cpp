@@ -6,9 +6,15 @@
 #include "nas/core/algorithms.hpp"
 #include "support/error.hpp"
 #include "support/statistics.hpp"
+#include "support/words.hpp"
 
 namespace paretoformer::nas {
 namespace {
+
+constexpr Words<SearchEnd, 4> kEndWords{{{SearchEnd::kBudget, "budget"},
+                                         {SearchEnd::kExhausted, "exhausted"},
+                                         {SearchEnd::kStalled, "stalled"},
+                                         {SearchEnd::kPlateau, "plateau"}}};
 
 // Candidates evaluated between two writes of the history: enough to keep all cores busy, few
 // enough to lose little when the process is killed.
@@ -112,19 +118,7 @@ class Appraisal {
 
 }  // namespace
 
-const char* name_of(SearchEnd end) {
-  switch (end) {
-    case SearchEnd::kBudget:
-      return "budget";
-    case SearchEnd::kExhausted:
-      return "exhausted";
-    case SearchEnd::kStalled:
-      return "stalled";
-    case SearchEnd::kPlateau:
-      return "plateau";
-  }
-  return "";
-}
+std::string_view name_of(SearchEnd end) { return kEndWords.word_of(end); }
 
 void search(const SearchSpace& space, const SearchConfig& config, std::uint64_t seed,
             CandidateEvaluator& evaluator, Archive& archive, const SearchHooks& hooks) {

@@ -27,7 +27,7 @@ enum class SearchEnd {
   kStalled,    // the algorithm has nothing more to propose
   kPlateau     // SearchConfig::patience
 };
-const char* name_of(SearchEnd end);
+std::string_view name_of(SearchEnd end);
 
 struct SearchHooks {
   // What has just been evaluated, before it is in the archive.

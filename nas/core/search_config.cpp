@@ -2,13 +2,6 @@
 
 namespace paretoformer::nas {
 
-const std::vector<std::string>& algorithm_names() {
-  static const std::vector<std::string> names{
-      "evolution", "nsga2", "survey", "survey_literal", "regularized_evolution",
-      "knapsack",  "random"};
-  return names;
-}
-
 Json to_json(const SearchConfig& config) {
   Json json;
   json["algorithm"] = config.algorithm;

@@ -2,15 +2,18 @@
 
 #include <algorithm>
 
+#include "accel_sim/workload/words.hpp"
 #include "nas_run/embedded_json.hpp"
 #include "support/error.hpp"
 #include "support/files.hpp"
 #include "support/hash.hpp"
+#include "support/presets.hpp"
 #include "support/text.hpp"
 
 namespace paretoformer::nas {
 namespace {
 
+constexpr Presets kPresets("configuration", nas_run_json);
 constexpr const char* kDefaultHardware = "gemmini_transformer";
 
 namespace fs = std::filesystem;
@@ -37,8 +40,7 @@ accel_sim::Workload workload_from_json(const JsonNode& node, int context) {
   accel_sim::Workload workload;
   workload.sequence_length =
       static_cast<int>(object.integer("sequence_length", 1, 1 << 20, context));
-  if (object.choice("mode", {"prefill", "decode"}, "prefill") == "decode")
-    workload.mode = accel_sim::Mode::kDecode;
+  workload.mode = accel_sim::kModeWords.read(object, "mode", workload.mode);
   object.finish();
   return workload;
 }
@@ -85,7 +87,7 @@ void read_predictor(const JsonNode& node, const fs::path& base_folder, RunConfig
 
 Json to_json(const accel_sim::Workload& workload) {
   return Json{{"sequence_length", workload.sequence_length},
-              {"mode", workload.mode == accel_sim::Mode::kDecode ? "decode" : "prefill"}};
+              {"mode", accel_sim::kModeWords.word_of(workload.mode)}};
 }
 
 std::vector<Objective> objectives_from(const JsonNode& node) {
@@ -164,6 +166,20 @@ void apply_override(Json& root, const std::string& text) {
   (*target)[path] = json_or_string(text.substr(equals + 1), where);
 }
 
+// A preset, a file or that of a run's folder; and the folder to which its paths are relative.
+std::pair<Document, fs::path> find_run_config(const std::string& name_or_path) {
+  std::error_code ignored;
+  std::optional<Document> found = kPresets.preset(name_or_path);
+  if (found || !fs::is_directory(name_or_path, ignored))
+    return {found ? std::move(*found) : kPresets.find(name_or_path),
+            fs::path(name_or_path).parent_path()};
+  const fs::path path = fs::path(name_or_path) / "config.json";
+  kPresets.require_file(path, name_or_path);
+  Document run{read_json(path), path.string()};
+  if (run.json.is_object()) run.json["run"] = name_or_path;  // wherever it was moved to
+  return {std::move(run), name_or_path};
+}
+
 std::uint64_t hash_of(const Json& json) { return hash_text(json.dump()); }
 
 }  // namespace
@@ -226,38 +242,13 @@ Json to_json(const RunConfig& config) {
 
 RunConfig load_run_config(const std::string& name_or_path,
                           const std::vector<std::string>& overrides) {
-  std::string file = name_or_path;
-  fs::path base = fs::path(name_or_path).parent_path();
-  Json json;
-  std::vector<std::string> presets;
-  for (const auto& [name, text] : nas_run_json) {
-    presets.emplace_back(name);
-    if (name != name_or_path) continue;
-    file = "preset " + name_or_path;
-    json = parse_json(text, file);
-  }
-  if (json.is_null()) {
-    std::error_code ignored;
-    fs::path path = name_or_path;
-    const bool is_run = fs::is_directory(path, ignored);
-    if (is_run) path /= "config.json";
-    if (!fs::exists(path, ignored)) {
-      std::string known;
-      for (const std::string& name : presets) known += (known.empty() ? "" : ", ") + name;
-      throw InputError("configuration \"" + name_or_path + "\" is neither a preset (" + known +
-                       ") nor a file" + did_you_mean(name_or_path, presets));
-    }
-    file = path.string();
-    base = path.parent_path();
-    json = read_json(path);
-    if (is_run && json.is_object()) json["run"] = name_or_path;  // wherever it was moved to
-  }
+  auto [found, base] = find_run_config(name_or_path);
   for (const std::string& text : overrides) {
-    if (!json.is_object()) break;  // reported below, with the file's name
-    if (text.starts_with("hardware.")) name_hardware(json);
-    apply_override(json, text);
+    if (!found.json.is_object()) break;  // reported below, with the file's name
+    if (text.starts_with("hardware.")) name_hardware(found.json);
+    apply_override(found.json, text);
   }
-  return run_config_from_json(JsonNode(json, file), base);
+  return run_config_from_json(found.node(), base);
 }
 
 std::uint64_t training_hash(const RunConfig& config) {

@@ -16,17 +16,17 @@ namespace paretoformer::nas {
 namespace {
 
 // Members confirmed between two writes, as candidates of the search.
-constexpr std::size_t kChunk = 8;
+constexpr std::size_t kMembersAtOnce = 8;
 constexpr double kLargest = std::numeric_limits<double>::max();
 
 // One line of confirmed.jsonl.
-struct Record {
+struct Confirmed {
   double validation_loss = 0;
   std::optional<double> latency_cycles, energy_pj;  // both or none
 };
-using Records = std::map<std::uint64_t, Record>;
+using Records = std::map<std::uint64_t, Confirmed>;
 
-Json to_json(std::uint64_t id, const Record& record) {
+Json to_json(std::uint64_t id, const Confirmed& record) {
   Json json{{"id", hex(id)}, {"validation_loss", record.validation_loss}};
   if (record.latency_cycles) {
     json["latency_cycles"] = *record.latency_cycles;
@@ -39,7 +39,7 @@ Json to_json(std::uint64_t id, const Record& record) {
 void read_line(const JsonNode& node, bool simulated, Records& records) {
   const JsonObject object(node);
   const std::uint64_t id = id_from_json(object.at("id"));
-  Record record;
+  Confirmed record;
   record.validation_loss = object.number("validation_loss", 0, kLargest);
   const bool has_cost = object.has("latency_cycles");
   if (has_cost) {
@@ -71,7 +71,7 @@ FinalFront judge(const Archive& archive, const ProxyTask& proxy, const Records& 
                  const std::string& unsimulated) {
   std::vector<Objectives> confirmed;
   for (const Candidate& member : front_of(archive)) {
-    const Record& record = records.at(member.id);
+    const Confirmed& record = records.at(member.id);
     confirmed.push_back(member.objectives);
     confirmed.back().validation_loss = record.validation_loss;
     confirmed.back().perplexity = std::exp(record.validation_loss);
@@ -88,7 +88,7 @@ FinalFront judge(const Archive& archive, const ProxyTask& proxy, const Records& 
 }
 
 void confirm_cost(const Architecture& network, const latency_predictor::LatencyPredictor& predictor,
-                  Record& record) {
+                  Confirmed& record) {
   accel_sim::HardwareCost cost;
   for (const accel_sim::OperatorReport& call :
        simulate_network(network, predictor.workload(), *predictor.hardware()))
@@ -97,10 +97,11 @@ void confirm_cost(const Architecture& network, const latency_predictor::LatencyP
   record.energy_pj = cost.energy.value();
 }
 
-std::vector<Record> confirm(const std::vector<Architecture>& networks,
-                            supernet::Evaluator& evaluator,
-                            const latency_predictor::LatencyPredictor& predictor, bool simulated) {
-  std::vector<Record> records(networks.size());
+std::vector<Confirmed> confirm(const std::vector<Architecture>& networks,
+                               supernet::Evaluator& evaluator,
+                               const latency_predictor::LatencyPredictor& predictor,
+                               bool simulated) {
+  std::vector<Confirmed> records(networks.size());
   const std::vector<double> losses = evaluator.losses(networks);
   for (std::size_t i = 0; i < networks.size(); ++i) {
     if (!std::isfinite(losses[i]))
@@ -145,15 +146,16 @@ FinalFront confirm_front(const RunFolder& run, const ProxyTask& proxy,
   supernet::Evaluator evaluator(proxy.layout(), proxy.weights(), proxy.corpus().validation,
                                 proxy.context(), 0, proxy.products());
   if (hooks.on_members) hooks.on_members(members.size() - missing.size(), members.size());
-  for (std::size_t begin = 0; begin < missing.size(); begin += kChunk) {
+  for (std::size_t begin = 0; begin < missing.size(); begin += kMembersAtOnce) {
     const std::size_t done = members.size() - missing.size() + begin;
     if (hooks.stop && hooks.stop())
       throw Interrupted("confirmation stopped after " + std::to_string(done) + " of " +
                         std::to_string(members.size()) + " members of the front");
-    const std::size_t end = std::min(begin + kChunk, missing.size());
+    const std::size_t end = std::min(begin + kMembersAtOnce, missing.size());
     std::vector<Architecture> networks;
     for (std::size_t i = begin; i < end; ++i) networks.push_back(missing[i].architecture);
-    const std::vector<Record> chunk = confirm(networks, evaluator, predictor, unsimulated.empty());
+    const std::vector<Confirmed> chunk =
+        confirm(networks, evaluator, predictor, unsimulated.empty());
     std::string lines;
     for (std::size_t i = begin; i < end; ++i)
       lines += chain.line(to_json(missing[i].id, chunk[i - begin]));

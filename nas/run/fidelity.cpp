@@ -20,7 +20,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::uint64_t kSampleStream = 21;
+constexpr std::uint64_t kNetworksStream = 21;
 constexpr std::size_t kTop = 5;
 
 // Networks of one depth and one model width, but at most `limit`.
@@ -207,7 +207,7 @@ std::vector<Architecture> fidelity_sample(const SearchSpace& space, int count, s
   // Side by side, two cycles meet every combination once their common period is skewed by one.
   const std::size_t period = std::lcm(depths.size(), widths.size());
   const std::size_t cells = depths.size() * widths.size();
-  Random random(seed, {kSampleStream});
+  Random random(seed, {kNetworksStream});
   std::vector<Architecture> sample;
   std::set<std::uint64_t> known;
   std::vector<std::size_t> taken(cells);

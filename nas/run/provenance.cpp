@@ -1,20 +1,20 @@
 #include "nas/run/provenance.hpp"
 
 #include "accel_sim/simulator.hpp"
+#include "accel_sim/workload/words.hpp"
 #include "support/hash.hpp"
 
 namespace paretoformer::nas {
 
 Json provenance(const RunFolder& run, const ProxyTask& proxy) {
-  return Json{
-      {"seed", run.config().seed},
-      {"config_hash", hex(config_hash(run.config()))},
-      {"hardware_hash", hex(hardware_hash(run.config().hardware))},
-      {"text_hash", hex(proxy.corpus().hash)},
-      {"supernet", proxy.fingerprint()},
-      {"cost_model", accel_sim::kSimulatorModel},
-      {"mode", run.config().workload.mode == accel_sim::Mode::kDecode ? "decode" : "prefill"},
-      {"sequence_length", run.config().workload.sequence_length}};
+  return Json{{"seed", run.config().seed},
+              {"config_hash", hex(config_hash(run.config()))},
+              {"hardware_hash", hex(hardware_hash(run.config().hardware))},
+              {"text_hash", hex(proxy.corpus().hash)},
+              {"supernet", proxy.fingerprint()},
+              {"cost_model", accel_sim::kSimulatorModel},
+              {"mode", accel_sim::kModeWords.word_of(run.config().workload.mode)},
+              {"sequence_length", run.config().workload.sequence_length}};
 }
 
 }  // namespace paretoformer::nas

@@ -132,7 +132,8 @@ void RunFolder::keep() {
 }
 
 RunFolder RunFolder::read(const fs::path& folder) {
-  if (!fs::exists(folder / "config.json"))
+  std::error_code ignored;  // as of a name that is too long for a folder
+  if (!fs::exists(folder / "config.json", ignored))
     throw InputError(folder.string() + ": is not a run folder: it has no config.json");
   RunConfig config = load_run_config(folder.string(), {});
   config.run = folder;

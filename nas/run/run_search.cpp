@@ -14,7 +14,7 @@
 namespace paretoformer::nas {
 namespace {
 
-constexpr std::uint64_t kSampleStream = 41;
+constexpr std::uint64_t kRepresentativesStream = 41;
 
 // Waiting for the disk takes as long as evaluating a small network, so it is done at most once a
 // second: a process may be killed at any time, and a power cut loses little that a resumed search
@@ -101,7 +101,7 @@ std::vector<Architecture> representatives(const SearchSpace& space) {
     return networks;
   }
   networks = space.extremes();
-  Random random(0, {kSampleStream});
+  Random random(0, {kRepresentativesStream});
   while (networks.size() < kSome) networks.push_back(space.sample(random));
   return networks;
 }

@@ -10,11 +10,14 @@
 #include "support/error.hpp"
 #include "support/files.hpp"
 #include "support/hash.hpp"
+#include "support/words.hpp"
 
 namespace paretoformer::supernet {
 namespace {
 
 constexpr std::int64_t kMostBytes = std::int64_t{1} << 30;
+constexpr Words<TokenizerKind, 2> kTokenizerWords{
+    {{TokenizerKind::kBpe, "bpe"}, {TokenizerKind::kBytes, "bytes"}}};
 constexpr int kLargestVocabulary = 1 << 16;
 
 std::string read_text(const std::filesystem::path& path) {
@@ -84,8 +87,8 @@ CorpusConfig corpus_config_from_json(const JsonNode& node,
     config.train = resolve(object, "train", base_folder);
     config.validation = resolve(object, "validation", base_folder);
   }
-  const bool bytes = object.choice("tokenizer", {"bpe", "bytes"}, "bpe") == "bytes";
-  config.tokenizer = bytes ? TokenizerKind::kBytes : TokenizerKind::kBpe;
+  config.tokenizer = kTokenizerWords.read(object, "tokenizer", TokenizerKind::kBpe);
+  const bool bytes = config.tokenizer == TokenizerKind::kBytes;
   config.vocabulary = static_cast<int>(
       bytes ? object.integer("vocabulary", 256, 256, 256)
             : object.integer("vocabulary", 258, kLargestVocabulary, config.vocabulary));
@@ -104,7 +107,7 @@ Json to_json(const CorpusConfig& config) {
     json["train"] = config.train.string();
     json["validation"] = config.validation.string();
   }
-  json["tokenizer"] = config.tokenizer == TokenizerKind::kBytes ? "bytes" : "bpe";
+  json["tokenizer"] = kTokenizerWords.word_of(config.tokenizer);
   json["vocabulary"] = config.vocabulary;
   return json;
 }

@@ -49,13 +49,4 @@ GeneratedText generate_text(std::uint64_t seed, std::size_t bytes);
 // document is cut short.
 double information_bits(std::string_view text);
 
-// Expectations over documents, in closed form (nested clauses as the solution of a linear system).
-struct LanguageEntropy {
-  double bits_per_document = 0;
-  double bytes_per_document = 0;
-  double bits_per_byte() const { return bits_per_document / bytes_per_document; }
-};
-
-LanguageEntropy language_entropy();
-
 }  // namespace paretoformer::supernet

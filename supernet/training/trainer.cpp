@@ -12,6 +12,7 @@
 #include "support/error.hpp"
 #include "support/parallel.hpp"
 #include "support/random.hpp"
+#include "support/words.hpp"
 
 namespace paretoformer::supernet {
 namespace {
@@ -22,7 +23,7 @@ constexpr double kAdamEpsilon = 1e-8;
 constexpr double kEarlyDecay = 0.15;
 constexpr std::size_t kParameterBlock = 16384;
 
-const char* name_of(Products products) { return products == Products::bf16 ? "bf16" : "fp32"; }
+constexpr Words<Products, 2> kProductsWords{{{Products::fp32, "fp32"}, {Products::bf16, "bf16"}}};
 
 std::size_t blocks(std::size_t count) { return (count + kParameterBlock - 1) / kParameterBlock; }
 
@@ -51,11 +52,9 @@ TrainingConfig TrainingConfig::from_json(const JsonNode& node) {
   number("clip_norm", c.clip_norm, 1e-6, 1e6);
   integer("random_subnetworks", c.random_subnetworks, 0, 64);
   number("distillation", c.distillation, 0, 1);
-  if (object.choice("products", {"fp32", "bf16"}, name_of(c.products)) == "bf16") {
-    if (bf16_unit() == Bf16Unit::none)
-      object.at("products").fail("needs a processor with AMX or AVX-512 instructions for bfloat16");
-    c.products = Products::bf16;
-  }
+  c.products = kProductsWords.read(object, "products", c.products);
+  if (c.products == Products::bf16 && bf16_unit() == Bf16Unit::none)
+    object.at("products").fail("needs a processor with AMX or AVX-512 instructions for bfloat16");
   number("checkpoint_seconds", c.checkpoint_seconds, 0, 86400);
   integer("probe_interval", c.probe_interval, 0, 100'000'000);
   c.stop_when_converged = object.boolean("stop_when_converged", c.stop_when_converged);
@@ -83,7 +82,7 @@ Json TrainingConfig::to_json() const {
               {"clip_norm", clip_norm},
               {"random_subnetworks", random_subnetworks},
               {"distillation", distillation},
-              {"products", name_of(products)},
+              {"products", kProductsWords.word_of(products)},
               {"checkpoint_seconds", checkpoint_seconds},
               {"probe_interval", probe_interval},
               {"stop_when_converged", stop_when_converged}};

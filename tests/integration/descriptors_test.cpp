@@ -10,8 +10,8 @@ namespace {
 using ::testing::HasSubstr;
 using Words = std::vector<std::string>;
 
-const Words kResults{"config.json",     "front.json",     "history.jsonl",     "generations.jsonl",
-                     "confirmed.jsonl", "training.jsonl", "convergence.jsonl", "lock"};
+const Words kCompared{"config.json",     "front.json",     "history.jsonl",     "generations.jsonl",
+                      "confirmed.jsonl", "training.jsonl", "convergence.jsonl", "lock"};
 const Words kMap{"map", "--m", "16", "--k", "16", "--n", "16", "--samples", "10", "--quiet"};
 
 class Descriptors : public ::testing::Test {
@@ -42,7 +42,7 @@ TEST_F(Descriptors, ThatAreClosedAreNeverFilesOfTheRun) {
     if (closed == std::vector<int>{1}) {
       EXPECT_THAT(result.err, HasSubstr("cannot write to standard output: Bad file descriptor"));
     }
-    for (const std::string& name : kResults)
+    for (const std::string& name : kCompared)
       EXPECT_TRUE(content(box_ / ("run/" + name)) == content(box_ / ("whole/" + name))) << name;
     fs::remove_all(box_ / "run");
   }

@@ -13,8 +13,8 @@ namespace {
 
 using Words = std::vector<std::string>;
 
-const Words kResults{"front.json",      "history.jsonl",  "generations.jsonl",
-                     "confirmed.jsonl", "training.jsonl", "supernet.safetensors"};
+const Words kKept{"front.json",      "history.jsonl",  "generations.jsonl",
+                  "confirmed.jsonl", "training.jsonl", "supernet.safetensors"};
 
 int places() {
   const char* wanted = std::getenv("PARETOFORMER_FAULTS");
@@ -50,7 +50,7 @@ class FaultInjection : public ::testing::Test {
 
   bool same_results() const {
     bool same = true;
-    for (const std::string& name : kResults)
+    for (const std::string& name : kKept)
       if (content(box_ / ("run/" + name)) != content(box_ / ("whole/" + name))) {
         ADD_FAILURE() << name << " differs";
         same = false;

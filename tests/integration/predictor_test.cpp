@@ -18,7 +18,7 @@ constexpr const char* kSpace = R"({"name": "tiny", "head_width": 16, "depth": [1
     "model_width": [32, 48, 96], "heads": [1, 2, 4], "ffn_width": [64, 96, 256, 512]})";
 constexpr const char* kHardware = R"({"array_size": 8, "scratchpad_kib": 64,
     "accumulator_kib": 32, "nonlinear_units": "on_chip"})";
-constexpr const char* kNetwork =
+constexpr const char* kPredictedNetwork =
     R"({"model_width": 48, "head_width": 16, "vocabulary": 300, "layers": [{"heads": 2, "ffn_width": 96}]})";
 
 class Predictor : public ::testing::Test {
@@ -26,7 +26,7 @@ class Predictor : public ::testing::Test {
   void SetUp() override {
     write(box_ / "space.json", kSpace);
     write(box_ / "hardware.json", kHardware);
-    write(box_ / "network.json", kNetwork);
+    write(box_ / "network.json", kPredictedNetwork);
   }
   Result build(const std::string& output, Words more = {}) {
     Words words{"predictor",     "build",    "--space",  "space.json", "--hardware",

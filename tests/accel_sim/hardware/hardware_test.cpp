@@ -123,7 +123,7 @@ TEST(HardwarePresets, AreTheConfigurationsOfTheCaseStudy) {
   EXPECT_EQ(transformer.accumulator_kib, 256);
   EXPECT_EQ(transformer.nonlinear_units, NonlinearUnits::kOnChip);
   EXPECT_EQ(
-      read_hardware(PARETOFORMER_SOURCE_DIR "/accel_sim/hardware/presets/gemmini_transformer.json"),
+      find_hardware(PARETOFORMER_SOURCE_DIR "/accel_sim/hardware/presets/gemmini_transformer.json"),
       transformer);
 }
 

@@ -10,6 +10,7 @@
 
 #include "accel_sim/mapper/library_rule.hpp"
 #include "accel_sim/mapper/mapping_spread.hpp"
+#include "accel_sim/mapper/words.hpp"
 
 namespace paretoformer::accel_sim {
 namespace {
@@ -51,7 +52,7 @@ std::vector<Workpiece> small_workpieces() {
 }
 
 std::string text(const Mapspace& space) {
-  std::string result = name(space.factors());
+  std::string result(kFactorsWords.word_of(space.factors()));
   for (const int extent : space.work().extent) result += ' ' + std::to_string(extent);
   return result;
 }

@@ -10,6 +10,7 @@
 #include "accel_sim/mapper/library_rule.hpp"
 #include "accel_sim/mapper/mapping_search.hpp"
 #include "accel_sim/mapper/mapping_spread.hpp"
+#include "accel_sim/mapper/words.hpp"
 #include "accel_sim/simulator.hpp"
 
 namespace paretoformer::accel_sim {
@@ -36,7 +37,7 @@ TEST(SurveyMappings, SpreadOfRandomMappings) {
   constexpr std::int64_t kSamples = 100'000;
   for (const Factors factors : {Factors::kPerfect, Factors::kBlocks}) {
     std::printf("EDP of 100 000 uniform valid mappings, mapspace %s, gemmini_cnn\n%s\n",
-                name(factors),
+                kFactorsWords.word_of(factors).data(),
                 "                                  10th/best  (publ.)  in 3x, %  (publ.)  orders  "
                 "mappings  valid, %  best of samples/exact");
     for (const PublishedSpread& published : kPublished) {

@@ -12,7 +12,7 @@
 namespace paretoformer::nas {
 namespace {
 
-SearchSpace parse(const std::string& text) {
+SearchSpace parse_space(const std::string& text) {
   const Json json = parse_json(text, "space.json");
   return SearchSpace::from_json(JsonNode(json, "space.json"));
 }
@@ -44,7 +44,7 @@ std::vector<Point> brute_force(const SearchSpace& space, const LayerTerm& loss,
 // loss): aa (2, -2), ab (4, -6), ba (4, -3), bb (6, -7). ba is dominated by ab.
 TEST(AdditiveFront, ByHand) {
   const SearchSpace space =
-      parse(R"({"depth": [2], "model_width": [64], "heads": [1], "ffn_width": [64, 128]})");
+      parse_space(R"({"depth": [2], "model_width": [64], "heads": [1], "ffn_width": [64, 128]})");
   const LayerTerm cost = [](int, int, const Layer& layer) { return layer.ffn_width > 64 ? 3 : 1; };
   const LayerTerm loss = [](int, int index, const Layer& layer) {
     return layer.ffn_width == 64 ? -1 : index == 0 ? -2 : -5;
@@ -59,7 +59,7 @@ TEST(AdditiveFront, ByHand) {
 }
 
 TEST(AdditiveFront, IsThatOfAllNetworksForRandomTerms) {
-  const SearchSpace space = parse(
+  const SearchSpace space = parse_space(
       R"({"depth": [1, 3, 4], "model_width": [32, 48], "heads": [1, 2, 3], "ffn_width": [32, 64]})");
   for (std::uint64_t seed = 0; seed < 40; ++seed) {
     // Small integers make ties, which sums of doubles hide.
@@ -116,7 +116,7 @@ TEST(AdditiveFront, OfTheSurveysSpaceHoldsItsEnds) {
 
 TEST(AdditiveFront, OfEqualTermsAndOfFiniteOnesOnly) {
   const SearchSpace space =
-      parse(R"({"depth": [2], "model_width": [64], "heads": [1], "ffn_width": [64, 128]})");
+      parse_space(R"({"depth": [2], "model_width": [64], "heads": [1], "ffn_width": [64, 128]})");
   const LayerTerm zero = [](int, int, const Layer&) { return 0.0; };
   EXPECT_EQ(additive_front(space, zero, zero).size(), 1u);
   for (const double wrong : {std::nan(""), HUGE_VAL, -HUGE_VAL}) {

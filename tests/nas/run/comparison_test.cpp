@@ -42,7 +42,7 @@ double made_up_loss(const Architecture& network, supernet::Subset subset) {
   return 5 - 0.3 * std::log(capacity) + 1e-4 * chance;
 }
 
-LossSource made_up_losses() {
+LossSource hashed_losses() {
   LossSource source{2, 8, {}};
   source.sums = [source](std::span<const Architecture> networks, supernet::Subset subset) {
     std::vector<double> sums;
@@ -66,7 +66,7 @@ class Compare : public ::testing::Test {
                         .seeds = 3,
                         .step = 8,
                         .budget = 60,
-                        .losses = made_up_losses(),
+                        .losses = hashed_losses(),
                         .predictor = predictor_,
                         .context = 32,
                         .enumerable = 60};
@@ -156,7 +156,7 @@ TEST_F(Compare, WhoeverSeesTheWholeSpaceHasTheTrueFront) {
 TEST_F(Compare, TheTrueFrontAndTheReferenceAreThoseOfTheWholeSpace) {
   const Comparison comparison = compare(task({"random"}));
   Archive whole({Objective::kPerplexity, Objective::kEdp});
-  CandidateEvaluator evaluator(made_up_losses(), predictor_, 32);
+  CandidateEvaluator evaluator(hashed_losses(), predictor_, 32);
   std::vector<std::array<double, 2>> losses;
   space_.enumerate([&](const Architecture& network) {
     whole.add({architecture_id(network), network, evaluator.evaluate(std::span(&network, 1))[0]});

@@ -3,9 +3,12 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "accel_sim/workload/networks.hpp"
+#include "nas/run/run_folder.hpp"
 #include "supernet/kernels/matmul_bf16.hpp"
 #include "support/error.hpp"
 #include "support/files.hpp"
+#include "tests/temporary_folder.hpp"
 
 namespace paretoformer::nas {
 namespace {
@@ -181,6 +184,20 @@ TEST(LoadRunConfig, FilesAndPresets) {
   EXPECT_THAT(error_of([] { load_run_config("no/such.json", {}); }),
               HasSubstr("\"no/such.json\" is neither a preset (enumerable, quickstart, survey, "
                         "wikitext2) nor a file"));
+  const TemporaryFolder empty;
+  EXPECT_THAT(error_of([&] { load_run_config(empty.path().string(), {}); }),
+              HasSubstr("nor a file"));
+}
+
+// A file system's limit is no other error than "not there".
+TEST(LoadRunConfig, NamesTooLongForAFileAreInputErrors) {
+  const std::string name(300, 'x');
+  for (const std::string& override : {"hardware=" + name, "search_space=" + name})
+    EXPECT_THAT(error_of([&] { load_run_config("quickstart", {override}); }),
+                HasSubstr(name + "\" is neither a preset"));
+  EXPECT_THAT(error_of([&] { load_run_config(name, {}); }), HasSubstr("is neither a preset"));
+  EXPECT_THAT(error_of([&] { accel_sim::find_model(name); }), HasSubstr("is neither a preset"));
+  EXPECT_THAT(error_of([&] { RunFolder::read(name); }), HasSubstr("is not a run folder"));
 }
 
 TEST(ConfigHash, IgnoresFolderAndCheckpointsAndNothingElse) {

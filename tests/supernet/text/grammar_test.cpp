@@ -10,6 +10,7 @@
 #include "supernet/text/language.hpp"
 #include "support/error.hpp"
 #include "support/hash.hpp"
+#include "tests/supernet/text/language_entropy.hpp"
 
 namespace paretoformer::supernet {
 namespace {

@@ -1,13 +1,27 @@
 // The verb `profile`.
 #include "accel_sim/workload/profile.hpp"
+
+#include <memory>
+
+#include "accel_sim/workload/words.hpp"
+#include "nas/cli/arguments.hpp"
 #include "nas/cli/command_io.hpp"
-#include "nas/cli/commands.hpp"
+#include "nas/cli/verbs.hpp"
 #include "nas/report/profile_report.hpp"
 #include "support/error.hpp"
 #include "support/text.hpp"
 
 namespace paretoformer::nas {
 namespace {
+
+struct ProfileOptions {
+  std::string model;           // preset or file
+  std::vector<int> lengths;    // empty: 128, 512 and 4096
+  std::optional<bool> decode;  // absent: as the model is used
+  bool fused = false;
+  std::string format = "table";         // or csv or svg
+  std::optional<std::string> hardware;  // preset or file: latencies of the survey's model as well
+};
 
 // The lengths of the survey's table per operator (Sec. 2.2).
 const std::vector<int> kDefaultLengths = {128, 512, 4096};
@@ -30,9 +44,7 @@ ProfileReport report(const accel_sim::Model& model, accel_sim::Mode mode,
   return report;
 }
 
-}  // namespace
-
-void profile_command(const ProfileOptions& options, const CommonOptions& common) {
+void profile_model(const ProfileOptions& options, const CommonOptions& common) {
   if (valid_utf8_prefix(options.model) < options.model.size())
     throw InputError("MODEL: is not valid UTF-8");
   if (options.hardware && valid_utf8_prefix(*options.hardware) < options.hardware->size())
@@ -55,7 +67,7 @@ void profile_command(const ProfileOptions& options, const CommonOptions& common)
   if (options.hardware) found.title += ", on " + path_text(*options.hardware);
   if (common.json) {
     Json json{{"model", options.model}};
-    if (text) json["mode"] = mode == accel_sim::Mode::kDecode ? "decode" : "prefill";
+    if (text) json["mode"] = accel_sim::kModeWords.word_of(mode);
     json["fused"] = options.fused;
     if (options.hardware) json["hardware"] = *options.hardware;
     json["profiles"] = to_json(found);
@@ -64,6 +76,36 @@ void profile_command(const ProfileOptions& options, const CommonOptions& common)
   if (options.format == "csv") return print(profile_csv(found));
   if (options.format == "svg") return print(profile_svg(found));
   print(profile_table(found));
+}
+
+}  // namespace
+
+void add_profile(CLI::App& app, CommonOptions& common) {
+  const auto owned = std::make_shared<ProfileOptions>();
+  ProfileOptions& options = *owned;
+  CLI::App* verb = app.add_subcommand(
+      "profile", "FLOPs, memory operations and arithmetic intensity of a network");
+  verb->add_option("MODEL", options.model,
+                   "bert_base, bert_large, gpt2, resnet50, or an architecture's JSON file")
+      ->required();
+  verb->add_option("--lengths", options.lengths, "Sequence lengths (default: 128,512,4096)")
+      ->delimiter(',')
+      ->allow_extra_args(false)  // MODEL may follow
+      ->check(CLI::Range(1, 1 << 20));
+  verb->add_flag_function(
+      "--decode,!--prefill", [owned](std::int64_t count) { owned->decode = count > 0; },
+      "Generate the sequence token by token, or compute all of it at once (default: as it is "
+      "used)");
+  verb->add_flag("--fused", options.fused,
+                 "Normalisation and activations work on results on their way out");
+  verb->add_option("--hardware", options.hardware,
+                   "Preset or JSON file: also latencies, by the survey's model");
+  CLI::Option* format = verb->add_option("--format", options.format, "table, csv or svg")
+                            ->check(CLI::IsMember({"table", "csv", "svg"}))
+                            ->capture_default_str();
+  add_common(verb, common);
+  format->excludes(verb->get_option("--json"));
+  verb->callback([owned, &common] { profile_model(*owned, common); });
 }
 
 }  // namespace paretoformer::nas

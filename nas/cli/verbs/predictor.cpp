@@ -4,17 +4,21 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <memory>
 #include <optional>
 #include <utility>
 #include <vector>
 
+#include "accel_sim/workload/words.hpp"
+#include "latency_predictor/learned/learned_fit.hpp"
 #include "latency_predictor/learned/learned_model.hpp"
 #include "latency_predictor/learned_table.hpp"
 #include "latency_predictor/measurements.hpp"
 #include "latency_predictor/predictor_check.hpp"
+#include "nas/cli/arguments.hpp"
 #include "nas/cli/command_io.hpp"
-#include "nas/cli/commands.hpp"
 #include "nas/cli/priced_network.hpp"
+#include "nas/cli/verbs.hpp"
 #include "nas/report/front_report.hpp"
 #include "nas/report/simulation_report.hpp"
 #include "support/error.hpp"
@@ -25,12 +29,37 @@
 namespace paretoformer::nas {
 namespace {
 
-accel_sim::Mode mode_of(const std::string& name) {
-  return name == "decode" ? accel_sim::Mode::kDecode : accel_sim::Mode::kPrefill;
-}
-const char* name_of(accel_sim::Mode mode) {
-  return mode == accel_sim::Mode::kDecode ? "decode" : "prefill";
-}
+struct PredictOptions {
+  std::filesystem::path architecture;
+  PricingOptions given;
+  // A file of LatencyPredictor, which says hardware, length and mode, or of LearnedModel, which
+  // takes them; empty: the simulator, as `simulate`.
+  std::filesystem::path predictor;
+  bool breakdown = false;
+};
+
+struct PredictorOptions {
+  std::filesystem::path file;  // of a predictor, or of measurements
+  std::string space = "survey";
+  int vocabulary = -1;  // -1: the space's
+  std::string hardware = "gemmini_transformer";
+  int length = 512;
+  std::string mode = "prefill";
+  std::string device;               // its name, of measurements
+  std::optional<double> clock_mhz;  // of cycles that were measured
+  std::filesystem::path output;
+  int networks = 200;  // to check with
+  std::uint64_t seed = 1;
+};
+
+struct PredictorFitOptions {
+  latency_predictor::FitOptions fit;
+  std::string space = "survey";
+  std::string hardware = "gemmini_transformer";  // the base
+  int networks = 200;                            // held out
+  bool curve = false;                            // errors against the number of samples
+  std::filesystem::path output;
+};
 
 SearchSpace space_of(const PredictorOptions& options) {
   const SearchSpace space = SearchSpace::find(options.space);
@@ -110,7 +139,7 @@ std::string text_of(const NetworkPrediction& prediction) {
   if (prediction.extrapolates) text += ", extrapolated";
   text += ", " + prediction.model + " model on " + printable(prediction.on) +
           fmt::format(" at length {} ({})\n", prediction.workload.sequence_length,
-                      name_of(prediction.workload.mode));
+                      std::string(accel_sim::kModeWords.word_of(prediction.workload.mode)));
   return prediction.note.empty() ? text : text + prediction.note + "\n";
 }
 
@@ -133,7 +162,7 @@ Json json_of(const NetworkPrediction& prediction, bool breakdown) {
                {"model", prediction.model},
                {"hardware_hash", hex(prediction.hardware_hash)},
                {"sequence_length", prediction.workload.sequence_length},
-               {"mode", name_of(prediction.workload.mode)},
+               {"mode", accel_sim::kModeWords.word_of(prediction.workload.mode)},
                {"note", prediction.note.empty() ? Json() : Json(prediction.note)}});
   if (!breakdown) return json;
   json["operators"] = Json::array();
@@ -189,9 +218,7 @@ NetworkPrediction predicted(const PricedNetwork& network, const PredictorText& t
   return result;
 }
 
-}  // namespace
-
-void predict_command(const PredictOptions& options, const CommonOptions& common) {
+void predict(const PredictOptions& options, const CommonOptions& common) {
   const std::filesystem::path& file = options.predictor;
   PredictorText text{file.string(), {}};
   if (!file.empty()) text.content = read_text_file(file);
@@ -206,7 +233,7 @@ void predict_command(const PredictOptions& options, const CommonOptions& common)
   print(describe(network.architecture) + "\n" + text_of(prediction));
 }
 
-void predictor_fit_command(const PredictorFitOptions& options, const CommonOptions& common) {
+void fit_predictor(const PredictorFitOptions& options, const CommonOptions& common) {
   const auto threads = limit_threads(common);
   latency_predictor::FitOptions fit_options = options.fit;
   fit_options.space = SearchSpace::find(options.space);
@@ -236,12 +263,13 @@ void predictor_fit_command(const PredictorFitOptions& options, const CommonOptio
   print(common.json ? to_text(json) : text + "Predictor: " + path_text(options.output) + "\n");
 }
 
-void predictor_build_command(const PredictorOptions& options, const CommonOptions& common) {
+void build_predictor(const PredictorOptions& options, const CommonOptions& common) {
   using Clock = std::chrono::steady_clock;
   const auto threads = limit_threads(common);
   const SearchSpace space = space_of(options);
   const accel_sim::Hardware hardware = accel_sim::find_hardware(options.hardware);
-  const accel_sim::Workload workload{options.length, mode_of(options.mode)};
+  const accel_sim::Workload workload{options.length,
+                                     accel_sim::kModeWords.value_of(options.mode, "--mode")};
   const Clock::time_point start = Clock::now();
   const latency_predictor::LatencyPredictor plain(hardware, workload);
   plain.fill(space);
@@ -262,7 +290,7 @@ void predictor_build_command(const PredictorOptions& options, const CommonOption
          check, "Predictor: " + path_text(options.output) + "\n", common);
 }
 
-void predictor_check_command(const PredictorOptions& options, const CommonOptions& common) {
+void check_predictor(const PredictorOptions& options, const CommonOptions& common) {
   const auto threads = limit_threads(common);
   const latency_predictor::LatencyPredictor predictor =
       latency_predictor::LatencyPredictor::load(options.file);
@@ -270,17 +298,18 @@ void predictor_check_command(const PredictorOptions& options, const CommonOption
          check_predictor(predictor, space_of(options), options.networks, options.seed), "", common);
 }
 
-void predictor_operators_command(const PredictorOptions& options, const CommonOptions& common) {
-  const std::vector<accel_sim::Operator> operators =
-      latency_predictor::operators_of(space_of(options), {options.length, mode_of(options.mode)});
+void list_operators(const PredictorOptions& options, const CommonOptions& common) {
+  const std::vector<accel_sim::Operator> operators = latency_predictor::operators_of(
+      space_of(options), {options.length, accel_sim::kModeWords.value_of(options.mode, "--mode")});
   if (!common.json) return print(latency_predictor::measurement_template(operators));
   Json json{{"operators", Json::array()}};
   for (const accel_sim::Operator& op : operators) json["operators"].push_back(describe(op));
   print(to_text(json));
 }
 
-void predictor_import_command(const PredictorOptions& options, const CommonOptions& common) {
-  const accel_sim::Workload workload{options.length, mode_of(options.mode)};
+void import_measurements(const PredictorOptions& options, const CommonOptions& common) {
+  const accel_sim::Workload workload{options.length,
+                                     accel_sim::kModeWords.value_of(options.mode, "--mode")};
   const latency_predictor::LookupTable table =
       latency_predictor::read_measurements(options.file, options.device, options.clock_mhz);
   std::size_t missing = 0;
@@ -313,6 +342,120 @@ void predictor_import_command(const PredictorOptions& options, const CommonOptio
         (predictor.in_time() ? ", in nanoseconds" : ", in cycles") +
         (energy ? "" : "; no energy was measured") + "\nPredictor: " + path_text(options.output) +
         "\n");
+}
+
+}  // namespace
+
+void add_predict(CLI::App& app, CommonOptions& common) {
+  const auto owned = std::make_shared<PredictOptions>();
+  PredictOptions& options = *owned;
+  CLI::App* verb = app.add_subcommand("predict", "Cost of one architecture on an accelerator");
+  verb->option_defaults()->always_capture_default();
+  verb->add_option("ARCHITECTURE", options.architecture, "Architecture or exported JSON file")
+      ->required();
+  add_pricing(verb, options.given);
+  verb->add_option("--predictor", options.predictor,
+                   "Predictor's file: of build or import (which says all three), or of fit");
+  verb->add_flag("--breakdown", options.breakdown, "A line per operator");
+  add_common(verb, common);
+  verb->callback([owned, &common] { predict(*owned, common); });
+}
+
+namespace {
+
+// What the verbs below `predictor` share.
+void add_predictor_space(CLI::App* verb, PredictorOptions& options) {
+  verb->option_defaults()->always_capture_default();
+  verb->add_option("--space", options.space, "Search space: preset or JSON file");
+  verb->add_option("--vocabulary", options.vocabulary,
+                   "Vocabulary of its networks (-1: the space's own)")
+      ->check(CLI::Range(-1, 1 << 20));
+}
+
+void add_predictor_workload(CLI::App* verb, PredictorOptions& options) {
+  verb->add_option("--length", options.length, "Sequence length")->check(CLI::Range(1, 1 << 20));
+  verb->add_option("--mode", options.mode, "prefill or decode")
+      ->check(CLI::IsMember(accel_sim::kModeWords.all()));
+}
+
+void add_predictor_check(CLI::App* verb, PredictorOptions& options) {
+  verb->add_option("--networks", options.networks, "Networks to check with")
+      ->check(CLI::Range(2, 1'000'000));
+  verb->add_option("--seed", options.seed, "Seed of the random networks");
+}
+
+void add_fit(CLI::App* predictor, CommonOptions& common) {
+  const auto owned = std::make_shared<PredictorFitOptions>();
+  PredictorFitOptions& options = *owned;
+  latency_predictor::FitOptions& fit = options.fit;
+  CLI::App* verb =
+      predictor->add_subcommand("fit", "Learn a model over lengths and hardware from samples");
+  verb->option_defaults()->always_capture_default();
+  verb->add_option("--space", options.space, "Search space: preset or JSON file");
+  verb->add_option("--hardware", options.hardware, "What is not varied: preset or JSON file");
+  verb->add_option("--shortest", fit.shortest, "Least sequence length");
+  verb->add_option("--longest", fit.longest, "Largest sequence length");
+  verb->add_option("--array-size", fit.array_size, "Array sizes to combine")->delimiter(',');
+  verb->add_option("--scratchpad-kib", fit.scratchpad_kib, "Scratchpad sizes to combine")
+      ->delimiter(',');
+  verb->add_option("--accumulator-kib", fit.accumulator_kib, "Accumulator sizes to combine")
+      ->delimiter(',');
+  verb->add_option("--bus-bytes-per-cycle", fit.bus_bytes_per_cycle, "Bus widths to combine")
+      ->delimiter(',');
+  verb->add_option("--samples", fit.samples, "Operators to simulate")
+      ->check(CLI::Range(1, latency_predictor::kMostSamples));
+  verb->add_option("--networks", options.networks, "Held-out networks to measure errors on")
+      ->check(CLI::Range(2, 100000));
+  verb->add_option("--seed", fit.seed, "Seed of all random choices");
+  verb->add_flag("--curve", options.curve, "Also print errors against the number of samples");
+  verb->add_option("--output", options.output, "File to write")->required();
+  add_common(verb, common);
+  verb->callback([owned, &common] { fit_predictor(*owned, common); });
+}
+
+}  // namespace
+
+void add_predictor(CLI::App& app, CommonOptions& common) {
+  const auto owned = std::make_shared<PredictorOptions>();
+  PredictorOptions& options = *owned;
+  CLI::App* predictor = app.add_subcommand("predictor", "Make and check latency predictors");
+  predictor->require_subcommand(1);
+  CLI::App* build = predictor->add_subcommand(
+      "build", "Price a space's operators on simulated hardware, check, write a predictor");
+  add_predictor_space(build, options);
+  build->add_option("--hardware", options.hardware, "Preset or JSON file");
+  add_predictor_workload(build, options);
+  add_predictor_check(build, options);
+  build->add_option("--output", options.output, "File to write")->required();
+  add_common(build, common);
+  build->callback([owned, &common] { build_predictor(*owned, common); });
+
+  CLI::App* check = predictor->add_subcommand("check", "Compare with whole-network simulations");
+  check->add_option("PREDICTOR", options.file, "A predictor's file")->required();
+  add_predictor_space(check, options);
+  add_predictor_check(check, options);
+  add_common(check, common);
+  check->callback([owned, &common] { check_predictor(*owned, common); });
+
+  CLI::App* list = predictor->add_subcommand("operators", "A space's operators, as CSV to fill in");
+  add_predictor_space(list, options);
+  add_predictor_workload(list, options);
+  add_common(list, common);
+  list->callback([owned, &common] { list_operators(*owned, common); });
+
+  CLI::App* measured = predictor->add_subcommand("import", "Make a predictor of measurements");
+  measured->add_option("CSV", options.file, "Operators with latency and energy")->required();
+  measured->add_option("--device", options.device, "Name of the device")->required();
+  add_predictor_space(measured, options);
+  add_predictor_workload(measured, options);
+  measured
+      ->add_option("--clock-mhz", options.clock_mhz, "Clock that the column latency_cycles counts")
+      ->check(CLI::Range(1e-3, 1e6))
+      ->check(is_number());
+  measured->add_option("--output", options.output, "File to write")->required();
+  add_common(measured, common);
+  measured->callback([owned, &common] { import_measurements(*owned, common); });
+  add_fit(predictor, common);
 }
 
 }  // namespace paretoformer::nas

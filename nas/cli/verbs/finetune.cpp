@@ -1,3 +1,5 @@
+#include "nas/run/finetune.hpp"
+
 #include <fmt/format.h>
 
 #include <cmath>
@@ -5,11 +7,11 @@
 #include <optional>
 #include <utility>
 
+#include "nas/cli/arguments.hpp"
 #include "nas/cli/command_io.hpp"
-#include "nas/cli/commands.hpp"
 #include "nas/cli/interruption.hpp"
 #include "nas/cli/progress.hpp"
-#include "nas/run/finetune.hpp"
+#include "nas/cli/verbs.hpp"
 #include "nas/run/front_file.hpp"
 #include "nas/run/run_search.hpp"
 #include "support/error.hpp"
@@ -18,6 +20,15 @@
 
 namespace paretoformer::nas {
 namespace {
+
+struct FinetuneOptions {
+  std::filesystem::path run;
+  std::string member;            // an id of the run's history, or the beginning of one
+  int steps = 0;                 // 0: a quarter of the run's
+  double learning_rate = 0;      // peak; 0: a third of the run's
+  std::filesystem::path output;  // weights, *.safetensors; empty: RUN/finetune/ID.safetensors
+  bool resume = false;
+};
 
 void require_place(const FinetuneFiles& files, bool resume) {
   const bool begun = std::filesystem::exists(files.checkpoint());
@@ -42,9 +53,7 @@ Json to_json(double before, double after) {
   return Json{{"before", std::exp(before)}, {"after", std::exp(after)}};
 }
 
-}  // namespace
-
-void finetune_command(const FinetuneOptions& options, const CommonOptions& common) {
+void finetune_member(const FinetuneOptions& options, const CommonOptions& common) {
   const auto threads = limit_threads(common);
   const RunFolder run = RunFolder::read(options.run);
   ProxyTask proxy(run.config(), run.cache());
@@ -109,6 +118,28 @@ void finetune_command(const FinetuneOptions& options, const CommonOptions& commo
     print("Training on did not help: the supernet's weights, which export writes, are better.\n");
   print("Weights: " + path_text(files.weights()) +
         "  architecture: " + path_text(files.description()) + "\n");
+}
+
+}  // namespace
+
+void add_finetune(CLI::App& app, CommonOptions& common) {
+  const auto owned = std::make_shared<FinetuneOptions>();
+  FinetuneOptions& options = *owned;
+  CLI::App* verb = app.add_subcommand("finetune", "Train one network of a run on, alone");
+  verb->add_option("RUN", options.run, "Run folder")->required();
+  verb->add_option("--member", options.member, "Id of a network, or the beginning of one")
+      ->required();
+  verb->add_option("--steps", options.steps, "Training steps (default: a quarter of the run's)")
+      ->check(CLI::Range(1, 100'000'000));
+  verb->add_option("--learning-rate", options.learning_rate,
+                   "Peak learning rate (default: a third of the run's)")
+      ->check(CLI::Range(1e-9, 10.0))
+      ->check(is_number());
+  verb->add_option("--output", options.output,
+                   "Weights to write (default: RUN/finetune/ID.safetensors)");
+  verb->add_flag("--resume", options.resume, "Continue, with the same options");
+  add_common(verb, common);
+  verb->callback([owned, &common] { finetune_member(*owned, common); });
 }
 
 }  // namespace paretoformer::nas

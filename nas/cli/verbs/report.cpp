@@ -1,5 +1,8 @@
+#include <memory>
+
+#include "nas/cli/arguments.hpp"
 #include "nas/cli/command_io.hpp"
-#include "nas/cli/commands.hpp"
+#include "nas/cli/verbs.hpp"
 #include "nas/report/html_report.hpp"
 #include "nas/run/confirmation.hpp"
 #include "nas/run/run_predictor.hpp"
@@ -7,8 +10,9 @@
 #include "support/error.hpp"
 
 namespace paretoformer::nas {
+namespace {
 
-void report_command(const std::filesystem::path& folder, const CommonOptions& common) {
+void write_report(const std::filesystem::path& folder, const CommonOptions& common) {
   const RunFolder run = RunFolder::read(folder);
   const ProxyTask proxy(run.config(), run.cache());
   const latency_predictor::LatencyPredictor predictor = predictor_of(run, proxy.space());
@@ -25,6 +29,17 @@ void report_command(const std::filesystem::path& folder, const CommonOptions& co
                               {"networks", front.members.size()}}));
   print("Report: " + path_text(run.report()) + "  picture: " + path_text(run.plot()) + "\n" +
         (front.confirmed ? "" : "The front is not confirmed yet: these are predictions.\n"));
+}
+
+}  // namespace
+
+void add_report(CLI::App& app, CommonOptions& common) {
+  const auto run_folder = std::make_shared<std::string>();
+  CLI::App* report =
+      app.add_subcommand("report", "Write the report of a run again, finished or not");
+  report->add_option("RUN", *run_folder, "Run folder")->required();
+  add_common(report, common);
+  report->callback([run_folder, &common] { write_report(*run_folder, common); });
 }
 
 }  // namespace paretoformer::nas

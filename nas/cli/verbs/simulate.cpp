@@ -4,17 +4,22 @@
 #include <array>
 #include <charconv>
 #include <functional>
+#include <memory>
 #include <unordered_map>
 #include <unordered_set>
 #include <utility>
 
+#include "accel_sim/engines/reference_engine.hpp"
 #include "accel_sim/engines/trace.hpp"
 #include "accel_sim/mapper/library_rule.hpp"
 #include "accel_sim/mapper/mapping_file.hpp"
+#include "accel_sim/words.hpp"
+#include "accel_sim/workload/words.hpp"
+#include "nas/cli/arguments.hpp"
 #include "nas/cli/command_io.hpp"
-#include "nas/cli/commands.hpp"
 #include "nas/cli/priced_network.hpp"
 #include "nas/cli/progress.hpp"
+#include "nas/cli/verbs.hpp"
 #include "nas/report/simulation_report.hpp"
 #include "support/error.hpp"
 #include "support/hash.hpp"
@@ -22,6 +27,18 @@
 
 namespace paretoformer::nas {
 namespace {
+
+struct SimulateOptions {
+  std::optional<std::string> architecture;  // either a file
+  std::optional<std::string> gemm;          // or "M,K,N"
+  std::optional<std::string> tile;          // of the latter, in elements
+  std::optional<std::string> mapping;       // or a mapping's file
+  PricingOptions given;
+  std::string engine = "fast";
+  std::int64_t cycle_limit =
+      accel_sim::kDefaultCycleLimit;  // of the reference engine, per operator
+  std::optional<std::string> trace;   // a file to write
+};
 
 constexpr int kLargestExtent = 1 << 20;
 // A span of the trace is a transfer of at most a kilobyte on a 16 x 16 array, and takes about a
@@ -132,7 +149,7 @@ Answer answer_on_network(const SimulateOptions& options, const accel_sim::Simula
   Answer answer;
   answer.simulation = {network.hardware, whole.operators, {}};
   answer.hardware_name = network.hardware_name;
-  const char* mode = network.workload.mode == accel_sim::Mode::kDecode ? "decode" : "prefill";
+  const std::string mode(accel_sim::kModeWords.word_of(network.workload.mode));
   answer.title = describe(network.architecture) +
                  fmt::format(" at length {} ({})", network.workload.sequence_length, mode);
   const bool by_cycle = how.engine == accel_sim::Engine::kReference && network.confirmed;
@@ -170,16 +187,13 @@ void write_trace(const std::string& path, const Answer& answer) {
   trace.write(path, answer.about);
 }
 
-}  // namespace
-
-void simulate_command(const SimulateOptions& options, const CommonOptions& common) {
+void simulate_and_print(const SimulateOptions& options, const CommonOptions& common) {
   if (!options.architecture && !options.gemm && !options.mapping)
     throw InputError(
         "simulate: expected an architecture file, --gemm M,K,N or --mapping FILE (see --help)");
   if (options.trace && options.trace->empty()) throw InputError("--trace: expected a file name");
   accel_sim::SimulationOptions how;
-  how.engine =
-      options.engine == "reference" ? accel_sim::Engine::kReference : accel_sim::Engine::kFast;
+  how.engine = accel_sim::kEngineWords.value_of(options.engine, "--engine");
   how.cycle_limit = options.cycle_limit;
 
   Answer answer = options.architecture ? answer_on_network(options, how, common)
@@ -195,6 +209,36 @@ void simulate_command(const SimulateOptions& options, const CommonOptions& commo
   }
   print(answer.title + " on " + printable(answer.hardware_name) + "\n" +
         simulation_table(answer.simulation) + (answer.note.empty() ? "" : answer.note + "\n"));
+}
+
+}  // namespace
+
+void add_simulate(CLI::App& app, CommonOptions& common) {
+  const auto owned = std::make_shared<SimulateOptions>();
+  SimulateOptions& options = *owned;
+  CLI::App* verb = app.add_subcommand(
+      "simulate", "Cycles and energy of one architecture, or one matmul, and where they go");
+  verb->option_defaults()->always_capture_default();
+  CLI::Option* network =
+      verb->add_option("ARCHITECTURE", options.architecture,
+                       "Architecture or exported JSON file, or else --gemm or --mapping");
+  CLI::Option* gemm =
+      verb->add_option("--gemm", options.gemm, "M,K,N: an M x K matrix times a K x N one");
+  verb->add_option("--tile", options.tile, "M,K,N of a tile in elements (default: Gemmini's rule)")
+      ->needs(gemm);
+  CLI::Option* mapping = verb->add_option("--mapping", options.mapping,
+                                          "A matmul's mapping, as map --output writes it");
+  for (CLI::Option* option : add_pricing(verb, options.given)) option->excludes(gemm, mapping);
+  verb->add_option("--engine", options.engine, "fast, or reference (cycle by cycle, slow)")
+      ->check(CLI::IsMember(accel_sim::kEngineWords.all()));
+  verb->add_option("--cycle-limit", options.cycle_limit,
+                   "Cycles per operator after which the reference engine gives up")
+      ->check(CLI::PositiveNumber);
+  verb->add_option("--trace", options.trace, "Write a Chrome trace (ui.perfetto.dev) to this file");
+  gemm->excludes(network, mapping);
+  mapping->excludes(network);
+  add_common(verb, common);
+  verb->callback([owned, &common] { simulate_and_print(*owned, common); });
 }
 
 }  // namespace paretoformer::nas

@@ -1,10 +1,12 @@
-#include "nas/cli/commands.hpp"
 
 #include <fmt/format.h>
 
 #include <cmath>
+#include <memory>
 
+#include "nas/cli/arguments.hpp"
 #include "nas/cli/command_io.hpp"
+#include "nas/cli/verbs.hpp"
 #include "nas/report/front_report.hpp"
 #include "nas/run/confirmation.hpp"
 #include "nas/run/front_file.hpp"
@@ -17,41 +19,9 @@
 #include "support/hash.hpp"
 
 namespace paretoformer::nas {
+namespace {
 
-void validate_command(const RunOptions& options, const CommonOptions& common) {
-  const RunConfig config = load_run_config(options.config, options.overrides);
-  ProxyTask proxy(config, {});
-  if (!config.supernet.empty())
-    proxy.load_weights(config.supernet / "supernet.safetensors", config.training);
-  const latency_predictor::LatencyPredictor predictor = predictor_in_place(config, proxy.space());
-  const std::string told = require_telling(config, proxy.space(), predictor);
-  require_feasible(config, proxy, predictor);
-  const accel_sim::HardwareCost low = predictor.predict(proxy.space().smallest());
-  const accel_sim::HardwareCost high = predictor.predict(proxy.space().largest());
-  log(common, told);
-  const auto unit = predictor.in_time() ? "latency_ns" : "cycles";
-  const auto latency = [&](const accel_sim::HardwareCost& cost) {
-    return predictor.in_time() ? Json(predictor.latency(cost)) : Json(cost.latency.value());
-  };
-  if (common.json)
-    return print(to_text(Json{{"valid", true},
-                              {"networks", proxy.space().count()},
-                              {"training_tokens", proxy.corpus().train.size()},
-                              {"validation_tokens", proxy.corpus().validation.size()},
-                              {"vocabulary", proxy.corpus().tokenizer.vocabulary_size()},
-                              {unit, {latency(low), latency(high)}},
-                              {"energy_pj", {low.energy.value(), high.energy.value()}},
-                              {"config_hash", hex(config_hash(config))},
-                              {"config", to_json(config)}}));
-  print(space_summary(proxy) +
-        fmt::format("cost at length {}: {:.0f} to {:.0f} {}, {:.4g} to {:.4g} uJ\n",
-                    config.workload.sequence_length, predictor.latency(low),
-                    predictor.latency(high), predictor.in_time() ? "ns" : "cycles",
-                    low.energy.value() * 1e-6, high.energy.value() * 1e-6) +
-        "The configuration is valid.\n");
-}
-
-void evaluate_command(const std::filesystem::path& folder, const std::filesystem::path& file,
+void evaluate_network(const std::filesystem::path& folder, const std::filesystem::path& file,
                       const std::filesystem::path& weights, const CommonOptions& common) {
   const auto threads = limit_threads(common);
   const RunFolder run = RunFolder::read(folder);
@@ -113,20 +83,24 @@ void evaluate_command(const std::filesystem::path& folder, const std::filesystem
                   objectives.peak_memory_bytes, objectives.macs));
 }
 
-void export_command(const std::filesystem::path& folder, const std::filesystem::path& target,
-                    const CommonOptions& common) {
-  const RunFolder run = RunFolder::read(folder);
-  ProxyTask proxy(run.config(), run.cache());
-  proxy.load_weights(run);
-  const Archive archive = load_archive(run, proxy.space());
-  if (archive.size() == 0)
-    throw InputError(run.history().string() + ": the run has no evaluated networks yet");
-  require_front(archive);
-  const FinalFront front = load_final_front(run, proxy, predictor_of(run, proxy.space()), archive);
-  const std::filesystem::path to = target.empty() ? run.exports() : target;
-  const std::size_t count = export_front(run, proxy, archive, front, to);
-  if (common.json) return print(to_text(Json{{"folder", to.string()}, {"networks", count}}));
-  print(fmt::format("{} networks of the front: ", count) + path_text(to) + "\n");
+}  // namespace
+
+void add_evaluate(CLI::App& app, CommonOptions& common) {
+  struct Given {
+    std::string run_folder, architecture, weights;
+  };
+  const auto given = std::make_shared<Given>();
+  CLI::App* evaluate =
+      app.add_subcommand("evaluate", "Perplexity and cost of one architecture in a run");
+  evaluate->add_option("RUN", given->run_folder, "Run folder")->required();
+  evaluate->add_option("ARCHITECTURE", given->architecture, "Architecture or exported JSON file")
+      ->required();
+  evaluate->add_option("--weights", given->weights,
+                       "Exported weights instead of the supernet's slice");
+  add_common(evaluate, common);
+  evaluate->callback([given, &common] {
+    evaluate_network(given->run_folder, given->architecture, given->weights, common);
+  });
 }
 
 }  // namespace paretoformer::nas

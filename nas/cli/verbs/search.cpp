@@ -1,14 +1,16 @@
+#include "nas/core/search.hpp"
+
 #include <fmt/format.h>
 
 #include <cmath>
 #include <memory>
 
+#include "nas/cli/arguments.hpp"
 #include "nas/cli/command_io.hpp"
-#include "nas/cli/commands.hpp"
 #include "nas/cli/interruption.hpp"
 #include "nas/cli/progress.hpp"
 #include "nas/cli/trained_run.hpp"
-#include "nas/core/search.hpp"
+#include "nas/cli/verbs.hpp"
 #include "nas/report/front_report.hpp"
 #include "nas/report/html_report.hpp"
 #include "nas/report/training_report.hpp"
@@ -110,9 +112,7 @@ FinalFront confirm(const TrainedRun& trained, const Archive& archive, const Comm
   return front;
 }
 
-}  // namespace
-
-void search_command(const RunOptions& options, const CommonOptions& common) {
+void search_and_print(const RunOptions& options, const CommonOptions& common) {
   const auto threads = limit_threads(common);
   TrainedRun trained(options, common, true);
   auto& [run, proxy, losses, evaluator] = trained;
@@ -155,7 +155,7 @@ void search_command(const RunOptions& options, const CommonOptions& common) {
         "\nTake the networks away: paretoformer export " + path_text(run.path()) + "\n");
 }
 
-void train_command(const RunOptions& options, const CommonOptions& common) {
+void train_only(const RunOptions& options, const CommonOptions& common) {
   const auto threads = limit_threads(common);
   TrainedRun trained(options, common);
   auto& [run, proxy, losses, evaluator] = trained;
@@ -172,6 +172,28 @@ void train_command(const RunOptions& options, const CommonOptions& common) {
   print(perplexity_summary(proxy, extremes.smallest.perplexity, extremes.largest.perplexity) +
         separation_summary(separation) + convergence_summary(probes) +
         "Supernet: " + path_text(run.supernet()) + "\n");
+}
+
+}  // namespace
+
+void add_search(CLI::App& app, CommonOptions& common) {
+  const auto owned = std::make_shared<RunArguments>();
+  RunArguments& arguments = *owned;
+  CLI::App* search =
+      add_run_verb(app, "search", "Train a supernet, search, write the front", arguments, common);
+  search->add_flag("--resume", arguments.options.resume, "Continue an interrupted run");
+  search->add_option("--algorithm", arguments.algorithm, "evolution, nsga2, random, ...");
+  search->add_option("--seed-architectures", arguments.seed_architectures,
+                     "Networks to begin with: JSON file of one, of a list, or of a front");
+  search->callback([owned, &common] { search_and_print(owned->resolved(), common); });
+}
+
+void add_train(CLI::App& app, CommonOptions& common) {
+  const auto owned = std::make_shared<RunArguments>();
+  RunArguments& arguments = *owned;
+  CLI::App* train = add_run_verb(app, "train", "Train the supernet only", arguments, common);
+  train->add_flag("--resume", arguments.options.resume, "Continue an interrupted training");
+  train->callback([owned, &common] { train_only(owned->resolved(), common); });
 }
 
 }  // namespace paretoformer::nas

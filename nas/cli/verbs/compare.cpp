@@ -3,11 +3,12 @@
 #include <chrono>
 #include <memory>
 
+#include "nas/cli/arguments.hpp"
 #include "nas/cli/command_io.hpp"
-#include "nas/cli/commands.hpp"
 #include "nas/cli/interruption.hpp"
 #include "nas/cli/progress.hpp"
 #include "nas/cli/trained_run.hpp"
+#include "nas/cli/verbs.hpp"
 #include "nas/report/comparison_report.hpp"
 #include "nas/report/plot.hpp"
 #include "nas/run/comparison.hpp"
@@ -16,9 +17,16 @@
 #include "support/files.hpp"
 
 namespace paretoformer::nas {
+namespace {
 
-void compare_command(const RunOptions& options, const CompareOptions& compare_options,
-                     const CommonOptions& common) {
+struct CompareOptions {
+  std::vector<std::string> algorithms = algorithm_names();  // contestant_from_text()
+  int seeds = 10;
+  std::int64_t enumerable = 32768;  // spaces of so many networks at most are enumerated
+};
+
+void compare_algorithms(const RunOptions& options, const CompareOptions& compare_options,
+                        const CommonOptions& common) {
   using Clock = std::chrono::steady_clock;
   const auto threads = limit_threads(common);
   const RunConfig config = load_run_config(options.config, options.overrides);
@@ -82,6 +90,35 @@ void compare_command(const RunOptions& options, const CompareOptions& compare_op
                     elapsed.count(), losses.size() - known, known));
   print("Comparison: " + path_text(run.comparison()) +
         "  picture: " + path_text(run.comparison_plot()) + "\n");
+}
+
+}  // namespace
+
+void add_compare(CLI::App& app, CommonOptions& common) {
+  struct Given {
+    RunArguments run;
+    CompareOptions contest;
+  };
+  const auto owned = std::make_shared<Given>();
+  RunArguments& arguments = owned->run;
+  CompareOptions& contest = owned->contest;
+  CLI::App* compare =
+      add_run_verb(app, "compare", "Search with several algorithms and seeds: which is better?",
+                   arguments, common);
+  compare->add_flag("--resume", arguments.options.resume, "Continue a run, whatever it has");
+  compare
+      ->add_option("--algorithms", contest.algorithms,
+                   "NAME[:KEY=VALUE]... of \"search\", e.g. evolution:screening=1,random")
+      ->delimiter(',')
+      ->allow_extra_args(false);
+  compare->add_option("--seeds", contest.seeds, "Searches per algorithm")
+      ->check(CLI::Range(1, 10000));
+  compare
+      ->add_option("--enumerate", contest.enumerable,
+                   "Evaluate all networks of spaces up to this size, for the true front")
+      ->check(CLI::Range(0, 100'000'000));
+  compare->callback(
+      [owned, &common] { compare_algorithms(owned->run.resolved(), owned->contest, common); });
 }
 
 }  // namespace paretoformer::nas

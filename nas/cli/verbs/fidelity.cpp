@@ -1,22 +1,25 @@
+#include "nas/run/fidelity.hpp"
+
 #include <fmt/format.h>
 
 #include <chrono>
 #include <memory>
 
+#include "nas/cli/arguments.hpp"
 #include "nas/cli/command_io.hpp"
-#include "nas/cli/commands.hpp"
 #include "nas/cli/interruption.hpp"
 #include "nas/cli/progress.hpp"
 #include "nas/cli/trained_run.hpp"
+#include "nas/cli/verbs.hpp"
 #include "nas/report/fidelity_report.hpp"
 #include "nas/report/plot.hpp"
-#include "nas/run/fidelity.hpp"
 #include "support/files.hpp"
 
 namespace paretoformer::nas {
+namespace {
 
-void fidelity_command(const RunOptions& options, const FidelityOptions& fidelity,
-                      const CommonOptions& common) {
+void train_alone(const RunOptions& options, const FidelityOptions& fidelity,
+                 const CommonOptions& common) {
   using Clock = std::chrono::steady_clock;
   const auto threads = limit_threads(common);
   const RunConfig config = load_run_config(options.config, options.overrides);
@@ -59,6 +62,30 @@ void fidelity_command(const RunOptions& options, const FidelityOptions& fidelity
       steps_alone, 1e-6 * json["tokens"].get<double>(), elapsed.count()));
   print("Comparison: " + path_text(run.fidelity()) +
         "  picture: " + path_text(run.fidelity_plot()) + "\n");
+}
+
+}  // namespace
+
+void add_fidelity(CLI::App& app, CommonOptions& common) {
+  struct Given {
+    RunArguments run;
+    FidelityOptions alone;
+  };
+  const auto owned = std::make_shared<Given>();
+  RunArguments& arguments = owned->run;
+  FidelityOptions& alone = owned->alone;
+  CLI::App* fidelity = add_run_verb(
+      app, "fidelity", "Train some networks alone: is the supernet's ranking to be trusted?",
+      arguments, common);
+  fidelity->add_flag("--resume", arguments.options.resume, "Continue a run, whatever it has");
+  fidelity->add_option("--networks", alone.networks, "Networks to train alone")
+      ->check(CLI::Range(2, 10000))
+      ->capture_default_str();
+  fidelity->add_option("--steps-alone", alone.steps, "Steps of each (0: as many as the supernet)")
+      ->check(CLI::Range(0, 100'000'000))
+      ->capture_default_str();
+  fidelity->callback(
+      [owned, &common] { train_alone(owned->run.resolved(), owned->alone, common); });
 }
 
 }  // namespace paretoformer::nas

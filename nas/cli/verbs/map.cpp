@@ -4,15 +4,18 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
+#include <memory>
 #include <vector>
 
 #include "accel_sim/mapper/library_rule.hpp"
 #include "accel_sim/mapper/mapping_file.hpp"
 #include "accel_sim/mapper/mapping_search.hpp"
 #include "accel_sim/mapper/mapping_spread.hpp"
+#include "accel_sim/mapper/words.hpp"
+#include "nas/cli/arguments.hpp"
 #include "nas/cli/command_io.hpp"
-#include "nas/cli/commands.hpp"
 #include "nas/cli/progress.hpp"
+#include "nas/cli/verbs.hpp"
 #include "nas/report/plot.hpp"
 #include "support/error.hpp"
 #include "support/files.hpp"
@@ -22,14 +25,26 @@
 namespace paretoformer::nas {
 namespace {
 
-constexpr int kLargestExtent = 1 << 16;  // of a convolution
+struct MapOptions {
+  int m = 0, k = 0, n = 0;          // a matmul
+  std::optional<std::string> conv;  // or "P,Q,C,K,R,S[,STRIDE]"
+  std::string hardware = "gemmini_transformer";
+  std::string objective = "edp";
+  std::string mapspace = "perfect";  // of the samples
+  std::int64_t samples = 100'000;
+  std::uint64_t seed = 1;
+  std::optional<std::string> svg;     // a file to write
+  std::optional<std::string> output;  // and one for the best mapping
+};
+
+constexpr int kLargestOutput = 1 << 16;  // of a convolution
 constexpr int kLargestKernel = 32;       // and of its stride
 
 accel_sim::Workpiece parse_convolution(const std::string& text) {
   const auto refuse = [&text] {
     return InputError("--conv: \"" + text +
                       "\" is not P,Q,C,K,R,S or P,Q,C,K,R,S,STRIDE: expected " +
-                      "numbers from 1 to " + std::to_string(kLargestExtent) +
+                      "numbers from 1 to " + std::to_string(kLargestOutput) +
                       ", of kernel and stride to " + std::to_string(kLargestKernel));
   };
   std::vector<int> numbers;
@@ -38,7 +53,7 @@ accel_sim::Workpiece parse_convolution(const std::string& text) {
   while (true) {
     int value = 0;
     const auto [after, error] = std::from_chars(at, end, value);
-    const int largest = numbers.size() < accel_sim::kR ? kLargestExtent : kLargestKernel;
+    const int largest = numbers.size() < accel_sim::kR ? kLargestOutput : kLargestKernel;
     if (error != std::errc() || value < 1 || value > largest) throw refuse();
     numbers.push_back(value);
     if (after == end) break;
@@ -57,12 +72,6 @@ accel_sim::Workpiece workpiece(const MapOptions& options) {
   if (options.m == 0)
     throw InputError("map: expected --m, --k and --n, or --conv P,Q,C,K,R,S (see --help)");
   return accel_sim::matmul_workpiece(options.m, options.k, options.n);
-}
-
-accel_sim::MappingObjective objective_of(const std::string& text) {
-  if (text == "latency") return accel_sim::MappingObjective::kLatency;
-  return text == "energy" ? accel_sim::MappingObjective::kEnergy
-                          : accel_sim::MappingObjective::kEdp;
 }
 
 // What the verb found.
@@ -104,7 +113,7 @@ MapAnswer answer(const MapOptions& options, const accel_sim::Hardware& hardware,
                  const CommonOptions& common) {
   MapAnswer result;
   result.work = workpiece(options);
-  result.objective = objective_of(options.objective);
+  result.objective = accel_sim::kMappingObjectiveWords.value_of(options.objective, "--objective");
   const accel_sim::MappingCostModel model(result.work, hardware);
   MapProgress progress(common);
   for (const accel_sim::Factors factors :
@@ -117,7 +126,7 @@ MapAnswer answer(const MapOptions& options, const accel_sim::Hardware& hardware,
       result.best = found;
       result.best_in = factors;
     }
-    if (options.mapspace != name(factors)) continue;
+    if (options.mapspace != accel_sim::kFactorsWords.word_of(factors)) continue;
     result.reference = cost;
     result.size = space.size();
     result.spread = mapping_spread(space, result.objective, options.samples, options.seed,
@@ -166,7 +175,7 @@ Json to_json(const MapAnswer& found, const MapOptions& options,
             {"best", to_json(found.best.mapping, found.best.cost, found.work)},
             {"greedy", to_json(found.greedy, found.greedy_cost, found.work)},
             {"distribution", distribution_json(found, options)}};
-  json["best"]["mapspace"] = name(found.best_in);
+  json["best"]["mapspace"] = accel_sim::kFactorsWords.word_of(found.best_in);
   json["greedy"]["over_best"] = found.greedy_over_best();
   return json;
 }
@@ -184,7 +193,8 @@ std::string table(const MapAnswer& found, const MapOptions& options) {
          line("greedy", found.greedy, found.greedy_cost) +
          fmt::format(
              "The best is of the mapspace \"{}\"; the greedy rule's {} is {:.4g} times its.\n",
-             name(found.best_in), options.objective, found.greedy_over_best()) +
+             std::string(accel_sim::kFactorsWords.word_of(found.best_in)), options.objective,
+             found.greedy_over_best()) +
          fmt::format(
              "{} random valid mappings of \"{}\" ({:.3g} mappings, {:.1f} % of draws valid):\n",
              options.samples, options.mapspace, found.size,
@@ -214,9 +224,7 @@ std::string histogram(const MapAnswer& found, const MapOptions& options) {
                        axis);
 }
 
-}  // namespace
-
-void map_command(const MapOptions& options, const CommonOptions& common) {
+void map_network(const MapOptions& options, const CommonOptions& common) {
   if (valid_utf8_prefix(options.hardware) < options.hardware.size())
     throw InputError("--hardware: is not valid UTF-8");
   if (options.svg && options.svg->empty()) throw InputError("--svg: expected a file name");
@@ -228,6 +236,42 @@ void map_command(const MapOptions& options, const CommonOptions& common) {
                       to_text(to_json(accel_sim::MappedWorkpiece{found.work, found.best.mapping})));
   if (options.svg) write_file_atomic(*options.svg, histogram(found, options));
   print(common.json ? to_text(to_json(found, options, hardware)) : table(found, options));
+}
+
+}  // namespace
+
+void add_map(CLI::App& app, CommonOptions& common) {
+  const auto owned = std::make_shared<MapOptions>();
+  MapOptions& options = *owned;
+  CLI::App* verb = app.add_subcommand(
+      "map",
+      "The best mapping of a matmul or a convolution to an accelerator, and how others spread");
+  verb->option_defaults()->always_capture_default();
+  const CLI::Range extent(1, 1 << 20);
+  CLI::Option* m = verb->add_option("--m", options.m, "Rows of a matmul")->check(extent);
+  CLI::Option* k = verb->add_option("--k", options.k, "Inner extent of the matmul")->check(extent);
+  CLI::Option* n = verb->add_option("--n", options.n, "Columns of the matmul")->check(extent);
+  m->needs(k, n);
+  k->needs(m, n);
+  n->needs(m, k);
+  verb->add_option("--conv", options.conv,
+                   "P,Q,C,K,R,S[,STRIDE]: output rows and columns, input and output channels, "
+                   "kernel rows and columns")
+      ->excludes(m);
+  verb->add_option("--hardware", options.hardware, "Preset or JSON file");
+  verb->add_option("--objective", options.objective, "latency, energy or edp")
+      ->check(CLI::IsMember(accel_sim::kMappingObjectiveWords.all()));
+  verb->add_option("--samples", options.samples, "Random valid mappings")
+      ->check(CLI::Range(1, 10'000'000));
+  verb->add_option("--mapspace", options.mapspace,
+                   "Mapspace that samples are drawn from: perfect or blocks")
+      ->check(CLI::IsMember(accel_sim::kFactorsWords.all()));
+  verb->add_option("--seed", options.seed, "Seed of the samples");
+  verb->add_option("--svg", options.svg, "Write a histogram of the samples to this file");
+  verb->add_option("--output", options.output,
+                   "Write the best mapping to this file (for simulate --mapping)");
+  add_common(verb, common);
+  verb->callback([owned, &common] { map_network(*owned, common); });
 }
 
 }  // namespace paretoformer::nas

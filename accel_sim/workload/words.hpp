@@ -1,0 +1,12 @@
+// Words for what is in operators.hpp, in files and on the command line.
+#pragma once
+
+#include "accel_sim/workload/operators.hpp"
+#include "support/words.hpp"
+
+namespace paretoformer::accel_sim {
+
+inline constexpr Words<Mode, 2> kModeWords{
+    {{Mode::kPrefill, "prefill"}, {Mode::kDecode, "decode"}}};
+
+}  // namespace paretoformer::accel_sim

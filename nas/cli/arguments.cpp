@@ -1,0 +1,76 @@
+#include "nas/cli/arguments.hpp"
+
+#include <cmath>
+
+#include "accel_sim/workload/words.hpp"
+#include "nas/cli/command_io.hpp"
+#include "support/error.hpp"
+#include "support/json.hpp"
+#include "support/text.hpp"
+
+namespace paretoformer::nas {
+
+void add_common(CLI::App* verb, CommonOptions& common) {
+  verb->add_flag("--json", common.json, "Print one JSON document on standard output");
+  verb->add_flag("-q,--quiet", common.quiet, "No progress or log on standard error");
+  verb->add_option("--threads", common.threads, "Threads to use (default: all cores)")
+      ->check(CLI::Range(1, 1024));
+}
+
+CLI::Validator is_number() {
+  return CLI::Validator(
+      [](const std::string& text) {
+        double value = 0;
+        const bool number = CLI::detail::lexical_cast(text, value) && std::isfinite(value);
+        return number ? std::string() : "Value " + text + " is not a finite number";
+      },
+      "");
+}
+
+namespace {
+
+// As a JSON string, so that an override takes it as it is.
+std::string quoted(const std::string& option, const std::string& text) {
+  if (valid_utf8_prefix(text) < text.size()) throw InputError(option + ": is not valid UTF-8");
+  return Json(text).dump();
+}
+
+}  // namespace
+
+RunOptions RunArguments::resolved() const {
+  RunOptions result = options;
+  if (!folder.empty()) result.overrides.push_back("run=" + quoted("--run", folder));
+  if (!seed_architectures.empty())
+    result.overrides.push_back("search.seed_architectures=" +
+                               architectures_in(seed_architectures).dump());
+  if (!algorithm.empty())
+    result.overrides.push_back("search.algorithm=" + quoted("--algorithm", algorithm));
+  return result;
+}
+
+CLI::App* add_run_verb(CLI::App& app, const std::string& name, const std::string& help,
+                       RunArguments& arguments, CommonOptions& common) {
+  CLI::App* verb = app.add_subcommand(name, help);
+  verb->add_option("CONFIG", arguments.options.config,
+                   "Preset (quickstart, wikitext2, survey, enumerable), JSON file or run folder")
+      ->required();
+  verb->add_option("--set", arguments.options.overrides,
+                   "Change a key, e.g. --set training.steps=100 (repeatable)")
+      ->allow_extra_args(false);
+  verb->add_option("--run", arguments.folder, "Run folder (instead of the configuration's)");
+  add_common(verb, common);
+  return verb;
+}
+
+std::vector<CLI::Option*> add_pricing(CLI::App* verb, PricingOptions& given) {
+  verb->add_option("--hardware", given.hardware,
+                   "Preset or JSON file (default: an exported file's, or gemmini_transformer)");
+  return {verb->add_option("--length", given.length,
+                           "Sequence length (default: an exported file's, or 512)")
+              ->check(CLI::Range(1, 1 << 20)),
+          verb->add_option("--mode", given.mode,
+                           "prefill or decode (default: an exported file's, or prefill)")
+              ->check(CLI::IsMember(accel_sim::kModeWords.all()))};
+}
+
+}  // namespace paretoformer::nas

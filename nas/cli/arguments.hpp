@@ -1,0 +1,36 @@
+// Command-line options that several verbs have.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "nas/cli/options.hpp"
+
+namespace paretoformer::nas {
+
+// --json, --quiet and --threads.
+void add_common(CLI::App* verb, CommonOptions& common);
+
+// A check of a number: NaN is within every range.
+CLI::Validator is_number();
+
+// What the verbs that begin with a configuration are given.
+struct RunArguments {
+  RunOptions options;
+  std::string folder, algorithm;
+  std::filesystem::path seed_architectures;
+
+  // With all that was given as overrides. Throws InputError.
+  RunOptions resolved() const;
+};
+
+// Adds a verb that takes CONFIG, --set and --run.
+CLI::App* add_run_verb(CLI::App& app, const std::string& name, const std::string& help,
+                       RunArguments& arguments, CommonOptions& common);
+
+// Adds --hardware, --length and --mode; returns the two that say the workload.
+std::vector<CLI::Option*> add_pricing(CLI::App* verb, PricingOptions& given);
+
+}  // namespace paretoformer::nas

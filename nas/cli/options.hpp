@@ -1,0 +1,31 @@
+// What several verbs are told.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace paretoformer::nas {
+
+struct CommonOptions {
+  bool json = false;
+  bool quiet = false;
+  int threads = 0;  // 0: all cores
+};
+
+struct RunOptions {
+  std::string config;                  // a preset, a file or a run folder
+  std::vector<std::string> overrides;  // "key.path=value"
+  bool resume = false;
+};
+
+// What a network is priced on, as far as it is given (priced_network.hpp).
+struct PricingOptions {
+  std::optional<std::string> hardware;
+  std::optional<int> length;
+  std::optional<std::string> mode;
+
+  bool any() const { return hardware || length || mode; }
+};
+
+}  // namespace paretoformer::nas

@@ -1,0 +1,47 @@
+#include <fmt/format.h>
+
+#include <memory>
+
+#include "nas/cli/arguments.hpp"
+#include "nas/cli/command_io.hpp"
+#include "nas/cli/verbs.hpp"
+#include "nas/run/confirmation.hpp"
+#include "nas/run/front_file.hpp"
+#include "nas/run/run_predictor.hpp"
+#include "nas/run/run_search.hpp"
+#include "support/error.hpp"
+
+namespace paretoformer::nas {
+namespace {
+
+void export_networks(const std::filesystem::path& folder, const std::filesystem::path& target,
+                     const CommonOptions& common) {
+  const RunFolder run = RunFolder::read(folder);
+  ProxyTask proxy(run.config(), run.cache());
+  proxy.load_weights(run);
+  const Archive archive = load_archive(run, proxy.space());
+  if (archive.size() == 0)
+    throw InputError(run.history().string() + ": the run has no evaluated networks yet");
+  require_front(archive);
+  const FinalFront front = load_final_front(run, proxy, predictor_of(run, proxy.space()), archive);
+  const std::filesystem::path to = target.empty() ? run.exports() : target;
+  const std::size_t count = export_front(run, proxy, archive, front, to);
+  if (common.json) return print(to_text(Json{{"folder", to.string()}, {"networks", count}}));
+  print(fmt::format("{} networks of the front: ", count) + path_text(to) + "\n");
+}
+
+}  // namespace
+
+void add_export(CLI::App& app, CommonOptions& common) {
+  struct Given {
+    std::string run_folder, target;
+  };
+  const auto given = std::make_shared<Given>();
+  CLI::App* verb = app.add_subcommand("export", "Write every network of a run's front");
+  verb->add_option("RUN", given->run_folder, "Run folder")->required();
+  verb->add_option("--output", given->target, "Target folder (default: RUN/export)");
+  add_common(verb, common);
+  verb->callback([given, &common] { export_networks(given->run_folder, given->target, common); });
+}
+
+}  // namespace paretoformer::nas

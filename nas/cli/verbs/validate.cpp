@@ -1,0 +1,59 @@
+#include <fmt/format.h>
+
+#include <memory>
+
+#include "nas/cli/arguments.hpp"
+#include "nas/cli/command_io.hpp"
+#include "nas/cli/verbs.hpp"
+#include "nas/report/front_report.hpp"
+#include "nas/run/run_predictor.hpp"
+#include "nas/run/run_search.hpp"
+#include "support/hash.hpp"
+
+namespace paretoformer::nas {
+namespace {
+
+void validate(const RunOptions& options, const CommonOptions& common) {
+  const RunConfig config = load_run_config(options.config, options.overrides);
+  ProxyTask proxy(config, {});
+  if (!config.supernet.empty())
+    proxy.load_weights(config.supernet / "supernet.safetensors", config.training);
+  const latency_predictor::LatencyPredictor predictor = predictor_in_place(config, proxy.space());
+  const std::string told = require_telling(config, proxy.space(), predictor);
+  require_feasible(config, proxy, predictor);
+  const accel_sim::HardwareCost low = predictor.predict(proxy.space().smallest());
+  const accel_sim::HardwareCost high = predictor.predict(proxy.space().largest());
+  log(common, told);
+  const auto unit = predictor.in_time() ? "latency_ns" : "cycles";
+  const auto latency = [&](const accel_sim::HardwareCost& cost) {
+    return predictor.in_time() ? Json(predictor.latency(cost)) : Json(cost.latency.value());
+  };
+  if (common.json)
+    return print(to_text(Json{{"valid", true},
+                              {"networks", proxy.space().count()},
+                              {"training_tokens", proxy.corpus().train.size()},
+                              {"validation_tokens", proxy.corpus().validation.size()},
+                              {"vocabulary", proxy.corpus().tokenizer.vocabulary_size()},
+                              {unit, {latency(low), latency(high)}},
+                              {"energy_pj", {low.energy.value(), high.energy.value()}},
+                              {"config_hash", hex(config_hash(config))},
+                              {"config", to_json(config)}}));
+  print(space_summary(proxy) +
+        fmt::format("cost at length {}: {:.0f} to {:.0f} {}, {:.4g} to {:.4g} uJ\n",
+                    config.workload.sequence_length, predictor.latency(low),
+                    predictor.latency(high), predictor.in_time() ? "ns" : "cycles",
+                    low.energy.value() * 1e-6, high.energy.value() * 1e-6) +
+        "The configuration is valid.\n");
+}
+
+}  // namespace
+
+void add_validate(CLI::App& app, CommonOptions& common) {
+  const auto owned = std::make_shared<RunArguments>();
+  RunArguments& arguments = *owned;
+  CLI::App* verb =
+      add_run_verb(app, "validate", "Check a configuration and its text", arguments, common);
+  verb->callback([owned, &common] { validate(owned->resolved(), common); });
+}
+
+}  // namespace paretoformer::nas
