@@ -58,7 +58,7 @@ Json to_json(const ModelErrors& errors) {
 }
 
 std::string columns(const ModelErrors& e) {
-  return fmt::format("  {:6.2f} {:6.2f} {:6.3f}  {:6.2f} {:6.2f} {:6.3f}",
+  return fmt::format("  {:>6.2f} {:>6.2f} {:>6.3f}  {:>6.2f} {:>6.2f} {:>6.3f}",
                      100 * e.relative.latency_mape, 100 * e.relative.latency_p95, e.latency_tau,
                      100 * e.relative.energy_mape, 100 * e.relative.energy_p95, e.energy_tau);
 }

@@ -109,7 +109,7 @@ std::string comparison_table(const Comparison& comparison) {
     for (std::size_t at : shown) {
       const Quartiles q = quartiles(comparison.hypervolumes(i, at));
       const auto shown_value = [&](double v) { return known ? 100 * (1 - v) : 100 * v; };
-      table += fmt::format(" {:7.3f} [{:5.3f}, {:6.3f}]", shown_value(q.median),
+      table += fmt::format(" {:>7.3f} [{:>5.3f}, {:>6.3f}]", shown_value(q.median),
                            shown_value(known ? q.upper : q.lower),
                            shown_value(known ? q.lower : q.upper));
       p = mann_whitney_p(comparison.hypervolumes(0, at), comparison.hypervolumes(i, at));
@@ -118,8 +118,8 @@ std::string comparison_table(const Comparison& comparison) {
     }
     const std::int64_t needed = known ? evaluations_to_goal(comparison, i) : -1;
     if (known) table += needed < 0 ? std::string("      never") : fmt::format(" {:10}", needed);
-    table +=
-        fmt::format(" {:6.0f}", mean_of(comparison.races[i], [](const Race& r) { return r.work; }));
+    table += fmt::format(" {:>6.0f}",
+                         mean_of(comparison.races[i], [](const Race& r) { return r.work; }));
     if (i > 0) table += fmt::format("  p = {:.1e}", p) + verdict(own, first, p);
     table += "\n";
   }

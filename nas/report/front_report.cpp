@@ -28,7 +28,7 @@ namespace {
 
 // " 123.45", or as much space as that takes.
 std::string cell(std::optional<double> value, int width, int digits) {
-  return value ? fmt::format(" {:{}.{}f}", *value, width, digits) : std::string(width + 1UL, ' ');
+  return value ? fmt::format(" {:>{}.{}f}", *value, width, digits) : std::string(width + 1UL, ' ');
 }
 
 // Columns that only a text of words has.
@@ -42,7 +42,8 @@ std::string row(const supernet::Corpus& corpus, const FrontMember& member,
   const Objectives& seen = member.candidate.objectives;
   const Objectives& own = member.confirmed;
   return fmt::format(
-      "{:<16} {:10.3f} {:8.3f}{} {:7.2f} {:11.0f} {:11.0f} {:10.2f} {:10.2f} {:7.2f} {:8.1f}  {}\n",
+      "{:<16} {:>10.3f} {:>8.3f}{} {:>7.2f} {:>11.0f} {:>11.0f} {:>10.2f} {:>10.2f} {:>7.2f} "
+      "{:>8.1f}  {}\n",
       hex(member.candidate.id), seen.perplexity, own.perplexity,
       per_word_and_byte(corpus, own.validation_loss),
       100 * (seen.perplexity / largest.perplexity - 1), seen.latency(), own.latency(),
@@ -166,7 +167,7 @@ std::string breakdown_table(const std::vector<latency_predictor::OperatorPredict
                                   "repeat", "shape", in_time ? "ns" : "cycles", "energy/uJ");
   for (const latency_predictor::OperatorPrediction& p : operators)
     table +=
-        fmt::format("{:>5}  {:<24} {:7} {:<34} {:14.{}f} {:14.3f}\n",
+        fmt::format("{:>5}  {:<24} {:7} {:<34} {:>14.{}f} {:>14.3f}\n",
                     p.layer < 0 ? "-" : std::to_string(p.layer), p.role, p.repeat, describe(p.op),
                     latency_in(unit, p.cost), in_time ? 3 : 0, p.cost.energy.value() * 1e-6);
   return table;

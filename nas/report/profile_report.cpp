@@ -102,11 +102,11 @@ std::string profile_table(const ProfileReport& report) {
     table += "\n";
     const std::vector<Line> all = lines(report, i);
     for (const Line& line : all) {
-      table += fmt::format("{:<20} {:12.3f} {:12.4f} {:12.2f}", line.name, giga(line.count.flops),
-                           giga(line.count.mops), line.count.intensity());
+      table += fmt::format("{:<20} {:>12.3f} {:>12.4f} {:>12.2f}", line.name,
+                           giga(line.count.flops), giga(line.count.mops), line.count.intensity());
       if (line.estimate)
         table += fmt::format(
-            " {:12.2f} {:12.3f} {:12.3f} {:12.3f} {:8.1f}", line.non_ideal_intensity(),
+            " {:>12.2f} {:>12.3f} {:>12.3f} {:>12.3f} {:>8.1f}", line.non_ideal_intensity(),
             mega(line.estimate->compute), mega(line.estimate->memory), mega(line.estimate->latency),
             100 * mega(line.estimate->latency) / mega(all.back().estimate->latency));
       table += "\n";

@@ -143,7 +143,7 @@ std::string stall_list(const accel_sim::CycleBreakdown& breakdown) {
   std::string text = "Of all cycles, the array\n";
   for (const auto& [words, cycles] : kCauseTexts) {
     const double share = percent(breakdown.*cycles, breakdown.total());
-    if (share >= kWorthMentioning) text += fmt::format("{:7.1f} %  {}\n", share, words);
+    if (share >= kWorthMentioning) text += fmt::format("{:>7.1f} %  {}\n", share, words);
   }
   return text;
 }
@@ -189,7 +189,7 @@ std::string simulation_table(const Simulation& simulation) {
                                   "share/%", "utilisation/%", "energy/uJ");
   const auto line = [&](const std::string& name, const accel_sim::SimulationReport& report) {
     const std::int64_t cycles = report.cost.latency.value();
-    table += fmt::format("{:<24} {:14} {:8.1f} {:13.1f} {:14.3f}\n", name, cycles,
+    table += fmt::format("{:<24} {:14} {:>8.1f} {:>13.1f} {:>14.3f}\n", name, cycles,
                          percent(cycles, whole.cost.latency.value()),
                          100 * report.utilization(simulation.hardware),
                          report.cost.energy.value() * 1e-6);
@@ -200,7 +200,7 @@ std::string simulation_table(const Simulation& simulation) {
          }));
   line("total", whole);
   return table +
-         fmt::format("{:<24} {:37.1f}\n", "matmuls alone",
+         fmt::format("{:<24} {:>37.1f}\n", "matmuls alone",
                      100 * total_of_matmuls(simulation).utilization(simulation.hardware)) +
          stall_list(whole.breakdown);
 }

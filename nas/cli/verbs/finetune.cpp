@@ -45,7 +45,7 @@ void require_place(const FinetuneFiles& files, bool resume) {
 
 std::string row(const char* name, std::optional<double> before, std::optional<double> after) {
   if (!before || !after) return "";
-  return fmt::format("{:<24} {:10.4f} {:10.4f} {:+9.2f} %\n", name, *before, *after,
+  return fmt::format("{:<24} {:>10.4f} {:>10.4f} {:>+9.2f} %\n", name, *before, *after,
                      100 * (*after / *before - 1));
 }
 

@@ -183,7 +183,7 @@ Json to_json(const MapAnswer& found, const MapOptions& options,
 std::string table(const MapAnswer& found, const MapOptions& options) {
   const auto line = [&](const char* what, const accel_sim::Mapping& mapping,
                         const accel_sim::MappingCost& cost) {
-    return fmt::format("{:<8} {:14.0f} {:14.3f} {:12.4g}   {}\n", what, cost.cycles,
+    return fmt::format("{:<8} {:>14.0f} {:>14.3f} {:>12.4g}   {}\n", what, cost.cycles,
                        cost.energy_pj * 1e-6, cost.edp(), describe(mapping, found.work));
   };
   const accel_sim::MappingSpread& spread = found.spread;
@@ -199,14 +199,14 @@ std::string table(const MapAnswer& found, const MapOptions& options) {
              "{} random valid mappings of \"{}\" ({:.3g} mappings, {:.1f} % of draws valid):\n",
              options.samples, options.mapspace, found.size,
              100 * static_cast<double>(options.samples) / static_cast<double>(spread.draws)) +
-         fmt::format("{:8.2f}  orders of magnitude from best to worst\n",
+         fmt::format("{:>8.2f}  orders of magnitude from best to worst\n",
                      spread.orders_of_magnitude()) +
          fmt::format(
-             "{:8.2f}  10th percentile over the best sample ({:.2f} over the best of the "
+             "{:>8.2f}  10th percentile over the best sample ({:.2f} over the best of the "
              "mapspace)\n",
              spread.tenth_percentile_over(spread.best()),
              spread.tenth_percentile_over(found.reference)) +
-         fmt::format("{:8.2f}  % within 3x of it ({:.2f} %)\n",
+         fmt::format("{:>8.2f}  % within 3x of it ({:.2f} %)\n",
                      100 * spread.share_within(3, spread.best()),
                      100 * spread.share_within(3, found.reference));
 }

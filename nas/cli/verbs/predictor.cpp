@@ -84,7 +84,7 @@ std::string row(const char* quantity, const latency_predictor::PredictionErrors&
   const auto order = [](double tau) {
     return std::isnan(tau) ? std::string("-") : fmt::format("{:.3f}", tau);
   };
-  return fmt::format("{:<8} {:+9.3f} {:9.3f} {:9.3f} {:9.3f} {:>7} {:>18}\n", quantity,
+  return fmt::format("{:<8} {:>+9.3f} {:>9.3f} {:>9.3f} {:>9.3f} {:>7} {:>18}\n", quantity,
                      100 * e.bias, 100 * e.mape, 100 * e.p95, 100 * e.largest, order(e.tau),
                      order(e.tau_within_depth));
 }
