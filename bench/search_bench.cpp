@@ -1,5 +1,7 @@
 // Search algorithms against pagmo2's NSGA-II, on a space whose every loss is on record: the same
 // first generation, the same budget and the same measure.
+#include <fmt/format.h>
+
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <array>
@@ -25,7 +27,6 @@
 #include "nas/run/run_predictor.hpp"
 #include "support/error.hpp"
 #include "support/files.hpp"
-#include "support/format.hpp"
 #include "support/parallel.hpp"
 
 namespace {
@@ -218,7 +219,7 @@ void add_peer(const nas::ComparisonTask& task, const nas::SearchConfig& config,
     by_call[i] = judge(points, calls.all, comparison);
     by_network[i] = judge(points, calls.distinct, comparison);
   });
-  const std::string name = format("pagmo nsga2, mutation %.3g, ", mutation);
+  const std::string name = fmt::format("pagmo nsga2, mutation {:.3g}, ", mutation);
   comparison.contestants.push_back({name + "calls", config});
   comparison.contestants.push_back({name + "distinct", config});
   comparison.races.push_back(std::move(by_call));
@@ -240,8 +241,8 @@ void print_table(const Json& json) {
   std::string head = "| algorithm |", rule = "|---|", ps;
   for (std::size_t at : shown) {
     const auto evaluations = checkpoints[at].get<std::int64_t>();
-    head += format(" %lld |", static_cast<long long>(evaluations));
-    ps += format("%s%lld", ps.empty() ? "" : ", ", static_cast<long long>(evaluations));
+    head += fmt::format(" {} |", evaluations);
+    ps += fmt::format("{}{}", ps.empty() ? "" : ", ", evaluations);
     rule += "---|";
   }
   std::printf("%s 99 %% at | p at %s |\n%s---|---|\n", head.c_str(), ps.c_str(), rule.c_str());
@@ -251,9 +252,9 @@ void print_table(const Json& json) {
       return 100 * (1 - each[key][at].get<double>());
     };
     for (std::size_t at : shown) {
-      line += format(" %.3f [%.3f, %.3f] |", missing("median", at), missing("upper_quartile", at),
-                     missing("lower_quartile", at));
-      p += format("%s%.0e", p.empty() ? "" : ", ", each["p_value"][at].get<double>());
+      line += fmt::format(" {:.3f} [{:.3f}, {:.3f}] |", missing("median", at),
+                          missing("upper_quartile", at), missing("lower_quartile", at));
+      p += fmt::format("{}{:.0e}", p.empty() ? "" : ", ", each["p_value"][at].get<double>());
     }
     const Json& needed = each["evaluations_to_99_percent"];
     line += needed.is_null() ? " never |" : " " + needed.dump() + " |";

@@ -1,5 +1,7 @@
 // What a search costs beside the evaluations of losses that it is for: whole searches in run
 // folders, with every second on one account.
+#include <fmt/format.h>
+
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <array>
@@ -21,7 +23,6 @@
 #include "nas/run/run_predictor.hpp"
 #include "nas/run/run_search.hpp"
 #include "nas/run/supernet_losses.hpp"
-#include "support/format.hpp"
 #include "support/statistics.hpp"
 #include "tests/temporary_folder.hpp"
 
@@ -161,7 +162,7 @@ void measure(const std::string& name, const std::vector<std::string>& overrides,
   for (int round = 0; round < rounds; ++round)
     for (bool quarter_first : {false, true}) {
       config.search.quarter_first = quarter_first;
-      config.run = temporary / format("search%d.%d", round, quarter_first);
+      config.run = temporary / fmt::format("search{}.{:d}", round, quarter_first);
       searches[quarter_first].push_back(search_once(config, proxy, predictor));
     }
   for (bool quarter_first : {false, true}) print(name, quarter_first, searches[quarter_first]);

@@ -1,5 +1,7 @@
 #include "latency_predictor/predictor_check.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 #include <map>
@@ -8,7 +10,6 @@
 
 #include "accel_sim/simulator.hpp"
 #include "support/error.hpp"
-#include "support/format.hpp"
 #include "support/parallel.hpp"
 #include "support/random.hpp"
 #include "support/statistics.hpp"
@@ -66,18 +67,18 @@ PredictionErrors errors(const std::vector<ComparedCost>& networks, auto quantity
 
 std::string complaint_about(const char* what, const PredictionErrors& e) {
   if (!(e.mape <= PredictorCheck::kLargestMape))
-    return format("%s is off by %.2f %% on average, expected at most %.0f %%", what, 100 * e.mape,
-                  100 * PredictorCheck::kLargestMape);
+    return fmt::format("{} is off by {:.2f} % on average, expected at most {:.0f} %", what,
+                       100 * e.mape, 100 * PredictorCheck::kLargestMape);
   if (!(e.p95 <= PredictorCheck::kLargestP95))
-    return format("%s is off by %.2f %% at the 95th percentile, expected at most %.0f %%", what,
-                  100 * e.p95, 100 * PredictorCheck::kLargestP95);
+    return fmt::format("{} is off by {:.2f} % at the 95th percentile, expected at most {:.0f} %",
+                       what, 100 * e.p95, 100 * PredictorCheck::kLargestP95);
   // NaN: nothing to put in order.
   if (e.tau < PredictorCheck::kLeastTau)
-    return format("%s orders networks with tau %.3f, expected at least %.2f", what, e.tau,
-                  PredictorCheck::kLeastTau);
+    return fmt::format("{} orders networks with tau {:.3f}, expected at least {:.2f}", what, e.tau,
+                       PredictorCheck::kLeastTau);
   if (e.tau_within_depth < PredictorCheck::kLeastTauWithinDepth)
-    return format("%s orders networks of one depth with tau %.3f, expected at least %.2f", what,
-                  e.tau_within_depth, PredictorCheck::kLeastTauWithinDepth);
+    return fmt::format("{} orders networks of one depth with tau {:.3f}, expected at least {:.2f}",
+                       what, e.tau_within_depth, PredictorCheck::kLeastTauWithinDepth);
   return "";
 }
 

@@ -1,9 +1,9 @@
 #include "support/hash.hpp"
 
+#include <fmt/format.h>
+
 #define XXH_INLINE_ALL
 #include <xxhash.h>
-
-#include <cstdio>
 
 namespace paretoformer {
 
@@ -15,10 +15,6 @@ std::uint64_t hash_text(std::string_view text, std::uint64_t seed) {
   return hash_bytes(text.data(), text.size(), seed);
 }
 
-std::string hex(std::uint64_t value) {
-  char digits[17];
-  std::snprintf(digits, sizeof digits, "%016llx", static_cast<unsigned long long>(value));
-  return digits;
-}
+std::string hex(std::uint64_t value) { return fmt::format("{:016x}", value); }
 
 }  // namespace paretoformer

@@ -1,8 +1,8 @@
 #include "support/text.hpp"
 
-#include <algorithm>
+#include <fmt/format.h>
 
-#include "support/format.hpp"
+#include <algorithm>
 
 namespace paretoformer {
 namespace {
@@ -33,7 +33,7 @@ std::string escape_of(unsigned code) {
   if (code == '\n') return "\\n";
   if (code == '\t') return "\\t";
   if (code == '\r') return "\\r";
-  return format("\\u%04x", code);
+  return fmt::format("\\u{:04x}", code);
 }
 
 std::string escaped(std::string_view text, bool keep_lines) {
@@ -43,7 +43,7 @@ std::string escaped(std::string_view text, bool keep_lines) {
     const std::size_t length = character_length(text);
     const std::string_view character = text.substr(0, std::max<std::size_t>(length, 1));
     if (length == 0)
-      result += format("\\x%02x", byte_at(text, 0));
+      result += fmt::format("\\x{:02x}", byte_at(text, 0));
     else if (const unsigned code = code_point(character);
              is_control(code) && !(keep_lines && code == '\n'))
       result += escape_of(code);

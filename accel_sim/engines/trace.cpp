@@ -1,10 +1,11 @@
 #include "accel_sim/engines/trace.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <string_view>
 
 #include "support/files.hpp"
-#include "support/format.hpp"
 
 namespace paretoformer::accel_sim {
 namespace {
@@ -28,9 +29,8 @@ std::string thread_name(int thread, const std::string& name) {
 
 std::string complete_event(std::string_view name, std::int64_t begin, std::int64_t duration,
                            int thread, const std::string& arguments) {
-  return format(R"({"name":"%.*s","ph":"X","ts":%lld,"dur":%lld,"pid":0,"tid":%d,"args":%s})",
-                static_cast<int>(name.size()), name.data(), static_cast<long long>(begin),
-                static_cast<long long>(duration), thread, arguments.c_str());
+  return fmt::format(R"({{"name":"{}","ph":"X","ts":{},"dur":{},"pid":0,"tid":{},"args":{}}})",
+                     name, begin, duration, thread, arguments);
 }
 
 }  // namespace

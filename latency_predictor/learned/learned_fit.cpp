@@ -9,7 +9,6 @@
 #include "accel_sim/simulator.hpp"
 #include "latency_predictor/learned/learned_candidates.hpp"
 #include "support/error.hpp"
-#include "support/format.hpp"
 #include "support/parallel.hpp"
 
 namespace paretoformer::latency_predictor {

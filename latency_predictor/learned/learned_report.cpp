@@ -1,10 +1,11 @@
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 #include <vector>
 
 #include "latency_predictor/learned/learned_candidates.hpp"
 #include "latency_predictor/learned/learned_fit.hpp"
-#include "support/format.hpp"
 #include "support/statistics.hpp"
 
 namespace paretoformer::latency_predictor {
@@ -57,9 +58,9 @@ Json to_json(const ModelErrors& errors) {
 }
 
 std::string columns(const ModelErrors& e) {
-  return format("  %6.2f %6.2f %6.3f  %6.2f %6.2f %6.3f", 100 * e.relative.latency_mape,
-                100 * e.relative.latency_p95, e.latency_tau, 100 * e.relative.energy_mape,
-                100 * e.relative.energy_p95, e.energy_tau);
+  return fmt::format("  {:>6.2f} {:>6.2f} {:>6.3f}  {:>6.2f} {:>6.2f} {:>6.3f}",
+                     100 * e.relative.latency_mape, 100 * e.relative.latency_p95, e.latency_tau,
+                     100 * e.relative.energy_mape, 100 * e.relative.energy_p95, e.energy_tau);
 }
 
 }  // namespace
@@ -90,12 +91,13 @@ ModelErrors measure_errors(const LearnedModel& model, const std::vector<Combinat
 }
 
 std::string FitReport::text() const {
-  std::string text = format(
-      "errors in %% on %d held-out networks: latency MAPE, p95, tau; energy MAPE, p95, tau\n"
-      "%7s  %-42s  %s\n",
+  std::string text = fmt::format(
+      "errors in % on {} held-out networks: latency MAPE, p95, tau; energy MAPE, p95, tau\n"
+      "{:>7}  {:<42}  {}\n",
       networks, "samples", "active", "random");
   for (const Point& point : points)
-    text += format("%7d", point.samples) + columns(point.active) + columns(point.random) + "\n";
+    text +=
+        fmt::format("{:7}", point.samples) + columns(point.active) + columns(point.random) + "\n";
   return text;
 }
 

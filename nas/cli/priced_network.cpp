@@ -1,11 +1,12 @@
 #include "nas/cli/priced_network.hpp"
 
+#include <fmt/format.h>
+
 #include <cstdlib>
 
 #include "accel_sim/workload/words.hpp"
 #include "nas/cli/command_io.hpp"
 #include "support/error.hpp"
-#include "support/format.hpp"
 #include "support/hash.hpp"
 #include "support/text.hpp"
 
@@ -17,8 +18,8 @@ constexpr int kDefaultLength = 512;
 constexpr int kLongest = 1 << 20;
 
 std::string in_words(const accel_sim::Workload& workload) {
-  return format("length %d (%s)", workload.sequence_length,
-                std::string(accel_sim::kModeWords.word_of(workload.mode)).c_str());
+  return fmt::format("length {} ({})", workload.sequence_length,
+                     std::string(accel_sim::kModeWords.word_of(workload.mode)));
 }
 
 // What a file says of the run that it comes from.
@@ -131,9 +132,8 @@ std::string note_on(const PricedNetwork& network, const accel_sim::HardwareCost&
     return "simulated; of this network front.json confirms no cycles and no energy";
   if (!network.confirmed || answer == *network.confirmed) return "";
   if (!network.is_as_in_run) return "not what front.json confirms, which is at " + network.run;
-  return format("not what the file confirms: %lld cycles, %.3f uJ",
-                static_cast<long long>(network.confirmed->latency.value()),
-                network.confirmed->energy.value() * 1e-6);
+  return fmt::format("not what the file confirms: {} cycles, {:.3f} uJ",
+                     network.confirmed->latency.value(), network.confirmed->energy.value() * 1e-6);
 }
 
 }  // namespace paretoformer::nas

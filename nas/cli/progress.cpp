@@ -1,5 +1,6 @@
 #include "nas/cli/progress.hpp"
 
+#include <fmt/format.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -18,9 +19,7 @@ constexpr int kBarWidth = 24;
 
 std::string duration(double seconds) {
   const auto whole = std::lround(seconds);
-  char text[32];
-  std::snprintf(text, sizeof text, "%ld:%02ld", whole / 60, whole % 60);
-  return text;
+  return fmt::format("{}:{:02}", whole / 60, whole % 60);
 }
 
 }  // namespace

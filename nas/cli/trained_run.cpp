@@ -1,5 +1,7 @@
 #include "nas/cli/trained_run.hpp"
 
+#include <fmt/format.h>
+
 #include <chrono>
 #include <cstdint>
 #include <memory>
@@ -14,7 +16,6 @@
 #include "nas/run/run_search.hpp"
 #include "nas/run/supernet_losses.hpp"
 #include "support/files.hpp"
-#include "support/format.hpp"
 
 namespace paretoformer::nas {
 namespace {
@@ -56,8 +57,9 @@ LossCache train(RunFolder& folder, ProxyTask& proxy, const CommonOptions& common
         if (total != r.steps)  // at first, and when it is found to be converged
           progress = std::make_unique<Progress>("training", r.steps, r.step, common.quiet);
         total = r.steps;
-        progress->update(r.step, format("loss largest %.3f", r.largest) +
-                                     (r.smallest ? format(" smallest %.3f", *r.smallest) : ""));
+        progress->update(r.step,
+                         fmt::format("loss largest {:.3f}", r.largest) +
+                             (r.smallest ? fmt::format(" smallest {:.3f}", *r.smallest) : ""));
       },
       stopping);
   if (saving) saving->end();

@@ -1,10 +1,11 @@
 #include "nas/core/final_front.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 
 #include "support/error.hpp"
-#include "support/format.hpp"
 #include "support/statistics.hpp"
 
 namespace paretoformer::nas {
@@ -104,7 +105,7 @@ void require_front(const Archive& archive) {
     for (const Candidate& candidate : archive.candidates())
       best = std::min(best, value(candidate.objectives, limit.objective));
     closest += (closest.empty() ? "" : ", ") + name_of(limit.objective) +
-               format(" <= %.6g (the lowest found is %.6g)", limit.maximum, best);
+               fmt::format(" <= {:.6g} (the lowest found is {:.6g})", limit.maximum, best);
   }
   throw Error("no network of " + std::to_string(archive.size()) +
               " evaluated meets all limits: " + closest);
@@ -153,8 +154,8 @@ std::vector<BestWithin> best_within(const FinalFront& front) {
 
 std::string describe(const BestWithin& best) {
   std::string text = "lowest " + name_of(best.minimised) + " with " +
-                     name_of(best.limit.objective) + format(" <= %.6g", best.limit.maximum);
-  if (best.above_best) text += format(" (best + %g)", *best.above_best);
+                     name_of(best.limit.objective) + fmt::format(" <= {:.6g}", best.limit.maximum);
+  if (best.above_best) text += fmt::format(" (best + {:g})", *best.above_best);
   return text;
 }
 

@@ -1,8 +1,9 @@
 #include "nas/report/comparison_report.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
-#include "support/format.hpp"
 #include "support/statistics.hpp"
 
 namespace paretoformer::nas {
@@ -100,8 +101,7 @@ std::string comparison_table(const Comparison& comparison) {
     widest = std::max(widest, contestant.name.size());
   const auto name = [&](std::string text) { return text.append(widest - text.size(), ' '); };
   std::string table = name("evaluations");
-  for (std::size_t at : shown)
-    table += format(" %22lld", static_cast<long long>(comparison.checkpoints[at]));
+  for (std::size_t at : shown) table += fmt::format(" {:22}", comparison.checkpoints[at]);
   table += known ? "    99 % at   text\n" : "   text\n";
   for (std::size_t i = 0; i < comparison.contestants.size(); ++i) {
     table += name(comparison.contestants[i].name);
@@ -109,26 +109,25 @@ std::string comparison_table(const Comparison& comparison) {
     for (std::size_t at : shown) {
       const Quartiles q = quartiles(comparison.hypervolumes(i, at));
       const auto shown_value = [&](double v) { return known ? 100 * (1 - v) : 100 * v; };
-      table +=
-          format(" %7.3f [%5.3f, %6.3f]", shown_value(q.median),
-                 shown_value(known ? q.upper : q.lower), shown_value(known ? q.lower : q.upper));
+      table += fmt::format(" {:>7.3f} [{:>5.3f}, {:>6.3f}]", shown_value(q.median),
+                           shown_value(known ? q.upper : q.lower),
+                           shown_value(known ? q.lower : q.upper));
       p = mann_whitney_p(comparison.hypervolumes(0, at), comparison.hypervolumes(i, at));
       first = quartiles(comparison.hypervolumes(0, at)).median;
       own = q.median;
     }
     const std::int64_t needed = known ? evaluations_to_goal(comparison, i) : -1;
-    if (known)
-      table += needed < 0 ? std::string("      never")
-                          : format(" %10lld", static_cast<long long>(needed));
-    table += format(" %6.0f", mean_of(comparison.races[i], [](const Race& r) { return r.work; }));
-    if (i > 0) table += format("  p = %.1e", p) + verdict(own, first, p);
+    if (known) table += needed < 0 ? std::string("      never") : fmt::format(" {:10}", needed);
+    table += fmt::format(" {:>6.0f}",
+                         mean_of(comparison.races[i], [](const Race& r) { return r.work; }));
+    if (i > 0) table += fmt::format("  p = {:.1e}", p) + verdict(own, first, p);
     table += "\n";
   }
   return table +
          (known ? "What is missing of the true front's hypervolume, in %: median and quartiles"
                 : "Hypervolume in % of the reference box: median and quartiles") +
-         format(
-             " of %zu seeds.\ntext: what was scored, in evaluations on all validation "
+         fmt::format(
+             " of {} seeds.\ntext: what was scored, in evaluations on all validation "
              "sequences; p: of a difference from the first line at the last column (Mann and "
              "Whitney)\n",
              comparison.races.front().size());
@@ -136,7 +135,8 @@ std::string comparison_table(const Comparison& comparison) {
 
 std::string loss_table(const std::vector<std::array<double, 2>>& losses) {
   std::string text;
-  for (const auto& [quarter, all] : losses) text += format("%.0f %.0f\n", 1e5 * quarter, 1e5 * all);
+  for (const auto& [quarter, all] : losses)
+    text += fmt::format("{:.0f} {:.0f}\n", 1e5 * quarter, 1e5 * all);
   return text;
 }
 

@@ -1,10 +1,11 @@
 #include "nas/report/fidelity_report.hpp"
 
+#include <fmt/format.h>
+
 #include <cmath>
 #include <numbers>
 
 #include "nas/run/provenance.hpp"
-#include "support/format.hpp"
 #include "support/hash.hpp"
 
 namespace paretoformer::nas {
@@ -67,14 +68,14 @@ Json to_json(const ComparedNetwork& n) {
 
 std::string text(const Estimate& e, int digits = 3) {
   if (std::isnan(e.value)) return "-";
-  return format("%.*f [%.*f, %.*f]", digits, e.value, digits, e.low, digits, e.high);
+  return fmt::format("{:.{}f} [{:.{}f}, {:.{}f}]", e.value, digits, e.low, digits, e.high, digits);
 }
 
 std::string row(const char* name, const RankAgreement& a) {
-  std::string line = format("%-11s", name);
+  std::string line = fmt::format("{:<11}", name);
   for (const Estimate* e : {&a.tau, &a.tau_within_depth, &a.tau_within_width, &a.rho,
                             &a.rho_within_depth, &a.rho_within_width})
-    line += format(" %-22s", text(*e).c_str());
+    line += fmt::format(" {:<22}", text(*e));
   return line + " " + text(percent(a.regret), 2) + "\n";
 }
 
@@ -107,9 +108,9 @@ Json fidelity_json(const RunFolder& run, const ProxyTask& proxy,
 }
 
 std::string fidelity_table(const supernet::Corpus& corpus, const FidelityStatistics& s) {
-  std::string table = format("%-11s %-22s %-22s %-22s %-22s %-22s %-22s %s\n", "ranked by", "tau",
-                             "tau within depth", "tau within width", "rho", "rho within depth",
-                             "rho within width", "top-5 regret/%");
+  std::string table = fmt::format("{:<11} {:<22} {:<22} {:<22} {:<22} {:<22} {:<22} {}\n",
+                                  "ranked by", "tau", "tau within depth", "tau within width", "rho",
+                                  "rho within depth", "rho within width", "top-5 regret/%");
   table += row("slice", s.slice) + row("parameters", s.parameters) + row("flops", s.flops);
   table += "tau of the slice less tau of the number of parameters: " + text(s.advantage) + "\n";
   table += "loss of the slice less that of the network trained alone: " + text(s.gap, 4) +
@@ -122,9 +123,9 @@ std::string fidelity_table(const supernet::Corpus& corpus, const FidelityStatist
       "\n[95 % bootstrap intervals over the networks]; top-5 regret: perplexity, trained alone, of "
       "the best of the five ranked first above the best of all\n";
   if (corpus.words > 0)
-    table += format(
-        "top-5 regret is per token, of which a word has %.4g: x nats per token are %.4g x nats per "
-        "word and %.4g x bits per byte\n",
+    table += fmt::format(
+        "top-5 regret is per token, of which a word has {:.4g}: x nats per token are {:.4g} x nats "
+        "per word and {:.4g} x bits per byte\n",
         tokens_per_word(corpus), tokens_per_word(corpus),
         1 / (std::numbers::ln2 * corpus.bytes_per_token));
   return table;

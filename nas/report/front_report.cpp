@@ -1,11 +1,12 @@
 #include "nas/report/front_report.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 #include <optional>
 #include <utility>
 
-#include "support/format.hpp"
 #include "support/hash.hpp"
 
 namespace paretoformer::nas {
@@ -13,10 +14,10 @@ namespace paretoformer::nas {
 std::string space_summary(const ProxyTask& proxy) {
   const SearchSpace& space = proxy.space();
   const int context = proxy.context();
-  return format(
-      "search space \"%s\": %.4g networks, %.3g to %.3g million parameters; text: %.3g "
-      "million training tokens, vocabulary %d\n",
-      space.name().c_str(), static_cast<double>(space.count()),
+  return fmt::format(
+      "search space \"{}\": {:.4g} networks, {:.3g} to {:.3g} million parameters; text: {:.3g} "
+      "million training tokens, vocabulary {}\n",
+      space.name(), static_cast<double>(space.count()),
       1e-6 * static_cast<double>(parameter_count(space.smallest(), context)),
       1e-6 * static_cast<double>(parameter_count(space.largest(), context)),
       1e-6 * static_cast<double>(proxy.corpus().train.size()),
@@ -27,7 +28,7 @@ namespace {
 
 // " 123.45", or as much space as that takes.
 std::string cell(std::optional<double> value, int width, int digits) {
-  return value ? format(" %*.*f", width, digits, *value) : std::string(width + 1UL, ' ');
+  return value ? fmt::format(" {:>{}.{}f}", *value, width, digits) : std::string(width + 1UL, ' ');
 }
 
 // Columns that only a text of words has.
@@ -40,20 +41,22 @@ std::string row(const supernet::Corpus& corpus, const FrontMember& member,
                 const Objectives& largest) {
   const Objectives& seen = member.candidate.objectives;
   const Objectives& own = member.confirmed;
-  return format("%-16s %10.3f %8.3f%s %7.2f %11.0f %11.0f %10.2f %10.2f %7.2f %8.1f  %s\n",
-                hex(member.candidate.id).c_str(), seen.perplexity, own.perplexity,
-                per_word_and_byte(corpus, own.validation_loss).c_str(),
-                100 * (seen.perplexity / largest.perplexity - 1), seen.latency(), own.latency(),
-                seen.energy_pj * 1e-6, own.energy_pj * 1e-6, largest.edp() / seen.edp(),
-                static_cast<double>(seen.parameters) * 1e-3,
-                describe(member.candidate.architecture).c_str());
+  return fmt::format(
+      "{:<16} {:>10.3f} {:>8.3f}{} {:>7.2f} {:>11.0f} {:>11.0f} {:>10.2f} {:>10.2f} {:>7.2f} "
+      "{:>8.1f}  {}\n",
+      hex(member.candidate.id), seen.perplexity, own.perplexity,
+      per_word_and_byte(corpus, own.validation_loss),
+      100 * (seen.perplexity / largest.perplexity - 1), seen.latency(), own.latency(),
+      seen.energy_pj * 1e-6, own.energy_pj * 1e-6, largest.edp() / seen.edp(),
+      static_cast<double>(seen.parameters) * 1e-3, describe(member.candidate.architecture));
 }
 
 std::string reason(const DroppedMember& dropped) {
   if (!dropped.limit) return "dominated by " + hex(dropped.dominated_by);
   return name_of(dropped.limit->objective) +
-         format(" is %.6g, its limit %.6g",
-                value(dropped.member.confirmed, dropped.limit->objective), dropped.limit->maximum);
+         fmt::format(" is {:.6g}, its limit {:.6g}",
+                     value(dropped.member.confirmed, dropped.limit->objective),
+                     dropped.limit->maximum);
 }
 
 // The first few; all of them are in front.json.
@@ -65,7 +68,7 @@ std::string dropped_lines(const FinalFront& front) {
     text += "dropped " + hex(front.dropped[i].member.candidate.id) + ": " +
             reason(front.dropped[i]) + "\n";
   if (shown < front.dropped.size())
-    text += format("... and %zu more dropped\n", front.dropped.size() - shown);
+    text += fmt::format("... and {} more dropped\n", front.dropped.size() - shown);
   return text;
 }
 
@@ -73,17 +76,17 @@ std::string confirmation_summary(const FinalFront& front) {
   if (!front.confirmed) return "the front is not confirmed yet\n";
   const auto error = [&](Objective objective) {
     const PredictionError e = prediction_error(front, objective);
-    return format("%.3f %% on average, %.3f %% at most", 100 * e.mean, 100 * e.largest);
+    return fmt::format("{:.3f} % on average, {:.3f} % at most", 100 * e.mean, 100 * e.largest);
   };
-  std::string text = format("%zu of %zu members confirmed", front.members.size(),
-                            front.members.size() + front.dropped.size());
+  std::string text = fmt::format("{} of {} members confirmed", front.members.size(),
+                                 front.members.size() + front.dropped.size());
   text += front.unsimulated.empty()
               ? "; predicted against simulated: cycles off by " + error(Objective::kLatency) +
                     ", energy by " + error(Objective::kEnergy)
               : " on the validation text, not simulated: " + front.unsimulated;
   return text +
-         format("; perplexity of the whole validation text (%d tokens) differs by ",
-                front.validation_tokens) +
+         fmt::format("; perplexity of the whole validation text ({} tokens) differs by ",
+                     front.validation_tokens) +
          error(Objective::kPerplexity) + "\n";
 }
 
@@ -91,10 +94,11 @@ std::string confirmation_summary(const FinalFront& front) {
 
 std::string front_table(const supernet::Corpus& corpus, const FinalFront& front,
                         const Objectives& largest) {
-  std::string table = format("%-16s %10s %8s%s %7s %11s %11s %10s %10s %7s %8s  %s\n", "id",
-                             "perplexity", "whole", corpus.words == 0 ? "" : "  per word bits/byte",
-                             "+%", largest.latency_ns ? "ns" : "cycles", "simulated", "energy/uJ",
-                             "simulated", "EDP x", "param/k", "network");
+  std::string table =
+      fmt::format("{:<16} {:>10} {:>8}{} {:>7} {:>11} {:>11} {:>10} {:>10} {:>7} {:>8}  {}\n", "id",
+                  "perplexity", "whole", corpus.words == 0 ? "" : "  per word bits/byte", "+%",
+                  largest.latency_ns ? "ns" : "cycles", "simulated", "energy/uJ", "simulated",
+                  "EDP x", "param/k", "network");
   std::vector<const FrontMember*> members;
   for (const FrontMember& member : front.members) members.push_back(&member);
   std::stable_sort(members.begin(), members.end(), [](const FrontMember* a, const FrontMember* b) {
@@ -120,26 +124,26 @@ std::string front_table(const supernet::Corpus& corpus, const FinalFront& front,
 }
 
 std::string perplexity_summary(const ProxyTask& proxy, double smallest, double largest) {
-  std::string text = format(
-      "perplexity of the validation text (%d tokens): unigram model %.2f, "
-      "smallest network %.2f, largest network %.2f",
+  std::string text = fmt::format(
+      "perplexity of the validation text ({} tokens): unigram model {:.2f}, "
+      "smallest network {:.2f}, largest network {:.2f}",
       static_cast<int>(proxy.corpus().validation.size()), proxy.corpus().unigram_perplexity,
       smallest, largest);
   if (proxy.corpus().oracle_perplexity)
-    text += format(", the source itself %.2f (no model can beat it)",
-                   *proxy.corpus().oracle_perplexity);
+    text += fmt::format(", the source itself {:.2f} (no model can beat it)",
+                        *proxy.corpus().oracle_perplexity);
   text += "\n";
   const supernet::Corpus& corpus = proxy.corpus();
   if (corpus.words == 0) return text;
-  text += format("per word (%lld) and in bits per byte:", static_cast<long long>(corpus.words));
+  text += fmt::format("per word ({}) and in bits per byte:", corpus.words);
   const char* between = "";
   for (const auto& [name, perplexity] :
        {std::pair{"unigram model", corpus.unigram_perplexity},
         std::pair{"smallest network", smallest}, std::pair{"largest network", largest}}) {
     const double loss = std::log(perplexity);
     text += std::string(between) + " " + name;
-    if (const auto word = corpus.perplexity_per_word(loss)) text += format(" %.2f", *word);
-    text += format(" (%.4f)", corpus.bits_per_byte(loss).value());
+    if (const auto word = corpus.perplexity_per_word(loss)) text += fmt::format(" {:.2f}", *word);
+    text += fmt::format(" ({:.4f})", corpus.bits_per_byte(loss).value());
     between = ",";
   }
   return text + "\n";
@@ -148,23 +152,24 @@ std::string perplexity_summary(const ProxyTask& proxy, double smallest, double l
 std::string separation_summary(const Separation& s) {
   if (!std::isfinite(s.ratio()))
     return "separation: unknown; it takes two validation sequences, and networks that differ\n";
-  return format(
-      "separation: the losses of %d random networks of width %d spread by %.4f; another validation "
-      "subset moves all by %+.4f and each by %.4f more or less: %.1f times (a search needs 5)\n",
+  return fmt::format(
+      "separation: the losses of {} random networks of width {} spread by {:.4f}; another "
+      "validation subset moves all by {:+.4f} and each by {:.4f} more or less: {:.1f} times (a "
+      "search "
+      "needs 5)\n",
       s.networks, s.model_width, s.spread, s.shared_change, s.subset_change, s.ratio());
 }
 
 std::string breakdown_table(const std::vector<latency_predictor::OperatorPrediction>& operators,
                             latency_predictor::TimeUnit unit) {
   const bool in_time = unit == latency_predictor::TimeUnit::kFemtoseconds;
-  std::string table = format("%5s  %-24s %7s %-34s %14s %14s\n", "layer", "operator", "repeat",
-                             "shape", in_time ? "ns" : "cycles", "energy/uJ");
+  std::string table = fmt::format("{:>5}  {:<24} {:>7} {:<34} {:>14} {:>14}\n", "layer", "operator",
+                                  "repeat", "shape", in_time ? "ns" : "cycles", "energy/uJ");
   for (const latency_predictor::OperatorPrediction& p : operators)
     table +=
-        format("%5s  %-24s %7lld %-34s %14.*f %14.3f\n",
-               p.layer < 0 ? "-" : std::to_string(p.layer).c_str(), std::string(p.role).c_str(),
-               static_cast<long long>(p.repeat), describe(p.op).c_str(), in_time ? 3 : 0,
-               latency_in(unit, p.cost), p.cost.energy.value() * 1e-6);
+        fmt::format("{:>5}  {:<24} {:7} {:<34} {:>14.{}f} {:>14.3f}\n",
+                    p.layer < 0 ? "-" : std::to_string(p.layer), p.role, p.repeat, describe(p.op),
+                    latency_in(unit, p.cost), in_time ? 3 : 0, p.cost.energy.value() * 1e-6);
   return table;
 }
 

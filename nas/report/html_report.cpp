@@ -1,5 +1,7 @@
 #include "nas/report/html_report.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 #include <cstdlib>
@@ -13,7 +15,6 @@
 #include "supernet/training/convergence.hpp"
 #include "support/error.hpp"
 #include "support/files.hpp"
-#include "support/format.hpp"
 #include "support/hash.hpp"
 #include "support/line_chain.hpp"
 
@@ -24,7 +25,7 @@ namespace {
 constexpr std::size_t kCurvePoints = 300;
 
 // Six digits are more than a reader sees, and half of the file's size.
-double rounded(double value) { return std::strtod(format("%.6g", value).c_str(), nullptr); }
+double rounded(double value) { return std::strtod(fmt::format("{:.6g}", value).c_str(), nullptr); }
 
 Json values_json(const Objectives& objectives) {
   Json values = Json::array();
@@ -71,7 +72,8 @@ Json front_data(const FinalFront& front, const latency_predictor::LatencyPredict
   for (const DroppedMember& each : front.dropped) {
     Json json = member_json(each.member);
     if (each.limit)
-      json["limit"] = name_of(each.limit->objective) + format(" above %.6g", each.limit->maximum);
+      json["limit"] =
+          name_of(each.limit->objective) + fmt::format(" above {:.6g}", each.limit->maximum);
     else
       json["dominated_by"] = hex(each.dominated_by);
     data["dropped"].push_back(json);
@@ -83,8 +85,8 @@ Json front_data(const FinalFront& front, const latency_predictor::LatencyPredict
                              {"id", hex(front.members[*bend].candidate.id)}});
   for (const BestWithin& best : best_within(front)) {
     if (!best.member) continue;
-    const std::string bound =
-        best.above_best ? format("+%g", *best.above_best) : format("%.6g", best.limit.maximum);
+    const std::string bound = best.above_best ? fmt::format("+{:g}", *best.above_best)
+                                              : fmt::format("{:.6g}", best.limit.maximum);
     data["named"].push_back({{"name", name_of(best.limit.objective) + " " + bound},
                              {"text", describe(best)},
                              {"id", hex(front.members[*best.member].candidate.id)}});

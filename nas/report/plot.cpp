@@ -1,9 +1,10 @@
 #include "nas/report/plot.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <cstdio>
 #include <numeric>
 #include <set>
 #include <vector>
@@ -23,10 +24,10 @@ constexpr double kBottom = 64;
 const std::vector<std::string> kCurveColours{"#222",    "#c8442c", "#b98a2f", "#6a9a4b",
                                              "#5b7fa6", "#8a5aa0", "#c77f9e", "#888"};
 
-std::string number(double value, const char* format = "%.2f") {
-  char text[48];
-  std::snprintf(text, sizeof text, format, value);
-  return text;
+using NumberFormat = fmt::format_string<double&>;
+
+std::string number(double value, NumberFormat format = "{:.2f}") {
+  return fmt::format(format, value);
 }
 
 std::string escaped(const std::string& text) {
@@ -109,7 +110,7 @@ std::string label(double x, double y, const std::string& anchor, const std::stri
 }
 
 std::string axes(const Axis& x, const Axis& y, const std::string& x_name, const std::string& y_name,
-                 const char* x_format = "%.3g") {
+                 NumberFormat x_format = "{:.3g}") {
   std::string svg;
   for (double value : x.ticks()) {
     svg += line(x.at(value), kTop, x.at(value), kHeight - kBottom, "#e4e4e4");
@@ -117,7 +118,7 @@ std::string axes(const Axis& x, const Axis& y, const std::string& x_name, const 
   }
   for (double value : y.ticks()) {
     svg += line(kLeft, y.at(value), kWidth - kRight, y.at(value), "#e4e4e4");
-    svg += label(kLeft - 8, y.at(value) + 4, "end", number(value, "%.4g"));
+    svg += label(kLeft - 8, y.at(value) + 4, "end", number(value, "{:.4g}"));
   }
   svg += line(kLeft, kHeight - kBottom, kWidth - kRight, kHeight - kBottom, "#444");
   svg += line(kLeft, kTop, kLeft, kHeight - kBottom, "#444");
@@ -130,14 +131,14 @@ std::string axes(const Axis& x, const Axis& y, const std::string& x_name, const 
 
 std::string dot(double x, double y, double radius, const std::string& style,
                 const std::string& title) {
-  return "<circle cx=\"" + number(x) + "\" cy=\"" + number(y) + "\" r=\"" + number(radius, "%.1f") +
-         "\" " + style + ">" + (title.empty() ? "" : "<title>" + escaped(title) + "</title>") +
-         "</circle>\n";
+  return "<circle cx=\"" + number(x) + "\" cy=\"" + number(y) + "\" r=\"" +
+         number(radius, "{:.1f}") + "\" " + style + ">" +
+         (title.empty() ? "" : "<title>" + escaped(title) + "</title>") + "</circle>\n";
 }
 
 std::string head(const std::string& title) {
-  return "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 " + number(kWidth, "%.0f") + " " +
-         number(kHeight, "%.0f") +
+  return "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 " + number(kWidth, "{:.0f}") +
+         " " + number(kHeight, "{:.0f}") +
          "\" font-family=\"sans-serif\" font-size=\"12\" fill=\"#222\">\n"
          "<rect width=\"100%\" height=\"100%\" fill=\"white\"/>\n" +
          label(kLeft, 26, "start", title, " font-size=\"15\"");
@@ -165,7 +166,7 @@ bool has_logarithm(double value) { return value > 0 && std::isfinite(value); }
 // From light to dark over `count` steps.
 std::string shade(std::size_t step, std::size_t count) {
   const double share = count < 2 ? 1 : static_cast<double>(step) / static_cast<double>(count - 1);
-  return "hsl(" + number(45 + 195 * share, "%.0f") + ",70%," + number(55 - 20 * share, "%.0f") +
+  return "hsl(" + number(45 + 195 * share, "{:.0f}") + ",70%," + number(55 - 20 * share, "{:.0f}") +
          "%)";
 }
 
@@ -174,7 +175,7 @@ std::string member_dot(const FrontMember& member, const Axis& x, const Axis& y, 
   const double across = value(member.confirmed, right), high = value(member.confirmed, up);
   return dot(x.at(across), y.at(high), 4, style,
              describe(member.candidate.architecture) + "  " + name_of(up) + " " +
-                 number(high, "%.5g") + "  " + name_of(right) + " " + number(across, "%.5g") +
+                 number(high, "{:.5g}") + "  " + name_of(right) + " " + number(across, "{:.5g}") +
                  note);
 }
 
@@ -292,8 +293,8 @@ std::string fidelity_svg(const std::vector<ComparedNetwork>& networks, const std
   for (const ComparedNetwork& n : networks)
     svg += dot(x.at(std::exp(n.standalone_loss)), y.at(std::exp(n.slice_loss)), 4,
                colour(n.architecture.layers.size()),
-               describe(n.architecture) + "  slice " + number(std::exp(n.slice_loss), "%.5g") +
-                   "  alone " + number(std::exp(n.standalone_loss), "%.5g"));
+               describe(n.architecture) + "  slice " + number(std::exp(n.slice_loss), "{:.5g}") +
+                   "  alone " + number(std::exp(n.standalone_loss), "{:.5g}"));
   return svg + "</svg>\n";
 }
 
@@ -325,7 +326,7 @@ std::string comparison_svg(const Comparison& comparison, const std::string& titl
   const Axis y(low, high, kHeight - kBottom, kTop, !known);
   std::string svg =
       head(title) + axes(x, y, "networks evaluated",
-                         known ? "missing hypervolume (%)" : "hypervolume (share)", "%.7g");
+                         known ? "missing hypervolume (%)" : "hypervolume (share)", "{:.7g}");
   const auto points = [&](const std::vector<double>& values, bool backwards) {
     std::string text;
     for (std::size_t i = 0; i < values.size(); ++i) {
@@ -361,7 +362,7 @@ std::string curves_svg(const std::vector<Curve>& curves, const std::string& titl
     }
   const Axis x(low_x, high_x, kLeft, kWidth - kRight, true);
   const Axis y(low_y, high_y, kHeight - kBottom, kTop, true);
-  std::string svg = head(title) + axes(x, y, x_name, y_name, "%.7g");
+  std::string svg = head(title) + axes(x, y, x_name, y_name, "{:.7g}");
   for (std::size_t i = 0; i < curves.size(); ++i) {
     const std::string& colour = kCurveColours[i % kCurveColours.size()];
     std::string points;
@@ -397,7 +398,7 @@ std::string shares_svg(const std::vector<StackedPanel>& panels,
         sums[i] += height;
         y -= height;
         svg += rectangle(x + 0.12 * slot, y, 0.76 * slot, height, part_colour(i),
-                         legend[i] + number(100 * bar.parts[i] / whole, " %.1f %%"));
+                         legend[i] + number(100 * bar.parts[i] / whole, " {:.1f} %"));
       }
       svg += label(middle, kHead - 6, "middle", bar.above);
       for (std::size_t i = 0; i < bar.below.size(); ++i)
@@ -453,7 +454,7 @@ std::string histogram_svg(const std::vector<double>& values,
     const double at = x.at(marks[i].second);
     svg += line(at, kTop, at, kHeight - kBottom, colour);
     svg += label(kWidth - kRight - 8, kTop + 16 + 16 * static_cast<double>(i), "end",
-                 marks[i].first + " " + number(marks[i].second, "%.4g"),
+                 marks[i].first + " " + number(marks[i].second, "{:.4g}"),
                  " style=\"fill:" + colour + "\"");
   }
   return svg + "</svg>\n";

@@ -1,7 +1,8 @@
 #include "nas/report/profile_report.hpp"
 
+#include <fmt/format.h>
+
 #include "nas/report/plot.hpp"
-#include "support/format.hpp"
 
 namespace paretoformer::nas {
 namespace {
@@ -59,7 +60,7 @@ using Part = std::int64_t accel_sim::WorkloadCount::*;
 StackedBar bar(const accel_sim::Profile& profile, Part part) {
   StackedBar bar;
   const accel_sim::WorkloadCount total = profile.total();
-  bar.above = format("%.4g", giga(total.*part));
+  bar.above = fmt::format("{:.4g}", giga(total.*part));
   bar.below = {length_text(profile)};
   bar.parts.resize(accel_sim::kOperatorClassNames.size());
   for (const accel_sim::Profile::Row& row : profile.rows)
@@ -94,20 +95,20 @@ std::string profile_table(const ProfileReport& report) {
   for (std::size_t i = 0; i < report.profiles.size(); ++i) {
     const accel_sim::Profile& profile = report.profiles[i];
     const std::string name = profile.length ? "length " + length_text(profile) : "one image";
-    table += format("%-20s %12s %12s %12s", name.c_str(), "GFLOPs", "GMOPs", "FLOPs/byte");
+    table += fmt::format("{:<20} {:>12} {:>12} {:>12}", name, "GFLOPs", "GMOPs", "FLOPs/byte");
     if (!report.estimates.empty())
-      table += format(" %12s %12s %12s %12s %8s", "with tiles", "compute/Mcyc", "memory/Mcyc",
-                      "Mcycles", "share/%");
+      table += fmt::format(" {:>12} {:>12} {:>12} {:>12} {:>8}", "with tiles", "compute/Mcyc",
+                           "memory/Mcyc", "Mcycles", "share/%");
     table += "\n";
     const std::vector<Line> all = lines(report, i);
     for (const Line& line : all) {
-      table += format("%-20s %12.3f %12.4f %12.2f", line.name.c_str(), giga(line.count.flops),
-                      giga(line.count.mops), line.count.intensity());
+      table += fmt::format("{:<20} {:>12.3f} {:>12.4f} {:>12.2f}", line.name,
+                           giga(line.count.flops), giga(line.count.mops), line.count.intensity());
       if (line.estimate)
-        table += format(" %12.2f %12.3f %12.3f %12.3f %8.1f", line.non_ideal_intensity(),
-                        mega(line.estimate->compute), mega(line.estimate->memory),
-                        mega(line.estimate->latency),
-                        100 * mega(line.estimate->latency) / mega(all.back().estimate->latency));
+        table += fmt::format(
+            " {:>12.2f} {:>12.3f} {:>12.3f} {:>12.3f} {:>8.1f}", line.non_ideal_intensity(),
+            mega(line.estimate->compute), mega(line.estimate->memory), mega(line.estimate->latency),
+            100 * mega(line.estimate->latency) / mega(all.back().estimate->latency));
       table += "\n";
     }
   }
@@ -121,15 +122,13 @@ std::string profile_csv(const ProfileReport& report) {
   csv += "\n";
   for (std::size_t i = 0; i < report.profiles.size(); ++i)
     for (const Line& line : lines(report, i)) {
-      csv += length_text(report.profiles[i]) + "," + line.name +
-             format(",%lld,%lld,%.6g", static_cast<long long>(line.count.flops),
-                    static_cast<long long>(line.count.mops), line.count.intensity());
+      csv +=
+          length_text(report.profiles[i]) + "," + line.name +
+          fmt::format(",{},{},{:.6g}", line.count.flops, line.count.mops, line.count.intensity());
       if (line.estimate)
-        csv += format(",%lld,%.6g,%lld,%lld,%lld",
-                      static_cast<long long>(line.estimate->dram_bytes), line.non_ideal_intensity(),
-                      static_cast<long long>(line.estimate->compute.value()),
-                      static_cast<long long>(line.estimate->memory.value()),
-                      static_cast<long long>(line.estimate->latency.value()));
+        csv += fmt::format(",{},{:.6g},{},{},{}", line.estimate->dram_bytes,
+                           line.non_ideal_intensity(), line.estimate->compute.value(),
+                           line.estimate->memory.value(), line.estimate->latency.value());
       csv += "\n";
     }
   return csv;
@@ -140,7 +139,7 @@ std::string profile_svg(const ProfileReport& report) {
   for (const accel_sim::Profile& profile : report.profiles) {
     flops.push_back(bar(profile, &accel_sim::WorkloadCount::flops));
     mops.push_back(bar(profile, &accel_sim::WorkloadCount::mops));
-    mops.back().below.push_back(format("%.4g", profile.total().intensity()));
+    mops.back().below.push_back(fmt::format("{:.4g}", profile.total().intensity()));
   }
   const std::vector<std::string> legend(accel_sim::kOperatorClassNames.begin(),
                                         accel_sim::kOperatorClassNames.end());

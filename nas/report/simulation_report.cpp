@@ -1,11 +1,12 @@
 #include "nas/report/simulation_report.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
 #include <string_view>
 
 #include "accel_sim/lowering/tiling.hpp"
-#include "support/format.hpp"
 
 namespace paretoformer::nas {
 namespace {
@@ -140,7 +141,7 @@ std::string stall_list(const accel_sim::CycleBreakdown& breakdown) {
   std::string text = "Of all cycles, the array\n";
   for (const auto& [words, cycles] : kCauseTexts) {
     const double share = percent(breakdown.*cycles, breakdown.total());
-    if (share >= kWorthMentioning) text += format("%7.1f %%  %s\n", share, words);
+    if (share >= kWorthMentioning) text += fmt::format("{:>7.1f} %  {}\n", share, words);
   }
   return text;
 }
@@ -185,14 +186,14 @@ std::string simulation_table(const Simulation& simulation) {
   for (const accel_sim::OperatorReport& part : simulation.operators)
     if (std::find(roles.begin(), roles.end(), part.item.role) == roles.end())
       roles.push_back(part.item.role);
-  std::string table = format("%-24s %14s %8s %13s %14s\n", "operator", "cycles", "share/%",
-                             "utilisation/%", "energy/uJ");
+  std::string table = fmt::format("{:<24} {:>14} {:>8} {:>13} {:>14}\n", "operator", "cycles",
+                                  "share/%", "utilisation/%", "energy/uJ");
   const auto line = [&](const std::string& name, const accel_sim::SimulationReport& report) {
     const std::int64_t cycles = report.cost.latency.value();
-    table +=
-        format("%-24s %14lld %8.1f %13.1f %14.3f\n", name.c_str(), static_cast<long long>(cycles),
-               percent(cycles, whole.cost.latency.value()),
-               100 * report.utilization(simulation.hardware), report.cost.energy.value() * 1e-6);
+    table += fmt::format("{:<24} {:14} {:>8.1f} {:>13.1f} {:>14.3f}\n", name, cycles,
+                         percent(cycles, whole.cost.latency.value()),
+                         100 * report.utilization(simulation.hardware),
+                         report.cost.energy.value() * 1e-6);
   };
   for (std::string_view role : roles)
     line(std::string(role), total_of(simulation, [role](const accel_sim::OperatorReport& part) {
@@ -200,8 +201,8 @@ std::string simulation_table(const Simulation& simulation) {
          }));
   line("total", whole);
   return table +
-         format("%-24s %37.1f\n", "matmuls alone",
-                100 * total_of_matmuls(simulation).utilization(simulation.hardware)) +
+         fmt::format("{:<24} {:>37.1f}\n", "matmuls alone",
+                     100 * total_of_matmuls(simulation).utilization(simulation.hardware)) +
          stall_list(whole.breakdown);
 }
 

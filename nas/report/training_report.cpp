@@ -1,11 +1,11 @@
 #include "nas/report/training_report.hpp"
 
+#include <fmt/format.h>
 #include <sys/resource.h>
 
 #include <algorithm>
 
 #include "nas/report/plot.hpp"
-#include "support/format.hpp"
 
 namespace paretoformer::nas {
 
@@ -14,20 +14,20 @@ std::string convergence_summary(std::span<const supernet::ProbeRecord> records) 
   const auto networks = static_cast<int>(records.back().losses.size());
   const auto steps = static_cast<long long>(records.back().step);
   if (const auto since = converged_since(records))
-    return format(
-        "convergence: order and loss gaps of %d probe networks are stable since step %lld "
-        "of %lld\n",
-        networks, static_cast<long long>(*since), steps);
+    return fmt::format(
+        "convergence: order and loss gaps of {} probe networks are stable since step {} "
+        "of {}\n",
+        networks, *since, steps);
   const supernet::ProbeChange change = recent_change(records);
-  const std::string verdict = format(
-      "convergence: loss gaps of %d probe networks are not converged after %lld steps: ", networks,
+  const std::string verdict = fmt::format(
+      "convergence: loss gaps of {} probe networks are not converged after {} steps: ", networks,
       steps);
   if (!change.enough_records) return verdict + "too few probes\n";
   if (change.gap <= 0) return verdict + "the largest network is no better than the smallest\n";
   return verdict +
-         format(
-             "in the last %zu intervals one changed by %.4f, %.1f %% of what smallest and "
-             "largest differ by (converged: below %.0f %%)%s\n",
+         fmt::format(
+             "in the last {} intervals one changed by {:.4f}, {:.1f} % of what smallest and "
+             "largest differ by (converged: below {:.0f} %){}\n",
              supernet::kConvergenceIntervals, change.largest, 100 * change.largest / change.gap,
              100 * supernet::kConvergenceTolerance,
              change.same_order ? "" : ", and their order changed");
@@ -59,10 +59,11 @@ std::string speed_summary(const supernet::TrainingConfig& config, std::int64_t s
   const auto networks = 2 + static_cast<std::size_t>(config.random_subnetworks);
   rusage usage{};
   ::getrusage(RUSAGE_SELF, &usage);
-  return format("training: %.0f text tokens per second; peak memory %.0f MB\n",
-                static_cast<double>(steps * config.sequences_per_step(networks) * config.context) /
-                    std::max(seconds, 1e-9),
-                static_cast<double>(usage.ru_maxrss) * 1024e-6);  // from KiB
+  return fmt::format(
+      "training: {:.0f} text tokens per second; peak memory {:.0f} MB\n",
+      static_cast<double>(steps * config.sequences_per_step(networks) * config.context) /
+          std::max(seconds, 1e-9),
+      static_cast<double>(usage.ru_maxrss) * 1024e-6);  // from KiB
 }
 
 }  // namespace paretoformer::nas

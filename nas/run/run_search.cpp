@@ -1,11 +1,12 @@
 #include "nas/run/run_search.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <chrono>
 
 #include "support/error.hpp"
 #include "support/files.hpp"
-#include "support/format.hpp"
 #include "support/hash.hpp"
 #include "support/line_chain.hpp"
 #include "support/random.hpp"
@@ -48,19 +49,19 @@ void require_feasible(const RunConfig& config, const ProxyTask& proxy,
   for (const Limit& limit : config.limits) {
     if (limit.soft) continue;
     const std::string unmet = "no network of the space meets the limit " +
-                              name_of(limit.objective) + " <= " + format("%.6g", limit.maximum) +
-                              ": ";
+                              name_of(limit.objective) +
+                              " <= " + fmt::format("{:.6g}", limit.maximum) + ": ";
     if (limit.objective == Objective::kPerplexity) {
       // What a network reaches is known only after training; what none can reach is known now.
       const double lowest = proxy.corpus().oracle_perplexity.value_or(1.0);
       if (limit.maximum < lowest)
-        throw InputError(unmet + "no model of this text is below " + format("%.6g", lowest));
+        throw InputError(unmet + "no model of this text is below " + fmt::format("{:.6g}", lowest));
       continue;
     }
     const double needed = value(smallest, limit.objective);
     if (needed > limit.maximum)
       throw InputError(unmet + "the smallest, " + describe(network) + ", needs " +
-                       format("%.6g", needed));
+                       fmt::format("{:.6g}", needed));
   }
 }
 
@@ -127,7 +128,7 @@ std::string require_telling(const RunConfig& config, const SearchSpace& space,
                     [&](const Objectives& cost) { return value(cost, objective) != first; }))
       continue;
     const std::string what = "/objectives/" + std::to_string(i) + ": " + name_of(objective) +
-                             format(" is %.6g for all networks of the space: ", first);
+                             fmt::format(" is {:.6g} for all networks of the space: ", first);
     if (first == 0) throw InputError(what + "choose another objective");
     if (costs.size() > 1) text += what + "it chooses nothing, leave it out\n";
   }

@@ -1,5 +1,7 @@
 #include "supernet/training/trainer.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 #include <numbers>
@@ -8,7 +10,6 @@
 #include "supernet/kernels/kernels.hpp"
 #include "supernet/kernels/matmul_bf16.hpp"
 #include "support/error.hpp"
-#include "support/format.hpp"
 #include "support/parallel.hpp"
 #include "support/random.hpp"
 #include "support/words.hpp"
@@ -62,7 +63,7 @@ TrainingConfig TrainingConfig::from_json(const JsonNode& node) {
   if (tokens > INT32_MAX)
     throw InputError(node.file() + ": " + node.path() +
                      ": batch * accumulation * context of all networks of a step are " +
-                     format("%.0f", tokens) + " tokens: expected at most " +
+                     fmt::format("{:.0f}", tokens) + " tokens: expected at most " +
                      std::to_string(INT32_MAX));
   return c;
 }

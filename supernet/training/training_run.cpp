@@ -1,5 +1,7 @@
 #include "supernet/training/training_run.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
 #include <charconv>
@@ -10,7 +12,6 @@
 #include "supernet/model/safetensors.hpp"
 #include "support/error.hpp"
 #include "support/files.hpp"
-#include "support/format.hpp"
 #include "support/json.hpp"
 #include "support/line_chain.hpp"
 
@@ -100,7 +101,7 @@ void require_healthy(const TrainingRun& run, std::span<const double> losses,
                      const std::vector<Architecture>& networks, std::int64_t step) {
   for (std::size_t i = 0; i < losses.size(); ++i)
     if (!std::isfinite(losses[i]) || exploded(losses[i], run))
-      fail_diverged(run, "the loss is " + format("%.4g", losses[i]), step,
+      fail_diverged(run, "the loss is " + fmt::format("{:.4g}", losses[i]), step,
                     " in sub-network " + describe(networks[i]));
 }
 

@@ -1,3 +1,5 @@
+#include <fmt/format.h>
+
 #include <chrono>
 #include <memory>
 
@@ -13,7 +15,6 @@
 #include "nas/run/supernet_losses.hpp"
 #include "support/error.hpp"
 #include "support/files.hpp"
-#include "support/format.hpp"
 
 namespace paretoformer::nas {
 namespace {
@@ -82,11 +83,11 @@ void compare_algorithms(const RunOptions& options, const CompareOptions& compare
     return print(to_text(json));
   }
   if (comparison.true_hypervolume)
-    print(format("all %lld networks of the space evaluated: %zu on the true front\n",
-                 static_cast<long long>(proxy.space().count()), comparison.true_front));
+    print(fmt::format("all {} networks of the space evaluated: {} on the true front\n",
+                      proxy.space().count(), comparison.true_front));
   print(comparison_table(comparison));
-  print(format("%lld searches in %.1f s; losses measured now: %zu, known before: %zu\n",
-               static_cast<long long>(races), elapsed.count(), losses.size() - known, known));
+  print(fmt::format("{} searches in {:.1f} s; losses measured now: {}, known before: {}\n", races,
+                    elapsed.count(), losses.size() - known, known));
   print("Comparison: " + path_text(run.comparison()) +
         "  picture: " + path_text(run.comparison_plot()) + "\n");
 }

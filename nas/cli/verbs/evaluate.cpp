@@ -1,4 +1,6 @@
 
+#include <fmt/format.h>
+
 #include <cmath>
 #include <memory>
 
@@ -14,7 +16,6 @@
 #include "supernet/model/network_file.hpp"
 #include "support/error.hpp"
 #include "support/files.hpp"
-#include "support/format.hpp"
 #include "support/hash.hpp"
 
 namespace paretoformer::nas {
@@ -48,9 +49,9 @@ void evaluate_network(const std::filesystem::path& folder, const std::filesystem
   if (!std::isfinite(objectives.perplexity))
     throw InputError(
         (weights.empty() ? run.supernet() : weights).string() +
-        format(": the loss of these weights is %.4g nats per token, whose perplexity is "
-               "not a finite number",
-               objectives.validation_loss));
+        fmt::format(": the loss of these weights is {:.4g} nats per token, whose perplexity is "
+                    "not a finite number",
+                    objectives.validation_loss));
   const supernet::Corpus& corpus = proxy.corpus();
   if (common.json) {
     Json json{{"id", hex(architecture_id(network))},
@@ -68,19 +69,18 @@ void evaluate_network(const std::filesystem::path& folder, const std::filesystem
   }
   std::string units;
   if (const auto word = corpus.perplexity_per_word(objectives.validation_loss))
-    units += format("perplexity per word %.4f\n", *word);
+    units += fmt::format("perplexity per word {:.4f}\n", *word);
   if (const auto bits = corpus.bits_per_byte(objectives.validation_loss))
-    units += format("bits per byte %.6f\n", *bits);
+    units += fmt::format("bits per byte {:.6f}\n", *bits);
   const std::string latency = objectives.latency_ns
-                                  ? format("latency %.3f ns", *objectives.latency_ns)
-                                  : format("cycles %.0f", objectives.latency_cycles);
-  print(format(
-      "%s\nperplexity %.4f (loss %.6f)\n%s%s\nenergy %.3f uJ\nparameters %lld\n"
-      "peak memory %lld bytes\nMACs %lld\n",
-      describe(network).c_str(), objectives.perplexity, objectives.validation_loss, units.c_str(),
-      latency.c_str(), objectives.energy_pj * 1e-6, static_cast<long long>(objectives.parameters),
-      static_cast<long long>(objectives.peak_memory_bytes),
-      static_cast<long long>(objectives.macs)));
+                                  ? fmt::format("latency {:.3f} ns", *objectives.latency_ns)
+                                  : fmt::format("cycles {:.0f}", objectives.latency_cycles);
+  print(
+      fmt::format("{}\nperplexity {:.4f} (loss {:.6f})\n{}{}\nenergy {:.3f} uJ\nparameters {}\n"
+                  "peak memory {} bytes\nMACs {}\n",
+                  describe(network), objectives.perplexity, objectives.validation_loss, units,
+                  latency, objectives.energy_pj * 1e-6, objectives.parameters,
+                  objectives.peak_memory_bytes, objectives.macs));
 }
 
 }  // namespace

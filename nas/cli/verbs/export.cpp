@@ -1,3 +1,5 @@
+#include <fmt/format.h>
+
 #include <memory>
 
 #include "nas/cli/arguments.hpp"
@@ -8,7 +10,6 @@
 #include "nas/run/run_predictor.hpp"
 #include "nas/run/run_search.hpp"
 #include "support/error.hpp"
-#include "support/format.hpp"
 
 namespace paretoformer::nas {
 namespace {
@@ -26,7 +27,7 @@ void export_networks(const std::filesystem::path& folder, const std::filesystem:
   const std::filesystem::path to = target.empty() ? run.exports() : target;
   const std::size_t count = export_front(run, proxy, archive, front, to);
   if (common.json) return print(to_text(Json{{"folder", to.string()}, {"networks", count}}));
-  print(format("%zu networks of the front: ", count) + path_text(to) + "\n");
+  print(fmt::format("{} networks of the front: ", count) + path_text(to) + "\n");
 }
 
 }  // namespace

@@ -1,5 +1,7 @@
 #include "nas/run/fidelity.hpp"
 
+#include <fmt/format.h>
+
 #include <chrono>
 #include <memory>
 
@@ -12,7 +14,6 @@
 #include "nas/report/fidelity_report.hpp"
 #include "nas/report/plot.hpp"
 #include "support/files.hpp"
-#include "support/format.hpp"
 
 namespace paretoformer::nas {
 namespace {
@@ -35,7 +36,7 @@ void train_alone(const RunOptions& options, const FidelityOptions& fidelity,
   FidelityHooks hooks;
   hooks.on_step = [&](std::int64_t steps, std::size_t networks) {
     if (!progress) progress = std::make_unique<Progress>("fidelity", total, steps, common.quiet);
-    progress->update(steps, format("steps, %zu of %d networks", networks, count));
+    progress->update(steps, fmt::format("steps, {} of {} networks", networks, count));
   };
   hooks.stop = stopping;
   Saving saving;
@@ -56,8 +57,9 @@ void train_alone(const RunOptions& options, const FidelityOptions& fidelity,
     return print(to_text(json));
   }
   print(fidelity_table(proxy.corpus(), statistics));
-  print(format("%d networks, each trained alone for %d steps (%.4g million tokens), in %.0f s\n",
-               count, steps_alone, 1e-6 * json["tokens"].get<double>(), elapsed.count()));
+  print(fmt::format(
+      "{} networks, each trained alone for {} steps ({:.4g} million tokens), in {:.0f} s\n", count,
+      steps_alone, 1e-6 * json["tokens"].get<double>(), elapsed.count()));
   print("Comparison: " + path_text(run.fidelity()) +
         "  picture: " + path_text(run.fidelity_plot()) + "\n");
 }

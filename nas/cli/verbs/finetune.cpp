@@ -1,5 +1,7 @@
 #include "nas/run/finetune.hpp"
 
+#include <fmt/format.h>
+
 #include <cmath>
 #include <memory>
 #include <optional>
@@ -14,7 +16,6 @@
 #include "nas/run/run_search.hpp"
 #include "support/error.hpp"
 #include "support/files.hpp"
-#include "support/format.hpp"
 #include "support/hash.hpp"
 
 namespace paretoformer::nas {
@@ -44,8 +45,8 @@ void require_place(const FinetuneFiles& files, bool resume) {
 
 std::string row(const char* name, std::optional<double> before, std::optional<double> after) {
   if (!before || !after) return "";
-  return format("%-24s %10.4f %10.4f %+9.2f %%\n", name, *before, *after,
-                100 * (*after / *before - 1));
+  return fmt::format("{:<24} {:>10.4f} {:>10.4f} {:>+9.2f} %\n", name, *before, *after,
+                     100 * (*after / *before - 1));
 }
 
 Json to_json(double before, double after) {
@@ -81,7 +82,7 @@ void finetune_member(const FinetuneOptions& options, const CommonOptions& common
         if (!saving) saving.emplace();
         if (!progress)
           progress = std::make_unique<Progress>("finetune", r.steps, r.step, common.quiet);
-        progress->update(r.step, format("loss %.3f", r.largest));
+        progress->update(r.step, fmt::format("loss {:.3f}", r.largest));
       },
       stopping);
   if (saving) saving->end();
@@ -106,7 +107,7 @@ void finetune_member(const FinetuneOptions& options, const CommonOptions& common
     return print(to_text(json));
   }
   print(describe(member.architecture) + "  (" + hex(member.id) + ")\n" +
-        format("%-24s %10s %10s %11s\n", "perplexity", "before", "after", "change") +
+        fmt::format("{:<24} {:>10} {:>10} {:>11}\n", "perplexity", "before", "after", "change") +
         row("whole validation text", std::exp(before.whole), std::exp(after.whole)) +
         row("  per word", corpus.perplexity_per_word(before.whole),
             corpus.perplexity_per_word(after.whole)) +

@@ -1,4 +1,6 @@
 // The verb `map`.
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <charconv>
 #include <cmath>
@@ -17,7 +19,6 @@
 #include "nas/report/plot.hpp"
 #include "support/error.hpp"
 #include "support/files.hpp"
-#include "support/format.hpp"
 #include "support/hash.hpp"
 #include "support/text.hpp"
 
@@ -182,27 +183,32 @@ Json to_json(const MapAnswer& found, const MapOptions& options,
 std::string table(const MapAnswer& found, const MapOptions& options) {
   const auto line = [&](const char* what, const accel_sim::Mapping& mapping,
                         const accel_sim::MappingCost& cost) {
-    return format("%-8s %14.0f %14.3f %12.4g   %s\n", what, cost.cycles, cost.energy_pj * 1e-6,
-                  cost.edp(), describe(mapping, found.work).c_str());
+    return fmt::format("{:<8} {:>14.0f} {:>14.3f} {:>12.4g}   {}\n", what, cost.cycles,
+                       cost.energy_pj * 1e-6, cost.edp(), describe(mapping, found.work));
   };
   const accel_sim::MappingSpread& spread = found.spread;
-  return format("%-8s %14s %14s %12s   mapping\n", "", "cycles", "energy/uJ", "pJ*cycles") +
+  return fmt::format("{:<8} {:>14} {:>14} {:>12}   mapping\n", "", "cycles", "energy/uJ",
+                     "pJ*cycles") +
          line("best", found.best.mapping, found.best.cost) +
          line("greedy", found.greedy, found.greedy_cost) +
-         format("The best is of the mapspace \"%s\"; the greedy rule's %s is %.4g times its.\n",
-                std::string(accel_sim::kFactorsWords.word_of(found.best_in)).c_str(),
-                options.objective.c_str(), found.greedy_over_best()) +
-         format("%lld random valid mappings of \"%s\" (%.3g mappings, %.1f %% of draws valid):\n",
-                static_cast<long long>(options.samples), options.mapspace.c_str(), found.size,
-                100 * static_cast<double>(options.samples) / static_cast<double>(spread.draws)) +
-         format("%8.2f  orders of magnitude from best to worst\n", spread.orders_of_magnitude()) +
-         format(
-             "%8.2f  10th percentile over the best sample (%.2f over the best of the mapspace)\n",
+         fmt::format(
+             "The best is of the mapspace \"{}\"; the greedy rule's {} is {:.4g} times its.\n",
+             std::string(accel_sim::kFactorsWords.word_of(found.best_in)), options.objective,
+             found.greedy_over_best()) +
+         fmt::format(
+             "{} random valid mappings of \"{}\" ({:.3g} mappings, {:.1f} % of draws valid):\n",
+             options.samples, options.mapspace, found.size,
+             100 * static_cast<double>(options.samples) / static_cast<double>(spread.draws)) +
+         fmt::format("{:>8.2f}  orders of magnitude from best to worst\n",
+                     spread.orders_of_magnitude()) +
+         fmt::format(
+             "{:>8.2f}  10th percentile over the best sample ({:.2f} over the best of the "
+             "mapspace)\n",
              spread.tenth_percentile_over(spread.best()),
              spread.tenth_percentile_over(found.reference)) +
-         format("%8.2f  %% within 3x of it (%.2f %%)\n",
-                100 * spread.share_within(3, spread.best()),
-                100 * spread.share_within(3, found.reference));
+         fmt::format("{:>8.2f}  % within 3x of it ({:.2f} %)\n",
+                     100 * spread.share_within(3, spread.best()),
+                     100 * spread.share_within(3, found.reference));
 }
 
 std::string histogram(const MapAnswer& found, const MapOptions& options) {
@@ -213,9 +219,8 @@ std::string histogram(const MapAnswer& found, const MapOptions& options) {
   return histogram_svg(found.spread.costs,
                        {{"best", found.best.cost.of(found.objective)},
                         {"greedy", found.greedy_cost.of(found.objective)}},
-                       format("%lld random mappings, mapspace \"%s\", on %s",
-                              static_cast<long long>(options.samples), options.mapspace.c_str(),
-                              options.hardware.c_str()),
+                       fmt::format("{} random mappings, mapspace \"{}\", on {}", options.samples,
+                                   options.mapspace, options.hardware),
                        axis);
 }
 

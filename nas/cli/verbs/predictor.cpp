@@ -1,4 +1,6 @@
 // The verbs predict and predictor.
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <chrono>
 #include <cmath>
@@ -21,7 +23,6 @@
 #include "nas/report/simulation_report.hpp"
 #include "support/error.hpp"
 #include "support/files.hpp"
-#include "support/format.hpp"
 #include "support/hash.hpp"
 #include "support/text.hpp"
 
@@ -81,18 +82,19 @@ Json to_json(const latency_predictor::PredictorCheck& check) {
 
 std::string row(const char* quantity, const latency_predictor::PredictionErrors& e) {
   const auto order = [](double tau) {
-    return std::isnan(tau) ? std::string("-") : format("%.3f", tau);
+    return std::isnan(tau) ? std::string("-") : fmt::format("{:.3f}", tau);
   };
-  return format("%-8s %+9.3f %9.3f %9.3f %9.3f %7s %18s\n", quantity, 100 * e.bias, 100 * e.mape,
-                100 * e.p95, 100 * e.largest, order(e.tau).c_str(),
-                order(e.tau_within_depth).c_str());
+  return fmt::format("{:<8} {:>+9.3f} {:>9.3f} {:>9.3f} {:>9.3f} {:>7} {:>18}\n", quantity,
+                     100 * e.bias, 100 * e.mape, 100 * e.p95, 100 * e.largest, order(e.tau),
+                     order(e.tau_within_depth));
 }
 
 std::string table(const latency_predictor::PredictorCheck& check) {
-  return format("%-8s %9s %9s %9s %9s %7s %18s\n", "", "bias/%", "mean/%", "95 %/%", "max/%", "tau",
-                "tau within depth") +
+  return fmt::format("{:<8} {:>9} {:>9} {:>9} {:>9} {:>7} {:>18}\n", "", "bias/%", "mean/%",
+                     "95 %/%", "max/%", "tau", "tau within depth") +
          row("latency", check.latency) + row("energy", check.energy) +
-         format("%zu networks, against simulations of the whole network\n", check.networks.size());
+         fmt::format("{} networks, against simulations of the whole network\n",
+                     check.networks.size());
 }
 
 // What has been priced and how good it is; the reason on standard error when it is not.
@@ -129,15 +131,15 @@ struct NetworkPrediction {
 
 std::string text_of(const NetworkPrediction& prediction) {
   const bool in_time = prediction.unit == latency_predictor::TimeUnit::kFemtoseconds;
-  std::string text =
-      format("%.*f %s, %.3f uJ", in_time ? 3 : 0, latency_in(prediction.unit, prediction.cost),
-             in_time ? "ns" : "cycles", prediction.cost.energy.value() * 1e-6);
+  std::string text = fmt::format("{:.{}f} {}, {:.3f} uJ",
+                                 latency_in(prediction.unit, prediction.cost), in_time ? 3 : 0,
+                                 in_time ? "ns" : "cycles", prediction.cost.energy.value() * 1e-6);
   if (prediction.relative_uncertainty)
-    text += format(" (+- %.2f %%)", 100 * *prediction.relative_uncertainty);
+    text += fmt::format(" (+- {:.2f} %)", 100 * *prediction.relative_uncertainty);
   if (prediction.extrapolates) text += ", extrapolated";
   text += ", " + prediction.model + " model on " + printable(prediction.on) +
-          format(" at length %d (%s)\n", prediction.workload.sequence_length,
-                 std::string(accel_sim::kModeWords.word_of(prediction.workload.mode)).c_str());
+          fmt::format(" at length {} ({})\n", prediction.workload.sequence_length,
+                      std::string(accel_sim::kModeWords.word_of(prediction.workload.mode)));
   return prediction.note.empty() ? text : text + prediction.note + "\n";
 }
 
@@ -244,9 +246,9 @@ void fit_predictor(const PredictorFitOptions& options, const CommonOptions& comm
             {"latency", {{"mape", errors.latency_mape}, {"p95", errors.latency_p95}}},
             {"energy", {{"mape", errors.energy_mape}, {"p95", errors.energy_p95}}},
             {"output", options.output.string()}};
-  std::string text = format(
-      "%d samples; %d networks at held-out lengths and hardware: latency off by %.2f %% (95 %%: "
-      "%.2f %%), energy by %.2f %% (95 %%: %.2f %%)\n",
+  std::string text = fmt::format(
+      "{} samples; {} networks at held-out lengths and hardware: latency off by {:.2f} % (95 %: "
+      "{:.2f} %), energy by {:.2f} % (95 %: {:.2f} %)\n",
       model.content().samples, errors.networks, 100 * errors.latency_mape, 100 * errors.latency_p95,
       100 * errors.energy_mape, 100 * errors.energy_p95);
   if (options.curve) {
@@ -272,7 +274,8 @@ void build_predictor(const PredictorOptions& options, const CommonOptions& commo
   const latency_predictor::LatencyPredictor plain(hardware, workload);
   plain.fill(space);
   const std::chrono::duration<double> filled = Clock::now() - start;
-  log(common, format("%zu operators priced in %.1f s\n", plain.table().size(), filled.count()));
+  log(common,
+      fmt::format("{} operators priced in {:.1f} s\n", plain.table().size(), filled.count()));
   latency_predictor::LatencyPredictor predictor(
       hardware, workload, plain.table(),
       latency_predictor::simulate_in_place(space, workload, hardware, options.seed));
@@ -335,7 +338,7 @@ void import_measurements(const PredictorOptions& options, const CommonOptions& c
                               {"latency_unit", predictor.in_time() ? "ns" : "cycles"},
                               {"energy", energy},
                               {"output", options.output.string()}}));
-  print(format("%zu operators of ", entries.size()) + options.device +
+  print(fmt::format("{} operators of ", entries.size()) + options.device +
         (predictor.in_time() ? ", in nanoseconds" : ", in cycles") +
         (energy ? "" : "; no energy was measured") + "\nPredictor: " + path_text(options.output) +
         "\n");

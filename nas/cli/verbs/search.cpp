@@ -1,5 +1,7 @@
 #include "nas/core/search.hpp"
 
+#include <fmt/format.h>
+
 #include <cmath>
 #include <memory>
 
@@ -17,7 +19,6 @@
 #include "nas/run/run_search.hpp"
 #include "support/error.hpp"
 #include "support/files.hpp"
-#include "support/format.hpp"
 
 namespace paretoformer::nas {
 namespace {
@@ -64,8 +65,8 @@ std::string why_it_ended(SearchEnd end, const SearchConfig& config) {
     case SearchEnd::kStalled:
       return "stopped: the algorithm, " + config.algorithm + ", has no more networks to propose\n";
     case SearchEnd::kPlateau:
-      return format("stopped: the hypervolume grew by less than %g %% in %d generation%s\n",
-                    100 * kLeastProgress, config.patience, config.patience == 1 ? "" : "s");
+      return fmt::format("stopped: the hypervolume grew by less than {:g} % in {} generation{}\n",
+                         100 * kLeastProgress, config.patience, config.patience == 1 ? "" : "s");
   }
   return "";
 }
@@ -81,8 +82,8 @@ Archive search_with_progress(TrainedRun& trained, GenerationRecord& last, Search
   hooks.on_generation = [&](const GenerationRecord& record) { last = record; };
   hooks.on_evaluations = [&](std::size_t evaluations) {
     progress.update(static_cast<std::int64_t>(evaluations),
-                    format("generation %d front %zu hypervolume %.4f", last.generation, last.front,
-                           last.hypervolume));
+                    fmt::format("generation {} front {} hypervolume {:.4f}", last.generation,
+                                last.front, last.hypervolume));
   };
   hooks.on_end = [&](SearchEnd why) { end = why; };
   hooks.stop = stopping;
@@ -145,10 +146,10 @@ void search_and_print(const RunOptions& options, const CommonOptions& common) {
   }
   print("\n" + front_table(proxy.corpus(), front, extremes.largest));
   print(summary);
-  print(format("%zu of %.4g networks evaluated, %zu on the front, hypervolume %.4f of the "
-               "reference box (generation 0)\n",
-               archive.size(), static_cast<double>(proxy.space().count()), front.members.size(),
-               last.hypervolume) +
+  print(fmt::format("{} of {:.4g} networks evaluated, {} on the front, hypervolume {:.4f} of the "
+                    "reference box (generation 0)\n",
+                    archive.size(), static_cast<double>(proxy.space().count()),
+                    front.members.size(), last.hypervolume) +
         why_it_ended(end, run.config().search));
   print("Front: " + path_text(run.front()) + "  report: " + path_text(run.report()) +
         "\nTake the networks away: paretoformer export " + path_text(run.path()) + "\n");

@@ -1,4 +1,6 @@
 // The verb `simulate`.
+#include <fmt/format.h>
+
 #include <array>
 #include <charconv>
 #include <functional>
@@ -20,7 +22,6 @@
 #include "nas/cli/verbs.hpp"
 #include "nas/report/simulation_report.hpp"
 #include "support/error.hpp"
-#include "support/format.hpp"
 #include "support/hash.hpp"
 #include "support/text.hpp"
 
@@ -146,7 +147,7 @@ Answer answer_on_network(const SimulateOptions& options, const accel_sim::Engine
   answer.hardware_name = network.hardware_name;
   const std::string mode(accel_sim::kModeWords.word_of(network.workload.mode));
   answer.title = describe(network.architecture) +
-                 format(" at length %d (%s)", network.workload.sequence_length, mode.c_str());
+                 fmt::format(" at length {} ({})", network.workload.sequence_length, mode);
   const bool by_cycle = how.engine == accel_sim::Engine::kReference && network.confirmed;
   answer.note = by_cycle && network.is_as_in_run && whole.why_cold.empty()
                     ? "cycle by cycle, while front.json confirms with the fast engine"

@@ -1,3 +1,5 @@
+#include <fmt/format.h>
+
 #include <memory>
 
 #include "nas/cli/arguments.hpp"
@@ -6,7 +8,6 @@
 #include "nas/report/front_report.hpp"
 #include "nas/run/run_predictor.hpp"
 #include "nas/run/run_search.hpp"
-#include "support/format.hpp"
 #include "support/hash.hpp"
 
 namespace paretoformer::nas {
@@ -38,10 +39,10 @@ void validate(const RunOptions& options, const CommonOptions& common) {
                               {"config_hash", hex(config_hash(config))},
                               {"config", to_json(config)}}));
   print(space_summary(proxy) +
-        format("cost at length %d: %.0f to %.0f %s, %.4g to %.4g uJ\n",
-               config.workload.sequence_length, predictor.latency(low), predictor.latency(high),
-               predictor.in_time() ? "ns" : "cycles", low.energy.value() * 1e-6,
-               high.energy.value() * 1e-6) +
+        fmt::format("cost at length {}: {:.0f} to {:.0f} {}, {:.4g} to {:.4g} uJ\n",
+                    config.workload.sequence_length, predictor.latency(low),
+                    predictor.latency(high), predictor.in_time() ? "ns" : "cycles",
+                    low.energy.value() * 1e-6, high.energy.value() * 1e-6) +
         "The configuration is valid.\n");
 }
 
