@@ -39,7 +39,7 @@ void matmul(int m, int n, int k, MatrixView<T> a, MatrixView<T> b, T* c, std::pt
   matmul_vector<T>(m, n, k, a, b, c, c_stride, into);
 }
 
-#define PARETOFORMER_INSTANTIATE_MATMUL(T)                                                               \
+#define PARETOFORMER_INSTANTIATE_MATMUL(T)                                                        \
   template void matmul<T>(int, int, int, MatrixView<T>, MatrixView<T>, T*, std::ptrdiff_t, Into,  \
                           Products);                                                              \
   template void matmul_vector<T>(int, int, int, MatrixView<T>, MatrixView<T>, T*, std::ptrdiff_t, \
