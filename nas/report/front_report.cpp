@@ -155,8 +155,7 @@ std::string separation_summary(const Separation& s) {
   return fmt::format(
       "separation: the losses of {} random networks of width {} spread by {:.4f}; another "
       "validation subset moves all by {:+.4f} and each by {:.4f} more or less: {:.1f} times (a "
-      "search "
-      "needs 5)\n",
+      "search needs 5)\n",
       s.networks, s.model_width, s.spread, s.shared_change, s.subset_change, s.ratio());
 }
 
