@@ -53,7 +53,7 @@ struct SearchState {
 // regularized_evolution: Real et al. 2019: of the youngest `population` networks a quarter is drawn
 //   and its best gets a child that differs in one gene, a fifth of a population at a time.
 // knapsack: the networks that would be the front if losses were sums over layers, by the exact
-//   solver (additive_front.hpp) on a fit of such sums to what is known.
+//   solver (knapsack.hpp) on a fit of such sums to what is known.
 // random: `population` networks of SearchSpace::sample().
 std::vector<Proposal> propose(const SearchState& state);
 
