@@ -30,7 +30,7 @@ template <typename Enum, std::size_t kSize>
 class Words {
  public:
   // All enumerators in their order, which the compiler checks.
-  consteval Words(const Word<Enum> (&words)[kSize]) {
+  explicit consteval Words(const Word<Enum> (&words)[kSize]) {
     for (std::size_t i = 0; i < kSize; ++i) {
       if (static_cast<std::size_t>(words[i].value) != i)
         throw "not in the order of the enumerators";
