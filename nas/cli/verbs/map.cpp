@@ -224,7 +224,7 @@ std::string histogram(const MapAnswer& found, const MapOptions& options) {
                        axis);
 }
 
-void map_network(const MapOptions& options, const CommonOptions& common) {
+void map_workpiece(const MapOptions& options, const CommonOptions& common) {
   if (valid_utf8_prefix(options.hardware) < options.hardware.size())
     throw InputError("--hardware: is not valid UTF-8");
   if (options.svg && options.svg->empty()) throw InputError("--svg: expected a file name");
@@ -271,7 +271,7 @@ void add_map(CLI::App& app, CommonOptions& common) {
   verb->add_option("--output", options.output,
                    "Write the best mapping to this file (for simulate --mapping)");
   add_common(verb, common);
-  verb->callback([owned, &common] { map_network(*owned, common); });
+  verb->callback([owned, &common] { map_workpiece(*owned, common); });
 }
 
 }  // namespace paretoformer::nas

@@ -1,4 +1,4 @@
-// The verbs predict and predictor.
+// The verb predictor, and the verbs below it.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -12,31 +12,16 @@
 #include "accel_sim/workload/words.hpp"
 #include "latency_predictor/learned/learned_fit.hpp"
 #include "latency_predictor/learned/learned_model.hpp"
-#include "latency_predictor/learned_table.hpp"
 #include "latency_predictor/measurements.hpp"
 #include "latency_predictor/predictor_check.hpp"
 #include "nas/cli/arguments.hpp"
 #include "nas/cli/command_io.hpp"
-#include "nas/cli/priced_network.hpp"
 #include "nas/cli/verbs.hpp"
-#include "nas/report/front_report.hpp"
-#include "nas/report/simulation_report.hpp"
 #include "support/error.hpp"
-#include "support/files.hpp"
 #include "support/hash.hpp"
-#include "support/text.hpp"
 
 namespace paretoformer::nas {
 namespace {
-
-struct PredictOptions {
-  std::filesystem::path architecture;
-  PricingOptions given;
-  // A file of LatencyPredictor, which says hardware, length and mode, or of LearnedModel, which
-  // takes them; empty: the simulator, as `simulate`.
-  std::filesystem::path predictor;
-  bool breakdown = false;
-};
 
 struct PredictorOptions {
   std::filesystem::path file;  // of a predictor, or of measurements
@@ -104,133 +89,6 @@ void answer(Json json, const latency_predictor::PredictorCheck& check, const std
   const std::string complaint = check.complaint();
   print(common.json ? to_text(json) : table(check) + (complaint.empty() ? text : ""));
   if (!complaint.empty()) throw Error("the predictor is not good enough: " + complaint);
-}
-
-// A predictor's file, read once: it may be a pipe.
-struct PredictorText {
-  std::string file, content;
-
-  // A learned model is JSON, a table is not.
-  bool learned() const { return content.starts_with('{'); }
-};
-
-struct NetworkPrediction {
-  accel_sim::HardwareCost cost;
-  latency_predictor::TimeUnit unit = latency_predictor::TimeUnit::kCycles;  // of all latencies
-  std::vector<latency_predictor::OperatorPrediction> operators;
-  std::string model;
-  std::uint64_t hardware_hash = 0;
-  accel_sim::Workload workload;
-  std::string on;    // hardware, or the predictor's file
-  std::string note;  // on what this is; may be empty
-  // Of the model against its simulator, when that is known; how far that is from a machine is not
-  // known to it.
-  std::optional<double> relative_uncertainty;
-  bool extrapolates = false;
-};
-
-std::string text_of(const NetworkPrediction& prediction) {
-  const bool in_time = prediction.unit == latency_predictor::TimeUnit::kFemtoseconds;
-  std::string text = fmt::format("{:.{}f} {}, {:.3f} uJ",
-                                 latency_in(prediction.unit, prediction.cost), in_time ? 3 : 0,
-                                 in_time ? "ns" : "cycles", prediction.cost.energy.value() * 1e-6);
-  if (prediction.relative_uncertainty)
-    text += fmt::format(" (+- {:.2f} %)", 100 * *prediction.relative_uncertainty);
-  if (prediction.extrapolates) text += ", extrapolated";
-  text += ", " + prediction.model + " model on " + printable(prediction.on) +
-          fmt::format(" at length {} ({})\n", prediction.workload.sequence_length,
-                      std::string(accel_sim::kModeWords.word_of(prediction.workload.mode)));
-  return prediction.note.empty() ? text : text + prediction.note + "\n";
-}
-
-// "cycles", or "latency_ns" of a device that was measured in time.
-void put_latency(Json& json, const accel_sim::HardwareCost& cost,
-                 latency_predictor::TimeUnit unit) {
-  if (unit == latency_predictor::TimeUnit::kFemtoseconds)
-    json["latency_ns"] = latency_in(unit, cost);
-  else
-    json["cycles"] = cost.latency.value();
-}
-
-Json json_of(const NetworkPrediction& prediction, bool breakdown) {
-  Json json;
-  put_latency(json, prediction.cost, prediction.unit);
-  json.update({{"energy_pj", prediction.cost.energy.value()},
-               {"relative_uncertainty",
-                prediction.relative_uncertainty ? Json(*prediction.relative_uncertainty) : Json()},
-               {"extrapolates", prediction.extrapolates},
-               {"model", prediction.model},
-               {"hardware_hash", hex(prediction.hardware_hash)},
-               {"sequence_length", prediction.workload.sequence_length},
-               {"mode", accel_sim::kModeWords.word_of(prediction.workload.mode)},
-               {"note", prediction.note.empty() ? Json() : Json(prediction.note)}});
-  if (!breakdown) return json;
-  json["operators"] = Json::array();
-  for (const latency_predictor::OperatorPrediction& p : prediction.operators) {
-    Json each{
-        {"role", p.role}, {"layer", p.layer}, {"repeat", p.repeat}, {"operator", describe(p.op)}};
-    put_latency(each, p.cost, prediction.unit);
-    each["energy_pj"] = p.cost.energy.value();
-    json["operators"].push_back(std::move(each));
-  }
-  return json;
-}
-
-NetworkPrediction simulated(const PricedNetwork& network) {
-  const WholeSimulation whole = simulate_whole(network, {});
-  NetworkPrediction result;
-  for (const accel_sim::OperatorReport& part : merged(whole.operators)) {
-    result.operators.push_back(
-        {part.item.role, part.item.layer, part.item.repeat, part.item.op, part.report.cost});
-    result.cost += part.report.cost;
-  }
-  result.model = accel_sim::kSimulatorModel;
-  result.hardware_hash = hardware_hash(network.hardware);
-  result.workload = network.workload;
-  result.on = network.hardware_name;
-  result.note = note_on(network, result.cost, whole.why_cold);
-  return result;
-}
-
-NetworkPrediction predicted(const PricedNetwork& network, const PredictorText& text) {
-  std::optional<latency_predictor::LearnedModel> learned;
-  if (text.learned()) learned = latency_predictor::LearnedModel::parse(text.content, text.file);
-  const latency_predictor::LatencyPredictor predictor =
-      learned ? latency_predictor::LatencyPredictor(network.hardware, network.workload,
-                                                    learned_table(*learned, network.hardware))
-              : latency_predictor::LatencyPredictor::parse(text.content, text.file);
-  NetworkPrediction result;
-  result.cost = predictor.predict(network.architecture);
-  result.unit = predictor.table().time_unit();
-  result.operators = predictor.breakdown(network.architecture);
-  result.model = predictor.table().model();
-  result.hardware_hash = predictor.table().hardware_hash();
-  result.workload = predictor.workload();
-  result.on = learned ? network.hardware_name : text.file;
-  if (network.confirmed)
-    result.note = "a prediction: what front.json confirms is a simulation of the whole network";
-  result.relative_uncertainty = predictor.relative_uncertainty;
-  if (!learned) return result;
-  const latency_predictor::LearnedCost cost =
-      learned->predict(network.architecture, network.workload, network.hardware);
-  result.relative_uncertainty = cost.relative_uncertainty();
-  result.extrapolates = cost.extrapolates;
-  return result;
-}
-
-void predict(const PredictOptions& options, const CommonOptions& common) {
-  const std::filesystem::path& file = options.predictor;
-  PredictorText text{file.string(), {}};
-  if (!file.empty()) text.content = read_text_file(file);
-  if (!file.empty() && options.given.any() && !text.learned())
-    throw InputError(text.file +
-                     ": says hardware, length and mode itself: expected none of --hardware, "
-                     "--length and --mode");
-  const PricedNetwork network = priced_network(options.architecture, options.given);
-  const NetworkPrediction prediction = file.empty() ? simulated(network) : predicted(network, text);
-  if (common.json) return print(to_text(json_of(prediction, options.breakdown)));
-  if (options.breakdown) print(breakdown_table(prediction.operators, prediction.unit));
-  print(describe(network.architecture) + "\n" + text_of(prediction));
 }
 
 void fit_predictor(const PredictorFitOptions& options, const CommonOptions& common) {
@@ -343,25 +201,6 @@ void import_measurements(const PredictorOptions& options, const CommonOptions& c
         (energy ? "" : "; no energy was measured") + "\nPredictor: " + path_text(options.output) +
         "\n");
 }
-
-}  // namespace
-
-void add_predict(CLI::App& app, CommonOptions& common) {
-  const auto owned = std::make_shared<PredictOptions>();
-  PredictOptions& options = *owned;
-  CLI::App* verb = app.add_subcommand("predict", "Cost of one architecture on an accelerator");
-  verb->option_defaults()->always_capture_default();
-  verb->add_option("ARCHITECTURE", options.architecture, "Architecture or exported JSON file")
-      ->required();
-  add_pricing(verb, options.given);
-  verb->add_option("--predictor", options.predictor,
-                   "Predictor's file: of build or import (which says all three), or of fit");
-  verb->add_flag("--breakdown", options.breakdown, "A line per operator");
-  add_common(verb, common);
-  verb->callback([owned, &common] { predict(*owned, common); });
-}
-
-namespace {
 
 // What the verbs below `predictor` share.
 void add_predictor_space(CLI::App* verb, PredictorOptions& options) {
