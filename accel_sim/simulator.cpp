@@ -50,15 +50,15 @@ SimulationReport run_on_host(const Operator& op, const Hardware& hardware, Trace
   return report;
 }
 
-SimulationReport run_program(const Call& call, const Hardware& hardware,
-                             const EngineOptions& options, Trace* trace, const InPlace* place) {
-  const Program program = lower(call, hardware, place != nullptr ? &place->placement : nullptr);
+SimulationReport run_program(const Call& call, const Target& target, const EngineOptions& options,
+                             Trace* trace, const InPlace* place) {
+  const Program program = lower(call, target, place != nullptr ? &place->placement : nullptr);
   std::optional<MemorySystem> cold;
-  MemorySystem& memory = place != nullptr ? *place->memory : cold.emplace(hardware, program.bytes);
+  MemorySystem& memory = place != nullptr ? *place->memory : cold.emplace(target, program.bytes);
   const EngineResult result =
       options.engine == Engine::kFast
-          ? run_fast_engine(program, hardware, memory, trace)
-          : run_reference_engine(program, hardware, memory, options.cycle_limit, trace);
+          ? run_fast_engine(program, target, memory, trace)
+          : run_reference_engine(program, target, memory, options.cycle_limit, trace);
   SimulationReport report;
   report.breakdown = result.breakdown;
   report.accesses = result.accesses;
@@ -85,11 +85,11 @@ void split(Run& run, const Operator& matmul, const Hardware& hardware) {
   run.whole.accesses.dram_bytes -= run.residual.accesses.dram_bytes;
 }
 
-Run run(const Call& call, const Hardware& hardware, const EngineOptions& options, Trace* trace,
+Run run(const Call& call, const Target& target, const EngineOptions& options, Trace* trace,
         const InPlace* place = nullptr) {
   switch (call.runs_in) {
     case RunsIn::kHost:
-      return {run_on_host(call.op, hardware, trace)};
+      return {run_on_host(call.op, target, trace)};
     case RunsIn::kStores: {
       Run constants;
       constants.whole.breakdown.host = kConfigCycles;
@@ -99,8 +99,8 @@ Run run(const Call& call, const Hardware& hardware, const EngineOptions& options
     case RunsIn::kOwnProgram:
       break;
   }
-  Run result{run_program(call, hardware, options, trace, place)};
-  if (call.fused != Normalisation::kNone) split(result, call.program, hardware);
+  Run result{run_program(call, target, options, trace, place)};
+  if (call.fused != Normalisation::kNone) split(result, call.program, target);
   return result;
 }
 
@@ -112,17 +112,17 @@ SimulationReport priced(SimulationReport report, const Call& call, const Hardwar
   return report;
 }
 
-MatmulSchedule mapped_schedule(Call call, const Hardware& hardware) {
+MatmulSchedule mapped_schedule(Call call, const Target& target) {
   const Operator& op = call.program;
   const Workpiece work = matmul_workpiece(op.rows, op.inner, op.columns);
-  const Mapspace mapspace(work, hardware, Factors::kBlocks);
-  const auto edp = [&] { return simulate(call, hardware).cost.energy_delay_product(); };
+  const Mapspace mapspace(work, target, Factors::kBlocks);
+  const auto edp = [&] { return simulate(call, target).cost.energy_delay_product(); };
   MatmulSchedule best = *call.schedule;
   EnergyDelayProduct lowest = edp();
   for (const Mapping& mapping : {best_mapping(mapspace, MappingObjective::kEdp).mapping,
                                  best_mapping(mapspace, MappingObjective::kLatency).mapping,
                                  best_library_mapping(mapspace, MappingObjective::kEdp).mapping}) {
-    call.schedule = schedule_of(mapping, work, hardware);
+    call.schedule = schedule_of(mapping, work, target);
     const EnergyDelayProduct cost = edp();
     if (cost >= lowest) continue;
     lowest = cost;
@@ -132,10 +132,10 @@ MatmulSchedule mapped_schedule(Call call, const Hardware& hardware) {
 }
 
 std::vector<Call> calls_of(const Architecture& architecture, const Workload& workload,
-                           const Hardware& hardware, const NetworkOptions& options) {
+                           const Target& target, const NetworkOptions& options) {
   return compile_with_mapper(
-      architecture, workload, hardware,
-      options.prices != nullptr ? *options.prices : simulated_prices(hardware));
+      architecture, workload, target,
+      options.prices != nullptr ? *options.prices : simulated_prices(target));
 }
 
 Trace* trace_of(const Call& call, const NetworkOptions& options) {
@@ -171,66 +171,66 @@ double SimulationReport::utilization(const Hardware& hardware) const {
   return possible > 0 ? static_cast<double>(accesses.macs) / possible : 0;
 }
 
-SimulationReport simulate(const Call& call, const Hardware& hardware, const EngineOptions& options,
+SimulationReport simulate(const Call& call, const Target& target, const EngineOptions& options,
                           Trace* trace) {
   // The spans of a part are in the trace of its matmul.
   Trace* const its = call.runs_in == RunsIn::kFusedRun ? nullptr : trace;
-  return priced(run(call, hardware, options, its).part(call), call, hardware);
+  return priced(run(call, target, options, its).part(call), call, target);
 }
 
-SimulationReport simulate(const Operator& op, const Hardware& hardware,
-                          const EngineOptions& options, Trace* trace) {
-  return simulate(compile_with_mapper(op, hardware), hardware, options, trace);
+SimulationReport simulate(const Operator& op, const Target& target, const EngineOptions& options,
+                          Trace* trace) {
+  return simulate(compile_with_mapper(op, target), target, options, trace);
 }
 
-Call compile_with_mapper(const Operator& op, const Hardware& hardware) {
-  Call call = compile(op, hardware);
-  if (hardware.tiling == Tiling::kOptimal && call.schedule && call.fused == Normalisation::kNone)
-    call.schedule = mapped_schedule(call, hardware);
+Call compile_with_mapper(const Operator& op, const Target& target) {
+  Call call = compile(op, target);
+  if (target.tiling == Tiling::kOptimal && call.schedule && call.fused == Normalisation::kNone)
+    call.schedule = mapped_schedule(call, target);
   return call;
 }
 
 std::vector<Call> compile_with_mapper(const Architecture& architecture, const Workload& workload,
-                                      const Hardware& hardware, const OperatorPricer& price) {
-  if (hardware.tiling == Tiling::kGreedy) return compile(architecture, workload, hardware, price);
-  return compile(architecture, workload, hardware, price,
-                 [&](const Call& librarys) { return mapped_schedule(librarys, hardware); });
+                                      const Target& target, const OperatorPricer& price) {
+  if (target.tiling == Tiling::kGreedy) return compile(architecture, workload, target, price);
+  return compile(architecture, workload, target, price,
+                 [&](const Call& librarys) { return mapped_schedule(librarys, target); });
 }
 
-HardwareCost simulated_cost(const Operator& op, const Hardware& hardware) {
-  return simulate(op, hardware).cost;
+HardwareCost simulated_cost(const Operator& op, const Target& target) {
+  return simulate(op, target).cost;
 }
 
-OperatorPricer simulated_prices(const Hardware& hardware) {
-  return [hardware, known = std::unordered_map<Operator, HardwareCost, OperatorHash>()](
+OperatorPricer simulated_prices(const Target& target) {
+  return [target, known = std::unordered_map<Operator, HardwareCost, OperatorHash>()](
              const Operator& op) mutable {
     const auto found = known.find(op);
     return found != known.end() ? found->second
-                                : known.emplace(op, simulated_cost(op, hardware)).first->second;
+                                : known.emplace(op, simulated_cost(op, target)).first->second;
   };
 }
 
 std::vector<OperatorReport> simulate(const Architecture& architecture, const Workload& workload,
-                                     const Hardware& hardware, const NetworkOptions& options) {
-  const std::vector<Call> calls = calls_of(architecture, workload, hardware, options);
+                                     const Target& target, const NetworkOptions& options) {
+  const std::vector<Call> calls = calls_of(architecture, workload, target, options);
   std::unordered_map<Operator, Run, OperatorHash> known;  // by program: one run for all its parts
   Reports reports(std::ssize(calls), options.done);
   for (const Call& call : calls) {
     auto found = known.find(call.program);
     if (found == known.end())
       found =
-          known.emplace(call.program, run(call, hardware, options, trace_of(call, options))).first;
-    reports.add(call, priced(found->second.part(call), call, hardware));
+          known.emplace(call.program, run(call, target, options, trace_of(call, options))).first;
+    reports.add(call, priced(found->second.part(call), call, target));
   }
   return reports.take();
 }
 
 std::vector<OperatorReport> simulate_network(const Architecture& architecture,
-                                             const Workload& workload, const Hardware& hardware,
+                                             const Workload& workload, const Target& target,
                                              const NetworkOptions& options) {
-  const std::vector<Call> calls = calls_of(architecture, workload, hardware, options);
-  const NetworkMemory buffers(architecture, workload, hardware, calls);
-  MemorySystem memory(hardware, buffers.bytes());
+  const std::vector<Call> calls = calls_of(architecture, workload, target, options);
+  const NetworkMemory buffers(architecture, workload, target, calls);
+  MemorySystem memory(target, buffers.bytes());
   std::int64_t total = 0;
   for (const Call& call : calls) total += call.repeat;
   Reports reports(total, options.done);
@@ -243,9 +243,9 @@ std::vector<OperatorReport> simulate_network(const Architecture& architecture,
     for (int i = 0; i < call.repeat; ++i) {
       if (!is_part) {
         const InPlace place{buffers.placement(call, i), &memory};
-        runs.push_back(run(call, hardware, options, trace_of(call, options), &place));
+        runs.push_back(run(call, target, options, trace_of(call, options), &place));
       }
-      reports.add(once, priced(runs[static_cast<std::size_t>(i)].part(call), call, hardware));
+      reports.add(once, priced(runs[static_cast<std::size_t>(i)].part(call), call, target));
     }
   }
   return reports.take();

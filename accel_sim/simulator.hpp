@@ -10,8 +10,8 @@
 #include "accel_sim/engines/memory_system.hpp"
 #include "accel_sim/engines/reference_engine.hpp"
 #include "accel_sim/hardware/energy.hpp"
-#include "accel_sim/hardware/hardware.hpp"
 #include "accel_sim/hardware/hardware_cost.hpp"
+#include "accel_sim/hardware/target.hpp"
 #include "accel_sim/lowering/compile.hpp"
 #include "accel_sim/lowering/program.hpp"
 #include "accel_sim/lowering/tiling.hpp"
@@ -58,14 +58,14 @@ struct SimulationReport {
   double utilization(const Hardware& hardware) const;
 };
 
-// compile() with the schedules that Hardware::tiling asks for. With Tiling::kOptimal, unless
+// compile() with the schedules that Library::tiling asks for. With Tiling::kOptimal, unless
 // something is fused with the matmul: the best energy-delay product, simulated by itself, among the
 // library's schedule, the mapper's best mappings for the energy-delay product and for latency, and
 // the best one with the library's loops; for the mapper's cost model knows neither L2 nor queues.
 // It stands here because lowering, where compile() is, sees neither mapper nor engines.
-Call compile_with_mapper(const Operator& op, const Hardware& hardware);
+Call compile_with_mapper(const Operator& op, const Target& target);
 std::vector<Call> compile_with_mapper(const Architecture& architecture, const Workload& workload,
-                                      const Hardware& hardware, const OperatorPricer& price);
+                                      const Target& target, const OperatorPricer& price);
 
 // Simulates a call by itself: its matrices are packed and the caches cold. The parts of one run are
 // priced where they belong: a softmax or a LayerNorm that is fused with the matmul before it costs
@@ -74,18 +74,18 @@ std::vector<Call> compile_with_mapper(const Architecture& architecture, const Wo
 // the rest. A fused GELU costs setting its constants. What runs on the host costs its cycles per
 // element. Spans are appended to `trace`; those of a fused part are in its matmul's. Throws what
 // lower() throws. Pure, and callable from several threads at once.
-SimulationReport simulate(const Call& call, const Hardware& hardware,
-                          const EngineOptions& options = {}, Trace* trace = nullptr);
+SimulationReport simulate(const Call& call, const Target& target, const EngineOptions& options = {},
+                          Trace* trace = nullptr);
 
 // The same of compile_with_mapper().
-SimulationReport simulate(const Operator& op, const Hardware& hardware,
+SimulationReport simulate(const Operator& op, const Target& target,
                           const EngineOptions& options = {}, Trace* trace = nullptr);
 
 // simulate().cost.
-HardwareCost simulated_cost(const Operator& op, const Hardware& hardware);
+HardwareCost simulated_cost(const Operator& op, const Target& target);
 
 // simulated_cost() of that hardware, which simulates an operator once; for one thread at a time.
-OperatorPricer simulated_prices(const Hardware& hardware);
+OperatorPricer simulated_prices(const Target& target);
 
 struct OperatorReport {
   Call item;
@@ -95,7 +95,7 @@ struct OperatorReport {
 // The calls of a network, each by itself, in the order in which they run; equal ones are simulated
 // once.
 std::vector<OperatorReport> simulate(const Architecture& architecture, const Workload& workload,
-                                     const Hardware& hardware, const NetworkOptions& options = {});
+                                     const Target& target, const NetworkOptions& options = {});
 
 // The whole network as one program, call after call on one memory: activations that the call before
 // left in L2 are found there, weights and heads lie where the network has them. Every call of the
@@ -104,7 +104,7 @@ std::vector<OperatorReport> simulate(const Architecture& architecture, const Wor
 // what runs on the host leaves the caches alone. Throws InputError when the network spans more than
 // 2 GiB.
 std::vector<OperatorReport> simulate_network(const Architecture& architecture,
-                                             const Workload& workload, const Hardware& hardware,
+                                             const Workload& workload, const Target& target,
                                              const NetworkOptions& options = {});
 
 }  // namespace paretoformer::accel_sim

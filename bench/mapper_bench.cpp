@@ -20,7 +20,7 @@ void report_rate(benchmark::State& state, std::int64_t mappings) {
 
 // The cost of mappings that were drawn before.
 void cost(benchmark::State& state, const accel_sim::Workpiece& work) {
-  const accel_sim::Hardware hardware = accel_sim::find_hardware("gemmini_transformer");
+  const accel_sim::Target hardware = accel_sim::find_target("gemmini_transformer");
   const accel_sim::Mapspace space(work, hardware, accel_sim::Factors::kPerfect);
   const accel_sim::MappingCostModel model(work, hardware);
   Random random(1);
@@ -35,7 +35,7 @@ BENCHMARK_CAPTURE(cost, convolution, kConvolution)->Unit(benchmark::kMicrosecond
 
 // Drawing valid mappings and pricing them.
 void samples(benchmark::State& state, const accel_sim::Workpiece& work) {
-  const accel_sim::Mapspace space(work, accel_sim::find_hardware("gemmini_transformer"),
+  const accel_sim::Mapspace space(work, accel_sim::find_target("gemmini_transformer"),
                                   accel_sim::Factors::kPerfect);
   constexpr std::int64_t kSamples = 10'000;
   for (auto _ : state)
@@ -47,7 +47,7 @@ BENCHMARK_CAPTURE(samples, matmul, kMatmul)->Unit(benchmark::kMillisecond);
 BENCHMARK_CAPTURE(samples, convolution, kConvolution)->Unit(benchmark::kMillisecond);
 
 void exact(benchmark::State& state, const accel_sim::Workpiece& work, accel_sim::Factors factors) {
-  const accel_sim::Mapspace space(work, accel_sim::find_hardware("gemmini_transformer"), factors);
+  const accel_sim::Mapspace space(work, accel_sim::find_target("gemmini_transformer"), factors);
   std::int64_t evaluations = 0;
   for (auto _ : state)
     evaluations = best_mapping(space, accel_sim::MappingObjective::kEdp).evaluations;
@@ -65,7 +65,7 @@ BENCHMARK_CAPTURE(exact, convolution_blocks, kConvolution, accel_sim::Factors::k
 // What the verb `map` proves, the best of both mapspaces, for the matmuls of a BERT-Base layer at
 // length 512, on the machine on which Timeloop's mapper was measured (docs/mapper.md).
 void layer(benchmark::State& state, const accel_sim::Workpiece& work) {
-  accel_sim::Hardware hardware;
+  accel_sim::Target hardware;
   hardware.dram_bytes_per_cycle = 16;  // scratchpad 256 KiB, accumulator 64 KiB
   std::int64_t evaluations = 0;
   for (auto _ : state)

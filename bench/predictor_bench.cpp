@@ -22,7 +22,7 @@ std::vector<Architecture> networks(int count) {
 
 const latency_predictor::LatencyPredictor& filled() {
   static const latency_predictor::LatencyPredictor predictor = [] {
-    latency_predictor::LatencyPredictor made(accel_sim::find_hardware("gemmini_transformer"),
+    latency_predictor::LatencyPredictor made(accel_sim::find_target("gemmini_transformer"),
                                              kWorkload);
     made.fill(SearchSpace::find("survey"));
     return made;
@@ -64,7 +64,7 @@ BENCHMARK(operator_by_operator)->Unit(benchmark::kMicrosecond);
 
 void whole_network_simulation(benchmark::State& state) {
   const std::vector<Architecture> batch = networks(8);
-  const accel_sim::Hardware hardware = accel_sim::find_hardware("gemmini_transformer");
+  const accel_sim::Target hardware = accel_sim::find_target("gemmini_transformer");
   for (auto _ : state)
     for (const Architecture& network : batch)
       benchmark::DoNotOptimize(simulate_network(network, kWorkload, hardware).size());
@@ -75,7 +75,7 @@ BENCHMARK(whole_network_simulation)->Unit(benchmark::kMillisecond);
 void fill(benchmark::State& state) {
   for (auto _ : state) {
     const latency_predictor::LatencyPredictor predictor(
-        accel_sim::find_hardware("gemmini_transformer"), kWorkload);
+        accel_sim::find_target("gemmini_transformer"), kWorkload);
     predictor.fill(SearchSpace::find("survey"));
     state.counters["operators"] = static_cast<double>(predictor.table().size());
   }

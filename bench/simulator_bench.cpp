@@ -18,7 +18,7 @@ void report_rate(benchmark::State& state, std::int64_t cycles) {
 
 // A BERT-Base encoder of so many layers at length 512, everything simulated anew.
 void encoder(benchmark::State& state, const char* preset, std::size_t layers) {
-  const accel_sim::Hardware hardware = accel_sim::find_hardware(preset);
+  const accel_sim::Target hardware = accel_sim::find_target(preset);
   const Architecture network{768, 64, 0, std::vector<Layer>(layers, {12, 3072})};
   std::int64_t cycles = 0;
   for (auto _ : state) {
@@ -39,19 +39,19 @@ BENCHMARK_CAPTURE(encoder, twelve_layers_cnn, "gemmini_cnn", 12)->Unit(benchmark
 // One projection at length 128 on either engine: the ratio of their rates is the speed-up.
 template <typename Run>
 void projection(benchmark::State& state, Run run) {
-  const accel_sim::Hardware hardware = accel_sim::find_hardware("gemmini_transformer");
+  const accel_sim::Target hardware = accel_sim::find_target("gemmini_transformer");
   const accel_sim::Program program = lower(accel_sim::matmul(128, 768, 768), hardware);
   std::int64_t cycles = 0;
   for (auto _ : state) cycles = run(program, hardware).cycles;
   report_rate(state, cycles);
 }
 BENCHMARK_CAPTURE(projection, fast,
-                  [](const accel_sim::Program& program, const accel_sim::Hardware& hardware) {
+                  [](const accel_sim::Program& program, const accel_sim::Target& hardware) {
                     return run_fast_engine(program, hardware);
                   })
     ->Unit(benchmark::kMillisecond);
 BENCHMARK_CAPTURE(projection, reference,
-                  [](const accel_sim::Program& program, const accel_sim::Hardware& hardware) {
+                  [](const accel_sim::Program& program, const accel_sim::Target& hardware) {
                     return run_reference_engine(program, hardware);
                   })
     ->Unit(benchmark::kMillisecond);

@@ -185,7 +185,7 @@ paretoformer_predictor* paretoformer_predictor_simulator(const char* hardware,
     const std::string name = &required(hardware, "hardware");
     const accel_sim::Workload workload{
         in_range(sequence_length, 1, kLargestSize, "sequence_length"), check_mode(mode)};
-    result = made(LatencyPredictor(accel_sim::find_hardware(name), workload));
+    result = made(LatencyPredictor(accel_sim::find_target(name), workload));
   });
   return result;
 }

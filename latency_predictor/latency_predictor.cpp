@@ -12,21 +12,21 @@
 #include "support/text.hpp"
 
 namespace paretoformer::latency_predictor {
-LookupTable simulated_table(const accel_sim::Hardware& hardware) {
+LookupTable simulated_table(const accel_sim::Target& hardware) {
   return LookupTable(
-      hardware_hash(hardware), accel_sim::kSimulatorModel,
+      target_hash(hardware), accel_sim::kSimulatorModel,
       [hardware](const accel_sim::Operator& op) { return simulated_cost(op, hardware); });
 }
 
-LookupTable analytical_table(const accel_sim::Hardware& hardware) {
+LookupTable analytical_table(const accel_sim::Target& hardware) {
   return LookupTable(
-      hardware_hash(hardware), accel_sim::kAnalyticalModel,
+      target_hash(hardware), accel_sim::kAnalyticalModel,
       [hardware](const accel_sim::Operator& op) { return analytical_cost(op, hardware); });
 }
 
 std::vector<accel_sim::Operator> operators_of(const SearchSpace& space,
                                               const accel_sim::Workload& workload,
-                                              const std::optional<accel_sim::Hardware>& hardware) {
+                                              const std::optional<accel_sim::Target>& hardware) {
   std::unordered_set<accel_sim::Operator, accel_sim::OperatorHash> known;
   std::vector<accel_sim::Operator> operators;
   const auto add = [&](const accel_sim::Operator& op) {
@@ -53,20 +53,20 @@ std::vector<accel_sim::Operator> operators_of(const SearchSpace& space,
   return operators;
 }
 
-LatencyPredictor::LatencyPredictor(const accel_sim::Hardware& hardware,
+LatencyPredictor::LatencyPredictor(const accel_sim::Target& hardware,
                                    const accel_sim::Workload& workload)
     : LatencyPredictor(hardware, workload, simulated_table(hardware)) {}
 
-LatencyPredictor::LatencyPredictor(const accel_sim::Hardware& hardware,
+LatencyPredictor::LatencyPredictor(const accel_sim::Target& hardware,
                                    const accel_sim::Workload& workload, LookupTable table,
                                    InPlaceCosts in_place)
     : hardware_(hardware),
       workload_(workload),
       table_(std::move(table)),
       in_place_(std::move(in_place)) {
-  if (table_.hardware_hash() != hardware_hash(hardware))
+  if (table_.hardware_hash() != target_hash(hardware))
     throw InputError("the look-up table was made for hardware " + hex(table_.hardware_hash()) +
-                     ": expected " + hex(hardware_hash(hardware)));
+                     ": expected " + hex(target_hash(hardware)));
 }
 
 LatencyPredictor::LatencyPredictor(std::string device, const accel_sim::Workload& workload,

@@ -15,8 +15,8 @@
 #include <unordered_map>
 #include <vector>
 
-#include "accel_sim/hardware/hardware.hpp"
 #include "accel_sim/hardware/hardware_cost.hpp"
+#include "accel_sim/hardware/target.hpp"
 #include "accel_sim/workload/operators.hpp"
 #include "latency_predictor/lookup_table.hpp"
 #include "search_spaces/architecture.hpp"
@@ -57,28 +57,28 @@ using InPlaceCosts =
 
 // A table that prices operators with the cycle simulator (accel_sim/simulator.hpp), a few
 // milliseconds each the first time.
-LookupTable simulated_table(const accel_sim::Hardware& hardware);
+LookupTable simulated_table(const accel_sim::Target& hardware);
 
 // A table that prices operators with the analytical model
 // (accel_sim/closed_form/analytical_model.hpp), which knows neither L2 nor queues, in less than a
 // microsecond each.
-LookupTable analytical_table(const accel_sim::Hardware& hardware);
+LookupTable analytical_table(const accel_sim::Target& hardware);
 
 // The operators of all networks of a space, each once: those of transformer_operators(), or what
 // scheduled_operators() may answer or price for that hardware.
 std::vector<accel_sim::Operator> operators_of(
     const SearchSpace& space, const accel_sim::Workload& workload,
-    const std::optional<accel_sim::Hardware>& hardware = std::nullopt);
+    const std::optional<accel_sim::Target>& hardware = std::nullopt);
 
 // Answers are the same on any number of threads. A network of layers already seen takes two
 // look-ups per layer, without a lock or an allocation.
 class LatencyPredictor {
  public:
   // With the cycle simulator, on demand.
-  LatencyPredictor(const accel_sim::Hardware& hardware, const accel_sim::Workload& workload);
+  LatencyPredictor(const accel_sim::Target& hardware, const accel_sim::Workload& workload);
   // With prices from `table`, but for operators whose cost at their place `in_place` has. Throws
   // InputError when the table was made for other hardware.
-  LatencyPredictor(const accel_sim::Hardware& hardware, const accel_sim::Workload& workload,
+  LatencyPredictor(const accel_sim::Target& hardware, const accel_sim::Workload& workload,
                    LookupTable table, InPlaceCosts in_place = {});
   // Of a device that is not described here, from measurements: `table` has device_hash() and all
   // operators. Both throw InputError unless the name is a line of text, not empty and not "-".
@@ -114,7 +114,7 @@ class LatencyPredictor {
 
   const std::string& device() const { return device_; }
   // What the prices are for; nothing for a device that was measured.
-  const std::optional<accel_sim::Hardware>& hardware() const { return hardware_; }
+  const std::optional<accel_sim::Target>& hardware() const { return hardware_; }
   const accel_sim::Workload& workload() const { return workload_; }
   const LookupTable& table() const { return table_; }
   const InPlaceCosts& in_place() const { return in_place_; }
@@ -149,7 +149,7 @@ class LatencyPredictor {
   accel_sim::HardwareCost sum_of_part(const PartKey& key) const;
 
   std::string device_;
-  std::optional<accel_sim::Hardware> hardware_;
+  std::optional<accel_sim::Target> hardware_;
   accel_sim::Workload workload_;
   LookupTable table_;
   InPlaceCosts in_place_;
@@ -161,10 +161,10 @@ class LatencyPredictor {
 // What most programs ask with, by short names.
 namespace paretoformer {
 
-using accel_sim::find_hardware;
-using accel_sim::Hardware;
+using accel_sim::find_target;
 using accel_sim::HardwareCost;
 using accel_sim::Mode;
+using accel_sim::Target;
 using accel_sim::Workload;
 using latency_predictor::LatencyPredictor;
 

@@ -34,7 +34,7 @@ std::vector<Architecture> sample(const SearchSpace& space, int count, std::uint6
   return networks;
 }
 
-const accel_sim::Hardware& described(const LatencyPredictor& predictor) {
+const accel_sim::Target& described(const LatencyPredictor& predictor) {
   if (!predictor.hardware())
     throw InputError("the device \"" + predictor.device() +
                      "\" was measured: expected a predictor of simulated hardware");
@@ -91,7 +91,7 @@ std::string PredictorCheck::complaint() const {
 
 PredictorCheck check_predictor(const LatencyPredictor& predictor, const SearchSpace& space,
                                int networks, std::uint64_t seed) {
-  const accel_sim::Hardware& hardware = described(predictor);
+  const accel_sim::Target& hardware = described(predictor);
   PredictorCheck check;
   for (Architecture& network : sample(space, networks, seed))
     check.networks.push_back({std::move(network), {}, {}});
@@ -146,7 +146,7 @@ std::vector<Architecture> covering_networks(const SearchSpace& space, bool only_
 }  // namespace
 
 InPlaceCosts simulate_in_place(const SearchSpace& space, const accel_sim::Workload& workload,
-                               const accel_sim::Hardware& hardware, std::uint64_t seed) {
+                               const accel_sim::Target& hardware, std::uint64_t seed) {
   // A last layer may have no LayerNorm after it to be fused with.
   const bool fuses =
       hardware.fusion == accel_sim::Fusion::kOn || hardware.fusion == accel_sim::Fusion::kBest;

@@ -51,6 +51,6 @@ PredictorCheck check_predictor(const LatencyPredictor& predictor, const SearchSp
 // but for that; the networks of check_predictor() are others. Throws what simulate_network()
 // throws.
 InPlaceCosts simulate_in_place(const SearchSpace& space, const accel_sim::Workload& workload,
-                               const accel_sim::Hardware& hardware, std::uint64_t seed);
+                               const accel_sim::Target& hardware, std::uint64_t seed);
 
 }  // namespace paretoformer::latency_predictor

@@ -143,17 +143,17 @@ std::optional<double> parse_uncertainty(const std::string& text, const Lines& li
 }
 
 // "HASH PARAMETERS", the latter "-" for a device that was measured.
-std::optional<accel_sim::Hardware> parse_hardware(const std::string& text, std::uint64_t& hash,
-                                                  const std::string& device, const Lines& lines) {
+std::optional<accel_sim::Target> parse_hardware(const std::string& text, std::uint64_t& hash,
+                                                const std::string& device, const Lines& lines) {
   const std::size_t blank = text.find(' ');
   const std::string digits = text.substr(0, blank);
   const std::string parameters = blank == std::string::npos ? "" : text.substr(blank + 1);
-  std::optional<accel_sim::Hardware> hardware;
+  std::optional<accel_sim::Target> hardware;
   if (parameters != kNoHardware) {
     const Json json = parse_json(parameters, lines.file());
-    hardware = accel_sim::hardware_from_json(JsonNode(json, lines.file()));
+    hardware = accel_sim::target_from_json(JsonNode(json, lines.file()));
   }
-  hash = hardware ? hardware_hash(*hardware) : LatencyPredictor::device_hash(device);
+  hash = hardware ? target_hash(*hardware) : LatencyPredictor::device_hash(device);
   if (digits != hex(hash))
     lines.fail("hardware is " + digits + ": expected " + hex(hash) + ", that of its parameters");
   return hardware;
@@ -195,7 +195,7 @@ LatencyPredictor LatencyPredictor::parse(const std::string& text, const std::str
   const std::string device = lines.value("device");
   if (printable(device) != device) lines.fail("the device's name has control characters");
   std::uint64_t hash = 0;
-  const std::optional<accel_sim::Hardware> hardware =
+  const std::optional<accel_sim::Target> hardware =
       parse_hardware(lines.value("hardware"), hash, device, lines);
   const accel_sim::Workload workload = parse_workload(lines.value("workload"), lines);
   const TimeUnit unit = parse_units(lines.value("units"), hardware.has_value(), lines);

@@ -24,13 +24,13 @@ Cycles whole_cycles(double cycles) {
   return Cycles(static_cast<std::int64_t>(std::ceil(cycles)));
 }
 
-Cycles dram_cycles(std::int64_t bytes, const Hardware& hardware) {
-  return whole_cycles(static_cast<double>(bytes) / hardware.dram_bytes_per_cycle);
+Cycles dram_cycles(std::int64_t bytes, const Target& target) {
+  return whole_cycles(static_cast<double>(bytes) / target.dram_bytes_per_cycle);
 }
 
 // Cycles of one call of the C library before and after the overlapped part.
-Cycles call_cycles(const Hardware& hardware) {
-  return Cycles(hardware.call_overhead_cycles) + Cycles(hardware.dram_latency_cycles);
+Cycles call_cycles(const Target& target) {
+  return Cycles(target.call_overhead_cycles) + Cycles(target.dram_latency_cycles);
 }
 
 std::int64_t elements(const Operator& op) {
@@ -38,14 +38,14 @@ std::int64_t elements(const Operator& op) {
 }
 
 // Elements of the memory rows that hold `op`: the last one of each row is padded to array_size.
-std::int64_t padded_elements(const Operator& op, const Hardware& hardware) {
-  return op.rows * ceil_divide(op.columns, hardware.array_size) * hardware.array_size;
+std::int64_t padded_elements(const Operator& op, const Target& target) {
+  return op.rows * ceil_divide(op.columns, target.array_size) * target.array_size;
 }
 
-AnalyticalEstimate estimate_matmul(const Call& call, const Hardware& hardware) {
+AnalyticalEstimate estimate_matmul(const Call& call, const Target& target) {
   const Operator& op = call.op;
-  const std::int64_t size = hardware.array_size;
-  const MatmulTile whole = blocks(op, hardware);
+  const std::int64_t size = target.array_size;
+  const MatmulTile whole = blocks(op, target);
   const MatmulTile& tile = call.schedule->tile;
   const std::int64_t loops_down = ceil_divide(whole.rows, tile.rows);
   const std::int64_t loops_in = ceil_divide(whole.inner, tile.inner);
@@ -64,9 +64,9 @@ AnalyticalEstimate estimate_matmul(const Call& call, const Hardware& hardware) {
 
   AnalyticalEstimate result;
   result.latency.compute = Cycles((steps + (transposed ? flips : 0)) * size);
-  result.latency.memory = dram_cycles(loaded + stored, hardware);
-  result.latency.issue = Cycles(loops_down * loops_in * loops_across) * hardware.loop_issue_cycles;
-  result.latency.fixed = call_cycles(hardware) + Cycles(array_latency(static_cast<int>(size)));
+  result.latency.memory = dram_cycles(loaded + stored, target);
+  result.latency.issue = Cycles(loops_down * loops_in * loops_across) * target.loop_issue_cycles;
+  result.latency.fixed = call_cycles(target) + Cycles(array_latency(static_cast<int>(size)));
 
   const std::int64_t block = size * size;
   AccessCounts& accesses = result.accesses;
@@ -80,9 +80,9 @@ AnalyticalEstimate estimate_matmul(const Call& call, const Hardware& hardware) {
 
 // Three passes over every row, two rows at a time (the unit keeps two sets of statistics); a pass
 // lasts until its stores are through, or one row's stores and the tail behind them.
-Cycles normaliser_cycles(const Operator& op, const Hardware& hardware) {
+Cycles normaliser_cycles(const Operator& op, const Target& target) {
   const bool softmax = op.kind == OperatorKind::kSoftmax;
-  const std::int64_t row_blocks = ceil_divide(op.columns, hardware.array_size);
+  const std::int64_t row_blocks = ceil_divide(op.columns, target.array_size);
   const std::int64_t stores = ceil_divide(row_blocks, kBlocksPerStore);
   const std::int64_t row = 1 + row_blocks + kStoreOverheadCycles * stores;
   std::int64_t pair = softmax ? 2 * row_blocks : 0;  // the maximum takes two cycles a block
@@ -94,90 +94,89 @@ Cycles normaliser_cycles(const Operator& op, const Hardware& hardware) {
 
 // Whole matrix in, normalised matrix out (tiled_norm, gemmini.h L3416-3586): per row and pass, one
 // configuration and one command per store, each issued by the CPU.
-AnalyticalEstimate estimate_tiled_norm(const Operator& op, int input_bytes,
-                                       const Hardware& hardware) {
-  const std::int64_t row_blocks = ceil_divide(op.columns, hardware.array_size);
+AnalyticalEstimate estimate_tiled_norm(const Operator& op, int input_bytes, const Target& target) {
+  const std::int64_t row_blocks = ceil_divide(op.columns, target.array_size);
   const std::int64_t commands =
       op.rows * kNormaliserPasses * (1 + ceil_divide(row_blocks, kBlocksPerStore));
   AnalyticalEstimate result;
-  result.accesses.accumulator = (1 + kNormaliserPasses) * padded_elements(op, hardware);
+  result.accesses.accumulator = (1 + kNormaliserPasses) * padded_elements(op, target);
   result.accesses.dram_bytes = elements(op) * (input_bytes + 1);
-  result.latency.compute = normaliser_cycles(op, hardware);
-  result.latency.memory = dram_cycles(result.accesses.dram_bytes, hardware);
-  result.latency.issue = Cycles(commands) * hardware.norm_command_cycles;
-  result.latency.fixed = call_cycles(hardware);
+  result.latency.compute = normaliser_cycles(op, target);
+  result.latency.memory = dram_cycles(result.accesses.dram_bytes, target);
+  result.latency.issue = Cycles(commands) * target.norm_command_cycles;
+  result.latency.fixed = call_cycles(target);
   return result;
 }
 
-AnalyticalEstimate estimate_norm(const Call& call, const Hardware& hardware) {
+AnalyticalEstimate estimate_norm(const Call& call, const Target& target) {
   const Operator& op = call.op;
   bool fused = call.runs_in == RunsIn::kFusedRun;
   // Nothing else said, a softmax by itself is that of scores that it may be fused with.
-  if (op.kind == OperatorKind::kSoftmax && op.inner == 0 && hardware.fusion == Fusion::kLibrary)
+  if (op.kind == OperatorKind::kSoftmax && op.inner == 0 && target.fusion == Fusion::kLibrary)
     fused = rows_can_be_fused(matmul(op.rows, 1, op.columns, RightOperand::kTransposedActivations),
-                              hardware);
-  if (!fused) return estimate_tiled_norm(op, op.kind == OperatorKind::kSoftmax ? 4 : 1, hardware);
+                              target);
+  if (!fused) return estimate_tiled_norm(op, op.kind == OperatorKind::kSoftmax ? 4 : 1, target);
   AnalyticalEstimate result;
-  result.latency.compute = normaliser_cycles(op, hardware);
+  result.latency.compute = normaliser_cycles(op, target);
   // The last pass is the matmul's own way out of the accumulator.
-  result.accesses.accumulator = (kNormaliserPasses - 1) * padded_elements(op, hardware);
+  result.accesses.accumulator = (kNormaliserPasses - 1) * padded_elements(op, target);
   return result;
 }
 
 // One LOOP_WS in its residual-add form (gemmini.h L3135-3305): one operand is written to the
 // accumulator, the other added to it, the sum read.
-AnalyticalEstimate estimate_residual_add(const Call& call, const Hardware& hardware) {
+AnalyticalEstimate estimate_residual_add(const Call& call, const Target& target) {
   const Operator& op = call.op;
   AnalyticalEstimate result;
   if (call.runs_in == RunsIn::kFusedRun) {
     // Within a matmul: one operand comes into the accumulator, is read with the first product, and
     // the sum leaves once more.
-    result.accesses.accumulator = 3 * padded_elements(op, hardware);
+    result.accesses.accumulator = 3 * padded_elements(op, target);
     result.accesses.dram_bytes = 2 * elements(op);
-    result.latency.memory = dram_cycles(result.accesses.dram_bytes, hardware);
+    result.latency.memory = dram_cycles(result.accesses.dram_bytes, target);
     return result;
   }
-  result.accesses.accumulator = 4 * padded_elements(op, hardware);
+  result.accesses.accumulator = 4 * padded_elements(op, target);
   result.accesses.dram_bytes = 3 * elements(op);
   result.latency.compute =
-      Cycles(ceil_divide(2 * elements(op), hardware.mvin_scale_elements_per_cycle));
-  result.latency.memory = dram_cycles(result.accesses.dram_bytes, hardware);
-  result.latency.fixed = call_cycles(hardware);
+      Cycles(ceil_divide(2 * elements(op), target.mvin_scale_elements_per_cycle));
+  result.latency.memory = dram_cycles(result.accesses.dram_bytes, target);
+  result.latency.fixed = call_cycles(target);
   return result;
 }
 
 // Rows of the table through the scratchpad to where the activations are.
-AnalyticalEstimate estimate_embedding(const Operator& op, const Hardware& hardware) {
+AnalyticalEstimate estimate_embedding(const Operator& op, const Target& target) {
   AnalyticalEstimate result;
-  result.accesses.scratchpad = 2 * padded_elements(op, hardware);
+  result.accesses.scratchpad = 2 * padded_elements(op, target);
   result.accesses.dram_bytes = 2 * elements(op);
-  result.latency.memory = dram_cycles(result.accesses.dram_bytes, hardware);
-  result.latency.fixed = call_cycles(hardware);
+  result.latency.memory = dram_cycles(result.accesses.dram_bytes, target);
+  result.latency.fixed = call_cycles(target);
   return result;
 }
 
 // On the CPU: int8 operands are read and dequantised, results quantised and written.
-AnalyticalEstimate estimate_on_host(const Operator& op, const Hardware& hardware) {
+AnalyticalEstimate estimate_on_host(const Operator& op, const Target& target) {
   AnalyticalEstimate result;
-  const double per_element = host_cycles_per_element(op.kind, hardware);
+  const double per_element = host_cycles_per_element(op.kind, target);
   result.accesses.dram_bytes = statistics(op).bytes;
   result.latency.compute = whole_cycles(static_cast<double>(elements(op)) * per_element);
-  result.latency.memory = dram_cycles(result.accesses.dram_bytes, hardware);
+  result.latency.memory = dram_cycles(result.accesses.dram_bytes, target);
   return result;
 }
 
-AnalyticalEstimate estimate(const Call& call, const Hardware& hardware) {
-  if (call.runs_in == RunsIn::kHost) return estimate_on_host(call.op, hardware);
+AnalyticalEstimate estimate(const Call& call, const Target& target) {
+  if (call.runs_in == RunsIn::kHost) return estimate_on_host(call.op, target);
   switch (call.op.kind) {
     case OperatorKind::kMatmul:
-      return estimate_matmul(call, hardware);
+      return estimate_matmul(call, target);
     case OperatorKind::kEmbedding:
-      return estimate_embedding(call.op, hardware);
+      return estimate_embedding(call.op, target);
     case OperatorKind::kSoftmax:
     case OperatorKind::kLayerNorm:
-      return estimate_norm(call, hardware);
+      return estimate_norm(call, target);
     case OperatorKind::kResidualAdd:
-      return estimate_residual_add(call, hardware);
+      return estimate_residual_add(call, target);
     case OperatorKind::kGelu: {
       // The activation unit works at the rate of the matmul's stores: only constants are set.
       AnalyticalEstimate result;
@@ -192,17 +191,17 @@ AnalyticalEstimate estimate(const Call& call, const Hardware& hardware) {
 
 Cycles AnalyticalLatency::total() const { return fixed + std::max({compute, memory, issue}); }
 
-AnalyticalEstimate analytical_estimate(const Operator& op, const Hardware& hardware) {
-  const Call call = compile(op, hardware);
-  AnalyticalEstimate result = estimate(call, hardware);
+AnalyticalEstimate analytical_estimate(const Operator& op, const Target& target) {
+  const Call call = compile(op, target);
+  AnalyticalEstimate result = estimate(call, target);
   const Cycles total = result.latency.total();
   const Cycles host = call.runs_in == RunsIn::kHost ? total : Cycles();
-  result.cost = {total, energy(result.accesses, total, host, hardware)};
+  result.cost = {total, energy(result.accesses, total, host, target)};
   return result;
 }
 
-HardwareCost analytical_cost(const Operator& op, const Hardware& hardware) {
-  return analytical_estimate(op, hardware).cost;
+HardwareCost analytical_cost(const Operator& op, const Target& target) {
+  return analytical_estimate(op, target).cost;
 }
 
 }  // namespace paretoformer::accel_sim

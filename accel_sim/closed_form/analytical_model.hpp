@@ -2,8 +2,8 @@
 #pragma once
 
 #include "accel_sim/hardware/energy.hpp"
-#include "accel_sim/hardware/hardware.hpp"
 #include "accel_sim/hardware/hardware_cost.hpp"
+#include "accel_sim/hardware/target.hpp"
 #include "accel_sim/workload/operators.hpp"
 
 namespace paretoformer::accel_sim {
@@ -32,7 +32,7 @@ struct AnalyticalEstimate {
 // The model, operator by operator:
 // - Matmul: every block of array_size^3 takes array_size cycles, the last of each dimension padded;
 //   transposed right operands flip the weights twice (ExecuteController.scala). Tiles follow
-//   Gemmini's own rule (tiling.hpp), whatever Hardware::tiling says; the left input is read once
+//   Gemmini's own rule (tiling.hpp), whatever Library::tiling says; the left input is read once
 //   per column of tiles and the right one once per row of tiles unless all of it stays in the
 //   scratchpad (gemmini.h L783-819). All traffic goes to DRAM: there is no L2.
 // - Softmax on chip is fused with the scores when whole rows fit half the accumulator: three passes
@@ -43,9 +43,9 @@ struct AnalyticalEstimate {
 //   CPU. The residual add reads both operands through the scaling units.
 // - With nonlinear_units = host, all four run on the CPU at so many cycles per element.
 // Never negative, and deterministic.
-AnalyticalEstimate analytical_estimate(const Operator& op, const Hardware& hardware);
+AnalyticalEstimate analytical_estimate(const Operator& op, const Target& target);
 
 // analytical_estimate().cost.
-HardwareCost analytical_cost(const Operator& op, const Hardware& hardware);
+HardwareCost analytical_cost(const Operator& op, const Target& target);
 
 }  // namespace paretoformer::accel_sim

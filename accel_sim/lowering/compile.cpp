@@ -34,11 +34,10 @@ bool runs_on_host(const Operator& op, const Hardware& hardware) {
 }
 
 // The tile of a matmul whose rows are normalised in the accumulator.
-std::optional<MatmulTile> fused_tile(const Operator& matmul, const Hardware& hardware) {
-  if (!on_chip(hardware) || hardware.dataflow != Dataflow::kWeightStationary) return std::nullopt;
-  const auto tile = whole_row_tile(matmul, hardware);
-  return tile || hardware.fusion == Fusion::kLibrary ? tile
-                                                     : whole_row_tile(matmul, hardware, true);
+std::optional<MatmulTile> fused_tile(const Operator& matmul, const Target& target) {
+  if (!on_chip(target) || target.dataflow != Dataflow::kWeightStationary) return std::nullopt;
+  const auto tile = whole_row_tile(matmul, target);
+  return tile || target.fusion == Fusion::kLibrary ? tile : whole_row_tile(matmul, target, true);
 }
 
 // What the matmul asks for to be fused with it.
@@ -54,9 +53,9 @@ Normalisation normalisation_of(Activation activation) {
   }
 }
 
-int result_bytes(const Operator& matmul, bool is_fused, const Hardware& hardware) {
+int result_bytes(const Operator& matmul, bool is_fused, const Target& target) {
   const bool spilled = matmul.activation == Activation::kSoftmax && !is_fused &&
-                       rows_can_be_normalised(matmul.columns, hardware);
+                       rows_can_be_normalised(matmul.columns, target);
   return spilled || matmul.activation == Activation::kSums ? kSumBytes : 1;
 }
 
@@ -97,8 +96,8 @@ const std::vector<Operator>& chosen(const Pair& pair, Fusion fusion, const Opera
 // But for Fusion::kLibrary, whose list is transformer_operators(): softmax, where its rows fit.
 class Scheduler {
  public:
-  Scheduler(const Hardware& hardware, Fusion fusion, const OperatorPricer& price)
-      : hardware_(hardware), fusion_(fusion), price_(price) {
+  Scheduler(const Target& target, Fusion fusion, const OperatorPricer& price)
+      : target_(target), fusion_(fusion), price_(price) {
     if (fusion == Fusion::kBest && !price)
       throw Error("the best fusion is found by prices: expected a cost model");
   }
@@ -106,7 +105,7 @@ class Scheduler {
   void apply(std::vector<TransformerOperator>& list) const {
     for (std::size_t i = 0; i + 1 < list.size(); ++i) {
       const Operator& op = list[i].op;
-      if (op.kind != OperatorKind::kMatmul || !rows_can_be_fused(op, hardware_)) continue;
+      if (op.kind != OperatorKind::kMatmul || !rows_can_be_fused(op, target_)) continue;
       if (op.activation == Activation::kSoftmax)
         replace(list, i, softmax_choice(op));
       else if (i + 2 < list.size() && list[i + 1].op.kind == OperatorKind::kResidualAdd &&
@@ -126,23 +125,23 @@ class Scheduler {
     for (const Operator& op : operators) list[first++].op = op;
   }
 
-  const Hardware& hardware_;
+  const Target& target_;
   Fusion fusion_;
   const OperatorPricer& price_;
 };
 
 }  // namespace
 
-bool rows_can_be_fused(const Operator& matmul, const Hardware& hardware) {
-  return fused_tile(matmul, hardware).has_value();
+bool rows_can_be_fused(const Operator& matmul, const Target& target) {
+  return fused_tile(matmul, target).has_value();
 }
 
-Call compile(const Operator& op, const Hardware& hardware,
+Call compile(const Operator& op, const Target& target,
              const std::optional<MatmulSchedule>& schedule) {
   Call call;
   call.layer = -1;
   call.op = call.program = op;
-  if (runs_on_host(op, hardware)) {
+  if (runs_on_host(op, target)) {
     call.runs_in = RunsIn::kHost;
     return call;
   }
@@ -155,30 +154,30 @@ Call compile(const Operator& op, const Hardware& hardware,
   const Operator& matmul = product ? *product : op;
   const Normalisation wanted = normalisation_of(matmul.activation);
   const std::optional<MatmulTile> rows =
-      wanted == Normalisation::kNone ? std::nullopt : fused_tile(matmul, hardware);
+      wanted == Normalisation::kNone ? std::nullopt : fused_tile(matmul, target);
   if (product && !rows) return call;
   if (product) call.runs_in = RunsIn::kFusedRun;
   call.program = matmul;
-  call.schedule = schedule ? *schedule : rows ? *rows : greedy_tile(matmul, hardware);
+  call.schedule = schedule ? *schedule : rows ? *rows : greedy_tile(matmul, target);
   if (rows) call.fused = wanted;
   const MatmulTile& tile = call.schedule->tile;
   // The library has no such calls.
-  call.takes_turns = rows && hardware.fusion != Fusion::kLibrary &&
-                     std::int64_t{tile.rows} * tile.columns > hardware.accumulator_blocks() / 2;
-  call.result_bytes = result_bytes(matmul, rows.has_value(), hardware);
+  call.takes_turns = rows && target.fusion != Fusion::kLibrary &&
+                     std::int64_t{tile.rows} * tile.columns > target.accumulator_blocks() / 2;
+  call.result_bytes = result_bytes(matmul, rows.has_value(), target);
   return call;
 }
 
 std::vector<Call> compile(const Architecture& architecture, const Workload& workload,
-                          const Hardware& hardware, const OperatorPricer& price,
+                          const Target& target, const OperatorPricer& price,
                           const MatmulScheduler& scheduler) {
   std::unordered_map<Operator, Call, OperatorHash> known;
   std::vector<Call> calls;
   for (const TransformerOperator& item :
-       scheduled_operators(architecture, workload, hardware, price)) {
+       scheduled_operators(architecture, workload, target, price)) {
     auto found = known.find(item.op);
     if (found == known.end()) {
-      found = known.emplace(item.op, compile(item.op, hardware)).first;
+      found = known.emplace(item.op, compile(item.op, target)).first;
       Call& call = found->second;
       if (scheduler && call.schedule && call.fused == Normalisation::kNone)
         call.schedule = scheduler(call);
@@ -190,37 +189,36 @@ std::vector<Call> compile(const Architecture& architecture, const Workload& work
 }
 
 std::vector<TransformerOperator> scheduled_operators(const Architecture& architecture,
-                                                     const Workload& workload,
-                                                     const Hardware& hardware,
+                                                     const Workload& workload, const Target& target,
                                                      const OperatorPricer& price) {
-  return scheduled(transformer_operators(architecture, workload), hardware, price);
+  return scheduled(transformer_operators(architecture, workload), target, price);
 }
 
 std::vector<TransformerOperator> scheduled(std::vector<TransformerOperator> list,
-                                           const Hardware& hardware, const OperatorPricer& price) {
-  if (hardware.fusion != Fusion::kLibrary) Scheduler(hardware, hardware.fusion, price).apply(list);
+                                           const Target& target, const OperatorPricer& price) {
+  if (target.fusion != Fusion::kLibrary) Scheduler(target, target.fusion, price).apply(list);
   return list;
 }
 
-Operator scheduled_scores(const Operator& scores, const Hardware& hardware,
+Operator scheduled_scores(const Operator& scores, const Target& target,
                           const OperatorPricer& price) {
-  if (hardware.fusion == Fusion::kLibrary || !rows_can_be_fused(scores, hardware)) return scores;
-  return Scheduler(hardware, hardware.fusion, price).softmax_choice(scores).front();
+  if (target.fusion == Fusion::kLibrary || !rows_can_be_fused(scores, target)) return scores;
+  return Scheduler(target, target.fusion, price).softmax_choice(scores).front();
 }
 
 std::vector<Operator> operators_to_schedule(const Architecture& architecture,
-                                            const Workload& workload, const Hardware& hardware) {
+                                            const Workload& workload, const Target& target) {
   std::vector<Operator> operators;
   const auto add = [&](const std::vector<TransformerOperator>& list) {
     for (const TransformerOperator& item : list) operators.push_back(item.op);
   };
-  if (hardware.fusion != Fusion::kBest) {
-    add(scheduled_operators(architecture, workload, hardware));
+  if (target.fusion != Fusion::kBest) {
+    add(scheduled_operators(architecture, workload, target));
     return operators;
   }
   for (const Fusion either : {Fusion::kOff, Fusion::kOn}) {
     std::vector<TransformerOperator> list = transformer_operators(architecture, workload);
-    Scheduler(hardware, either, {}).apply(list);
+    Scheduler(target, either, {}).apply(list);
     add(list);
   }
   return operators;

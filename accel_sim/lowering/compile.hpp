@@ -8,8 +8,8 @@
 #include <optional>
 #include <vector>
 
-#include "accel_sim/hardware/hardware.hpp"
 #include "accel_sim/hardware/hardware_cost.hpp"
+#include "accel_sim/hardware/target.hpp"
 #include "accel_sim/hardware/timing.hpp"
 #include "accel_sim/lowering/tiling.hpp"
 #include "accel_sim/workload/operators.hpp"
@@ -45,7 +45,7 @@ struct Call : TransformerOperator {
 // rows_can_be_fused(). Scores whose softmax is not go to DRAM as int32 sums and come back, where
 // the normaliser can work on them. Rows too long for the accumulator are the host's, even with the
 // units on the chip. Pure, allocates nothing.
-Call compile(const Operator& op, const Hardware& hardware,
+Call compile(const Operator& op, const Target& target,
              const std::optional<MatmulSchedule>& schedule = std::nullopt);
 
 // A cost model: the price of running an operator once. Must be a pure function, and callable from
@@ -59,10 +59,10 @@ using MatmulScheduler = std::function<MatmulSchedule(const Call& librarys)>;
 // A network's scheduled_operators(), compiled, in the order in which they run. Throws what that and
 // `scheduler` throw.
 std::vector<Call> compile(const Architecture& architecture, const Workload& workload,
-                          const Hardware& hardware, const OperatorPricer& price = {},
+                          const Target& target, const OperatorPricer& price = {},
                           const MatmulScheduler& scheduler = {});
 
-// The first step of compile(), for what needs no more: transformer_operators(), as Hardware::fusion
+// The first step of compile(), for what needs no more: transformer_operators(), as Library::fusion
 // has them run. There are as many, in the same order and the same roles; what is fused has the
 // matmul's shape as well (softmax_of(), layer_norm_of(), residual_add_of()) and is priced for what
 // it adds to the matmul's run. Pairs are
@@ -79,27 +79,25 @@ std::vector<Call> compile(const Architecture& architecture, const Workload& work
 // output-stationary array, leave nothing to choose. Throws what transformer_operators() and `price`
 // throw, and Error where there is none and must be.
 std::vector<TransformerOperator> scheduled_operators(const Architecture& architecture,
-                                                     const Workload& workload,
-                                                     const Hardware& hardware,
+                                                     const Workload& workload, const Target& target,
                                                      const OperatorPricer& price = {});
 
 // The same for part of the list.
 std::vector<TransformerOperator> scheduled(std::vector<TransformerOperator> list,
-                                           const Hardware& hardware,
-                                           const OperatorPricer& price = {});
+                                           const Target& target, const OperatorPricer& price = {});
 
 // The same for scores alone: the matmul, as transformer_operators() has it, that runs in its place.
-Operator scheduled_scores(const Operator& scores, const Hardware& hardware,
+Operator scheduled_scores(const Operator& scores, const Target& target,
                           const OperatorPricer& price = {});
 
 // Every operator that scheduled_operators() may answer or price for the network, some more than
 // once.
 std::vector<Operator> operators_to_schedule(const Architecture& architecture,
-                                            const Workload& workload, const Hardware& hardware);
+                                            const Workload& workload, const Target& target);
 
 // Whether the normaliser can work on whole rows of a matmul's results as they leave the
 // accumulator: it is on the chip, and the rows fit half the accumulator. Unless fusion is left to
 // the library, they may also take all of it: then computes and normaliser take turns.
-bool rows_can_be_fused(const Operator& matmul, const Hardware& hardware);
+bool rows_can_be_fused(const Operator& matmul, const Target& target);
 
 }  // namespace paretoformer::accel_sim

@@ -27,10 +27,10 @@ int bytes_of_scores(const std::vector<Call>& calls) {
 }
 
 // Of the matmul that leaves most of them unfinished.
-std::int64_t most_partial_sums(const std::vector<Call>& calls, const Hardware& hardware) {
+std::int64_t most_partial_sums(const std::vector<Call>& calls, const Target& target) {
   std::int64_t most = 0;
   for (const Call& call : calls)
-    if (call.op.kind == OperatorKind::kMatmul && spills_sums(*call.schedule, call.op, hardware))
+    if (call.op.kind == OperatorKind::kMatmul && spills_sums(*call.schedule, call.op, target))
       most = std::max(most, std::int64_t{call.op.rows} * call.op.columns);
   return most;
 }
@@ -42,7 +42,7 @@ std::int64_t most_partial_sums(const std::vector<Call>& calls, const Hardware& h
 }  // namespace
 
 NetworkMemory::NetworkMemory(const Architecture& network, const Workload& workload,
-                             const Hardware& hardware, const std::vector<Call>& calls)
+                             const Target& target, const std::vector<Call>& calls)
     : network_(network), rows_(computed_rows(workload)), length_(workload.sequence_length) {
   const int d = network.model_width;
   int heads = 0, ffn_width = 0;
@@ -76,7 +76,7 @@ NetworkMemory::NetworkMemory(const Architecture& network, const Workload& worklo
     head_ = space_.place(d, network.vocabulary);
     logits_ = space_.place(rows_, network.vocabulary);
   }
-  const std::int64_t partial_sums = most_partial_sums(calls, hardware);
+  const std::int64_t partial_sums = most_partial_sums(calls, target);
   if (partial_sums > 0) partial_sums_ = space_.place(1, partial_sums, kSumBytes);
 }
 
@@ -138,15 +138,14 @@ Placement NetworkMemory::ffn(const TransformerOperator& item) const {
 }
 
 std::int64_t peak_memory(const Architecture& network, const Workload& workload,
-                         const std::optional<Hardware>& hardware, const OperatorPricer& price) {
+                         const std::optional<Target>& target, const OperatorPricer& price) {
   const std::int64_t rows = computed_rows(workload), length = workload.sequence_length;
   const bool decode = workload.mode == Mode::kDecode;
   const Operator scores_of_head =
       matmul(computed_rows(workload), network.head_width, workload.sequence_length,
              RightOperand::kTransposedActivations, Activation::kSoftmax);
   const int bytes =
-      hardware ? compile(scheduled_scores(scores_of_head, *hardware, price), *hardware).result_bytes
-               : 1;
+      target ? compile(scheduled_scores(scores_of_head, *target, price), *target).result_bytes : 1;
   const std::int64_t d = network.model_width, vocabulary = network.vocabulary;
   const std::int64_t stream = rows * d;
 
@@ -169,8 +168,8 @@ std::int64_t peak_memory(const Architecture& network, const Workload& workload,
          stream + values + scores * bytes + probabilities, 2 * stream + rows * f, 3 * stream});
   }
   // A matmul, what is added to its results, their sum, and its LayerNorm.
-  if (hardware && (hardware->fusion == Fusion::kOn || hardware->fusion == Fusion::kBest))
-    for (const TransformerOperator& item : scheduled_operators(network, workload, *hardware, price))
+  if (target && (target->fusion == Fusion::kOn || target->fusion == Fusion::kBest))
+    for (const TransformerOperator& item : scheduled_operators(network, workload, *target, price))
       if (item.op.kind == OperatorKind::kMatmul && item.op.activation == Activation::kAddLayerNorm)
         alive = std::max(alive, rows * item.op.inner + 3 * stream);
   const int positions = vocabulary > 0 ? workload.sequence_length : 0;

@@ -5,7 +5,7 @@
 #include <optional>
 #include <vector>
 
-#include "accel_sim/hardware/hardware.hpp"
+#include "accel_sim/hardware/target.hpp"
 #include "accel_sim/lowering/compile.hpp"
 #include "accel_sim/lowering/program.hpp"
 #include "accel_sim/workload/operators.hpp"
@@ -21,7 +21,7 @@ class NetworkMemory {
  public:
   // For the calls that compile() makes of the network, which must outlive it. Throws InputError
   // when it spans more than 2 GiB.
-  NetworkMemory(const Architecture& network, const Workload& workload, const Hardware& hardware,
+  NetworkMemory(const Architecture& network, const Workload& workload, const Target& target,
                 const std::vector<Call>& calls);
 
   std::int64_t bytes() const { return space_.bytes(); }
@@ -64,6 +64,6 @@ class NetworkMemory {
 // measured) scores are int8. `price` is that of scheduled_operators(). Of networks that
 // transformer_operators() accepts.
 std::int64_t peak_memory(const Architecture& network, const Workload& workload,
-                         const std::optional<Hardware>& hardware, const OperatorPricer& price = {});
+                         const std::optional<Target>& target, const OperatorPricer& price = {});
 
 }  // namespace paretoformer::accel_sim

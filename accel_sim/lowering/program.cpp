@@ -25,8 +25,8 @@ void require_countable(std::int64_t tiles, const Operator& op) {
 }
 
 // `accumulator_buffers`: 1 for rows that take all of it.
-void require_fitting(const MatmulTile& tile, int accumulator_buffers, const Hardware& hardware) {
-  const int scratchpad_buffers = buffers_per_memory(hardware);
+void require_fitting(const MatmulTile& tile, int accumulator_buffers, const Target& target) {
+  const int scratchpad_buffers = buffers_per_memory(target);
   const auto text = [&](const char* what, std::int64_t needed, int available, int buffers) {
     return "a tile of " + std::to_string(tile.rows) + " x " + std::to_string(tile.inner) + " x " +
            std::to_string(tile.columns) + " blocks does not fit the " + what + ": it needs " +
@@ -35,9 +35,9 @@ void require_fitting(const MatmulTile& tile, int accumulator_buffers, const Hard
   };
   const std::int64_t results = std::int64_t{tile.rows} * tile.columns;
   const std::int64_t inputs = (std::int64_t{tile.rows} + tile.columns) * tile.inner;
-  const int sums = hardware.accumulator_blocks() / accumulator_buffers;
+  const int sums = target.accumulator_blocks() / accumulator_buffers;
   if (results > sums) throw InputError(text("accumulator", results, sums, accumulator_buffers));
-  const int operands = hardware.scratchpad_blocks() / scratchpad_buffers;
+  const int operands = target.scratchpad_blocks() / scratchpad_buffers;
   if (inputs > operands) throw InputError(text("scratchpad", inputs, operands, scratchpad_buffers));
 }
 
@@ -79,8 +79,8 @@ class Residence {
 
 // Tiles along each extent, and which of them is next.
 struct TileGrid {
-  TileGrid(const Operator& op, const MatmulTile& tile, const Hardware& hardware) {
-    const MatmulTile whole = blocks(op, hardware);
+  TileGrid(const Operator& op, const MatmulTile& tile, const Target& target) {
+    const MatmulTile whole = blocks(op, target);
     counts = {ceil_divide(whole.rows, tile.rows), ceil_divide(whole.columns, tile.columns),
               ceil_divide(whole.inner, tile.inner)};
   }
@@ -101,15 +101,15 @@ struct TileGrid {
 };
 
 // Throws unless the matmul can be run like that.
-void require_runnable(const Call& call, const Hardware& hardware) {
+void require_runnable(const Call& call, const Target& target) {
   const Operator& op = call.program;
   const MatmulSchedule& schedule = *call.schedule;
   const MatmulSchedule librarys = schedule.tile;
   const bool is_librarys = schedule.order == librarys.order && schedule.reloads;
-  if (hardware.dataflow != Dataflow::kWeightStationary && !is_librarys)
+  if (target.dataflow != Dataflow::kWeightStationary && !is_librarys)
     throw InputError("the loops of an output-stationary matmul are the library's: expected rows, " +
                      std::string("columns, inner, every operand loaded anew"));
-  const bool whole_rows = blocks(op, hardware).columns <= schedule.tile.columns;
+  const bool whole_rows = blocks(op, target).columns <= schedule.tile.columns;
   const bool asks =
       op.activation == Activation::kLayerNorm || op.activation == Activation::kAddLayerNorm;
   if (asks && (call.fused == Normalisation::kNone || !whole_rows))
@@ -137,25 +137,25 @@ Tile part_at(const TileGrid& grid, const Operator& op, const MatmulTile& tile, i
   return part;
 }
 
-Program lower_matmul(const Call& call, const Hardware& hardware, const Placement& placement) {
+Program lower_matmul(const Call& call, const Target& target, const Placement& placement) {
   const Operator& op = call.program;
   const MatmulSchedule& schedule = *call.schedule;
   const MatmulTile& tile = schedule.tile;
-  const int halves = buffers_per_memory(hardware);
+  const int halves = buffers_per_memory(target);
   const int accumulator_buffers = call.takes_turns ? 1 : halves;
-  require_fitting(tile, accumulator_buffers, hardware);
-  require_runnable(call, hardware);
+  require_fitting(tile, accumulator_buffers, target);
+  require_runnable(call, target);
   const bool adds = op.activation == Activation::kAddLayerNorm;
-  const bool spills = spills_sums(schedule, op, hardware);
+  const bool spills = spills_sums(schedule, op, target);
 
-  TileGrid grid(op, tile, hardware);
+  TileGrid grid(op, tile, target);
   const int down = grid.count(MatmulLoop::kRows), across = grid.count(MatmulLoop::kColumns);
   const int deep = grid.count(MatmulLoop::kInner);
   // Of extents up to 2^18 blocks: 64 bits hold the product.
   const std::int64_t tiles = std::int64_t{down} * across * deep;
   require_countable(adds ? tiles + down : tiles, op);
   const auto residence = [&](int tiles) {
-    return Residence(halves, halves == 2 && hardware.operand_reuse && tiles <= 2, schedule.reloads);
+    return Residence(halves, halves == 2 && target.operand_reuse && tiles <= 2, schedule.reloads);
   };
   Residence lefts = residence(down * deep), rights = residence(across * deep);
   Residence results(accumulator_buffers, false, false);
@@ -168,9 +168,9 @@ Program lower_matmul(const Call& call, const Hardware& hardware, const Placement
     const int k = grid.at(MatmulLoop::kInner);
     const bool last = k == deep - 1;
     const Residence::Place left = lefts.of(i * deep + k), right = rights.of(j * deep + k);
-    Tile item = part_at(grid, op, tile, hardware.array_size, placement);
-    item.kind = hardware.dataflow == Dataflow::kWeightStationary ? TileKind::kMatmul
-                                                                 : TileKind::kHostMatmul;
+    Tile item = part_at(grid, op, tile, target.array_size, placement);
+    item.kind =
+        target.dataflow == Dataflow::kWeightStationary ? TileKind::kMatmul : TileKind::kHostMatmul;
     if (!adds) item.normalisation = call.fused;
     item.takes_turns = call.takes_turns && k == 0;
     item.load_left = left.is_new;
@@ -184,7 +184,7 @@ Program lower_matmul(const Call& call, const Hardware& hardware, const Placement
     item.result_half = results.of(i * across + j).half;
     program.tiles.push_back(item);
     if (adds && item.store) {
-      const int row = i * tile.rows * hardware.array_size;
+      const int row = i * tile.rows * target.array_size;
       program.tiles.push_back(stored_again(item, call.fused, placement.result.at(row, 0)));
     }
   } while (grid.next(schedule));
@@ -193,9 +193,9 @@ Program lower_matmul(const Call& call, const Hardware& hardware, const Placement
 
 // Tiles of whole rows or parts of rows that fit `capacity` blocks of the accumulator: rows are
 // halved first, then columns, as tiled_resadd_auto does (gemmini.h L3135-3305).
-Program lower_elementwise(const Operator& op, TileKind kind, int capacity, const Hardware& hardware,
+Program lower_elementwise(const Operator& op, TileKind kind, int capacity, const Target& target,
                           const Placement& placement) {
-  const int size = hardware.array_size;
+  const int size = target.array_size;
   int rows = ceil_divide(op.rows, size);
   int columns = ceil_divide(op.columns, size);
   while (std::int64_t{rows} * columns > capacity) {
@@ -224,10 +224,10 @@ Program lower_elementwise(const Operator& op, TileKind kind, int capacity, const
 }
 
 // tiled_norm_auto, gemmini.h L3416-3586: whole rows, all of the accumulator.
-Program lower_normalise(const Operator& op, Normalisation normalisation, const Hardware& hardware,
+Program lower_normalise(const Operator& op, Normalisation normalisation, const Target& target,
                         const Placement& placement) {
-  Program program = lower_elementwise(op, TileKind::kNormalise, hardware.accumulator_blocks(),
-                                      hardware, placement);
+  Program program =
+      lower_elementwise(op, TileKind::kNormalise, target.accumulator_blocks(), target, placement);
   for (Tile& tile : program.tiles) {
     tile.normalisation = normalisation;
     tile.result_half = 0;
@@ -236,7 +236,7 @@ Program lower_normalise(const Operator& op, Normalisation normalisation, const H
 }
 
 // Its matrices one behind the other, from address 0.
-Placement packed(const Call& call, const Hardware& hardware) {
+Placement packed(const Call& call, const Target& target) {
   const Operator& op = call.program;
   AddressSpace space;
   Placement placement;
@@ -249,7 +249,7 @@ Placement packed(const Call& call, const Hardware& hardware) {
     if (op.activation == Activation::kAddLayerNorm)
       for (Matrix* each : {&placement.addend, &placement.sum})
         *each = space.place(op.rows, op.columns);
-    if (spills_sums(*call.schedule, op, hardware))
+    if (spills_sums(*call.schedule, op, target))
       placement.partial_sums = space.place(op.rows, op.columns, kSumBytes);
   } else {
     const bool sums = op.kind == OperatorKind::kSoftmax;
@@ -276,8 +276,8 @@ Matrix AddressSpace::place(std::int64_t rows, std::int64_t columns, int element_
   return matrix;
 }
 
-bool spills_sums(const MatmulSchedule& schedule, const Operator& op, const Hardware& hardware) {
-  const TileGrid grid(op, schedule.tile, hardware);
+bool spills_sums(const MatmulSchedule& schedule, const Operator& op, const Target& target) {
+  const TileGrid grid(op, schedule.tile, target);
   if (grid.count(MatmulLoop::kInner) == 1) return false;
   const auto inner = std::find(schedule.order.begin(), schedule.order.end(), MatmulLoop::kInner);
   return std::any_of(inner + 1, schedule.order.end(),
@@ -300,27 +300,26 @@ double host_cycles_per_element(OperatorKind kind, const Hardware& hardware) {
   }
 }
 
-Program lower(const Operator& op, const Hardware& hardware,
+Program lower(const Operator& op, const Target& target,
               const std::optional<MatmulSchedule>& schedule) {
-  return lower(compile(op, hardware, schedule), hardware);
+  return lower(compile(op, target, schedule), target);
 }
 
-Program lower(const Call& call, const Hardware& hardware, const Placement* placement) {
+Program lower(const Call& call, const Target& target, const Placement* placement) {
   const Operator& op = call.program;
-  const Placement where = placement != nullptr ? *placement : packed(call, hardware);
+  const Placement where = placement != nullptr ? *placement : packed(call, target);
   switch (op.kind) {
     case OperatorKind::kMatmul:
-      return lower_matmul(call, hardware, where);
+      return lower_matmul(call, target, where);
     case OperatorKind::kSoftmax:
-      return lower_normalise(op, Normalisation::kSoftmax, hardware, where);
+      return lower_normalise(op, Normalisation::kSoftmax, target, where);
     case OperatorKind::kLayerNorm:
-      return lower_normalise(op, Normalisation::kLayerNorm, hardware, where);
+      return lower_normalise(op, Normalisation::kLayerNorm, target, where);
     case OperatorKind::kResidualAdd:
-      return lower_elementwise(op, TileKind::kResidualAdd, hardware.accumulator_blocks() / 2,
-                               hardware, where);
-    case OperatorKind::kEmbedding:
-      return lower_elementwise(op, TileKind::kCopy, hardware.scratchpad_blocks() / 2, hardware,
+      return lower_elementwise(op, TileKind::kResidualAdd, target.accumulator_blocks() / 2, target,
                                where);
+    case OperatorKind::kEmbedding:
+      return lower_elementwise(op, TileKind::kCopy, target.scratchpad_blocks() / 2, target, where);
     case OperatorKind::kGelu:
       return {};  // fused with the way out of the accumulator
   }

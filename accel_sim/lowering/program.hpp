@@ -6,7 +6,7 @@
 #include <optional>
 #include <vector>
 
-#include "accel_sim/hardware/hardware.hpp"
+#include "accel_sim/hardware/target.hpp"
 #include "accel_sim/hardware/timing.hpp"
 #include "accel_sim/lowering/compile.hpp"
 #include "accel_sim/lowering/tiling.hpp"
@@ -84,7 +84,7 @@ struct Program {
 };
 
 // Whether unfinished sums go to DRAM and come back.
-bool spills_sums(const MatmulSchedule& schedule, const Operator& matmul, const Hardware& hardware);
+bool spills_sums(const MatmulSchedule& schedule, const Operator& matmul, const Target& target);
 
 // Lowers the `program` of a call. Rows of every matrix are packed (a stride of their length),
 // matrices begin at multiples of 64 bytes, as heads do in the published program. Throws InputError
@@ -92,10 +92,10 @@ bool spills_sums(const MatmulSchedule& schedule, const Operator& matmul, const H
 // output-stationary array, when it asks for a LayerNorm that is not fused, when the matrices span
 // more than 2 GiB, or when there are more than 2^22 tiles. With a placement, which must give every
 // matrix its strides and element sizes, they lie there.
-Program lower(const Call& call, const Hardware& hardware, const Placement* placement = nullptr);
+Program lower(const Call& call, const Target& target, const Placement* placement = nullptr);
 
 // The same of compile(op, hardware, schedule).
-Program lower(const Operator& op, const Hardware& hardware,
+Program lower(const Operator& op, const Target& target,
               const std::optional<MatmulSchedule>& schedule = std::nullopt);
 
 // Matrices one behind the other, each at a multiple of 64 bytes.

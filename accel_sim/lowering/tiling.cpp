@@ -14,9 +14,9 @@ int integer_root(int n) {
 
 // Blocks of a buffer of either memory.
 struct Room {
-  explicit Room(const Hardware& hardware)
-      : results(hardware.tiling_accumulator_blocks() / buffers_per_memory(hardware)),
-        inputs(hardware.tiling_scratchpad_blocks() / buffers_per_memory(hardware)) {}
+  explicit Room(const Target& target)
+      : results(target.tiling_accumulator_blocks() / buffers_per_memory(target)),
+        inputs(target.tiling_scratchpad_blocks() / buffers_per_memory(target)) {}
 
   bool holds(const MatmulTile& tile) const {
     const auto rows = static_cast<std::int64_t>(tile.rows);
@@ -52,15 +52,15 @@ MatmulTile blocks(const Operator& matmul, const Hardware& hardware) {
           ceil_divide(matmul.columns, size)};
 }
 
-int buffers_per_memory(const Hardware& hardware) {
-  return hardware.dataflow == Dataflow::kWeightStationary ? 2 : 1;
+int buffers_per_memory(const Target& target) {
+  return target.dataflow == Dataflow::kWeightStationary ? 2 : 1;
 }
 
-bool fits(const MatmulTile& tile, const Hardware& hardware) { return Room(hardware).holds(tile); }
+bool fits(const MatmulTile& tile, const Target& target) { return Room(target).holds(tile); }
 
-MatmulTile greedy_tile(const Operator& matmul, const Hardware& hardware) {
-  const MatmulTile whole = blocks(matmul, hardware);
-  const Room room(hardware);
+MatmulTile greedy_tile(const Operator& matmul, const Target& target) {
+  const MatmulTile whole = blocks(matmul, target);
+  const Room room(target);
   const int side = integer_root(room.results);
   const int inner = std::max(room.inputs / 2 / side, 1);
   MatmulTile start{std::min(whole.rows, side), std::min(whole.inner, inner),
@@ -69,12 +69,12 @@ MatmulTile greedy_tile(const Operator& matmul, const Hardware& hardware) {
   return grow(start, whole, room);
 }
 
-std::optional<MatmulTile> whole_row_tile(const Operator& matmul, const Hardware& hardware,
+std::optional<MatmulTile> whole_row_tile(const Operator& matmul, const Target& target,
                                          bool whole_accumulator) {
-  const MatmulTile whole = blocks(matmul, hardware);
+  const MatmulTile whole = blocks(matmul, target);
   const MatmulTile start{1, 1, whole.columns};
-  Room room(hardware);
-  if (whole_accumulator) room.results = hardware.tiling_accumulator_blocks();
+  Room room(target);
+  if (whole_accumulator) room.results = target.tiling_accumulator_blocks();
   if (!room.holds(start)) return std::nullopt;
   return grow(start, whole, room);
 }

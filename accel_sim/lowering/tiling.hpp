@@ -6,7 +6,7 @@
 #include <cstdint>
 #include <optional>
 
-#include "accel_sim/hardware/hardware.hpp"
+#include "accel_sim/hardware/target.hpp"
 #include "accel_sim/workload/operators.hpp"
 
 namespace paretoformer::accel_sim {
@@ -38,7 +38,7 @@ struct MatmulSchedule {
   // and come back for the next tile.
   std::array<MatmulLoop, 3> order{MatmulLoop::kRows, MatmulLoop::kColumns, MatmulLoop::kInner};
   // Both operands of every tile are loaded even when the tile before had the same one (but see
-  // Hardware::operand_reuse).
+  // Library::operand_reuse).
   bool reloads = true;
 
   bool operator==(const MatmulSchedule&) const = default;
@@ -49,22 +49,22 @@ MatmulTile blocks(const Operator& matmul, const Hardware& hardware);
 
 // 2 when a tile has half of each memory to itself while the other half is loaded or stored, which
 // weight-stationary tiles always have (gemmini.h L1231); 1 for output-stationary ones.
-int buffers_per_memory(const Hardware& hardware);
+int buffers_per_memory(const Target& target);
 
 // Whether the rows x columns results of the tile fit a buffer of the accumulator, and its two
 // inputs one of the scratchpad, as far as the library's tiling rule knows of them.
-bool fits(const MatmulTile& tile, const Hardware& hardware);
+bool fits(const MatmulTile& tile, const Target& target);
 
 // The rule of tiled_matmul_auto (gemmini.h L1231-1345): start from a square of results and grow
 // columns, rows and inner in turn by one block while the tile fits. Where the square leaves no room
 // for inner blocks (a scratchpad far smaller than the accumulator, on which the C code would divide
 // by zero), the square shrinks first.
-MatmulTile greedy_tile(const Operator& matmul, const Hardware& hardware);
+MatmulTile greedy_tile(const Operator& matmul, const Target& target);
 
 // The tile for a matmul whose softmax is fused: whole rows of results stay in the accumulator, so
 // the start is one row of blocks (gemmini.h L1188-1195). Nothing when a row does not fit: a buffer
 // of the accumulator, or all of it.
-std::optional<MatmulTile> whole_row_tile(const Operator& matmul, const Hardware& hardware,
+std::optional<MatmulTile> whole_row_tile(const Operator& matmul, const Target& target,
                                          bool whole_accumulator = false);
 
 }  // namespace paretoformer::accel_sim

@@ -25,12 +25,12 @@ void cut_largest(PerDimension<int>& tile, int size) {
   tile[largest] = channels ? std::max((extent - 1) / size * size, 1) : extent - 1;
 }
 
-PerDimension<int> convolution_tile(const Workpiece& work, const Hardware& hardware) {
+PerDimension<int> convolution_tile(const Workpiece& work, const Target& target) {
   PerDimension<int> tile = work.extent;
-  while (!fits(tile, work, hardware)) cut_largest(tile, hardware.array_size);
+  while (!fits(tile, work, target)) cut_largest(tile, target.array_size);
   const auto grow = [&](Dimension d) {
     PerDimension<int> larger = tile;
-    if (++larger[d] > work.extent[d] || !fits(larger, work, hardware)) return false;
+    if (++larger[d] > work.extent[d] || !fits(larger, work, target)) return false;
     tile = larger;
     return true;
   };
@@ -44,11 +44,11 @@ PerDimension<int> convolution_tile(const Workpiece& work, const Hardware& hardwa
 }
 
 Mapping library_mapping(const PerDimension<int>& tile, const PerDimension<std::uint8_t>& order,
-                        const Hardware& hardware) {
+                        const Target& target) {
   Mapping mapping;
   mapping.tile = tile;
   for (const Dimension d : {kP, kQ}) mapping.inner[d] = tile[d];
-  for (const Dimension d : {kC, kK}) mapping.inner[d] = std::min(tile[d], hardware.array_size);
+  for (const Dimension d : {kC, kK}) mapping.inner[d] = std::min(tile[d], target.array_size);
   mapping.order = order;
   mapping.reloads = true;
   return mapping;
@@ -56,33 +56,32 @@ Mapping library_mapping(const PerDimension<int>& tile, const PerDimension<std::u
 
 }  // namespace
 
-Mapping library_mapping(const MatmulTile& tile, const Workpiece& matmul, const Hardware& hardware) {
+Mapping library_mapping(const MatmulTile& tile, const Workpiece& matmul, const Target& target) {
   const auto elements = [&](int blocks, Dimension d) {
-    const std::int64_t whole = std::int64_t{blocks} * hardware.array_size;
+    const std::int64_t whole = std::int64_t{blocks} * target.array_size;
     return static_cast<int>(std::min<std::int64_t>(whole, matmul.extent[d]));
   };
   PerDimension<int> extents{1, 1, 1, 1, 1, 1};
   extents[kP] = elements(tile.rows, kP);
   extents[kC] = elements(tile.inner, kC);
   extents[kK] = elements(tile.columns, kK);
-  return library_mapping(extents, {kQ, kR, kS, kP, kK, kC}, hardware);
+  return library_mapping(extents, {kQ, kR, kS, kP, kK, kC}, target);
 }
 
-Mapping greedy_mapping(const Workpiece& work, const Hardware& hardware) {
+Mapping greedy_mapping(const Workpiece& work, const Target& target) {
   if (!work.is_matmul())
-    return library_mapping(convolution_tile(work, hardware), {kP, kQ, kK, kR, kS, kC}, hardware);
+    return library_mapping(convolution_tile(work, target), {kP, kQ, kK, kR, kS, kC}, target);
   const Operator op = matmul(work.extent[kP], work.extent[kC], work.extent[kK]);
-  return library_mapping(greedy_tile(op, hardware), work, hardware);
+  return library_mapping(greedy_tile(op, target), work, target);
 }
 
-MatmulSchedule schedule_of(const Mapping& mapping, const Workpiece& work,
-                           const Hardware& hardware) {
+MatmulSchedule schedule_of(const Mapping& mapping, const Workpiece& work, const Target& target) {
   if (!work.is_matmul())
     throw InputError("the simulator runs matmuls: expected Q, R, S and a stride of 1");
-  if (!is_valid(mapping, work, hardware))
+  if (!is_valid(mapping, work, target))
     throw InputError("\"" + describe(mapping, work) + "\" is no mapping to this hardware: " +
                      "expected inner factors that divide tiles, and tiles that fit the memories");
-  const int size = hardware.array_size;
+  const int size = target.array_size;
   for (const Dimension d : {kP, kC, kK}) {
     const int tile = mapping.tile[d], full = d == kP ? tile : std::min(tile, size);
     const auto refuse = [&](const char* what, int value, const std::string& expected) {

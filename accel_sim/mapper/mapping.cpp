@@ -51,16 +51,16 @@ TileRows tile_rows(const PerDimension<int>& tile, const Workpiece& work, int arr
           std::int64_t{tile[kP]} * tile[kQ] * across};
 }
 
-bool fits(const PerDimension<int>& tile, const Workpiece& work, const Hardware& hardware) {
-  const int size = hardware.array_size;
+bool fits(const PerDimension<int>& tile, const Workpiece& work, const Target& target) {
+  const int size = target.array_size;
   const TileRows needed = tile_rows(tile, work, size);
-  const int buffers = buffers_per_memory(hardware);
-  return needed.results <= std::int64_t{hardware.tiling_accumulator_blocks() / buffers} * size &&
+  const int buffers = buffers_per_memory(target);
+  return needed.results <= std::int64_t{target.tiling_accumulator_blocks() / buffers} * size &&
          needed.inputs + needed.weights <=
-             std::int64_t{hardware.tiling_scratchpad_blocks() / buffers} * size;
+             std::int64_t{target.tiling_scratchpad_blocks() / buffers} * size;
 }
 
-bool is_valid(const Mapping& mapping, const Workpiece& work, const Hardware& hardware) {
+bool is_valid(const Mapping& mapping, const Workpiece& work, const Target& target) {
   PerDimension<bool> seen{};
   for (const std::uint8_t loop : mapping.order) {
     if (loop >= kDimensions || seen[loop]) return false;
@@ -71,11 +71,11 @@ bool is_valid(const Mapping& mapping, const Workpiece& work, const Hardware& har
     const int inner = mapping.inner[d];
     if (inner < 1 || inner > tile || tile > work.extent[d]) return false;
     const bool spatial = d == kC || d == kK;
-    if (spatial && inner > hardware.array_size) return false;
+    if (spatial && inner > target.array_size) return false;
     if ((d == kR || d == kS) && inner != 1) return false;
     if (!spatial && tile % inner != 0) return false;
   }
-  return fits(mapping.tile, work, hardware);
+  return fits(mapping.tile, work, target);
 }
 
 std::string describe(const Mapping& mapping, const Workpiece& work) {

@@ -6,7 +6,7 @@
 #include <cstdint>
 #include <string>
 
-#include "accel_sim/hardware/hardware.hpp"
+#include "accel_sim/hardware/target.hpp"
 #include "accel_sim/lowering/tiling.hpp"
 
 namespace paretoformer::accel_sim {
@@ -54,7 +54,7 @@ struct Mapping {
   // The loops over tiles in DRAM, outermost first.
   PerDimension<std::uint8_t> order{kP, kQ, kC, kK, kR, kS};
   // Both inputs of every tile are loaded even when the tile before had the same one, as Gemmini's C
-  // library does (gemmini.h L692-834; but see Hardware::operand_reuse).
+  // library does (gemmini.h L692-834; but see Library::operand_reuse).
   bool reloads = false;
 
   bool operator==(const Mapping&) const = default;
@@ -70,10 +70,10 @@ TileRows tile_rows(const PerDimension<int>& tile, const Workpiece& work, int arr
 
 // Whether inputs and weights of the tile fit a half of the scratchpad, and its int32 sums one of
 // the accumulator; for a matmul the same as fits() of tiling.hpp.
-bool fits(const PerDimension<int>& tile, const Workpiece& work, const Hardware& hardware);
+bool fits(const PerDimension<int>& tile, const Workpiece& work, const Target& target);
 
 // Whether it is a mapping of the workpiece to the hardware, and its tile fits.
-bool is_valid(const Mapping& mapping, const Workpiece& work, const Hardware& hardware);
+bool is_valid(const Mapping& mapping, const Workpiece& work, const Target& target);
 
 // "DRAM P4 K8 C2 | tile P128 C384 K96 | array P128 C16x K16x": number of tiles per loop, outermost
 // first; elements; rows past a block of weights, and spatial factors (x). Unit factors are left

@@ -69,39 +69,39 @@ double streaming_cycles(const Pieces& p, const Pieces& q, double least) {
 
 }  // namespace
 
-MappingCostModel::MappingCostModel(const Workpiece& work, const Hardware& hardware, CostRules rules)
+MappingCostModel::MappingCostModel(const Workpiece& work, const Target& target, CostRules rules)
     : work_(work),
-      hardware_(hardware),
-      energies_(hardware),
+      target_(target),
+      energies_(target),
       rules_(rules),
       macs_(work.macs()),
       weights_(work.weights()),
       outputs_(work.outputs()),
-      cycles_per_byte_(1 / hardware.dram_bytes_per_cycle),
-      hit_share_(static_cast<double>(hardware.bus_latency_cycles + hardware.l2_hit_cycles) /
-                 hardware.requests_in_flight),
-      miss_share_(static_cast<double>(hardware.bus_latency_cycles + hardware.dram_latency_cycles) /
-                  hardware.requests_in_flight),
-      byte_share_(1.0 / hardware.bus_bytes_per_cycle / hardware.requests_in_flight),
-      turns_per_line_(1.0 / hardware.l2_misses_in_flight),
+      cycles_per_byte_(1 / target.dram_bytes_per_cycle),
+      hit_share_(static_cast<double>(target.bus_latency_cycles + target.l2_hit_cycles) /
+                 target.requests_in_flight),
+      miss_share_(static_cast<double>(target.bus_latency_cycles + target.dram_latency_cycles) /
+                  target.requests_in_flight),
+      byte_share_(1.0 / target.bus_bytes_per_cycle / target.requests_in_flight),
+      turns_per_line_(1.0 / target.l2_misses_in_flight),
       cycles_per_line_(
-          std::max(kLine * cycles_per_byte_, hardware.dram_latency_cycles * turns_per_line_)),
-      page_wait_(std::max(hardware.dram_latency_cycles + hardware.dram_page_miss_cycles -
-                              cycles_per_line_ * hardware.l2_misses_in_flight,
+          std::max(kLine * cycles_per_byte_, target.dram_latency_cycles * turns_per_line_)),
+      page_wait_(std::max(target.dram_latency_cycles + target.dram_page_miss_cycles -
+                              cycles_per_line_ * target.l2_misses_in_flight,
                           0.0)),
-      input_reuse_(hardware, work.inputs(), work.extent[kC]),
-      weight_reuse_(hardware, weights_, work.extent[kK]),
-      fixed_cycles_(hardware.call_overhead_cycles + hardware.dram_latency_cycles +
-                    array_latency(hardware.array_size)) {
-  if (hardware.dataflow != Dataflow::kWeightStationary)
+      input_reuse_(target, work.inputs(), work.extent[kC]),
+      weight_reuse_(target, weights_, work.extent[kK]),
+      fixed_cycles_(target.call_overhead_cycles + target.dram_latency_cycles +
+                    array_latency(target.array_size)) {
+  if (target.dataflow != Dataflow::kWeightStationary)
     throw InputError("the mapper knows weight-stationary arrays: expected dataflow " +
                      std::string("weight_stationary"));
 }
 
-MappingCostModel::CacheReuse::CacheReuse(const Hardware& hardware, double bytes, int stride)
-    : fetched_again(1 - std::exp(-bytes / (1024.0 * hardware.l2_kib))),
-      opened_again(bytes <= 1024.0 * hardware.last_level_kib ? 0 : fetched_again),
-      pages_per_row(std::min(static_cast<double>(stride) / hardware.dram_page_bytes, 1.0)) {}
+MappingCostModel::CacheReuse::CacheReuse(const Target& target, double bytes, int stride)
+    : fetched_again(1 - std::exp(-bytes / (1024.0 * target.l2_kib))),
+      opened_again(bytes <= 1024.0 * target.last_level_kib ? 0 : fetched_again),
+      pages_per_row(std::min(static_cast<double>(stride) / target.dram_page_bytes, 1.0)) {}
 
 MappingCostModel::Visits MappingCostModel::visits(const Mapping& mapping,
                                                   const PerDimension<int>& tiles) const {
@@ -120,7 +120,7 @@ MappingCostModel::Visits MappingCostModel::visits(const Mapping& mapping,
     for (const Tensor tensor : {kInputs, kWeights, kOutputs})
       own_loop_inside[tensor] |= tensor != without;
   }
-  if (hardware_.operand_reuse) {
+  if (target_.operand_reuse) {
     const double deep = static_cast<double>(tiles[kC]) * tiles[kR] * tiles[kS];
     if (deep * tiles[kP] * tiles[kQ] <= 2) times[kInputs] = 1;
     if (deep * tiles[kK] <= 2) times[kWeights] = 1;
@@ -196,9 +196,9 @@ MappingCost MappingCostModel::operator()(const Mapping& mapping) const {
 
   // Words of a row of the scratchpad and of the accumulator, and the shortest stream of outputs.
   const bool whole_rows = rules_ == CostRules::kGemmini;
-  const double input_words = whole_rows ? hardware_.array_size : mapping.inner[kC];
-  const double output_words = whole_rows ? hardware_.array_size : mapping.inner[kK];
-  const double shortest = whole_rows ? hardware_.array_size : 1;
+  const double input_words = whole_rows ? target_.array_size : mapping.inner[kC];
+  const double output_words = whole_rows ? target_.array_size : mapping.inner[kK];
+  const double shortest = whole_rows ? target_.array_size : 1;
   const Pieces rows(extent[kP], mapping.inner[kP]);
   const Pieces columns(extent[kQ], mapping.inner[kQ]);
   const double passes = static_cast<double>(blocks(extent[kC], tile[kC], mapping.inner[kC]) *
@@ -213,7 +213,7 @@ MappingCost MappingCostModel::operator()(const Mapping& mapping) const {
   cost.memory = rules_ == CostRules::kGemmini ? memory_cycles(tile, {inputs, spilled}, times)
                                               : cost.dram_bytes * cycles_per_byte_;
 
-  const int first_block = std::min(tile[kC], hardware_.array_size);
+  const int first_block = std::min(tile[kC], target_.array_size);
   const double first_loads =
       first_block * (touched(tile[kP], 1, 1, 1, stride) * touched(tile[kQ], 1, 1, 1, stride) +
                      static_cast<double>(tile[kK]));
@@ -235,7 +235,7 @@ MappingCost MappingCostModel::operator()(const Mapping& mapping) const {
                    (streamed * input_words + preloaded + loaded) * energies_.scratchpad +
                    (2 * streamed * output_words + outputs_ + 2 * spilled) * energies_.accumulator +
                    cost.dram_bytes * energies_.dram_byte +
-                   cost.cycles * hardware_.static_pj_per_cycle;
+                   cost.cycles * target_.static_pj_per_cycle;
   return cost;
 }
 

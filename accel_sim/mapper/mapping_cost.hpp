@@ -3,7 +3,7 @@
 #pragma once
 
 #include "accel_sim/hardware/energy.hpp"
-#include "accel_sim/hardware/hardware.hpp"
+#include "accel_sim/hardware/target.hpp"
 #include "accel_sim/mapper/mapping.hpp"
 
 namespace paretoformer::accel_sim {
@@ -47,7 +47,7 @@ struct MappingCost {
 // MICRO 2023, Sec. 4) count them:
 // - Reuse: a loop over tiles whose dimension a tensor lacks multiplies that tensor's traffic only
 //   if a loop of its own lies inside it; below the innermost of its own, the tile stays. With
-//   Hardware::operand_reuse, an operand of at most two tiles stays in the two halves anyway
+//   Library::operand_reuse, an operand of at most two tiles stays in the two halves anyway
 //   (gemmini.h L783-819). Neighbouring tiles of a convolution share no halo (Gemmini loads each).
 // - Sums that leave the accumulator unfinished go out, and come back, as int32; finished ones go
 //   out as int8.
@@ -94,11 +94,11 @@ struct MappingCost {
 class MappingCostModel {
  public:
   // Throws InputError when the hardware is not weight-stationary.
-  MappingCostModel(const Workpiece& work, const Hardware& hardware,
+  MappingCostModel(const Workpiece& work, const Target& target,
                    CostRules rules = CostRules::kGemmini);
 
   const Workpiece& work() const { return work_; }
-  const Hardware& hardware() const { return hardware_; }
+  const Target& target() const { return target_; }
 
   // The mapping must be valid. Pure, and free of allocation.
   MappingCost operator()(const Mapping& mapping) const;
@@ -116,7 +116,7 @@ class MappingCostModel {
   };
   // What caches leave to the DRAM of a tensor of so many bytes in rows `stride` bytes apart.
   struct CacheReuse {
-    CacheReuse(const Hardware& hardware, double bytes, int stride);
+    CacheReuse(const Target& target, double bytes, int stride);
 
     double fetched_again;  // share of the lines of a visit after the first that L2 lacks
     double opened_again;   // and that the last-level cache lacks as well
@@ -136,7 +136,7 @@ class MappingCostModel {
                        const Visits& times) const;
 
   Workpiece work_;
-  Hardware hardware_;
+  Target target_;
   AccessEnergies energies_;
   CostRules rules_;
   double macs_, weights_, outputs_;

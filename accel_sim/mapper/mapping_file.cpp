@@ -47,18 +47,18 @@ void read_tile(const JsonNode& node, const Workpiece& work, Mapping& mapping) {
   object.finish();
 }
 
-void read_array(const JsonNode& node, const Hardware& hardware, Mapping& mapping) {
+void read_array(const JsonNode& node, const Target& target, Mapping& mapping) {
   const JsonObject object(node);
   PerDimension<int> highest = mapping.tile;
-  for (const Dimension d : {kC, kK}) highest[d] = std::min(highest[d], hardware.array_size);
+  for (const Dimension d : {kC, kK}) highest[d] = std::min(highest[d], target.array_size);
   read_dimensions(object, highest, kR, mapping.inner);
   object.finish();
 }
 
-void fill_array(const Hardware& hardware, Mapping& mapping) {
+void fill_array(const Target& target, Mapping& mapping) {
   for (const Dimension d : {kP, kQ}) mapping.inner[d] = mapping.tile[d];
   for (const Dimension d : {kC, kK})
-    mapping.inner[d] = std::min(mapping.tile[d], hardware.array_size);
+    mapping.inner[d] = std::min(mapping.tile[d], target.array_size);
 }
 
 // Loops of one tile, which need not be there, go outside.
@@ -111,7 +111,7 @@ Json to_json(const MappedWorkpiece& mapped) {
   return Json{{"workpiece", extents}, {"mapping", to_json(mapped.mapping, mapped.work)}};
 }
 
-MappedWorkpiece mapping_from_json(const JsonNode& node, const Hardware& hardware) {
+MappedWorkpiece mapping_from_json(const JsonNode& node, const Target& target) {
   const JsonObject object(node);
   MappedWorkpiece mapped;
   mapped.work = workpiece_from_json(object.at("workpiece"));
@@ -119,24 +119,24 @@ MappedWorkpiece mapping_from_json(const JsonNode& node, const Hardware& hardware
   mapping.string("text", "");
   read_tile(mapping.at("tile"), mapped.work, mapped.mapping);
   if (mapping.has("array"))
-    read_array(mapping.at("array"), hardware, mapped.mapping);
+    read_array(mapping.at("array"), target, mapped.mapping);
   else
-    fill_array(hardware, mapped.mapping);
+    fill_array(target, mapped.mapping);
   read_loops(mapping.at("dram"), mapped.work, mapped.mapping);
   mapped.mapping.reloads = mapping.boolean("reloads", false);
   mapping.finish();
   object.finish();
-  if (!fits(mapped.mapping.tile, mapped.work, hardware))
+  if (!fits(mapped.mapping.tile, mapped.work, target))
     mapping.at("tile").fail("does not fit: expected inputs and weights of at most half the " +
                             std::string("scratchpad, sums of at most half the accumulator"));
-  if (!is_valid(mapped.mapping, mapped.work, hardware))
+  if (!is_valid(mapped.mapping, mapped.work, target))
     mapping.at("array").fail("is not valid: expected P and Q that divide the tile's");
   return mapped;
 }
 
-MappedWorkpiece read_mapping(const std::filesystem::path& path, const Hardware& hardware) {
+MappedWorkpiece read_mapping(const std::filesystem::path& path, const Target& target) {
   const Json json = read_json(path);
-  return mapping_from_json(JsonNode(json, path.string()), hardware);
+  return mapping_from_json(JsonNode(json, path.string()), target);
 }
 
 }  // namespace paretoformer::accel_sim

@@ -3,7 +3,7 @@
 
 #include <filesystem>
 
-#include "accel_sim/hardware/hardware.hpp"
+#include "accel_sim/hardware/target.hpp"
 #include "accel_sim/mapper/mapping.hpp"
 #include "support/json.hpp"
 
@@ -25,7 +25,7 @@ Json to_json(const MappedWorkpiece& mapped);
 // Dimensions left out are 1; an `array` left out is full; `text` is not read. Throws InputError
 // naming the value that is out of range, a loop that is missing or there twice, and a mapping that
 // is_valid() refuses.
-MappedWorkpiece mapping_from_json(const JsonNode& node, const Hardware& hardware);
-MappedWorkpiece read_mapping(const std::filesystem::path& path, const Hardware& hardware);
+MappedWorkpiece mapping_from_json(const JsonNode& node, const Target& target);
+MappedWorkpiece read_mapping(const std::filesystem::path& path, const Target& target);
 
 }  // namespace paretoformer::accel_sim

@@ -13,7 +13,7 @@ namespace {
 class Best {
  public:
   Best(const Mapspace& mapspace, MappingObjective objective)
-      : model_(mapspace.work(), mapspace.hardware()), objective_(objective) {}
+      : model_(mapspace.work(), mapspace.target()), objective_(objective) {}
 
   // Keeps it if it is better than all before; returns what it costs.
   double offer(const Mapping& mapping) {
@@ -84,7 +84,7 @@ void for_each_tile(const Mapspace& mapspace, const PerDimension<std::vector<Spli
   width /= static_cast<double>(splits[d].size());
   for (const Split& split : splits[d]) {
     set(mapping, d, split);
-    if (!fits(mapping.tile, mapspace.work(), mapspace.hardware())) break;
+    if (!fits(mapping.tile, mapspace.work(), mapspace.target())) break;
     for_each_tile(mapspace, splits, mapping, d + 1, begin, width, shares, visit);
     shares.report(begin += width);
   }
@@ -141,7 +141,7 @@ class Neighbourhood {
     Place at;
     do {
       for (int d = 0; d <= kDimensions; ++d) at[d] = random.below(choices(d));
-    } while (!fits(mapping_at(at).tile, mapspace_.work(), mapspace_.hardware()));
+    } while (!fits(mapping_at(at).tile, mapspace_.work(), mapspace_.target()));
     return at;
   }
 
@@ -161,7 +161,7 @@ class Neighbourhood {
 
   bool take_if_better(Place& at, const Place& next, double& cost) {
     const Mapping mapping = mapping_at(next);
-    if (exhausted() || !fits(mapping.tile, mapspace_.work(), mapspace_.hardware())) return false;
+    if (exhausted() || !fits(mapping.tile, mapspace_.work(), mapspace_.target())) return false;
     const double there = best_.offer(mapping);
     if (!(there < cost)) return false;
     at = next;
@@ -205,11 +205,11 @@ FoundMapping best_library_mapping(const Mapspace& mapspace, MappingObjective obj
     throw InputError("mappings of the library: expected a matmul and whole blocks");
   Best best(mapspace, objective);
   for_each_tile(mapspace, {}, [&](const Mapping& mapping) {
-    const int size = mapspace.hardware().array_size;
+    const int size = mapspace.target().array_size;
     best.offer(
         library_mapping({ceil_divide(mapping.tile[kP], size), ceil_divide(mapping.tile[kC], size),
                          ceil_divide(mapping.tile[kK], size)},
-                        mapspace.work(), mapspace.hardware()));
+                        mapspace.work(), mapspace.target()));
   });
   return best.found();
 }
@@ -218,7 +218,7 @@ FoundMapping best_by_brute_force(const Mapspace& mapspace, MappingObjective obje
   Best best(mapspace, objective);
   Mapping choice;
   for_each_choice(mapspace, choice, 0, [&](Mapping mapping) {
-    if (!fits(mapping.tile, mapspace.work(), mapspace.hardware())) return;
+    if (!fits(mapping.tile, mapspace.work(), mapspace.target())) return;
     for (const auto& order : mapspace.orders()) {
       mapping.order = order;
       best.offer(mapping);

@@ -24,7 +24,7 @@ double MappingSpread::orders_of_magnitude() const { return std::log10(worst() / 
 MappingSpread mapping_spread(const Mapspace& mapspace, MappingObjective objective,
                              std::int64_t samples, std::uint64_t seed, CostRules rules,
                              const ShareDone& done) {
-  const MappingCostModel model(mapspace.work(), mapspace.hardware(), rules);
+  const MappingCostModel model(mapspace.work(), mapspace.target(), rules);
   Random random(seed);
   MappingSpread spread;
   spread.costs.reserve(static_cast<std::size_t>(samples));

@@ -64,14 +64,13 @@ std::vector<Split> block_splits(Dimension d, const Workpiece& work, int array_si
 
 }  // namespace
 
-Mapspace::Mapspace(const Workpiece& work, const Hardware& hardware, Factors factors)
-    : work_(work), hardware_(hardware), factors_(factors) {
+Mapspace::Mapspace(const Workpiece& work, const Target& target, Factors factors)
+    : work_(work), target_(target), factors_(factors) {
   std::vector<std::uint8_t> still, loops;
   for (int i = 0; i < kDimensions; ++i) {
     const auto d = static_cast<Dimension>(i);
-    splits_[d] = factors == Factors::kPerfect
-                     ? perfect_splits(d, work.extent[d], hardware.array_size)
-                     : block_splits(d, work, hardware.array_size);
+    splits_[d] = factors == Factors::kPerfect ? perfect_splits(d, work.extent[d], target.array_size)
+                                              : block_splits(d, work, target.array_size);
     (work.extent[d] == 1 ? still : loops).push_back(d);
   }
   drop_hopeless_splits();
@@ -89,7 +88,7 @@ void Mapspace::drop_hopeless_splits() {
     std::erase_if(splits_[d], [&](const Split& split) {
       PerDimension<int> tile = smallest;
       tile[d] = split.tile;
-      return !fits(tile, work_, hardware_);
+      return !fits(tile, work_, target_);
     });
 }
 
@@ -120,7 +119,7 @@ Mapping Mapspace::sample(Random& random, std::int64_t* draws) const {
   do {
     if (draws != nullptr) ++*draws;
     mapping = draw(random);
-  } while (!fits(mapping.tile, work_, hardware_));
+  } while (!fits(mapping.tile, work_, target_));
   return mapping;
 }
 

@@ -41,10 +41,10 @@ struct Split {
 // ones of the other dimensions are left out; not all of the rest fit together.
 class Mapspace {
  public:
-  Mapspace(const Workpiece& work, const Hardware& hardware, Factors factors);
+  Mapspace(const Workpiece& work, const Target& target, Factors factors);
 
   const Workpiece& work() const { return work_; }
-  const Hardware& hardware() const { return hardware_; }
+  const Target& target() const { return target_; }
   Factors factors() const { return factors_; }
 
   // By rising tile, then rising inner.
@@ -65,7 +65,7 @@ class Mapspace {
   void drop_hopeless_splits();
 
   Workpiece work_;
-  Hardware hardware_;
+  Target target_;
   Factors factors_;
   PerDimension<std::vector<Split>> splits_;
   std::vector<PerDimension<std::uint8_t>> orders_;

@@ -34,8 +34,8 @@ Range range_of(const std::vector<int>& values, int base) {
 }
 
 // The hardware of all lowest values, or of all highest ones.
-accel_sim::Hardware extreme(const LearnedModel::Content& content, bool highest) {
-  accel_sim::Hardware hardware = content.base;
+accel_sim::Target extreme(const LearnedModel::Content& content, bool highest) {
+  accel_sim::Target hardware = content.base;
 #define PARETOFORMER_EXTREME_KNOB(key) \
   hardware.key = static_cast<int>(highest ? content.key.high : content.key.low);
   PARETOFORMER_LEARNED_KNOBS(PARETOFORMER_EXTREME_KNOB)
@@ -53,9 +53,9 @@ void add_scaled(FeatureVector& sum, const FeatureVector& x, double factor) {
 }
 
 // Throws what reading the hardware from a file would throw.
-void require_valid_hardware(const accel_sim::Hardware& hardware) {
+void require_valid_hardware(const accel_sim::Target& hardware) {
   const Json json = to_json(hardware);
-  accel_sim::hardware_from_json(JsonNode(json, "hardware to fit"));
+  accel_sim::target_from_json(JsonNode(json, "hardware to fit"));
 }
 
 }  // namespace

@@ -30,7 +30,7 @@ Combination draw_combination(const FitOptions& options, std::uint64_t stream, st
 struct FitCandidates {
   explicit FitCandidates(const FitOptions& options);
 
-  std::vector<accel_sim::Hardware> hardware;
+  std::vector<accel_sim::Target> hardware;
   std::vector<FitCandidate> all;  // operators that are learned, each once per hardware
   std::set<CombinationKey> keys;
   // Ranges, and the scaling of the inputs, per group; nothing learned yet.

@@ -81,7 +81,7 @@ struct Transfer {
 
 // `rows` x `columns` elements in tiles of so many columns, packed rows.
 Transfer transfer(double rows, int columns, int tile_columns, int element_bytes,
-                  const accel_sim::Hardware& hardware) {
+                  const accel_sim::Target& hardware) {
   const int size = hardware.array_size;
   const int stride = columns * element_bytes;
   const int width = std::min(tile_columns, columns) * element_bytes;
@@ -155,7 +155,7 @@ struct Stream {
 // So pages are new at the first step, when the strip lies in more pages than there are banks, and
 // when the other operand took the bank meanwhile.
 double new_pages(const Stream& stream, int depth, int tile_bytes, const Stream& rival,
-                 const accel_sim::Hardware& hardware) {
+                 const accel_sim::Target& hardware) {
   const double banks = hardware.dram_banks;
   const double pages = stream.once.pages * depth;
   const double steps = accel_sim::ceil_divide(tile_bytes, kLine);
@@ -170,7 +170,7 @@ double new_pages(const Stream& stream, int depth, int tile_bytes, const Stream& 
 // line is back: ten lines take a latency, and the opening of a page if one of them needs it
 // (memory_system.hpp). So few mvins are under way at once (LoadController.scala L84) that their
 // own latencies count.
-void time_loads(const Stream* streams, std::size_t count, const accel_sim::Hardware& hardware,
+void time_loads(const Stream* streams, std::size_t count, const accel_sim::Target& hardware,
                 Times& times) {
   const double hit = hardware.bus_latency_cycles + hardware.l2_hit_cycles;
   const double miss = hardware.bus_latency_cycles + hardware.dram_latency_cycles;
@@ -208,7 +208,7 @@ void time_loads(const Stream* streams, std::size_t count, const accel_sim::Hardw
 
 // As in the analytical model, two rows at a time: a pass lasts until its stores are through.
 double normaliser_cycles(const accel_sim::Operator& op, accel_sim::Normalisation normalisation,
-                         const accel_sim::Hardware& hardware) {
+                         const accel_sim::Target& hardware) {
   const int blocks = accel_sim::ceil_divide(op.columns, hardware.array_size);
   const int stores = accel_sim::ceil_divide(blocks, blocks_per_dma(1, hardware));
   double pair = 0;
@@ -222,7 +222,7 @@ double normaliser_cycles(const accel_sim::Operator& op, accel_sim::Normalisation
 // Lines fetched when the tiles of a matmul go down, across and deep: a line that is read again is
 // still in L2 with exp(-fills / capacity), as random replacement has it (memory_system.hpp).
 void count_misses(Stream& left, Stream& right, double stored, const accel_sim::MatmulTile& loops,
-                  bool transposed, const accel_sim::Hardware& hardware) {
+                  bool transposed, const accel_sim::Target& hardware) {
   const double capacity = hardware.l2_kib * 1024.0 / kLine;
   // 1 - exp(-x), to 0.01; a library's exp() would take a tenth of a prediction's time.
   const auto lost = [capacity](double fills) {
@@ -269,7 +269,7 @@ void set_group(OperatorGroup group, const accel_sim::Operator& op, OperatorEstim
 
 // How a matmul is cut, and what of it moves.
 struct MatmulPlan {
-  MatmulPlan(const accel_sim::Call& call, const accel_sim::Hardware& hardware);
+  MatmulPlan(const accel_sim::Call& call, const accel_sim::Target& hardware);
 
   bool fused;  // with its softmax, as one run
   bool transposed = false;
@@ -283,7 +283,7 @@ struct MatmulPlan {
   Transfer out;
 };
 
-MatmulPlan::MatmulPlan(const accel_sim::Call& call, const accel_sim::Hardware& hardware)
+MatmulPlan::MatmulPlan(const accel_sim::Call& call, const accel_sim::Target& hardware)
     : fused(call.fused != accel_sim::Normalisation::kNone),
       transposed(call.program.right == accel_sim::RightOperand::kTransposedActivations),
       bytes(call.result_bytes),
@@ -311,7 +311,7 @@ MatmulPlan::MatmulPlan(const accel_sim::Call& call, const accel_sim::Hardware& h
 
 // As the engine counts them (fast_engine.cpp).
 void count_matmul(const accel_sim::Operator& op, MatmulPlan& plan,
-                  const accel_sim::Hardware& hardware, OperatorEstimate& f) {
+                  const accel_sim::Target& hardware, OperatorEstimate& f) {
   const double size = hardware.array_size, rows = op.rows;
   const double inner = plan.whole.inner, columns = plan.whole.columns;
   const Stream &left = plan.left(), &right = plan.right();
@@ -333,7 +333,7 @@ void count_matmul(const accel_sim::Operator& op, MatmulPlan& plan,
 }
 
 void time_matmul(const accel_sim::Operator& op, const MatmulPlan& plan,
-                 const accel_sim::Hardware& hardware, Times& t, OperatorEstimate& f) {
+                 const accel_sim::Target& hardware, Times& t, OperatorEstimate& f) {
   const int size = hardware.array_size;
   const accel_sim::MatmulTile& whole = plan.whole;
   const double strips = static_cast<double>(whole.inner) * whole.columns;
@@ -359,7 +359,7 @@ void time_matmul(const accel_sim::Operator& op, const MatmulPlan& plan,
 }
 
 // Of scores and softmax that are fused, the scores' part.
-Draft draft_matmul(const accel_sim::Call& call, const accel_sim::Hardware& hardware) {
+Draft draft_matmul(const accel_sim::Call& call, const accel_sim::Target& hardware) {
   const accel_sim::Operator& op = call.program;
   MatmulPlan plan(call, hardware);
   Draft draft;
@@ -370,7 +370,7 @@ Draft draft_matmul(const accel_sim::Call& call, const accel_sim::Hardware& hardw
 }
 
 void count_elementwise(const accel_sim::Operator& op, const Transfer& in, int bytes, double loads,
-                       const Transfer& out, const accel_sim::Hardware& hardware, Draft& draft) {
+                       const Transfer& out, const accel_sim::Target& hardware, Draft& draft) {
   OperatorEstimate& f = draft.estimate;
   f.written_bytes = static_cast<double>(op.rows) * op.columns;
   const double write_fetches = std::min(out.partial, out.lines);
@@ -384,12 +384,12 @@ void count_elementwise(const accel_sim::Operator& op, const Transfer& in, int by
                       out.mvins * kStoreOverheadCycles;
 }
 
-double padded(const accel_sim::Operator& op, const accel_sim::Hardware& hardware) {
+double padded(const accel_sim::Operator& op, const accel_sim::Target& hardware) {
   return static_cast<double>(op.rows) * accel_sim::ceil_divide(op.columns, hardware.array_size) *
          hardware.array_size;
 }
 
-Draft draft_residual_add(const accel_sim::Operator& op, const accel_sim::Hardware& hardware) {
+Draft draft_residual_add(const accel_sim::Operator& op, const accel_sim::Target& hardware) {
   Draft draft;
   set_group(OperatorGroup::kResidualAdd, op, draft.estimate);
   const Transfer each = transfer(op.rows, op.columns, op.columns, 1, hardware);
@@ -405,7 +405,7 @@ Draft draft_residual_add(const accel_sim::Operator& op, const accel_sim::Hardwar
   return draft;
 }
 
-Draft draft_embedding(const accel_sim::Operator& op, const accel_sim::Hardware& hardware) {
+Draft draft_embedding(const accel_sim::Operator& op, const accel_sim::Target& hardware) {
   Draft draft;
   set_group(OperatorGroup::kEmbedding, op, draft.estimate);
   const Transfer each = transfer(op.rows, op.columns, op.columns, 1, hardware);
@@ -419,7 +419,7 @@ Draft draft_embedding(const accel_sim::Operator& op, const accel_sim::Hardware& 
 }
 
 // tiled_norm: the host issues every command.
-Draft draft_normalise(const accel_sim::Operator& op, const accel_sim::Hardware& hardware) {
+Draft draft_normalise(const accel_sim::Operator& op, const accel_sim::Target& hardware) {
   const bool softmax = op.kind == accel_sim::OperatorKind::kSoftmax;
   Draft draft;
   set_group(softmax ? OperatorGroup::kSoftmax : OperatorGroup::kLayerNorm, op, draft.estimate);
@@ -443,7 +443,7 @@ Draft draft_normalise(const accel_sim::Operator& op, const accel_sim::Hardware& 
 
 // The softmax's part of the common run: its share of the accesses, and what it makes the array
 // wait.
-Draft draft_fused_softmax(const accel_sim::Call& call, const accel_sim::Hardware& hardware) {
+Draft draft_fused_softmax(const accel_sim::Call& call, const accel_sim::Target& hardware) {
   Draft draft = draft_matmul(call, hardware);
   const double two_passes = 2 * padded(call.op, hardware);
   accel_sim::AccessCounts accesses;
@@ -457,7 +457,7 @@ Draft draft_fused_softmax(const accel_sim::Call& call, const accel_sim::Hardware
   return draft;
 }
 
-Draft draft_of(const accel_sim::Call& call, const accel_sim::Hardware& hardware) {
+Draft draft_of(const accel_sim::Call& call, const accel_sim::Target& hardware) {
   if (call.runs_in == accel_sim::RunsIn::kHost) return {};
   if (call.runs_in == accel_sim::RunsIn::kFusedRun) return draft_fused_softmax(call, hardware);
   switch (call.op.kind) {
@@ -525,7 +525,7 @@ std::string learned_group_name(int group) {
 }
 
 OperatorFeatures operator_features(const accel_sim::Operator& op,
-                                   const accel_sim::Hardware& hardware) {
+                                   const accel_sim::Target& hardware) {
   const Draft draft = draft_of(compile(op, hardware), hardware);
   OperatorFeatures f;
   static_cast<OperatorEstimate&>(f) = draft.estimate;

@@ -8,7 +8,7 @@
 #include <string>
 
 #include "accel_sim/hardware/energy.hpp"
-#include "accel_sim/hardware/hardware.hpp"
+#include "accel_sim/hardware/target.hpp"
 #include "accel_sim/workload/operators.hpp"
 
 namespace paretoformer::latency_predictor {
@@ -57,6 +57,6 @@ struct OperatorFeatures : OperatorEstimate {
 // Pure, allocates nothing. `op` as transformer_operators() makes it. Weight-stationary hardware
 // only; output-stationary matmuls are issued by the host, command by command.
 OperatorFeatures operator_features(const accel_sim::Operator& op,
-                                   const accel_sim::Hardware& hardware);
+                                   const accel_sim::Target& hardware);
 
 }  // namespace paretoformer::latency_predictor

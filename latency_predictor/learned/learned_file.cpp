@@ -213,7 +213,7 @@ LearnedModel LearnedModel::parse(const std::string& text, const std::string& fil
 #define PARETOFORMER_READ_KNOB(key) content.key = read_range(object.at(#key));
   PARETOFORMER_LEARNED_KNOBS(PARETOFORMER_READ_KNOB)
 #undef PARETOFORMER_READ_KNOB
-  content.base = accel_sim::hardware_from_json(object.at("base"));
+  content.base = accel_sim::target_from_json(object.at("base"));
   for (const JsonNode& group : object.at("groups").elements()) read_group(group, content.groups);
   object.string("checksum");
   object.finish();

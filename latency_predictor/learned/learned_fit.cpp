@@ -39,7 +39,7 @@ struct Sample {
   TargetVector target{};
 };
 
-TargetVector simulate_target(const FitCandidate& candidate, const accel_sim::Hardware& hardware) {
+TargetVector simulate_target(const FitCandidate& candidate, const accel_sim::Target& hardware) {
   const accel_sim::SimulationReport report = simulate(candidate.op, hardware);
   const auto cycles = static_cast<double>(std::max<std::int64_t>(report.cost.latency.value(), 1));
   const OperatorFeatures& known = candidate.features;

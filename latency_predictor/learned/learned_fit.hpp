@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "accel_sim/hardware/hardware.hpp"
+#include "accel_sim/hardware/target.hpp"
 #include "accel_sim/workload/operators.hpp"
 #include "latency_predictor/learned/learned_model.hpp"
 #include "search_spaces/search_space.hpp"
@@ -25,7 +25,7 @@ inline constexpr int kMostSamples = 500;
 
 struct FitOptions {
   SearchSpace space = SearchSpace::find("survey");
-  accel_sim::Hardware base = accel_sim::find_hardware("gemmini_transformer");
+  accel_sim::Target base = accel_sim::find_target("gemmini_transformer");
   int shortest = 64;  // sequence lengths
   int longest = 1024;
   std::vector<accel_sim::Mode> modes = {accel_sim::Mode::kPrefill, accel_sim::Mode::kDecode};
@@ -44,7 +44,7 @@ struct FitOptions {
 struct Combination {
   Architecture network;
   accel_sim::Workload workload;
-  accel_sim::Hardware hardware;
+  accel_sim::Target hardware;
 };
 
 // Simulates the samples (in parallel) and fits. The same model on any number of threads. Throws

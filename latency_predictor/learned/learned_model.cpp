@@ -39,7 +39,7 @@ std::int64_t rounded(double count, const accel_sim::Operator& op) {
 }
 
 // The first key whose value differs. There is one.
-std::string differing_key(const accel_sim::Hardware& a, const accel_sim::Hardware& b) {
+std::string differing_key(const accel_sim::Target& a, const accel_sim::Target& b) {
   const Json left = to_json(a), right = to_json(b);
   for (const auto& [key, value] : left.items())
     if (value != right.at(key)) return key;
@@ -100,8 +100,8 @@ double LearnedModel::leverage(std::size_t group, const FeatureVector& input) con
   return sum <= kMost ? std::max(sum, 0.0F) : kMost;  // also where it is no number
 }
 
-void LearnedModel::require_base(const accel_sim::Hardware& hardware) const {
-  accel_sim::Hardware base = content_.base;
+void LearnedModel::require_base(const accel_sim::Target& hardware) const {
+  accel_sim::Target base = content_.base;
 #define PARETOFORMER_SET_KNOB(key) base.key = hardware.key;
   PARETOFORMER_LEARNED_KNOBS(PARETOFORMER_SET_KNOB)
 #undef PARETOFORMER_SET_KNOB
@@ -112,7 +112,7 @@ void LearnedModel::require_base(const accel_sim::Hardware& hardware) const {
                    to_json(base).at(key).dump());
 }
 
-bool LearnedModel::knobs_within(const accel_sim::Hardware& hardware) const {
+bool LearnedModel::knobs_within(const accel_sim::Target& hardware) const {
   bool within = true;
 #define PARETOFORMER_CHECK_KNOB(key) within = within && content_.key.contains(hardware.key);
   PARETOFORMER_LEARNED_KNOBS(PARETOFORMER_CHECK_KNOB)
@@ -121,7 +121,7 @@ bool LearnedModel::knobs_within(const accel_sim::Hardware& hardware) const {
 }
 
 LearnedCost LearnedModel::operator_cost(const accel_sim::Operator& op,
-                                        const accel_sim::Hardware& hardware) const {
+                                        const accel_sim::Target& hardware) const {
   const OperatorFeatures known = operator_features(op, hardware);
   if (known.exact()) return {simulated_cost(op, hardware)};
   const auto index = static_cast<std::size_t>(known.group);
@@ -152,7 +152,7 @@ LearnedCost LearnedModel::operator_cost(const accel_sim::Operator& op,
 }
 
 LearnedCost LearnedModel::predict(const accel_sim::Operator& op,
-                                  const accel_sim::Hardware& hardware) const {
+                                  const accel_sim::Target& hardware) const {
   require_base(hardware);
   LearnedCost result = operator_cost(op, hardware);
   result.extrapolates = result.extrapolates || !knobs_within(hardware);
@@ -161,7 +161,7 @@ LearnedCost LearnedModel::predict(const accel_sim::Operator& op,
 
 LearnedCost LearnedModel::predict(const Architecture& architecture,
                                   const accel_sim::Workload& workload,
-                                  const accel_sim::Hardware& hardware) const {
+                                  const accel_sim::Target& hardware) const {
   require_base(hardware);
   LearnedCost result;
   Priced priced;

@@ -17,8 +17,8 @@
 #include <string>
 #include <vector>
 
-#include "accel_sim/hardware/hardware.hpp"
 #include "accel_sim/hardware/hardware_cost.hpp"
+#include "accel_sim/hardware/target.hpp"
 #include "accel_sim/workload/operators.hpp"
 #include "latency_predictor/learned/learned_features.hpp"
 #include "latency_predictor/learned/learned_ridge.hpp"
@@ -88,7 +88,7 @@ struct HeldOutErrors {
 class LearnedModel {
  public:
   struct Content {
-    accel_sim::Hardware base;
+    accel_sim::Target base;
     Range length;
     bool prefill = true;
     bool decode = true;
@@ -114,19 +114,18 @@ class LearnedModel {
 
   // The cost of running `op` once, as simulated_cost() would give it. Throws InputError when the
   // hardware differs from the base in anything but the knobs, naming the parameter.
-  LearnedCost predict(const accel_sim::Operator& op, const accel_sim::Hardware& hardware) const;
+  LearnedCost predict(const accel_sim::Operator& op, const accel_sim::Target& hardware) const;
   // The sum over transformer_operators(), equal operators computed once. Throws what they throw.
   LearnedCost predict(const Architecture& architecture, const accel_sim::Workload& workload,
-                      const accel_sim::Hardware& hardware) const;
+                      const accel_sim::Target& hardware) const;
 
   const Content& content() const { return content_; }
 
  private:
-  void require_base(const accel_sim::Hardware& hardware) const;
-  bool knobs_within(const accel_sim::Hardware& hardware) const;
+  void require_base(const accel_sim::Target& hardware) const;
+  bool knobs_within(const accel_sim::Target& hardware) const;
   double leverage(std::size_t group, const FeatureVector& input) const;
-  LearnedCost operator_cost(const accel_sim::Operator& op,
-                            const accel_sim::Hardware& hardware) const;
+  LearnedCost operator_cost(const accel_sim::Operator& op, const accel_sim::Target& hardware) const;
 
   // The inverses again, in single precision: a network's uncertainty takes a third of its time.
   using Leverage = std::array<std::array<float, kLearnedFeatures>, kLearnedFeatures>;

@@ -25,7 +25,7 @@ std::string in_words(const accel_sim::Workload& workload) {
 // What a file says of the run that it comes from.
 struct Origin {
   std::optional<accel_sim::Workload> workload;
-  std::optional<accel_sim::Hardware> hardware;
+  std::optional<accel_sim::Target> hardware;
 };
 
 const Json* object_at(const Json& json, const char* key) {
@@ -34,15 +34,15 @@ const Json* object_at(const Json& json, const char* key) {
 }
 
 std::optional<std::string> preset_of(std::uint64_t hash) {
-  for (const std::string& preset : accel_sim::hardware_presets())
-    if (hardware_hash(accel_sim::find_hardware(preset)) == hash) return preset;
+  for (const std::string& preset : accel_sim::target_presets())
+    if (target_hash(accel_sim::find_target(preset)) == hash) return preset;
   return std::nullopt;
 }
 
 Origin origin_of(const Json& json, const std::string& file) {
   Origin origin;
   if (const Json* hardware = object_at(json, "hardware"))
-    origin.hardware = accel_sim::hardware_from_json(JsonNode(*hardware, file, "/hardware"));
+    origin.hardware = accel_sim::target_from_json(JsonNode(*hardware, file, "/hardware"));
   const Json* provenance = object_at(json, "provenance");
   if (!provenance) return origin;
   const JsonObject object(JsonNode(*provenance, file, "/provenance"));
@@ -55,7 +55,7 @@ Origin origin_of(const Json& json, const std::string& file) {
   if (!origin.hardware && object.has("hardware_hash"))  // files of before they held it
     if (const auto preset =
             preset_of(std::strtoull(object.string("hardware_hash").c_str(), nullptr, 16)))
-      origin.hardware = accel_sim::find_hardware(*preset);
+      origin.hardware = accel_sim::find_target(*preset);
   return origin;
 }
 
@@ -76,11 +76,11 @@ void choose_hardware(const PricingOptions& given, const Origin& origin, const st
                      PricedNetwork& network) {
   if (given.hardware || !origin.hardware) {
     network.hardware_name = given.hardware.value_or(kDefaultHardware);
-    network.hardware = accel_sim::find_hardware(network.hardware_name);
+    network.hardware = accel_sim::find_target(network.hardware_name);
     return;
   }
   network.hardware = *origin.hardware;
-  const std::uint64_t hash = hardware_hash(network.hardware);
+  const std::uint64_t hash = target_hash(network.hardware);
   const bool can_be_named = valid_utf8_prefix(file) == file.size();
   network.hardware_name = preset_of(hash).value_or(can_be_named ? file : hex(hash));
 }
@@ -106,7 +106,7 @@ PricedNetwork priced_network(const std::filesystem::path& path, const PricingOpt
   choose_hardware(given, origin, file, network);
   choose_workload(given, origin, network);
   if (origin.workload && origin.hardware) {
-    const std::uint64_t hash = hardware_hash(*origin.hardware);
+    const std::uint64_t hash = target_hash(*origin.hardware);
     network.is_as_in_run =
         network.workload == *origin.workload && network.hardware == *origin.hardware;
     network.run = in_words(*origin.workload) + " on " + preset_of(hash).value_or(hex(hash));

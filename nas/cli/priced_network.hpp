@@ -15,7 +15,7 @@ namespace paretoformer::nas {
 // A network, what it runs on, and what its file says of its cost.
 struct PricedNetwork {
   Architecture architecture;
-  accel_sim::Hardware hardware;
+  accel_sim::Target hardware;
   std::string hardware_name;  // a preset's, or a file's
   accel_sim::Workload workload;
   // Of an exported file, and of a front's member: whether hardware and workload are its run's, and

@@ -7,7 +7,7 @@
 namespace paretoformer::nas {
 
 void export_network(const std::filesystem::path& stem, const Candidate& candidate,
-                    const accel_sim::Hardware& hardware, const Json& provenance,
+                    const accel_sim::Target& hardware, const Json& provenance,
                     const supernet::ParameterLayout& layout, const std::vector<float>& parameters,
                     const Json& confirmed) {
   const auto file = [&](const char* extension) {

@@ -81,7 +81,7 @@ Json to_json(const accel_sim::AccessCounts& accesses) {
 }
 
 void add_schedule(Json& json, const accel_sim::MatmulSchedule& schedule,
-                  const accel_sim::Hardware& hardware) {
+                  const accel_sim::Target& hardware) {
   constexpr std::array<const char*, 3> kLoopNames = {"rows", "columns", "inner"};
   const auto& [tile, order, reloads] = schedule;
   const int size = hardware.array_size;
@@ -94,7 +94,7 @@ void add_schedule(Json& json, const accel_sim::MatmulSchedule& schedule,
 
 // What both the whole and an operator say.
 void add_report(Json& json, const accel_sim::SimulationReport& report,
-                const accel_sim::Hardware& hardware) {
+                const accel_sim::Target& hardware) {
   json["cycles"] = report.cost.latency.value();
   json["energy_pj"] = report.cost.energy.value();
   json["utilization"] = report.utilization(hardware);
@@ -117,7 +117,7 @@ Json operator_to_json(const accel_sim::OperatorReport& part, const Simulation& s
 }
 
 Json energy_breakdown(const Simulation& simulation, const accel_sim::SimulationReport& whole) {
-  const accel_sim::Hardware& hardware = simulation.hardware;
+  const accel_sim::Target& hardware = simulation.hardware;
   const accel_sim::AccessEnergies each(hardware);
   Json json;
   for (const AccessKind& kind : kAccessKinds)

@@ -4,14 +4,14 @@
 #include <string>
 #include <vector>
 
-#include "accel_sim/hardware/hardware.hpp"
+#include "accel_sim/hardware/target.hpp"
 #include "accel_sim/simulator.hpp"
 #include "support/json.hpp"
 
 namespace paretoformer::nas {
 
 struct Simulation {
-  accel_sim::Hardware hardware;
+  accel_sim::Target hardware;
   std::vector<accel_sim::OperatorReport> operators;
 };
 

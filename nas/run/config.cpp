@@ -30,9 +30,9 @@ SearchSpace space_from_json(const JsonNode& node, const fs::path& base_folder) {
   return SearchSpace::find(relative_file(node.string(), base_folder));
 }
 
-accel_sim::Hardware hardware_in_config(const JsonNode& node, const fs::path& base_folder) {
-  if (node.json().is_object()) return accel_sim::hardware_from_json(node);
-  return accel_sim::find_hardware(relative_file(node.string(), base_folder));
+accel_sim::Target hardware_in_config(const JsonNode& node, const fs::path& base_folder) {
+  if (node.json().is_object()) return accel_sim::target_from_json(node);
+  return accel_sim::find_target(relative_file(node.string(), base_folder));
 }
 
 accel_sim::Workload workload_from_json(const JsonNode& node, int context) {

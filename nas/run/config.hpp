@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "accel_sim/hardware/hardware.hpp"
+#include "accel_sim/hardware/target.hpp"
 #include "accel_sim/workload/operators.hpp"
 #include "nas/core/objectives.hpp"
 #include "nas/core/search_config.hpp"
@@ -22,7 +22,7 @@ struct RunConfig {
   SearchSpace space;  // without a vocabulary: that is the tokeniser's
   supernet::CorpusConfig corpus;
   supernet::TrainingConfig training;
-  accel_sim::Hardware hardware;
+  accel_sim::Target hardware;
   accel_sim::Workload workload;
   // A file of LatencyPredictor, whose prices count instead of the simulator's, and the hash of its
   // content; empty: none.

@@ -123,7 +123,7 @@ std::string why_unsimulated(const latency_predictor::LatencyPredictor& predictor
     return "the device \"" + predictor.device() + "\" is measured, not described";
   const Architecture largest = space.largest();
   try {
-    const accel_sim::Hardware& hardware = *predictor.hardware();
+    const accel_sim::Target& hardware = *predictor.hardware();
     accel_sim::NetworkMemory(
         largest, predictor.workload(), hardware,
         compile(largest, predictor.workload(), hardware, simulated_prices(hardware)));

@@ -9,7 +9,7 @@ namespace paretoformer::nas {
 Json provenance(const RunFolder& run, const ProxyTask& proxy) {
   return Json{{"seed", run.config().seed},
               {"config_hash", hex(config_hash(run.config()))},
-              {"hardware_hash", hex(hardware_hash(run.config().hardware))},
+              {"hardware_hash", hex(target_hash(run.config().hardware))},
               {"text_hash", hex(proxy.corpus().hash)},
               {"supernet", proxy.fingerprint()},
               {"cost_model", accel_sim::kSimulatorModel},

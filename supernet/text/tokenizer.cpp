@@ -4,6 +4,7 @@
 #include <sentencepiece_trainer.h>
 
 #include <algorithm>
+#include <new>
 #include <unordered_map>
 #include <unordered_set>
 
@@ -119,6 +120,18 @@ void marks_to_spaces(std::string& text) {
 
 std::string quote_vocabulary(int vocabulary) { return "vocabulary " + std::to_string(vocabulary); }
 
+// Most of what is wrong with a model is a status; pieces of which SentencePiece cannot make its
+// index (one that begins with a zero byte) are an exception of the library below.
+bool is_loaded(sentencepiece::SentencePieceProcessor& processor, const std::string& model) {
+  try {
+    return processor.LoadFromSerializedProto(model).ok();
+  } catch (const std::bad_alloc&) {
+    throw;
+  } catch (const std::exception&) {
+    return false;
+  }
+}
+
 }  // namespace
 
 Tokenizer Tokenizer::bytes() {
@@ -170,7 +183,7 @@ Tokenizer Tokenizer::train_bpe(std::string_view text, int vocabulary) {
 Tokenizer Tokenizer::from_model(std::string serialized) {
   if (serialized.empty()) return bytes();
   const auto processor = std::make_shared<sentencepiece::SentencePieceProcessor>();
-  if (!processor->LoadFromSerializedProto(serialized).ok())
+  if (!is_loaded(*processor, serialized))
     throw InputError("tokenizer model is damaged: not a SentencePiece model");
   Tokenizer tokenizer;
   tokenizer.byte_token_.fill(-1);

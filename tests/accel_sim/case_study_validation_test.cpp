@@ -18,11 +18,11 @@ constexpr Workload kWorkload{512, Mode::kPrefill};
 
 Architecture bert_base() { return {768, 64, 0, std::vector<Layer>(12, {12, 3072})}; }
 
-Hardware with_memories(int scratchpad_kib, int accumulator_kib) {
-  Hardware hardware = find_hardware("gemmini_cnn");
-  hardware.scratchpad_kib = scratchpad_kib;
-  hardware.accumulator_kib = accumulator_kib;
-  return hardware;
+Target with_memories(int scratchpad_kib, int accumulator_kib) {
+  Target target = find_target("gemmini_cnn");
+  target.scratchpad_kib = scratchpad_kib;
+  target.accumulator_kib = accumulator_kib;
+  return target;
 }
 
 struct Matmuls {
@@ -30,10 +30,10 @@ struct Matmuls {
   double utilization = 0;
 };
 
-Matmuls matmuls(const Hardware& hardware) {
+Matmuls matmuls(const Target& target) {
   Matmuls sum;
   double macs = 0;
-  for (const OperatorReport& each : simulate(bert_base(), kWorkload, hardware)) {
+  for (const OperatorReport& each : simulate(bert_base(), kWorkload, target)) {
     if (each.item.op.kind != OperatorKind::kMatmul) continue;
     const auto repeat = static_cast<double>(each.item.repeat);
     sum.cycles += repeat * static_cast<double>(each.report.cost.latency.value());
@@ -73,10 +73,10 @@ TEST(CaseStudy, MovingMemoryToTheAccumulatorSpeedsUpMatmuls) {
   EXPECT_NEAR(after / before, 1 - 0.36, 0.12);
 }
 
-std::map<std::string, double> shares(const Hardware& hardware, double& cycles) {
+std::map<std::string, double> shares(const Target& target, double& cycles) {
   std::map<std::string, double> shares;
   cycles = 0;
-  for (const OperatorReport& each : simulate(bert_base(), kWorkload, hardware)) {
+  for (const OperatorReport& each : simulate(bert_base(), kWorkload, target)) {
     const double all = static_cast<double>((each.report.cost.latency * each.item.repeat).value());
     const std::string text = describe(each.item.op);
     shares[text.substr(0, text.find(' '))] += all;
@@ -90,7 +90,7 @@ std::map<std::string, double> shares(const Hardware& hardware, double& cycles) {
 // the published ones (which add up to 101).
 TEST(CaseStudy, SharesOfTimeWithUnitsOnChip) {
   double cycles = 0;
-  std::map<std::string, double> ours = shares(find_hardware("gemmini_transformer"), cycles);
+  std::map<std::string, double> ours = shares(find_target("gemmini_transformer"), cycles);
   const double matmul = ours["matmul"] + ours["gelu"];
   std::printf("share of time, %%     published  simulated\n");
   std::printf("matmul and GELU            87%11.1f\n", matmul);
@@ -106,12 +106,12 @@ TEST(CaseStudy, SharesOfTimeWithUnitsOnChip) {
 // The same with everything on the host, (de)quantisation counted apart as the survey does. Within 2
 // points (4 for the largest share); the survey's own add up to 94.
 TEST(CaseStudy, SharesOfTimeWithTheHost) {
-  const Hardware hardware = find_hardware("gemmini_cnn");
+  const Target target = find_target("gemmini_cnn");
   double cycles = 0;
-  std::map<std::string, double> ours = shares(hardware, cycles);
+  std::map<std::string, double> ours = shares(target, cycles);
   double conversions = 0;
   for (const auto& item : transformer_operators(bert_base(), kWorkload)) {
-    const double share = 100 * 2 * hardware.host_conversion_cycles_per_element * item.op.rows *
+    const double share = 100 * 2 * target.host_conversion_cycles_per_element * item.op.rows *
                          item.op.columns * static_cast<double>(item.repeat) / cycles;
     const OperatorKind kind = item.op.kind;
     if (kind == OperatorKind::kMatmul || kind == OperatorKind::kResidualAdd) continue;
@@ -139,8 +139,8 @@ TEST(CaseStudy, SharesOfTimeWithTheHost) {
 // tested independently is the latter: 20 M within 10 %.
 TEST(CaseStudy, SpeedupOfTheWholeInference) {
   double host = 0, chip = 0;
-  shares(find_hardware("gemmini_cnn"), host);
-  shares(find_hardware("gemmini_transformer"), chip);
+  shares(find_target("gemmini_cnn"), host);
+  shares(find_target("gemmini_transformer"), chip);
   std::printf("Mcycles per layer   published (decoded) 20, simulated %.2f\n", chip / 12e6);
   std::printf("speedup             published 39.6, simulated %.1f\n", host / chip);
   EXPECT_NEAR(chip / 12e6, 20, 2);
@@ -150,7 +150,7 @@ TEST(CaseStudy, SpeedupOfTheWholeInference) {
 HardwareCost network_cost(const Architecture& architecture) {
   HardwareCost total;
   for (const OperatorReport& each :
-       simulate(architecture, kWorkload, find_hardware("gemmini_transformer")))
+       simulate(architecture, kWorkload, find_target("gemmini_transformer")))
     total += each.report.cost * each.item.repeat;
   return total;
 }

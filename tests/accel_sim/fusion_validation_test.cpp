@@ -16,20 +16,20 @@ namespace {
 // BERT-Base: 12 heads of 64, d = 768, f = 3072.
 constexpr int kHeads = 12, kHeadWidth = 64, kWidth = 768, kFfnWidth = 3072;
 
-double cycles(const Operator& op, const Hardware& hardware) {
-  return static_cast<double>(simulate(op, hardware).cost.latency.value());
+double cycles(const Operator& op, const Target& target) {
+  return static_cast<double>(simulate(op, target).cost.latency.value());
 }
 
 // tiled_norm of int32 sums.
-double cycles_of_tiled_norm(const Operator& op, const Hardware& hardware) {
+double cycles_of_tiled_norm(const Operator& op, const Target& target) {
   AddressSpace space;
   Placement placement;
   placement.left = placement.right = space.place(op.rows, op.columns, 4);
   placement.result = space.place(op.rows, op.columns);
   placement.bytes = space.bytes();
-  MemorySystem memory(hardware, placement.bytes);
-  const Program program = lower(compile(op, hardware), hardware, &placement);
-  return static_cast<double>(run_fast_engine(program, hardware, memory).cycles);
+  MemorySystem memory(target, placement.bytes);
+  const Program program = lower(compile(op, target), target, &placement);
+  return static_cast<double>(run_fast_engine(program, target, memory).cycles);
 }
 
 // Of a matmul and the normalisation of its results, apart and fused.
@@ -47,7 +47,7 @@ struct PairCycles {
   }
 };
 
-PairCycles pair_of(Operator apart, Activation fusion, const Hardware& hardware) {
+PairCycles pair_of(Operator apart, Activation fusion, const Target& target) {
   const bool softmax = fusion == Activation::kSoftmax;
   const OperatorKind kind = softmax ? OperatorKind::kSoftmax : OperatorKind::kLayerNorm;
   Operator fused = apart;
@@ -57,33 +57,31 @@ PairCycles pair_of(Operator apart, Activation fusion, const Hardware& hardware) 
   apart.activation = adds ? Activation::kNone : Activation::kSums;
   fused.activation = fusion;
   PairCycles pair;
-  pair.matmul = cycles(apart, hardware);
+  pair.matmul = cycles(apart, target);
   const Operator norm = elementwise(kind, apart.rows, apart.columns);
-  pair.norm = adds ? cycles(norm, hardware) : cycles_of_tiled_norm(norm, hardware);
-  pair.fused_matmul = cycles(fused, hardware);
+  pair.norm = adds ? cycles(norm, target) : cycles_of_tiled_norm(norm, target);
+  pair.fused_matmul = cycles(fused, target);
   pair.fused =
-      pair.fused_matmul + cycles(softmax ? softmax_of(fused) : layer_norm_of(fused), hardware);
+      pair.fused_matmul + cycles(softmax ? softmax_of(fused) : layer_norm_of(fused), target);
   if (adds) {
-    pair.norm +=
-        cycles(elementwise(OperatorKind::kResidualAdd, apart.rows, apart.columns), hardware);
-    pair.fused += cycles(residual_add_of(fused), hardware);
+    pair.norm += cycles(elementwise(OperatorKind::kResidualAdd, apart.rows, apart.columns), target);
+    pair.fused += cycles(residual_add_of(fused), target);
   }
   return pair;
 }
 
-PairCycles scores(int length, const Hardware& hardware) {
+PairCycles scores(int length, const Target& target) {
   return pair_of(matmul(length, kHeadWidth, length, RightOperand::kTransposedActivations),
-                 Activation::kSoftmax, hardware);
+                 Activation::kSoftmax, target);
 }
-PairCycles output(int length, const Hardware& hardware,
-                  Activation fusion = Activation::kLayerNorm) {
-  return pair_of(matmul(length, kWidth, kWidth), fusion, hardware);
+PairCycles output(int length, const Target& target, Activation fusion = Activation::kLayerNorm) {
+  return pair_of(matmul(length, kWidth, kWidth), fusion, target);
 }
-PairCycles down(int length, const Hardware& hardware, Activation fusion = Activation::kLayerNorm) {
-  return pair_of(matmul(length, kFfnWidth, kWidth), fusion, hardware);
+PairCycles down(int length, const Target& target, Activation fusion = Activation::kLayerNorm) {
+  return pair_of(matmul(length, kFfnWidth, kWidth), fusion, target);
 }
-PairCycles attention(int length, const Hardware& hardware) {
-  return kHeads * scores(length, hardware) + output(length, hardware);
+PairCycles attention(int length, const Target& target) {
+  return kHeads * scores(length, target) + output(length, target);
 }
 
 struct Row {
@@ -91,12 +89,12 @@ struct Row {
   int accumulator_kib, length;
   int published;  // percent; only the sign where `worse` says so
   const char* text;
-  PairCycles (*cycles)(int, const Hardware&);
+  PairCycles (*cycles)(int, const Target&);
 };
 
 const std::vector<Row>& rows() {
-  static const auto kOutput = [](int length, const Hardware& h) { return output(length, h); };
-  static const auto kDown = [](int length, const Hardware& h) { return down(length, h); };
+  static const auto kOutput = [](int length, const Target& h) { return output(length, h); };
+  static const auto kDown = [](int length, const Target& h) { return down(length, h); };
   static const std::vector<Row> kRows = {
       {"QxK + softmax", 128, 512, -78, "-78 %", scores},
       {"QxK + softmax", 256, 512, -78, "-78 %", scores},
@@ -113,25 +111,25 @@ const std::vector<Row>& rows() {
 }
 
 // The machine of the table: scratchpad of 256 KiB, normaliser on the chip.
-Hardware machine(const std::string& preset, int norm_command_cycles) {
-  Hardware hardware = find_hardware(preset);
-  hardware.scratchpad_kib = 256;
-  hardware.nonlinear_units = NonlinearUnits::kOnChip;
-  hardware.norm_command_cycles = norm_command_cycles;
-  hardware.fusion = Fusion::kOn;  // rows of 4096 scores take all of the accumulator
-  return hardware;
+Target machine(const std::string& preset, int norm_command_cycles) {
+  Target target = find_target(preset);
+  target.scratchpad_kib = 256;
+  target.nonlinear_units = NonlinearUnits::kOnChip;
+  target.norm_command_cycles = norm_command_cycles;
+  target.fusion = Fusion::kOn;  // rows of 4096 scores take all of the accumulator
+  return target;
 }
 
 // How many rows have another sign than published; prints all of them.
 std::vector<std::string> disagreements(const std::string& preset, int norm_command_cycles) {
   std::vector<std::string> wrong;
-  Hardware hardware = machine(preset, norm_command_cycles);
+  Target target = machine(preset, norm_command_cycles);
   std::printf("\n%s, %d cycles per command of tiled_norm\n", preset.c_str(), norm_command_cycles);
   std::printf("%-18s accumulator  length  published  simulated  norm's share  matmul slower by\n",
               "pair");
   for (const Row& row : rows()) {
-    hardware.accumulator_kib = row.accumulator_kib;
-    const PairCycles pair = row.cycles(row.length, hardware);
+    target.accumulator_kib = row.accumulator_kib;
+    const PairCycles pair = row.cycles(row.length, target);
     const bool agrees = (pair.change() > 0) == (row.published > 0);
     std::printf("%-18s %7d KiB %7d %10s %+8.1f %%  %9.1f %% %12.1f %%%s\n", row.pair,
                 row.accumulator_kib, row.length, row.text, 100 * pair.change(),
@@ -158,7 +156,7 @@ TEST(FusionTable, AsTheSimulatorIs) {
 // estimate for a host that issues command by command (command_issue_cycles, 12).
 TEST(FusionTable, WithCommandsAsFastAsThoseOfAMatmul) {
   for (const char* preset : {"gemmini_transformer", "survey_analytical"})
-    EXPECT_EQ(disagreements(preset, Hardware().command_issue_cycles), Wrong{}) << preset;
+    EXPECT_EQ(disagreements(preset, Target().command_issue_cycles), Wrong{}) << preset;
 }
 
 // Commands that cost the host nothing, as in the survey's analytical model, which has no host:
@@ -171,14 +169,14 @@ TEST(FusionTable, WithCommandsThatCostTheHostNothing) {
 // Up to which cost of a command all rows agree: until LayerNorm by itself takes more than the
 // matmul loses with one row of blocks per tile.
 TEST(FusionTable, TheRangeInWhichAllRowsAgree) {
-  Hardware hardware = machine("gemmini_transformer", 0);
+  Target target = machine("gemmini_transformer", 0);
   int last = -1;
   for (bool agree = true; agree && last < 40;) {
-    hardware.norm_command_cycles = last + 1;
-    hardware.accumulator_kib = 128;
-    agree = output(512, hardware).change() > 0;
-    hardware.accumulator_kib = 256;
-    agree = agree && output(512, hardware).change() < 0 && down(512, hardware).change() > 0;
+    target.norm_command_cycles = last + 1;
+    target.accumulator_kib = 128;
+    agree = output(512, target).change() > 0;
+    target.accumulator_kib = 256;
+    agree = agree && output(512, target).change() < 0 && down(512, target).change() > 0;
     if (agree) ++last;
   }
   std::printf("all LayerNorm rows of length 512 agree up to %d cycles per command\n", last);
@@ -190,14 +188,12 @@ TEST(FusionTable, TheRangeInWhichAllRowsAgree) {
 TEST(FusionTable, WithTheResidualAdd) {
   std::printf("\nwith the residual add, gemmini_transformer\n");
   for (const int each : {12, 35}) {
-    Hardware hardware = machine("gemmini_transformer", each);
+    Target target = machine("gemmini_transformer", each);
     for (const int kib : {128, 256}) {
-      hardware.accumulator_kib = kib;
+      target.accumulator_kib = kib;
       for (const auto& [name, with, without] :
-           {std::tuple{"Wout", output(512, hardware, Activation::kAddLayerNorm),
-                       output(512, hardware)},
-            std::tuple{"W2", down(512, hardware, Activation::kAddLayerNorm),
-                       down(512, hardware)}}) {
+           {std::tuple{"Wout", output(512, target, Activation::kAddLayerNorm), output(512, target)},
+            std::tuple{"W2", down(512, target, Activation::kAddLayerNorm), down(512, target)}}) {
         std::printf("%d cycles a command, %d KiB, %-4s + residual add + LayerNorm: %+5.1f %%\n",
                     each, kib, name, 100 * with.change());
         EXPECT_EQ(with.change() > 0, without.change() > 0);

@@ -51,17 +51,17 @@ struct Comparison {
 };
 
 std::vector<Comparison> compare() {
-  const Hardware hardware = find_hardware("gemmini_dosa");
+  const Target target = find_target("gemmini_dosa");
   std::vector<Comparison> rows;
   for (const Measured& row : kMeasured) {
     const Operator op = matmul(row.m, row.k, row.n);
     rows.push_back({op, std::nullopt, row.automatic});
     // A tile of part of a block takes a whole one.
-    rows.push_back({op, blocks(matmul(row.tile_m, row.tile_k, row.tile_n), hardware), row.mapped});
+    rows.push_back({op, blocks(matmul(row.tile_m, row.tile_k, row.tile_n), target), row.mapped});
   }
   for (Comparison& row : rows) {
-    const Call call = compile(row.op, hardware, row.tile);
-    row.simulated = static_cast<double>(simulate(call, hardware).cost.latency.value());
+    const Call call = compile(row.op, target, row.tile);
+    row.simulated = static_cast<double>(simulate(call, target).cost.latency.value());
   }
   return rows;
 }
@@ -116,12 +116,12 @@ TEST(MeasuredOnRtl, CyclesOfGemms) {
 
 // The simulator earns its keep: MACs over PEs and the analytical model miss the same rows by more.
 TEST(MeasuredOnRtl, TheAnalyticalModelIsFurtherOff) {
-  const Hardware hardware = find_hardware("gemmini_dosa");
+  const Target target = find_target("gemmini_dosa");
   double ideal = 0, analytical = 0, simulated = 0;
   for (const Comparison& row : compare()) {
     if (row.tile) continue;  // the analytical model knows the automatic tiling alone
     const auto macs = static_cast<double>(statistics(row.op).macs);
-    const auto cycles = static_cast<double>(analytical_cost(row.op, hardware).latency.value());
+    const auto cycles = static_cast<double>(analytical_cost(row.op, target).latency.value());
     ideal += std::abs(macs / 256 / row.measured - 1) / kMeasured.size();
     analytical += std::abs(cycles / row.measured - 1) / kMeasured.size();
     simulated += std::abs(row.error()) / kMeasured.size();
@@ -137,11 +137,11 @@ TEST(MeasuredOnRtl, TheAnalyticalModelIsFurtherOff) {
 // The measured machine's library was told of 256 KiB and 64 KiB; its tile sizes are listed with the
 // measurements, in elements: 80x768x80, 80x64x96, 80x816x80, 16x896x128.
 TEST(MeasuredOnRtl, AutomaticTilesAreThoseOfTheLibrary) {
-  const Hardware hardware = find_hardware("gemmini_dosa");
-  EXPECT_EQ(greedy_tile(matmul(128, 768, 768), hardware), (MatmulTile{5, 48, 5}));
-  EXPECT_EQ(greedy_tile(matmul(128, 64, 128), hardware), (MatmulTile{5, 4, 6}));
-  EXPECT_EQ(greedy_tile(matmul(128, 3072, 768), hardware), (MatmulTile{5, 51, 5}));
-  EXPECT_EQ(greedy_tile(matmul(1, 2048, 1000), hardware), (MatmulTile{1, 56, 8}));
+  const Target target = find_target("gemmini_dosa");
+  EXPECT_EQ(greedy_tile(matmul(128, 768, 768), target), (MatmulTile{5, 48, 5}));
+  EXPECT_EQ(greedy_tile(matmul(128, 64, 128), target), (MatmulTile{5, 4, 6}));
+  EXPECT_EQ(greedy_tile(matmul(128, 3072, 768), target), (MatmulTile{5, 51, 5}));
+  EXPECT_EQ(greedy_tile(matmul(1, 2048, 1000), target), (MatmulTile{1, 56, 8}));
 }
 
 }  // namespace

@@ -21,19 +21,19 @@ int one_of(Random& random, std::initializer_list<int> values) {
   return values.begin()[random.below(values.size())];
 }
 
-Hardware draw_hardware(Random& random) {
-  Hardware hardware;
-  hardware.array_size = one_of(random, {8, 16, 32});
-  hardware.scratchpad_kib = one_of(random, {32, 64, 256});
-  hardware.accumulator_kib = one_of(random, {32, 64, 96, 256});
-  hardware.requests_in_flight = one_of(random, {8, 16, 64});
-  hardware.l2_kib = one_of(random, {64, 512});
-  hardware.last_level_kib = one_of(random, {0, 4096});
-  hardware.dram_bytes_per_cycle = one_of(random, {2, 8, 32});
-  hardware.dram_latency_cycles = one_of(random, {30, 65, 200});
-  hardware.operand_reuse = random.below(2) == 0;
-  hardware.nonlinear_units = random.below(2) == 0 ? NonlinearUnits::kHost : NonlinearUnits::kOnChip;
-  return hardware;
+Target draw_hardware(Random& random) {
+  Target target;
+  target.array_size = one_of(random, {8, 16, 32});
+  target.scratchpad_kib = one_of(random, {32, 64, 256});
+  target.accumulator_kib = one_of(random, {32, 64, 96, 256});
+  target.requests_in_flight = one_of(random, {8, 16, 64});
+  target.l2_kib = one_of(random, {64, 512});
+  target.last_level_kib = one_of(random, {0, 4096});
+  target.dram_bytes_per_cycle = one_of(random, {2, 8, 32});
+  target.dram_latency_cycles = one_of(random, {30, 65, 200});
+  target.operand_reuse = random.below(2) == 0;
+  target.nonlinear_units = random.below(2) == 0 ? NonlinearUnits::kHost : NonlinearUnits::kOnChip;
+  return target;
 }
 
 Operator draw_matmul(Random& random) {
@@ -50,8 +50,8 @@ Operator draw_matmul(Random& random) {
   }
 }
 
-std::int64_t cycles(const Operator& op, const Hardware& hardware) {
-  return simulate(op, hardware).cost.latency.value();
+std::int64_t cycles(const Operator& op, const Target& target) {
+  return simulate(op, target).cost.latency.value();
 }
 
 template <typename Check>
@@ -59,55 +59,55 @@ void for_random_cases(const Check& check) {
   for (std::uint64_t seed = 0; seed < 150; ++seed) {
     SCOPED_TRACE("seed " + std::to_string(seed));
     Random random(seed);
-    const Hardware hardware = draw_hardware(random);
-    check(draw_matmul(random), hardware);
+    const Target target = draw_hardware(random);
+    check(draw_matmul(random), target);
   }
 }
 
 // A block of array_size^3 MACs keeps the array busy for array_size cycles, whatever is padding.
 TEST(SimulatorProperty, NeverBelowTheComputeBound) {
-  for_random_cases([](const Operator& op, const Hardware& hardware) {
-    const SimulationReport report = simulate(op, hardware);
-    const MatmulTile whole = blocks(op, hardware);
+  for_random_cases([](const Operator& op, const Target& target) {
+    const SimulationReport report = simulate(op, target);
+    const MatmulTile whole = blocks(op, target);
     const std::int64_t steps = std::int64_t{whole.rows} * whole.inner * whole.columns;
-    EXPECT_GE(report.cost.latency.value(), steps * hardware.array_size);
-    EXPECT_GE(report.breakdown.array, steps * hardware.array_size);
-    EXPECT_LE(report.utilization(hardware), 1.0);
+    EXPECT_GE(report.cost.latency.value(), steps * target.array_size);
+    EXPECT_GE(report.breakdown.array, steps * target.array_size);
+    EXPECT_LE(report.utilization(target), 1.0);
   });
 }
 
 // Every byte of the operands crosses the outer bus at least once, and every byte of the results the
 // system bus.
 TEST(SimulatorProperty, NeverBelowTheMemoryBound) {
-  for_random_cases([](const Operator& op, const Hardware& hardware) {
-    const SimulationReport report = simulate(op, hardware);
+  for_random_cases([](const Operator& op, const Target& target) {
+    const SimulationReport report = simulate(op, target);
     const std::int64_t operands = std::int64_t{op.inner} * (std::int64_t{op.rows} + op.columns);
     const std::int64_t results = std::int64_t{op.rows} * op.columns;
     EXPECT_GE(report.accesses.dram_bytes, operands + results);
     EXPECT_GE(static_cast<double>(report.cost.latency.value()),
-              static_cast<double>(operands) / hardware.dram_bytes_per_cycle);
-    EXPECT_GE(report.cost.latency.value() * hardware.bus_bytes_per_cycle, operands + results);
+              static_cast<double>(operands) / target.dram_bytes_per_cycle);
+    EXPECT_GE(report.cost.latency.value() * target.bus_bytes_per_cycle, operands + results);
   });
 }
 
 // Whatever the order of the loops, and whatever stays or leaves and comes back.
 TEST(SimulatorProperty, SchedulesKeepTheBounds) {
-  for_random_cases([](const Operator& op, const Hardware& hardware) {
-    if (hardware.dataflow != Dataflow::kWeightStationary) return;
+  for_random_cases([](const Operator& op, const Target& target) {
+    if (target.dataflow != Dataflow::kWeightStationary) return;
     const Workpiece work = matmul_workpiece(op.rows, op.inner, op.columns);
-    const Mapspace space(work, hardware, Factors::kBlocks);
+    const Mapspace space(work, target, Factors::kBlocks);
     Random random(static_cast<std::uint64_t>(op.rows) * 1000 + op.columns);
-    const Call call = compile(matmul(op.rows, op.inner, op.columns), hardware,
-                              schedule_of(space.sample(random), work, hardware));
-    const SimulationReport report = simulate(call, hardware);
-    const MatmulTile whole = blocks(op, hardware);
+    const Call call = compile(matmul(op.rows, op.inner, op.columns), target,
+                              schedule_of(space.sample(random), work, target));
+    const SimulationReport report = simulate(call, target);
+    const MatmulTile whole = blocks(op, target);
     const std::int64_t steps = std::int64_t{whole.rows} * whole.inner * whole.columns;
-    EXPECT_GE(report.breakdown.array, steps * hardware.array_size);
+    EXPECT_GE(report.breakdown.array, steps * target.array_size);
     const std::int64_t results = std::int64_t{op.rows} * op.columns;
     const std::int64_t operands = std::int64_t{op.inner} * (std::int64_t{op.rows} + op.columns);
     EXPECT_GE(report.accesses.dram_bytes, operands + results);
     // Sums that leave pass the bus in both directions, 4 bytes each.
-    const std::int64_t sums = spills_sums(*call.schedule, op, hardware) ? 8 * results : 0;
+    const std::int64_t sums = spills_sums(*call.schedule, op, target) ? 8 * results : 0;
     EXPECT_GE(report.accesses.l2_bytes, operands + results + sums);
     EXPECT_EQ(report.breakdown.total(), report.cost.latency.value());
   });
@@ -116,12 +116,12 @@ TEST(SimulatorProperty, SchedulesKeepTheBounds) {
 // The choice is by simulation, the library's own schedule among the candidates.
 TEST(SimulatorProperty, OptimalTilingIsNeverWorseThanTheGreedyRule) {
   int better = 0;
-  for_random_cases([&](const Operator& scores, Hardware hardware) {
-    if (hardware.dataflow != Dataflow::kWeightStationary) return;
+  for_random_cases([&](const Operator& scores, Target target) {
+    if (target.dataflow != Dataflow::kWeightStationary) return;
     const Operator op = matmul(scores.rows, scores.inner, scores.columns, scores.right);
-    const EnergyDelayProduct greedy = simulated_cost(op, hardware).energy_delay_product();
-    hardware.tiling = Tiling::kOptimal;
-    const EnergyDelayProduct optimal = simulated_cost(op, hardware).energy_delay_product();
+    const EnergyDelayProduct greedy = simulated_cost(op, target).energy_delay_product();
+    target.tiling = Tiling::kOptimal;
+    const EnergyDelayProduct optimal = simulated_cost(op, target).energy_delay_product();
     EXPECT_LE(optimal, greedy) << describe(op);
     if (optimal < greedy) ++better;
   });
@@ -129,21 +129,21 @@ TEST(SimulatorProperty, OptimalTilingIsNeverWorseThanTheGreedyRule) {
 }
 
 TEST(SimulatorProperty, EveryCycleAndEveryPicojouleIsAccountedFor) {
-  for_random_cases([](const Operator& scores, const Hardware& hardware) {
+  for_random_cases([](const Operator& scores, const Target& target) {
     for (const Operator& op :
          {scores, softmax_of(scores),
           elementwise(OperatorKind::kLayerNorm, scores.rows, scores.columns),
           elementwise(OperatorKind::kResidualAdd, scores.rows, scores.columns),
           elementwise(OperatorKind::kGelu, scores.rows, scores.columns),
           elementwise(OperatorKind::kEmbedding, scores.rows, scores.columns)}) {
-      const SimulationReport report = simulate(op, hardware);
+      const SimulationReport report = simulate(op, target);
       EXPECT_EQ(report.breakdown.total(), report.cost.latency.value()) << describe(op);
       for (const std::int64_t part :
            {report.breakdown.array, report.breakdown.load, report.breakdown.store,
             report.breakdown.host, report.breakdown.pipeline, report.breakdown.writeback,
             report.breakdown.normaliser})
         EXPECT_GE(part, 0) << describe(op);
-      const AccessEnergies each(hardware);
+      const AccessEnergies each(target);
       const AccessCounts& counts = report.accesses;
       const auto times = [](std::int64_t count, double pj) {
         return static_cast<double>(count) * pj;
@@ -158,8 +158,8 @@ TEST(SimulatorProperty, EveryCycleAndEveryPicojouleIsAccountedFor) {
 }
 
 TEST(SimulatorProperty, SameAnswerTwice) {
-  for_random_cases([](const Operator& op, const Hardware& hardware) {
-    const SimulationReport first = simulate(op, hardware), second = simulate(op, hardware);
+  for_random_cases([](const Operator& op, const Target& target) {
+    const SimulationReport first = simulate(op, target), second = simulate(op, target);
     EXPECT_EQ(first.cost, second.cost);
     EXPECT_EQ(first.breakdown, second.breakdown);
     EXPECT_EQ(first.accesses, second.accesses);
@@ -169,32 +169,32 @@ TEST(SimulatorProperty, SameAnswerTwice) {
 // Slack: 8 %, since which lines stay in a cache is drawn by chance, and the draw changes; and since
 // rows that come in sooner may take the port of the scratchpad from the computes.
 TEST(SimulatorProperty, BetterMemoryIsNotSlower) {
-  for_random_cases([](const Operator& op, const Hardware& hardware) {
+  for_random_cases([](const Operator& op, const Target& target) {
     const auto expect_not_slower = [&](const char* what, auto change) {
-      Hardware better = hardware;
+      Target better = target;
       change(better);
       EXPECT_LE(static_cast<double>(cycles(op, better)),
-                1.08 * static_cast<double>(cycles(op, hardware)))
+                1.08 * static_cast<double>(cycles(op, target)))
           << what << ": " << describe(op);
     };
-    expect_not_slower("bandwidth", [](Hardware& h) { h.dram_bytes_per_cycle *= 2; });
-    expect_not_slower("DRAM latency", [](Hardware& h) { h.dram_latency_cycles /= 2; });
-    expect_not_slower("DRAM pages", [](Hardware& h) { h.dram_page_miss_cycles = 0; });
-    expect_not_slower("L2 hits", [](Hardware& h) { h.l2_hit_cycles /= 2; });
-    expect_not_slower("L2 misses in flight", [](Hardware& h) { h.l2_misses_in_flight *= 2; });
-    expect_not_slower("L2", [](Hardware& h) { h.l2_kib *= 2; });
-    expect_not_slower("requests in flight", [](Hardware& h) { h.requests_in_flight *= 2; });
+    expect_not_slower("bandwidth", [](Target& h) { h.dram_bytes_per_cycle *= 2; });
+    expect_not_slower("DRAM latency", [](Target& h) { h.dram_latency_cycles /= 2; });
+    expect_not_slower("DRAM pages", [](Target& h) { h.dram_page_miss_cycles = 0; });
+    expect_not_slower("L2 hits", [](Target& h) { h.l2_hit_cycles /= 2; });
+    expect_not_slower("L2 misses in flight", [](Target& h) { h.l2_misses_in_flight *= 2; });
+    expect_not_slower("L2", [](Target& h) { h.l2_kib *= 2; });
+    expect_not_slower("requests in flight", [](Target& h) { h.requests_in_flight *= 2; });
   });
 }
 
 // Slack: 5 %, since one block more may turn misaligned rows into aligned ones.
 TEST(SimulatorProperty, LargerMatmulsAreNotFaster) {
-  for_random_cases([](const Operator& op, const Hardware& hardware) {
-    const auto before = static_cast<double>(cycles(op, hardware));
+  for_random_cases([](const Operator& op, const Target& target) {
+    const auto before = static_cast<double>(cycles(op, target));
     for (int Operator::*extent : {&Operator::rows, &Operator::inner, &Operator::columns}) {
       Operator larger = op;
-      larger.*extent += hardware.array_size;
-      EXPECT_GE(1.05 * static_cast<double>(cycles(larger, hardware)), before) << describe(larger);
+      larger.*extent += target.array_size;
+      EXPECT_GE(1.05 * static_cast<double>(cycles(larger, target)), before) << describe(larger);
     }
   });
 }
@@ -203,16 +203,16 @@ TEST(SimulatorProperty, LargerMatmulsAreNotFaster) {
 // one tile overlaps neither its loads nor its stores with anything, which measurements show as well
 // (128x64x128 takes 6 700 to 7 400 cycles in four tiles and 7 650 in one).
 TEST(SimulatorProperty, LargerLocalMemoriesAreNotMuchSlower) {
-  for_random_cases([](const Operator& op, const Hardware& hardware) {
+  for_random_cases([](const Operator& op, const Target& target) {
     // With its softmax, which a larger accumulator may fuse.
-    const auto together = [&](const Hardware& hardware) {
+    const auto together = [&](const Target& target) {
       const bool softmax = op.activation == Activation::kSoftmax;
-      return static_cast<double>(cycles(op, hardware) +
-                                 (softmax ? cycles(softmax_of(op), hardware) : 0));
+      return static_cast<double>(cycles(op, target) +
+                                 (softmax ? cycles(softmax_of(op), target) : 0));
     };
-    const double before = together(hardware);
-    for (int Hardware::*kib : {&Hardware::scratchpad_kib, &Hardware::accumulator_kib}) {
-      Hardware larger = hardware;
+    const double before = together(target);
+    for (int Target::*kib : {&Target::scratchpad_kib, &Target::accumulator_kib}) {
+      Target larger = target;
       larger.*kib *= 2;
       EXPECT_LE(together(larger), 1.4 * before) << describe(op);
     }
@@ -226,12 +226,12 @@ TEST(SimulatorMemories, LargerOnesAreNotSlowerForLayersOfBert) {
   for (const Operator& op : {matmul(512, 768, 768), matmul(512, 768, 3072), matmul(512, 3072, 768)})
     for (const int scratchpad : {64, 128, 256})
       for (const int accumulator : {64, 128, 256}) {
-        Hardware hardware;
-        hardware.scratchpad_kib = scratchpad;
-        hardware.accumulator_kib = accumulator;
-        const auto before = static_cast<double>(cycles(op, hardware));
-        for (int Hardware::*kib : {&Hardware::scratchpad_kib, &Hardware::accumulator_kib}) {
-          Hardware larger = hardware;
+        Target target;
+        target.scratchpad_kib = scratchpad;
+        target.accumulator_kib = accumulator;
+        const auto before = static_cast<double>(cycles(op, target));
+        for (int Target::*kib : {&Target::scratchpad_kib, &Target::accumulator_kib}) {
+          Target larger = target;
           larger.*kib *= 2;
           EXPECT_LE(static_cast<double>(cycles(op, larger)), 1.10 * before)
               << describe(op) << " from " << scratchpad << " and " << accumulator << " KiB";

@@ -13,10 +13,10 @@ Operator scores() {
 }
 
 TEST(Simulator, FusedSoftmaxIsThePartOfTheNormaliser) {
-  const Hardware hardware = find_hardware("gemmini_transformer");
-  const EngineResult both = run_fast_engine(lower(scores(), hardware), hardware);
-  const SimulationReport product = simulate(scores(), hardware);
-  const SimulationReport softmax = simulate(softmax_of(scores()), hardware);
+  const Target target = find_target("gemmini_transformer");
+  const EngineResult both = run_fast_engine(lower(scores(), target), target);
+  const SimulationReport product = simulate(scores(), target);
+  const SimulationReport softmax = simulate(softmax_of(scores()), target);
   EXPECT_EQ(product.breakdown + softmax.breakdown, both.breakdown);
   EXPECT_EQ(product.cost.latency + softmax.cost.latency, Cycles(both.cycles));
   EXPECT_EQ(product.breakdown.normaliser, 0);
@@ -33,12 +33,12 @@ TEST(Simulator, FusedSoftmaxIsThePartOfTheNormaliser) {
 // two passes of the normaliser read every sum; the stream is loaded, read with the first product
 // and read once more to leave as int8.
 TEST(Simulator, FusedLayerNormAndResidualAddArePartsOfTheRun) {
-  const Hardware hardware = find_hardware("gemmini_transformer");
+  const Target target = find_target("gemmini_transformer");
   const Operator op = matmul(64, 128, 64, RightOperand::kWeights, Activation::kAddLayerNorm);
-  const EngineResult whole = run_fast_engine(lower(op, hardware), hardware);
-  const SimulationReport product = simulate(op, hardware);
-  const SimulationReport residual = simulate(residual_add_of(op), hardware);
-  const SimulationReport norm = simulate(layer_norm_of(op), hardware);
+  const EngineResult whole = run_fast_engine(lower(op, target), target);
+  const SimulationReport product = simulate(op, target);
+  const SimulationReport residual = simulate(residual_add_of(op), target);
+  const SimulationReport norm = simulate(layer_norm_of(op), target);
   EXPECT_EQ(product.breakdown + residual.breakdown + norm.breakdown, whole.breakdown);
   AccessCounts accesses = product.accesses + residual.accesses + norm.accesses;
   accesses.pe_register -= statistics(op).macs;  // which the engine does not count
@@ -56,17 +56,17 @@ TEST(Simulator, NetworksFollowTheSchedule) {
   const Architecture network{96, 16, 1000, {{4, 384}, {2, 384}}};
   const Workload workload{32, Mode::kPrefill};
   for (const Fusion fusion : {Fusion::kOff, Fusion::kOn, Fusion::kBest}) {
-    Hardware hardware = find_hardware("gemmini_transformer");
-    hardware.fusion = fusion;
-    const auto list = scheduled_operators(network, workload, hardware, simulated_prices(hardware));
-    const auto reports = simulate(network, workload, hardware);
+    Target target = find_target("gemmini_transformer");
+    target.fusion = fusion;
+    const auto list = scheduled_operators(network, workload, target, simulated_prices(target));
+    const auto reports = simulate(network, workload, target);
     ASSERT_EQ(reports.size(), list.size());
     for (std::size_t i = 0; i < list.size(); ++i) {
       EXPECT_EQ(reports[i].item.op, list[i].op);
-      EXPECT_EQ(reports[i].report.cost, simulate(list[i].op, hardware).cost);
+      EXPECT_EQ(reports[i].report.cost, simulate(list[i].op, target).cost);
     }
     // In place: as many calls as runs, and about as much in all.
-    const auto calls = simulate_network(network, workload, hardware);
+    const auto calls = simulate_network(network, workload, target);
     HardwareCost sum, whole;
     std::size_t runs = 0;
     for (const auto& [item, report] : reports)
@@ -82,7 +82,7 @@ TEST(Simulator, NetworksFollowTheSchedule) {
 TEST(Simulator, TellsOfEveryCallOfANetwork) {
   const Architecture network{96, 16, 1000, {{4, 384}, {2, 384}}};
   const Workload workload{32, Mode::kPrefill};
-  const Hardware hardware = find_hardware("gemmini_transformer");
+  const Target target = find_target("gemmini_transformer");
   std::int64_t next = 0, of = 0;
   const CallsDone count = [&](std::int64_t done, std::int64_t total) {
     EXPECT_EQ(done, next++);
@@ -90,83 +90,83 @@ TEST(Simulator, TellsOfEveryCallOfANetwork) {
   };
   NetworkOptions options;
   options.done = &count;
-  const auto calls = simulate_network(network, workload, hardware, options);
+  const auto calls = simulate_network(network, workload, target, options);
   EXPECT_EQ(of, std::ssize(calls));
   EXPECT_EQ(next, of + 1);
   next = 0;
-  EXPECT_EQ(std::ssize(simulate(network, workload, hardware, options)), of);
+  EXPECT_EQ(std::ssize(simulate(network, workload, target, options)), of);
   EXPECT_EQ(next, of + 1);
 }
 
 TEST(Simulator, SoftmaxThatIsNotFusedReadsItsScores) {
-  Hardware hardware = find_hardware("gemmini_transformer");
-  hardware.accumulator_kib = 48;  // a row of 512 sums of 16 is 32 KiB: more than half
-  ASSERT_EQ(compile(scores(), hardware).fused, Normalisation::kNone);
-  const SimulationReport softmax = simulate(softmax_of(scores()), hardware);
+  Target target = find_target("gemmini_transformer");
+  target.accumulator_kib = 48;  // a row of 512 sums of 16 is 32 KiB: more than half
+  ASSERT_EQ(compile(scores(), target).fused, Normalisation::kNone);
+  const SimulationReport softmax = simulate(softmax_of(scores()), target);
   EXPECT_GE(softmax.accesses.dram_bytes, 128 * 512 * (4 + 1));
-  EXPECT_GE(simulate(scores(), hardware).accesses.dram_bytes, 128 * 512 * 4);
+  EXPECT_GE(simulate(scores(), target).accesses.dram_bytes, 128 * 512 * 4);
 }
 
 TEST(Simulator, TheHostTakesItsCyclesPerElement) {
-  Hardware hardware = find_hardware("gemmini_cnn");
-  hardware.host_pj_per_cycle = 2;
+  Target target = find_target("gemmini_cnn");
+  target.host_pj_per_cycle = 2;
   const auto cycles = [&](OperatorKind kind) {
-    return simulate(elementwise(kind, 10, 100), hardware).cost.latency.value();
+    return simulate(elementwise(kind, 10, 100), target).cost.latency.value();
   };
   EXPECT_EQ(cycles(OperatorKind::kSoftmax), 1000 * (48 + 2 * 35));
   EXPECT_EQ(cycles(OperatorKind::kGelu), 1000 * (50 + 2 * 35));
   EXPECT_EQ(cycles(OperatorKind::kLayerNorm), 1000 * (40 + 2 * 35));
   EXPECT_EQ(cycles(OperatorKind::kResidualAdd), 1000 * 110);
-  const SimulationReport report = simulate(elementwise(OperatorKind::kGelu, 10, 100), hardware);
+  const SimulationReport report = simulate(elementwise(OperatorKind::kGelu, 10, 100), target);
   EXPECT_EQ(report.breakdown.host, 120000);
   EXPECT_DOUBLE_EQ(report.cost.energy.value(), 2000 * 100.0 + 2 * 120000.0);
 }
 
 TEST(Simulator, FusedGeluCostsItsConstants) {
   const SimulationReport gelu =
-      simulate(elementwise(OperatorKind::kGelu, 512, 3072), find_hardware("gemmini_transformer"));
+      simulate(elementwise(OperatorKind::kGelu, 512, 3072), find_target("gemmini_transformer"));
   EXPECT_EQ(gelu.cost.latency, Cycles(4));
   EXPECT_EQ(gelu.cost.energy, Picojoules());
 }
 
 TEST(Simulator, UtilisationIsMacsOverCapacity) {
-  const Hardware hardware;
-  const SimulationReport report = simulate(matmul(100, 100, 100), hardware);
-  EXPECT_DOUBLE_EQ(report.utilization(hardware),
+  const Target target;
+  const SimulationReport report = simulate(matmul(100, 100, 100), target);
+  EXPECT_DOUBLE_EQ(report.utilization(target),
                    1e6 / (256.0 * static_cast<double>(report.cost.latency.value())));
-  EXPECT_EQ(SimulationReport().utilization(hardware), 0);
+  EXPECT_EQ(SimulationReport().utilization(target), 0);
 }
 
 TEST(Simulator, ANetworkIsItsOperatorsInOrder) {
-  const Hardware hardware = find_hardware("gemmini_transformer");
+  const Target target = find_target("gemmini_transformer");
   const Architecture network{96, 16, 1000, {{4, 384}, {2, 384}}};
   const Workload workload{32, Mode::kPrefill};
   const auto list = transformer_operators(network, workload);
-  const auto reports = simulate(network, workload, hardware);
+  const auto reports = simulate(network, workload, target);
   ASSERT_EQ(reports.size(), list.size());
   for (std::size_t i = 0; i < list.size(); ++i) {
     EXPECT_EQ(reports[i].item.role, list[i].role);
-    EXPECT_EQ(reports[i].report.cost, simulate(list[i].op, hardware).cost);
+    EXPECT_EQ(reports[i].report.cost, simulate(list[i].op, target).cost);
   }
 }
 
 // One token against 511 cached ones: weights are read once, and memory is the limit.
 TEST(Simulator, DecodingIsBoundByMemory) {
-  const Hardware hardware = find_hardware("gemmini_transformer");
-  const SimulationReport report = simulate(matmul(1, 768, 3072), hardware);
+  const Target target = find_target("gemmini_transformer");
+  const SimulationReport report = simulate(matmul(1, 768, 3072), target);
   EXPECT_GE(report.cost.latency.value(), 768 * 3072 / 8);
-  EXPECT_LT(report.utilization(hardware), 0.04);
+  EXPECT_LT(report.utilization(target), 0.04);
   EXPECT_GT(report.breakdown.load, report.breakdown.total() / 3);
 }
 
 // A double-buffered tile of 8x32x8 blocks with everything on time: at least 99 % of the array's
 // cycles in the long run.
 TEST(Simulator, FullRateWhenTheMemoryKeepsUp) {
-  Hardware hardware;
-  hardware.accumulator_kib = 128;
-  hardware.dram_bytes_per_cycle = 64;
-  hardware.dram_page_miss_cycles = 0;
-  EXPECT_GT(simulate(matmul(1024, 1024, 1024), hardware).utilization(hardware), 0.99);
+  Target target;
+  target.accumulator_kib = 128;
+  target.dram_bytes_per_cycle = 64;
+  target.dram_page_miss_cycles = 0;
+  EXPECT_GT(simulate(matmul(1024, 1024, 1024), target).utilization(target), 0.99);
 }
 
 }  // namespace

@@ -13,10 +13,10 @@ namespace {
 
 Architecture bert_base() { return {768, 64, 0, std::vector<Layer>(12, {12, 3072})}; }
 
-HardwareCost network_cost(const Architecture& architecture, const Hardware& hardware, int length) {
+HardwareCost network_cost(const Architecture& architecture, const Target& target, int length) {
   HardwareCost total;
   for (const auto& item : transformer_operators(architecture, {length, Mode::kPrefill}))
-    total += analytical_cost(item.op, hardware) * item.repeat;
+    total += analytical_cost(item.op, target) * item.repeat;
   return total;
 }
 
@@ -89,8 +89,8 @@ Ratios baseline_over_sample(int vocabulary) {
   const Architecture baseline{768, 64, vocabulary, std::vector<Layer>(6, {12, 3072})};
   const Architecture sample{
       672, 64, vocabulary, {{12, 1280}, {6, 1280}, {12, 2560}, {8, 768}, {10, 2048}, {6, 1024}}};
-  const Hardware hardware = find_hardware("gemmini_transformer");
-  return ratios(network_cost(baseline, hardware, 512), network_cost(sample, hardware, 512));
+  const Target target = find_target("gemmini_transformer");
+  return ratios(network_cost(baseline, target, 512), network_cost(sample, target, 512));
 }
 
 // The analytical model: latency agrees to the printed digit with a head of 50 257 words. Energy

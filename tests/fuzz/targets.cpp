@@ -169,7 +169,7 @@ void read_sum(const std::string& text, const Checksum& checksum, std::string& wh
 
 std::string predictor_text() {
   static const std::string text = written([](const auto& path) {
-    latency_predictor::LookupTable table(hardware_hash(accel_sim::Hardware()), "simulator");
+    latency_predictor::LookupTable table(target_hash(accel_sim::Target()), "simulator");
     latency_predictor::InPlaceCosts costs;
     for (const accel_sim::TransformerOperator& item :
          accel_sim::transformer_operators(kNetwork, {32})) {
@@ -177,7 +177,7 @@ std::string predictor_text() {
       costs[std::string(item.role)][latency_predictor::placed(item)] = {
           accel_sim::Cycles(9), accel_sim::Picojoules::from_femtojoules(21)};
     }
-    latency_predictor::LatencyPredictor(accel_sim::Hardware(), {32}, std::move(table),
+    latency_predictor::LatencyPredictor(accel_sim::Target(), {32}, std::move(table),
                                         std::move(costs))
         .save(path);
   });
@@ -366,15 +366,15 @@ const std::vector<Target>& targets() {
          require(space.contains(space.sample(random)), "a sample is not of its space");
          space.count_up_to(1000);
        }},
-      {"hardware", [] { return Seeds{to_text(to_json(accel_sim::Hardware()))}; },
-       comes_back(accel_sim::hardware_from_json)},
+      {"hardware", [] { return Seeds{to_text(to_json(accel_sim::Target()))}; },
+       comes_back(accel_sim::target_from_json)},
       {"mapping",
        [] {
          const accel_sim::Workpiece work = accel_sim::matmul_workpiece(96, 200, 768);
-         return Seeds{to_text(to_json(
-             accel_sim::MappedWorkpiece{work, greedy_mapping(work, accel_sim::Hardware())}))};
+         return Seeds{to_text(
+             to_json(accel_sim::MappedWorkpiece{work, greedy_mapping(work, accel_sim::Target())}))};
        },
-       json_file([](const auto& path) { read_mapping(path, accel_sim::Hardware()); })},
+       json_file([](const auto& path) { read_mapping(path, accel_sim::Target()); })},
       {"model",
        [] {
          return Seeds{

@@ -143,7 +143,7 @@ TEST_F(OneAnswer, OfANetworkThatFitsNoMemory) {
   for (const Json& answer : {predicted, simulated})
     EXPECT_THAT(answer["note"].get<std::string>(),
                 HasSubstr("operators by themselves, from cold caches: "));
-  const latency_predictor::LatencyPredictor sums(accel_sim::find_hardware("gemmini_transformer"),
+  const latency_predictor::LatencyPredictor sums(accel_sim::find_target("gemmini_transformer"),
                                                  {16, accel_sim::Mode::kDecode});
   EXPECT_EQ(predicted["cycles"], sums.predict(architecture_from_json(JsonNode(
                                                   parse(content(box_ / "huge.json")), "huge.json")))

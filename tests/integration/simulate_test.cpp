@@ -7,7 +7,7 @@
 #include <set>
 
 #include "accel_sim/hardware/energy.hpp"
-#include "accel_sim/hardware/hardware.hpp"
+#include "accel_sim/hardware/target.hpp"
 #include "support/hash.hpp"
 #include "tests/integration/run_binary.hpp"
 
@@ -64,7 +64,7 @@ class Simulate : public ::testing::Test {
 
 // Whatever is said of the whole is the sum of what is said of the operators.
 void expect_adds_up(const Json& answer, const std::string& hardware_name) {
-  const accel_sim::Hardware hardware = accel_sim::find_hardware(hardware_name);
+  const accel_sim::Target hardware = accel_sim::find_target(hardware_name);
   const accel_sim::AccessEnergies each(hardware);
   std::int64_t cycles = 0, energy = 0, matmul_cycles = 0;
   std::map<std::string, std::int64_t> breakdown, accesses;
@@ -112,11 +112,11 @@ void expect_adds_up(const Json& answer, const std::string& hardware_name) {
     components += value.get<double>();
   EXPECT_NEAR(components / answer["energy_pj"].get<double>(), 1, 1e-9);
   EXPECT_EQ(answer["hardware"],
-            (Json{{"name", hardware_name}, {"hash", hex(hardware_hash(hardware))}}));
+            (Json{{"name", hardware_name}, {"hash", hex(target_hash(hardware))}}));
 }
 
 TEST_F(Simulate, NetworkAddsUpOnEveryPreset) {
-  for (const std::string& hardware : accel_sim::hardware_presets()) {
+  for (const std::string& hardware : accel_sim::target_presets()) {
     SCOPED_TRACE(hardware);
     for (const char* mode : {"prefill", "decode"}) {
       const Json answer =

@@ -79,7 +79,7 @@ TEST_F(Variations, LimitsWithEveryAlgorithm) {
                                     "layers": [{"heads": 1, "ffn_width": 32}]})");
   const Architecture smallest =
       architecture_from_json(JsonNode(parse(content(box_ / "smallest.json")), "smallest.json"));
-  const latency_predictor::LatencyPredictor sums(accel_sim::find_hardware("gemmini_transformer"),
+  const latency_predictor::LatencyPredictor sums(accel_sim::find_target("gemmini_transformer"),
                                                  {32, accel_sim::Mode::kPrefill});
   ASSERT_GT(sums.predict(smallest).latency.value(), cycles + 100);
   const auto limit = [](std::int64_t bound) { return "limits.latency=" + std::to_string(bound); };

@@ -20,7 +20,7 @@ class Additivity : public testing::TestWithParam<accel_sim::Mode> {};
 
 TEST_P(Additivity, SumsOfOperatorsInPlaceAgreeWithWholeNetworks) {
   const SearchSpace space = SearchSpace::find("survey");
-  const accel_sim::Hardware hardware = accel_sim::find_hardware("gemmini_transformer");
+  const accel_sim::Target hardware = accel_sim::find_target("gemmini_transformer");
   const accel_sim::Workload workload{512, GetParam()};
   const LatencyPredictor plain(hardware, workload);
   plain.fill(space);

@@ -12,7 +12,7 @@ namespace {
 
 TEST(PredictorAllocation, NoneForLayersSeenBefore) {
   const SearchSpace space = SearchSpace::find("survey");
-  const accel_sim::Hardware hardware = accel_sim::find_hardware("gemmini_transformer");
+  const accel_sim::Target hardware = accel_sim::find_target("gemmini_transformer");
   const LatencyPredictor predictor(hardware, {512, accel_sim::Mode::kPrefill},
                                    analytical_table(hardware));
   Random random(1);

@@ -74,7 +74,7 @@ TEST_F(LatencyPredictorC, PredictsWhatTheClassPredicts) {
       const Predictor predictor = simulator(name, 48, c_mode);
       ASSERT_EQ(paretoformer_predict(predictor.get(), &network_, &cost_, &error_), PARETOFORMER_OK);
       const accel_sim::HardwareCost expected =
-          LatencyPredictor(accel_sim::find_hardware(name), {48, mode}).predict(kNetwork);
+          LatencyPredictor(accel_sim::find_target(name), {48, mode}).predict(kNetwork);
       EXPECT_EQ(cost_.cycles, expected.latency.value());
       EXPECT_EQ(cost_.femtojoules, expected.energy.femtojoules());
       int64_t length = 0;
@@ -114,7 +114,7 @@ TEST_F(LatencyPredictorC, ABatchIsItsNetworks) {
 
 TEST_F(LatencyPredictorC, BreaksDownAsTheClassDoes) {
   const Predictor predictor = simulator();
-  const auto expected = LatencyPredictor(accel_sim::find_hardware("gemmini_transformer"),
+  const auto expected = LatencyPredictor(accel_sim::find_target("gemmini_transformer"),
                                          {32, accel_sim::Mode::kPrefill})
                             .breakdown(kNetwork);
   std::size_t count = 0;

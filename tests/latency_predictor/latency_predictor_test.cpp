@@ -37,7 +37,7 @@ INSTANTIATE_TEST_SUITE_P(Presets, EveryPreset,
 
 TEST_P(EveryPreset, PredictIsTheSumOfTheBreakdown) {
   for (const accel_sim::Mode mode : {accel_sim::Mode::kPrefill, accel_sim::Mode::kDecode}) {
-    const LatencyPredictor predictor(accel_sim::find_hardware(GetParam()), {512, mode});
+    const LatencyPredictor predictor(accel_sim::find_target(GetParam()), {512, mode});
     Random random(1);
     for (int i = 0; i < 50; ++i) {
       const Architecture architecture = draw(random);
@@ -49,7 +49,7 @@ TEST_P(EveryPreset, PredictIsTheSumOfTheBreakdown) {
 // The analytical model is monotone; the simulator is so within the cost of misaligned rows (see
 // simulator_property_test).
 TEST_P(EveryPreset, GrowsWithEveryGene) {
-  const accel_sim::Hardware hardware = accel_sim::find_hardware(GetParam());
+  const accel_sim::Target hardware = accel_sim::find_target(GetParam());
   Random random(2);
   for (const int length : {128, 512, 2048}) {
     const LatencyPredictor predictor(hardware, {length, accel_sim::Mode::kPrefill},
@@ -81,7 +81,7 @@ TEST_P(EveryPreset, GrowsWithEveryGene) {
 }
 
 TEST_P(EveryPreset, GrowsWithTheSequence) {
-  const accel_sim::Hardware hardware = accel_sim::find_hardware(GetParam());
+  const accel_sim::Target hardware = accel_sim::find_target(GetParam());
   Random random(3);
   const Architecture architecture = draw(random);
   for (const accel_sim::Mode mode : {accel_sim::Mode::kPrefill, accel_sim::Mode::kDecode}) {
@@ -104,9 +104,9 @@ TEST_P(EveryPreset, ThreadsGetTheSameAnswers) {
     architectures.push_back(draw(random));
     architectures.back().vocabulary = 1024;  // the head is what takes longest to simulate
   }
-  const LatencyPredictor serial(accel_sim::find_hardware(GetParam()),
+  const LatencyPredictor serial(accel_sim::find_target(GetParam()),
                                 {512, accel_sim::Mode::kPrefill});
-  const LatencyPredictor shared(accel_sim::find_hardware(GetParam()),
+  const LatencyPredictor shared(accel_sim::find_target(GetParam()),
                                 {512, accel_sim::Mode::kPrefill});
   constexpr std::size_t kThreads = 4;
   std::vector<std::vector<accel_sim::HardwareCost>> answers(kThreads);
@@ -128,7 +128,7 @@ TEST(LatencyPredictor, FusedNetworksAreTheSumOfTheirSchedule) {
   for (const accel_sim::Fusion fusion :
        {accel_sim::Fusion::kOff, accel_sim::Fusion::kOn, accel_sim::Fusion::kBest})
     for (const accel_sim::Mode mode : {accel_sim::Mode::kPrefill, accel_sim::Mode::kDecode}) {
-      accel_sim::Hardware hardware = accel_sim::find_hardware("gemmini_transformer");
+      accel_sim::Target hardware = accel_sim::find_target("gemmini_transformer");
       hardware.fusion = fusion;
       hardware.accumulator_kib = 128;  // so that it is not always worth it
       const accel_sim::Workload workload{256, mode};
@@ -155,10 +155,10 @@ TEST(LatencyPredictor, FillsASpaceWithWhatEitherScheduleNeeds) {
   const SearchSpace space = SearchSpace::find("quickstart");
   for (const accel_sim::Fusion fusion : {accel_sim::Fusion::kLibrary, accel_sim::Fusion::kOff,
                                          accel_sim::Fusion::kOn, accel_sim::Fusion::kBest}) {
-    accel_sim::Hardware hardware = accel_sim::find_hardware("gemmini_transformer");
+    accel_sim::Target hardware = accel_sim::find_target("gemmini_transformer");
     hardware.fusion = fusion;
     const accel_sim::Workload workload{64, accel_sim::Mode::kPrefill};
-    LookupTable table(hardware_hash(hardware), accel_sim::kAnalyticalModel);
+    LookupTable table(target_hash(hardware), accel_sim::kAnalyticalModel);
     for (const accel_sim::Operator& op : operators_of(space, workload, hardware))
       table.insert(op, analytical_cost(op, hardware));
     const LatencyPredictor filled(hardware, workload, table);
@@ -172,7 +172,7 @@ TEST(LatencyPredictor, FillsASpaceWithWhatEitherScheduleNeeds) {
 }
 
 TEST(LatencyPredictor, AsksTheSimulatorUnlessToldOtherwise) {
-  const accel_sim::Hardware hardware = accel_sim::find_hardware("gemmini_transformer");
+  const accel_sim::Target hardware = accel_sim::find_target("gemmini_transformer");
   const LatencyPredictor predictor(hardware, {32, accel_sim::Mode::kPrefill});
   EXPECT_EQ(predictor.table().model(), accel_sim::kSimulatorModel);
   const Architecture architecture{96, 16, 1000, {{4, 384}}};
@@ -184,7 +184,7 @@ TEST(LatencyPredictor, AsksTheSimulatorUnlessToldOtherwise) {
 }
 
 TEST(LatencyPredictor, AddsRepeatsAtTheirPlaces) {
-  const LatencyPredictor predictor(accel_sim::find_hardware("gemmini_transformer"),
+  const LatencyPredictor predictor(accel_sim::find_target("gemmini_transformer"),
                                    {32, accel_sim::Mode::kPrefill});
   const Architecture architecture{96, 16, 1000, {{4, 384}, {2, 384}}};
   const auto predictions = predictor.breakdown(architecture);
@@ -200,7 +200,7 @@ TEST(LatencyPredictor, AddsRepeatsAtTheirPlaces) {
 // The second layer's two heads have the shape of the first one's four, but lie in other rows; the
 // third layer finds other things in L2.
 TEST(LatencyPredictor, WhatAnOperatorCostsInItsPlaceCounts) {
-  const accel_sim::Hardware hardware = accel_sim::find_hardware("gemmini_transformer");
+  const accel_sim::Target hardware = accel_sim::find_target("gemmini_transformer");
   const LatencyPredictor plain(hardware, {32, accel_sim::Mode::kPrefill},
                                analytical_table(hardware));
   const Architecture architecture{96, 16, 1000, {{4, 384}, {2, 384}, {4, 384}}};
@@ -229,7 +229,7 @@ TEST(LatencyPredictor, WhatAnOperatorCostsInItsPlaceCounts) {
 }
 
 TEST(LatencyPredictor, ABatchIsItsNetworksInTurn) {
-  const accel_sim::Hardware hardware = accel_sim::find_hardware("gemmini_cnn");
+  const accel_sim::Target hardware = accel_sim::find_target("gemmini_cnn");
   const LatencyPredictor predictor(hardware, {64, accel_sim::Mode::kDecode},
                                    analytical_table(hardware));
   Random random(6);
@@ -246,7 +246,7 @@ TEST(LatencyPredictor, ABatchIsItsNetworksInTurn) {
 // Networks that differ in every gene of the key of a part: heads, FFN width, head width, model
 // width and vocabulary must not be taken for one another.
 TEST(LatencyPredictor, PartsOfDifferentNetworksAreKeptApart) {
-  const accel_sim::Hardware hardware = accel_sim::find_hardware("gemmini_cnn");
+  const accel_sim::Target hardware = accel_sim::find_target("gemmini_cnn");
   const LatencyPredictor shared(hardware, {64, accel_sim::Mode::kPrefill},
                                 analytical_table(hardware));
   for (const int width : {64, 128})
@@ -266,11 +266,11 @@ TEST(LatencyPredictor, FillsASpaceAhead) {
       "depth": [1, 2], "model_width": [32, 48], "heads": [1, 2], "ffn_width": [64, 96]})",
                                "tiny.json");
   const SearchSpace space = SearchSpace::from_json(JsonNode(json, "tiny.json"));
-  const accel_sim::Hardware hardware = accel_sim::find_hardware("gemmini_cnn");
+  const accel_sim::Target hardware = accel_sim::find_target("gemmini_cnn");
   std::atomic<int> priced = 0;
   const LatencyPredictor predictor(
       hardware, {24, accel_sim::Mode::kPrefill},
-      LookupTable(hardware_hash(hardware), "counted", [&](const accel_sim::Operator& op) {
+      LookupTable(target_hash(hardware), "counted", [&](const accel_sim::Operator& op) {
         ++priced;
         return analytical_cost(op, hardware);
       }));
@@ -283,16 +283,16 @@ TEST(LatencyPredictor, FillsASpaceAhead) {
 }
 
 TEST(LatencyPredictor, RefusesATableForOtherHardware) {
-  const accel_sim::Hardware hardware = accel_sim::find_hardware("gemmini_cnn");
-  EXPECT_THROW(LatencyPredictor(accel_sim::find_hardware("gemmini_transformer"),
+  const accel_sim::Target hardware = accel_sim::find_target("gemmini_cnn");
+  EXPECT_THROW(LatencyPredictor(accel_sim::find_target("gemmini_transformer"),
                                 {512, accel_sim::Mode::kPrefill}, analytical_table(hardware)),
                InputError);
 }
 
 TEST(LatencyPredictor, ThrowsWhereNothingKnowsThePrice) {
-  const accel_sim::Hardware hardware = accel_sim::find_hardware("gemmini_cnn");
+  const accel_sim::Target hardware = accel_sim::find_target("gemmini_cnn");
   const LatencyPredictor predictor(hardware, {512, accel_sim::Mode::kPrefill},
-                                   LookupTable(hardware_hash(hardware), "measured"));
+                                   LookupTable(target_hash(hardware), "measured"));
   EXPECT_THROW(predictor.predict({96, 16, 0, {{4, 384}}}), Error);
 }
 

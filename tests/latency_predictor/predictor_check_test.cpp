@@ -24,14 +24,13 @@ SearchSpace space() {
   return SearchSpace::from_json(JsonNode(json, "small.json"));
 }
 
-LatencyPredictor in_place(const accel_sim::Hardware& hardware,
-                          const accel_sim::Workload& workload) {
+LatencyPredictor in_place(const accel_sim::Target& hardware, const accel_sim::Workload& workload) {
   return {hardware, workload, simulated_table(hardware),
           simulate_in_place(space(), workload, hardware, 1)};
 }
 
 TEST(PredictorCheck, ComparesWithWholeNetworks) {
-  const accel_sim::Hardware hardware = accel_sim::find_hardware("gemmini_transformer");
+  const accel_sim::Target hardware = accel_sim::find_target("gemmini_transformer");
   const LatencyPredictor predictor(hardware, {48, accel_sim::Mode::kPrefill});
   const PredictorCheck check = check_predictor(predictor, space(), 10, 1);
   ASSERT_EQ(check.networks.size(), 10u);
@@ -57,7 +56,7 @@ TEST(PredictorCheck, ComparesWithWholeNetworks) {
 // Activations of 48 x 192 bytes stay in L2: the table, which fetches them each time, says too much
 // energy.
 TEST(PredictorCheck, CostsInPlaceMakeTheSumAgree) {
-  const accel_sim::Hardware hardware = accel_sim::find_hardware("gemmini_transformer");
+  const accel_sim::Target hardware = accel_sim::find_target("gemmini_transformer");
   for (const accel_sim::Mode mode : {accel_sim::Mode::kPrefill, accel_sim::Mode::kDecode}) {
     const LatencyPredictor plain(hardware, {48, mode});
     const PredictorCheck before = check_predictor(plain, space(), 40, 1);
@@ -69,7 +68,7 @@ TEST(PredictorCheck, CostsInPlaceMakeTheSumAgree) {
 }
 
 TEST(PredictorCheck, RefusesABadPredictor) {
-  const accel_sim::Hardware hardware = accel_sim::find_hardware("gemmini_transformer");
+  const accel_sim::Target hardware = accel_sim::find_target("gemmini_transformer");
   const accel_sim::Workload workload{48, accel_sim::Mode::kPrefill};
   // 5 % too slow everywhere: the order stays.
   InPlaceCosts slow = simulate_in_place(space(), workload, hardware, 1);
@@ -96,7 +95,7 @@ TEST(PredictorCheck, RefusesABadPredictor) {
 TEST(PredictorCheck, EveryOperatorOfTheSpaceHasBeenInItsPlace) {
   const accel_sim::Workload workload{24, accel_sim::Mode::kPrefill};
   const InPlaceCosts costs =
-      simulate_in_place(space(), workload, accel_sim::find_hardware("gemmini_cnn"), 1);
+      simulate_in_place(space(), workload, accel_sim::find_target("gemmini_cnn"), 1);
   Random random(5);
   for (int i = 0; i < 200; ++i) {
     const Architecture network = space().sample(random);
@@ -114,7 +113,7 @@ TEST(PredictorCheck, SoHaveThoseOfAFusedSchedule) {
   for (const auto& [fusion, networks] :
        {std::pair{accel_sim::Fusion::kOn, space()},
         std::pair{accel_sim::Fusion::kBest, SearchSpace::find("quickstart")}}) {
-    accel_sim::Hardware hardware = accel_sim::find_hardware("gemmini_transformer");
+    accel_sim::Target hardware = accel_sim::find_target("gemmini_transformer");
     hardware.fusion = fusion;
     const LatencyPredictor predictor(hardware, workload, simulated_table(hardware),
                                      simulate_in_place(networks, workload, hardware, 1));
@@ -135,7 +134,7 @@ TEST(PredictorCheck, SoHaveThoseOfAFusedSchedule) {
 }
 
 TEST(PredictorCheck, NoNetworkIsCheckedTwice) {
-  const accel_sim::Hardware hardware = accel_sim::find_hardware("gemmini_transformer");
+  const accel_sim::Target hardware = accel_sim::find_target("gemmini_transformer");
   const LatencyPredictor predictor(hardware, {16, accel_sim::Mode::kPrefill});
   const PredictorCheck check = check_predictor(predictor, space(), 30, 3);
   std::vector<std::uint64_t> ids;

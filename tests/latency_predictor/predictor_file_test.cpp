@@ -22,7 +22,7 @@ const Architecture kNetwork{96, 16, 0, {{4, 384}, {2, 384}}};
 class PredictorFile : public testing::Test {
  protected:
   void SetUp() override {
-    accel_sim::Hardware hardware = accel_sim::find_hardware("gemmini_transformer");
+    accel_sim::Target hardware = accel_sim::find_target("gemmini_transformer");
     hardware.scratchpad_kib = 128;
     InPlaceCosts in_place;
     in_place["attention.norm"][{elementwise(accel_sim::OperatorKind::kLayerNorm, 32, 96), 1,

@@ -63,7 +63,7 @@ class RecordedLosses {
 
   SearchSpace space_ = SearchSpace::find("enumerable").with_vocabulary(512);
   latency_predictor::LatencyPredictor predictor_{
-      accel_sim::find_hardware("gemmini_transformer"),
+      accel_sim::find_target("gemmini_transformer"),
       accel_sim::Workload{kContext, accel_sim::Mode::kPrefill}};
   std::vector<Sums> sums_;
 };

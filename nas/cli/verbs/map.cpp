@@ -109,7 +109,7 @@ class MapProgress {
   int parts_ = 0;  // that are done
 };
 
-MapAnswer answer(const MapOptions& options, const accel_sim::Hardware& hardware,
+MapAnswer answer(const MapOptions& options, const accel_sim::Target& hardware,
                  const CommonOptions& common) {
   MapAnswer result;
   result.work = workpiece(options);
@@ -166,12 +166,11 @@ Json distribution_json(const MapAnswer& found, const MapOptions& options) {
       {"share_within_3x_of_exact_best", spread.share_within(3, found.reference)}};
 }
 
-Json to_json(const MapAnswer& found, const MapOptions& options,
-             const accel_sim::Hardware& hardware) {
+Json to_json(const MapAnswer& found, const MapOptions& options, const accel_sim::Target& hardware) {
   Json json{{"workpiece",
              to_json(accel_sim::MappedWorkpiece{found.work, found.best.mapping})["workpiece"]},
             {"objective", options.objective},
-            {"hardware", {{"name", options.hardware}, {"hash", hex(hardware_hash(hardware))}}},
+            {"hardware", {{"name", options.hardware}, {"hash", hex(target_hash(hardware))}}},
             {"best", to_json(found.best.mapping, found.best.cost, found.work)},
             {"greedy", to_json(found.greedy, found.greedy_cost, found.work)},
             {"distribution", distribution_json(found, options)}};
@@ -229,7 +228,7 @@ void map_workpiece(const MapOptions& options, const CommonOptions& common) {
     throw InputError("--hardware: is not valid UTF-8");
   if (options.svg && options.svg->empty()) throw InputError("--svg: expected a file name");
   if (options.output && options.output->empty()) throw InputError("--output: expected a file name");
-  const accel_sim::Hardware hardware = accel_sim::find_hardware(options.hardware);
+  const accel_sim::Target hardware = accel_sim::find_target(options.hardware);
   const MapAnswer found = answer(options, hardware, common);
   if (options.output)
     write_file_atomic(*options.output,

@@ -114,7 +114,7 @@ NetworkPrediction simulated(const PricedNetwork& network) {
     result.cost += part.report.cost;
   }
   result.model = accel_sim::kSimulatorModel;
-  result.hardware_hash = hardware_hash(network.hardware);
+  result.hardware_hash = target_hash(network.hardware);
   result.workload = network.workload;
   result.on = network.hardware_name;
   result.note = note_on(network, result.cost, whole.why_cold);

@@ -95,7 +95,7 @@ void fit_predictor(const PredictorFitOptions& options, const CommonOptions& comm
   const auto threads = limit_threads(common);
   latency_predictor::FitOptions fit_options = options.fit;
   fit_options.space = SearchSpace::find(options.space);
-  fit_options.base = accel_sim::find_hardware(options.hardware);
+  fit_options.base = accel_sim::find_target(options.hardware);
   const latency_predictor::LearnedModel model = fit(fit_options, options.networks);
   model.save(options.output);
   const latency_predictor::HeldOutErrors& errors = model.content().held_out;
@@ -125,7 +125,7 @@ void build_predictor(const PredictorOptions& options, const CommonOptions& commo
   using Clock = std::chrono::steady_clock;
   const auto threads = limit_threads(common);
   const SearchSpace space = space_of(options);
-  const accel_sim::Hardware hardware = accel_sim::find_hardware(options.hardware);
+  const accel_sim::Target hardware = accel_sim::find_target(options.hardware);
   const accel_sim::Workload workload{options.length,
                                      accel_sim::kModeWords.value_of(options.mode, "--mode")};
   const Clock::time_point start = Clock::now();
@@ -143,7 +143,7 @@ void build_predictor(const PredictorOptions& options, const CommonOptions& commo
   // Not a file that says it is checked and is not.
   if (check.complaint().empty()) predictor.save(options.output);
   answer({{"operators", plain.table().size()},
-          {"hardware_hash", hex(hardware_hash(hardware))},
+          {"hardware_hash", hex(target_hash(hardware))},
           {"output", options.output.string()}},
          check, "Predictor: " + path_text(options.output) + "\n", common);
 }

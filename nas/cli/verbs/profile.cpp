@@ -3,6 +3,7 @@
 
 #include <memory>
 
+#include "accel_sim/hardware/target.hpp"
 #include "accel_sim/workload/words.hpp"
 #include "nas/cli/arguments.hpp"
 #include "nas/cli/command_io.hpp"
@@ -33,7 +34,7 @@ ProfileReport report(const accel_sim::Model& model, accel_sim::Mode mode,
     report.profiles.push_back(profile(network, how..., options.fused));
     if (options.hardware)
       report.estimates.push_back(survey_estimates(network, how..., options.fused,
-                                                  accel_sim::find_hardware(*options.hardware)));
+                                                  accel_sim::find_target(*options.hardware)));
   };
   if (const auto* images = std::get_if<accel_sim::ConvolutionalNetwork>(&model.network)) {
     add(*images);

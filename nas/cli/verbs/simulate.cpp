@@ -66,17 +66,17 @@ Extents parse_extents(const std::string& option, const std::string& text) {
 }
 
 // Whole blocks that hold so many elements.
-accel_sim::MatmulTile to_blocks(const Extents& tile, const accel_sim::Hardware& hardware) {
+accel_sim::MatmulTile to_blocks(const Extents& tile, const accel_sim::Target& hardware) {
   return blocks(accel_sim::matmul(tile[0], tile[1], tile[2]), hardware);
 }
 
-Simulation simulate_call(accel_sim::Call call, const accel_sim::Hardware& hardware,
+Simulation simulate_call(accel_sim::Call call, const accel_sim::Target& hardware,
                          const accel_sim::EngineOptions& how) {
   call.role = "gemm";
   return {hardware, {{call, simulate(call, hardware, how)}}};
 }
 
-Simulation simulate_gemm(const SimulateOptions& options, const accel_sim::Hardware& hardware,
+Simulation simulate_gemm(const SimulateOptions& options, const accel_sim::Target& hardware,
                          const accel_sim::EngineOptions& how) {
   const auto [rows, inner, columns] = parse_extents("--gemm", *options.gemm);
   const accel_sim::Operator op = accel_sim::matmul(rows, inner, columns);
@@ -85,7 +85,7 @@ Simulation simulate_gemm(const SimulateOptions& options, const accel_sim::Hardwa
   return simulate_call(compile(op, hardware, tile), hardware, how);
 }
 
-Simulation simulate_mapping(const std::string& path, const accel_sim::Hardware& hardware,
+Simulation simulate_mapping(const std::string& path, const accel_sim::Target& hardware,
                             const accel_sim::EngineOptions& how) {
   const auto [work, mapping] = read_mapping(path, hardware);
   const auto& extent = work.extent;
@@ -115,7 +115,7 @@ Answer answer_on_matmul(const SimulateOptions& options, const accel_sim::EngineO
   answer.hardware_name = options.given.hardware.value_or("gemmini_transformer");
   if (valid_utf8_prefix(answer.hardware_name) < answer.hardware_name.size())
     throw InputError("--hardware: is not valid UTF-8");
-  const accel_sim::Hardware hardware = accel_sim::find_hardware(answer.hardware_name);
+  const accel_sim::Target hardware = accel_sim::find_target(answer.hardware_name);
   answer.simulation = options.gemm ? simulate_gemm(options, hardware, how)
                                    : simulate_mapping(*options.mapping, hardware, how);
   const accel_sim::Call call = answer.simulation.operators[0].item;
@@ -195,7 +195,7 @@ void simulate_and_print(const SimulateOptions& options, const CommonOptions& com
   Answer answer = options.architecture ? answer_on_network(options, how, common)
                                        : answer_on_matmul(options, how);
   answer.about["hardware"] = {{"name", answer.hardware_name},
-                              {"hash", hex(hardware_hash(answer.simulation.hardware))}};
+                              {"hash", hex(target_hash(answer.simulation.hardware))}};
   answer.about["engine"] = options.engine;
   if (options.trace) write_trace(*options.trace, answer);
   if (common.json) {

@@ -15,7 +15,7 @@ TEST(AnalyticalModel, SmallMatmulByHand) {
   // 32x64 times 64x48 is 2x4x3 = 24 blocks of 16 cycles: 384. It is one tile: every byte moves
   // once, 2048 + 3072 + 1536 = 6656 bytes, 832 cycles at 8 bytes a cycle; one loop takes 60.
   const AnalyticalEstimate estimate =
-      analytical_estimate(matmul(32, 64, 48), find_hardware("gemmini_cnn"));
+      analytical_estimate(matmul(32, 64, 48), find_target("gemmini_cnn"));
   EXPECT_EQ(estimate.latency.compute, Cycles(384));
   EXPECT_EQ(estimate.latency.memory, Cycles(832));
   EXPECT_EQ(estimate.latency.issue, Cycles(60));
@@ -40,7 +40,7 @@ TEST(AnalyticalModel, TiledMatmulByHand) {
   // input stays in the scratchpad (2 <= 2), the right one is read twice:
   // 98304 + 2 * 589824 + 98304 = 1376256 bytes. Compute 8*48*48*16 = 294912 cycles is more.
   const AnalyticalEstimate estimate =
-      analytical_estimate(matmul(128, 768, 768), find_hardware("gemmini_cnn"));
+      analytical_estimate(matmul(128, 768, 768), find_target("gemmini_cnn"));
   EXPECT_EQ(estimate.accesses.dram_bytes, 1376256);
   EXPECT_EQ(estimate.latency.memory, Cycles(172032));
   EXPECT_EQ(estimate.latency.issue, Cycles(20 * 60));
@@ -48,9 +48,9 @@ TEST(AnalyticalModel, TiledMatmulByHand) {
 }
 
 TEST(AnalyticalModel, PaddingCostsWholeBlocks) {
-  const Hardware hardware = find_hardware("gemmini_cnn");
+  const Target target = find_target("gemmini_cnn");
   // 17x17x17 takes 2x2x2 blocks; its 4913 MACs are counted as they are.
-  const AnalyticalEstimate estimate = analytical_estimate(matmul(17, 17, 17), hardware);
+  const AnalyticalEstimate estimate = analytical_estimate(matmul(17, 17, 17), target);
   EXPECT_EQ(estimate.latency.compute, Cycles(8 * 16));
   EXPECT_EQ(estimate.accesses.macs, 4913);
   EXPECT_EQ(estimate.accesses.dram_bytes, 3 * 17 * 17);
@@ -59,50 +59,50 @@ TEST(AnalyticalModel, PaddingCostsWholeBlocks) {
 TEST(AnalyticalModel, EnergyAgreesWithDosasExample) {
   // DOSA's row 128x128x64 mapped to one tile lists 4.937 uJ. Its memories are sized to the mapping;
   // 64 KiB each is close (16 KiB of inputs twice, 64 KiB of results).
-  Hardware hardware;
-  hardware.scratchpad_kib = 64;
-  hardware.accumulator_kib = 128;  // half of it holds the 64 blocks of results
-  const AnalyticalEstimate estimate = analytical_estimate(matmul(128, 64, 128), hardware);
+  Target target;
+  target.scratchpad_kib = 64;
+  target.accumulator_kib = 128;  // half of it holds the 64 blocks of results
+  const AnalyticalEstimate estimate = analytical_estimate(matmul(128, 64, 128), target);
   EXPECT_EQ(estimate.accesses.dram_bytes, 2 * 8192 + 16384);
   EXPECT_NEAR(estimate.cost.energy.value() / 1e6, 4.937, 0.05);
 }
 
 TEST(AnalyticalModel, TransposedKeysFlipTheWeightsTwice) {
   // 64x32 times 32x64: one tile of 4*2*4 = 32 steps, with 2*4 = 8 weight blocks to flip again.
-  const Hardware hardware = find_hardware("gemmini_transformer");
+  const Target target = find_target("gemmini_transformer");
   const Operator plain = matmul(64, 32, 64, RightOperand::kActivations);
   const Operator transposed = matmul(64, 32, 64, RightOperand::kTransposedActivations);
-  EXPECT_EQ(analytical_estimate(plain, hardware).latency.compute, Cycles(32 * 16));
-  EXPECT_EQ(analytical_estimate(transposed, hardware).latency.compute, Cycles(40 * 16));
+  EXPECT_EQ(analytical_estimate(plain, target).latency.compute, Cycles(32 * 16));
+  EXPECT_EQ(analytical_estimate(transposed, target).latency.compute, Cycles(40 * 16));
 }
 
 TEST(AnalyticalModel, NonlinearOperatorsOnChipByHand) {
-  const Hardware hardware = find_hardware("gemmini_transformer");
+  const Target target = find_target("gemmini_transformer");
   // Softmax of 128 columns, fused: 8 blocks, 2 stores; a row's stores 1 + 8 + 3*2 = 15, both rows
   // 30. Passes max(30, 15+4) + max(30, 15+24) + 30 = 99, plus 2*8 for the maximum: 115 per pair.
   const AnalyticalEstimate softmax =
-      analytical_estimate(elementwise(OperatorKind::kSoftmax, 10, 128), hardware);
+      analytical_estimate(elementwise(OperatorKind::kSoftmax, 10, 128), target);
   EXPECT_EQ(softmax.cost.latency, Cycles(5 * 115));
   EXPECT_EQ(softmax.accesses.dram_bytes, 0);
   EXPECT_EQ(softmax.accesses.accumulator, 2 * 10 * 128);
   // LayerNorm of 768 columns: 3 passes of 1 + 12 commands a row, 35 cycles each, is more than the
   // unit's 3 * 2 * (1 + 48 + 36) = 510 per pair of rows.
   const AnalyticalEstimate norm =
-      analytical_estimate(elementwise(OperatorKind::kLayerNorm, 128, 768), hardware);
+      analytical_estimate(elementwise(OperatorKind::kLayerNorm, 128, 768), target);
   EXPECT_EQ(norm.latency.compute, Cycles(64 * 510));
   EXPECT_EQ(norm.latency.issue, Cycles(4992 * 35));
   EXPECT_EQ(norm.cost.latency, Cycles(4992 * 35 + kCall));
   // Residual add: 2 * 1024 elements through four scaling units.
   const AnalyticalEstimate residual =
-      analytical_estimate(elementwise(OperatorKind::kResidualAdd, 16, 64), hardware);
+      analytical_estimate(elementwise(OperatorKind::kResidualAdd, 16, 64), target);
   EXPECT_EQ(residual.cost.latency, Cycles(512 + kCall));
   EXPECT_EQ(residual.accesses.dram_bytes, 3 * 1024);
 }
 
 TEST(AnalyticalModel, SoftmaxOfLongRowsGoesThroughDram) {
-  const Hardware hardware = find_hardware("gemmini_transformer");
+  const Target target = find_target("gemmini_transformer");
   const auto accesses = [&](const Operator& op) {
-    return analytical_estimate(op, hardware).accesses;
+    return analytical_estimate(op, target).accesses;
   };
   const auto scores = [](int columns) {
     return matmul(16, 16, columns, RightOperand::kTransposedActivations, Activation::kSoftmax);
@@ -119,22 +119,22 @@ TEST(AnalyticalModel, SoftmaxOfLongRowsGoesThroughDram) {
 // add reads the stream and writes it once more. LayerNorm: 16 pairs of rows of two blocks, one
 // store of 1 + 2 + 3 cycles per row and pass; tails of 23 and 60: 6 + 23, 6 + 60 and 12 cycles.
 TEST(AnalyticalModel, FusedLayerNormByHand) {
-  const Hardware hardware = find_hardware("gemmini_transformer");
+  const Target target = find_target("gemmini_transformer");
   const Operator op = matmul(32, 64, 32, RightOperand::kWeights, Activation::kAddLayerNorm);
-  EXPECT_EQ(analytical_estimate(op, hardware).accesses.dram_bytes, 32 * 64 + 64 * 32 + 32 * 32);
-  const AnalyticalEstimate add = analytical_estimate(residual_add_of(op), hardware);
+  EXPECT_EQ(analytical_estimate(op, target).accesses.dram_bytes, 32 * 64 + 64 * 32 + 32 * 32);
+  const AnalyticalEstimate add = analytical_estimate(residual_add_of(op), target);
   EXPECT_EQ(add.accesses.dram_bytes, 2 * 32 * 32);
   EXPECT_EQ(add.cost.latency, Cycles(2 * 32 * 32 / 8));
-  const AnalyticalEstimate norm = analytical_estimate(layer_norm_of(op), hardware);
+  const AnalyticalEstimate norm = analytical_estimate(layer_norm_of(op), target);
   EXPECT_EQ(norm.accesses.dram_bytes, 0);
   EXPECT_EQ(norm.accesses.accumulator, 2 * 32 * 32);
   EXPECT_EQ(norm.cost.latency, Cycles(16 * (29 + 66 + 12)));
 }
 
 TEST(AnalyticalModel, HostOperatorsCostTheirPublishedCyclesPerElement) {
-  const Hardware hardware = find_hardware("gemmini_cnn");
+  const Target target = find_target("gemmini_cnn");
   const auto cycles = [&](OperatorKind kind) {
-    return analytical_cost(elementwise(kind, 10, 100), hardware).latency.value();
+    return analytical_cost(elementwise(kind, 10, 100), target).latency.value();
   };
   EXPECT_EQ(cycles(OperatorKind::kSoftmax), 1000 * (48 + 2 * 35));
   EXPECT_EQ(cycles(OperatorKind::kGelu), 1000 * (50 + 2 * 35));
@@ -143,12 +143,12 @@ TEST(AnalyticalModel, HostOperatorsCostTheirPublishedCyclesPerElement) {
 }
 
 TEST(AnalyticalModel, HostAndStaticEnergyCountCycles) {
-  Hardware hardware = find_hardware("gemmini_cnn");
+  Target target = find_target("gemmini_cnn");
   const Operator op = elementwise(OperatorKind::kGelu, 10, 100);
-  const HardwareCost before = analytical_cost(op, hardware);
-  hardware.host_pj_per_cycle = 2;
-  hardware.static_pj_per_cycle = 3;
-  const HardwareCost after = analytical_cost(op, hardware);
+  const HardwareCost before = analytical_cost(op, target);
+  target.host_pj_per_cycle = 2;
+  target.static_pj_per_cycle = 3;
+  const HardwareCost after = analytical_cost(op, target);
   EXPECT_EQ(after.latency, before.latency);
   EXPECT_NEAR(after.energy.value() - before.energy.value(),
               5.0 * static_cast<double>(before.latency.value()), 0.01);
@@ -159,12 +159,12 @@ INSTANTIATE_TEST_SUITE_P(Presets, EveryPreset,
                          testing::Values("gemmini_cnn", "gemmini_transformer"));
 
 TEST_P(EveryPreset, MatmulsRespectTheirLowerBounds) {
-  const Hardware hardware = find_hardware(GetParam());
+  const Target target = find_target(GetParam());
   for (int rows : {1, 16, 100, 512, 4096}) {
     for (int inner : {16, 64, 768, 3072}) {
       for (int columns : {1, 64, 500, 768, 50257}) {
         const Operator op = matmul(rows, inner, columns);
-        const HardwareCost cost = analytical_cost(op, hardware);
+        const HardwareCost cost = analytical_cost(op, target);
         const auto macs = static_cast<double>(statistics(op).macs);
         EXPECT_GE(static_cast<double>(cost.latency.value()), macs / 256) << describe(op);
         EXPECT_GE(cost.energy.value(), macs * 0.5608) << describe(op);
@@ -177,13 +177,13 @@ TEST_P(EveryPreset, MatmulsRespectTheirLowerBounds) {
 
 TEST_P(EveryPreset, MoreBandwidthIsNeverSlower) {
   const Architecture architecture{96, 16, 1000, {{4, 384}}};
-  Hardware hardware = find_hardware(GetParam());
+  Target target = find_target(GetParam());
   for (int length : {1, 32, 512, 4096}) {
     for (const auto& item : transformer_operators(architecture, {length, Mode::kPrefill})) {
       Cycles before(INT64_MAX);
       for (double bandwidth : {1.0, 6.5, 8.0, 16.0, 64.0}) {
-        hardware.dram_bytes_per_cycle = bandwidth;
-        const Cycles now = analytical_cost(item.op, hardware).latency;
+        target.dram_bytes_per_cycle = bandwidth;
+        const Cycles now = analytical_cost(item.op, target).latency;
         EXPECT_LE(now, before) << describe(item.op);
         before = now;
       }

@@ -9,13 +9,14 @@
 #include <string>
 
 #include "accel_sim/closed_form/survey_model.hpp"
+#include "accel_sim/hardware/target.hpp"
 
 namespace paretoformer::accel_sim {
 namespace {
 
 constexpr std::array<int, 6> kLengths = {128, 256, 512, 1024, 2048, 4096};
 
-Hardware hardware() { return find_hardware("survey_analytical"); }
+Hardware hardware() { return find_target("survey_analytical"); }
 
 Architecture network(const std::string& name) {
   return std::get<Architecture>(find_model(name).network);

@@ -32,27 +32,27 @@ int between(Random& random, int low, int high) {
   return low + static_cast<int>(random.below(static_cast<std::uint64_t>(high - low + 1)));
 }
 
-Hardware random_hardware(Random& random) {
-  Hardware hardware;
-  hardware.array_size = pick(random, {8, 16, 16, 32});
-  hardware.scratchpad_kib = pick(random, {16, 32, 64, 128, 256});
-  hardware.accumulator_kib = pick(random, {16, 32, 64, 128, 256});
-  hardware.bus_latency_cycles = between(random, 0, 15);
-  hardware.l2_hit_cycles = between(random, 10, 49);
-  hardware.dram_latency_cycles = between(random, 30, 149);
-  hardware.dram_page_miss_cycles = between(random, 0, 119);
-  hardware.write_latency_cycles = between(random, 15, 54);
+Target random_hardware(Random& random) {
+  Target target;
+  target.array_size = pick(random, {8, 16, 16, 32});
+  target.scratchpad_kib = pick(random, {16, 32, 64, 128, 256});
+  target.accumulator_kib = pick(random, {16, 32, 64, 128, 256});
+  target.bus_latency_cycles = between(random, 0, 15);
+  target.l2_hit_cycles = between(random, 10, 49);
+  target.dram_latency_cycles = between(random, 30, 149);
+  target.dram_page_miss_cycles = between(random, 0, 119);
+  target.write_latency_cycles = between(random, 15, 54);
   // At least one mvin of one-line rows, as every Gemmini has.
-  hardware.requests_in_flight = std::max(hardware.array_size, between(random, 8, 64));
-  hardware.l2_misses_in_flight = between(random, 4, 20);
-  hardware.dram_bytes_per_cycle = pick(random, {4.0, 8.0, 16.0});
-  hardware.bus_bytes_per_cycle = pick(random, {8, 16, 16, 32});
-  hardware.last_level_kib = pick(random, {0, 4096});
-  hardware.operand_reuse = random.chance(0.5);
-  hardware.stores_wait_for_completion = random.chance(0.5);
-  hardware.loop_issue_cycles = between(random, 20, 119);
-  hardware.nonlinear_units = NonlinearUnits::kOnChip;
-  return hardware;
+  target.requests_in_flight = std::max(target.array_size, between(random, 8, 64));
+  target.l2_misses_in_flight = between(random, 4, 20);
+  target.dram_bytes_per_cycle = pick(random, {4.0, 8.0, 16.0});
+  target.bus_bytes_per_cycle = pick(random, {8, 16, 16, 32});
+  target.last_level_kib = pick(random, {0, 4096});
+  target.operand_reuse = random.chance(0.5);
+  target.stores_wait_for_completion = random.chance(0.5);
+  target.loop_issue_cycles = between(random, 20, 119);
+  target.nonlinear_units = NonlinearUnits::kOnChip;
+  return target;
 }
 
 // Odd extents, sometimes whole blocks.
@@ -60,7 +60,7 @@ int random_extent(Random& random) {
   return random.chance(0.2) ? 16 * between(random, 1, 18) : between(random, 1, 300);
 }
 
-Operator random_operator(Random& random, Hardware& hardware) {
+Operator random_operator(Random& random, Target& target) {
   constexpr RightOperand kTransposed = RightOperand::kTransposedActivations;
   const int rows = random_extent(random);
   const int inner = random_extent(random);
@@ -72,7 +72,7 @@ Operator random_operator(Random& random, Hardware& hardware) {
       return matmul(rows, inner, columns, kTransposed);
     case 2: {
       // Whole rows have to fit.
-      const int longest = hardware.accumulator_blocks() * hardware.array_size;
+      const int longest = target.accumulator_blocks() * target.array_size;
       return elementwise(OperatorKind::kLayerNorm, rows, std::min(columns, longest));
     }
     case 3:
@@ -80,7 +80,7 @@ Operator random_operator(Random& random, Hardware& hardware) {
     case 4:
       return elementwise(OperatorKind::kEmbedding, rows, columns);
     case 5:
-      hardware.dataflow = Dataflow::kOutputStationary;
+      target.dataflow = Dataflow::kOutputStationary;
       return matmul(rows, inner, columns,
                     random.chance(0.5) ? RightOperand::kWeights : kTransposed);
     case 6:
@@ -129,14 +129,14 @@ Program with_sums(Program program, const Operator& op, int bytes) {
 }
 
 // Whether a row of the results takes more than half the accumulator.
-bool is_alone(const Operator& op, const Hardware& hardware) {
-  return !whole_row_tile(op, hardware).has_value();
+bool is_alone(const Operator& op, const Target& target) {
+  return !whole_row_tile(op, target).has_value();
 }
 
-void compare(const Program& program, const Hardware& hardware, Differences& differences,
+void compare(const Program& program, const Target& target, Differences& differences,
              double most_traffic = 0.03) {
-  const EngineResult fast = run_fast_engine(program, hardware);
-  const EngineResult truth = run_reference_engine(program, hardware, kCycleLimit);
+  const EngineResult fast = run_fast_engine(program, target);
+  const EngineResult truth = run_reference_engine(program, target, kCycleLimit);
   differences.add(relative(fast.cycles, truth.cycles));
   EXPECT_EQ(fast.breakdown.total(), fast.cycles);
   EXPECT_EQ(truth.breakdown.total(), truth.cycles);
@@ -148,9 +148,9 @@ void compare(const Program& program, const Hardware& hardware, Differences& diff
   EXPECT_LE(std::abs(relative(fast.accesses.dram_bytes, truth.accesses.dram_bytes)), most_traffic);
 }
 
-void compare(const Operator& op, const Hardware& hardware, Differences& differences) {
-  SCOPED_TRACE(describe(op) + " on " + to_json(hardware).dump());
-  compare(lower(op, hardware), hardware, differences);
+void compare(const Operator& op, const Target& target, Differences& differences) {
+  SCOPED_TRACE(describe(op) + " on " + to_json(target).dump());
+  compare(lower(op, target), target, differences);
 }
 
 // Any operator on any hardware. The mean is well within 3 %; a few cases exceed 8 %: the fast
@@ -160,27 +160,27 @@ TEST(EnginesAgree, OnRandomOperatorsAndHardware) {
   Differences differences;
   for (int i = 0; i < kCases; ++i) {
     Random random(2026, {static_cast<std::uint64_t>(i)});
-    Hardware hardware = random_hardware(random);
-    const Operator op = random_operator(random, hardware);
-    compare(op, hardware, differences);
+    Target target = random_hardware(random);
+    const Operator op = random_operator(random, target);
+    compare(op, target, differences);
   }
   differences.expect(0.03, 0.11, 4);
 }
 
 // Matmuls of up to 500 on the hardware that comes with the library.
 TEST(EnginesAgree, OnRandomMatmulsAndThePresets) {
-  const std::vector<std::string> presets = hardware_presets();
+  const std::vector<std::string> presets = target_presets();
   Differences differences;
   for (int i = 0; i < kCases; ++i) {
     Random random(2027, {static_cast<std::uint64_t>(i)});
-    const Hardware hardware = find_hardware(presets[static_cast<std::size_t>(i) % presets.size()]);
+    const Target target = find_target(presets[static_cast<std::size_t>(i) % presets.size()]);
     const auto extent = [&] { return between(random, 1, 500); };
     const int rows = extent(), inner = extent(), columns = extent();
     const bool scores = random.chance(0.2);
     compare(scores ? matmul(rows, inner, columns, RightOperand::kTransposedActivations,
                             Activation::kSoftmax)
                    : matmul(rows, inner, columns),
-            hardware, differences);
+            target, differences);
   }
   differences.expect(0.03, 0.08, 0);
 }
@@ -192,13 +192,13 @@ TEST(EnginesAgree, OnRandomSchedules) {
   Differences differences;
   for (int i = 0; i < kCases; ++i) {
     Random random(2030, {static_cast<std::uint64_t>(i)});
-    const Hardware hardware = random_hardware(random);
+    const Target target = random_hardware(random);
     const Operator op = matmul(random_extent(random), random_extent(random), random_extent(random));
     const Workpiece work = matmul_workpiece(op.rows, op.inner, op.columns);
-    Mapping mapping = Mapspace(work, hardware, Factors::kBlocks).sample(random);
+    Mapping mapping = Mapspace(work, target, Factors::kBlocks).sample(random);
     mapping.reloads = random.chance(0.3);
     SCOPED_TRACE(describe(op) + ", " + describe(mapping, work));
-    compare(lower(op, hardware, schedule_of(mapping, work, hardware)), hardware, differences, 0.05);
+    compare(lower(op, target, schedule_of(mapping, work, target)), target, differences, 0.05);
   }
   differences.expect(0.03, 0.22, 14);
 }
@@ -207,7 +207,7 @@ TEST(EnginesAgree, OnRandomSchedules) {
 TEST(EnginesAgree, OnTheMappersBest) {
   Differences differences;
   for (const char* preset : {"gemmini_cnn", "gemmini_transformer", "gemmini_dosa"}) {
-    const Hardware hardware = find_hardware(preset);
+    const Target target = find_target(preset);
     for (const auto& [m, k, n] : {std::array{128, 768, 256},
                                   {128, 1024, 192},
                                   {128, 64, 128},
@@ -217,11 +217,11 @@ TEST(EnginesAgree, OnTheMappersBest) {
                                   {512, 384, 480},
                                   {1, 2048, 1000}}) {
       const Workpiece work = matmul_workpiece(m, k, n);
-      const Mapspace space(work, hardware, Factors::kBlocks);
+      const Mapspace space(work, target, Factors::kBlocks);
       for (const auto objective : {MappingObjective::kEdp, MappingObjective::kLatency}) {
         const Mapping mapping = best_mapping(space, objective).mapping;
         SCOPED_TRACE(std::string(preset) + ", " + describe(mapping, work));
-        compare(lower(matmul(m, k, n), hardware, schedule_of(mapping, work, hardware)), hardware,
+        compare(lower(matmul(m, k, n), target, schedule_of(mapping, work, target)), target,
                 differences);
       }
     }
@@ -236,13 +236,13 @@ TEST(EnginesAgree, OnRandomFusedLayerNorms) {
   int alone = 0;
   for (int i = 0; i < kCases; ++i) {
     Random random(2028, {static_cast<std::uint64_t>(i)});
-    Hardware hardware = random_hardware(random);
+    Target target = random_hardware(random);
     Operator op = matmul(random_extent(random), random_extent(random), random_extent(random));
     op.activation = random.chance(0.6) ? Activation::kAddLayerNorm : Activation::kLayerNorm;
-    hardware.fusion = random.chance(0.5) ? Fusion::kLibrary : Fusion::kOn;  // half or all of it
-    if (!rows_can_be_fused(op, hardware)) continue;
-    if (is_alone(op, hardware)) ++alone;
-    compare(op, hardware, differences);
+    target.fusion = random.chance(0.5) ? Fusion::kLibrary : Fusion::kOn;  // half or all of it
+    if (!rows_can_be_fused(op, target)) continue;
+    if (is_alone(op, target)) ++alone;
+    compare(op, target, differences);
   }
   differences.expect(0.03, 0.16, 3);
   EXPECT_GE(alone, 10);
@@ -253,9 +253,9 @@ TEST(EnginesAgree, OnRandomLoadedSums) {
   Differences differences;
   for (int i = 0; i < kCases; ++i) {
     Random random(2029, {static_cast<std::uint64_t>(i)});
-    const Hardware hardware = random_hardware(random);
+    const Target target = random_hardware(random);
     const Operator op = matmul(random_extent(random), random_extent(random), random_extent(random));
-    compare(with_sums(lower(op, hardware), op, random.chance(0.5) ? 4 : 1), hardware, differences);
+    compare(with_sums(lower(op, target), op, random.chance(0.5) ? 4 : 1), target, differences);
   }
   differences.expect(0.03, 0.11, 4);
 }

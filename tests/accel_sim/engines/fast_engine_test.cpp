@@ -10,23 +10,23 @@ namespace paretoformer::accel_sim {
 namespace {
 
 // Round numbers, no caches to hit, no pages to open.
-Hardware plain_hardware() {
-  Hardware hardware;
-  hardware.call_overhead_cycles = 130;  // 100 before, 30 of fence after
-  hardware.loop_issue_cycles = 50;
-  hardware.bus_latency_cycles = 5;
-  hardware.l2_hit_cycles = 10;
-  hardware.dram_latency_cycles = 20;
-  hardware.dram_page_miss_cycles = 0;
-  hardware.dram_bytes_per_cycle = 64;  // a line a cycle
-  hardware.l2_misses_in_flight = 1000;
-  hardware.requests_in_flight = 64;
-  hardware.write_latency_cycles = 30;
-  return hardware;
+Target plain_hardware() {
+  Target target;
+  target.call_overhead_cycles = 130;  // 100 before, 30 of fence after
+  target.loop_issue_cycles = 50;
+  target.bus_latency_cycles = 5;
+  target.l2_hit_cycles = 10;
+  target.dram_latency_cycles = 20;
+  target.dram_page_miss_cycles = 0;
+  target.dram_bytes_per_cycle = 64;  // a line a cycle
+  target.l2_misses_in_flight = 1000;
+  target.requests_in_flight = 64;
+  target.write_latency_cycles = 30;
+  return target;
 }
 
-EngineResult run(const Operator& op, const Hardware& hardware, Trace* trace = nullptr) {
-  return run_fast_engine(lower(op, hardware), hardware, trace);
+EngineResult run(const Operator& op, const Target& target, Trace* trace = nullptr) {
+  return run_fast_engine(lower(op, target), target, trace);
 }
 
 std::vector<TraceSpan> lane(const Trace& trace, Lane wanted) {
@@ -128,7 +128,7 @@ TEST(FastEngine, SumsAreThereBeforeTheFirstProduct) {
 // Stored twice: the second loop is configured 50 cycles after the first and has nothing to load or
 // compute; its passes begin when the store before is complete and add no computes.
 TEST(FastEngine, ALoopMayOnlyStore) {
-  const Hardware hardware = plain_hardware();
+  const Target target = plain_hardware();
   Tile tile;
   tile.rows = tile.inner = tile.columns = 16;
   tile.left = {1024, 64, 1};
@@ -138,9 +138,9 @@ TEST(FastEngine, ALoopMayOnlyStore) {
   again.compute = again.load_left = again.load_right = false;
   again.normalisation = Normalisation::kLayerNorm;
   again.result.address = 4096;
-  const EngineResult once = run_fast_engine({{tile}, 5120}, hardware);
+  const EngineResult once = run_fast_engine({{tile}, 5120}, target);
   Trace trace;
-  const EngineResult twice = run_fast_engine({{tile, again}, 5120}, hardware, &trace);
+  const EngineResult twice = run_fast_engine({{tile, again}, 5120}, target, &trace);
   EXPECT_EQ(twice.breakdown.array, once.breakdown.array);
   EXPECT_EQ(twice.accesses.scratchpad, once.accesses.scratchpad);
   // Three passes over the block.
@@ -156,12 +156,12 @@ TEST(FastEngine, ALoopMayOnlyStore) {
 // one a cycle, the loads of the next tile but one would starve the last computes of a tile.
 TEST(FastEngine, TheNextTileLoadsWhileThisOneComputes) {
   const Operator op = matmul(128, 2048, 64);
-  Hardware hardware = plain_hardware();
-  hardware.bus_bytes_per_cycle = 4;
-  hardware.array_size = 16;
+  Target target = plain_hardware();
+  target.bus_bytes_per_cycle = 4;
+  target.array_size = 16;
   Trace trace;
   const EngineResult result =
-      run_fast_engine(lower(op, hardware, MatmulTile{8, 16, 4}), hardware, &trace);
+      run_fast_engine(lower(op, target, MatmulTile{8, 16, 4}), target, &trace);
   const std::int64_t bus = (128 * 2048 + 2048 * 64) / 4;  // cycles: more than the array needs
   EXPECT_EQ(result.breakdown.array, 8 * 128 * 4 * 16);
   EXPECT_LT(result.cycles, bus + bus / 4);
@@ -170,30 +170,30 @@ TEST(FastEngine, TheNextTileLoadsWhileThisOneComputes) {
 
 // Transposed keys pass the array once more, 16 cycles for each of 4 x 4 blocks of weights.
 TEST(FastEngine, TransposedWeightsTakeAPassOfTheirOwn) {
-  const Hardware hardware = plain_hardware();
-  const EngineResult plain = run(matmul(128, 64, 64, RightOperand::kActivations), hardware);
+  const Target target = plain_hardware();
+  const EngineResult plain = run(matmul(128, 64, 64, RightOperand::kActivations), target);
   const EngineResult transposed =
-      run(matmul(128, 64, 64, RightOperand::kTransposedActivations), hardware);
+      run(matmul(128, 64, 64, RightOperand::kTransposedActivations), target);
   EXPECT_EQ(transposed.breakdown.array - plain.breakdown.array, 16 * 16);
 }
 
 // The same bank for left and weights: a turn each. With two banks both lie in the only one of a
 // half.
 TEST(FastEngine, OperandsInOneBankTakeTurns) {
-  Hardware hardware = plain_hardware();
-  const EngineResult apart = run(matmul(128, 64, 64), hardware);
-  hardware.scratchpad_banks = 2;
-  const EngineResult together = run(matmul(128, 64, 64), hardware);
+  Target target = plain_hardware();
+  const EngineResult apart = run(matmul(128, 64, 64), target);
+  target.scratchpad_banks = 2;
+  const EngineResult together = run(matmul(128, 64, 64), target);
   EXPECT_EQ(together.breakdown.array - apart.breakdown.array, 4 * 4 * 16);
 }
 
 // The host issues a loop in 1000 cycles and the array needs 8 * 4 * 4 * 16 for a tile: both take
 // turns, but for one loop of which the commands wait in the queue.
 TEST(FastEngine, ASlowHostIsTheBottleneck) {
-  Hardware hardware = plain_hardware();
-  hardware.loop_issue_cycles = 10000;
+  Target target = plain_hardware();
+  target.loop_issue_cycles = 10000;
   const Operator op = matmul(128, 64, 640);
-  const EngineResult result = run_fast_engine(lower(op, hardware, MatmulTile{8, 4, 4}), hardware);
+  const EngineResult result = run_fast_engine(lower(op, target, MatmulTile{8, 4, 4}), target);
   EXPECT_GE(result.cycles, 10 * 10000);
   EXPECT_LT(result.cycles, 10 * 10000 + 5000);
   EXPECT_GT(result.breakdown.host, result.cycles / 2);
@@ -202,12 +202,12 @@ TEST(FastEngine, ASlowHostIsTheBottleneck) {
 // Three passes over a row of 64 blocks read it three times, the maximum at half the speed, two rows
 // at a time; the normaliser's 256 cycles a row are far more than the matmul's.
 TEST(FastEngine, SoftmaxGoesThroughThePassesOfTheNormaliser) {
-  Hardware hardware = plain_hardware();
-  hardware.nonlinear_units = NonlinearUnits::kOnChip;
-  hardware.accumulator_kib = 256;
+  Target target = plain_hardware();
+  target.nonlinear_units = NonlinearUnits::kOnChip;
+  target.accumulator_kib = 256;
   const Operator scores =
       matmul(32, 16, 1024, RightOperand::kTransposedActivations, Activation::kSoftmax);
-  const EngineResult result = run(scores, hardware);
+  const EngineResult result = run(scores, target);
   EXPECT_GE(result.breakdown.normaliser, 32 * (2 * 64 + 64 + 64));
   // 16 mvouts of 3 more cycles a pass, and the divisions at the end of two of them.
   EXPECT_LE(result.breakdown.normaliser, 32 * (2 * 64 + 64 + 64 + 3 * 16 * 4 + 40));
@@ -216,19 +216,19 @@ TEST(FastEngine, SoftmaxGoesThroughThePassesOfTheNormaliser) {
 
 // Norm commands come from the host one by one: a row of 64 values takes two of them a pass.
 TEST(FastEngine, LayerNormIsAsSlowAsTheHostIssuesIt) {
-  Hardware hardware = plain_hardware();
-  hardware.nonlinear_units = NonlinearUnits::kOnChip;
-  hardware.norm_command_cycles = 200;
-  const EngineResult result = run(elementwise(OperatorKind::kLayerNorm, 32, 64), hardware);
+  Target target = plain_hardware();
+  target.nonlinear_units = NonlinearUnits::kOnChip;
+  target.norm_command_cycles = 200;
+  const EngineResult result = run(elementwise(OperatorKind::kLayerNorm, 32, 64), target);
   EXPECT_GE(result.cycles, 32 * 3 * 2 * 200);
   EXPECT_LE(result.cycles, 32 * 3 * 2 * 200 + 3000);
 }
 
 // Both operands go through scaling units of 4 values a cycle.
 TEST(FastEngine, ResidualAddIsBoundByItsScalingUnits) {
-  const Hardware hardware = plain_hardware();
+  const Target target = plain_hardware();
   const EngineResult result =
-      run_fast_engine(lower(elementwise(OperatorKind::kResidualAdd, 256, 256), hardware), hardware);
+      run_fast_engine(lower(elementwise(OperatorKind::kResidualAdd, 256, 256), target), target);
   EXPECT_GE(result.cycles, 2 * 256 * 256 / 4);
   EXPECT_LE(result.cycles, 2 * 256 * 256 / 4 + 2000);
   EXPECT_EQ(result.accesses.accumulator, 256 * 256 * (1 + 2 + 1));
@@ -236,14 +236,14 @@ TEST(FastEngine, ResidualAddIsBoundByItsScalingUnits) {
 
 // The host issues a preload and a compute per block, at 20 cycles each.
 TEST(FastEngine, OutputStationaryIsAsSlowAsTheHostIssuesIt) {
-  Hardware hardware = plain_hardware();
-  hardware.dataflow = Dataflow::kOutputStationary;
-  hardware.command_issue_cycles = 20;
-  const EngineResult slow = run(matmul(128, 128, 128), hardware);
+  Target target = plain_hardware();
+  target.dataflow = Dataflow::kOutputStationary;
+  target.command_issue_cycles = 20;
+  const EngineResult slow = run(matmul(128, 128, 128), target);
   EXPECT_GE(slow.cycles, 8 * 8 * 8 * 40);
   EXPECT_EQ(slow.breakdown.array, 8 * 8 * 8 * 16);
-  hardware.command_issue_cycles = 1;
-  EXPECT_LT(run(matmul(128, 128, 128), hardware).cycles, slow.cycles * 6 / 10);
+  target.command_issue_cycles = 1;
+  EXPECT_LT(run(matmul(128, 128, 128), target).cycles, slow.cycles * 6 / 10);
   // Sums stay in the array: a block of results is written once.
   EXPECT_EQ(slow.accesses.accumulator, 8 * 8 * 256 * 2);
 }

@@ -12,19 +12,19 @@ namespace paretoformer::accel_sim {
 namespace {
 
 // Nothing but the accelerator and its memory: no prologue, no time to issue a loop, no DRAM pages.
-Hardware bare() {
-  Hardware hardware;
-  hardware.call_overhead_cycles = 0;
-  hardware.loop_issue_cycles = 0;
-  hardware.dram_page_miss_cycles = 0;
-  hardware.dram_latency_cycles = 70;
-  hardware.l2_hit_cycles = 22;
-  return hardware;
+Target bare() {
+  Target target;
+  target.call_overhead_cycles = 0;
+  target.loop_issue_cycles = 0;
+  target.dram_page_miss_cycles = 0;
+  target.dram_latency_cycles = 70;
+  target.l2_hit_cycles = 22;
+  return target;
 }
 
-EngineResult run(const Operator& op, const Hardware& hardware, Trace* trace = nullptr,
+EngineResult run(const Operator& op, const Target& target, Trace* trace = nullptr,
                  std::optional<MatmulTile> tile = std::nullopt) {
-  return run_reference_engine(lower(op, hardware, tile), hardware, kDefaultCycleLimit, trace);
+  return run_reference_engine(lower(op, target, tile), target, kDefaultCycleLimit, trace);
 }
 
 std::vector<TraceSpan> lane(const Trace& trace, Lane which) {
@@ -81,10 +81,10 @@ TEST(ReferenceEngine, OneBlockByHand) {
 // cycle is the configuration above, and the fence.
 TEST(ReferenceEngine, HostIsAdded) {
   const EngineResult without = run(matmul(16, 16, 16), bare());
-  Hardware hardware = bare();
-  hardware.call_overhead_cycles = 650;
-  hardware.loop_issue_cycles = 60;
-  const EngineResult with = run(matmul(16, 16, 16), hardware);
+  Target target = bare();
+  target.call_overhead_cycles = 650;
+  target.loop_issue_cycles = 60;
+  const EngineResult with = run(matmul(16, 16, 16), target);
   EXPECT_EQ(with.cycles, without.cycles + 650 + 60 - 1);
   EXPECT_EQ(with.breakdown.host - without.breakdown.host, 650 + 60 - 1);
 }
@@ -92,12 +92,12 @@ TEST(ReferenceEngine, HostIsAdded) {
 // Weights that are stored transposed take one more pass of 16 cycles through the array per block.
 TEST(ReferenceEngine, TransposedWeightsPassTheArrayTwice) {
   constexpr RightOperand kTransposed = RightOperand::kTransposedActivations;
-  const Hardware hardware = bare();
-  EXPECT_EQ(run(matmul(16, 16, 16, kTransposed), hardware).cycles,
-            run(matmul(16, 16, 16), hardware).cycles + 16);
+  const Target target = bare();
+  EXPECT_EQ(run(matmul(16, 16, 16, kTransposed), target).cycles,
+            run(matmul(16, 16, 16), target).cycles + 16);
   // Once per block of weights and tile: 4 x 8 blocks, and two tiles of at most 5 blocks of rows.
-  const EngineResult plain = run(matmul(128, 64, 128), hardware);
-  const EngineResult transposed = run(matmul(128, 64, 128, kTransposed), hardware);
+  const EngineResult plain = run(matmul(128, 64, 128), target);
+  const EngineResult transposed = run(matmul(128, 64, 128, kTransposed), target);
   const std::int64_t weights = 2 * 4 * 8;
   EXPECT_NEAR(static_cast<double>(transposed.breakdown.array - plain.breakdown.array),
               static_cast<double>(weights * 16), 0.15 * weights * 16);
@@ -105,9 +105,9 @@ TEST(ReferenceEngine, TransposedWeightsPassTheArrayTwice) {
 
 // Operands of one bank take turns: a scratchpad of two banks whose half, one bank, holds both.
 TEST(ReferenceEngine, WeightsInTheBankOfTheOtherOperandTakeTurns) {
-  Hardware hardware = bare();
-  hardware.scratchpad_banks = 2;
-  const EngineResult shared = run(matmul(16, 16, 64), hardware);
+  Target target = bare();
+  target.scratchpad_banks = 2;
+  const EngineResult shared = run(matmul(16, 16, 64), target);
   const EngineResult apart = run(matmul(16, 16, 64), bare());
   // Four blocks: the first is preloaded by itself, the next three while the one before is fed.
   EXPECT_EQ(shared.cycles, apart.cycles + 3 * 16);
@@ -117,9 +117,9 @@ TEST(ReferenceEngine, WeightsInTheBankOfTheOtherOperandTakeTurns) {
 TEST(ReferenceEngine, AccumulationKeepsStoresOut) {
   const auto first_store_and_last_compute = [](int inner) {
     Trace trace;
-    Hardware hardware = bare();
-    hardware.accumulator_kib = 256;
-    run(matmul(128, inner, 128), hardware, &trace, MatmulTile{8, inner / 16, 8});
+    Target target = bare();
+    target.accumulator_kib = 256;
+    run(matmul(128, inner, 128), target, &trace, MatmulTile{8, inner / 16, 8});
     return std::pair{lane(trace, Lane::kStore).front().end, lane(trace, Lane::kExecute).back().end};
   };
   // One block deep, results are written once, and those of the first four columns leave while the
@@ -143,11 +143,11 @@ TEST(ReferenceEngine, DoubleBufferingHidesLoadsAndStores) {
 // A row of 16 blocks is four mvouts of four blocks: 4 cycles each, and 3 from the completion of one
 // to the start of the next.
 TEST(ReferenceEngine, NormaliserPassesOneRowAfterAnother) {
-  Hardware hardware = bare();
-  hardware.nonlinear_units = NonlinearUnits::kOnChip;
-  hardware.norm_command_cycles = 0;
+  Target target = bare();
+  target.nonlinear_units = NonlinearUnits::kOnChip;
+  target.norm_command_cycles = 0;
   Trace trace;
-  run(elementwise(OperatorKind::kLayerNorm, 4, 256), hardware, &trace);
+  run(elementwise(OperatorKind::kLayerNorm, 4, 256), target, &trace);
   const auto stores = lane(trace, Lane::kStore);
   constexpr int kRow = 4, kPass = 2 * kRow, kPair = 3 * kPass;
   ASSERT_EQ(stores.size(), 2u * kPair);
@@ -162,10 +162,10 @@ TEST(ReferenceEngine, NormaliserPassesOneRowAfterAnother) {
 }
 
 TEST(ReferenceEngine, CycleLimitShowsTheQueues) {
-  const Hardware hardware;
-  const Program program = lower(matmul(128, 128, 128), hardware);
+  const Target target;
+  const Program program = lower(matmul(128, 128, 128), target);
   try {
-    run_reference_engine(program, hardware, 2000);
+    run_reference_engine(program, target, 2000);
     FAIL() << "no error";
   } catch (const Error& error) {
     EXPECT_THAT(error.what(), testing::HasSubstr("more than 2000 cycles"));
@@ -177,13 +177,13 @@ TEST(ReferenceEngine, CycleLimitShowsTheQueues) {
 }
 
 TEST(ReferenceEngine, SimulatorRunsIt) {
-  const Hardware hardware;
+  const Target target;
   const Operator op = matmul(64, 64, 64);
   EngineOptions options;
   options.engine = Engine::kReference;
-  EXPECT_EQ(simulate(op, hardware, options).cost.latency.value(), run(op, hardware).cycles);
+  EXPECT_EQ(simulate(op, target, options).cost.latency.value(), run(op, target).cycles);
   options.cycle_limit = 100;
-  EXPECT_THROW(simulate(op, hardware, options), Error);
+  EXPECT_THROW(simulate(op, target, options), Error);
 }
 
 }  // namespace

@@ -47,9 +47,9 @@ class TraceTest : public ::testing::Test {
 
   // Of one run of the operator, added to `trace` as it is in a network.
   SimulationReport add(ChromeTrace& trace, const TransformerOperator& item,
-                       const std::string& hardware = "gemmini_transformer") {
+                       const std::string& target = "gemmini_transformer") {
     Trace spans;
-    const SimulationReport report = simulate(item.op, find_hardware(hardware), {}, &spans);
+    const SimulationReport report = simulate(item.op, find_target(target), {}, &spans);
     trace.add(item, report.cost.latency, spans);
     return report;
   }

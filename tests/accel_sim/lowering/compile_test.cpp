@@ -17,16 +17,16 @@ namespace {
 
 constexpr Workload kWorkload{64, Mode::kPrefill};
 
-Hardware with(Fusion fusion, Hardware hardware = find_hardware("gemmini_transformer")) {
-  hardware.fusion = fusion;
-  return hardware;
+Target with(Fusion fusion, Target target = find_target("gemmini_transformer")) {
+  target.fusion = fusion;
+  return target;
 }
 
 Architecture network() { return {128, 32, 100, {{2, 256}, {1, 512}}}; }
 
-std::vector<std::string> operators(const Hardware& hardware, const OperatorPricer& price = {}) {
+std::vector<std::string> operators(const Target& target, const OperatorPricer& price = {}) {
   std::vector<std::string> texts;
-  for (const TransformerOperator& item : scheduled_operators(network(), kWorkload, hardware, price))
+  for (const TransformerOperator& item : scheduled_operators(network(), kWorkload, target, price))
     texts.push_back(std::string(item.role) + ": " + describe(item.op));
   return texts;
 }
@@ -44,10 +44,10 @@ OperatorPricer fused_costs(int cycles) {
 
 // 8 KiB of accumulator are 8 blocks of 16 x 16 sums, half of them 4; half the scratchpad is 128
 // blocks of operands.
-Hardware small(Fusion fusion = Fusion::kLibrary) {
-  Hardware hardware = with(fusion);
-  hardware.accumulator_kib = 8;
-  return hardware;
+Target small(Fusion fusion = Fusion::kLibrary) {
+  Target target = with(fusion);
+  target.accumulator_kib = 8;
+  return target;
 }
 
 Operator scores_of_width(int columns) {
@@ -55,7 +55,7 @@ Operator scores_of_width(int columns) {
 }
 
 TEST(Compile, HostComputesWhatTheChipCannot) {
-  const Hardware host = find_hardware("gemmini_cnn");
+  const Target host = find_target("gemmini_cnn");
   for (const OperatorKind kind : {OperatorKind::kSoftmax, OperatorKind::kLayerNorm,
                                   OperatorKind::kGelu, OperatorKind::kResidualAdd})
     EXPECT_EQ(compile(elementwise(kind, 8, 8), host).runs_in, RunsIn::kHost);
@@ -150,14 +150,14 @@ TEST(Compile, TheScheduleMayBeGiven) {
 // 27 operators; the products but for the fused scores are ten shapes, context the same in both
 // layers.
 TEST(Compile, ANetworkIsItsOperatorsEachDecidedOnce) {
-  const Hardware hardware = with(Fusion::kLibrary);
+  const Target target = with(Fusion::kLibrary);
   int asked = 0;
   const MatmulScheduler ones = [&](const Call& librarys) {
     ++asked;
-    EXPECT_EQ(librarys.schedule, greedy_tile(librarys.op, hardware));
+    EXPECT_EQ(librarys.schedule, greedy_tile(librarys.op, target));
     return MatmulTile{1, 1, 1};
   };
-  const std::vector<Call> calls = compile(network(), kWorkload, hardware, {}, ones);
+  const std::vector<Call> calls = compile(network(), kWorkload, target, {}, ones);
   EXPECT_EQ(asked, 10);
   const auto list = transformer_operators(network(), kWorkload);
   ASSERT_EQ(calls.size(), list.size());
@@ -166,7 +166,7 @@ TEST(Compile, ANetworkIsItsOperatorsEachDecidedOnce) {
     EXPECT_EQ(calls[i].layer, list[i].layer);
     EXPECT_EQ(calls[i].repeat, list[i].repeat);
     EXPECT_EQ(calls[i].op, list[i].op);
-    EXPECT_EQ(calls[i].runs_in, compile(list[i].op, hardware).runs_in);
+    EXPECT_EQ(calls[i].runs_in, compile(list[i].op, target).runs_in);
     if (calls[i].op.kind == OperatorKind::kMatmul && calls[i].role != "attention.scores") {
       EXPECT_EQ(calls[i].schedule, (MatmulTile{1, 1, 1}));
     }
@@ -234,7 +234,7 @@ TEST(Compile, BestNeedsPrices) {
 
 // Scores and softmax by themselves cost 1 + 1; matmul, residual add and LayerNorm 3.
 TEST(Compile, BestTakesTheLowerEnergyDelayProductAndDoesWithoutFusionWhenEqual) {
-  const Hardware best = with(Fusion::kBest);
+  const Target best = with(Fusion::kBest);
   EXPECT_EQ(operators(best, fused_costs(1)), operators(with(Fusion::kOn)));
   EXPECT_EQ(operators(best, fused_costs(3)), operators(with(Fusion::kOff)));
   const std::vector<std::string> two = operators(best, fused_costs(2));
@@ -245,7 +245,7 @@ TEST(Compile, BestTakesTheLowerEnergyDelayProductAndDoesWithoutFusionWhenEqual) 
 }
 
 TEST(Compile, NothingToChooseWithoutNormaliserOrRoom) {
-  Hardware stationary = find_hardware("gemmini_transformer"), small = stationary;
+  Target stationary = find_target("gemmini_transformer"), small = stationary;
   stationary.dataflow = Dataflow::kOutputStationary;
   small.array_size = 128;
   small.accumulator_kib = 128;  // two blocks, 256 columns
@@ -253,9 +253,9 @@ TEST(Compile, NothingToChooseWithoutNormaliserOrRoom) {
   wide.model_width = 512;
   const Workload longer{512, Mode::kPrefill};
   const auto plain = transformer_operators(wide, longer);
-  for (const Hardware& hardware : {find_hardware("gemmini_cnn"), stationary, small})
+  for (const Target& target : {find_target("gemmini_cnn"), stationary, small})
     for (Fusion fusion : {Fusion::kOff, Fusion::kOn, Fusion::kBest}) {
-      const auto list = scheduled_operators(wide, longer, with(fusion, hardware), fused_costs(1));
+      const auto list = scheduled_operators(wide, longer, with(fusion, target), fused_costs(1));
       ASSERT_EQ(list.size(), plain.size());
       for (std::size_t i = 0; i < list.size(); ++i) EXPECT_EQ(list[i].op, plain[i].op);
     }
@@ -275,12 +275,12 @@ TEST(Compile, BestIsNoWorseThanEitherPairByPair) {
   int fused = 0, apart = 0;
   Random random(1);
   for (int n = 0; n < 30; ++n) {
-    Hardware hardware = with(Fusion::kBest);
-    hardware.accumulator_kib = 32 << random.below(4);
-    hardware.scratchpad_kib = 32 << random.below(4);
-    hardware.norm_command_cycles = static_cast<int>(random.below(12));
+    Target target = with(Fusion::kBest);
+    target.accumulator_kib = 32 << random.below(4);
+    target.scratchpad_kib = 32 << random.below(4);
+    target.norm_command_cycles = static_cast<int>(random.below(12));
     const OperatorPricer price = [&](const Operator& op) {
-      return n % 3 == 0 ? simulated_cost(op, hardware) : analytical_cost(op, hardware);
+      return n % 3 == 0 ? simulated_cost(op, target) : analytical_cost(op, target);
     };
     Architecture sample{256 + 32 * static_cast<int>(random.below(16)), 32, 0, {}};
     for (int layers = 0; layers < 2; ++layers)
@@ -288,7 +288,7 @@ TEST(Compile, BestIsNoWorseThanEitherPairByPair) {
     const Workload workload{1 + static_cast<int>(random.below(200)),
                             random.chance(0.2) ? Mode::kDecode : Mode::kPrefill};
     const auto schedule = [&](Fusion fusion) {
-      return scheduled_operators(sample, workload, with(fusion, hardware), price);
+      return scheduled_operators(sample, workload, with(fusion, target), price);
     };
     const auto off = schedule(Fusion::kOff), on = schedule(Fusion::kOn),
                best = schedule(Fusion::kBest);
@@ -311,7 +311,7 @@ TEST(Compile, BestIsNoWorseThanEitherPairByPair) {
 }
 
 TEST(Compile, EveryOperatorThatMayBePricedIsListed) {
-  const Hardware best = with(Fusion::kBest);
+  const Target best = with(Fusion::kBest);
   std::vector<Operator> known = operators_to_schedule(network(), kWorkload, best);
   const OperatorPricer price = [&](const Operator& op) {
     EXPECT_NE(std::find(known.begin(), known.end(), op), known.end()) << describe(op);

@@ -13,8 +13,8 @@ namespace paretoformer::accel_sim {
 namespace {
 
 // "L01" is a step of the left operand: row of blocks 0, column of blocks 1.
-std::string order(const Tile& tile, const Hardware& hardware) {
-  LoadSequence sequence(tile, hardware);
+std::string order(const Tile& tile, const Target& target) {
+  LoadSequence sequence(tile, target);
   std::string text;
   while (const auto step = sequence.next())
     text += std::string(text.empty() ? "" : " ") + "LRS"[static_cast<std::size_t>(step->operand)] +
@@ -22,8 +22,8 @@ std::string order(const Tile& tile, const Hardware& hardware) {
   return text;
 }
 
-Tile only_tile(const Operator& op, const Hardware& hardware) {
-  const Program program = lower(op, hardware, blocks(op, hardware));
+Tile only_tile(const Operator& op, const Target& target) {
+  const Program program = lower(op, target, blocks(op, target));
   EXPECT_EQ(program.tiles.size(), 1U);
   return program.tiles.front();
 }
@@ -32,27 +32,27 @@ Tile only_tile(const Operator& op, const Hardware& hardware) {
 // right operand, then takes all rows of the left one, then rows of the right one until it has
 // caught up with the four columns that the left one is ahead.
 TEST(LoadSequence, OperandsTakeTurns) {
-  const Hardware hardware;
-  EXPECT_EQ(order(only_tile(matmul(32, 80, 32), hardware), hardware),
+  const Target target;
+  EXPECT_EQ(order(only_tile(matmul(32, 80, 32), target), target),
             "R00 L00 L10 R10 R20 R30 L04 L14 R40");
 }
 
 // Transposed keys are stored 2 x 5 blocks: their rows are columns of the product.
 TEST(LoadSequence, TransposedKeysGoAlongTheirOwnRows) {
-  const Hardware hardware;
+  const Target target;
   const Operator scores = matmul(32, 80, 32, RightOperand::kTransposedActivations);
-  EXPECT_EQ(order(only_tile(scores, hardware), hardware), "R00 L00 L10 R10 L04 L14 R04 R14");
+  EXPECT_EQ(order(only_tile(scores, target), target), "R00 L00 L10 R10 L04 L14 R04 R14");
 }
 
 // "S" is a step of the sums: before all else, down the rows, a block at a time of int32 and four of
 // int8, which are scaled on the way.
 TEST(LoadSequence, SumsComeFirst) {
-  const Hardware hardware;
-  Tile tile = only_tile(matmul(32, 16, 32), hardware);
+  const Target target;
+  Tile tile = only_tile(matmul(32, 16, 32), target);
   tile.load_sums = tile.accumulate = true;
   tile.sums = {4096, 128, 4};
-  EXPECT_EQ(order(tile, hardware), "S00 S10 S01 S11 R00 L00 L10");
-  LoadSequence sequence(tile, hardware);
+  EXPECT_EQ(order(tile, target), "S00 S10 S01 S11 R00 L00 L10");
+  LoadSequence sequence(tile, target);
   sequence.next();
   const Mvin mvin = sequence.mvin(*sequence.next());
   EXPECT_EQ(mvin.address, 4096 + 16 * 128);
@@ -63,32 +63,32 @@ TEST(LoadSequence, SumsComeFirst) {
   EXPECT_FALSE(mvin.scaled);
 
   tile.sums = {4096, 32, 1};
-  EXPECT_EQ(order(tile, hardware), "S00 S10 R00 L00 L10");
-  LoadSequence narrow(tile, hardware);
+  EXPECT_EQ(order(tile, target), "S00 S10 R00 L00 L10");
+  LoadSequence narrow(tile, target);
   EXPECT_TRUE(narrow.mvin(*narrow.next()).scaled);
 }
 
 TEST(LoadSequence, TheHostLoadsTheRightOperandFirst) {
-  Hardware hardware;
-  hardware.dataflow = Dataflow::kOutputStationary;
-  EXPECT_EQ(order(only_tile(matmul(32, 80, 32), hardware), hardware),
+  Target target;
+  target.dataflow = Dataflow::kOutputStationary;
+  EXPECT_EQ(order(only_tile(matmul(32, 80, 32), target), target),
             "R00 R10 R20 R30 R40 L00 L04 L10 L14");
 }
 
 TEST(LoadSequence, ResidentOperandsAreNotLoaded) {
-  const Hardware hardware;
-  Tile tile = only_tile(matmul(32, 32, 32), hardware);
+  const Target target;
+  Tile tile = only_tile(matmul(32, 32, 32), target);
   tile.load_left = false;
-  EXPECT_EQ(order(tile, hardware), "R00 R10");
+  EXPECT_EQ(order(tile, target), "R00 R10");
   tile.load_right = false;
-  EXPECT_EQ(order(tile, hardware), "");
+  EXPECT_EQ(order(tile, target), "");
 }
 
 TEST(LoadSequence, MvinsOfAPaddedTile) {
   // 20 x 70: the last row of blocks has 4 rows, the last DMA command of a row 6 bytes.
-  const Hardware hardware;
-  const Tile tile = only_tile(matmul(20, 70, 16), hardware);
-  LoadSequence sequence(tile, hardware);
+  const Target target;
+  const Tile tile = only_tile(matmul(20, 70, 16), target);
+  LoadSequence sequence(tile, target);
   std::vector<Mvin> left;
   while (const auto step = sequence.next())
     if (step->operand == LoadSequence::Operand::kLeft) left.push_back(sequence.mvin(*step));
@@ -109,14 +109,14 @@ TEST(LoadSequence, MvinsOfAPaddedTile) {
 // (OpenASDx): 557 056. The counter adds a request's size for each of its beats (DMA.scala
 // L319-320), and the bias takes one request of 64 bytes for each of the 8 x 16 blocks of results.
 TEST(LoadSequence, RequestsAgreeWithAReadCounterOfRtl) {
-  const Hardware hardware;  // 256 KiB and 64 KiB
+  const Target target;  // 256 KiB and 64 KiB
   const Operator op = matmul(128, 256, 256);
-  ASSERT_EQ(compile(op, hardware).schedule->tile, (MatmulTile{5, 16, 6}));
+  ASSERT_EQ(compile(op, target).schedule->tile, (MatmulTile{5, 16, 6}));
   const auto counted = [](int bytes) { return std::int64_t{bytes} * (bytes / 16); };
   std::int64_t counter = 8 * 16 * counted(64);
-  const Program program = lower(op, hardware);
+  const Program program = lower(op, target);
   for (const Tile& tile : program.tiles) {
-    LoadSequence sequence(tile, hardware);
+    LoadSequence sequence(tile, target);
     while (const auto step = sequence.next()) {
       const Mvin mvin = sequence.mvin(*step);
       for (int row = 0; row < mvin.rows; ++row) {
@@ -137,16 +137,16 @@ TEST(LoadSequence, RequestsAgreeWithAReadCounterOfRtl) {
 TEST(LoadSequence, CoversEveryBlockOnce) {
   Random random(5);
   for (int i = 0; i < 300; ++i) {
-    Hardware hardware;
-    hardware.array_size = 8 << random.below(3);
+    Target target;
+    target.array_size = 8 << random.below(3);
     const auto extent = [&](int most) { return 1 + static_cast<int>(random.below(most)); };
     const Operator op = matmul(
         extent(200), extent(200), extent(200),
         random.below(2) == 0 ? RightOperand::kWeights : RightOperand::kTransposedActivations);
-    for (const Tile& tile : lower(op, hardware).tiles) {
+    for (const Tile& tile : lower(op, target).tiles) {
       std::set<int> places;
       std::int64_t bytes = 0, blocks = 0;
-      LoadSequence sequence(tile, hardware);
+      LoadSequence sequence(tile, target);
       while (const auto step = sequence.next()) {
         const Mvin mvin = sequence.mvin(*step);
         bytes += std::int64_t{mvin.rows} * mvin.row_bytes;
@@ -157,7 +157,7 @@ TEST(LoadSequence, CoversEveryBlockOnce) {
       EXPECT_EQ(bytes, (tile.load_left ? std::int64_t{tile.rows} * tile.inner : 0) +
                            (tile.load_right ? std::int64_t{tile.inner} * tile.columns : 0))
           << describe(op);
-      const int half = hardware.scratchpad_blocks() / 2;
+      const int half = target.scratchpad_blocks() / 2;
       for (const int place : places) {
         EXPECT_GE(place, 0);
         EXPECT_TRUE(place / half == tile.left_half || place / half == tile.right_half);
@@ -167,9 +167,9 @@ TEST(LoadSequence, CoversEveryBlockOnce) {
 }
 
 TEST(StoreSequence, RowsInTurnWithinColumnsOfADmaCommand) {
-  const Hardware hardware;
-  const Tile tile = only_tile(matmul(20, 16, 80), hardware);
-  StoreSequence sequence(tile, hardware);
+  const Target target;
+  const Tile tile = only_tile(matmul(20, 16, 80), target);
+  StoreSequence sequence(tile, target);
   std::vector<Mvout> stores;
   while (const auto store = sequence.next()) stores.push_back(*store);
   ASSERT_EQ(stores.size(), 4U);
@@ -183,24 +183,24 @@ TEST(StoreSequence, RowsInTurnWithinColumnsOfADmaCommand) {
 }
 
 TEST(StoreSequence, SumsThatStayAreNotStored) {
-  const Hardware hardware;
+  const Target target;
   for (const Normalisation normalisation : {Normalisation::kNone, Normalisation::kSoftmax}) {
-    Tile tile = only_tile(matmul(32, 32, 32), hardware);
+    Tile tile = only_tile(matmul(32, 32, 32), target);
     tile.store = false;
     tile.normalisation = normalisation;
-    EXPECT_FALSE(StoreSequence(tile, hardware).next());
+    EXPECT_FALSE(StoreSequence(tile, target).next());
   }
 }
 
 // Three rows of five blocks: a pair, then the third. Per pass and row, a mvout of four blocks and
 // one of one block; rows of a pair take turns by pass.
 TEST(StoreSequence, NormalisedRowsGoThroughThreePassesInPairs) {
-  Hardware hardware = find_hardware("gemmini_transformer");
+  Target target = find_target("gemmini_transformer");
   const Operator scores =
       matmul(3, 16, 80, RightOperand::kTransposedActivations, Activation::kSoftmax);
-  const Program program = lower(scores, hardware);
+  const Program program = lower(scores, target);
   ASSERT_EQ(program.tiles.size(), 1U);
-  StoreSequence sequence(program.tiles.front(), hardware);
+  StoreSequence sequence(program.tiles.front(), target);
   std::string text;
   while (const auto store = sequence.next()) {
     EXPECT_EQ(store->rows, 1);

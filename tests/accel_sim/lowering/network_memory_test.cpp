@@ -34,14 +34,14 @@ Extent extent(const Matrix& m, std::int64_t rows, std::int64_t columns) {
 }
 
 NetworkMemory memory_of(const Architecture& network, const Workload& workload,
-                        const Hardware& hardware) {
-  return {network, workload, hardware, compile(network, workload, hardware)};
+                        const Target& target) {
+  return {network, workload, target, compile(network, workload, target)};
 }
 
 std::map<std::string, Placement> placements(const Workload& workload, int layer,
-                                            const Hardware& hardware) {
+                                            const Target& target) {
   const Architecture n = network();
-  const NetworkMemory memory = memory_of(n, workload, hardware);
+  const NetworkMemory memory = memory_of(n, workload, target);
   std::map<std::string, Placement> placements;
   for (const TransformerOperator& item : transformer_operators(n, workload))
     if (item.layer == layer || item.layer < 0)
@@ -51,7 +51,7 @@ std::map<std::string, Placement> placements(const Workload& workload, int layer,
 }
 
 TEST(NetworkMemory, EveryCallReadsWhatAnEarlierOneWrote) {
-  const auto p = placements({48, Mode::kPrefill}, 0, find_hardware("gemmini_transformer"));
+  const auto p = placements({48, Mode::kPrefill}, 0, find_target("gemmini_transformer"));
   const auto reads = [&](const std::string& reader, Matrix Placement::*operand,
                          const std::string& writer) {
     EXPECT_EQ((p.at(reader).*operand).address, p.at(writer).result.address) << reader;
@@ -83,23 +83,23 @@ TEST(NetworkMemory, EveryCallReadsWhatAnEarlierOneWrote) {
 // The host's softmax puts int8 probabilities where the scores were; the accelerator's own, when
 // rows are too long to be fused, reads sums of four bytes each and writes elsewhere.
 TEST(NetworkMemory, ScoresThatAreNotFusedAreSums) {
-  Hardware hardware = find_hardware("gemmini_transformer");
-  hardware.dataflow = Dataflow::kOutputStationary;
-  const auto sums = placements({48, Mode::kPrefill}, 0, hardware);
+  Target target = find_target("gemmini_transformer");
+  target.dataflow = Dataflow::kOutputStationary;
+  const auto sums = placements({48, Mode::kPrefill}, 0, target);
   EXPECT_EQ(sums.at("attention.scores 0").result.stride, 48 * 4);
   EXPECT_EQ(sums.at("attention.softmax 0").left.address,
             sums.at("attention.scores 0").result.address);
   EXPECT_EQ(sums.at("attention.softmax 0").result.stride, 48);
   EXPECT_EQ(sums.at("attention.context 0").left.address,
             sums.at("attention.softmax 0").result.address);
-  hardware.nonlinear_units = NonlinearUnits::kHost;
-  const auto host = placements({48, Mode::kPrefill}, 0, hardware);
+  target.nonlinear_units = NonlinearUnits::kHost;
+  const auto host = placements({48, Mode::kPrefill}, 0, target);
   EXPECT_EQ(host.at("attention.softmax 0").result.address,
             host.at("attention.scores 0").result.address);
 }
 
 TEST(NetworkMemory, DecodingAppendsToTheCachedKeysAndValues) {
-  const auto p = placements({48, Mode::kDecode}, 1, find_hardware("gemmini_transformer"));
+  const auto p = placements({48, Mode::kDecode}, 1, find_target("gemmini_transformer"));
   // One head of width 32 in the second layer: the 48th of rows of 32 bytes.
   EXPECT_EQ(p.at("attention.qkv 1").result.address,
             p.at("attention.scores 0").right.address + 47 * 32);
@@ -110,7 +110,7 @@ TEST(NetworkMemory, DecodingAppendsToTheCachedKeysAndValues) {
 TEST(NetworkMemory, MatricesOfACallAndWeightsOfAllDoNotOverlap) {
   const Architecture n = network();
   const Workload workload{48, Mode::kPrefill};
-  const NetworkMemory memory = memory_of(n, workload, find_hardware("gemmini_transformer"));
+  const NetworkMemory memory = memory_of(n, workload, find_target("gemmini_transformer"));
   std::vector<Extent> weights;
   for (const TransformerOperator& item : transformer_operators(n, workload)) {
     if (item.op.kind != OperatorKind::kMatmul) continue;
@@ -138,7 +138,7 @@ TEST(NetworkMemory, MatricesOfACallAndWeightsOfAllDoNotOverlap) {
 TEST(NetworkMemory, AnAddressSpaceThatIsTooLargeIsRefused) {
   const Architecture n = network();
   // Scores of 65536 x 65536 are 4 GiB.
-  EXPECT_THROW(memory_of(n, {65536, Mode::kPrefill}, Hardware()), InputError);
+  EXPECT_THROW(memory_of(n, {65536, Mode::kPrefill}, Target()), InputError);
 }
 
 std::int64_t cycles(const std::vector<OperatorReport>& reports, std::string_view role = "") {
@@ -150,36 +150,36 @@ std::int64_t cycles(const std::vector<OperatorReport>& reports, std::string_view
 }
 
 TEST(SimulatedNetwork, HasACallForEveryRun) {
-  const Hardware hardware = find_hardware("gemmini_transformer");
+  const Target target = find_target("gemmini_transformer");
   const Workload workload{48, Mode::kPrefill};
   std::size_t runs = 0;
   for (const TransformerOperator& item : transformer_operators(network(), workload))
     runs += static_cast<std::size_t>(item.repeat);
-  const auto reports = simulate_network(network(), workload, hardware);
+  const auto reports = simulate_network(network(), workload, target);
   EXPECT_EQ(reports.size(), runs);
   for (const OperatorReport& each : reports) EXPECT_EQ(each.item.repeat, 1);
 }
 
 // The first call finds the caches cold and its matrices as packed as if it were alone.
 TEST(SimulatedNetwork, TheFirstCallCostsWhatItCostsAlone) {
-  const Hardware hardware = find_hardware("gemmini_transformer");
+  const Target target = find_target("gemmini_transformer");
   const Workload workload{48, Mode::kPrefill};
   Architecture layers = network();
   layers.vocabulary = 0;
-  const auto whole = simulate_network(layers, workload, hardware);
-  EXPECT_EQ(whole[0].report.cost, simulated_cost(whole[0].item.op, hardware));
+  const auto whole = simulate_network(layers, workload, target);
+  EXPECT_EQ(whole[0].report.cost, simulated_cost(whole[0].item.op, target));
 }
 
 // 6 KiB of activations stay in an L2 of 512 KiB: the projections need nothing from DRAM but their
 // weights, 128 x 128, and write 48 x 128 results there, in whole lines. Alone they would fetch
 // their 48 x 128 inputs as well.
 TEST(SimulatedNetwork, FindsInL2WhatTheCallBeforeWrote) {
-  const Hardware hardware = find_hardware("gemmini_transformer");
+  const Target target = find_target("gemmini_transformer");
   Architecture lines = network();
   lines.model_width = 128;
   lines.head_width = 64;
   lines.layers = {{2, 128}};
-  const auto whole = simulate_network(lines, {48, Mode::kPrefill}, hardware);
+  const auto whole = simulate_network(lines, {48, Mode::kPrefill}, target);
   std::vector<std::int64_t> traffic;
   for (const OperatorReport& each : whole)
     if (each.item.role == "attention.qkv") traffic.push_back(each.report.accesses.dram_bytes);
@@ -190,48 +190,48 @@ TEST(SimulatedNetwork, FindsInL2WhatTheCallBeforeWrote) {
     EXPECT_LE(bytes, 128 * 128 + 48 * 128 + 10 * 64);
   }
   const Operator alone = matmul(48, 128, 128);
-  EXPECT_GE(simulate(alone, hardware).accesses.dram_bytes, 128 * 128 + 2 * 48 * 128);
+  EXPECT_GE(simulate(alone, target).accesses.dram_bytes, 128 * 128 + 2 * 48 * 128);
 }
 
 // Without a cache to speak of and with pages that cost nothing to open, calls do not know of each
 // other: only where heads lie in their lines is left.
 TEST(SimulatedNetwork, IsTheSumOfItsCallsWhenNothingIsKept) {
-  Hardware hardware = find_hardware("gemmini_transformer");
-  hardware.l2_kib = 16;
-  hardware.dram_page_miss_cycles = 0;
+  Target target = find_target("gemmini_transformer");
+  target.l2_kib = 16;
+  target.dram_page_miss_cycles = 0;
   Architecture wide = network();
   wide.model_width = 256;
   wide.head_width = 64;
   wide.layers = {{4, 512}, {2, 1024}};
   const Workload workload{192, Mode::kPrefill};
-  const double whole = static_cast<double>(cycles(simulate_network(wide, workload, hardware)));
-  const double sum = static_cast<double>(cycles(simulate(wide, workload, hardware)));
+  const double whole = static_cast<double>(cycles(simulate_network(wide, workload, target)));
+  const double sum = static_cast<double>(cycles(simulate(wide, workload, target)));
   EXPECT_NEAR(whole / sum, 1, 0.01);
 }
 
 TEST(SimulatedNetwork, EnginesAgree) {
   for (const char* preset : {"gemmini_transformer", "gemmini_cnn"})
     for (const Mode mode : {Mode::kPrefill, Mode::kDecode}) {
-      const Hardware hardware = find_hardware(preset);
+      const Target target = find_target(preset);
       NetworkOptions reference;
       reference.engine = Engine::kReference;
       const double fast =
-          static_cast<double>(cycles(simulate_network(network(), {48, mode}, hardware)));
+          static_cast<double>(cycles(simulate_network(network(), {48, mode}, target)));
       const double exact =
-          static_cast<double>(cycles(simulate_network(network(), {48, mode}, hardware, reference)));
+          static_cast<double>(cycles(simulate_network(network(), {48, mode}, target, reference)));
       EXPECT_NEAR(fast / exact, 1, 0.03) << preset;
     }
 }
 
 TEST(SimulatedNetwork, EnginesAgreeOnAFusedOne) {
-  Hardware hardware = find_hardware("gemmini_transformer");
-  hardware.fusion = Fusion::kOn;
+  Target target = find_target("gemmini_transformer");
+  target.fusion = Fusion::kOn;
   NetworkOptions reference;
   reference.engine = Engine::kReference;
   for (const Mode mode : {Mode::kPrefill, Mode::kDecode}) {
-    const auto calls = simulate_network(network(), {48, mode}, hardware);
+    const auto calls = simulate_network(network(), {48, mode}, target);
     const double exact =
-        static_cast<double>(cycles(simulate_network(network(), {48, mode}, hardware, reference)));
+        static_cast<double>(cycles(simulate_network(network(), {48, mode}, target, reference)));
     EXPECT_NEAR(static_cast<double>(cycles(calls)) / exact, 1, 0.03);
     EXPECT_TRUE(std::any_of(calls.begin(), calls.end(), [](const OperatorReport& call) {
       return call.item.op.activation == Activation::kAddLayerNorm;
@@ -243,19 +243,19 @@ TEST(SimulatedNetwork, EnginesAgreeOnAFusedOne) {
 TEST(PeakMemory, ByHand) {
   Architecture n{4, 2, 0, {{2, 8}}};
   const Workload prefill{3, Mode::kPrefill};
-  Hardware hardware = find_hardware("gemmini_transformer");
+  Target target = find_target("gemmini_transformer");
   // Weights: projections 4 x 4*4, FFN 2 x 4*8, three LayerNorms of 4. Biases: q, k, v and output
   // 4 x 4, FFN 8 + 4, LayerNorms 3 x 4; four bytes each.
   const std::int64_t parameters = 64 + 64 + 12 + 4 * (16 + 12 + 12);
   // At the scores: residual stream, q, k and v of 3*4 each, and scores of two heads, 3*3 each. More
   // than 5 x 12 at the projections (with the LayerNorm's result) or 2 x 12 + 3*8 in the FFN.
-  EXPECT_EQ(peak_memory(n, prefill, hardware), parameters + 48 + 18);
+  EXPECT_EQ(peak_memory(n, prefill, target), parameters + 48 + 18);
   EXPECT_EQ(peak_memory(n, prefill, {}), parameters + 48 + 18);
   // A cache of keys and values, 2 x 3*4; then rows are one: FFN 2 x 4 + 8, scores only 4 + 4 + 6.
-  EXPECT_EQ(peak_memory(n, {3, Mode::kDecode}, hardware), parameters + 24 + 16);
+  EXPECT_EQ(peak_memory(n, {3, Mode::kDecode}, target), parameters + 24 + 16);
   // Scores of four bytes.
-  hardware.dataflow = Dataflow::kOutputStationary;
-  EXPECT_EQ(peak_memory(n, prefill, hardware), parameters + 48 + 4 * 18);
+  target.dataflow = Dataflow::kOutputStationary;
+  EXPECT_EQ(peak_memory(n, prefill, target), parameters + 48 + 4 * 18);
   // The embedding twice, 10*4, and three position vectors. Logits, 3*10, are no peak here ...
   n.vocabulary = 10;
   EXPECT_EQ(peak_memory(n, prefill, {}), parameters + 80 + 12 + 48 + 18);
@@ -274,13 +274,13 @@ void mark(Bytes& bytes, const Matrix& m, std::int64_t rows, std::int64_t columns
 // Parameters from the list of operators; activations by following every byte of the simulator's own
 // placement from the last operator back to the first.
 std::int64_t peak_of_placements(const Architecture& n, const Workload& workload,
-                                const Hardware& hardware) {
-  const NetworkMemory memory = memory_of(n, workload, hardware);
+                                const Target& target) {
+  const NetworkMemory memory = memory_of(n, workload, target);
   const Bytes none(static_cast<std::size_t>(memory.bytes()));
   Bytes alive = none, weights = none, cache = none;
   std::int64_t parameters = 0;
   std::vector<Bytes> held;
-  const auto list = scheduled_operators(n, workload, hardware);
+  const auto list = scheduled_operators(n, workload, target);
   for (auto item = list.rbegin(); item != list.rend(); ++item) {
     const Operator& op = item->op;
     const bool matmul = op.kind == OperatorKind::kMatmul;
@@ -328,9 +328,9 @@ std::int64_t peak_of_placements(const Architecture& n, const Workload& workload,
 }
 
 TEST(PeakMemory, IsThatOfTheSimulatorsPlacement) {
-  Hardware sums = find_hardware("gemmini_transformer");
+  Target sums = find_target("gemmini_transformer");
   sums.dataflow = Dataflow::kOutputStationary;
-  Hardware fused = find_hardware("gemmini_transformer"), apart = fused;
+  Target fused = find_target("gemmini_transformer"), apart = fused;
   fused.fusion = Fusion::kOn;
   apart.fusion = Fusion::kOff;
   Random random(1);
@@ -339,10 +339,10 @@ TEST(PeakMemory, IsThatOfTheSimulatorsPlacement) {
     Architecture n{8 * draw(6), 8, 4 * draw(60), {}};
     for (int layers = draw(3); layers > 0; --layers) n.layers.push_back({draw(4), 8 * draw(12)});
     for (Mode mode : {Mode::kPrefill, Mode::kDecode})
-      for (const Hardware& hardware : {find_hardware("gemmini_transformer"),
-                                       find_hardware("gemmini_cnn"), sums, fused, apart}) {
+      for (const Target& target :
+           {find_target("gemmini_transformer"), find_target("gemmini_cnn"), sums, fused, apart}) {
         const Workload workload{draw(48), mode};
-        ASSERT_EQ(peak_memory(n, workload, hardware), peak_of_placements(n, workload, hardware))
+        ASSERT_EQ(peak_memory(n, workload, target), peak_of_placements(n, workload, target))
             << describe(n) << " of vocabulary " << n.vocabulary << " at "
             << workload.sequence_length;
       }
@@ -353,11 +353,11 @@ TEST(PeakMemory, EveryGeneAddsToIt) {
   const Architecture n{96, 32, 200, {{2, 128}, {1, 256}}};
   for (Mode mode : {Mode::kPrefill, Mode::kDecode}) {
     const Workload workload{48, mode};
-    const Hardware hardware = find_hardware("gemmini_transformer");
+    const Target target = find_target("gemmini_transformer");
     const auto expect_more = [&](const auto& change) {
       Architecture larger = n;
       change(larger);
-      EXPECT_GT(peak_memory(larger, workload, hardware), peak_memory(n, workload, hardware));
+      EXPECT_GT(peak_memory(larger, workload, target), peak_memory(n, workload, target));
     };
     expect_more([](Architecture& a) { a.model_width += 16; });
     expect_more([](Architecture& a) { a.layers[0].heads += 1; });

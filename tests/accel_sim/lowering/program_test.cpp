@@ -12,10 +12,10 @@ namespace {
 
 using ::testing::HasSubstr;
 
-std::string error_of(const Operator& op, const Hardware& hardware,
+std::string error_of(const Operator& op, const Target& target,
                      const std::optional<MatmulSchedule>& schedule = std::nullopt) {
   try {
-    lower(op, hardware, schedule);
+    lower(op, target, schedule);
   } catch (const InputError& error) {
     return error.what();
   }
@@ -25,9 +25,9 @@ std::string error_of(const Operator& op, const Hardware& hardware,
 // 40x40 times 40x40 in tiles of 2x2x2 blocks of 16: two tiles each way, the second of 8 elements.
 // Inner loop first, then columns, then rows.
 TEST(LowerMatmul, TilesInTheOrderOfTheLibrary) {
-  Hardware hardware;
-  hardware.operand_reuse = false;
-  const Program program = lower(matmul(40, 40, 40), hardware, MatmulTile{2, 2, 2});
+  Target target;
+  target.operand_reuse = false;
+  const Program program = lower(matmul(40, 40, 40), target, MatmulTile{2, 2, 2});
   ASSERT_EQ(program.tiles.size(), 8U);
   for (int n = 0; n < 8; ++n) {
     const Tile& tile = program.tiles[static_cast<std::size_t>(n)];
@@ -52,15 +52,15 @@ TEST(LowerMatmul, TilesInTheOrderOfTheLibrary) {
 
 // They are all kept, so that there must not be too many.
 TEST(LowerMatmul, MoreTilesThanCanBeKeptAreRefused) {
-  const Hardware hardware;
+  const Target target;
   const MatmulTile one{1, 1, 1};
-  EXPECT_THAT(error_of(matmul(32768, 1024, 32768), hardware, one),
+  EXPECT_THAT(error_of(matmul(32768, 1024, 32768), target, one),
               HasSubstr("\"matmul weights - 32768 1024 32768\" is cut into 268435456 tiles: "
                         "expected at most 4194304"));
-  EXPECT_THAT(error_of(matmul(1 << 20, 1 << 10, 32), hardware, one),
+  EXPECT_THAT(error_of(matmul(1 << 20, 1 << 10, 32), target, one),
               HasSubstr("is cut into 8388608"));
-  EXPECT_EQ(lower(matmul(1 << 20, 16, 16), hardware, one).tiles.size(), 1U << 16);
-  Hardware small;
+  EXPECT_EQ(lower(matmul(1 << 20, 16, 16), target, one).tiles.size(), 1U << 16);
+  Target small;
   small.array_size = 4;
   small.scratchpad_kib = small.accumulator_kib = 1;
   EXPECT_THAT(error_of(matmul(4096, 16384, 4096), small), HasSubstr("expected at most 4194304"));
@@ -70,7 +70,7 @@ TEST(LowerMatmul, MoreTilesThanCanBeKeptAreRefused) {
 
 // gemmini.h L783-819: an operand of at most two tiles stays, and is loaded the first time only.
 TEST(LowerMatmul, OperandsOfTwoTilesAreKept) {
-  const Program program = lower(matmul(64, 32, 96), Hardware{}, MatmulTile{2, 2, 2});
+  const Program program = lower(matmul(64, 32, 96), Target{}, MatmulTile{2, 2, 2});
   ASSERT_EQ(program.tiles.size(), 6U);  // 2 rows x 3 columns of tiles
   for (std::size_t n = 0; n < 6; ++n) {
     EXPECT_EQ(program.tiles[n].load_left, n % 3 == 0) << n;
@@ -86,14 +86,14 @@ constexpr MatmulLoop kRows = MatmulLoop::kRows, kColumns = MatmulLoop::kColumns,
 // operand of two tiles in turn is the same and stays. Results change with every tile: sums of the
 // first `inner` leave as int32, and come back before the second.
 TEST(LowerMatmul, SumsThatLeaveUnfinishedComeBack) {
-  Hardware hardware;
-  hardware.operand_reuse = false;
+  Target target;
+  target.operand_reuse = false;
   MatmulSchedule schedule = MatmulTile{2, 2, 2};
   schedule.order = {kColumns, kInner, kRows};
   schedule.reloads = false;
   const Operator op = matmul(64, 64, 64);
-  EXPECT_TRUE(spills_sums(schedule, op, hardware));
-  const Program program = lower(op, hardware, schedule);
+  EXPECT_TRUE(spills_sums(schedule, op, target));
+  const Program program = lower(op, target, schedule);
   ASSERT_EQ(program.tiles.size(), 8U);
   const std::int64_t results = 2 * 64 * 64, sums = 3 * 64 * 64;
   for (int n = 0; n < 8; ++n) {
@@ -120,11 +120,11 @@ TEST(LowerMatmul, SumsThatLeaveUnfinishedComeBack) {
 
 // With `inner` innermost, or nothing but one tile inside it, sums stay in the accumulator.
 TEST(LowerMatmul, SumsSpillOnlyAcrossOtherLoops) {
-  const Hardware hardware;
+  const Target target;
   const auto spills = [&](const Operator& op, std::array<MatmulLoop, 3> order) {
     MatmulSchedule schedule = MatmulTile{2, 2, 2};
     schedule.order = order;
-    return spills_sums(schedule, op, hardware);
+    return spills_sums(schedule, op, target);
   };
   EXPECT_FALSE(spills(matmul(64, 64, 64), {kColumns, kRows, kInner}));
   EXPECT_FALSE(spills(matmul(64, 32, 64), {kInner, kColumns, kRows}));
@@ -134,17 +134,17 @@ TEST(LowerMatmul, SumsSpillOnlyAcrossOtherLoops) {
 }
 
 TEST(LowerMatmul, OutputStationaryLoopsAreTheLibrarys) {
-  Hardware hardware;
-  hardware.dataflow = Dataflow::kOutputStationary;
+  Target target;
+  target.dataflow = Dataflow::kOutputStationary;
   MatmulSchedule schedule = MatmulTile{2, 2, 2};
   schedule.order = {kColumns, kRows, kInner};
-  EXPECT_THAT(error_of(matmul(64, 64, 64), hardware, schedule),
+  EXPECT_THAT(error_of(matmul(64, 64, 64), target, schedule),
               HasSubstr("output-stationary matmul are the library's"));
 }
 
 TEST(LowerMatmul, TransposedKeysAreStoredByColumn) {
-  const Program program = lower(matmul(16, 64, 48, RightOperand::kTransposedActivations),
-                                Hardware{}, MatmulTile{1, 2, 1});
+  const Program program = lower(matmul(16, 64, 48, RightOperand::kTransposedActivations), Target{},
+                                MatmulTile{1, 2, 1});
   const Tile& last = program.tiles.back();
   EXPECT_TRUE(last.transposed_right);
   EXPECT_EQ(last.right.address - program.tiles.front().right.address, 32 * 64 + 32);
@@ -153,20 +153,20 @@ TEST(LowerMatmul, TransposedKeysAreStoredByColumn) {
 TEST(LowerMatmul, ScoresToBeNormalisedElsewhereLeaveAsSums) {
   const Operator scores =
       matmul(64, 64, 4096, RightOperand::kTransposedActivations, Activation::kSoftmax);
-  Hardware hardware = find_hardware("gemmini_transformer");
-  hardware.accumulator_kib = 384;  // 24 rows of 4096 sums: too few for a double-buffered block
-  EXPECT_EQ(compile(scores, hardware).fused, Normalisation::kNone);
-  EXPECT_EQ(lower(scores, hardware).tiles.front().result.element_bytes, 4);
-  EXPECT_EQ(compile(softmax_of(scores), hardware).runs_in, RunsIn::kOwnProgram);
+  Target target = find_target("gemmini_transformer");
+  target.accumulator_kib = 384;  // 24 rows of 4096 sums: too few for a double-buffered block
+  EXPECT_EQ(compile(scores, target).fused, Normalisation::kNone);
+  EXPECT_EQ(lower(scores, target).tiles.front().result.element_bytes, 4);
+  EXPECT_EQ(compile(softmax_of(scores), target).runs_in, RunsIn::kOwnProgram);
 
-  hardware.accumulator_kib = 128;  // not even one block of rows
-  EXPECT_EQ(lower(scores, hardware).tiles.front().result.element_bytes, 1);
-  EXPECT_EQ(compile(softmax_of(scores), hardware).runs_in, RunsIn::kHost);
+  target.accumulator_kib = 128;  // not even one block of rows
+  EXPECT_EQ(lower(scores, target).tiles.front().result.element_bytes, 1);
+  EXPECT_EQ(compile(softmax_of(scores), target).runs_in, RunsIn::kHost);
 
-  hardware.accumulator_kib = 1024;
-  hardware.scratchpad_kib = 256;  // half of it has room for a row of weights
-  EXPECT_EQ(compile(scores, hardware).fused, Normalisation::kSoftmax);
-  for (const Tile& tile : lower(scores, hardware).tiles) EXPECT_EQ(tile.columns, 4096);
+  target.accumulator_kib = 1024;
+  target.scratchpad_kib = 256;  // half of it has room for a row of weights
+  EXPECT_EQ(compile(scores, target).fused, Normalisation::kSoftmax);
+  for (const Tile& tile : lower(scores, target).tiles) EXPECT_EQ(tile.columns, 4096);
 }
 
 // 48 x 64 times 64 x 128: 8 KiB of accumulator are 8 blocks, half of them 4, so that a row of 8
@@ -174,15 +174,15 @@ TEST(LowerMatmul, ScoresToBeNormalisedElsewhereLeaveAsSums) {
 // loads its rows of the stream, stores their sum and, in a loop of its own, its LayerNorm.
 TEST(LowerMatmul, AFusedLayerNormIsAStoreOfItsOwn) {
   const Operator op = matmul(48, 64, 128, RightOperand::kWeights, Activation::kAddLayerNorm);
-  Hardware hardware = find_hardware("gemmini_transformer");
-  hardware.accumulator_kib = 8;
-  EXPECT_EQ(compile(op, hardware).fused, Normalisation::kNone);
-  EXPECT_THAT(error_of(op, hardware), HasSubstr("cannot be fused: expected the normaliser"));
+  Target target = find_target("gemmini_transformer");
+  target.accumulator_kib = 8;
+  EXPECT_EQ(compile(op, target).fused, Normalisation::kNone);
+  EXPECT_THAT(error_of(op, target), HasSubstr("cannot be fused: expected the normaliser"));
   for (const int kib : {8, 16}) {
-    hardware.accumulator_kib = kib;
-    hardware.fusion = Fusion::kOn;
-    ASSERT_EQ(compile(op, hardware).fused, Normalisation::kLayerNorm);
-    const Program program = lower(op, hardware);
+    target.accumulator_kib = kib;
+    target.fusion = Fusion::kOn;
+    ASSERT_EQ(compile(op, target).fused, Normalisation::kLayerNorm);
+    const Program program = lower(op, target);
     ASSERT_EQ(program.tiles.size(), 6U);
     // Inputs 48 x 64 and 64 x 128, LayerNorm, stream and sum, one behind the other.
     const std::int64_t norm = 48 * 64 + 64 * 128, stream = norm + 48 * 128, sum = stream + 48 * 128;
@@ -203,9 +203,9 @@ TEST(LowerMatmul, AFusedLayerNormIsAStoreOfItsOwn) {
     }
   }
   // Without a residual stream one store is enough.
-  hardware.accumulator_kib = 16;
+  target.accumulator_kib = 16;
   const Operator plain = matmul(48, 64, 128, RightOperand::kWeights, Activation::kLayerNorm);
-  const Program program = lower(plain, hardware);
+  const Program program = lower(plain, target);
   ASSERT_EQ(program.tiles.size(), 3U);
   EXPECT_EQ(program.tiles[0].normalisation, Normalisation::kLayerNorm);
   EXPECT_FALSE(program.tiles[0].load_sums);
@@ -214,48 +214,48 @@ TEST(LowerMatmul, AFusedLayerNormIsAStoreOfItsOwn) {
 TEST(LowerMatmul, ScoresThatAreNotToBeFusedLeaveAsSums) {
   const Operator scores =
       matmul(64, 64, 128, RightOperand::kTransposedActivations, Activation::kSums);
-  const Tile tile = lower(scores, find_hardware("gemmini_transformer")).tiles.front();
+  const Tile tile = lower(scores, find_target("gemmini_transformer")).tiles.front();
   EXPECT_EQ(tile.result.element_bytes, 4);
   EXPECT_EQ(tile.normalisation, Normalisation::kNone);
 }
 
 TEST(LowerMatmul, TilesThatDoNotFitAreRefused) {
-  const Hardware hardware;  // 1024 blocks of scratchpad, 64 of accumulator
+  const Target target;  // 1024 blocks of scratchpad, 64 of accumulator
   EXPECT_EQ(
-      error_of(matmul(512, 512, 512), hardware, MatmulTile{8, 4, 8}),
+      error_of(matmul(512, 512, 512), target, MatmulTile{8, 4, 8}),
       "a tile of 8 x 4 x 8 blocks does not fit the accumulator: it needs 64 blocks, expected at "
       "most 32 (half of it)");
-  EXPECT_THAT(error_of(matmul(512, 4096, 512), hardware, MatmulTile{4, 128, 4}),
+  EXPECT_THAT(error_of(matmul(512, 4096, 512), target, MatmulTile{4, 128, 4}),
               HasSubstr("does not fit the scratchpad: it needs 1024 blocks, expected at most 512"));
   // Gemmini's own library knows only part of this one's memories; given tiles may use all.
-  EXPECT_EQ(error_of(matmul(128, 1024, 128), find_hardware("gemmini_dosa"), MatmulTile{8, 64, 8}),
+  EXPECT_EQ(error_of(matmul(128, 1024, 128), find_target("gemmini_dosa"), MatmulTile{8, 64, 8}),
             "no error");
 }
 
 TEST(LowerMatmul, OutputStationaryTilesHaveTheMemoriesToThemselves) {
-  Hardware hardware;
-  hardware.dataflow = Dataflow::kOutputStationary;
-  EXPECT_EQ(error_of(matmul(512, 512, 512), hardware, MatmulTile{8, 4, 8}), "no error");
-  const MatmulTile tile = greedy_tile(matmul(512, 512, 512), hardware);
+  Target target;
+  target.dataflow = Dataflow::kOutputStationary;
+  EXPECT_EQ(error_of(matmul(512, 512, 512), target, MatmulTile{8, 4, 8}), "no error");
+  const MatmulTile tile = greedy_tile(matmul(512, 512, 512), target);
   EXPECT_GT(tile.rows * tile.columns, 32);
-  for (const Tile& each : lower(matmul(512, 512, 512), hardware).tiles)
+  for (const Tile& each : lower(matmul(512, 512, 512), target).tiles)
     EXPECT_EQ(each.left_half + each.right_half + each.result_half, 0);
 }
 
 TEST(Lower, OperandsBeyondTheAddressSpaceAreRefused) {
-  EXPECT_THAT(error_of(matmul(1 << 16, 1 << 16, 16), Hardware{}),
+  EXPECT_THAT(error_of(matmul(1 << 16, 1 << 16, 16), Target{}),
               HasSubstr("does not fit the simulator's address space"));
-  EXPECT_THAT(error_of(matmul(1 << 20, 1 << 20, 1 << 20), Hardware{}), HasSubstr("address space"));
+  EXPECT_THAT(error_of(matmul(1 << 20, 1 << 20, 1 << 20), Target{}), HasSubstr("address space"));
 }
 
 TEST(Lower, ElementwiseTilesCoverEveryElementOnce) {
-  const Hardware hardware = find_hardware("gemmini_transformer");
+  const Target target = find_target("gemmini_transformer");
   for (const OperatorKind kind : {OperatorKind::kLayerNorm, OperatorKind::kResidualAdd,
                                   OperatorKind::kEmbedding, OperatorKind::kSoftmax})
     for (const int columns : {1, 17, 768, 4000})
       for (const int rows : {1, 100, 513}) {
         std::int64_t elements = 0;
-        for (const Tile& tile : lower(elementwise(kind, rows, columns), hardware).tiles) {
+        for (const Tile& tile : lower(elementwise(kind, rows, columns), target).tiles) {
           elements += std::int64_t{tile.rows} * tile.columns;
           const bool whole_rows =
               kind == OperatorKind::kLayerNorm || kind == OperatorKind::kSoftmax;

@@ -5,17 +5,17 @@
 namespace paretoformer::accel_sim {
 namespace {
 
-Hardware memories(int scratchpad_kib, int accumulator_kib) {
-  Hardware hardware;
-  hardware.scratchpad_kib = scratchpad_kib;
-  hardware.accumulator_kib = accumulator_kib;
-  return hardware;
+Target memories(int scratchpad_kib, int accumulator_kib) {
+  Target target;
+  target.scratchpad_kib = scratchpad_kib;
+  target.accumulator_kib = accumulator_kib;
+  return target;
 }
 
 // rows, inner and columns of the matmul; then tile rows, inner and columns.
 TEST(GreedyTile, IsTheTileOfTheMeasuredPrograms) {
   // The "auto" rows of DOSA's FireSim runs (firesim_test_data), scratchpad 256, accumulator 64 KiB.
-  const Hardware cnn = memories(256, 64);
+  const Target cnn = memories(256, 64);
   EXPECT_EQ(greedy_tile(matmul(128, 768, 768), cnn), (MatmulTile{5, 48, 5}));
   EXPECT_EQ(greedy_tile(matmul(128, 64, 128), cnn), (MatmulTile{5, 4, 6}));
   EXPECT_EQ(greedy_tile(matmul(128, 128, 64), cnn), (MatmulTile{8, 8, 4}));
@@ -26,20 +26,20 @@ TEST(GreedyTile, IsTheTileOfTheMeasuredPrograms) {
 }
 
 TEST(GreedyTile, AlwaysFitsAndCannotGrow) {
-  for (const Hardware& hardware : {memories(256, 64), memories(64, 256), memories(1, 1024)}) {
+  for (const Target& target : {memories(256, 64), memories(64, 256), memories(1, 1024)}) {
     for (int rows : {1, 17, 512}) {
       for (int inner : {16, 200, 3072}) {
         for (int columns : {1, 64, 768, 50257}) {
           const Operator op = matmul(rows, inner, columns);
-          const MatmulTile tile = greedy_tile(op, hardware);
-          const MatmulTile whole = blocks(op, hardware);
+          const MatmulTile tile = greedy_tile(op, target);
+          const MatmulTile whole = blocks(op, target);
           EXPECT_TRUE(tile.rows >= 1 && tile.inner >= 1 && tile.columns >= 1) << describe(op);
-          EXPECT_TRUE(fits(tile, hardware)) << describe(op);
+          EXPECT_TRUE(fits(tile, target)) << describe(op);
           for (int MatmulTile::*extent :
                {&MatmulTile::rows, &MatmulTile::inner, &MatmulTile::columns}) {
             MatmulTile larger = tile;
             ++(larger.*extent);
-            EXPECT_FALSE(larger.*extent <= whole.*extent && fits(larger, hardware));
+            EXPECT_FALSE(larger.*extent <= whole.*extent && fits(larger, target));
           }
         }
       }

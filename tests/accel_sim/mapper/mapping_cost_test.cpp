@@ -9,22 +9,22 @@
 namespace paretoformer::accel_sim {
 namespace {
 
-Hardware without_operand_reuse() {
-  Hardware hardware;
-  hardware.operand_reuse = false;
-  return hardware;
+Target without_operand_reuse() {
+  Target target;
+  target.operand_reuse = false;
+  return target;
 }
 
 // The case worked by hand in mapping_cost.hpp.
 TEST(MappingCost, IsAsWorkedByHand) {
-  Hardware hardware = without_operand_reuse();
+  Target target = without_operand_reuse();
   const Workpiece work = matmul_workpiece(32, 32, 64);
   Mapping mapping;
   mapping.tile = {32, 1, 16, 32, 1, 1};
   mapping.inner = {32, 1, 16, 16, 1, 1};
   mapping.order = {kQ, kR, kS, kP, kC, kK};
-  ASSERT_TRUE(is_valid(mapping, work, hardware));
-  const MappingCost cost = MappingCostModel(work, hardware)(mapping);
+  ASSERT_TRUE(is_valid(mapping, work, target));
+  const MappingCost cost = MappingCostModel(work, target)(mapping);
   EXPECT_EQ(cost.dram_bytes, 21504);
   EXPECT_EQ(cost.compute, 256);
   EXPECT_EQ(cost.memory, 3328);
@@ -33,7 +33,7 @@ TEST(MappingCost, IsAsWorkedByHand) {
   EXPECT_EQ(cost.cycles, 3328 + 128 + 128 + 650 + 65 + 35);
   // MACs; 8 blocks of weights and 256 rows of 16 words through the array; 1024 + 2048 bytes loaded;
   // sums twice per row, and 2048 out, in and out.
-  const AccessEnergies each(hardware);
+  const AccessEnergies each(target);
   EXPECT_DOUBLE_EQ(cost.energy_pj, 65536 * each.mac + (65536 + 8 * 256) * each.pe_register +
                                        (256 * 16 + 8 * 256 + 3072) * each.scratchpad +
                                        (2 * 256 * 16 + 3 * 2048) * each.accumulator +
@@ -41,38 +41,38 @@ TEST(MappingCost, IsAsWorkedByHand) {
 
   // With K innermost the sums stay, and the inputs are read for both tiles of columns.
   mapping.order = {kQ, kR, kS, kP, kK, kC};
-  EXPECT_EQ(MappingCostModel(work, hardware)(mapping).dram_bytes, 2 * 1024 + 2048 + 2048);
+  EXPECT_EQ(MappingCostModel(work, target)(mapping).dram_bytes, 2 * 1024 + 2048 + 2048);
   // Unless both of their tiles stay in the two halves.
-  hardware.operand_reuse = true;
-  EXPECT_EQ(MappingCostModel(work, hardware)(mapping).dram_bytes, 1024 + 2048 + 2048);
+  target.operand_reuse = true;
+  EXPECT_EQ(MappingCostModel(work, target)(mapping).dram_bytes, 1024 + 2048 + 2048);
 }
 
 // Rows of 1000 bytes of which a tile has 512: 8 whole lines and, for 7 of the 8 alignments that a
 // row can have, a ninth.
 TEST(MappingCost, RowsThatAreNotAlignedTouchALineMore) {
   const Workpiece work = matmul_workpiece(1, 2048, 1000);
-  const Hardware hardware;
-  const Mapping mapping = library_mapping({1, 4, 32}, work, hardware);
+  const Target target;
+  const Mapping mapping = library_mapping({1, 4, 32}, work, target);
   // 2048 x 1000 weights in rows of 512, and 32 tiles of a line of inputs: a line crosses the bus in
   // 8 cycles. A row is 1000 bytes of a page's 8192, an input tile a quarter of a page: the bus
   // waits 65 + 100 cycles for a page, less 80 in which it brings the lines of 10 miss registers.
   const double rows = 2048 * 1000 / 512.0;
   const double pages = rows * 1000 / 8192 + 32 * 0.25;
   // The 2048 inputs are loaded for both tiles of columns, the second time nearly all from L2.
-  EXPECT_NEAR(MappingCostModel(work, hardware)(mapping).memory,
+  EXPECT_NEAR(MappingCostModel(work, target)(mapping).memory,
               (rows * (8 + 7 / 8.0) + 32) * 8 + pages * (65 + 100 - 80), 4);
 }
 
 // What L2 and the last-level cache keep does not wait for DRAM pages again.
 TEST(MappingCost, CachesSavePages) {
   const Workpiece work = matmul_workpiece(512, 3072, 768);
-  Hardware hardware;
-  const Mapping mapping = library_mapping({5, 51, 5}, work, hardware);
-  const double without = MappingCostModel(work, hardware)(mapping).memory;
-  hardware.last_level_kib = 4096;
-  const double last_level = MappingCostModel(work, hardware)(mapping).memory;
-  hardware.l2_kib = 4096;
-  const double large_l2 = MappingCostModel(work, hardware)(mapping).memory;
+  Target target;
+  const Mapping mapping = library_mapping({5, 51, 5}, work, target);
+  const double without = MappingCostModel(work, target)(mapping).memory;
+  target.last_level_kib = 4096;
+  const double last_level = MappingCostModel(work, target)(mapping).memory;
+  target.l2_kib = 4096;
+  const double large_l2 = MappingCostModel(work, target)(mapping).memory;
   EXPECT_LT(last_level, without);
   EXPECT_LE(large_l2, last_level);
 }
@@ -81,16 +81,16 @@ TEST(MappingCost, CachesSavePages) {
 // weights has 16 rows of a line each, 8 cycles of the bus a line: 128 cycles, of which one tile's
 // 32 are hidden. So has either tile of inputs.
 TEST(MappingCost, AnOperandThatChangesComesInABurst) {
-  Hardware hardware = without_operand_reuse();
-  hardware.dram_latency_cycles = hardware.dram_page_miss_cycles = 0;
+  Target target = without_operand_reuse();
+  target.dram_latency_cycles = target.dram_page_miss_cycles = 0;
   const Workpiece work = matmul_workpiece(32, 16, 64);
   Mapping mapping;
   mapping.tile = {16, 1, 16, 32, 1, 1};
   mapping.inner = {16, 1, 16, 16, 1, 1};
   // Weights stay while two tiles of rows pass, and come twice; inputs come with every tile.
   mapping.order = {kQ, kR, kS, kC, kK, kP};
-  ASSERT_TRUE(is_valid(mapping, work, hardware));
-  const MappingCostModel model(work, hardware);
+  ASSERT_TRUE(is_valid(mapping, work, target));
+  const MappingCostModel model(work, target);
   EXPECT_EQ(model(mapping).compute, 4 * 32);
   EXPECT_EQ(model(mapping).stall, 4 * (128 - 32));
   // The other way round it is the weights that come every time; both times one operand stays.
@@ -115,8 +115,8 @@ TEST(MappingCost, HalosOfAConvolutionAreLoadedForEachTile) {
 TEST(MappingCost, RaggedTilesCountWhatTheyHold) {
   // 100 rows in tiles of 48, 48 and 4; 4 rows take 16 cycles. Every element crosses the bus once.
   const Workpiece work = matmul_workpiece(100, 24, 40);
-  const Mapping mapping = library_mapping({3, 2, 3}, work, Hardware());
-  const MappingCost cost = MappingCostModel(work, Hardware())(mapping);
+  const Mapping mapping = library_mapping({3, 2, 3}, work, Target());
+  const MappingCost cost = MappingCostModel(work, Target())(mapping);
   EXPECT_EQ(cost.dram_bytes, 100 * 24 + 24 * 40 + 100 * 40);
   EXPECT_EQ(cost.compute, 2 * 3 * (48 + 48 + 16));
 }
@@ -125,15 +125,15 @@ TEST(MappingCost, RaggedTilesCountWhatTheyHold) {
 // same way.
 TEST(MappingCost, AgreesWithTheAnalyticalModelOnTheGreedyRule) {
   for (const char* preset : {"gemmini_cnn", "gemmini_transformer"}) {
-    const Hardware hardware = find_hardware(preset);
+    const Target target = find_target(preset);
     for (const auto& [m, k, n] : {std::array{512, 768, 768},
                                   {512, 768, 3072},
                                   {128, 64, 128},
                                   {512, 3072, 768},
                                   {512, 64, 512}}) {
       const Workpiece work = matmul_workpiece(m, k, n);
-      const MappingCost greedy = MappingCostModel(work, hardware)(greedy_mapping(work, hardware));
-      const AnalyticalEstimate estimate = analytical_estimate(matmul(m, k, n), hardware);
+      const MappingCost greedy = MappingCostModel(work, target)(greedy_mapping(work, target));
+      const AnalyticalEstimate estimate = analytical_estimate(matmul(m, k, n), target);
       EXPECT_EQ(greedy.compute, static_cast<double>(estimate.latency.compute.value()));
       EXPECT_EQ(greedy.dram_bytes, static_cast<double>(estimate.accesses.dram_bytes));
       EXPECT_NEAR(greedy.energy_pj, estimate.cost.energy.value(), 1);
@@ -142,9 +142,9 @@ TEST(MappingCost, AgreesWithTheAnalyticalModelOnTheGreedyRule) {
 }
 
 TEST(MappingCost, RefusesOutputStationaryArrays) {
-  Hardware hardware;
-  hardware.dataflow = Dataflow::kOutputStationary;
-  EXPECT_THROW(MappingCostModel(matmul_workpiece(16, 16, 16), hardware), InputError);
+  Target target;
+  target.dataflow = Dataflow::kOutputStationary;
+  EXPECT_THROW(MappingCostModel(matmul_workpiece(16, 16, 16), target), InputError);
 }
 
 }  // namespace

@@ -15,7 +15,7 @@ using ::testing::HasSubstr;
 
 MappedWorkpiece parse(const std::string& text) {
   const Json json = parse_json(text, "m.json");
-  return mapping_from_json(JsonNode(json, "m.json"), Hardware());
+  return mapping_from_json(JsonNode(json, "m.json"), Target());
 }
 
 std::string error_of(const std::string& text) {
@@ -31,7 +31,7 @@ TEST(MappingFile, ComesBackAsItWas) {
   for (const Factors factors : {Factors::kPerfect, Factors::kBlocks})
     for (const Workpiece& work :
          {matmul_workpiece(96, 200, 768), Workpiece{{7, 7, 64, 96, 3, 3}, 2}}) {
-      const Mapspace space(work, Hardware(), factors);
+      const Mapspace space(work, Target(), factors);
       Random random(1);
       for (int i = 0; i < 200; ++i) {
         const Mapping mapping = space.sample(random);

@@ -19,18 +19,18 @@ constexpr std::array kObjectives{MappingObjective::kLatency, MappingObjective::k
                                  MappingObjective::kEdp};
 constexpr std::array kFactors{Factors::kPerfect, Factors::kBlocks};
 
-Hardware small(int scratchpad_kib, int accumulator_kib, bool operand_reuse, double bandwidth) {
-  Hardware hardware;
-  hardware.scratchpad_kib = scratchpad_kib;
-  hardware.accumulator_kib = accumulator_kib;
-  hardware.operand_reuse = operand_reuse;
-  hardware.dram_bytes_per_cycle = bandwidth;
-  return hardware;
+Target small(int scratchpad_kib, int accumulator_kib, bool operand_reuse, double bandwidth) {
+  Target target;
+  target.scratchpad_kib = scratchpad_kib;
+  target.accumulator_kib = accumulator_kib;
+  target.operand_reuse = operand_reuse;
+  target.dram_bytes_per_cycle = bandwidth;
+  return target;
 }
 
 // Memories in which few tiles fit, and slow and fast DRAM.
-std::vector<Hardware> small_machines() {
-  std::vector<Hardware> machines;
+std::vector<Target> small_machines() {
+  std::vector<Target> machines;
   for (const bool reuse : {false, true})
     for (const double bandwidth : {0.5, 8.0, 64.0}) {
       machines.push_back(small(2, 4, reuse, bandwidth));
@@ -59,10 +59,10 @@ std::string text(const Mapspace& space) {
 
 template <typename Check>
 void for_each_small_mapspace(const Check& check) {
-  for (const Hardware& hardware : small_machines())
+  for (const Target& target : small_machines())
     for (const Workpiece& work : small_workpieces())
       for (const Factors factors : kFactors) {
-        const Mapspace space(work, hardware, factors);
+        const Mapspace space(work, target, factors);
         SCOPED_TRACE(text(space));
         check(space);
       }
@@ -74,7 +74,7 @@ TEST(MappingSearch, ExactEqualsBruteForce) {
     for (const MappingObjective objective : kObjectives) {
       const FoundMapping exact = best_mapping(space, objective);
       const FoundMapping brute = best_by_brute_force(space, objective);
-      EXPECT_TRUE(is_valid(exact.mapping, space.work(), space.hardware()));
+      EXPECT_TRUE(is_valid(exact.mapping, space.work(), space.target()));
       EXPECT_LE(exact.evaluations, 3 * brute.evaluations);
       ASSERT_NEAR(exact.cost.of(objective) / brute.cost.of(objective), 1, 1e-12)
           << describe(exact.mapping, space.work()) << '\n'
@@ -104,7 +104,7 @@ TEST(MappingSearch, TellsOfRisingSharesAndOfTheWholeOnce) {
 
 // Operators of BERT-Base at length 512 and of ResNet-50.
 TEST(MappingSearch, ExactNeverLosesToRandomMappings) {
-  const Hardware hardware = find_hardware("gemmini_transformer");
+  const Target target = find_target("gemmini_transformer");
   for (const Workpiece& work :
        {matmul_workpiece(512, 768, 768), matmul_workpiece(512, 64, 512),
         matmul_workpiece(512, 512, 64), matmul_workpiece(512, 768, 3072),
@@ -112,7 +112,7 @@ TEST(MappingSearch, ExactNeverLosesToRandomMappings) {
         Workpiece{{56, 56, 64, 64, 3, 3}, 1}, Workpiece{{7, 7, 512, 512, 3, 3}, 1},
         Workpiece{{7, 7, 512, 2048, 1, 1}, 1}})
     for (const Factors factors : kFactors) {
-      const Mapspace space(work, hardware, factors);
+      const Mapspace space(work, target, factors);
       SCOPED_TRACE(text(space));
       for (const MappingObjective objective : kObjectives) {
         const double best = best_mapping(space, objective).cost.of(objective) * (1 - 1e-12);
@@ -123,8 +123,8 @@ TEST(MappingSearch, ExactNeverLosesToRandomMappings) {
 }
 
 TEST(MappingSearch, LocalSearchComesClose) {
-  const Hardware hardware = find_hardware("gemmini_transformer");
-  const Mapspace space(matmul_workpiece(512, 768, 3072), hardware, Factors::kPerfect);
+  const Target target = find_target("gemmini_transformer");
+  const Mapspace space(matmul_workpiece(512, 768, 3072), target, Factors::kPerfect);
   const MappingObjective edp = MappingObjective::kEdp;
   const FoundMapping found = local_search(space, edp, 20'000, 3);
   EXPECT_LE(found.evaluations, 20'000);
@@ -135,15 +135,14 @@ TEST(MappingSearch, LocalSearchComesClose) {
 // better.
 TEST(MappingSearch, ExactNeverLosesToTheGreedyRule) {
   for (const char* preset : {"gemmini_cnn", "gemmini_transformer", "gemmini_dosa"}) {
-    const Hardware hardware = find_hardware(preset);
+    const Target target = find_target(preset);
     for (const int m : {1, 17, 128, 512})
       for (const int k : {64, 100, 768, 3072})
         for (const int n : {10, 64, 768, 1000})
           for (const MappingObjective objective : kObjectives) {
             const Workpiece work = matmul_workpiece(m, k, n);
-            const Mapspace space(work, hardware, Factors::kBlocks);
-            const MappingCost greedy =
-                MappingCostModel(work, hardware)(greedy_mapping(work, hardware));
+            const Mapspace space(work, target, Factors::kBlocks);
+            const MappingCost greedy = MappingCostModel(work, target)(greedy_mapping(work, target));
             EXPECT_LE(best_mapping(space, objective).cost.of(objective),
                       greedy.of(objective) * (1 + 1e-12))
                 << preset << ' ' << text(space);
@@ -154,8 +153,8 @@ TEST(MappingSearch, ExactNeverLosesToTheGreedyRule) {
 TEST(MappingSearch, NothingIsCheaperThanItsLowerBounds) {
   for_each_small_mapspace([](const Mapspace& space) {
     const Workpiece& work = space.work();
-    const MappingCostModel model(work, space.hardware());
-    const AccessEnergies each(space.hardware());
+    const MappingCostModel model(work, space.target());
+    const AccessEnergies each(space.target());
     Random random(11);
     for (int i = 0; i < 100; ++i) {
       const MappingCost cost = model(space.sample(random));
@@ -175,7 +174,7 @@ TEST(Mapspace, SamplesAreValid) {
   for_each_small_mapspace([](const Mapspace& space) {
     Random random(5);
     for (int i = 0; i < 200; ++i)
-      ASSERT_TRUE(is_valid(space.sample(random), space.work(), space.hardware()));
+      ASSERT_TRUE(is_valid(space.sample(random), space.work(), space.target()));
   });
 }
 
@@ -207,28 +206,28 @@ TEST(Mapspace, SamplesAreUniform) {
 }
 
 TEST(Mapspace, SplitsAreDivisorsOrSmallestTiles) {
-  const Hardware hardware;
-  const Mapspace perfect(matmul_workpiece(6, 100, 32), hardware, Factors::kPerfect);
+  const Target target;
+  const Mapspace perfect(matmul_workpiece(6, 100, 32), target, Factors::kPerfect);
   EXPECT_EQ(
       perfect.splits(kP),
       (std::vector<Split>{{1, 1}, {2, 1}, {2, 2}, {3, 1}, {3, 3}, {6, 1}, {6, 2}, {6, 3}, {6, 6}}));
   EXPECT_EQ(perfect.orders().size(), 6u);
   // A matmul's rows are in blocks like its channels, a convolution's as many as make a difference.
-  const Mapspace blocks(matmul_workpiece(40, 100, 8), hardware, Factors::kBlocks);
+  const Mapspace blocks(matmul_workpiece(40, 100, 8), target, Factors::kBlocks);
   EXPECT_EQ(
       blocks.splits(kC),
       (std::vector<Split>{{16, 16}, {32, 16}, {48, 16}, {64, 16}, {80, 16}, {96, 16}, {100, 16}}));
   EXPECT_EQ(blocks.splits(kP), (std::vector<Split>{{16, 16}, {32, 32}, {40, 40}}));
   EXPECT_EQ(blocks.splits(kK), (std::vector<Split>{{8, 8}}));
   EXPECT_EQ(blocks.size(), 7. * 3 * 6);
-  const Mapspace convolution({{10, 1, 16, 16, 3, 1}, 1}, hardware, Factors::kBlocks);
+  const Mapspace convolution({{10, 1, 16, 16, 3, 1}, 1}, target, Factors::kBlocks);
   EXPECT_EQ(convolution.splits(kP),
             (std::vector<Split>{{1, 1}, {2, 2}, {3, 3}, {4, 4}, {5, 5}, {10, 10}}));
   EXPECT_EQ(convolution.splits(kR), (std::vector<Split>{{1, 1}, {2, 1}, {3, 1}}));
 }
 
 TEST(Mapspace, SixLoopsHave720Orders) {
-  const Mapspace space({{7, 7, 512, 512, 3, 3}, 1}, Hardware(), Factors::kPerfect);
+  const Mapspace space({{7, 7, 512, 512, 3, 3}, 1}, Target(), Factors::kPerfect);
   EXPECT_EQ(space.orders().size(), 720u);
 }
 

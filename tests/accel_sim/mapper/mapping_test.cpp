@@ -9,13 +9,13 @@ namespace paretoformer::accel_sim {
 namespace {
 
 TEST(Mapping, FitsWhatGemminisRuleFits) {
-  Hardware hardware;
+  Target target;
   for (int rows : {1, 16, 80, 128, 500})
     for (int inner : {1, 48, 768, 1024})
       for (int columns : {1, 80, 128, 512}) {
         const Workpiece work = matmul_workpiece(rows, inner, columns);
-        EXPECT_EQ(fits(work.extent, work, hardware),
-                  fits(blocks(matmul(rows, inner, columns), hardware), hardware))
+        EXPECT_EQ(fits(work.extent, work, target),
+                  fits(blocks(matmul(rows, inner, columns), target), target))
             << rows << ' ' << inner << ' ' << columns;
       }
 }
@@ -29,17 +29,17 @@ TEST(Mapping, ATileOfAConvolutionNeedsItsHalo) {
 }
 
 TEST(Mapping, ValidityRefusesWhatIsNoMapping) {
-  Hardware hardware;
-  hardware.accumulator_kib = 256;
+  Target target;
+  target.accumulator_kib = 256;
   const Workpiece work = matmul_workpiece(64, 96, 1000);
   Mapping mapping;
   mapping.tile = {32, 1, 96, 500, 1, 1};
   mapping.inner = {16, 1, 16, 10, 1, 1};
-  EXPECT_TRUE(is_valid(mapping, work, hardware));
+  EXPECT_TRUE(is_valid(mapping, work, target));
   const auto refused = [&](auto change) {
     Mapping changed = mapping;
     change(changed);
-    return !is_valid(changed, work, hardware);
+    return !is_valid(changed, work, target);
   };
   EXPECT_TRUE(refused([](Mapping& m) { m.order[0] = kK; }));  // K twice
   EXPECT_TRUE(refused([](Mapping& m) { m.order[0] = 6; }));   // no dimension
@@ -53,9 +53,9 @@ TEST(Mapping, ValidityRefusesWhatIsNoMapping) {
 
 TEST(Mapping, IsDescribedFromTheOutsideToTheInside) {
   const Workpiece work = matmul_workpiece(512, 768, 768);
-  const Mapping mapping = library_mapping({5, 48, 5}, work, Hardware());
+  const Mapping mapping = library_mapping({5, 48, 5}, work, Target());
   EXPECT_EQ(describe(mapping, work), "DRAM P7 K10 | tile P80 C768 K80 | array P80 C16x K16x");
-  EXPECT_TRUE(is_valid(mapping, work, Hardware()));
+  EXPECT_TRUE(is_valid(mapping, work, Target()));
 }
 
 }  // namespace

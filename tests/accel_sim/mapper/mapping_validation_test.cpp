@@ -33,7 +33,7 @@ const std::array<PublishedSpread, 4> kPublished = {{
 // two mapspaces here lie on either side of them: most perfect factors leave the array partly idle,
 // whole blocks never do.
 TEST(SurveyMappings, SpreadOfRandomMappings) {
-  const Hardware hardware = find_hardware("gemmini_cnn");
+  const Target target = find_target("gemmini_cnn");
   constexpr std::int64_t kSamples = 100'000;
   for (const Factors factors : {Factors::kPerfect, Factors::kBlocks}) {
     std::printf("EDP of 100 000 uniform valid mappings, mapspace %s, gemmini_cnn\n%s\n",
@@ -41,7 +41,7 @@ TEST(SurveyMappings, SpreadOfRandomMappings) {
                 "                                  10th/best  (publ.)  in 3x, %  (publ.)  orders  "
                 "mappings  valid, %  best of samples/exact");
     for (const PublishedSpread& published : kPublished) {
-      const Mapspace space(published.work, hardware, factors);
+      const Mapspace space(published.work, target, factors);
       const MappingSpread spread = mapping_spread(space, MappingObjective::kEdp, kSamples, 1);
       const double exact = best_mapping(space, MappingObjective::kEdp).cost.edp();
       const double tenth = spread.tenth_percentile_over(spread.best());
@@ -69,7 +69,7 @@ TEST(TimeloopMappings, SpreadOfRandomMappings) {
   for (const Measured& timeloop :
        {Measured{"512x768x768", matmul_workpiece(512, 768, 768), 23.6, 0.68, 4.76},
         {"512x768x3072", matmul_workpiece(512, 768, 3072), 24.8, 0.64, 4.78}}) {
-    const Mapspace space(timeloop.work, find_hardware("gemmini_cnn"), Factors::kPerfect);
+    const Mapspace space(timeloop.work, find_target("gemmini_cnn"), Factors::kPerfect);
     const MappingSpread spread =
         mapping_spread(space, MappingObjective::kEdp, 100'000, 1, CostRules::kTimeloop);
     const double tenth = spread.tenth_percentile_over(spread.best());
@@ -91,9 +91,8 @@ constexpr std::array<std::array<int, 3>, 4> kShapesMeasuredOnRtl = {
 double error_of(const char* what, const Mapping& mapping, const MappingCostModel& model) {
   const Workpiece& work = model.work();
   const Operator op = matmul(work.extent[kP], work.extent[kC], work.extent[kK]);
-  const MatmulSchedule schedule = schedule_of(mapping, work, model.hardware());
-  const SimulationReport report =
-      simulate(compile(op, model.hardware(), schedule), model.hardware());
+  const MatmulSchedule schedule = schedule_of(mapping, work, model.target());
+  const SimulationReport report = simulate(compile(op, model.target(), schedule), model.target());
   const double cycles = model(mapping).cycles;
   const auto simulated = static_cast<double>(report.cost.latency.value());
   std::printf("%4d x%5d x%5d  %-9s %-52s%11.0f%11.0f%+7.1f %%\n", work.extent[kP], work.extent[kC],
@@ -105,12 +104,12 @@ double error_of(const char* what, const Mapping& mapping, const MappingCostModel
 // The shapes of rtl_validation_test.cpp on the machine that was measured: the best mapping, the
 // best among those with the library's loops, and the library's own.
 TEST(MappingCost, CyclesOfTheSimulator) {
-  const Hardware hardware = find_hardware("gemmini_dosa");
+  const Target target = find_target("gemmini_dosa");
   std::printf("   m     k      n  best      mapping%48s cost model  simulated   error\n", "");
   for (const auto& [m, k, n] : kShapesMeasuredOnRtl) {
     const Workpiece work = matmul_workpiece(m, k, n);
-    const Mapspace space(work, hardware, Factors::kBlocks);
-    const MappingCostModel model(work, hardware);
+    const Mapspace space(work, target, Factors::kBlocks);
+    const MappingCostModel model(work, target);
     for (const auto& [objective, what] :
          {std::pair{MappingObjective::kLatency, "latency"}, {MappingObjective::kEdp, "EDP"}}) {
       const Mapping best = best_mapping(space, objective).mapping;
@@ -120,7 +119,7 @@ TEST(MappingCost, CyclesOfTheSimulator) {
     }
     // Its cycles are none of its aims: tiles of 16 columns, whose lines L2 keeps for the next tile.
     error_of("energy", best_mapping(space, MappingObjective::kEnergy).mapping, model);
-    EXPECT_LE(std::abs(error_of("greedy", greedy_mapping(work, hardware), model)), 0.20);
+    EXPECT_LE(std::abs(error_of("greedy", greedy_mapping(work, target), model)), 0.20);
   }
 }
 
@@ -129,28 +128,28 @@ TEST(MappingCost, CyclesOfTheSimulator) {
 TEST(MappingCost, CyclesOfAVectorWithOtherMemories) {
   const Workpiece work = matmul_workpiece(1, 2048, 1000);
   const auto check = [&work](const char* what, const auto& change) {
-    Hardware hardware = find_hardware("gemmini_dosa");
-    change(hardware);
-    const MappingCostModel model(work, hardware);
+    Target target = find_target("gemmini_dosa");
+    change(target);
+    const MappingCostModel model(work, target);
     for (const MatmulTile& tile : {MatmulTile{1, 4, 32}, {1, 4, 16}, {1, 12, 32}, {1, 56, 8}})
-      EXPECT_LE(std::abs(error_of(what, library_mapping(tile, work, hardware), model)), 0.15);
+      EXPECT_LE(std::abs(error_of(what, library_mapping(tile, work, target), model)), 0.15);
   };
   for (const double bandwidth : {4, 16, 64})
-    check("DRAM", [=](Hardware& hardware) { hardware.dram_bytes_per_cycle = bandwidth; });
+    check("DRAM", [=](Target& target) { target.dram_bytes_per_cycle = bandwidth; });
   for (const int cycles : {0, 50, 200})
-    check("pages", [=](Hardware& hardware) { hardware.dram_page_miss_cycles = cycles; });
+    check("pages", [=](Target& target) { target.dram_page_miss_cycles = cycles; });
   for (const int misses : {5, 20})
-    check("misses", [=](Hardware& hardware) { hardware.l2_misses_in_flight = misses; });
+    check("misses", [=](Target& target) { target.l2_misses_in_flight = misses; });
   for (const int cycles : {30, 130})
-    check("latency", [=](Hardware& hardware) { hardware.dram_latency_cycles = cycles; });
+    check("latency", [=](Target& target) { target.dram_latency_cycles = cycles; });
   for (const int requests : {4, 64})
-    check("requests", [=](Hardware& hardware) { hardware.requests_in_flight = requests; });
+    check("requests", [=](Target& target) { target.requests_in_flight = requests; });
 }
 
 // Other memories: where the cost model is further off, and by how much.
 TEST(MappingCost, CyclesOfTheSimulatorOnThePresets) {
   for (const char* preset : {"gemmini_cnn", "gemmini_transformer"}) {
-    const Hardware hardware = find_hardware(preset);
+    const Target target = find_target(preset);
     double sum = 0, worst = 0;
     int count = 0;
     std::printf("%s\n", preset);
@@ -162,11 +161,11 @@ TEST(MappingCost, CyclesOfTheSimulatorOnThePresets) {
                                   {512, 64, 512},
                                   {512, 512, 64}}) {
       const Workpiece work = matmul_workpiece(m, k, n);
-      const Mapspace space(work, hardware, Factors::kBlocks);
-      const MappingCostModel model(work, hardware);
+      const Mapspace space(work, target, Factors::kBlocks);
+      const MappingCostModel model(work, target);
       for (const double error :
            {error_of("EDP", best_mapping(space, MappingObjective::kEdp).mapping, model),
-            error_of("greedy", greedy_mapping(work, hardware), model)}) {
+            error_of("greedy", greedy_mapping(work, target), model)}) {
         sum += std::abs(error);
         worst = std::max(worst, std::abs(error));
         ++count;

@@ -48,8 +48,8 @@ double off(const LearnedCost& predicted, const accel_sim::HardwareCost& truth) {
              static_cast<double>(truth.latency.value()));
 }
 
-accel_sim::Hardware example_hardware() {
-  accel_sim::Hardware hardware = small_options().base;
+accel_sim::Target example_hardware() {
+  accel_sim::Target hardware = small_options().base;
   hardware.array_size = 8;
   hardware.scratchpad_kib = 128;
   hardware.accumulator_kib = 64;
@@ -91,7 +91,7 @@ TEST(LearnedModel, NineInTenOperatorsAreWithinTwiceTheirUncertainty) {
 }
 
 TEST(LearnedModel, ANetworkIsTheSumOfItsOperators) {
-  const accel_sim::Hardware hardware = example_hardware();
+  const accel_sim::Target hardware = example_hardware();
   for (const accel_sim::Mode mode : {accel_sim::Mode::kPrefill, accel_sim::Mode::kDecode}) {
     accel_sim::HardwareCost sum;
     for (const accel_sim::TransformerOperator& item :
@@ -102,24 +102,24 @@ TEST(LearnedModel, ANetworkIsTheSumOfItsOperators) {
 }
 
 TEST(LearnedModel, PricesForALatencyPredictor) {
-  const accel_sim::Hardware hardware = example_hardware();
+  const accel_sim::Target hardware = example_hardware();
   const accel_sim::Workload workload{100, accel_sim::Mode::kPrefill};
   const LatencyPredictor predictor(hardware, workload, learned_table(small_model(), hardware));
   EXPECT_EQ(predictor.predict(kNetwork), small_model().predict(kNetwork, workload, hardware).cost);
   EXPECT_THAT(predictor.table().model(), HasSubstr("learned/"));
-  accel_sim::Hardware other = hardware;
+  accel_sim::Target other = hardware;
   other.l2_kib = 1024;
   EXPECT_THROW(learned_table(small_model(), other), InputError);
 }
 
 TEST(LearnedModel, HostOperatorsAndGeluAreExact) {
   FitOptions options = small_options();
-  options.base = accel_sim::find_hardware("gemmini_cnn");
+  options.base = accel_sim::find_target("gemmini_cnn");
   options.samples = 20;
   options.combinations = 10;
   const LearnedModel on_host = fit(options);
   const auto expect_exact = [](const LearnedModel& model, const accel_sim::Operator& op,
-                               const accel_sim::Hardware& hardware) {
+                               const accel_sim::Target& hardware) {
     const LearnedCost predicted = model.predict(op, hardware);
     EXPECT_EQ(predicted.cost, simulated_cost(op, hardware)) << describe(op);
     EXPECT_EQ(predicted.relative_uncertainty(), 0);
@@ -150,7 +150,7 @@ TEST(LearnedModel, EveryAccessButTheDramsIsCounted) {
 // Between neighbours the tiles may fit better, and learned factors may differ; a doubled network
 // costs more.
 TEST(LearnedModel, MoreWorkCostsMore) {
-  const accel_sim::Hardware hardware = example_hardware();
+  const accel_sim::Target hardware = example_hardware();
   for (const accel_sim::Mode mode : {accel_sim::Mode::kPrefill, accel_sim::Mode::kDecode}) {
     accel_sim::HardwareCost before;
     for (const int width : {48, 96}) {
@@ -176,14 +176,14 @@ TEST(LearnedModel, MoreWorkCostsMore) {
 
 TEST(LearnedModel, SaysWhenItExtrapolates) {
   const LearnedModel& model = small_model();
-  const accel_sim::Hardware hardware = example_hardware();
+  const accel_sim::Target hardware = example_hardware();
   EXPECT_FALSE(model.predict(kProjection, hardware).extrapolates);
   EXPECT_FALSE(model.predict(kNetwork, {100, accel_sim::Mode::kPrefill}, hardware).extrapolates);
   EXPECT_TRUE(model.predict(kNetwork, {300, accel_sim::Mode::kPrefill}, hardware).extrapolates);
   EXPECT_TRUE(model.predict(kNetwork, {300, accel_sim::Mode::kDecode}, hardware).extrapolates);
   EXPECT_TRUE(model.predict(accel_sim::matmul(100, 96, 4096), hardware).extrapolates);
   EXPECT_TRUE(model.predict(accel_sim::matmul(400, 96, 256), hardware).extrapolates);
-  accel_sim::Hardware larger = hardware;
+  accel_sim::Target larger = hardware;
   larger.scratchpad_kib = 1024;
   EXPECT_TRUE(model.predict(kProjection, larger).extrapolates);
   EXPECT_TRUE(model.predict(kNetwork, {100, accel_sim::Mode::kPrefill}, larger).extrapolates);
@@ -202,7 +202,7 @@ TEST(LearnedModel, AModeThatWasNotFittedIsExtrapolation) {
 }
 
 TEST(LearnedModel, RefusesOtherHardware) {
-  accel_sim::Hardware hardware = example_hardware();
+  accel_sim::Target hardware = example_hardware();
   hardware.l2_kib = 1024;
   try {
     small_model().predict(kProjection, hardware);

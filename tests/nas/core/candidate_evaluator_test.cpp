@@ -31,7 +31,7 @@ LossSource made_up_losses() {
 
 class CandidateEvaluatorTest : public ::testing::Test {
  protected:
-  accel_sim::Hardware hardware_ = accel_sim::find_hardware("gemmini_transformer");
+  accel_sim::Target hardware_ = accel_sim::find_target("gemmini_transformer");
   latency_predictor::LatencyPredictor predictor_{hardware_, accel_sim::Workload{kContext},
                                                  latency_predictor::analytical_table(hardware_)};
   std::vector<Architecture> networks_{

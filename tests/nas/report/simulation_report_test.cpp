@@ -11,7 +11,7 @@ namespace {
 using ::testing::HasSubstr;
 
 accel_sim::Call call_of(const accel_sim::TransformerOperator& item,
-                        const accel_sim::Hardware& hardware) {
+                        const accel_sim::Target& hardware) {
   accel_sim::Call call = compile(item.op, hardware);
   static_cast<accel_sim::TransformerOperator&>(call) = item;
   return call;

@@ -76,7 +76,7 @@ class Compare : public ::testing::Test {
   }
 
   SearchSpace space_ = tiny_space();
-  accel_sim::Hardware hardware_ = accel_sim::find_hardware("gemmini_transformer");
+  accel_sim::Target hardware_ = accel_sim::find_target("gemmini_transformer");
   latency_predictor::LatencyPredictor predictor_{hardware_, accel_sim::Workload{32},
                                                  latency_predictor::analytical_table(hardware_)};
 };

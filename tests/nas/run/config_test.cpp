@@ -42,7 +42,7 @@ TEST(RunConfigJson, OnlyTheSpaceIsRequired) {
   EXPECT_EQ(config.space, SearchSpace::find("quickstart"));
   EXPECT_EQ(config.corpus, supernet::CorpusConfig{});
   EXPECT_EQ(config.training.to_json(), supernet::TrainingConfig{}.to_json());
-  EXPECT_EQ(to_json(config.hardware), to_json(accel_sim::find_hardware("gemmini_transformer")));
+  EXPECT_EQ(to_json(config.hardware), to_json(accel_sim::find_target("gemmini_transformer")));
   EXPECT_EQ(config.workload.sequence_length, config.training.context);
   EXPECT_EQ(config.objectives, (std::vector{Objective::kPerplexity, Objective::kEdp}));
   EXPECT_TRUE(config.limits.empty());
@@ -160,14 +160,14 @@ TEST(LoadRunConfig, Overrides) {
 
 // A preset's parameters, one of them changed.
 TEST(LoadRunConfig, HardwareParametersAreThoseOfItsPresetUnlessSaid) {
-  accel_sim::Hardware expected = accel_sim::find_hardware("gemmini_transformer");
+  accel_sim::Target expected = accel_sim::find_target("gemmini_transformer");
   expected.fusion = accel_sim::Fusion::kBest;
   EXPECT_EQ(load_run_config("quickstart", {"hardware.fusion=best"}).hardware, expected);
   EXPECT_EQ(parse({{"search_space", "quickstart"},
                    {"hardware", {{"preset", "gemmini_transformer"}, {"fusion", "best"}}}})
                 .hardware,
             expected);
-  accel_sim::Hardware cnn = accel_sim::find_hardware("gemmini_cnn");
+  accel_sim::Target cnn = accel_sim::find_target("gemmini_cnn");
   cnn.l2_kib = 1024;
   EXPECT_EQ(
       load_run_config("quickstart", {"hardware=gemmini_cnn", "hardware.l2_kib=1024"}).hardware,

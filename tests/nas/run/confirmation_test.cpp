@@ -188,8 +188,8 @@ TEST(WhyUnsimulated, ANetworkBeyondTheAcceleratorsMemory) {
   const Json json{
       {"depth", {1}}, {"model_width", {1048576}}, {"heads", {1}}, {"ffn_width", {4096}}};
   const SearchSpace space = SearchSpace::from_json(JsonNode(json, "space"));
-  const latency_predictor::LatencyPredictor predictor(
-      accel_sim::find_hardware("gemmini_transformer"), accel_sim::Workload{512});
+  const latency_predictor::LatencyPredictor predictor(accel_sim::find_target("gemmini_transformer"),
+                                                      accel_sim::Workload{512});
   EXPECT_THAT(why_unsimulated(predictor, space),
               HasSubstr("does not fit the simulator's address space"));
   EXPECT_EQ(why_unsimulated(predictor, SearchSpace::find("survey")), "");

@@ -19,8 +19,7 @@ using ::testing::HasSubstr;
 class RunPredictorTest : public ::testing::Test {
  protected:
   // A predictor's file with prices that no simulation gives.
-  std::filesystem::path analytical_file(const std::string& name,
-                                        const accel_sim::Hardware& hardware,
+  std::filesystem::path analytical_file(const std::string& name, const accel_sim::Target& hardware,
                                         const accel_sim::Workload& workload) const {
     const latency_predictor::LatencyPredictor predictor(
         hardware, workload, latency_predictor::analytical_table(hardware));
@@ -81,7 +80,7 @@ TEST_F(RunPredictorTest, TheFileOfTheConfigurationComesFirst) {
 }
 
 TEST_F(RunPredictorTest, AFileForAnotherHardwareOrWorkloadIsRefused) {
-  accel_sim::Hardware other = config_.hardware;
+  accel_sim::Target other = config_.hardware;
   other.l2_kib /= 2;
   accel_sim::Workload longer = config_.workload;
   longer.sequence_length *= 2;

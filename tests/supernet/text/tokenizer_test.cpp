@@ -241,6 +241,10 @@ TEST(Tokenizer, RejectsDamagedModelsAndForeignTokens) {
               testing::HasSubstr("is damaged"));
   EXPECT_THAT(message_of([&] { Tokenizer::from_model(model.substr(0, model.size() / 4)); }),
               testing::HasSubstr("is damaged"));
+  // An unknown piece, and one that begins with a zero byte: SentencePiece throws instead of
+  // answering.
+  const std::string zero = {"\x0a\x09\x0a\x05<unk>\x18\x02\x0a\x08\x0a\x06\x00x000>", 21};
+  EXPECT_THAT(message_of([&] { Tokenizer::from_model(zero); }), testing::HasSubstr("is damaged"));
   EXPECT_EQ(message_of([] {
               const std::int32_t tokens[] = {65, 256};
               Tokenizer::bytes().decode(tokens);

@@ -1,4 +1,4 @@
-#include "accel_sim/hardware/hardware.hpp"
+#include "accel_sim/hardware/target.hpp"
 
 #include <bit>
 #include <type_traits>
@@ -49,7 +49,7 @@ Json value_to_json(Value value) {
 }
 
 // What the ranges of single parameters cannot say.
-void check(const Hardware& hardware, const JsonNode& node) {
+void check(const Target& target, const JsonNode& node) {
   const auto power_of_two = [&](const char* key, int value) {
     if (!std::has_single_bit(static_cast<unsigned>(value)))
       throw InputError(node.file() + ": " + node.path() + "/" + key + ": " + std::to_string(value) +
@@ -58,23 +58,23 @@ void check(const Hardware& hardware, const JsonNode& node) {
   const auto large_enough = [&](const char* key, int kib, int blocks, int needed) {
     if (blocks < needed)
       throw InputError(node.file() + ": " + node.path() + "/" + key + ": " + std::to_string(kib) +
-                       " is too small for array_size " + std::to_string(hardware.array_size) +
+                       " is too small for array_size " + std::to_string(target.array_size) +
                        ": expected room for at least " + std::to_string(needed) +
                        " blocks, there is room for " + std::to_string(blocks));
   };
-  power_of_two("array_size", hardware.array_size);
-  power_of_two("scratchpad_kib", hardware.scratchpad_kib);
-  power_of_two("scratchpad_banks", hardware.scratchpad_banks);
-  power_of_two("accumulator_banks", hardware.accumulator_banks);
-  power_of_two("bus_bytes_per_cycle", hardware.bus_bytes_per_cycle);
-  power_of_two("dram_banks", hardware.dram_banks);
-  power_of_two("dram_page_bytes", hardware.dram_page_bytes);
+  power_of_two("array_size", target.array_size);
+  power_of_two("scratchpad_kib", target.scratchpad_kib);
+  power_of_two("scratchpad_banks", target.scratchpad_banks);
+  power_of_two("accumulator_banks", target.accumulator_banks);
+  power_of_two("bus_bytes_per_cycle", target.bus_bytes_per_cycle);
+  power_of_two("dram_banks", target.dram_banks);
+  power_of_two("dram_page_bytes", target.dram_page_bytes);
   // Two buffers, each holding a block of either input; and two of one block of results.
-  large_enough("scratchpad_kib", hardware.scratchpad_kib, hardware.scratchpad_blocks(), 4);
-  large_enough("accumulator_kib", hardware.accumulator_kib, hardware.accumulator_blocks(), 2);
-  large_enough("scratchpad_kib", hardware.scratchpad_kib, hardware.scratchpad_blocks(),
-               hardware.scratchpad_banks);
-  if (hardware.tiling == Tiling::kOptimal && hardware.dataflow != Dataflow::kWeightStationary)
+  large_enough("scratchpad_kib", target.scratchpad_kib, target.scratchpad_blocks(), 4);
+  large_enough("accumulator_kib", target.accumulator_kib, target.accumulator_blocks(), 2);
+  large_enough("scratchpad_kib", target.scratchpad_kib, target.scratchpad_blocks(),
+               target.scratchpad_banks);
+  if (target.tiling == Tiling::kOptimal && target.dataflow != Dataflow::kWeightStationary)
     throw InputError(node.file() + ": " + node.path() +
                      "/tiling: \"optimal\" is out of range: expected \"greedy\" with an " +
                      "output-stationary dataflow");
@@ -84,70 +84,61 @@ void check(const Hardware& hardware, const JsonNode& node) {
                        " is out of range: expected room for " + std::to_string(needed) +
                        " blocks and at most the " + std::to_string(physical) + " KiB there are");
   };
-  within("tiling_scratchpad_kib", hardware.tiling_scratchpad_kib, hardware.scratchpad_kib,
-         hardware.tiling_scratchpad_blocks(), 4);
-  within("tiling_accumulator_kib", hardware.tiling_accumulator_kib, hardware.accumulator_kib,
-         hardware.tiling_accumulator_blocks(), 2);
+  within("tiling_scratchpad_kib", target.tiling_scratchpad_kib, target.scratchpad_kib,
+         target.tiling_scratchpad_blocks(), 4);
+  within("tiling_accumulator_kib", target.tiling_accumulator_kib, target.accumulator_kib,
+         target.tiling_accumulator_blocks(), 2);
 }
 
 }  // namespace
 
-int Hardware::scratchpad_blocks() const {
-  return scratchpad_kib * 1024 / (array_size * array_size);
-}
-int Hardware::accumulator_blocks() const {
-  return accumulator_kib * 1024 / (4 * array_size * array_size);
-}
-int Hardware::tiling_scratchpad_blocks() const {
+int Target::tiling_scratchpad_blocks() const {
   const int known = tiling_scratchpad_kib * 1024 / (array_size * array_size);
   return known > 0 ? known : scratchpad_blocks();
 }
-int Hardware::tiling_accumulator_blocks() const {
+int Target::tiling_accumulator_blocks() const {
   const int known = tiling_accumulator_kib * 1024 / (4 * array_size * array_size);
   return known > 0 ? known : accumulator_blocks();
 }
 
-std::vector<HardwareParameter> hardware_parameters() {
-  const Hardware defaults;
-  std::vector<HardwareParameter> parameters;
+std::vector<TargetParameter> target_parameters() {
+  const Target defaults;
+  std::vector<TargetParameter> parameters;
 #define PARETOFORMER_DESCRIBE(type, key, initial, low, high, meaning) \
   parameters.push_back({#key, #type, value_to_json(defaults.key).dump(), low, high, meaning});
-  PARETOFORMER_HARDWARE_PARAMETERS(PARETOFORMER_DESCRIBE)
+  PARETOFORMER_TARGET_PARAMETERS(PARETOFORMER_DESCRIBE, PARETOFORMER_DESCRIBE)
 #undef PARETOFORMER_DESCRIBE
   return parameters;
 }
 
-Json to_json(const Hardware& hardware) {
+Json to_json(const Target& target) {
   Json json;
 #define PARETOFORMER_WRITE(type, key, initial, low, high, meaning) \
-  json[#key] = value_to_json(hardware.key);
-  PARETOFORMER_HARDWARE_PARAMETERS(PARETOFORMER_WRITE)
+  json[#key] = value_to_json(target.key);
+  PARETOFORMER_TARGET_PARAMETERS(PARETOFORMER_WRITE, PARETOFORMER_WRITE)
 #undef PARETOFORMER_WRITE
   return json;
 }
 
-std::uint64_t hardware_hash(const Hardware& hardware) {
-  return hash_text(to_json(hardware).dump());
-}
+std::uint64_t target_hash(const Target& target) { return hash_text(to_json(target).dump()); }
 
-Hardware hardware_from_json(const JsonNode& node) {
+Target target_from_json(const JsonNode& node) {
   const JsonObject object(node);
-  Hardware hardware;
-  if (object.has("preset"))
-    hardware = find_hardware(object.at("preset").choice(hardware_presets()));
+  Target target;
+  if (object.has("preset")) target = find_target(object.at("preset").choice(target_presets()));
 #define PARETOFORMER_READ(type, key, initial, low, high, meaning) \
-  if (object.has(#key)) read_value(object.at(#key), low, high, hardware.key);
-  PARETOFORMER_HARDWARE_PARAMETERS(PARETOFORMER_READ)
+  if (object.has(#key)) read_value(object.at(#key), low, high, target.key);
+  PARETOFORMER_TARGET_PARAMETERS(PARETOFORMER_READ, PARETOFORMER_READ)
 #undef PARETOFORMER_READ
   object.finish();
-  check(hardware, node);
-  return hardware;
+  check(target, node);
+  return target;
 }
 
-std::vector<std::string> hardware_presets() { return kPresets.names(); }
+std::vector<std::string> target_presets() { return kPresets.names(); }
 
-Hardware find_hardware(const std::string& name_or_path) {
-  return hardware_from_json(kPresets.find(name_or_path).node());
+Target find_target(const std::string& name_or_path) {
+  return target_from_json(kPresets.find(name_or_path).node());
 }
 
 }  // namespace paretoformer::accel_sim

@@ -1,4 +1,4 @@
-#include "accel_sim/hardware/hardware.hpp"
+#include "accel_sim/hardware/target.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -16,9 +16,9 @@ namespace {
 using ::testing::HasSubstr;
 using ::testing::IsSupersetOf;
 
-Hardware parse(const std::string& text) {
+Target parse(const std::string& text) {
   const Json json = parse_json(text, "hw.json");
-  return hardware_from_json(JsonNode(json, "hw.json"));
+  return target_from_json(JsonNode(json, "hw.json"));
 }
 
 std::string error_of(const std::string& text) {
@@ -31,8 +31,8 @@ std::string error_of(const std::string& text) {
 }
 
 TEST(HardwareJson, AbsentKeysKeepTheirDefaultsAndTheRoundTripKeepsAll) {
-  EXPECT_EQ(parse("{}"), Hardware{});
-  Hardware changed;
+  EXPECT_EQ(parse("{}"), Target{});
+  Target changed;
   changed.scratchpad_kib = 64;
   changed.dram_bytes_per_cycle = 6.5;
   changed.nonlinear_units = NonlinearUnits::kOnChip;
@@ -49,7 +49,7 @@ TEST(HardwareJson, UnknownKeysAndValuesAreNamed) {
 }
 
 TEST(HardwareJson, EveryNumberHasARange) {
-  for (const HardwareParameter& parameter : hardware_parameters()) {
+  for (const TargetParameter& parameter : target_parameters()) {
     EXPECT_FALSE(parameter.meaning.empty()) << parameter.key;
     if (parameter.type != "int" && parameter.type != "double") continue;
     EXPECT_THAT(error_of("{\"" + parameter.key + "\": -1}"), HasSubstr("out of range"));
@@ -59,13 +59,13 @@ TEST(HardwareJson, EveryNumberHasARange) {
 
 TEST(HardwareJson, EveryParameterAndPresetIsDocumented) {
   const std::string text = read_file(PARETOFORMER_SOURCE_DIR "/docs/simulator.md");
-  for (const HardwareParameter& parameter : hardware_parameters()) {
+  for (const TargetParameter& parameter : target_parameters()) {
     std::string initial = parameter.initial;
     std::replace(initial.begin(), initial.end(), '"', '`');
     EXPECT_NE(text.find("\n| `" + parameter.key + "` | " + initial + " |"), std::string::npos)
         << parameter.key << " with its default " << initial;
   }
-  for (const std::string& preset : hardware_presets())
+  for (const std::string& preset : target_presets())
     EXPECT_NE(text.find("\n| `" + preset + "` |"), std::string::npos) << preset;
 }
 
@@ -79,16 +79,16 @@ TEST(HardwareJson, MemoriesMustHoldADoubleBufferedBlock) {
 }
 
 TEST(HardwareJson, APresetGivesTheValuesThatAreNotSaid) {
-  Hardware expected = find_hardware("gemmini_transformer");
+  Target expected = find_target("gemmini_transformer");
   expected.fusion = Fusion::kOn;
   EXPECT_EQ(parse(R"({"fusion": "on", "preset": "gemmini_transformer"})"), expected);
   EXPECT_THAT(error_of(R"({"preset": "gemini"})"), HasSubstr("/preset: \"gemini\""));
 }
 
 TEST(HardwareHash, DependsOnValuesAlone) {
-  EXPECT_EQ(hardware_hash(parse(R"({"scratchpad_kib": 256})")), hardware_hash(Hardware{}));
-  for (const HardwareParameter& parameter : hardware_parameters()) {
-    Json json = to_json(Hardware{});
+  EXPECT_EQ(target_hash(parse(R"({"scratchpad_kib": 256})")), target_hash(Target{}));
+  for (const TargetParameter& parameter : target_parameters()) {
+    Json json = to_json(Target{});
     Json& value = json[parameter.key];
     if (parameter.type == "NonlinearUnits") {
       value = "on_chip";
@@ -106,24 +106,24 @@ TEST(HardwareHash, DependsOnValuesAlone) {
       value = value.get<int>() * 2;  // powers of two stay powers of two
       if (value == 0) value = 1;
     }
-    EXPECT_NE(hardware_hash(hardware_from_json(JsonNode(json, "x"))), hardware_hash(Hardware{}))
+    EXPECT_NE(target_hash(target_from_json(JsonNode(json, "x"))), target_hash(Target{}))
         << parameter.key;
   }
 }
 
 TEST(HardwarePresets, AreTheConfigurationsOfTheCaseStudy) {
-  EXPECT_THAT(hardware_presets(), IsSupersetOf({"gemmini_cnn", "gemmini_transformer"}));
-  for (const std::string& preset : hardware_presets()) EXPECT_NO_THROW(find_hardware(preset));
-  const Hardware cnn = find_hardware("gemmini_cnn");
+  EXPECT_THAT(target_presets(), IsSupersetOf({"gemmini_cnn", "gemmini_transformer"}));
+  for (const std::string& preset : target_presets()) EXPECT_NO_THROW(find_target(preset));
+  const Target cnn = find_target("gemmini_cnn");
   EXPECT_EQ(cnn.scratchpad_blocks(), 1024);  // 256 KiB of 256-byte blocks
   EXPECT_EQ(cnn.accumulator_blocks(), 64);   // 64 KiB of 1-KiB blocks
   EXPECT_EQ(cnn.nonlinear_units, NonlinearUnits::kHost);
-  const Hardware transformer = find_hardware("gemmini_transformer");
+  const Target transformer = find_target("gemmini_transformer");
   EXPECT_EQ(transformer.scratchpad_kib, 64);
   EXPECT_EQ(transformer.accumulator_kib, 256);
   EXPECT_EQ(transformer.nonlinear_units, NonlinearUnits::kOnChip);
   EXPECT_EQ(
-      find_hardware(PARETOFORMER_SOURCE_DIR "/accel_sim/hardware/presets/gemmini_transformer.json"),
+      find_target(PARETOFORMER_SOURCE_DIR "/accel_sim/hardware/presets/gemmini_transformer.json"),
       transformer);
 }
 
@@ -131,9 +131,9 @@ TEST(FindHardware, TakesAPathAndSuggestsAPreset) {
   const TemporaryFolder folder;
   const auto path = folder / "hardware_test.json";
   write_file_atomic(path, R"({"array_size": 8})");
-  EXPECT_EQ(find_hardware(path.string()).array_size, 8);
+  EXPECT_EQ(find_target(path.string()).array_size, 8);
   try {
-    find_hardware("gemini_cnn");
+    find_target("gemini_cnn");
     FAIL() << "no error";
   } catch (const InputError& error) {
     EXPECT_THAT(error.what(), HasSubstr("(did you mean \"gemmini_cnn\"?)"));

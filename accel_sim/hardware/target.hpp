@@ -1,0 +1,62 @@
+// What a network is compiled for: an accelerator, and what the library on its host chooses. A file
+// of hardware holds both.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "accel_sim/hardware/hardware.hpp"
+#include "support/json.hpp"
+
+namespace paretoformer::accel_sim {
+
+// Choices of the software: no engine sees them, for they are in the programs that it runs.
+struct Library {
+#define PARETOFORMER_MEMBER(type, key, initial, low, high, meaning) type key = initial;
+#define PARETOFORMER_SKIP(...)
+  PARETOFORMER_TARGET_PARAMETERS(PARETOFORMER_SKIP, PARETOFORMER_MEMBER)
+#undef PARETOFORMER_SKIP
+#undef PARETOFORMER_MEMBER
+
+  bool operator==(const Library&) const = default;
+};
+
+// Goes wherever Hardware is wanted.
+struct Target : Hardware, Library {
+  bool operator==(const Target&) const = default;
+
+  // Capacities, in blocks, of what the library's tiling rule knows of.
+  int tiling_scratchpad_blocks() const;
+  int tiling_accumulator_blocks() const;
+};
+
+// One line of the table of parameters, for help texts and documentation.
+struct TargetParameter {
+  std::string key;
+  std::string type;  // "int", "double", "bool" or the name of an enumeration
+  std::string initial;
+  double low = 0;
+  double high = 0;
+  std::string meaning;
+};
+std::vector<TargetParameter> target_parameters();
+
+// Every parameter with its value, in the order of the table.
+Json to_json(const Target& target);
+
+// Identity of the parameter values: equal for equal targets however the file was written.
+std::uint64_t target_hash(const Target& target);
+
+// Keys that are absent keep their defaults, or the values of the preset that the key "preset"
+// names. Throws InputError for unknown keys, values out of range and memories too small for a
+// double-buffered block of each operand.
+Target target_from_json(const JsonNode& node);
+
+// Names of the presets in accel_sim/hardware/presets/*.json, which are part of the library.
+std::vector<std::string> target_presets();
+
+// A preset by its name, else the file of that path. Throws InputError when it is neither.
+Target find_target(const std::string& name_or_path);
+
+}  // namespace paretoformer::accel_sim
