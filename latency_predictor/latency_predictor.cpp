@@ -165,10 +165,10 @@ accel_sim::HardwareCost LatencyPredictor::predict(const Architecture& architectu
   total = part({Part::kEnds, true, Next::kNothing, d, head_width, architecture.vocabulary});
   const Next last = architecture.vocabulary > 0 ? Next::kFinalNorm : Next::kNothing;
   for (std::size_t i = 0; i < architecture.layers.size(); ++i) {
-    const auto& [heads, ffn_width] = architecture.layers[i];
+    const Layer& layer = architecture.layers[i];
     const Next next = i + 1 < architecture.layers.size() ? Next::kLayer : last;
-    total += part({Part::kAttention, i == 0, Next::kNothing, d, head_width, heads});
-    total += part({Part::kFfn, i == 0, next, d, head_width, ffn_width});
+    total += part({Part::kAttention, i == 0, Next::kNothing, d, head_width, layer.heads});
+    total += part({Part::kFfn, i == 0, next, d, head_width, layer.ffn_width});
   }
   return total;
 }

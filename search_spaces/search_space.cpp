@@ -84,7 +84,8 @@ int move(const std::vector<int>& choices, int value, Random& random) {
 }
 
 std::int64_t saturating_product(std::int64_t a, std::int64_t b) {
-  return b != 0 && a > kBeyond / b ? kBeyond : a * b;
+  std::int64_t product = 0;
+  return __builtin_mul_overflow(a, b, &product) ? kBeyond : product;
 }
 
 std::int64_t saturating_sum(std::int64_t a, std::int64_t b) {
@@ -148,9 +149,10 @@ std::int64_t SearchSpace::count_of_depth(int depth) const {
   std::int64_t count = 1;
   for (std::size_t i = 1; i < network_genes_.size(); ++i)
     count = saturating_product(count, std::ssize(network_genes_[i].choices));
-  for (int layer = 0; layer < depth; ++layer)
-    for (const auto& [gene, choices] : layer_genes_)
-      count = saturating_product(count, std::ssize(choices));
+  std::int64_t layers = 1;  // different ones
+  for (const auto& [gene, choices] : layer_genes_)
+    layers = saturating_product(layers, std::ssize(choices));
+  for (int i = 0; i < depth; ++i) count = saturating_product(count, layers);
   return count;
 }
 
