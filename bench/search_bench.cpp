@@ -75,18 +75,20 @@ nas::LossSource recorded(const SearchSpace& space, const LossSums& sums) {
           }};
 }
 
-// A network as a vector of integers: depth, width, then heads and FFN width of every layer there
-// may be, all as indices of choices. Genes of layers beyond the depth mean nothing.
+// A network as a vector of integers: depth, width, then the genes of every layer there may be, all
+// as indices of choices. Genes of layers beyond the depth mean nothing.
 class Genome {
  public:
   explicit Genome(const SearchSpace& space) : space_(space) {}
 
-  std::size_t size() const { return 2 + 2 * static_cast<std::size_t>(space_.depths().back()); }
+  std::size_t size() const {
+    return 2 + space_.layer_genes().size() * static_cast<std::size_t>(space_.depths().back());
+  }
 
   std::vector<double> last() const {
     std::vector<double> genes{last_of(space_.depths()), last_of(space_.model_widths())};
     while (genes.size() < size())
-      genes.insert(genes.end(), {last_of(space_.heads()), last_of(space_.ffn_widths())});
+      for (const auto& [gene, choices] : space_.layer_genes()) genes.push_back(last_of(choices));
     return genes;
   }
 
@@ -95,22 +97,22 @@ class Genome {
     std::vector<double> genes{place(space_.depths(), network.depth()),
                               place(space_.model_widths(), network.model_width)};
     for (const Layer& layer : network.layers)
-      genes.insert(genes.end(), {place(space_.heads(), layer.heads),
-                                 place(space_.ffn_widths(), layer.ffn_width)});
+      for (const auto& [gene, choices] : space_.layer_genes())
+        genes.push_back(place(choices, gene.get(layer)));
     while (genes.size() < size())
-      genes.insert(genes.end(), {static_cast<double>(random.below(space_.heads().size())),
-                                 static_cast<double>(random.below(space_.ffn_widths().size()))});
+      for (const auto& [gene, choices] : space_.layer_genes())
+        genes.push_back(static_cast<double>(random.below(choices.size())));
     return genes;
   }
 
   Architecture decode(const std::vector<double>& genes) const {
     Architecture network{choice(space_.model_widths(), genes[1]), space_.head_width(),
                          space_.vocabulary(), std::vector<Layer>()};
-    for (int i = 0; i < choice(space_.depths(), genes[0]); ++i) {
-      const std::size_t at = 2 + 2 * static_cast<std::size_t>(i);
-      network.layers.push_back(
-          {choice(space_.heads(), genes[at]), choice(space_.ffn_widths(), genes[at + 1])});
-    }
+    network.layers.resize(static_cast<std::size_t>(choice(space_.depths(), genes[0])));
+    std::size_t at = 2;
+    for (Layer& layer : network.layers)
+      for (const auto& [gene, choices] : space_.layer_genes())
+        gene.set(layer, choice(choices, genes[at++]));
     return network;
   }
 

@@ -45,10 +45,13 @@ std::vector<accel_sim::Operator> operators_of(const SearchSpace& space,
   Architecture network = space.smallest();
   for (const int width : space.model_widths()) {
     network.model_width = width;
-    // Attention and FFN of a layer have no operator in common.
-    for (const int heads : space.heads()) add_layer(network, {heads, space.ffn_widths()[0]});
-    for (const int ffn_width : space.ffn_widths())
-      add_layer(network, {space.heads()[0], ffn_width});
+    // No operator depends on two genes of a layer: heads are attention's, FFN widths the FFN's.
+    for (const auto& [gene, choices] : space.layer_genes())
+      for (const int choice : choices) {
+        Layer layer = network.layers[0];
+        gene.set(layer, choice);
+        add_layer(network, layer);
+      }
   }
   return operators;
 }
@@ -162,10 +165,10 @@ accel_sim::HardwareCost LatencyPredictor::predict(const Architecture& architectu
   total = part({Part::kEnds, true, Next::kNothing, d, head_width, architecture.vocabulary});
   const Next last = architecture.vocabulary > 0 ? Next::kFinalNorm : Next::kNothing;
   for (std::size_t i = 0; i < architecture.layers.size(); ++i) {
-    const auto& [heads, ffn_width] = architecture.layers[i];
+    const Layer& layer = architecture.layers[i];
     const Next next = i + 1 < architecture.layers.size() ? Next::kLayer : last;
-    total += part({Part::kAttention, i == 0, Next::kNothing, d, head_width, heads});
-    total += part({Part::kFfn, i == 0, next, d, head_width, ffn_width});
+    total += part({Part::kAttention, i == 0, Next::kNothing, d, head_width, layer.heads});
+    total += part({Part::kFfn, i == 0, next, d, head_width, layer.ffn_width});
   }
   return total;
 }

@@ -112,8 +112,8 @@ PredictorCheck check_predictor(const LatencyPredictor& predictor, const SearchSp
 
 namespace {
 
-// Networks of the space that have every number of heads and every FFN width with every model width,
-// both in the first layer and in later ones; with `only_layers` also in the only one, where the
+// Networks of the space that have every choice of every layer's genes with every model width, both
+// in the first layer and in later ones; with `only_layers` also in the only one, where the
 // space has such networks.
 std::vector<Architecture> covering_networks(const SearchSpace& space, bool only_layers,
                                             std::uint64_t seed) {
@@ -126,14 +126,19 @@ std::vector<Architecture> covering_networks(const SearchSpace& space, bool only_
   const auto depth = static_cast<std::size_t>(space.depths().back());
   std::vector<Architecture> networks;
   for (const int width : space.model_widths()) {
-    const std::vector<int> heads = shuffled(space.heads());
-    const std::vector<int> ffn_widths = shuffled(space.ffn_widths());
-    for (std::size_t first = 0; first < std::max(heads.size(), ffn_widths.size()); ++first) {
+    std::vector<GeneChoices<Layer>> genes = space.layer_genes();
+    std::size_t most = 0;
+    for (auto& [gene, choices] : genes) {
+      choices = shuffled(choices);
+      most = std::max(most, choices.size());
+    }
+    for (std::size_t first = 0; first < most; ++first) {
       Architecture network = space.smallest();
       network.model_width = width;
-      network.layers.clear();
-      for (std::size_t i = first; i < first + depth; ++i)
-        network.layers.push_back({heads[i % heads.size()], ffn_widths[i % ffn_widths.size()]});
+      network.layers.resize(depth);
+      for (std::size_t i = 0; i < depth; ++i)
+        for (const auto& [gene, choices] : genes)
+          gene.set(network.layers[i], choices[(first + i) % choices.size()]);
       networks.push_back(network);
       if (!only_layers || space.depths().front() > 1) continue;
       network.layers.resize(1);

@@ -2,20 +2,11 @@
 
 #include <algorithm>
 
+#include "search_spaces/gene.hpp"
 #include "support/error.hpp"
 #include "support/random.hpp"
 
 namespace paretoformer {
-namespace {
-
-std::string join(const std::vector<Layer>& layers, int Layer::*member) {
-  std::string text;
-  for (const Layer& layer : layers)
-    text += (text.empty() ? "" : ",") + std::to_string(layer.*member);
-  return "[" + text + "]";
-}
-
-}  // namespace
 
 std::uint64_t architecture_id(const Architecture& architecture) {
   // A chain of mix64 over the integers, not over bytes: the same on every machine.
@@ -23,13 +14,11 @@ std::uint64_t architecture_id(const Architecture& architecture) {
   const auto add = [&id](int value) {
     id = mix64(id + 0x9e3779b97f4a7c15ULL + static_cast<std::uint64_t>(value));
   };
-  add(architecture.model_width);
+  for (const Gene<Architecture>& gene : kNetworkGenes) add(gene.get(architecture));
   add(architecture.head_width);
   add(architecture.vocabulary);
-  for (const Layer& layer : architecture.layers) {
-    add(layer.heads);
-    add(layer.ffn_width);
-  }
+  for (const Layer& layer : architecture.layers)
+    for (const Gene<Layer>& gene : kLayerGenes) add(gene.get(layer));
   return id;
 }
 
@@ -48,34 +37,48 @@ std::int64_t parameter_count(const Architecture& architecture, int positions) {
 }
 
 std::string describe(const Architecture& architecture) {
-  return "d=" + std::to_string(architecture.model_width) +
-         " h=" + join(architecture.layers, &Layer::heads) +
-         " f=" + join(architecture.layers, &Layer::ffn_width);
+  std::string text;
+  for (const Gene<Architecture>& gene : kNetworkGenes)
+    text += std::string(gene.letter) + "=" + std::to_string(gene.get(architecture)) + " ";
+  for (const Gene<Layer>& gene : kLayerGenes) {
+    std::string values;
+    for (const Layer& layer : architecture.layers)
+      values += (values.empty() ? "" : ",") + std::to_string(gene.get(layer));
+    text += std::string(gene.letter) + "=[" + values + "] ";
+  }
+  text.pop_back();
+  return text;
 }
 
 Json to_json(const Architecture& architecture) {
   Json json;
-  json["model_width"] = architecture.model_width;
+  for (const Gene<Architecture>& gene : kNetworkGenes)
+    json[std::string(gene.key)] = gene.get(architecture);
   json["head_width"] = architecture.head_width;
   if (architecture.vocabulary > 0) json["vocabulary"] = architecture.vocabulary;
   json["layers"] = Json::array();
-  for (const Layer& layer : architecture.layers)
-    json["layers"].push_back(Json{{"heads", layer.heads}, {"ffn_width", layer.ffn_width}});
+  for (const Layer& layer : architecture.layers) {
+    Json& genes = json["layers"].emplace_back();
+    for (const Gene<Layer>& gene : kLayerGenes) genes[std::string(gene.key)] = gene.get(layer);
+  }
   return json;
 }
 
 Architecture architecture_from_json(const JsonNode& node) {
   const JsonObject object(node);
   Architecture architecture;
-  architecture.model_width = static_cast<int>(object.integer("model_width", 1, kLargestSize));
+  const auto read = [&](const auto& gene, auto& owner, const JsonObject& from) {
+    const int largest = gene.largest(architecture.head_width);
+    gene.set(owner, static_cast<int>(from.integer(std::string(gene.key), 1, largest)));
+  };
+  for (const Gene<Architecture>& gene : kNetworkGenes) read(gene, architecture, object);
   architecture.head_width = static_cast<int>(object.integer("head_width", 1, kLargestSize, 64));
   architecture.vocabulary = static_cast<int>(object.integer("vocabulary", 0, kLargestSize, 0));
   const JsonNode layers = object.at("layers");
   for (const JsonNode& element : layers.elements()) {
     const JsonObject layer(element);
-    const int most_heads = kLargestSize / architecture.head_width;  // that are as wide together
-    architecture.layers.push_back({static_cast<int>(layer.integer("heads", 1, most_heads)),
-                                   static_cast<int>(layer.integer("ffn_width", 1, kLargestSize))});
+    architecture.layers.emplace_back();
+    for (const Gene<Layer>& gene : kLayerGenes) read(gene, architecture.layers.back(), layer);
     layer.finish();
   }
   if (architecture.layers.empty() || architecture.layers.size() > kMostLayers)

@@ -14,6 +14,7 @@ namespace paretoformer {
 inline constexpr int kLargestSize = 1 << 20;
 inline constexpr int kMostLayers = 1024;
 
+// Its numbers are genes, rows of the table of search_spaces/gene.hpp.
 struct Layer {
   int heads = 0;      // attention heads, each Architecture::head_width wide
   int ffn_width = 0;  // hidden width of the feed-forward block

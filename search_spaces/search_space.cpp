@@ -1,7 +1,6 @@
 #include "search_spaces/search_space.hpp"
 
 #include <algorithm>
-#include <iterator>
 #include <limits>
 #include <string_view>
 
@@ -16,7 +15,6 @@ namespace {
 constexpr Presets kPresets("search space", search_spaces_json);
 
 constexpr std::int64_t kBeyond = std::numeric_limits<std::int64_t>::max();
-constexpr int kLargestDepth = 1024;
 constexpr int kMostChoices = 4096;
 
 std::vector<int> range_from_json(const JsonNode& node, int largest) {
@@ -86,7 +84,8 @@ int move(const std::vector<int>& choices, int value, Random& random) {
 }
 
 std::int64_t saturating_product(std::int64_t a, std::int64_t b) {
-  return b != 0 && a > kBeyond / b ? kBeyond : a * b;
+  std::int64_t product = 0;
+  return __builtin_mul_overflow(a, b, &product) ? kBeyond : product;
 }
 
 std::int64_t saturating_sum(std::int64_t a, std::int64_t b) {
@@ -103,16 +102,20 @@ std::string not_a_choice(const std::string& what, int value, const std::vector<i
 
 }  // namespace
 
-SearchSpace SearchSpace::from_json(const JsonNode& node) {
+SearchSpace SearchSpace::from_json(const JsonNode& node, std::span<const Gene<Layer>> layer_genes) {
   const JsonObject object(node);
   SearchSpace space;
   space.name_ = object.name("name", "custom");
   space.head_width_ = static_cast<int>(object.integer("head_width", 1, kLargestSize, 64));
   space.vocabulary_ = static_cast<int>(object.integer("vocabulary", 0, kLargestSize, 0));
-  space.depths_ = choices_from_json(object.at("depth"), kLargestDepth);
-  space.model_widths_ = choices_from_json(object.at("model_width"), kLargestSize);
-  space.heads_ = choices_from_json(object.at("heads"), kLargestSize / space.head_width_);
-  space.ffn_widths_ = choices_from_json(object.at("ffn_width"), kLargestSize);
+  const auto read = [&](auto& genes, const auto& gene, int largest) {
+    genes.push_back({gene, choices_from_json(object.at(std::string(gene.key)), largest)});
+  };
+  read(space.network_genes_, kDepth, kMostLayers);
+  for (const Gene<Architecture>& gene : kNetworkGenes)
+    read(space.network_genes_, gene, gene.largest(space.head_width_));
+  for (const Gene<Layer>& gene : layer_genes)
+    read(space.layer_genes_, gene, gene.largest(space.head_width_));
   object.finish();
   return space;
 }
@@ -128,10 +131,8 @@ Json SearchSpace::to_json() const {
   json["name"] = name_;
   json["head_width"] = head_width_;
   if (vocabulary_ > 0) json["vocabulary"] = vocabulary_;
-  json["depth"] = depths_;
-  json["model_width"] = model_widths_;
-  json["heads"] = heads_;
-  json["ffn_width"] = ffn_widths_;
+  for (const auto& [gene, choices] : network_genes_) json[std::string(gene.key)] = choices;
+  for (const auto& [gene, choices] : layer_genes_) json[std::string(gene.key)] = choices;
   return json;
 }
 
@@ -144,18 +145,20 @@ SearchSpace SearchSpace::with_vocabulary(int vocabulary) const {
   return space;
 }
 
-std::int64_t SearchSpace::layer_combinations(int depth) const {
-  const auto per_layer = static_cast<std::int64_t>(heads_.size() * ffn_widths_.size());
-  std::int64_t combinations = 1;
-  for (int i = 0; i < depth; ++i) combinations = saturating_product(combinations, per_layer);
-  return combinations;
+std::int64_t SearchSpace::count_of_depth(int depth) const {
+  std::int64_t count = 1;
+  for (std::size_t i = 1; i < network_genes_.size(); ++i)
+    count = saturating_product(count, std::ssize(network_genes_[i].choices));
+  std::int64_t layers = 1;  // different ones
+  for (const auto& [gene, choices] : layer_genes_)
+    layers = saturating_product(layers, std::ssize(choices));
+  for (int i = 0; i < depth; ++i) count = saturating_product(count, layers);
+  return count;
 }
 
 std::int64_t SearchSpace::count_up_to(std::int64_t limit) const {
-  const auto widths = static_cast<std::int64_t>(model_widths_.size());
   std::int64_t total = 0;
-  for (int depth : depths_)
-    total = saturating_sum(total, saturating_product(widths, layer_combinations(depth)));
+  for (int depth : depths()) total = saturating_sum(total, count_of_depth(depth));
   return std::min(total, limit);
 }
 
@@ -170,26 +173,24 @@ std::int64_t SearchSpace::count() const {
 Architecture SearchSpace::at(std::int64_t index) const {
   // A negative index is beyond as well: no depth takes it.
   std::int64_t rest = index < 0 ? kBeyond : index;
-  for (int depth : depths_) {
-    const std::int64_t combinations = layer_combinations(depth);
-    const std::int64_t networks =
-        saturating_product(static_cast<std::int64_t>(model_widths_.size()), combinations);
+  for (int depth : depths()) {
+    const std::int64_t networks = count_of_depth(depth);
     if (rest >= networks) {
       rest -= networks;
       continue;
     }
-    // Digits, the model width being the most significant and the last layer the least.
-    Architecture network =
-        uniform(depth, model_widths_[static_cast<std::size_t>(rest / combinations)], {});
-    rest %= combinations;
-    const auto ffns = static_cast<std::int64_t>(ffn_widths_.size());
-    const auto per_layer = static_cast<std::int64_t>(heads_.size()) * ffns;
-    for (auto layer = network.layers.rbegin(); layer != network.layers.rend(); ++layer) {
-      const std::int64_t digit = rest % per_layer;
-      layer->heads = heads_[static_cast<std::size_t>(digit / ffns)];
-      layer->ffn_width = ffn_widths_[static_cast<std::size_t>(digit % ffns)];
-      rest /= per_layer;
-    }
+    // Digits, the network's genes being the most significant and the last layer's the least.
+    Architecture network{0, head_width_, vocabulary_, {}};
+    kDepth.set(network, depth);
+    const auto take_digit = [&rest](const auto& digit, auto& owner) {
+      const std::int64_t base = std::ssize(digit.choices);
+      digit.gene.set(owner, digit.choices[static_cast<std::size_t>(rest % base)]);
+      rest /= base;
+    };
+    for (std::size_t layer = network.layers.size(); layer-- > 0;)
+      for (std::size_t i = layer_genes_.size(); i-- > 0;)
+        take_digit(layer_genes_[i], network.layers[layer]);
+    for (std::size_t i = network_genes_.size(); i-- > 1;) take_digit(network_genes_[i], network);
     return network;
   }
   throw Error("network " + std::to_string(index) + " is beyond search space \"" + name_ + "\"");
@@ -197,23 +198,23 @@ Architecture SearchSpace::at(std::int64_t index) const {
 
 std::int64_t SearchSpace::index_of(const Architecture& architecture) const {
   require(architecture);
-  const auto depth = static_cast<int>(architecture.layers.size());
-  const auto widths = static_cast<std::int64_t>(model_widths_.size());
   std::int64_t shallower = 0;
-  for (int smaller : depths_) {
-    if (smaller > depth) break;
-    const std::int64_t networks = saturating_product(widths, layer_combinations(smaller));
+  for (int depth : depths()) {
+    if (depth > architecture.depth()) break;
+    const std::int64_t networks = count_of_depth(depth);
     if (saturating_sum(shallower, networks) == kBeyond)
       throw Error("search space \"" + name_ + "\" has indices beyond 2^63 - 1");
-    if (smaller < depth) shallower += networks;
+    if (depth < architecture.depth()) shallower += networks;
   }
-  auto index = static_cast<std::int64_t>(position(model_widths_, architecture.model_width));
-  for (const Layer& layer : architecture.layers) {
-    index = index * static_cast<std::int64_t>(heads_.size()) +
-            static_cast<std::int64_t>(position(heads_, layer.heads));
-    index = index * static_cast<std::int64_t>(ffn_widths_.size()) +
-            static_cast<std::int64_t>(position(ffn_widths_, layer.ffn_width));
-  }
+  std::int64_t index = 0;
+  const auto add_digit = [&index](const auto& digit, const auto& owner) {
+    index = index * std::ssize(digit.choices) +
+            static_cast<std::int64_t>(position(digit.choices, digit.gene.get(owner)));
+  };
+  for (std::size_t i = 1; i < network_genes_.size(); ++i)
+    add_digit(network_genes_[i], architecture);
+  for (const Layer& layer : architecture.layers)
+    for (const auto& each : layer_genes_) add_digit(each, layer);
   return shallower + index;
 }
 
@@ -223,17 +224,24 @@ void SearchSpace::enumerate(const std::function<bool(const Architecture&)>& visi
     if (!visit(at(index))) return;
 }
 
-Architecture SearchSpace::uniform(int depth, int model_width, Layer layer) const {
-  return {model_width, head_width_, vocabulary_,
-          std::vector<Layer>(static_cast<std::size_t>(depth), layer)};
+template <typename Choose>
+Architecture SearchSpace::chosen(Choose choose) const {
+  Architecture network{0, head_width_, vocabulary_, {}};
+  std::size_t number = 0;
+  for (const auto& [gene, choices] : network_genes_) gene.set(network, choose(choices, number++));
+  for (Layer& layer : network.layers) {
+    std::size_t of_layer = number;
+    for (const auto& [gene, choices] : layer_genes_) gene.set(layer, choose(choices, of_layer++));
+  }
+  return network;
 }
 
 Architecture SearchSpace::largest() const {
-  return uniform(depths_.back(), model_widths_.back(), {heads_.back(), ffn_widths_.back()});
+  return chosen([](const std::vector<int>& choices, std::size_t) { return choices.back(); });
 }
 
 Architecture SearchSpace::smallest() const {
-  return uniform(depths_.front(), model_widths_.front(), {heads_.front(), ffn_widths_.front()});
+  return chosen([](const std::vector<int>& choices, std::size_t) { return choices.front(); });
 }
 
 std::vector<Architecture> SearchSpace::extremes() const {
@@ -243,32 +251,30 @@ std::vector<Architecture> SearchSpace::extremes() const {
       corners.push_back(corner);
   };
   add(largest());
-  for (int depth : {depths_.front(), depths_.back()})
-    for (int width : {model_widths_.front(), model_widths_.back()})
-      for (int heads : {heads_.front(), heads_.back()})
-        for (int ffn : {ffn_widths_.front(), ffn_widths_.back()})
-          add(uniform(depth, width, {heads, ffn}));
+  // A bit of the corner's number is a gene at its largest, the first gene's being the highest.
+  const std::size_t genes = network_genes_.size() + layer_genes_.size();
+  for (std::size_t corner = 0; corner < std::size_t{1} << genes; ++corner)
+    add(chosen([&](const std::vector<int>& choices, std::size_t gene) {
+      return corner >> (genes - 1 - gene) & 1 ? choices.back() : choices.front();
+    }));
   return corners;
 }
 
-Layer SearchSpace::sample_layer(Random& random) const {
-  Layer layer;
-  layer.heads = pick(heads_, random);
-  layer.ffn_width = pick(ffn_widths_, random);
-  return layer;
+void SearchSpace::sample_layer(Layer& layer, Random& random) const {
+  for (const auto& [gene, choices] : layer_genes_) gene.set(layer, pick(choices, random));
 }
 
 Architecture SearchSpace::sample(Random& random) const {
-  const int depth = pick(depths_, random);
-  Architecture network = uniform(depth, pick(model_widths_, random), {});
-  for (Layer& layer : network.layers) layer = sample_layer(random);
-  return network;
+  return chosen(
+      [&](const std::vector<int>& choices, std::size_t) { return pick(choices, random); });
 }
 
 int SearchSpace::gene_count(const Architecture& architecture) const {
-  const int per_layer = (heads_.size() > 1) + (ffn_widths_.size() > 1);
-  return (depths_.size() > 1) + (model_widths_.size() > 1) +
-         per_layer * static_cast<int>(architecture.layers.size());
+  const auto with_choice = [](const auto& genes) {
+    return static_cast<int>(std::count_if(
+        genes.begin(), genes.end(), [](const auto& each) { return each.choices.size() > 1; }));
+  };
+  return with_choice(network_genes_) + architecture.depth() * with_choice(layer_genes_);
 }
 
 Architecture SearchSpace::mutate(const Architecture& parent, double rate, Random& random) const {
@@ -280,21 +286,21 @@ Architecture SearchSpace::mutate(const Architecture& parent, double rate, Random
   if (std::find(changes.begin(), changes.end(), true) == changes.end())
     changes[random.below(changes.size())] = true;
 
-  Architecture child = parent;
-  std::size_t gene = 0;
-  const auto pass = [&](const std::vector<int>& choices, int& value) {
-    if (choices.size() > 1 && changes[gene++]) value = move(choices, value, random);
+  std::size_t number = 0;
+  const auto pass = [&](const auto& each, auto& owner) {
+    if (each.choices.size() > 1 && changes[number++])
+      each.gene.set(owner, move(each.choices, each.gene.get(owner), random));
   };
-  auto depth = static_cast<int>(parent.layers.size());
-  pass(depths_, depth);
-  pass(model_widths_, child.model_width);
-  for (Layer& layer : child.layers) {
-    pass(heads_, layer.heads);
-    pass(ffn_widths_, layer.ffn_width);
-  }
-  const auto new_size = static_cast<std::size_t>(depth);
-  if (new_size < child.layers.size()) child.layers.resize(new_size);
-  while (child.layers.size() < new_size) child.layers.push_back(sample_layer(random));
+  Architecture child = parent;
+  for (const auto& each : network_genes_) pass(each, child);
+  // All of the parent's layers take their random numbers, cut or not.
+  std::vector<Layer> layers = parent.layers;
+  for (Layer& layer : layers)
+    for (const auto& each : layer_genes_) pass(each, layer);
+  layers.resize(child.layers.size());
+  for (std::size_t i = parent.layers.size(); i < layers.size(); ++i)
+    sample_layer(layers[i], random);
+  child.layers = std::move(layers);
   return child;
 }
 
@@ -302,63 +308,48 @@ Architecture SearchSpace::crossover(const Architecture& a, const Architecture& b
                                     Random& random) const {
   require(a);
   require(b);
-  const std::size_t depth = (random.chance(0.5) ? a : b).layers.size();
-  const int model_width = (random.chance(0.5) ? a : b).model_width;
-  Architecture child = uniform(static_cast<int>(depth), model_width, {});
-  for (std::size_t i = 0; i < depth; ++i) {
-    const Layer& from_a = (i < a.layers.size() ? a : b).layers[i];
-    const Layer& from_b = (i < b.layers.size() ? b : a).layers[i];
-    child.layers[i].heads = (random.chance(0.5) ? from_a : from_b).heads;
-    child.layers[i].ffn_width = (random.chance(0.5) ? from_a : from_b).ffn_width;
-  }
+  const auto pass = [&](const auto& gene, auto& owner, const auto& from_a, const auto& from_b) {
+    gene.set(owner, gene.get(random.chance(0.5) ? from_a : from_b));
+  };
+  Architecture child{0, head_width_, vocabulary_, {}};
+  for (const auto& [gene, choices] : network_genes_) pass(gene, child, a, b);
+  for (std::size_t i = 0; i < child.layers.size(); ++i)
+    for (const auto& [gene, choices] : layer_genes_)
+      pass(gene, child.layers[i], (i < a.layers.size() ? a : b).layers[i],
+           (i < b.layers.size() ? b : a).layers[i]);
   return child;
 }
 
 std::vector<Architecture> SearchSpace::neighbours(const Architecture& architecture) const {
   require(architecture);
   std::vector<Architecture> result;
-  for (int depth : adjacent(depths_, static_cast<int>(architecture.layers.size()))) {
-    result.push_back(architecture);
-    result.back().layers.resize(static_cast<std::size_t>(depth), architecture.layers.back());
-  }
-  for (int width : adjacent(model_widths_, architecture.model_width)) {
-    result.push_back(architecture);
-    result.back().model_width = width;
-  }
-  for (std::size_t i = 0; i < architecture.layers.size(); ++i) {
-    for (int heads : adjacent(heads_, architecture.layers[i].heads)) {
-      result.push_back(architecture);
-      result.back().layers[i].heads = heads;
-    }
-    for (int ffn_width : adjacent(ffn_widths_, architecture.layers[i].ffn_width)) {
-      result.push_back(architecture);
-      result.back().layers[i].ffn_width = ffn_width;
-    }
-  }
+  for (const auto& [gene, choices] : network_genes_)
+    for (int value : adjacent(choices, gene.get(architecture)))
+      gene.set(result.emplace_back(architecture), value);
+  for (std::size_t i = 0; i < architecture.layers.size(); ++i)
+    for (const auto& [gene, choices] : layer_genes_)
+      for (int value : adjacent(choices, gene.get(architecture.layers[i])))
+        gene.set(result.emplace_back(architecture).layers[i], value);
   return result;
 }
 
 bool SearchSpace::contains(const Architecture& architecture, std::string* why) const {
-  const auto outside = [why](const std::string& reason) {
-    if (why) *why = reason;
+  const auto outside = [why](const std::string& what, int value, const std::vector<int>& choices) {
+    if (why) *why = not_a_choice(what, value, choices);
     return false;
   };
-  const auto depth = static_cast<int>(architecture.layers.size());
   if (architecture.head_width != head_width_)
-    return outside(not_a_choice("head_width", architecture.head_width, {head_width_}));
+    return outside("head_width", architecture.head_width, {head_width_});
   if (architecture.vocabulary != vocabulary_)
-    return outside(not_a_choice("vocabulary", architecture.vocabulary, {vocabulary_}));
-  if (!holds(depths_, depth)) return outside(not_a_choice("depth", depth, depths_));
-  if (!holds(model_widths_, architecture.model_width))
-    return outside(not_a_choice("model_width", architecture.model_width, model_widths_));
-  for (std::size_t i = 0; i < architecture.layers.size(); ++i) {
-    const Layer& layer = architecture.layers[i];
-    const std::string where = "layer " + std::to_string(i + 1) + ": ";
-    if (!holds(heads_, layer.heads))
-      return outside(not_a_choice(where + "heads", layer.heads, heads_));
-    if (!holds(ffn_widths_, layer.ffn_width))
-      return outside(not_a_choice(where + "ffn_width", layer.ffn_width, ffn_widths_));
-  }
+    return outside("vocabulary", architecture.vocabulary, {vocabulary_});
+  for (const auto& [gene, choices] : network_genes_)
+    if (const int value = gene.get(architecture); !holds(choices, value))
+      return outside(std::string(gene.key), value, choices);
+  for (std::size_t i = 0; i < architecture.layers.size(); ++i)
+    for (const auto& [gene, choices] : layer_genes_)
+      if (const int value = gene.get(architecture.layers[i]); !holds(choices, value))
+        return outside("layer " + std::to_string(i + 1) + ": " + std::string(gene.key), value,
+                       choices);
   return true;
 }
 

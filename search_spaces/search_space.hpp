@@ -1,25 +1,36 @@
-// The set of Transformers a search may build: depth and one shared model width, and per layer a
-// head count and an FFN width, each from a list of choices.
+// The set of Transformers a search may build: every gene's value is one of a list of choices.
 #pragma once
 
 #include <cstdint>
 #include <functional>
+#include <span>
 #include <string>
 #include <vector>
 
 #include "search_spaces/architecture.hpp"
+#include "search_spaces/gene.hpp"
 #include "support/json.hpp"
 #include "support/random.hpp"
 
 namespace paretoformer {
 
+template <typename Owner>
+struct GeneChoices {
+  Gene<Owner> gene;
+  std::vector<int> choices;  // increasing
+
+  int middle() const { return choices[choices.size() / 2]; }
+  bool operator==(const GeneChoices&) const = default;
+};
+
 // Every function that takes an architecture throws InputError when the space does not contain it.
 class SearchSpace {
  public:
-  // Reads {"depth", "model_width", "heads", "ffn_width"}, each a list of increasing positive
-  // integers or {"from", "to", "step"}, and optionally "name" ("custom"), "head_width" (64) and
-  // "vocabulary" (none). Throws InputError.
-  static SearchSpace from_json(const JsonNode& node);
+  // Reads the choices of "depth" and of every gene, each a list of increasing positive integers or
+  // {"from", "to", "step"}, and optionally "name" ("custom"), "head_width" (64) and "vocabulary"
+  // (none). Throws InputError. Tests bring genes of their own.
+  static SearchSpace from_json(const JsonNode& node,
+                               std::span<const Gene<Layer>> layer_genes = kLayerGenes);
   // A preset by its name, or else a file. Throws InputError, naming the closest preset.
   static SearchSpace find(const std::string& name_or_path);
   static std::vector<std::string> preset_names();
@@ -32,16 +43,17 @@ class SearchSpace {
   int vocabulary() const { return vocabulary_; }
   // The same space for a text of that many tokens, which is known only once the tokeniser is.
   SearchSpace with_vocabulary(int vocabulary) const;
-  // Increasing lists.
-  const std::vector<int>& depths() const { return depths_; }
-  const std::vector<int>& model_widths() const { return model_widths_; }
-  const std::vector<int>& heads() const { return heads_; }
-  const std::vector<int>& ffn_widths() const { return ffn_widths_; }
+  // Increasing lists: what prices and slices of a layer depend on beside its own genes.
+  const std::vector<int>& depths() const { return network_genes_[0].choices; }
+  const std::vector<int>& model_widths() const { return network_genes_[1].choices; }
+  const std::vector<GeneChoices<Layer>>& layer_genes() const { return layer_genes_; }
 
   // Number of distinct networks; throws Error beyond 2^63 - 1.
   std::int64_t count() const;
   // The smaller of that number and `limit`; never throws.
   std::int64_t count_up_to(std::int64_t limit) const;
+  // Number of networks of one of the depths, at most 2^63 - 1.
+  std::int64_t count_of_depth(int depth) const;
   // The index-th network, 0 <= index < count(), in a fixed order, shallow networks first; index_of
   // is its inverse. Both throw Error for an index beyond 2^63 - 1.
   Architecture at(std::int64_t index) const;
@@ -51,13 +63,13 @@ class SearchSpace {
 
   Architecture largest() const;
   Architecture smallest() const;
-  // The corners: every combination of extreme depth, width, heads and FFN width (16 at most), each
-  // once; the smallest network comes first, the largest second.
+  // The corners: every combination of the genes' extremes, the same in all layers, each once; the
+  // smallest network comes first, the largest second.
   std::vector<Architecture> extremes() const;
 
   // Uniform per gene, depth first (so shallow networks are not crowded out by deep ones).
   Architecture sample(Random& random) const;
-  // Number of genes of this network that have a choice: depth, width, heads and FFN of every layer.
+  // Number of genes of this network, all layers' together, that have a choice.
   int gene_count(const Architecture& architecture) const;
   // Changes every gene with probability `rate`, at least one; half of the moves go to an adjacent
   // choice, the others anywhere else. Added layers are drawn, removed ones cut. The result differs
@@ -76,15 +88,16 @@ class SearchSpace {
 
  private:
   void require(const Architecture& architecture) const;
-  Architecture uniform(int depth, int model_width, Layer layer) const;
-  Layer sample_layer(Random& random) const;
-  // Networks of one depth and one model width, saturating at 2^63 - 1.
-  std::int64_t layer_combinations(int depth) const;
+  // The network of the values that `choose(choices, number of the gene)` gives, in turn.
+  template <typename Choose>
+  Architecture chosen(Choose choose) const;
+  void sample_layer(Layer& layer, Random& random) const;
 
   std::string name_ = "custom";
   int head_width_ = 64;
   int vocabulary_ = 0;
-  std::vector<int> depths_, model_widths_, heads_, ffn_widths_;
+  std::vector<GeneChoices<Architecture>> network_genes_;  // depth first
+  std::vector<GeneChoices<Layer>> layer_genes_;
 };
 
 }  // namespace paretoformer

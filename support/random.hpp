@@ -26,11 +26,11 @@ class Random {
 
   std::uint64_t next() { return mix64(key_ + 0x9e3779b97f4a7c15ULL * ++counter_); }
 
-  // Uniform in [0, n), n >= 1: the 2^64 mod n lowest draws are rejected against modulo bias.
+  // Uniform in [0, n), n >= 1: the 2^64 mod n lowest draws are rejected against modulo bias. Few
+  // draws are below n, so that the remainder is seldom worked out.
   std::uint64_t below(std::uint64_t n) {
-    const std::uint64_t rejected = (0 - n) % n;
     std::uint64_t draw = next();
-    while (draw < rejected) draw = next();
+    while (draw < n && draw < (0 - n) % n) draw = next();
     return draw % n;
   }
 

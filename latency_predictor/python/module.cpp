@@ -100,9 +100,9 @@ std::string representation(const Architecture& architecture) {
 class Plain {
  public:
   explicit Plain(const Architecture& architecture) {
-    for (const auto& [heads, ffn_width] : architecture.layers) {
-      heads_.push_back(heads);
-      ffn_widths_.push_back(ffn_width);
+    for (const Layer& layer : architecture.layers) {
+      heads_.push_back(layer.heads);
+      ffn_widths_.push_back(layer.ffn_width);
     }
     view_ = {architecture.model_width,
              architecture.head_width,

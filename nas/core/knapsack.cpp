@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <optional>
 #include <tuple>
+#include <utility>
 
 #include "nas/core/ridge.hpp"
 #include "support/error.hpp"
@@ -32,9 +33,13 @@ void keep_front(std::vector<Partial>& all) {
 }
 
 std::vector<Layer> layers_of(const SearchSpace& space) {
-  std::vector<Layer> layers;
-  for (int heads : space.heads())
-    for (int ffn_width : space.ffn_widths()) layers.push_back({heads, ffn_width});
+  std::vector<Layer> layers{Layer()};
+  for (const auto& [gene, choices] : space.layer_genes()) {
+    std::vector<Layer> with_gene;
+    for (const Layer& layer : layers)
+      for (int choice : choices) gene.set(with_gene.emplace_back(layer), choice);
+    layers = std::move(with_gene);
+  }
   return layers;
 }
 
@@ -113,20 +118,13 @@ std::vector<AdditiveNetwork> additive_front(const SearchSpace& space, const Laye
 
 namespace {
 
-double logarithm(int size) { return std::log2(static_cast<double>(size)); }
-
 // Ridge regression of the loss on features that are sums over the layers, but for those of the
 // model width.
 class AdditiveLoss {
  public:
   AdditiveLoss(const SearchSpace& space, const std::vector<Architecture>& known,
                const std::vector<double>& losses)
-      : layers_(space.depths().back()), middle_(space.smallest()) {
-    const auto central = [](const std::vector<int>& choices) {
-      return choices[choices.size() / 2];
-    };
-    middle_.model_width = central(space.model_widths());
-    middle_.layers = {{central(space.heads()), central(space.ffn_widths())}};
+      : space_(space) {
     std::vector<std::vector<double>> inputs;
     for (const Architecture& network : known) inputs.push_back(features(network));
     regression_.emplace(inputs, losses);
@@ -144,23 +142,22 @@ class AdditiveLoss {
 
  private:
   std::vector<double> features(const Architecture& network) const {
-    const double width = logarithm(network.model_width) - logarithm(middle_.model_width);
+    const double width = log_width(space_, network);
+    const std::size_t genes = space_.layer_genes().size();
     std::vector<double> x{1, width, width * width};
-    for (int i = 0; i < layers_; ++i) {
-      if (i >= network.depth()) {
-        x.insert(x.end(), 8, 0.0);
-        continue;
-      }
-      const Layer& layer = network.layers[static_cast<std::size_t>(i)];
-      const double h = logarithm(layer.heads) - logarithm(middle_.layers[0].heads);
-      const double f = logarithm(layer.ffn_width) - logarithm(middle_.layers[0].ffn_width);
-      x.insert(x.end(), {1, h, f, h * h, f * f, width, h * width, f * width});
+    for (const Layer& layer : network.layers) {
+      x.push_back(1);
+      const std::size_t first = x.size();
+      append_log_sizes(space_, layer, x);
+      for (std::size_t i = 0; i < genes; ++i) x.push_back(x[first + i] * x[first + i]);
+      x.push_back(width);
+      for (std::size_t i = 0; i < genes; ++i) x.push_back(x[first + i] * width);
     }
+    x.resize(3 + (2 + 3 * genes) * static_cast<std::size_t>(space_.depths().back()));
     return x;
   }
 
-  int layers_;
-  Architecture middle_;
+  const SearchSpace& space_;
   std::optional<RidgeRegression> regression_;
 };
 

@@ -26,6 +26,16 @@ double root_mean_square(std::span<const double> values) {
 
 }  // namespace
 
+double log_width(const SearchSpace& space, const Architecture& network) {
+  const std::vector<int>& widths = space.model_widths();
+  return std::log2(network.model_width) - std::log2(widths[widths.size() / 2]);
+}
+
+void append_log_sizes(const SearchSpace& space, const Layer& layer, std::vector<double>& features) {
+  for (const GeneChoices<Layer>& each : space.layer_genes())
+    features.push_back(std::log2(each.gene.get(layer)) - std::log2(each.middle()));
+}
+
 RidgeRegression::RidgeRegression(const std::vector<std::vector<double>>& inputs,
                                  const std::vector<double>& targets)
     : model_(fit(inputs, targets)), error_(root_mean_square(model_.left_out(0))) {}

@@ -3,9 +3,15 @@
 
 #include <vector>
 
+#include "search_spaces/search_space.hpp"
 #include "support/linear_model.hpp"
 
 namespace paretoformer::nas {
+
+// Features: binary logarithms of sizes, less those of the middle choices. Of the model width; of
+// the genes of a layer, which are appended in the order of the space's table.
+double log_width(const SearchSpace& space, const Architecture& network);
+void append_log_sizes(const SearchSpace& space, const Layer& layer, std::vector<double>& features);
 
 class RidgeRegression {
  public:

@@ -21,45 +21,50 @@ constexpr double kUnscreened = 0.1;
 // The perplexity of any loss that is expected is a number.
 constexpr double kWorstLoss = 700;
 
-double log_size(int size) { return std::log2(static_cast<double>(size)); }
-// Of the choice in the middle of a list.
-double middle(const std::vector<int>& choices) { return log_size(choices[choices.size() / 2]); }
+// Weights of a layer's matrices, per column of the model.
+double matrices_of(int head_width, double heads, double ffn_width) {
+  return 4.0 * head_width * heads + 2.0 * ffn_width;
+}
 
 }  // namespace
 
 LossSurrogate::LossSurrogate(const SearchSpace& space, const std::vector<Architecture>& known,
                              const std::vector<double>& losses)
-    : log_width_(middle(space.model_widths())),
-      log_heads_(middle(space.heads())),
-      log_ffn_(middle(space.ffn_widths())),
-      log_matrices_(std::log2(
-          0.5 * space.depths().back() *
-          (4.0 * space.head_width() * std::exp2(log_heads_) + 2.0 * std::exp2(log_ffn_)))),
-      most_layers_(space.depths().back()) {
+    : space_(space), most_layers_(space.depths().back()) {
+  Layer middle;
+  for (const GeneChoices<Layer>& each : space.layer_genes()) each.gene.set(middle, each.middle());
+  // Powers of logarithms, where the sizes themselves would do: their last bits are part of results.
+  log_matrices_ = std::log2(0.5 * most_layers_ *
+                            matrices_of(space.head_width(), std::exp2(std::log2(middle.heads)),
+                                        std::exp2(std::log2(middle.ffn_width))));
   std::vector<std::vector<double>> inputs;
   for (const Architecture& network : known) inputs.push_back(features(network));
   regression_.emplace(inputs, losses);
 }
 
 std::vector<double> LossSurrogate::features(const Architecture& network) const {
-  const double width = log_size(network.model_width) - log_width_;
+  const double width = log_width(space_, network);
   const double depth = network.depth() - 0.5 * most_layers_;
   std::vector<double> x{1, width, width * width, depth, depth * depth, width * depth};
-  double heads = 0, ffn = 0, matrices = 0;  // sums over the layers
-  for (int i = 0; i < most_layers_; ++i) {
-    double h = 0, f = 0;
-    if (i < network.depth()) {
-      const Layer& layer = network.layers[static_cast<std::size_t>(i)];
-      h = log_size(layer.heads) - log_heads_;
-      f = log_size(layer.ffn_width) - log_ffn_;
-      matrices += 4.0 * network.head_width * layer.heads + 2.0 * layer.ffn_width;
+  const std::size_t genes = space_.layer_genes().size();
+  std::vector<double> sums(genes);
+  double matrices = 0;
+  for (const Layer& layer : network.layers) {
+    const std::size_t first = x.size();
+    append_log_sizes(space_, layer, x);
+    for (std::size_t i = 0; i < genes; ++i) {
+      x.push_back(x[first + i] * x[first + i]);
+      sums[i] += x[first + i];
     }
-    x.insert(x.end(), {h, f, h * h, f * f});
-    heads += h;
-    ffn += f;
+    matrices += matrices_of(network.head_width, layer.heads, layer.ffn_width);
   }
-  x.insert(x.end(), {heads, ffn, heads * heads, ffn * ffn, heads * ffn, heads * width, ffn * width,
-                     heads * depth, ffn * depth});
+  x.insert(x.end(), 2 * genes * static_cast<std::size_t>(most_layers_ - network.depth()), 0.0);
+  x.insert(x.end(), sums.begin(), sums.end());
+  for (double sum : sums) x.push_back(sum * sum);
+  for (std::size_t i = 0; i < genes; ++i)
+    for (std::size_t j = i + 1; j < genes; ++j) x.push_back(sums[i] * sums[j]);
+  for (double sum : sums) x.push_back(sum * width);
+  for (double sum : sums) x.push_back(sum * depth);
   // Of all weights of the layers: losses follow it more than anything else (Kaplan et al. 2020).
   const double size = std::log2(matrices) - log_matrices_ + width;
   x.insert(x.end(), {size, size * size, size * width, size * depth});

@@ -17,7 +17,7 @@ struct LossEstimate {
   double deviation = 0;  // standard deviation of what the truth may be
 };
 
-// Ridge regression of the loss on the genome: logarithms of widths, per layer and summed, their
+// Ridge regression of the loss on the genome: logarithms of its sizes, per layer and summed, their
 // squares and products; and of the number of weights.
 class LossSurrogate {
  public:
@@ -31,9 +31,9 @@ class LossSurrogate {
  private:
   std::vector<double> features(const Architecture& network) const;
 
-  double log_width_, log_heads_, log_ffn_;  // of the middle choices
-  double log_matrices_;                     // of the layers of a network of those
+  SearchSpace space_;
   int most_layers_;
+  double log_matrices_;  // of the layers of a network of middle choices
   std::optional<RidgeRegression> regression_;
 };
 

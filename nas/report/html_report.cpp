@@ -37,8 +37,10 @@ Json values_json(const Objectives& objectives) {
 // [id, generation, model width, [[heads, FFN width] of every layer], values]
 Json candidate_json(const Candidate& candidate) {
   Json layers = Json::array();
-  for (const Layer& layer : candidate.architecture.layers)
-    layers.push_back(Json::array({layer.heads, layer.ffn_width}));
+  for (const Layer& layer : candidate.architecture.layers) {
+    Json& genes = layers.emplace_back();
+    for (const Gene<Layer>& gene : kLayerGenes) genes.push_back(gene.get(layer));
+  }
   return Json::array({hex(candidate.id), candidate.generation, candidate.architecture.model_width,
                       layers, values_json(candidate.objectives)});
 }
@@ -218,12 +220,11 @@ Json report_data(const RunFolder& run, const ProxyTask& proxy,
             {"device", predictor.hardware() ? "" : predictor.device()},
             {"latency_unit", predictor.in_time() ? "ns" : "cycles"},
             {"networks_in_space", static_cast<double>(space.count_up_to(INT64_MAX))},
-            {"largest",
-             {{"model_width", space.model_widths().back()},
-              {"heads", space.heads().back()},
-              {"ffn_width", space.ffn_widths().back()}}},
+            {"largest", {{"model_width", space.model_widths().back()}}},
             {"objectives", Json::array()},
             {"chosen", Json::array()}};
+  for (const auto& [gene, choices] : space.layer_genes())
+    data["largest"][std::string(gene.key)] = choices.back();
   for (Objective objective : all_objectives())
     data["objectives"].push_back(
         {{"name", name_of(objective)}, {"label", unit_of(objective, predictor.in_time())}});

@@ -23,14 +23,6 @@ namespace fs = std::filesystem;
 constexpr std::uint64_t kNetworksStream = 21;
 constexpr std::size_t kTop = 5;
 
-// Networks of one depth and one model width, but at most `limit`.
-std::size_t combinations(const SearchSpace& space, int depth, std::size_t limit) {
-  const std::size_t per_layer = space.heads().size() * space.ffn_widths().size();
-  std::size_t count = 1;
-  for (int layer = 0; layer < depth && count < limit; ++layer) count *= per_layer;
-  return std::min(count, limit);
-}
-
 double flops_per_token(const Architecture& network, int context) {
   double flops = 0;
   for (const accel_sim::TransformerOperator& op :
@@ -210,11 +202,11 @@ std::vector<Architecture> fidelity_sample(const SearchSpace& space, int count, s
   Random random(seed, {kNetworksStream});
   std::vector<Architecture> sample;
   std::set<std::uint64_t> known;
-  std::vector<std::size_t> taken(cells);
+  std::vector<std::int64_t> taken(cells);
   for (std::size_t i = 0; sample.size() < wanted; i = (i + 1) % cells) {
     const int depth = depths[i % depths.size()];
     const int width = widths[(i + i / period) % widths.size()];
-    if (taken[i] == combinations(space, depth, wanted)) continue;
+    if (taken[i] == space.count_of_depth(depth) / std::ssize(widths)) continue;
     ++taken[i];
     Architecture network;
     do {

@@ -1,0 +1,47 @@
+// The table of genes: the numbers in which networks of a search space differ. What samples,
+// changes, counts, names, reads or writes networks loops over it.
+#pragma once
+
+#include <string_view>
+
+#include "search_spaces/architecture.hpp"
+
+namespace paretoformer {
+
+// A number of a network (Gene<Architecture>) or of each of its layers (Gene<Layer>).
+template <typename Owner>
+struct Gene {
+  std::string_view key;     // in files and messages
+  std::string_view letter;  // in describe()
+  int (*get)(const Owner& owner);
+  void (*set)(Owner& owner, int value);
+  bool in_heads = false;  // counts heads: those of a layer are bounded together
+
+  // That is accepted from outside.
+  int largest(int head_width) const { return in_heads ? kLargestSize / head_width : kLargestSize; }
+  bool operator==(const Gene&) const = default;
+};
+
+// A gene whose value is a field.
+template <typename Owner, int Owner::*field>
+constexpr Gene<Owner> gene(std::string_view key, std::string_view letter, bool in_heads = false) {
+  return {key, letter, [](const Owner& owner) { return owner.*field; },
+          [](Owner& owner, int value) { owner.*field = value; }, in_heads};
+}
+
+// The number of layers comes first: the genes of layers are of those there are. Cuts the last
+// layers, or repeats the last one.
+inline constexpr Gene<Architecture> kDepth{
+    "depth", "", [](const Architecture& network) { return network.depth(); },
+    [](Architecture& network, int depth) {
+      network.layers.resize(static_cast<std::size_t>(depth),
+                            network.layers.empty() ? Layer() : network.layers.back());
+    }};
+
+inline constexpr Gene<Architecture> kNetworkGenes[] = {
+    gene<Architecture, &Architecture::model_width>("model_width", "d")};
+
+inline constexpr Gene<Layer> kLayerGenes[] = {gene<Layer, &Layer::heads>("heads", "h", true),
+                                              gene<Layer, &Layer::ffn_width>("ffn_width", "f")};
+
+}  // namespace paretoformer
