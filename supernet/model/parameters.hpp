@@ -39,9 +39,9 @@ class ParameterLayout {
  public:
   // `context` is the number of learned positions, the longest sequence. Every model width of the
   // space has LayerNorm parameters of its own, and the final one also for every depth: what a
-  // matrix makes of d inputs grows with d, so one gain cannot suit all widths (docs/results.md; Yu
-  // et al. 2019, "Slimmable neural networks", do so with batch normalisation). The space must have
-  // a vocabulary.
+  // matrix makes of d inputs grows with d, so one gain cannot suit all widths (Yu et al. 2019,
+  // "Slimmable neural networks", do so with batch normalisation). The space must have a
+  // vocabulary.
   ParameterLayout(const SearchSpace& space, int context)
       : ParameterLayout(space.largest(), context, space.model_widths(), space.depths()) {}
   // One network, which must have a vocabulary, or slices of it that share all parameters.
@@ -83,10 +83,10 @@ class ParameterLayout {
 };
 
 // Matrices N(0, 1 / columns), so that attention scores start with a spread of about one (GPT-2's
-// fixed 0.02, chosen for wide models, learns more slowly here: docs/results.md); embeddings
-// N(0, 1 / (2 columns)); gains 1, biases 0. The two projections that write to the residual stream
-// start at zero, so that every layer starts as the identity (the LayerNorm analogue of the
-// zero-initialised last gain of a residual block, as AttentiveNAS trains its supernets).
+// fixed 0.02 was chosen for wide models); embeddings N(0, 1 / (2 columns)); gains 1, biases 0. The
+// two projections that write to the residual stream start at zero, so that every layer starts as
+// the identity: the LayerNorm analogue of the zero-initialised last gain of a residual block, as
+// AttentiveNAS trains its supernets.
 template <class T>
 std::vector<T> initial_parameters(const ParameterLayout& layout, std::uint64_t seed);
 

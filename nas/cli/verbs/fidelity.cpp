@@ -77,11 +77,14 @@ void add_fidelity(CLI::App& app, CommonOptions& common) {
   CLI::App* fidelity = add_run_verb(
       app, "fidelity", "Train some networks alone: is the supernet's ranking to be trusted?",
       arguments, common);
-  fidelity->add_flag("--resume", arguments.options.resume, "Continue a run, whatever it has");
+  fidelity->add_flag("--resume", arguments.options.resume,
+                     "Use what is in the run folder, and continue");
   fidelity->add_option("--networks", alone.networks, "Networks to train alone")
       ->check(CLI::Range(2, 10000))
       ->capture_default_str();
-  fidelity->add_option("--steps-alone", alone.steps, "Steps of each (0: as many as the supernet)")
+  fidelity
+      ->add_option("--steps-alone", alone.steps,
+                   "Training steps of each network (0: the supernet's)")
       ->check(CLI::Range(0, 100'000'000))
       ->capture_default_str();
   fidelity->callback(

@@ -137,7 +137,8 @@ void add_finetune(CLI::App& app, CommonOptions& common) {
       ->check(is_number());
   verb->add_option("--output", options.output,
                    "Weights to write (default: RUN/finetune/ID.safetensors)");
-  verb->add_flag("--resume", options.resume, "Continue, with the same options");
+  verb->add_flag("--resume", options.resume,
+                 "Continue an interrupted fine-tuning, with the same options");
   add_common(verb, common);
   verb->callback([owned, &common] { finetune_member(*owned, common); });
 }

@@ -260,10 +260,11 @@ void add_map(CLI::App& app, CommonOptions& common) {
   verb->add_option("--hardware", options.hardware, "Preset or JSON file");
   verb->add_option("--objective", options.objective, "latency, energy or edp")
       ->check(CLI::IsMember(accel_sim::kMappingObjectiveWords.all()));
-  verb->add_option("--samples", options.samples, "Random valid mappings")
+  verb->add_option("--samples", options.samples, "Number of random valid mappings")
       ->check(CLI::Range(1, 10'000'000));
-  verb->add_option("--mapspace", options.mapspace,
-                   "Mapspace that samples are drawn from: perfect or blocks")
+  verb->add_option(
+          "--mapspace", options.mapspace,
+          "What samples are drawn from: perfect (divisors as tiles) or blocks (whole blocks)")
       ->check(CLI::IsMember(accel_sim::kFactorsWords.all()));
   verb->add_option("--seed", options.seed, "Seed of the samples");
   verb->add_option("--svg", options.svg, "Write a histogram of the samples to this file");

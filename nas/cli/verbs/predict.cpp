@@ -173,8 +173,8 @@ void add_predict(CLI::App& app, CommonOptions& common) {
       ->required();
   add_pricing(verb, options.given);
   verb->add_option("--predictor", options.predictor,
-                   "Predictor's file: of build or import (which says all three), or of fit");
-  verb->add_flag("--breakdown", options.breakdown, "A line per operator");
+                   "Predictor file: of predictor build or import, which says all three, or of fit");
+  verb->add_flag("--breakdown", options.breakdown, "Also print a line per operator");
   add_common(verb, common);
   verb->callback([owned, &common] { predict(*owned, common); });
 }

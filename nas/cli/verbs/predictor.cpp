@@ -231,8 +231,9 @@ void add_fit(CLI::App* predictor, CommonOptions& common) {
       predictor->add_subcommand("fit", "Learn a model over lengths and hardware from samples");
   verb->option_defaults()->always_capture_default();
   verb->add_option("--space", options.space, "Search space: preset or JSON file");
-  verb->add_option("--hardware", options.hardware, "What is not varied: preset or JSON file");
-  verb->add_option("--shortest", fit.shortest, "Least sequence length");
+  verb->add_option("--hardware", options.hardware,
+                   "Hardware that gives all other parameters: preset or JSON file");
+  verb->add_option("--shortest", fit.shortest, "Smallest sequence length");
   verb->add_option("--longest", fit.longest, "Largest sequence length");
   verb->add_option("--array-size", fit.array_size, "Array sizes to combine")->delimiter(',');
   verb->add_option("--scratchpad-kib", fit.scratchpad_kib, "Scratchpad sizes to combine")
@@ -270,7 +271,7 @@ void add_predictor(CLI::App& app, CommonOptions& common) {
   build->callback([owned, &common] { build_predictor(*owned, common); });
 
   CLI::App* check = predictor->add_subcommand("check", "Compare with whole-network simulations");
-  check->add_option("PREDICTOR", options.file, "A predictor's file")->required();
+  check->add_option("PREDICTOR", options.file, "Predictor file")->required();
   add_predictor_space(check, options);
   add_predictor_check(check, options);
   add_common(check, common);
@@ -283,12 +284,14 @@ void add_predictor(CLI::App& app, CommonOptions& common) {
   list->callback([owned, &common] { list_operators(*owned, common); });
 
   CLI::App* measured = predictor->add_subcommand("import", "Make a predictor of measurements");
-  measured->add_option("CSV", options.file, "Operators with latency and energy")->required();
+  measured->add_option("CSV", options.file, "CSV file of operators with latency and energy")
+      ->required();
   measured->add_option("--device", options.device, "Name of the device")->required();
   add_predictor_space(measured, options);
   add_predictor_workload(measured, options);
   measured
-      ->add_option("--clock-mhz", options.clock_mhz, "Clock that the column latency_cycles counts")
+      ->add_option("--clock-mhz", options.clock_mhz,
+                   "Clock rate that turns the column latency_cycles into time")
       ->check(CLI::Range(1e-3, 1e6))
       ->check(is_number());
   measured->add_option("--output", options.output, "File to write")->required();

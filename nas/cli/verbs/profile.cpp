@@ -98,7 +98,7 @@ void add_profile(CLI::App& app, CommonOptions& common) {
       "Generate the sequence token by token, or compute all of it at once (default: as it is "
       "used)");
   verb->add_flag("--fused", options.fused,
-                 "Normalisation and activations work on results on their way out");
+                 "Fuse normalisations and activations with the matmul before them");
   verb->add_option("--hardware", options.hardware,
                    "Preset or JSON file: also latencies, by the survey's model");
   CLI::Option* format = verb->add_option("--format", options.format, "table, csv or svg")

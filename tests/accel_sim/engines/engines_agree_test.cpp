@@ -94,7 +94,10 @@ double relative(std::int64_t ours, std::int64_t truth) {
   return static_cast<double>(ours) / static_cast<double>(truth) - 1;
 }
 
-// How far cycles are apart, relative to the reference.
+// How far cycles are apart, relative to the reference. The limits of the mean hold for other seeds
+// as well (docs/results.md gives those of eleven for the first test). The worst case and the number
+// of bad ones are a matter of the draw: their limits are near what this seed gives, so that a
+// change of either engine is noticed.
 struct Differences {
   double sum = 0, worst = 0;
   int cases = 0, far = 0;  // beyond 8 %
@@ -153,7 +156,7 @@ void compare(const Operator& op, const Target& target, Differences& differences)
   compare(lower(op, target), target, differences);
 }
 
-// Any operator on any hardware. The mean is well within 3 %; a few cases exceed 8 %: the fast
+// Any operator on any hardware. The mean is within 2 %; a few cases exceed 8 %: the fast
 // engine takes requests an mvin or mvout at a time, and misses what it costs or saves when they
 // interleave one by one at DRAM, at the port of the scratchpad or in front of the scaling units.
 TEST(EnginesAgree, OnRandomOperatorsAndHardware) {
@@ -164,7 +167,7 @@ TEST(EnginesAgree, OnRandomOperatorsAndHardware) {
     const Operator op = random_operator(random, target);
     compare(op, target, differences);
   }
-  differences.expect(0.03, 0.11, 4);
+  differences.expect(0.02, 0.11, 4);
 }
 
 // Matmuls of up to 500 on the hardware that comes with the library.
@@ -182,7 +185,7 @@ TEST(EnginesAgree, OnRandomMatmulsAndThePresets) {
                    : matmul(rows, inner, columns),
             target, differences);
   }
-  differences.expect(0.03, 0.08, 0);
+  differences.expect(0.012, 0.08, 0);
 }
 
 // Loops in any order, operands that stay, sums that leave and come back. Random tiles are small,
@@ -244,7 +247,7 @@ TEST(EnginesAgree, OnRandomFusedLayerNorms) {
     if (is_alone(op, target)) ++alone;
     compare(op, target, differences);
   }
-  differences.expect(0.03, 0.16, 3);
+  differences.expect(0.02, 0.16, 3);
   EXPECT_GE(alone, 10);
 }
 
@@ -257,7 +260,7 @@ TEST(EnginesAgree, OnRandomLoadedSums) {
     const Operator op = matmul(random_extent(random), random_extent(random), random_extent(random));
     compare(with_sums(lower(op, target), op, random.chance(0.5) ? 4 : 1), target, differences);
   }
-  differences.expect(0.03, 0.11, 4);
+  differences.expect(0.02, 0.08, 0);
 }
 
 }  // namespace

@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <regex>
+#include <utility>
 
 #include "support/random.hpp"
 #include "tests/nas/report/well_formed.hpp"
@@ -39,6 +41,41 @@ TEST(FrontSvg, ARedDotPerMemberABlueOnePerCandidate) {
     EXPECT_EQ(count_of(svg, "fill=\"#5b7fa6\""), 50u);
     EXPECT_EQ(count_of(svg, "<polyline"), 1u);
   }
+}
+
+// Where the dots of a colour are, in their order.
+std::vector<std::pair<double, double>> dots(const std::string& svg, const std::string& colour) {
+  const std::regex dot("<circle cx=\"([^\"]*)\" cy=\"([^\"]*)\" r=\"[^\"]*\" fill=\"" + colour);
+  std::vector<std::pair<double, double>> places;
+  for (std::sregex_iterator at(svg.begin(), svg.end(), dot), end; at != end; ++at)
+    places.emplace_back(std::stod((*at)[1]), std::stod((*at)[2]));
+  return places;
+}
+
+// Cost to the right, perplexity upwards, which is where y falls: every dot is right of another and
+// above it as its values say.
+TEST(FrontSvg, DotsAreWhereTheirValuesAre) {
+  const Archive archive = archive_of(50, 1, {Objective::kPerplexity, Objective::kLatency});
+  const std::string svg = front_svg(archive, predicted_front(archive), "");
+  const auto members = dots(svg, "#c8442c"), all = dots(svg, "#5b7fa6");
+  ASSERT_EQ(members.size(), archive.front().size());
+  ASSERT_GE(members.size(), 3u);
+  for (std::size_t i = 1; i < members.size(); ++i) {  // by perplexity, the best first
+    EXPECT_LT(members[i].first, members[i - 1].first);
+    EXPECT_LT(members[i].second, members[i - 1].second);
+  }
+  ASSERT_EQ(all.size(), archive.size());
+  for (std::size_t i = 0; i < all.size(); ++i)
+    for (std::size_t j = 0; j < all.size(); ++j) {
+      const Objectives& a = archive.candidates()[i].objectives;
+      const Objectives& b = archive.candidates()[j].objectives;
+      if (a.latency_cycles < b.latency_cycles) {
+        EXPECT_LE(all[i].first, all[j].first);
+      }
+      if (a.perplexity < b.perplexity) {
+        EXPECT_GE(all[i].second, all[j].second);
+      }
+    }
 }
 
 TEST(FrontSvg, TitlesAreEscaped) {

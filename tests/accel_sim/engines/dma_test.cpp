@@ -1,0 +1,190 @@
+// The parts of the DMA that the fast engine is made of, against plain ones and by hand.
+#include "accel_sim/engines/dma.hpp"
+
+#include <gtest/gtest.h>
+
+#include <deque>
+#include <set>
+
+#include "support/random.hpp"
+
+namespace paretoformer::accel_sim {
+namespace {
+
+TEST(TimeRing, RemembersTheLastOnes) {
+  TimeRing ring(3);
+  std::deque<std::int64_t> last(3, 0);
+  Random random(1);
+  for (int i = 0; i < 50; ++i) {
+    EXPECT_EQ(ring.oldest(), last.front());
+    for (int pushes = 1; pushes <= 3; ++pushes)
+      EXPECT_EQ(ring.back(pushes), last[static_cast<std::size_t>(3 - pushes)]);
+    const auto time = static_cast<std::int64_t>(random.below(1000));
+    ring.push(time);
+    last.push_back(time);
+    last.pop_front();
+  }
+}
+
+// Whatever the order in which requests end.
+TEST(Registers, TheNextRequestTakesTheOneThatIsFreeFirst) {
+  for (const int size : {1, 2, 7}) {
+    Registers registers(size);
+    std::multiset<std::int64_t> free;
+    for (int i = 0; i < size; ++i) free.insert(0);
+    Random random(2);
+    for (int i = 0; i < 300; ++i) {
+      ASSERT_EQ(registers.first(), *free.begin());
+      const auto until = static_cast<std::int64_t>(10 * i + random.below(200));
+      registers.take(until);
+      free.erase(free.begin());
+      free.insert(until);
+    }
+  }
+}
+
+// The smallest aligned power of two of 16 bytes or more that holds what is wanted.
+TEST(BeatTable, IsAsWorkedByHand) {
+  Hardware hardware;
+  hardware.bus_bytes_per_cycle = 16;
+  const BeatTable beats(hardware);
+  EXPECT_EQ(beats(0, 1), 1);
+  EXPECT_EQ(beats(0, 16), 1);
+  EXPECT_EQ(beats(15, 1), 1);
+  EXPECT_EQ(beats(15, 2), 2);   // bytes 0 to 31
+  EXPECT_EQ(beats(32, 17), 2);  // 32 to 63
+  EXPECT_EQ(beats(31, 2), 4);   // the line
+  EXPECT_EQ(beats(0, 64), 4);
+  hardware.bus_bytes_per_cycle = 64;
+  EXPECT_EQ(BeatTable(hardware)(63, 1), 1);
+}
+
+Hardware example() {
+  Hardware hardware;
+  hardware.array_size = 16;
+  hardware.bus_bytes_per_cycle = 16;
+  hardware.bus_latency_cycles = 4;
+  hardware.l2_hit_cycles = 40;
+  hardware.requests_in_flight = 16;
+  hardware.write_latency_cycles = 30;
+  return hardware;
+}
+
+constexpr std::int64_t kBytes = 1 << 16;
+
+// A block of int8: 16 rows, each a line of its own.
+Mvin block_of_rows() {
+  Mvin mvin;
+  mvin.stride = 64;
+  mvin.rows = 16;
+  mvin.row_bytes = 16;
+  mvin.blocks = 1;
+  return mvin;
+}
+
+// Of lines in L2: a request a cycle, 4 + 40 cycles to the first beat, a beat per row, and the
+// pipeline of 6 behind it.
+TEST(LoadUnit, AnMvinThatHitsIsAsWorkedByHand) {
+  const Hardware hardware = example();
+  MemorySystem memory(hardware, kBytes);
+  for (int row = 0; row < 16; ++row) memory.in_l2(row);  // brings the line in
+  LoadUnit unit(hardware, memory);
+  const LoadUnit::Span first = unit.mvin(block_of_rows(), 100);
+  EXPECT_EQ(first.begin, 100);
+  EXPECT_EQ(first.end, 100 + 44 + 16 + 6);
+  EXPECT_EQ(first.local_rows, 16);
+  EXPECT_EQ(unit.beats(), 16);
+  // All registers are in flight until the first beat comes back.
+  EXPECT_GE(unit.mvin(block_of_rows(), 100).begin, first.begin + 16);
+}
+
+TEST(LoadUnit, LinesThatL2LacksTakeLonger) {
+  const Hardware hardware = example();
+  MemorySystem memory(hardware, kBytes);
+  LoadUnit cold(hardware, memory);
+  const LoadUnit::Span missed = cold.mvin(block_of_rows(), 0);
+  EXPECT_GE(missed.end, 4 + hardware.dram_latency_cycles + 16 * 64 / hardware.dram_bytes_per_cycle);
+  EXPECT_EQ(memory.fetches(), 16);
+  memory.begin_call();
+  LoadUnit warm(hardware, memory);
+  EXPECT_LT(warm.mvin(block_of_rows(), 0).end, missed.end);
+}
+
+// A row that begins in the middle of a line and ends in the next one takes two requests, each of
+// them written into the same row of the local memory.
+TEST(LoadUnit, RowsAcrossLinesAreWrittenTwice) {
+  const Hardware hardware = example();
+  MemorySystem memory(hardware, kBytes);
+  Mvin mvin = block_of_rows();
+  mvin.address = 56;
+  LoadUnit unit(hardware, memory);
+  EXPECT_EQ(unit.mvin(mvin, 0).local_rows, 32);
+  EXPECT_EQ(unit.beats(), 32);
+  EXPECT_EQ(memory.fetches(), 17);
+}
+
+// Never more than the bus carries, one mvin after the other.
+TEST(LoadUnit, IsNeverFasterThanTheBus) {
+  Random random(3);
+  for (int i = 0; i < 30; ++i) {
+    Hardware hardware = example();
+    hardware.bus_bytes_per_cycle = random.chance(0.5) ? 8 : 32;
+    MemorySystem memory(hardware, kBytes);
+    LoadUnit unit(hardware, memory);
+    std::int64_t end = 0, bytes = 0, begin = -1;
+    for (int j = 0; j < 40; ++j) {
+      Mvin mvin = block_of_rows();
+      mvin.address = static_cast<std::int64_t>(random.below(1000));
+      mvin.stride = 16 * static_cast<std::int64_t>(1 + random.below(20));
+      const std::int64_t next = unit.next_begin();
+      const LoadUnit::Span span = unit.mvin(mvin, 0);
+      EXPECT_GE(span.begin, next);
+      EXPECT_GT(span.begin, begin);
+      EXPECT_GE(span.end, end);
+      begin = span.begin;
+      end = span.end;
+      bytes += mvin.rows * mvin.row_bytes;
+    }
+    EXPECT_GE(end * hardware.bus_bytes_per_cycle, bytes);
+    EXPECT_GE(unit.beats() * hardware.bus_bytes_per_cycle, bytes);
+  }
+}
+
+// Rows leave the local memory one a cycle, and reach the writer 12 cycles later; every write is
+// acknowledged 30 cycles after its only beat.
+TEST(StoreUnit, AnMvoutThatHitsIsAsWorkedByHand) {
+  const Hardware hardware = example();
+  MemorySystem memory(hardware, kBytes);
+  for (int row = 0; row < 4; ++row) memory.in_l2(row);
+  StoreUnit unit(hardware, memory);
+  Mvout mvout;
+  mvout.stride = 64;
+  mvout.rows = 4;
+  mvout.row_bytes = 16;
+  mvout.blocks = 1;
+  const LoadUnit::Span span = unit.mvout(mvout, 10);
+  EXPECT_EQ(span.begin, 10);
+  EXPECT_EQ(span.end, 14);
+  EXPECT_EQ(unit.beats(), 4);
+  EXPECT_EQ(unit.written_bytes(), 64);
+  EXPECT_EQ(unit.acknowledged(), (10 + 1 + 12) + 4 + 30);
+}
+
+// A part of a line has to be fetched first, a whole one does not.
+TEST(StoreUnit, WholeLinesAreNotFetched) {
+  const Hardware hardware = example();
+  Mvout mvout;
+  mvout.stride = 64;
+  mvout.rows = 4;
+  mvout.blocks = 4;
+  for (const int bytes : {64, 60}) {
+    MemorySystem memory(hardware, kBytes);
+    StoreUnit unit(hardware, memory);
+    mvout.row_bytes = bytes;
+    unit.mvout(mvout, 0);
+    EXPECT_EQ(memory.fetches(), bytes == 64 ? 0 : 4);
+  }
+}
+
+}  // namespace
+}  // namespace paretoformer::accel_sim
