@@ -16,6 +16,7 @@
 
 #include "support/error.hpp"
 #include "support/hash.hpp"
+#include "support/log.hpp"
 #include "support/unfinished.hpp"
 
 namespace paretoformer {
@@ -287,8 +288,11 @@ LineLog::LineLog(const fs::path& path) : path_(path), descriptor_(open_to_append
     std::size_t kept = 0;
     for (std::size_t end; (end = content.find('\n', kept)) != std::string::npos; kept = end + 1)
       lines_.push_back(content.substr(kept, end - kept));
-    if (kept < content.size() && ::ftruncate(descriptor_, static_cast<off_t>(kept)) != 0)
-      fail(path, "drop an unfinished last line");
+    if (kept < content.size()) {
+      if (::ftruncate(descriptor_, static_cast<off_t>(kept)) != 0)
+        fail(path, "drop an unfinished last line");
+      log_warning(path.string() + ": the last line was cut short, and is dropped");
+    }
   } catch (...) {
     ::close(descriptor_);
     throw;

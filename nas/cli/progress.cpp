@@ -5,9 +5,8 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstdio>
 
-#include "support/text.hpp"
+#include "support/log.hpp"
 
 namespace paretoformer::nas {
 namespace {
@@ -24,23 +23,21 @@ std::string duration(double seconds) {
 
 }  // namespace
 
-Progress::Progress(std::string title, std::int64_t total, std::int64_t done, bool quiet,
-                   Begin begin)
+Progress::Progress(std::string title, std::int64_t total, std::int64_t done, Begin begin)
     : title_(std::move(title)),
       total_(std::max<std::int64_t>(total, 1)),
       first_(done),
       done_(done),
-      quiet_(quiet),
       when_long_(begin == Begin::kWhenLong),
       terminal_(::isatty(STDERR_FILENO) == 1) {}
 
 Progress::~Progress() {
-  if (shown_ && terminal_) std::fputc('\n', stderr);
+  if (shown_) end_status();
 }
 
 void Progress::update(std::int64_t done, const std::string& note) {
   done_ = done;
-  if (quiet_) return;
+  if (!log_shows(LogLevel::kNotice)) return;
   const Clock::time_point now = Clock::now();
   if (when_long_ && !shown_) {
     const std::chrono::duration<double> elapsed = now - start_;
@@ -65,12 +62,9 @@ void Progress::show(const std::string& note) {
     bar = "[" + std::string(static_cast<std::size_t>(filled), '#') +
           std::string(static_cast<std::size_t>(kBarWidth - filled), '.') + "] ";
   }
-  std::fprintf(stderr, "%s%-8s %s%3d%%  %lld/%lld  %.1f/s  elapsed %s  left %s  %s%s",
-               terminal_ ? "\r" : "", title_.c_str(), bar.c_str(), static_cast<int>(share * 100),
-               static_cast<long long>(done_), static_cast<long long>(total_), rate,
-               duration(elapsed.count()).c_str(), left.c_str(), printable(note).c_str(),
-               terminal_ ? "\x1b[K" : "\n");
-  std::fflush(stderr);
+  show_status(fmt::format("{:<8} {}{:3}%  {}/{}  {:.1f}/s  elapsed {}  left {}  {}", title_, bar,
+                          static_cast<int>(share * 100), done_, total_, rate,
+                          duration(elapsed.count()), left, note));
 }
 
 }  // namespace paretoformer::nas

@@ -1,5 +1,5 @@
-// Progress of long work on standard error: a bar on a terminal, a plain line now and then
-// elsewhere.
+// Progress of long work on standard error (support/log.hpp): a bar on a terminal, a plain line now
+// and then elsewhere.
 #pragma once
 
 #include <chrono>
@@ -13,9 +13,8 @@ class Progress {
   // Of work that may be over in a moment nothing is shown at first, and nothing at all if it is.
   enum class Begin { kAtOnce, kWhenLong };
 
-  // `done` units are there already (a resumed run); `quiet` prints nothing.
-  Progress(std::string title, std::int64_t total, std::int64_t done, bool quiet,
-           Begin begin = Begin::kAtOnce);
+  // `done` units are there already (a resumed run).
+  Progress(std::string title, std::int64_t total, std::int64_t done, Begin begin = Begin::kAtOnce);
   ~Progress();
   Progress(const Progress&) = delete;
   Progress& operator=(const Progress&) = delete;
@@ -29,7 +28,7 @@ class Progress {
 
   std::string title_;
   std::int64_t total_, first_, done_;
-  bool quiet_, when_long_, terminal_;
+  bool when_long_, terminal_;
   bool shown_ = false;
   Clock::time_point start_ = Clock::now();
   Clock::time_point last_shown_{};

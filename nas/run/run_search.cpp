@@ -9,6 +9,7 @@
 #include "support/files.hpp"
 #include "support/hash.hpp"
 #include "support/line_chain.hpp"
+#include "support/log.hpp"
 #include "support/random.hpp"
 
 namespace paretoformer::nas {
@@ -165,6 +166,10 @@ Archive run_search(const RunFolder& run, const ProxyTask& proxy, CandidateEvalua
   LineLog history(run.history());  // drops a line that a crash cut short
   LineChain chain(history.lines());
   Archive archive = load_archive(run, proxy.space());
+  if (archive.size() > 0)
+    log_info(fmt::format("{}: the search goes on after {} evaluations, in generation {}",
+                         run.history().string(), archive.size(),
+                         archive.candidates().back().generation));
   std::string generations;
   Pace history_pace, generations_pace;
   SearchHooks logged = hooks;

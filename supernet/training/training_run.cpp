@@ -14,6 +14,7 @@
 #include "support/files.hpp"
 #include "support/json.hpp"
 #include "support/line_chain.hpp"
+#include "support/log.hpp"
 
 namespace paretoformer::supernet {
 namespace {
@@ -190,6 +191,7 @@ class Session {
 
   void save() {
     save_checkpoint(run_.checkpoint, run_.layout, trainer_.state(), run_.fingerprint);
+    log_debug(fmt::format("{}: saved after step {}", run_.checkpoint.string(), step()));
     saved_ = Clock::now();
   }
 
@@ -246,11 +248,14 @@ TrainingState<float> load_checkpoint(const std::filesystem::path& path,
 
 std::vector<float> train(const TrainingRun& run) {
   TrainingState<float> start;
-  if (std::filesystem::exists(run.checkpoint))
+  if (std::filesystem::exists(run.checkpoint)) {
     start = load_checkpoint(run.checkpoint, run.layout, run.fingerprint);
-  else
+    log_info(fmt::format("{}: trained for {} of {} steps already", run.checkpoint.string(),
+                         start.step, training_steps(run.config, start.converged)));
+  } else {
     start.parameters =
         run.start.empty() ? initial_parameters<float>(run.layout, run.seed) : run.start;
+  }
   cut_log(run.log, start.step);
   if (run.probes) cut_log(run.probes->log, start.step);
   if (start.step >= training_steps(run.config, start.converged)) return std::move(start.parameters);

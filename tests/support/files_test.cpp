@@ -15,6 +15,7 @@
 #include <thread>
 
 #include "support/error.hpp"
+#include "tests/captured_log.hpp"
 #include "tests/temporary_folder.hpp"
 
 namespace paretoformer {
@@ -101,7 +102,10 @@ TEST_F(Files, MissingFileIsAnInputError) { EXPECT_THROW(read_file(folder_ / "non
 
 TEST_F(Files, LineLogDropsALineThatACrashCutShort) {
   { std::ofstream(folder_ / "log") << "one\ntwo\nthr"; }
+  CapturedLog said;
   LineLog log(folder_ / "log");
+  EXPECT_EQ(said.text(), "paretoformer: warning: " + (folder_ / "log").string() +
+                             ": the last line was cut short, and is dropped\n");
   EXPECT_EQ(log.lines(), (std::vector<std::string>{"one", "two"}));
   log.append("three\n");
   EXPECT_EQ(read_file(folder_ / "log"), "one\ntwo\nthree\n");

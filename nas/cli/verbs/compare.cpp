@@ -33,7 +33,7 @@ void compare_algorithms(const RunOptions& options, const CompareOptions& compare
   std::vector<Contestant> contestants;  // refused before anything is written
   for (const std::string& text : compare_options.algorithms)
     contestants.push_back(contestant_from_text(text, config.search));
-  TrainedRun trained(options, common);
+  TrainedRun trained(options);
   auto& [run, proxy, losses, evaluator] = trained;
 
   const Clock::time_point start = Clock::now();
@@ -53,12 +53,11 @@ void compare_algorithms(const RunOptions& options, const CompareOptions& compare
   std::unique_ptr<Progress> networks, searches;
   task.on_network = [&](std::size_t done, std::size_t of) {
     if (!networks)
-      networks = std::make_unique<Progress>("all networks", static_cast<std::int64_t>(of), 0,
-                                            common.quiet);
+      networks = std::make_unique<Progress>("all networks", static_cast<std::int64_t>(of), 0);
     networks->update(static_cast<std::int64_t>(done), "");
   };
   task.on_race = [&](std::size_t done) {
-    if (!searches) searches = std::make_unique<Progress>("searches", races, 0, common.quiet);
+    if (!searches) searches = std::make_unique<Progress>("searches", races, 0);
     searches->update(static_cast<std::int64_t>(done), "");
   };
   task.stop = stopping;

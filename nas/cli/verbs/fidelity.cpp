@@ -25,7 +25,7 @@ void train_alone(const RunOptions& options, const FidelityOptions& fidelity,
   const RunConfig config = load_run_config(options.config, options.overrides);
   fidelity_sample(config.space, fidelity.networks,
                   config.seed);  // refused before anything is written
-  const TrainedRun trained(options, common);
+  const TrainedRun trained(options);
   const auto& [run, proxy, losses, evaluator] = trained;
 
   const Clock::time_point start = Clock::now();
@@ -35,7 +35,7 @@ void train_alone(const RunOptions& options, const FidelityOptions& fidelity,
   std::unique_ptr<Progress> progress;
   FidelityHooks hooks;
   hooks.on_step = [&](std::int64_t steps, std::size_t networks) {
-    if (!progress) progress = std::make_unique<Progress>("fidelity", total, steps, common.quiet);
+    if (!progress) progress = std::make_unique<Progress>("fidelity", total, steps);
     progress->update(steps, fmt::format("steps, {} of {} networks", networks, count));
   };
   hooks.stop = stopping;

@@ -80,8 +80,7 @@ void finetune_member(const FinetuneOptions& options, const CommonOptions& common
       run, proxy, member, config, files,
       [&](const supernet::TrainingRecord& r) {
         if (!saving) saving.emplace();
-        if (!progress)
-          progress = std::make_unique<Progress>("finetune", r.steps, r.step, common.quiet);
+        if (!progress) progress = std::make_unique<Progress>("finetune", r.steps, r.step);
         progress->update(r.step, fmt::format("loss {:.3f}", r.largest));
       },
       stopping);

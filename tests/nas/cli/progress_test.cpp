@@ -5,22 +5,20 @@
 
 #include <algorithm>
 
-#include "support/files.hpp"
+#include "tests/captured_log.hpp"
 
 namespace paretoformer::nas {
 namespace {
 
 using ::testing::HasSubstr;
-using ::testing::internal::CaptureStderr;
-using ::testing::internal::GetCapturedStderr;
 
 TEST(Progress, PlainLinesOffATerminalFirstAndLastAtLeast) {
-  CaptureStderr();
+  CapturedLog log(LogLevel::kNotice);
   {
-    Progress progress("work", 100, 0, false);
+    Progress progress("work", 100, 0);
     for (int done = 1; done <= 100; ++done) progress.update(done, "note" + std::to_string(done));
   }
-  const std::string text = GetCapturedStderr();
+  const std::string text = log.text();
   EXPECT_THAT(text, HasSubstr("1/100"));
   EXPECT_THAT(text, HasSubstr("100%  100/100"));
   EXPECT_THAT(text, HasSubstr("note100\n"));
@@ -29,27 +27,30 @@ TEST(Progress, PlainLinesOffATerminalFirstAndLastAtLeast) {
 }
 
 TEST(Progress, OfWorkThatIsOverSoonNothing) {
-  CaptureStderr();
+  CapturedLog log(LogLevel::kNotice);
   {
-    Progress progress("work", 100, 0, false, Progress::Begin::kWhenLong);
+    Progress progress("work", 100, 0, Progress::Begin::kWhenLong);
     for (int done = 0; done <= 100; ++done) progress.update(done, "");
   }
-  EXPECT_EQ(GetCapturedStderr(), "");
+  EXPECT_EQ(log.text(), "");
 }
 
 TEST(Progress, TheTimeLeftCountsOnlyWhatWasDoneSinceTheStart) {
-  CaptureStderr();
-  Progress("work", 100, 40, false).update(40, "");  // a resumed run: no rate yet
-  EXPECT_THAT(GetCapturedStderr(), HasSubstr("40%  40/100  0.0/s  elapsed 0:00  left ?"));
+  CapturedLog log(LogLevel::kNotice);
+  Progress("work", 100, 40).update(40, "");  // a resumed run: no rate yet
+  EXPECT_THAT(log.text(), HasSubstr("40%  40/100  0.0/s  elapsed 0:00  left ?"));
 }
 
-TEST(Progress, QuietPrintsNothingAndAnEmptyTotalIsNoDivisionByZero) {
-  CaptureStderr();
-  Progress("work", 10, 0, true).update(10, "");
-  EXPECT_EQ(GetCapturedStderr(), "");
-  CaptureStderr();
-  Progress("work", 0, 0, false).update(0, "");
-  EXPECT_THAT(GetCapturedStderr(), HasSubstr("work"));
+TEST(Progress, OfAnEmptyTotalIsNoDivisionByZero) {
+  CapturedLog log(LogLevel::kNotice);
+  Progress("work", 0, 0).update(0, "");
+  EXPECT_THAT(log.text(), HasSubstr("work"));
+}
+
+TEST(Progress, IsNotShownWhereNoticesAreNot) {
+  CapturedLog log(LogLevel::kWarning);
+  Progress("work", 10, 0).update(10, "");
+  EXPECT_EQ(log.text(), "");
 }
 
 }  // namespace

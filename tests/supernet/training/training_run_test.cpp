@@ -13,6 +13,7 @@
 #include "support/files.hpp"
 #include "support/line_chain.hpp"
 #include "support/random.hpp"
+#include "tests/captured_log.hpp"
 #include "tests/temporary_folder.hpp"
 
 namespace paretoformer::supernet {
@@ -78,7 +79,10 @@ TEST_F(TrainingRuns, AnInterruptedTrainingContinuesToTheSameBits) {
     } catch (const Interrupted& interruption) {
       EXPECT_THAT(interruption.what(), testing::HasSubstr("of 30 steps"));
     }
+  CapturedLog said;
   EXPECT_EQ(train("parts"), whole);
+  EXPECT_EQ(said.text(), (folder_ / "parts").string() + ": trained for 28 of 30 steps already\n" +
+                             (folder_ / "parts").string() + ": saved after step 30\n");
   EXPECT_EQ(read_file(folder_ / "parts"), read_file(folder_ / "whole"));
   EXPECT_EQ(read_file(folder_ / "parts.log"), read_file(folder_ / "whole.log"));
   EXPECT_EQ(LineLog(folder_ / "whole.log").lines().size(), 30u);
