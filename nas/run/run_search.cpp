@@ -8,7 +8,7 @@
 #include "support/error.hpp"
 #include "support/files.hpp"
 #include "support/hash.hpp"
-#include "support/line_chain.hpp"
+#include "support/jsonl.hpp"
 #include "support/log.hpp"
 #include "support/random.hpp"
 
@@ -138,33 +138,22 @@ std::string require_telling(const RunConfig& config, const SearchSpace& space,
 
 Archive load_archive(const RunFolder& run, const SearchSpace& space) {
   Archive archive(run.config().objectives, run.config().limits);
-  if (!std::filesystem::exists(run.history())) return archive;
-  // Not through LineLog: reading must not touch the file of a run that is going on.
-  const std::string text = read_file(run.history());
-  int number = 0;
-  LineChain chain;
-  for (std::size_t begin = 0, end; (end = text.find('\n', begin)) != std::string::npos;
-       begin = end + 1) {
-    const std::string where = run.history().string() + ":" + std::to_string(++number);
-    const auto add = [&](const JsonNode& node) {
-      Candidate candidate = candidate_from_json(node);
-      std::string why;
-      if (!space.contains(candidate.architecture, &why))
-        throw InputError(where + ": the candidate is not in the search space: " + why);
-      if (archive.contains(candidate.id))
-        throw InputError(where + ": candidate " + hex(candidate.id) + " appears a second time");
-      archive.add(std::move(candidate));
-    };
-    chain.read(std::string_view(text).substr(begin, end - begin), where, add);
-  }
+  read_jsonl(run.history(), [&](const JsonNode& node) {
+    Candidate candidate = candidate_from_json(node);
+    std::string why;
+    if (!space.contains(candidate.architecture, &why))
+      throw InputError(node.file() + ": the candidate is not in the search space: " + why);
+    if (archive.contains(candidate.id))
+      throw InputError(node.file() + ": candidate " + hex(candidate.id) + " appears a second time");
+    archive.add(std::move(candidate));
+  });
   return archive;
 }
 
 Archive run_search(const RunFolder& run, const ProxyTask& proxy, CandidateEvaluator& evaluator,
                    const SearchHooks& hooks) {
   const RunConfig& config = run.config();
-  LineLog history(run.history());  // drops a line that a crash cut short
-  LineChain chain(history.lines());
+  JsonlWriter history(run.history());
   Archive archive = load_archive(run, proxy.space());
   if (archive.size() > 0)
     log_info(fmt::format("{}: the search goes on after {} evaluations, in generation {}",
@@ -174,9 +163,7 @@ Archive run_search(const RunFolder& run, const ProxyTask& proxy, CandidateEvalua
   Pace history_pace, generations_pace;
   SearchHooks logged = hooks;
   logged.on_candidates = [&](std::span<const Candidate> candidates) {
-    std::string lines;
-    for (const Candidate& candidate : candidates) lines += chain.line(to_json(candidate));
-    history.write(lines);
+    for (const Candidate& candidate : candidates) history.write(to_json(candidate));
     if (history_pace.due()) history.flush();
     if (hooks.on_candidates) hooks.on_candidates(candidates);
   };

@@ -11,9 +11,8 @@
 
 #include "supernet/model/safetensors.hpp"
 #include "support/error.hpp"
-#include "support/files.hpp"
 #include "support/json.hpp"
-#include "support/line_chain.hpp"
+#include "support/jsonl.hpp"
 #include "support/log.hpp"
 
 namespace paretoformer::supernet {
@@ -37,20 +36,9 @@ std::int64_t step_in(const Safetensors& file, const std::string& key) {
 
 // Drops log lines written after the checkpoint that the run continues from.
 void cut_log(const std::filesystem::path& path, std::int64_t step) {
-  if (!std::filesystem::exists(path)) return;
-  std::string kept;
-  const std::vector<std::string> lines = LineLog(path).lines();
-  LineChain chain;
-  int number = 0;
-  for (const std::string& line : lines) {
-    std::int64_t done = 0;
-    chain.read(line, path.string() + ":" + std::to_string(++number), [&](const JsonNode& node) {
-      done = JsonObject(node).integer("step", 0, INT64_MAX);
-    });
-    if (done > step) break;
-    kept += line + "\n";
-  }
-  write_file_atomic(path, kept);
+  cut_jsonl(path, [step](const JsonNode& node) {
+    return JsonObject(node).integer("step", 0, INT64_MAX) <= step;
+  });
 }
 
 Json to_json(const TrainingRecord& record) {
@@ -116,10 +104,7 @@ void require_finite(const TrainingRun& run, const std::vector<float>& parameters
 class Session {
  public:
   Session(const TrainingRun& run, TrainingState<float> start)
-      : run_(run),
-        trainer_(run.layout, run.config, std::move(start)),
-        log_(run.log),
-        chain_(log_.lines()) {
+      : run_(run), trainer_(run.layout, run.config, std::move(start)), log_(run.log) {
     if (run.probes)
       probe_.emplace(*run.probes, run.layout, trainer_.state().parameters, run.config.context,
                      run.config.products);
@@ -167,7 +152,7 @@ class Session {
     if (!std::isfinite(norm)) fail_diverged(run_, "the gradient is not finite", step());
     TrainingRecord record = record_of(step(), losses, rate, norm);
     record.steps = end();
-    if (due(std::max(1, run_.config.steps / kLogLines))) log_.append(chain_.line(to_json(record)));
+    if (due(std::max(1, run_.config.steps / kLogLines))) log_.append(to_json(record));
     if (run_.on_step) run_.on_step(record);
   }
 
@@ -197,8 +182,7 @@ class Session {
 
   const TrainingRun& run_;
   Trainer<float> trainer_;
-  LineLog log_;
-  LineChain chain_;
+  JsonlWriter log_;
   std::optional<ConvergenceProbe> probe_;
   Clock::time_point saved_ = Clock::now();
   std::vector<std::int32_t> tokens_, targets_;

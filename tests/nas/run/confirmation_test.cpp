@@ -14,7 +14,7 @@
 #include "support/error.hpp"
 #include "support/files.hpp"
 #include "support/hash.hpp"
-#include "support/line_chain.hpp"
+#include "support/jsonl.hpp"
 #include "tests/nas/tiny_run.hpp"
 
 namespace paretoformer::nas {
@@ -101,8 +101,9 @@ TEST_F(ConfirmationTest, WhatIsKnownIsNotDoneAgainAndOthersStayThere) {
   // Of a network that is no longer on the front, and a value by which a record is recognised.
   const std::string before = records();
   const Json first = parse_json(before.substr(0, before.find('\n')), "line");
-  LineChain chain;
-  std::string log = chain.line(parse_json(
+  fs::remove(run_.folder.confirmed());
+  JsonlWriter writer(run_.folder.confirmed());
+  writer.write(parse_json(
       R"({"id":"0123456789abcdef","validation_loss":1.5,"latency_cycles":5.0,"energy_pj":6.0})",
       "line"));
   for (std::size_t begin = 0, end; (end = before.find('\n', begin)) != std::string::npos;
@@ -110,9 +111,9 @@ TEST_F(ConfirmationTest, WhatIsKnownIsNotDoneAgainAndOthersStayThere) {
     Json record = parse_json(before.substr(begin, end - begin), "line");
     record.erase("check");
     if (begin == 0) record["validation_loss"] = 0.125;
-    log += chain.line(record);
+    writer.write(record);
   }
-  write_file_atomic(run_.folder.confirmed(), log);
+  const std::string log = records();
   std::vector<std::size_t> calls;
   ConfirmationHooks hooks;
   hooks.on_members = [&](std::size_t done, std::size_t total) {

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 #include <oneapi/tbb/task_arena.h>
 
+#include <algorithm>
 #include <cmath>
 #include <filesystem>
 #include <utility>
@@ -11,7 +12,7 @@
 #include "supernet/model/evaluation.hpp"
 #include "support/error.hpp"
 #include "support/files.hpp"
-#include "support/line_chain.hpp"
+#include "support/jsonl.hpp"
 #include "support/random.hpp"
 #include "tests/captured_log.hpp"
 #include "tests/temporary_folder.hpp"
@@ -85,15 +86,18 @@ TEST_F(TrainingRuns, AnInterruptedTrainingContinuesToTheSameBits) {
                              (folder_ / "parts").string() + ": saved after step 30\n");
   EXPECT_EQ(read_file(folder_ / "parts"), read_file(folder_ / "whole"));
   EXPECT_EQ(read_file(folder_ / "parts.log"), read_file(folder_ / "whole.log"));
-  EXPECT_EQ(LineLog(folder_ / "whole.log").lines().size(), 30u);
+  const std::string log = read_file(folder_ / "whole.log");
+  EXPECT_EQ(std::count(log.begin(), log.end(), '\n'), 30);
 }
 
 // A kill leaves log lines beyond the last checkpoint.
 TEST_F(TrainingRuns, LogLinesBeyondTheCheckpointAreWrittenAgain) {
   train("whole");
   EXPECT_THROW(train("parts", 9), Interrupted);
-  const std::vector<std::string> lines = LineLog(folder_ / "whole.log").lines();
-  LineLog(folder_ / "parts.log").append(lines[9] + "\n" + lines[10] + "\n");
+  const std::string log = read_file(folder_ / "whole.log");
+  std::size_t end = 0;
+  for (int line = 0; line < 11; ++line) end = log.find('\n', end) + 1;
+  write_file_atomic(folder_ / "parts.log", log.substr(0, end));
   train("parts");
   EXPECT_EQ(read_file(folder_ / "parts.log"), read_file(folder_ / "whole.log"));
 }
@@ -179,8 +183,7 @@ TEST_F(TrainingRuns, ProbesAtIntervalsAndAtTheEndChangeNothing) {
   EXPECT_EQ(records.back().losses, evaluator.losses(probe_networks(space_, 1)));
 
   EXPECT_THROW(train("b", 20), Interrupted);
-  LineLog log(folder_ / "b.probes");
-  log.append(LineChain(log.lines()).line(to_json(records[3])));  // killed later
+  JsonlWriter(folder_ / "b.probes").append(to_json(records[3]));  // killed later
   train("b");
   EXPECT_EQ(read_file(folder_ / "b.probes"), read_file(folder_ / "a.probes"));
 }
