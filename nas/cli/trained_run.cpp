@@ -1,15 +1,10 @@
 #include "nas/cli/trained_run.hpp"
 
-#include <fmt/format.h>
-
 #include <chrono>
 #include <cstdint>
-#include <memory>
-#include <optional>
 
 #include "nas/cli/command_io.hpp"
 #include "nas/cli/interruption.hpp"
-#include "nas/cli/progress.hpp"
 #include "nas/report/front_report.hpp"
 #include "nas/report/training_report.hpp"
 #include "nas/run/run_predictor.hpp"
@@ -47,25 +42,16 @@ LossCache train(RunFolder& folder, ProxyTask& proxy) {
   if (!folder.config().supernet.empty()) return {folder.losses(), loss_key(proxy)};
   const auto start = std::chrono::steady_clock::now();
   std::int64_t steps = 0;  // done by this process
-  std::int64_t total = 0;
-  std::unique_ptr<Progress> progress;
-  std::optional<Saving> saving;  // there is nothing to save before the first step
-  proxy.train(
-      folder,
-      [&](const supernet::TrainingRecord& r) {
-        // Not before: a run that is trained may be a finished search.
-        if (++steps == 1) write_state(folder, "training", 0);
-        if (!saving) saving.emplace();
-        if (total != r.steps)  // at first, and when it is found to be converged
-          progress = std::make_unique<Progress>("training", r.steps, r.step);
-        total = r.steps;
-        progress->update(r.step,
-                         fmt::format("loss largest {:.3f}", r.largest) +
-                             (r.smallest ? fmt::format(" smallest {:.3f}", *r.smallest) : ""));
-      },
-      stopping);
-  if (saving) saving->end();
-  progress.reset();
+  {
+    LongWork work;
+    const Watch shown = work.watch();
+    proxy.train(folder, shown.part([&](const Progress& progress) {
+      // Not before: a run that is trained may be a finished search.
+      if (++steps == 1) write_state(folder, "training", 0);
+      shown.report(progress);
+    }));
+    work.end();
+  }
   write_convergence_plot(folder, proxy);
   if (steps == 0) return {folder.losses(), loss_key(proxy)};
   const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - start;

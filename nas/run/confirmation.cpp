@@ -129,7 +129,7 @@ std::string why_unsimulated(const latency_predictor::LatencyPredictor& predictor
 
 FinalFront confirm_front(const RunFolder& run, const ProxyTask& proxy,
                          const latency_predictor::LatencyPredictor& predictor,
-                         const Archive& archive, const ConfirmationHooks& hooks) {
+                         const Archive& archive, const Watch& watch) {
   const std::string unsimulated = why_unsimulated(predictor, proxy.space());
   Records records = read_records(run, unsimulated.empty());
   JsonlWriter log(run.confirmed());
@@ -138,10 +138,14 @@ FinalFront confirm_front(const RunFolder& run, const ProxyTask& proxy,
   std::erase_if(missing, [&](const Candidate& c) { return records.contains(c.id); });
   supernet::Evaluator evaluator(proxy.layout(), proxy.weights(), proxy.corpus().validation,
                                 proxy.context(), 0, proxy.products());
-  if (hooks.on_members) hooks.on_members(members.size() - missing.size(), members.size());
+  const auto report = [&](std::size_t done) {
+    watch.report({"confirmation", static_cast<std::int64_t>(done),
+                  static_cast<std::int64_t>(members.size()), "members of the front"});
+  };
+  report(members.size() - missing.size());
   for (std::size_t begin = 0; begin < missing.size(); begin += kMembersAtOnce) {
     const std::size_t done = members.size() - missing.size() + begin;
-    if (hooks.stop && hooks.stop())
+    if (watch.stopping())
       throw Interrupted("confirmation stopped after " + std::to_string(done) + " of " +
                         std::to_string(members.size()) + " members of the front");
     const std::size_t end = std::min(begin + kMembersAtOnce, missing.size());
@@ -152,7 +156,7 @@ FinalFront confirm_front(const RunFolder& run, const ProxyTask& proxy,
     for (std::size_t i = begin; i < end; ++i) log.write(to_json(missing[i].id, chunk[i - begin]));
     log.flush();
     for (std::size_t i = begin; i < end; ++i) records[missing[i].id] = chunk[i - begin];
-    if (hooks.on_members) hooks.on_members(done + end - begin, members.size());
+    report(done + end - begin);
   }
   return judge(archive, proxy, records, unsimulated);
 }

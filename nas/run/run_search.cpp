@@ -150,11 +150,12 @@ Archive load_archive(const RunFolder& run, const SearchSpace& space) {
   return archive;
 }
 
-Archive run_search(const RunFolder& run, const ProxyTask& proxy, CandidateEvaluator& evaluator,
-                   const SearchHooks& hooks) {
+FinishedSearch run_search(const RunFolder& run, const ProxyTask& proxy,
+                          CandidateEvaluator& evaluator, const SearchHooks& hooks) {
   const RunConfig& config = run.config();
   JsonlWriter history(run.history());
-  Archive archive = load_archive(run, proxy.space());
+  FinishedSearch result{load_archive(run, proxy.space()), {}, {}};
+  const Archive& archive = result.archive;
   if (archive.size() > 0)
     log_info(fmt::format("{}: the search goes on after {} evaluations, in generation {}",
                          run.history().string(), archive.size(),
@@ -170,12 +171,13 @@ Archive run_search(const RunFolder& run, const ProxyTask& proxy, CandidateEvalua
   logged.on_generation = [&](const GenerationRecord& record) {
     generations += to_json(record).dump() + "\n";
     if (generations_pace.due()) write_file_atomic(run.generations(), generations);
+    result.last = record;
     if (hooks.on_generation) hooks.on_generation(record);
   };
-  search(proxy.space(), config.search, config.seed, evaluator, archive, logged);
+  result.end = search(proxy.space(), config.search, config.seed, evaluator, result.archive, logged);
   history.flush();
   write_file_atomic(run.generations(), generations);
-  return archive;
+  return result;
 }
 
 }  // namespace paretoformer::nas

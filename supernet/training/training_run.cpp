@@ -67,6 +67,11 @@ TrainingRecord record_of(std::int64_t step, std::span<const double> losses, doub
   return record;
 }
 
+std::string note_of(const TrainingRecord& record) {
+  if (!record.smallest) return fmt::format("loss {:.3f}", record.largest);
+  return fmt::format("loss largest {:.3f} smallest {:.3f}", record.largest, *record.smallest);
+}
+
 // A loss that no training on its way down has. A uniform guess costs log(vocabulary) and new
 // weights cost 0.25 more (Trainer, LossFalls); twice that is a network that is confident and wrong,
 // which only weights thrown far off are. Rare tokens do cost as much, so the mean of a few says
@@ -118,7 +123,7 @@ class Session {
       // What is saved are weights whose losses have just been found good; those after this step
       // are judged by the next one.
       require_healthy(run_, losses, networks, step());
-      if (run_.stop && run_.stop()) {
+      if (run_.watch.stopping()) {
         save();
         throw Interrupted("training stopped after " + std::to_string(step()) + " of " +
                           std::to_string(end()) + " steps");
@@ -150,10 +155,9 @@ class Session {
     const double rate = learning_rate_at(run_.config, step(), trainer_.state().converged);
     const double norm = trainer_.apply_gradients();
     if (!std::isfinite(norm)) fail_diverged(run_, "the gradient is not finite", step());
-    TrainingRecord record = record_of(step(), losses, rate, norm);
-    record.steps = end();
+    const TrainingRecord record = record_of(step(), losses, rate, norm);
     if (due(std::max(1, run_.config.steps / kLogLines))) log_.append(to_json(record));
-    if (run_.on_step) run_.on_step(record);
+    run_.watch.report({"training", step(), end(), note_of(record)});
   }
 
   // Whether something is done now that is done every `interval` steps and at the end.

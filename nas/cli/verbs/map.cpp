@@ -94,7 +94,7 @@ class MapProgress {
  public:
   accel_sim::ShareDone part(const char* name) {
     return [this, name](double share) {
-      progress_.update(std::llround(kAll * (parts_ + share) / kParts), name);
+      bar_.show({"map", std::llround(kAll * (parts_ + share) / kParts), kAll, name});
       if (share >= 1) ++parts_;
     };
   }
@@ -102,7 +102,7 @@ class MapProgress {
  private:
   static constexpr std::int64_t kAll = 1000;
   static constexpr int kParts = 3;
-  Progress progress_{"map", kAll, 0, Progress::Begin::kWhenLong};
+  ProgressBar bar_{ProgressBar::Begin::kWhenLong};
   int parts_ = 0;  // that are done
 };
 

@@ -129,10 +129,9 @@ Answer answer_on_matmul(const SimulateOptions& options, const accel_sim::EngineO
 // With progress on standard error.
 WholeSimulation simulate_shown(const char* title, const PricedNetwork& network,
                                accel_sim::NetworkOptions how) {
-  std::optional<Progress> progress;
+  ProgressBar bar(ProgressBar::Begin::kWhenLong);
   const accel_sim::CallsDone show = [&](std::int64_t done, std::int64_t total) {
-    if (done == 0) progress.emplace(title, total, 0, Progress::Begin::kWhenLong);
-    progress->update(done, "calls of operators");
+    bar.show({title, done, total, "calls of operators"});
   };
   how.done = &show;
   return simulate_whole(network, how);

@@ -15,6 +15,7 @@
 #include "support/jsonl.hpp"
 #include "support/random.hpp"
 #include "tests/captured_log.hpp"
+#include "tests/stop_after.hpp"
 #include "tests/temporary_folder.hpp"
 
 namespace paretoformer::supernet {
@@ -56,9 +57,8 @@ class TrainingRuns : public testing::Test {
     if (probed_)
       run.probes = ProbePlan{probe_networks(space_, 1), std::span(text_).first(700),
                              folder_ / (name + ".probes")};
-    run.on_step = [&](const TrainingRecord& record) { last_ = record; };
-    int steps = 0;
-    run.stop = [&] { return steps++ == stop_after; };
+    StopAfter stop(stop_after);
+    run.watch = stop.watch([&](const Progress& progress) { last_ = progress; });
     return supernet::train(run);
   }
 
@@ -69,7 +69,7 @@ class TrainingRuns : public testing::Test {
   TrainingConfig config_;
   std::vector<std::int32_t> text_;
   bool probed_ = false;
-  TrainingRecord last_;
+  Progress last_;
 };
 
 TEST_F(TrainingRuns, AnInterruptedTrainingContinuesToTheSameBits) {
@@ -200,9 +200,12 @@ TEST_F(TrainingRuns, AConvergedTrainingEndsEarlyAndToTheSameBitsWhenInterrupted)
   EXPECT_LT(state.step, 350);
   EXPECT_EQ(state.step, training_steps(config_, state.converged));
   EXPECT_EQ(records.back().step, state.step);
-  EXPECT_EQ(last_.step, state.step);
-  EXPECT_EQ(last_.steps, state.step);
-  EXPECT_NEAR(last_.learning_rate, 0.1 * config_.learning_rate, 1e-12);
+  EXPECT_EQ(last_.done, state.step);
+  EXPECT_EQ(last_.total, state.step);
+  double last_rate = 0;
+  read_jsonl(folder_ / "whole.log",
+             [&](const JsonNode& node) { last_rate = node.json()["learning_rate"]; });
+  EXPECT_NEAR(last_rate, 0.1 * config_.learning_rate, 1e-12);
   for (const ProbeRecord& record : records)
     if (record.converged && record.step >= config_.warmup * config_.steps) {
       EXPECT_EQ(record.step, state.converged);
