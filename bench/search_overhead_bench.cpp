@@ -98,12 +98,12 @@ Search search_once(const nas::RunConfig& config, nas::ProxyTask& proxy,
                                     predictor, proxy.context());
   nas::SearchHooks hooks;
   hooks.on_candidates = [&](std::span<const nas::Candidate>) { ledger.charge(kHistory); };
-  hooks.on_evaluations = [&](std::size_t) { ledger.charge(kRecords); };
+  hooks.watch.on_progress = [&](const Progress&) { ledger.charge(kRecords); };
   hooks.on_generation = [&](const nas::GenerationRecord&) {
     ledger.charge(kRecords);
     before = kProposing;
   };
-  const nas::Archive archive = run_search(folder, proxy, evaluator, hooks);
+  const nas::Archive archive = run_search(folder, proxy, evaluator, hooks).archive;
   ledger.charge(kRecords);
   return {archive.size(), archive.front().size(), ledger.seconds(), ledger.busy()};
 }
@@ -155,7 +155,7 @@ void measure(const std::string& name, const std::vector<std::string>& overrides,
   {
     nas::RunFolder weights = nas::RunFolder::open(config, false);
     weights.keep();
-    proxy.train(weights, {}, {});
+    proxy.train(weights, {});
   }
   const latency_predictor::LatencyPredictor predictor = predictor_in_place(config, proxy.space());
   std::array<std::vector<Search>, 2> searches;

@@ -281,34 +281,4 @@ void occupy_standard_descriptors() {
   }
 }
 
-LineLog::LineLog(const fs::path& path) : path_(path), descriptor_(open_to_append(path)) {
-  try {
-    const std::string content = read_all(descriptor_, path);
-    std::size_t kept = 0;
-    for (std::size_t end; (end = content.find('\n', kept)) != std::string::npos; kept = end + 1)
-      lines_.push_back(content.substr(kept, end - kept));
-    if (kept < content.size() && ::ftruncate(descriptor_, static_cast<off_t>(kept)) != 0)
-      fail(path, "drop an unfinished last line");
-  } catch (...) {
-    ::close(descriptor_);
-    throw;
-  }
-}
-
-LineLog::~LineLog() {
-  if (descriptor_ >= 0) ::close(descriptor_);
-}
-
-void LineLog::append(std::string_view text) {
-  write(text);
-  flush();
-}
-
-void LineLog::write(std::string_view text) { write_all(descriptor_, text, path_); }
-
-void LineLog::flush() {
-  while (::fdatasync(descriptor_) != 0)
-    if (errno != EINTR) fail(path_, "flush");
-}
-
 }  // namespace paretoformer

@@ -1,5 +1,4 @@
-// Files that are either whole or absent: atomic replacement, and append-only logs of lines. Every
-// error names the path and the system's reason.
+// Files that are either whole or absent. Every error names the path and the system's reason.
 #pragma once
 
 #include <filesystem>
@@ -44,31 +43,5 @@ int open_to_append(const std::filesystem::path& path);
 // Opens those of the descriptors 0 to 2 that are closed, so that no file of ours becomes the
 // standard output. What is read from them or written to them fails, as if they were closed.
 void occupy_standard_descriptors();
-
-// A file of whole lines; a last line that a crash cut short is dropped when the file is opened
-// again.
-class LineLog {
- public:
-  // Opens or creates `path`, as open_to_append(). Throws Error when it cannot be read, and leaves
-  // it as it is then.
-  explicit LineLog(const std::filesystem::path& path);
-  ~LineLog();
-  LineLog(const LineLog&) = delete;
-  LineLog& operator=(const LineLog&) = delete;
-
-  // Whole lines that were there when the file was opened.
-  const std::vector<std::string>& lines() const { return lines_; }
-  // Appends `text`, which is one or more lines, each ending in '\n', and returns when it is on the
-  // disk. Throws Error (a full disk).
-  void append(std::string_view text);
-  // The two halves of that: what is written survives the process, what is flushed a power cut too.
-  void write(std::string_view text);
-  void flush();
-
- private:
-  std::filesystem::path path_;
-  std::vector<std::string> lines_;
-  int descriptor_ = -1;
-};
 
 }  // namespace paretoformer

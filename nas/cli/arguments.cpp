@@ -1,18 +1,27 @@
 #include "nas/cli/arguments.hpp"
 
 #include <cmath>
+#include <cstdint>
 
 #include "accel_sim/workload/words.hpp"
 #include "nas/cli/command_io.hpp"
 #include "support/error.hpp"
 #include "support/json.hpp"
+#include "support/log.hpp"
 #include "support/text.hpp"
 
 namespace paretoformer::nas {
 
 void add_common(CLI::App* verb, CommonOptions& common) {
   verb->add_flag("--json", common.json, "Print one JSON document on standard output");
-  verb->add_flag("-q,--quiet", common.quiet, "No progress or log on standard error");
+  CLI::Option* quiet = verb->add_flag_callback(
+      "-q,--quiet", [] { set_log_level(LogLevel::kOff); },
+      "No progress, log or warnings on standard error");
+  verb->add_flag_function(
+          "-v,--verbose",
+          [](std::int64_t times) { set_log_level(times > 1 ? LogLevel::kDebug : LogLevel::kInfo); },
+          "Say more on standard error; twice: even more")
+      ->excludes(quiet);
   verb->add_option("--threads", common.threads, "Threads to use (default: all cores)")
       ->check(CLI::Range(1, 1024));
 }

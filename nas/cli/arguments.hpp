@@ -10,7 +10,7 @@
 
 namespace paretoformer::nas {
 
-// --json, --quiet and --threads.
+// --json, --quiet, --verbose and --threads.
 void add_common(CLI::App* verb, CommonOptions& common);
 
 // A check of a number: NaN is within every range.

@@ -52,10 +52,6 @@ void print(const std::string& text) {
 
 std::string path_text(const std::filesystem::path& path) { return printable(path.string()); }
 
-void log(const CommonOptions& common, const std::string& text) {
-  if (!common.quiet) std::fputs(printable_lines(text).c_str(), stderr);
-}
-
 std::unique_ptr<tbb::global_control> limit_threads(const CommonOptions& common) {
   if (common.threads == 0) return nullptr;
   return std::make_unique<tbb::global_control>(tbb::global_control::max_allowed_parallelism,

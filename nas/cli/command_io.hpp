@@ -31,9 +31,6 @@ void print(const std::string& text);
 // A path as it is printed: on one line.
 std::string path_text(const std::filesystem::path& path);
 
-// As print(), to standard error, unless the verb is to be quiet.
-void log(const CommonOptions& common, const std::string& text);
-
 // Keeps to common.threads threads as long as the result lives.
 std::unique_ptr<tbb::global_control> limit_threads(const CommonOptions& common);
 

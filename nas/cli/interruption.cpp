@@ -9,6 +9,7 @@
 #include <csignal>
 #include <ctime>
 #include <mutex>
+#include <stop_token>
 #include <system_error>
 #include <thread>
 
@@ -19,12 +20,13 @@ namespace paretoformer::nas {
 namespace {
 
 constexpr int kInterrupted = 130;         // exit status
-constexpr timespec kPatience{10, 0};      // until the work asks whether it is to stop
+constexpr timespec kPatience{10, 0};      // until the work notices that it is to stop
 constexpr int kWriteMilliseconds = 1000;  // until the line can be written
 
 struct State {
   std::mutex mutex;  // held for ever by who ends the process
   int saving = 0;
+  std::stop_source stop;
   std::filesystem::path resumed;
 };
 
@@ -34,7 +36,6 @@ State& state() {
   return all;
 }
 
-std::atomic<bool> stop_requested{false};
 std::atomic<bool> stop_noticed{false};
 
 // Not through stderr's buffer, whose lock another thread may hold while it waits for a reader.
@@ -73,7 +74,7 @@ void watch(const sigset_t& signals) {
   {
     std::unique_lock lock(state().mutex);
     if (state().saving == 0) end_at_once();
-    stop_requested = true;
+    state().stop.request_stop();  // whose callbacks need not be safe in a handler either
   }
   if (!another_signal_in_time(signals) && stop_noticed) ::sigwait(&signals, &signal);
   state().mutex.lock();
@@ -100,28 +101,30 @@ void resumes_from(const std::filesystem::path& file) {
   state().resumed = file;
 }
 
-bool stopping() {
-  if (!stop_requested) return false;
-  stop_noticed = true;
-  return true;
+LongWork::~LongWork() { leave(); }
+
+Watch LongWork::watch() {
+  const auto report = [this](const Progress& progress) {
+    if (!saving_) {
+      const std::scoped_lock lock(state().mutex);
+      ++state().saving;
+      saving_ = true;
+    }
+    bar_.show(progress);
+  };
+  return {report, state().stop.get_token(), [] { stop_noticed = true; }};
 }
 
-Saving::Saving() {
-  const std::scoped_lock lock(state().mutex);
-  ++state().saving;
+void LongWork::end() {
+  leave();
+  if (state().stop.stop_requested()) throw Interrupted("stopped before what comes next");
 }
 
-Saving::~Saving() {
-  if (ended_) return;
+void LongWork::leave() {
+  if (!saving_) return;
   const std::scoped_lock lock(state().mutex);
   --state().saving;
-}
-
-void Saving::end() {
-  const std::scoped_lock lock(state().mutex);
-  --state().saving;
-  ended_ = true;
-  if (stopping()) throw Interrupted("stopped before what comes next");
+  saving_ = false;
 }
 
 }  // namespace paretoformer::nas

@@ -4,11 +4,14 @@
 #include <filesystem>
 #include <string>
 
+#include "nas/cli/progress.hpp"
+#include "support/watch.hpp"
+
 namespace paretoformer::nas {
 
 // To be called before another thread is started. From then on the first signal ends the process at
-// once, whatever it is doing. Only while there is a Saving does the work have some seconds to ask
-// stopping(), and then the time it takes to save its state; a second signal does not wait.
+// once, whatever it is doing. Only LongWork has some seconds to notice it, and then the time it
+// takes to save its state; a second signal does not wait.
 void watch_signals();
 
 // The end of the process: removes what is unfinished, prints "paretoformer: " and `text`.
@@ -17,22 +20,25 @@ void watch_signals();
 // Where a signal finds this file, the line says that --resume continues from it.
 void resumes_from(const std::filesystem::path& file);
 
-// Whether the work is to save its state and to throw Interrupted.
-bool stopping();
-
-// As long as it lives, the work asks stopping() now and then.
-class Saving {
+// Work that shows its progress, and saves its state when a signal stops it.
+class LongWork {
  public:
-  Saving();
-  ~Saving();
-  Saving(const Saving&) = delete;
-  Saving& operator=(const Saving&) = delete;
+  LongWork() = default;
+  ~LongWork();
+  LongWork(const LongWork&) = delete;
+  LongWork& operator=(const LongWork&) = delete;
 
+  // For the work to report to and to ask, while this lives. There is something to save from its
+  // first report on; until then a signal ends the process at once.
+  Watch watch();
   // The work is done. Throws Interrupted when a signal has come since it asked last.
   void end();
 
  private:
-  bool ended_ = false;
+  void leave();
+
+  ProgressBar bar_;
+  bool saving_ = false;
 };
 
 }  // namespace paretoformer::nas

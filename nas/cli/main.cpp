@@ -17,6 +17,7 @@
 #include "support/error.hpp"
 #include "support/files.hpp"
 #include "support/json.hpp"
+#include "support/log.hpp"
 #include "support/text.hpp"
 #include "support/unfinished.hpp"
 
@@ -38,6 +39,7 @@ void complain_of_memory() {
 int complain(int status, const std::string& message) {
   try {
     std::fprintf(stderr, "paretoformer: %s\n", printable(message).c_str());
+    log_in_file("error: " + message);
   } catch (const std::bad_alloc&) {
     complain_of_memory();
   }
@@ -79,8 +81,12 @@ int run(int argc, char** argv) {
   app.set_version_flag("--version", PARETOFORMER_VERSION);
   app.require_subcommand(1);
   CommonOptions common;
+  set_log_level(LogLevel::kNotice);
   for (const AddVerb add : kVerbs) add(app, common);
 
+  std::string command = "paretoformer " PARETOFORMER_VERSION ":";
+  for (int i = 1; i < argc; ++i) command += std::string(" ") + argv[i];
+  log_in_file(command);
   require_known_verb(app, argc, argv);
   try {
     app.parse(argc, argv);
@@ -105,8 +111,9 @@ int main(int argc, char** argv) {
     watch_signals();
     return run(argc, argv);
   } catch (const Interrupted& error) {
-    end_interrupted(
-        printable(std::string("interrupted: ") + error.what() + "; continue with --resume"));
+    const std::string text = std::string("interrupted: ") + error.what();
+    log_in_file(text);
+    end_interrupted(printable(text + "; continue with --resume"));
   } catch (const InputError& error) {
     return complain(kBadInput, error.what());
   } catch (const std::bad_alloc&) {

@@ -9,7 +9,6 @@ namespace paretoformer::nas {
 
 struct CommonOptions {
   bool json = false;
-  bool quiet = false;
   int threads = 0;  // 0: all cores
 };
 

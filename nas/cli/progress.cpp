@@ -5,9 +5,8 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstdio>
 
-#include "support/text.hpp"
+#include "support/log.hpp"
 
 namespace paretoformer::nas {
 namespace {
@@ -17,60 +16,55 @@ constexpr double kPlainSeconds = 10;
 constexpr double kLongSeconds = 1;  // on a terminal
 constexpr int kBarWidth = 24;
 
-std::string duration(double seconds) {
+double seconds(std::chrono::duration<double> duration) { return duration.count(); }
+
+std::string minutes(double seconds) {
   const auto whole = std::lround(seconds);
   return fmt::format("{}:{:02}", whole / 60, whole % 60);
 }
 
 }  // namespace
 
-Progress::Progress(std::string title, std::int64_t total, std::int64_t done, bool quiet,
-                   Begin begin)
-    : title_(std::move(title)),
-      total_(std::max<std::int64_t>(total, 1)),
-      first_(done),
-      done_(done),
-      quiet_(quiet),
-      when_long_(begin == Begin::kWhenLong),
-      terminal_(::isatty(STDERR_FILENO) == 1) {}
-
-Progress::~Progress() {
-  if (shown_ && terminal_) std::fputc('\n', stderr);
+ProgressBar::~ProgressBar() {
+  if (shown_) end_status();
 }
 
-void Progress::update(std::int64_t done, const std::string& note) {
-  done_ = done;
-  if (quiet_) return;
+void ProgressBar::show(const Progress& progress) {
+  if (!log_shows(LogLevel::kNotice)) return;
   const Clock::time_point now = Clock::now();
-  if (when_long_ && !shown_) {
-    const std::chrono::duration<double> elapsed = now - start_;
-    if (elapsed.count() < (terminal_ ? kLongSeconds : kPlainSeconds)) return;
+  if (work_ != progress.work) {
+    if (shown_) end_status();
+    shown_ = false;
+    work_ = progress.work;
+    first_ = progress.done;
+    start_ = now;
   }
-  const std::chrono::duration<double> since = now - last_shown_;
-  const bool last = done_ >= total_;
-  if (!last && since.count() < (terminal_ ? kTerminalSeconds : kPlainSeconds)) return;
+  const bool terminal = ::isatty(STDERR_FILENO) == 1;
+  const bool last = progress.done >= progress.total;
+  if (when_long_ && !shown_ && seconds(now - start_) < (terminal ? kLongSeconds : kPlainSeconds))
+    return;
+  if (shown_ && !last && seconds(now - last_shown_) < (terminal ? kTerminalSeconds : kPlainSeconds))
+    return;
   last_shown_ = now;
   shown_ = true;
-  show(note);
+  show_status(text(progress, terminal));
 }
 
-void Progress::show(const std::string& note) {
-  const std::chrono::duration<double> elapsed = Clock::now() - start_;
-  const double rate = static_cast<double>(done_ - first_) / std::max(elapsed.count(), 1e-3);
-  const std::string left = rate > 0 ? duration(static_cast<double>(total_ - done_) / rate) : "?";
-  const double share = static_cast<double>(done_) / static_cast<double>(total_);
+std::string ProgressBar::text(const Progress& progress, bool terminal) const {
+  const double elapsed = seconds(Clock::now() - start_);
+  const auto total = static_cast<double>(std::max<std::int64_t>(progress.total, 1));
+  const auto done = static_cast<double>(progress.done);
+  const double rate = (done - static_cast<double>(first_)) / std::max(elapsed, 1e-3);
+  const std::string left = rate > 0 ? minutes((total - done) / rate) : "?";
   std::string bar;
-  if (terminal_) {
-    const int filled = std::clamp(static_cast<int>(share * kBarWidth), 0, kBarWidth);
+  if (terminal) {
+    const int filled = std::clamp(static_cast<int>(done / total * kBarWidth), 0, kBarWidth);
     bar = "[" + std::string(static_cast<std::size_t>(filled), '#') +
           std::string(static_cast<std::size_t>(kBarWidth - filled), '.') + "] ";
   }
-  std::fprintf(stderr, "%s%-8s %s%3d%%  %lld/%lld  %.1f/s  elapsed %s  left %s  %s%s",
-               terminal_ ? "\r" : "", title_.c_str(), bar.c_str(), static_cast<int>(share * 100),
-               static_cast<long long>(done_), static_cast<long long>(total_), rate,
-               duration(elapsed.count()).c_str(), left.c_str(), printable(note).c_str(),
-               terminal_ ? "\x1b[K" : "\n");
-  std::fflush(stderr);
+  return fmt::format("{:<8} {}{:3}%  {}/{}  {:.1f}/s  elapsed {}  left {}  {}", progress.work, bar,
+                     static_cast<int>(done / total * 100), progress.done,
+                     static_cast<std::int64_t>(total), rate, minutes(elapsed), left, progress.note);
 }
 
 }  // namespace paretoformer::nas

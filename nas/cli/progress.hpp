@@ -1,38 +1,37 @@
-// Progress of long work on standard error: a bar on a terminal, a plain line now and then
-// elsewhere.
+// Progress of long work on standard error (support/log.hpp): a bar on a terminal, a plain line now
+// and then elsewhere.
 #pragma once
 
 #include <chrono>
-#include <cstdint>
 #include <string>
+
+#include "support/watch.hpp"
 
 namespace paretoformer::nas {
 
-class Progress {
+class ProgressBar {
  public:
   // Of work that may be over in a moment nothing is shown at first, and nothing at all if it is.
   enum class Begin { kAtOnce, kWhenLong };
 
-  // `done` units are there already (a resumed run); `quiet` prints nothing.
-  Progress(std::string title, std::int64_t total, std::int64_t done, bool quiet,
-           Begin begin = Begin::kAtOnce);
-  ~Progress();
-  Progress(const Progress&) = delete;
-  Progress& operator=(const Progress&) = delete;
+  explicit ProgressBar(Begin begin = Begin::kAtOnce) : when_long_(begin == Begin::kWhenLong) {}
+  ~ProgressBar();
+  ProgressBar(const ProgressBar&) = delete;
+  ProgressBar& operator=(const ProgressBar&) = delete;
 
-  // Shows `done` of the total with rate and time left; `note` is appended.
-  void update(std::int64_t done, const std::string& note);
+  // With rate and time left, which count from the first time that this work is shown: some of it
+  // may have been done before. Other work begins another bar.
+  void show(const Progress& progress);
 
  private:
   using Clock = std::chrono::steady_clock;
-  void show(const std::string& note);
+  std::string text(const Progress& progress, bool terminal) const;
 
-  std::string title_;
-  std::int64_t total_, first_, done_;
-  bool quiet_, when_long_, terminal_;
+  bool when_long_;
   bool shown_ = false;
-  Clock::time_point start_ = Clock::now();
-  Clock::time_point last_shown_{};
+  std::string work_;
+  std::int64_t first_ = 0;
+  Clock::time_point start_, last_shown_;
 };
 
 }  // namespace paretoformer::nas

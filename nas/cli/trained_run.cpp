@@ -1,21 +1,17 @@
 #include "nas/cli/trained_run.hpp"
 
-#include <fmt/format.h>
-
 #include <chrono>
 #include <cstdint>
-#include <memory>
-#include <optional>
 
 #include "nas/cli/command_io.hpp"
 #include "nas/cli/interruption.hpp"
-#include "nas/cli/progress.hpp"
 #include "nas/report/front_report.hpp"
 #include "nas/report/training_report.hpp"
 #include "nas/run/run_predictor.hpp"
 #include "nas/run/run_search.hpp"
 #include "nas/run/supernet_losses.hpp"
 #include "support/files.hpp"
+#include "support/log.hpp"
 
 namespace paretoformer::nas {
 namespace {
@@ -30,60 +26,52 @@ void write_convergence_plot(const RunFolder& run, const ProxyTask& proxy) {
 }
 
 // Whoever opens the run again looks here for what was measured with its weights.
-LossCache train(RunFolder& folder, ProxyTask& proxy, const CommonOptions& common) {
+LossCache train(RunFolder& folder, ProxyTask& proxy) {
   if (!folder.config().supernet.empty())
     proxy.load_weights(folder.supernet(), folder.config().training);
   const latency_predictor::LatencyPredictor predictor = predictor_of(folder, proxy.space());
   const std::string told = require_telling(folder.config(), proxy.space(), predictor);
   require_feasible(folder.config(), proxy, predictor);
   folder.keep();
+  set_log_file(folder.log());
   resumes_from(folder.path() / "config.json");
   if (folder.config().predictor.empty()) predictor.save(folder.predictor());
   if (!proxy.corpus().tokenizer.model().empty())
     write_file_atomic(folder.tokenizer(), proxy.corpus().tokenizer.model());
-  log(common, space_summary(proxy) + told);
+  log_notice(space_summary(proxy) + told);
   if (!folder.config().supernet.empty()) return {folder.losses(), loss_key(proxy)};
   const auto start = std::chrono::steady_clock::now();
   std::int64_t steps = 0;  // done by this process
-  std::int64_t total = 0;
-  std::unique_ptr<Progress> progress;
-  std::optional<Saving> saving;  // there is nothing to save before the first step
-  proxy.train(
-      folder,
-      [&](const supernet::TrainingRecord& r) {
-        // Not before: a run that is trained may be a finished search.
-        if (++steps == 1) write_state(folder, "training", 0);
-        if (!saving) saving.emplace();
-        if (total != r.steps)  // at first, and when it is found to be converged
-          progress = std::make_unique<Progress>("training", r.steps, r.step, common.quiet);
-        total = r.steps;
-        progress->update(r.step,
-                         fmt::format("loss largest {:.3f}", r.largest) +
-                             (r.smallest ? fmt::format(" smallest {:.3f}", *r.smallest) : ""));
-      },
-      stopping);
-  if (saving) saving->end();
-  progress.reset();
+  {
+    LongWork work;
+    const Watch shown = work.watch();
+    proxy.train(folder, shown.part([&](const Progress& progress) {
+      // Not before: a run that is trained may be a finished search.
+      if (++steps == 1) write_state(folder, "training", 0);
+      shown.report(progress);
+    }));
+    work.end();
+  }
   write_convergence_plot(folder, proxy);
   if (steps == 0) return {folder.losses(), loss_key(proxy)};
   const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - start;
-  log(common, speed_summary(folder.config().training, steps, elapsed.count()));
+  log_notice(speed_summary(folder.config().training, steps, elapsed.count()));
   write_state(folder, "trained", 0);
   return {folder.losses(), loss_key(proxy)};
 }
 
 }  // namespace
 
-TrainedRun::TrainedRun(const RunOptions& options, const CommonOptions& common, bool searches)
+TrainedRun::TrainedRun(const RunOptions& options, bool searches)
     : folder(RunFolder::open(load_run_config(options.config, options.overrides), options.resume,
                              searches)),
       proxy(folder.config(), folder.cache()),
-      losses(train(folder, proxy, common)),
+      losses(train(folder, proxy)),
       evaluator(cached(supernet_losses(proxy), losses), predictor_of(folder, proxy.space()),
                 proxy.context()) {
   if (losses.read_only())
-    log(common, folder.losses().string() +
-                    ": cannot be written; other runs will not know the losses measured now\n");
+    log_warning(folder.losses().string() +
+                ": cannot be written; other runs will not know the losses measured now");
 }
 
 void write_state(const RunFolder& run, const char* phase, std::size_t evaluations) {

@@ -16,7 +16,7 @@ namespace paretoformer::nas {
 // measured with these weights before are not measured again. Throws what RunFolder::open() and
 // ProxyTask::train() throw.
 struct TrainedRun {
-  TrainedRun(const RunOptions& options, const CommonOptions& common, bool searches = false);
+  explicit TrainedRun(const RunOptions& options, bool searches = false);
 
   RunFolder folder;
   ProxyTask proxy;

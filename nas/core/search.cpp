@@ -1,5 +1,7 @@
 #include "nas/core/search.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 
@@ -120,9 +122,16 @@ class Appraisal {
 
 std::string_view name_of(SearchEnd end) { return kEndWords.word_of(end); }
 
-void search(const SearchSpace& space, const SearchConfig& config, std::uint64_t seed,
-            CandidateEvaluator& evaluator, Archive& archive, const SearchHooks& hooks) {
+SearchEnd search(const SearchSpace& space, const SearchConfig& config, std::uint64_t seed,
+                 CandidateEvaluator& evaluator, Archive& archive, const SearchHooks& hooks) {
   SearchEnd end = SearchEnd::kBudget;
+  GenerationRecord record;
+  const auto report = [&] {
+    hooks.watch.report({"search", static_cast<std::int64_t>(archive.size()), config.evaluations,
+                        fmt::format("generation {} front {} hypervolume {:.4f}", record.generation,
+                                    record.front, record.hypervolume)});
+  };
+  report();
   const CostFunction cost = [&](const Architecture& network) { return evaluator.cost(network); };
   std::vector<double> volumes;  // by generation
   std::int64_t spent = 0;       // in earlier generations
@@ -139,7 +148,7 @@ void search(const SearchSpace& space, const SearchConfig& config, std::uint64_t 
     std::erase_if(proposals, [&](const Proposal& p) { return archive.contains(p.id); });
     const Appraisal appraisal(archive, config, generation);
     for (std::size_t begin = 0; begin < proposals.size(); begin += kChunk) {
-      if (hooks.stop && hooks.stop())
+      if (hooks.watch.stopping())
         throw Interrupted("search stopped after " + std::to_string(archive.size()) +
                           " evaluations");
       const std::size_t size = std::min(kChunk, proposals.size() - begin);
@@ -147,9 +156,9 @@ void search(const SearchSpace& space, const SearchConfig& config, std::uint64_t 
           appraisal.evaluate(std::span(proposals).subspan(begin, size), evaluator);
       if (hooks.on_candidates) hooks.on_candidates(evaluated);
       for (Candidate& candidate : evaluated) archive.add(std::move(candidate));
-      if (hooks.on_evaluations) hooks.on_evaluations(archive.size());
+      report();
     }
-    const GenerationRecord record = record_of(archive, generation);
+    record = record_of(archive, generation);
     if (hooks.on_generation) hooks.on_generation(record);
     volumes.push_back(record.hypervolume);
     if (spent < config.evaluations && stagnant(volumes, config.patience) &&
@@ -158,7 +167,7 @@ void search(const SearchSpace& space, const SearchConfig& config, std::uint64_t 
       break;
     }
   }
-  if (hooks.on_end) hooks.on_end(end);
+  return end;
 }
 
 }  // namespace paretoformer::nas

@@ -16,7 +16,7 @@
 #include "support/error.hpp"
 #include "support/files.hpp"
 #include "support/hash.hpp"
-#include "support/line_chain.hpp"
+#include "support/jsonl.hpp"
 
 namespace paretoformer::nas {
 namespace {
@@ -118,18 +118,9 @@ Json confirmation_data(const FinalFront& front) {
   return data;
 }
 
-// The documents of a log, a line each; none when there is no file. A line that is being written is
-// left out.
 std::vector<Json> read_lines(const std::filesystem::path& path) {
   std::vector<Json> result;
-  if (!std::filesystem::exists(path)) return result;
-  const std::string text = read_file(path);
-  LineChain chain;
-  for (std::size_t begin = 0, end; (end = text.find('\n', begin)) != std::string::npos;
-       begin = end + 1)
-    chain.read(std::string_view(text).substr(begin, end - begin),
-               path.string() + ":" + std::to_string(result.size() + 1),
-               [&](const JsonNode& node) { result.push_back(node.json()); });
+  read_jsonl(path, [&](const JsonNode& node) { result.push_back(node.json()); });
   return result;
 }
 

@@ -13,10 +13,10 @@
 namespace paretoformer::nas {
 namespace {
 
-constexpr std::size_t kChunk = 64;  // networks enumerated between two looks at stop()
+constexpr std::size_t kChunk = 64;  // networks enumerated between two looks at the watch
 
 void check_stop(const ComparisonTask& task) {
-  if (task.stop && task.stop()) throw Interrupted("comparison stopped");
+  if (task.watch.stopping()) throw Interrupted("comparison stopped");
 }
 
 // The losses of all networks of the space, which then cost nothing.
@@ -39,7 +39,8 @@ Enumeration enumerate(const ComparisonTask& task) {
     const std::vector<double> rest = task.losses.sums(part, supernet::Subset::kRest);
     for (std::size_t i = 0; i < part.size(); ++i)
       all.sums[architecture_id(part[i])] = {quarter[i], rest[i]};
-    if (task.on_network) task.on_network(begin + part.size(), all.networks.size());
+    task.watch.report({"all networks", static_cast<std::int64_t>(begin + part.size()),
+                       static_cast<std::int64_t>(all.networks.size())});
   }
   return all;
 }
@@ -85,7 +86,7 @@ Race run_race(const ComparisonTask& task, const LossSource& losses, const Search
   CandidateEvaluator evaluator(losses, task.predictor, task.context);
   Archive archive(task.objectives, task.limits);
   SearchHooks hooks;
-  hooks.stop = task.stop;
+  hooks.watch = task.watch.part();
   search(task.space, config, seed, evaluator, archive, hooks);
   Race race{{}, archive.size(), evaluator.work()};
   for (std::int64_t checkpoint : comparison.checkpoints)
@@ -160,16 +161,16 @@ Comparison compare(const ComparisonTask& task) {
   const auto seeds = static_cast<std::size_t>(task.seeds);
   result.races.assign(result.contestants.size(), std::vector<Race>(seeds));
   std::mutex progress;
-  std::size_t done = 0;
+  const std::size_t count = result.contestants.size() * seeds;
+  std::int64_t done = 0;
   const auto race = [&](std::size_t index) {
     check_stop(task);
     result.races[index / seeds][index % seeds] = run_race(
         task, losses, result.contestants[index / seeds].config, index % seeds + 1, result, unit);
     const std::scoped_lock lock(progress);
-    if (task.on_race) task.on_race(++done);
+    task.watch.report({"searches", ++done, static_cast<std::int64_t>(count)});
   };
   // One after the other where evaluations use all threads themselves.
-  const std::size_t count = result.contestants.size() * seeds;
   if (enumerated) {
     parallel_tasks(count, race);
   } else {

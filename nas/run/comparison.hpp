@@ -3,13 +3,13 @@
 
 #include <array>
 #include <cstdint>
-#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "nas/core/candidate_evaluator.hpp"
 #include "nas/core/search.hpp"
+#include "support/watch.hpp"
 
 namespace paretoformer::nas {
 
@@ -59,15 +59,12 @@ struct ComparisonTask {
   int context = 0;
   // Spaces of so many networks at most are enumerated.
   std::int64_t enumerable = 0;
-  std::function<void(std::size_t done, std::size_t of)> on_network =
-      {};                                               // enumerated; may be empty
-  std::function<void(std::size_t races)> on_race = {};  // one call at a time; may be empty
-  std::function<bool()> stop = {};                      // may be empty
+  Watch watch = {};  // of "all networks", where they are enumerated, and then of the "searches"
 };
 
 // Every contestant with every seed, at the budget of `task`. The reference point is 1.1 times the
 // worst of the corners of the space in each objective, the same for all. Throws Interrupted when
-// stop() says so; what a cache has taken up of the losses is not lost.
+// it is to stop; what a cache has taken up of the losses is not lost.
 Comparison compare(const ComparisonTask& task);
 
 }  // namespace paretoformer::nas

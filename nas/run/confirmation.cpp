@@ -7,9 +7,8 @@
 #include "accel_sim/lowering/network_memory.hpp"
 #include "accel_sim/simulator.hpp"
 #include "support/error.hpp"
-#include "support/files.hpp"
 #include "support/hash.hpp"
-#include "support/line_chain.hpp"
+#include "support/jsonl.hpp"
 #include "support/parallel.hpp"
 
 namespace paretoformer::nas {
@@ -50,14 +49,9 @@ void read_line(const JsonNode& node, bool simulated, Records& records) {
   if (has_cost == simulated) records[id] = record;
 }
 
-Records read_records(const std::vector<std::string>& lines, const RunFolder& run, bool simulated) {
+Records read_records(const RunFolder& run, bool simulated) {
   Records records;
-  LineChain chain;
-  int number = 0;
-  for (const std::string& line : lines) {
-    const std::string where = run.confirmed().string() + ":" + std::to_string(++number);
-    chain.read(line, where, [&](const JsonNode& node) { read_line(node, simulated, records); });
-  }
+  read_jsonl(run.confirmed(), [&](const JsonNode& node) { read_line(node, simulated, records); });
   return records;
 }
 
@@ -135,20 +129,23 @@ std::string why_unsimulated(const latency_predictor::LatencyPredictor& predictor
 
 FinalFront confirm_front(const RunFolder& run, const ProxyTask& proxy,
                          const latency_predictor::LatencyPredictor& predictor,
-                         const Archive& archive, const ConfirmationHooks& hooks) {
+                         const Archive& archive, const Watch& watch) {
   const std::string unsimulated = why_unsimulated(predictor, proxy.space());
-  LineLog log(run.confirmed());  // drops a line that a crash cut short
-  Records records = read_records(log.lines(), run, unsimulated.empty());
-  LineChain chain(log.lines());
+  Records records = read_records(run, unsimulated.empty());
+  JsonlWriter log(run.confirmed());
   const std::vector<Candidate> members = front_of(archive);
   std::vector<Candidate> missing = members;
   std::erase_if(missing, [&](const Candidate& c) { return records.contains(c.id); });
   supernet::Evaluator evaluator(proxy.layout(), proxy.weights(), proxy.corpus().validation,
                                 proxy.context(), 0, proxy.products());
-  if (hooks.on_members) hooks.on_members(members.size() - missing.size(), members.size());
+  const auto report = [&](std::size_t done) {
+    watch.report({"confirmation", static_cast<std::int64_t>(done),
+                  static_cast<std::int64_t>(members.size()), "members of the front"});
+  };
+  report(members.size() - missing.size());
   for (std::size_t begin = 0; begin < missing.size(); begin += kMembersAtOnce) {
     const std::size_t done = members.size() - missing.size() + begin;
-    if (hooks.stop && hooks.stop())
+    if (watch.stopping())
       throw Interrupted("confirmation stopped after " + std::to_string(done) + " of " +
                         std::to_string(members.size()) + " members of the front");
     const std::size_t end = std::min(begin + kMembersAtOnce, missing.size());
@@ -156,12 +153,10 @@ FinalFront confirm_front(const RunFolder& run, const ProxyTask& proxy,
     for (std::size_t i = begin; i < end; ++i) networks.push_back(missing[i].architecture);
     const std::vector<Confirmed> chunk =
         confirm(networks, evaluator, predictor, unsimulated.empty());
-    std::string lines;
-    for (std::size_t i = begin; i < end; ++i)
-      lines += chain.line(to_json(missing[i].id, chunk[i - begin]));
-    log.append(lines);
+    for (std::size_t i = begin; i < end; ++i) log.write(to_json(missing[i].id, chunk[i - begin]));
+    log.flush();
     for (std::size_t i = begin; i < end; ++i) records[missing[i].id] = chunk[i - begin];
-    if (hooks.on_members) hooks.on_members(done + end - begin, members.size());
+    report(done + end - begin);
   }
   return judge(archive, proxy, records, unsimulated);
 }
@@ -171,13 +166,7 @@ FinalFront load_final_front(const RunFolder& run, const ProxyTask& proxy,
                             const Archive& archive) {
   if (!std::filesystem::exists(run.confirmed())) return predicted_front(archive);
   const std::string unsimulated = why_unsimulated(predictor, proxy.space());
-  // Not through LineLog: reading must not touch the file of a run that is going on.
-  const std::string text = read_file(run.confirmed());
-  std::vector<std::string> lines;
-  for (std::size_t begin = 0, end; (end = text.find('\n', begin)) != std::string::npos;
-       begin = end + 1)
-    lines.push_back(text.substr(begin, end - begin));
-  const Records records = read_records(lines, run, unsimulated.empty());
+  const Records records = read_records(run, unsimulated.empty());
   for (const Candidate& member : front_of(archive))
     if (!records.contains(member.id)) return predicted_front(archive);
   return judge(archive, proxy, records, unsimulated);

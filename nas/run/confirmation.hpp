@@ -2,14 +2,13 @@
 // the search added up predicted operators, and scored on the whole validation text.
 #pragma once
 
-#include <cstddef>
-#include <functional>
 #include <string>
 
 #include "latency_predictor/latency_predictor.hpp"
 #include "nas/core/final_front.hpp"
 #include "nas/run/proxy_task.hpp"
 #include "nas/run/run_folder.hpp"
+#include "support/watch.hpp"
 
 namespace paretoformer::nas {
 
@@ -18,20 +17,15 @@ namespace paretoformer::nas {
 std::string why_unsimulated(const latency_predictor::LatencyPredictor& predictor,
                             const SearchSpace& space);
 
-struct ConfirmationHooks {
-  // Called at the beginning, too, with those that are known; may be empty.
-  std::function<void(std::size_t done, std::size_t total)> on_members;
-  std::function<bool()> stop;  // may be empty
-};
-
 // Confirms the members of archive.front() whose values are not in confirmed.jsonl of the run yet
 // (those of an interrupted confirmation, or of a front before the search went on), and judges the
 // front by them. Values are in that file before they count; they do not depend on threads or
-// interruptions. Throws Interrupted when stop() says so, InputError naming the line of a damaged
-// file, and what simulate_network() throws. Needs weights.
+// interruptions. Reports at the beginning, too, what is known. Throws Interrupted when it is to
+// stop, InputError naming the line of a damaged file, and what simulate_network() throws. Needs
+// weights.
 FinalFront confirm_front(const RunFolder& run, const ProxyTask& proxy,
                          const latency_predictor::LatencyPredictor& predictor,
-                         const Archive& archive, const ConfirmationHooks& hooks);
+                         const Archive& archive, const Watch& watch);
 
 // The same from confirmed.jsonl alone; predicted_front() while a member of the front is missing
 // there.

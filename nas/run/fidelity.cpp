@@ -1,10 +1,12 @@
 #include "nas/run/fidelity.hpp"
 
+#include <fmt/format.h>
 #include <oneapi/tbb/task_arena.h>
 
 #include <algorithm>
 #include <exception>
 #include <filesystem>
+#include <functional>
 #include <mutex>
 #include <numeric>
 #include <set>
@@ -35,13 +37,13 @@ double flops_per_token(const Architecture& network, int context) {
 class StandaloneTraining {
  public:
   StandaloneTraining(const RunFolder& run, const ProxyTask& proxy,
-                     const std::vector<Architecture>& networks, int steps,
-                     const FidelityHooks& hooks)
+                     const std::vector<Architecture>& networks, int steps, const Watch& watch)
       : run_(run),
         proxy_(proxy),
         networks_(networks),
         all_steps_(steps > 0 ? steps : run.config().training.steps),
-        hooks_(hooks),
+        watch_(watch),
+        stop_with_it_(watch.stop, [this] { stop_.request_stop(); }),
         steps_(networks.size()) {
     std::error_code error;
     fs::create_directories(run.standalone(), error);
@@ -62,7 +64,7 @@ class StandaloneTraining {
     parallel_tasks(networks_.size(), [&](std::size_t index) {
       tbb::this_task_arena::isolate([&] {
         try {
-          if (!stopping()) losses[index] = loss(index);
+          if (!stop_.stop_requested()) losses[index] = loss(index);
         } catch (...) {
           // Left to TBB, the error would cancel the loops inside the other trainings half-way.
           keep_first_error(std::current_exception());
@@ -70,19 +72,13 @@ class StandaloneTraining {
       });
     });
     if (error_) std::rethrow_exception(error_);
-    if (stopping())
+    if (stop_.stop_requested())
       throw Interrupted("stopped with " + std::to_string(finished_) + " of " +
                         std::to_string(networks_.size()) + " networks trained");
     return losses;
   }
 
  private:
-  bool stopping() {
-    if (hooks_.stop && hooks_.stop()) return true;
-    const std::lock_guard lock(mutex_);
-    return error_ != nullptr;
-  }
-
   void keep_first_error(std::exception_ptr error) {
     try {
       std::rethrow_exception(error);
@@ -90,6 +86,7 @@ class StandaloneTraining {
     } catch (...) {
       const std::lock_guard lock(mutex_);
       if (!error_) error_ = std::move(error);
+      stop_.request_stop();
     }
   }
 
@@ -135,17 +132,16 @@ class StandaloneTraining {
     config.random_subnetworks = 0;
     config.distillation = 0;
     fs::path log = checkpoint;
-    return supernet::train(
-        {.layout = layout,
-         .networks = [&](std::int64_t) { return std::vector{layout.largest()}; },
-         .config = config,
-         .seed = run_.config().seed,
-         .text = proxy_.corpus().train,
-         .checkpoint = checkpoint,
-         .log = log.replace_extension(".jsonl"),
-         .fingerprint = fingerprint,
-         .on_step = [&](const supernet::TrainingRecord& r) { advance(index, r.step); },
-         .stop = [&] { return stopping(); }});
+    return supernet::train({.layout = layout,
+                            .networks = [&](std::int64_t) { return std::vector{layout.largest()}; },
+                            .config = config,
+                            .seed = run_.config().seed,
+                            .text = proxy_.corpus().train,
+                            .checkpoint = checkpoint,
+                            .log = log.replace_extension(".jsonl"),
+                            .fingerprint = fingerprint,
+                            .watch = {[&](const Progress& p) { advance(index, p.done); },
+                                      stop_.get_token(), watch_.on_stop}});
   }
 
   void advance(std::size_t index, std::int64_t steps) {
@@ -153,15 +149,18 @@ class StandaloneTraining {
     if (steps == steps_[index]) return;
     steps_[index] = steps;
     finished_ += steps == all_steps_;
-    if (hooks_.on_step)
-      hooks_.on_step(std::accumulate(steps_.begin(), steps_.end(), std::int64_t{0}), finished_);
+    watch_.report({"fidelity", std::accumulate(steps_.begin(), steps_.end(), std::int64_t{0}),
+                   all_steps_ * static_cast<std::int64_t>(networks_.size()),
+                   fmt::format("steps, {} of {} networks", finished_, networks_.size())});
   }
 
   const RunFolder& run_;
   const ProxyTask& proxy_;
   const std::vector<Architecture>& networks_;
   const std::int64_t all_steps_;
-  const FidelityHooks& hooks_;
+  const Watch& watch_;
+  std::stop_source stop_;  // by the watch, or at the first error
+  std::stop_callback<std::function<void()>> stop_with_it_;
   std::mutex mutex_;
   std::vector<std::int64_t> steps_;  // done, by network
   std::size_t finished_ = 0;
@@ -220,12 +219,11 @@ std::vector<Architecture> fidelity_sample(const SearchSpace& space, int count, s
 }
 
 std::vector<ComparedNetwork> compare_networks(const RunFolder& run, const ProxyTask& proxy,
-                                              const FidelityOptions& options,
-                                              const FidelityHooks& hooks) {
+                                              const FidelityOptions& options, const Watch& watch) {
   const std::vector<Architecture> sample =
       fidelity_sample(proxy.space(), options.networks, run.config().seed);
   const std::vector<double> alone =
-      StandaloneTraining(run, proxy, sample, options.steps, hooks).losses();
+      StandaloneTraining(run, proxy, sample, options.steps, watch).losses();
   supernet::Evaluator evaluator(proxy.layout(), proxy.weights(), proxy.corpus().validation,
                                 proxy.context(), 0, proxy.products());
   const std::vector<double> slices = evaluator.losses(sample);

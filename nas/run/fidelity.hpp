@@ -3,13 +3,13 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <vector>
 
 #include "nas/run/proxy_task.hpp"
 #include "nas/run/run_folder.hpp"
 #include "search_spaces/search_space.hpp"
 #include "support/statistics.hpp"
+#include "support/watch.hpp"
 
 namespace paretoformer::nas {
 
@@ -28,13 +28,6 @@ struct ComparedNetwork {
   double flops = 0;  // per token of a sequence of the training's context
 };
 
-struct FidelityHooks {
-  // Steps and networks done so far, of all networks; from any thread, one call at a time.
-  std::function<void(std::int64_t steps, std::size_t networks)> on_step;  // may be empty
-  // Asked before every step, by several threads at the same time.
-  std::function<bool()> stop;  // may be empty
-};
-
 struct FidelityOptions {
   int networks = 24;  // two or more
   // Of every network trained alone; 0: as many as the supernet's, from each of which a network
@@ -47,11 +40,10 @@ struct FidelityOptions {
 // networks nor distillation. Finished ones
 // are kept in run.standalone() as exported networks, unfinished ones continue from their
 // checkpoints; neither these nor the number of threads change the result. Needs weights in `proxy`.
-// Throws Interrupted, with the state saved, when stop() says so; InputError when a kept network was
-// trained from something else; what train() throws.
+// Reports the steps of all networks together. Throws Interrupted, with the state saved, when it is
+// to stop; InputError when a kept network was trained from something else; what train() throws.
 std::vector<ComparedNetwork> compare_networks(const RunFolder& run, const ProxyTask& proxy,
-                                              const FidelityOptions& options,
-                                              const FidelityHooks& hooks);
+                                              const FidelityOptions& options, const Watch& watch);
 
 // How well something that needs no training of its own predicts the order of the stand-alone
 // losses. "Within" compares only networks of one depth, or of one model width.

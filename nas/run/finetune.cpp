@@ -68,8 +68,7 @@ std::filesystem::path FinetuneFiles::with(const std::string& extension) const {
 
 FinetuneResult finetune(const RunFolder& run, const ProxyTask& proxy, const Candidate& member,
                         const supernet::TrainingConfig& config, const FinetuneFiles& files,
-                        std::function<void(const supernet::TrainingRecord&)> on_step,
-                        std::function<bool()> stop) {
+                        const Watch& watch) {
   const supernet::ParameterLayout layout(member.architecture, proxy.context());
   Json training = config.to_json();
   training.erase("checkpoint_seconds");
@@ -80,8 +79,7 @@ FinetuneResult finetune(const RunFolder& run, const ProxyTask& proxy, const Cand
       hash_text(hex(member.id), run.config().seed), proxy.corpus().train, files.checkpoint(),
       files.log(), hex(hash_text(text))};
   alone.start = extract(proxy.layout(), proxy.weights(), layout);
-  alone.on_step = std::move(on_step);
-  alone.stop = std::move(stop);
+  alone.watch = watch;
   FinetuneResult result;
   result.before = losses_of(proxy, layout, alone.start);
   const std::vector<float> weights = train(alone);

@@ -3,7 +3,6 @@
 #pragma once
 
 #include <filesystem>
-#include <functional>
 #include <string>
 #include <vector>
 
@@ -11,6 +10,7 @@
 #include "nas/run/proxy_task.hpp"
 #include "nas/run/run_folder.hpp"
 #include "supernet/training/trainer.hpp"
+#include "support/watch.hpp"
 
 namespace paretoformer::nas {
 
@@ -52,7 +52,6 @@ struct FinetuneResult {
 // has weights. Throws what a training run throws.
 FinetuneResult finetune(const RunFolder& run, const ProxyTask& proxy, const Candidate& member,
                         const supernet::TrainingConfig& config, const FinetuneFiles& files,
-                        std::function<void(const supernet::TrainingRecord&)> on_step,
-                        std::function<bool()> stop);
+                        const Watch& watch);
 
 }  // namespace paretoformer::nas

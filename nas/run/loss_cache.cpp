@@ -1,6 +1,7 @@
 #include "nas/run/loss_cache.hpp"
 
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <sys/file.h>
 #include <unistd.h>
 
@@ -12,6 +13,7 @@
 #include "support/error.hpp"
 #include "support/files.hpp"
 #include "support/hash.hpp"
+#include "support/log.hpp"
 #include "support/random.hpp"
 
 namespace paretoformer::nas {
@@ -60,8 +62,10 @@ std::string_view bytes_of(const void* data, std::size_t size) {
 void drop_tail(int descriptor, const std::filesystem::path& path) {
   const off_t end = ::lseek(descriptor, 0, SEEK_END);
   constexpr auto kSize = static_cast<off_t>(sizeof(Record));
-  if (end < 0 || (end % kSize != 0 && ::ftruncate(descriptor, end / kSize * kSize) != 0))
+  if (end >= 0 && end % kSize == 0) return;
+  if (end < 0 || ::ftruncate(descriptor, end / kSize * kSize) != 0)
     throw Error(path.string() + ": cannot drop an unfinished record: " + std::strerror(errno));
+  log_warning(path.string() + ": the last record was cut short, and is dropped");
 }
 
 // Whether this process may write the file, or make it.
@@ -106,13 +110,20 @@ void LossCache::read() {
     if (content.size() < sizeof header)
       write_all(descriptor_, bytes_of(&header, sizeof header), path_);
   }
+  std::size_t known = 0, others = 0;
   for (std::size_t at = sizeof header; at + sizeof(Record) <= content.size();
        at += sizeof(Record)) {
     Record record;
     std::memcpy(&record, content.data() + at, sizeof record);
-    if (record.check == check_of(record, key_) && record.subset < 2)
-      sums_[record.subset].emplace(record.network, record.sum);
+    const bool own = record.check == check_of(record, key_) && record.subset < 2;
+    if (own) sums_[record.subset].emplace(record.network, record.sum);
+    ++(own ? known : others);
   }
+  if (known > 0) log_info(fmt::format("{}: {} losses are known", path_.string(), known));
+  if (others > 0)
+    log_info(fmt::format(
+        "{}: {} records are of other weights, text or sequences, or damaged: passed over",
+        path_.string(), others));
 }
 
 std::optional<double> LossCache::find(std::uint64_t network, supernet::Subset subset) const {

@@ -32,9 +32,7 @@ ProxyTask::ProxyTask(const RunConfig& config, const std::filesystem::path& cache
   require_tokens(corpus_, config.training.sequences_per_network(), context_);
 }
 
-void ProxyTask::train(const RunFolder& run,
-                      std::function<void(const supernet::TrainingRecord&)> on_step,
-                      std::function<bool()> stop) {
+void ProxyTask::train(const RunFolder& run, const Watch& watch) {
   evaluator_.reset();
   const supernet::TrainingConfig& training = run.config().training;
   const std::uint64_t seed = run.config().seed;
@@ -53,8 +51,7 @@ void ProxyTask::train(const RunFolder& run,
   if (probes.size() > 1)  // one network has no gap to anything
     training_run.probes =
         supernet::ProbePlan{std::move(probes), corpus_.validation, run.convergence()};
-  training_run.on_step = std::move(on_step);
-  training_run.stop = std::move(stop);
+  training_run.watch = watch;
   weights_ = supernet::train(training_run);
 }
 

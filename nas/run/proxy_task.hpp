@@ -1,7 +1,6 @@
 // The accuracy side of a run: its text, its supernet, and losses of candidates.
 #pragma once
 
-#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -32,8 +31,7 @@ class ProxyTask {
   const std::string& fingerprint() const { return fingerprint_; }
 
   // Trains, or continues, to the end. Throws what the training run throws.
-  void train(const RunFolder& run, std::function<void(const supernet::TrainingRecord&)> on_step,
-             std::function<bool()> stop);
+  void train(const RunFolder& run, const Watch& watch);
   // Weights of a finished training, by default the run's own. Throws InputError when there are
   // none, or of another training.
   void load_weights(const std::filesystem::path& checkpoint,

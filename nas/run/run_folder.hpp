@@ -48,6 +48,7 @@ class RunFolder {
   std::filesystem::path front() const { return path_ / "front.json"; }
   std::filesystem::path plot() const { return path_ / "front.svg"; }
   std::filesystem::path report() const { return path_ / "report.html"; }
+  std::filesystem::path log() const { return path_ / "run.log"; }
   std::filesystem::path state() const { return path_ / "state.json"; }
   // Networks trained alone, and what the comparison with them says.
   std::filesystem::path standalone() const { return path_ / "fidelity"; }

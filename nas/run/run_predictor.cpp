@@ -6,6 +6,7 @@
 #include "latency_predictor/predictor_check.hpp"
 #include "nas/run/confirmation.hpp"
 #include "support/error.hpp"
+#include "support/log.hpp"
 
 namespace paretoformer::nas {
 namespace {
@@ -47,7 +48,13 @@ latency_predictor::LatencyPredictor predictor_in_place(const RunConfig& config,
                                                        const SearchSpace& space) {
   latency_predictor::LatencyPredictor sums = predictor_of(config);
   if (!config.predictor.empty()) return checked(std::move(sums), config.predictor, space);
-  if (!why_unsimulated(sums, space).empty()) return sums;
+  if (const std::string why = why_unsimulated(sums, space); !why.empty()) {
+    log_warning(
+        "networks are priced as plain sums of their operators, for they cannot be simulated as a "
+        "whole: " +
+        why);
+    return sums;
+  }
   sums.fill(space);
   return {
       config.hardware, config.workload, sums.table(),

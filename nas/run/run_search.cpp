@@ -8,7 +8,8 @@
 #include "support/error.hpp"
 #include "support/files.hpp"
 #include "support/hash.hpp"
-#include "support/line_chain.hpp"
+#include "support/jsonl.hpp"
+#include "support/log.hpp"
 #include "support/random.hpp"
 
 namespace paretoformer::nas {
@@ -137,53 +138,46 @@ std::string require_telling(const RunConfig& config, const SearchSpace& space,
 
 Archive load_archive(const RunFolder& run, const SearchSpace& space) {
   Archive archive(run.config().objectives, run.config().limits);
-  if (!std::filesystem::exists(run.history())) return archive;
-  // Not through LineLog: reading must not touch the file of a run that is going on.
-  const std::string text = read_file(run.history());
-  int number = 0;
-  LineChain chain;
-  for (std::size_t begin = 0, end; (end = text.find('\n', begin)) != std::string::npos;
-       begin = end + 1) {
-    const std::string where = run.history().string() + ":" + std::to_string(++number);
-    const auto add = [&](const JsonNode& node) {
-      Candidate candidate = candidate_from_json(node);
-      std::string why;
-      if (!space.contains(candidate.architecture, &why))
-        throw InputError(where + ": the candidate is not in the search space: " + why);
-      if (archive.contains(candidate.id))
-        throw InputError(where + ": candidate " + hex(candidate.id) + " appears a second time");
-      archive.add(std::move(candidate));
-    };
-    chain.read(std::string_view(text).substr(begin, end - begin), where, add);
-  }
+  read_jsonl(run.history(), [&](const JsonNode& node) {
+    Candidate candidate = candidate_from_json(node);
+    std::string why;
+    if (!space.contains(candidate.architecture, &why))
+      throw InputError(node.file() + ": the candidate is not in the search space: " + why);
+    if (archive.contains(candidate.id))
+      throw InputError(node.file() + ": candidate " + hex(candidate.id) + " appears a second time");
+    archive.add(std::move(candidate));
+  });
   return archive;
 }
 
-Archive run_search(const RunFolder& run, const ProxyTask& proxy, CandidateEvaluator& evaluator,
-                   const SearchHooks& hooks) {
+FinishedSearch run_search(const RunFolder& run, const ProxyTask& proxy,
+                          CandidateEvaluator& evaluator, const SearchHooks& hooks) {
   const RunConfig& config = run.config();
-  LineLog history(run.history());  // drops a line that a crash cut short
-  LineChain chain(history.lines());
-  Archive archive = load_archive(run, proxy.space());
+  JsonlWriter history(run.history());
+  FinishedSearch result{load_archive(run, proxy.space()), {}, {}};
+  const Archive& archive = result.archive;
+  if (archive.size() > 0)
+    log_info(fmt::format("{}: the search goes on after {} evaluations, in generation {}",
+                         run.history().string(), archive.size(),
+                         archive.candidates().back().generation));
   std::string generations;
   Pace history_pace, generations_pace;
   SearchHooks logged = hooks;
   logged.on_candidates = [&](std::span<const Candidate> candidates) {
-    std::string lines;
-    for (const Candidate& candidate : candidates) lines += chain.line(to_json(candidate));
-    history.write(lines);
+    for (const Candidate& candidate : candidates) history.write(to_json(candidate));
     if (history_pace.due()) history.flush();
     if (hooks.on_candidates) hooks.on_candidates(candidates);
   };
   logged.on_generation = [&](const GenerationRecord& record) {
     generations += to_json(record).dump() + "\n";
     if (generations_pace.due()) write_file_atomic(run.generations(), generations);
+    result.last = record;
     if (hooks.on_generation) hooks.on_generation(record);
   };
-  search(proxy.space(), config.search, config.seed, evaluator, archive, logged);
+  result.end = search(proxy.space(), config.search, config.seed, evaluator, result.archive, logged);
   history.flush();
   write_file_atomic(run.generations(), generations);
-  return archive;
+  return result;
 }
 
 }  // namespace paretoformer::nas

@@ -27,8 +27,13 @@ std::string require_telling(const RunConfig& config, const SearchSpace& space,
 // Candidates in a run folder, in the order of evaluation.
 Archive load_archive(const RunFolder& run, const SearchSpace& space);
 
+struct FinishedSearch {
+  Archive archive;
+  SearchEnd end;
+  GenerationRecord last;
+};
 // search() in a run folder, where every candidate is in history.jsonl before it counts.
-Archive run_search(const RunFolder& run, const ProxyTask& proxy, CandidateEvaluator& evaluator,
-                   const SearchHooks& hooks);
+FinishedSearch run_search(const RunFolder& run, const ProxyTask& proxy,
+                          CandidateEvaluator& evaluator, const SearchHooks& hooks);
 
 }  // namespace paretoformer::nas

@@ -11,6 +11,7 @@
 #include "support/error.hpp"
 #include "support/files.hpp"
 #include "support/hash.hpp"
+#include "support/log.hpp"
 
 namespace paretoformer::supernet {
 namespace {
@@ -281,11 +282,15 @@ Tokenizer train_bpe_cached(std::string_view text, int vocabulary,
       std::string model = content.substr(end);
       if (content.substr(0, end) == std::string(kCacheHeader) + hex(hash_text(model)) + "\n") {
         Tokenizer tokenizer = Tokenizer::from_model(std::move(model));
-        if (tokenizer.vocabulary_size() == vocabulary) return tokenizer;
+        if (tokenizer.vocabulary_size() == vocabulary) {
+          log_info("tokeniser taken from " + path.string());
+          return tokenizer;
+        }
       }
+      log_warning(path.string() + ": is damaged; the tokeniser is learnt again");
     }
-  } catch (const InputError&) {
-    // Unreadable or damaged: learn it again.
+  } catch (const InputError& error) {
+    log_warning(std::string(error.what()) + "; the tokeniser is learnt again");
   }
   Tokenizer tokenizer = Tokenizer::train_bpe(text, vocabulary);
   std::filesystem::create_directories(cache_folder);

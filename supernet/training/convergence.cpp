@@ -73,18 +73,11 @@ ProbeRecord probe_record_from_json(const JsonNode& node) {
 
 std::vector<ProbeRecord> read_probe_records(const std::filesystem::path& path) {
   std::vector<ProbeRecord> records;
-  if (!std::filesystem::exists(path)) return records;
-  const std::string text = read_file(path);
-  LineChain chain;
-  for (std::size_t begin = 0, end; (end = text.find('\n', begin)) != std::string::npos;
-       begin = end + 1) {
-    const std::string where = path.string() + ":" + std::to_string(records.size() + 1);
-    chain.read(std::string_view(text).substr(begin, end - begin), where, [&](const JsonNode& node) {
-      records.push_back(probe_record_from_json(node));
-      if (records.back().losses.size() != records.front().losses.size())
-        node.fail("has another number of networks than the lines before");
-    });
-  }
+  read_jsonl(path, [&](const JsonNode& node) {
+    records.push_back(probe_record_from_json(node));
+    if (records.back().losses.size() != records.front().losses.size())
+      node.fail("has another number of networks than the lines before");
+  });
   return records;
 }
 
@@ -125,8 +118,7 @@ ConvergenceProbe::ConvergenceProbe(ProbePlan plan, const ParameterLayout& layout
                                    Products products)
     : plan_(std::move(plan)),
       evaluator_(layout, parameters, plan_.text, context, kProbeSequences, products),
-      log_(plan_.log),
-      chain_(log_.lines()) {
+      log_(plan_.log) {
   records_ = read_probe_records(plan_.log);
   if (!records_.empty() && records_[0].losses.size() != plan_.networks.size())
     throw InputError(plan_.log.string() + ": has records of " +
@@ -140,7 +132,7 @@ const ProbeRecord& ConvergenceProbe::add(std::int64_t step, std::vector<double> 
     record.rank_agreement = rank_agreement(records_.back().losses, record.losses);
   records_.push_back(std::move(record));
   records_.back().converged = recent_change(records_).converged();
-  log_.append(chain_.line(to_json(records_.back())));
+  log_.append(to_json(records_.back()));
   return records_.back();
 }
 

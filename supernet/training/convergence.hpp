@@ -11,9 +11,8 @@
 
 #include "search_spaces/search_space.hpp"
 #include "supernet/model/evaluation.hpp"
-#include "support/files.hpp"
 #include "support/json.hpp"
-#include "support/line_chain.hpp"
+#include "support/jsonl.hpp"
 
 namespace paretoformer::supernet {
 
@@ -87,8 +86,7 @@ class ConvergenceProbe {
   ProbePlan plan_;
   Evaluator evaluator_;
   std::vector<ProbeRecord> records_;
-  LineLog log_;
-  LineChain chain_;
+  JsonlWriter log_;
 };
 
 }  // namespace paretoformer::supernet

@@ -11,9 +11,9 @@
 
 #include "supernet/model/safetensors.hpp"
 #include "support/error.hpp"
-#include "support/files.hpp"
 #include "support/json.hpp"
-#include "support/line_chain.hpp"
+#include "support/jsonl.hpp"
+#include "support/log.hpp"
 
 namespace paretoformer::supernet {
 namespace {
@@ -36,20 +36,9 @@ std::int64_t step_in(const Safetensors& file, const std::string& key) {
 
 // Drops log lines written after the checkpoint that the run continues from.
 void cut_log(const std::filesystem::path& path, std::int64_t step) {
-  if (!std::filesystem::exists(path)) return;
-  std::string kept;
-  const std::vector<std::string> lines = LineLog(path).lines();
-  LineChain chain;
-  int number = 0;
-  for (const std::string& line : lines) {
-    std::int64_t done = 0;
-    chain.read(line, path.string() + ":" + std::to_string(++number), [&](const JsonNode& node) {
-      done = JsonObject(node).integer("step", 0, INT64_MAX);
-    });
-    if (done > step) break;
-    kept += line + "\n";
-  }
-  write_file_atomic(path, kept);
+  cut_jsonl(path, [step](const JsonNode& node) {
+    return JsonObject(node).integer("step", 0, INT64_MAX) <= step;
+  });
 }
 
 Json to_json(const TrainingRecord& record) {
@@ -76,6 +65,11 @@ TrainingRecord record_of(std::int64_t step, std::span<const double> losses, doub
   record.learning_rate = learning_rate;
   record.gradient_norm = gradient_norm;
   return record;
+}
+
+std::string note_of(const TrainingRecord& record) {
+  if (!record.smallest) return fmt::format("loss {:.3f}", record.largest);
+  return fmt::format("loss largest {:.3f} smallest {:.3f}", record.largest, *record.smallest);
 }
 
 // A loss that no training on its way down has. A uniform guess costs log(vocabulary) and new
@@ -115,10 +109,7 @@ void require_finite(const TrainingRun& run, const std::vector<float>& parameters
 class Session {
  public:
   Session(const TrainingRun& run, TrainingState<float> start)
-      : run_(run),
-        trainer_(run.layout, run.config, std::move(start)),
-        log_(run.log),
-        chain_(log_.lines()) {
+      : run_(run), trainer_(run.layout, run.config, std::move(start)), log_(run.log) {
     if (run.probes)
       probe_.emplace(*run.probes, run.layout, trainer_.state().parameters, run.config.context,
                      run.config.products);
@@ -132,7 +123,7 @@ class Session {
       // What is saved are weights whose losses have just been found good; those after this step
       // are judged by the next one.
       require_healthy(run_, losses, networks, step());
-      if (run_.stop && run_.stop()) {
+      if (run_.watch.stopping()) {
         save();
         throw Interrupted("training stopped after " + std::to_string(step()) + " of " +
                           std::to_string(end()) + " steps");
@@ -164,10 +155,9 @@ class Session {
     const double rate = learning_rate_at(run_.config, step(), trainer_.state().converged);
     const double norm = trainer_.apply_gradients();
     if (!std::isfinite(norm)) fail_diverged(run_, "the gradient is not finite", step());
-    TrainingRecord record = record_of(step(), losses, rate, norm);
-    record.steps = end();
-    if (due(std::max(1, run_.config.steps / kLogLines))) log_.append(chain_.line(to_json(record)));
-    if (run_.on_step) run_.on_step(record);
+    const TrainingRecord record = record_of(step(), losses, rate, norm);
+    if (due(std::max(1, run_.config.steps / kLogLines))) log_.append(to_json(record));
+    run_.watch.report({"training", step(), end(), note_of(record)});
   }
 
   // Whether something is done now that is done every `interval` steps and at the end.
@@ -190,13 +180,13 @@ class Session {
 
   void save() {
     save_checkpoint(run_.checkpoint, run_.layout, trainer_.state(), run_.fingerprint);
+    log_debug(fmt::format("{}: saved after step {}", run_.checkpoint.string(), step()));
     saved_ = Clock::now();
   }
 
   const TrainingRun& run_;
   Trainer<float> trainer_;
-  LineLog log_;
-  LineChain chain_;
+  JsonlWriter log_;
   std::optional<ConvergenceProbe> probe_;
   Clock::time_point saved_ = Clock::now();
   std::vector<std::int32_t> tokens_, targets_;
@@ -246,11 +236,14 @@ TrainingState<float> load_checkpoint(const std::filesystem::path& path,
 
 std::vector<float> train(const TrainingRun& run) {
   TrainingState<float> start;
-  if (std::filesystem::exists(run.checkpoint))
+  if (std::filesystem::exists(run.checkpoint)) {
     start = load_checkpoint(run.checkpoint, run.layout, run.fingerprint);
-  else
+    log_info(fmt::format("{}: trained for {} of {} steps already", run.checkpoint.string(),
+                         start.step, training_steps(run.config, start.converged)));
+  } else {
     start.parameters =
         run.start.empty() ? initial_parameters<float>(run.layout, run.seed) : run.start;
+  }
   cut_log(run.log, start.step);
   if (run.probes) cut_log(run.probes->log, start.step);
   if (start.step >= training_steps(run.config, start.converged)) return std::move(start.parameters);

@@ -12,13 +12,13 @@
 #include "supernet/model/parameters.hpp"
 #include "supernet/training/convergence.hpp"
 #include "supernet/training/trainer.hpp"
+#include "support/watch.hpp"
 
 namespace paretoformer::supernet {
 
 // One line of the loss log: losses are hard-label cross-entropies (nats per token) of one batch.
 struct TrainingRecord {
-  std::int64_t step = 0;   // steps done
-  std::int64_t steps = 0;  // to be done, as far as is known now
+  std::int64_t step = 0;  // steps done
   double largest = 0;
   std::optional<double> smallest, random;  // of a sandwich; `random`: mean over the random networks
   double learning_rate = 0;
@@ -42,13 +42,12 @@ struct TrainingRun {
   // Probes at regular intervals and at the end whether the gaps between networks are converged;
   // config.stop_when_converged has no effect without it.
   std::optional<ProbePlan> probes = {};
-  std::function<void(const TrainingRecord&)> on_step = {};  // may be empty
-  std::function<bool()> stop = {};                          // may be empty; asked in every step
+  Watch watch = {};  // told of every step done, of as many as are known to come, and asked in each
 };
 
 // Trains until training_steps(), starting from the checkpoint if there is one; the weights after n
 // steps have the same bits however often the training was interrupted. Returns the weights.
-// Throws Interrupted, with the state saved, when stop() says so; Error naming step and sub-network
+// Throws Interrupted, with the state saved, when it is to stop; Error naming step and sub-network
 // when the training diverges: a loss or the gradient is not finite, or a loss is more than
 // 2 log(vocabulary) + 2. A checkpoint is written only once the losses of its weights have been
 // found good (at the end: once the weights are finite), so the last one is good then.

@@ -14,6 +14,7 @@
 #include <string_view>
 #include <vector>
 
+#include "support/log.hpp"
 #include "tests/fuzz/targets.hpp"
 
 namespace {
@@ -45,6 +46,7 @@ void require_good_seed() {
 }  // namespace
 
 extern "C" int LLVMFuzzerInitialize(int* count, char*** words) {
+  paretoformer::set_log_level(paretoformer::LogLevel::kOff);  // nearly all input is damaged
   char** const arguments = *words;
   if (*count < 2) {
     for (const auto& target : paretoformer::fuzz::targets()) std::puts(target.name);

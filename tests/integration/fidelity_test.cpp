@@ -94,7 +94,8 @@ TEST_F(Fidelity, AfterASearchWhichItLeavesAlone) {
   ASSERT_EQ(box_.run({"search", "config.json", "--quiet"}).status, 0);
   std::map<std::string, std::string> files;
   for (const std::string& name : box_.files())
-    if (fs::is_regular_file(box_ / name)) files[name] = content(box_ / name);
+    if (fs::is_regular_file(box_ / name) && name != "run/run.log")
+      files[name] = content(box_ / name);
   const Result result = box_.run({"fidelity", "run", "--resume", "--networks", "3"});
   ASSERT_EQ(result.status, 0) << result.err;
   for (const auto& [name, text] : files) EXPECT_TRUE(content(box_ / name) == text) << name;

@@ -49,7 +49,7 @@ struct TinyRun {
   explicit TinyRun(const RunConfig& config)
       : folder(RunFolder::open(config, false)), proxy(config, {}) {
     folder.keep();
-    proxy.train(folder, {}, {});
+    proxy.train(folder, {});
   }
 
   RunFolder folder;

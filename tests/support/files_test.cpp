@@ -86,26 +86,14 @@ class FileSizeLimit {
 
 TEST_F(Files, FullDiskIsAnErrorAndKeepsWhatWasThere) {
   write_file_atomic(folder_ / "a", "old");
-  LineLog log(folder_ / "log");
-  log.append("one\n");
   {
     const FileSizeLimit limit(8);
     EXPECT_THROW(write_file_atomic(folder_ / "a", std::string(100, 'x')), Error);
-    EXPECT_THROW(log.append(std::string(100, 'x') + "\n"), Error);
   }
   EXPECT_EQ(read_file(folder_ / "a"), "old");
-  EXPECT_EQ(LineLog(folder_ / "log").lines(), std::vector<std::string>{"one"});
 }
 
 TEST_F(Files, MissingFileIsAnInputError) { EXPECT_THROW(read_file(folder_ / "none"), InputError); }
-
-TEST_F(Files, LineLogDropsALineThatACrashCutShort) {
-  { std::ofstream(folder_ / "log") << "one\ntwo\nthr"; }
-  LineLog log(folder_ / "log");
-  EXPECT_EQ(log.lines(), (std::vector<std::string>{"one", "two"}));
-  log.append("three\n");
-  EXPECT_EQ(read_file(folder_ / "log"), "one\ntwo\nthree\n");
-}
 
 // Reading one's own memory at address 0 is an input/output error, in a file that is a regular one.
 constexpr const char* kUnreadable = "/proc/self/mem";
@@ -113,7 +101,6 @@ constexpr const char* kUnreadable = "/proc/self/mem";
 TEST_F(Files, AFailedReadIsNotTheEnd) {
   const std::string expected = "/proc/self/mem: cannot read file: Input/output error";
   EXPECT_EQ(message_of<Error>([] { read_file(kUnreadable); }), expected);
-  EXPECT_EQ(message_of<Error>([] { LineLog log(kUnreadable); }), expected);
 }
 
 TEST_F(Files, OnlyFilesAreRead) {
@@ -214,13 +201,6 @@ TEST_F(Files, WhatAKilledProcessLeftIsRemovedAndNothingElse) {
   ::close(writer);
   remove_unfinished_files(folder_);
   EXPECT_FALSE(fs::exists(folder_ / in_use));
-}
-
-TEST_F(Files, LogsAreRegularFiles) {
-  ASSERT_EQ(::mkfifo((folder_ / "pipe").c_str(), 0600), 0);
-  EXPECT_THAT(message_of<InputError>([&] { LineLog log(folder_ / "pipe"); }),
-              HasSubstr("pipe: is no regular file"));
-  EXPECT_THAT(message_of<InputError>([&] { LineLog log(folder_); }), HasSubstr("is a folder"));
 }
 
 }  // namespace

@@ -6,7 +6,6 @@
 #include "nas/cli/arguments.hpp"
 #include "nas/cli/command_io.hpp"
 #include "nas/cli/interruption.hpp"
-#include "nas/cli/progress.hpp"
 #include "nas/cli/trained_run.hpp"
 #include "nas/cli/verbs.hpp"
 #include "nas/report/comparison_report.hpp"
@@ -33,7 +32,7 @@ void compare_algorithms(const RunOptions& options, const CompareOptions& compare
   std::vector<Contestant> contestants;  // refused before anything is written
   for (const std::string& text : compare_options.algorithms)
     contestants.push_back(contestant_from_text(text, config.search));
-  TrainedRun trained(options, common);
+  TrainedRun trained(options);
   auto& [run, proxy, losses, evaluator] = trained;
 
   const Clock::time_point start = Clock::now();
@@ -50,23 +49,10 @@ void compare_algorithms(const RunOptions& options, const CompareOptions& compare
                       .context = proxy.context(),
                       .enumerable = compare_options.enumerable};
   const auto races = static_cast<std::int64_t>(contestants.size()) * task.seeds;
-  std::unique_ptr<Progress> networks, searches;
-  task.on_network = [&](std::size_t done, std::size_t of) {
-    if (!networks)
-      networks = std::make_unique<Progress>("all networks", static_cast<std::int64_t>(of), 0,
-                                            common.quiet);
-    networks->update(static_cast<std::int64_t>(done), "");
-  };
-  task.on_race = [&](std::size_t done) {
-    if (!searches) searches = std::make_unique<Progress>("searches", races, 0, common.quiet);
-    searches->update(static_cast<std::int64_t>(done), "");
-  };
-  task.stop = stopping;
-  Saving saving;
+  LongWork work;
+  task.watch = work.watch();
   const Comparison comparison = compare(task);
-  saving.end();
-  networks.reset();
-  searches.reset();
+  work.end();
   const std::chrono::duration<double> elapsed = Clock::now() - start;
 
   Json json = comparison_json(comparison);

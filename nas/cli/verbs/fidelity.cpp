@@ -8,7 +8,6 @@
 #include "nas/cli/arguments.hpp"
 #include "nas/cli/command_io.hpp"
 #include "nas/cli/interruption.hpp"
-#include "nas/cli/progress.hpp"
 #include "nas/cli/trained_run.hpp"
 #include "nas/cli/verbs.hpp"
 #include "nas/report/fidelity_report.hpp"
@@ -25,24 +24,16 @@ void train_alone(const RunOptions& options, const FidelityOptions& fidelity,
   const RunConfig config = load_run_config(options.config, options.overrides);
   fidelity_sample(config.space, fidelity.networks,
                   config.seed);  // refused before anything is written
-  const TrainedRun trained(options, common);
+  const TrainedRun trained(options);
   const auto& [run, proxy, losses, evaluator] = trained;
 
   const Clock::time_point start = Clock::now();
   const int count = fidelity.networks;
   const int steps_alone = fidelity.steps > 0 ? fidelity.steps : run.config().training.steps;
-  const std::int64_t total = static_cast<std::int64_t>(count) * steps_alone;
-  std::unique_ptr<Progress> progress;
-  FidelityHooks hooks;
-  hooks.on_step = [&](std::int64_t steps, std::size_t networks) {
-    if (!progress) progress = std::make_unique<Progress>("fidelity", total, steps, common.quiet);
-    progress->update(steps, fmt::format("steps, {} of {} networks", networks, count));
-  };
-  hooks.stop = stopping;
-  Saving saving;
-  const std::vector<ComparedNetwork> networks = compare_networks(run, proxy, fidelity, hooks);
-  saving.end();
-  progress.reset();
+  LongWork work;
+  const std::vector<ComparedNetwork> networks =
+      compare_networks(run, proxy, fidelity, work.watch());
+  work.end();
   const FidelityStatistics statistics = fidelity_statistics(networks, run.config().seed);
   const std::chrono::duration<double> elapsed = Clock::now() - start;
 

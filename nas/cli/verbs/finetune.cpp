@@ -10,7 +10,6 @@
 #include "nas/cli/arguments.hpp"
 #include "nas/cli/command_io.hpp"
 #include "nas/cli/interruption.hpp"
-#include "nas/cli/progress.hpp"
 #include "nas/cli/verbs.hpp"
 #include "nas/run/front_file.hpp"
 #include "nas/run/run_search.hpp"
@@ -74,19 +73,9 @@ void finetune_member(const FinetuneOptions& options, const CommonOptions& common
   if (error) throw Error(folder.string() + ": cannot create folder: " + error.message());
 
   resumes_from(files.checkpoint());
-  std::unique_ptr<Progress> progress;
-  std::optional<Saving> saving;  // there is nothing to save before the first step
-  const FinetuneResult result = finetune(
-      run, proxy, member, config, files,
-      [&](const supernet::TrainingRecord& r) {
-        if (!saving) saving.emplace();
-        if (!progress)
-          progress = std::make_unique<Progress>("finetune", r.steps, r.step, common.quiet);
-        progress->update(r.step, fmt::format("loss {:.3f}", r.largest));
-      },
-      stopping);
-  if (saving) saving->end();
-  progress.reset();
+  LongWork work;
+  const FinetuneResult result = finetune(run, proxy, member, config, files, work.watch());
+  work.end();
   const auto& [before, after] = result;
   const supernet::Corpus& corpus = proxy.corpus();
   if (common.json) {

@@ -92,12 +92,9 @@ struct MapAnswer {
 // Three parts: the two mapspaces, and the samples of one.
 class MapProgress {
  public:
-  explicit MapProgress(const CommonOptions& common)
-      : progress_("map", kAll, 0, common.quiet, Progress::Begin::kWhenLong) {}
-
   accel_sim::ShareDone part(const char* name) {
     return [this, name](double share) {
-      progress_.update(std::llround(kAll * (parts_ + share) / kParts), name);
+      bar_.show({"map", std::llround(kAll * (parts_ + share) / kParts), kAll, name});
       if (share >= 1) ++parts_;
     };
   }
@@ -105,17 +102,16 @@ class MapProgress {
  private:
   static constexpr std::int64_t kAll = 1000;
   static constexpr int kParts = 3;
-  Progress progress_;
+  ProgressBar bar_{ProgressBar::Begin::kWhenLong};
   int parts_ = 0;  // that are done
 };
 
-MapAnswer answer(const MapOptions& options, const accel_sim::Target& hardware,
-                 const CommonOptions& common) {
+MapAnswer answer(const MapOptions& options, const accel_sim::Target& hardware) {
   MapAnswer result;
   result.work = workpiece(options);
   result.objective = accel_sim::kMappingObjectiveWords.value_of(options.objective, "--objective");
   const accel_sim::MappingCostModel model(result.work, hardware);
-  MapProgress progress(common);
+  MapProgress progress;
   for (const accel_sim::Factors factors :
        {accel_sim::Factors::kBlocks, accel_sim::Factors::kPerfect}) {
     const accel_sim::Mapspace space(result.work, hardware, factors);
@@ -229,7 +225,7 @@ void map_workpiece(const MapOptions& options, const CommonOptions& common) {
   if (options.svg && options.svg->empty()) throw InputError("--svg: expected a file name");
   if (options.output && options.output->empty()) throw InputError("--output: expected a file name");
   const accel_sim::Target hardware = accel_sim::find_target(options.hardware);
-  const MapAnswer found = answer(options, hardware, common);
+  const MapAnswer found = answer(options, hardware);
   if (options.output)
     write_file_atomic(*options.output,
                       to_text(to_json(accel_sim::MappedWorkpiece{found.work, found.best.mapping})));

@@ -19,6 +19,7 @@
 #include "nas/cli/verbs.hpp"
 #include "support/error.hpp"
 #include "support/hash.hpp"
+#include "support/log.hpp"
 
 namespace paretoformer::nas {
 namespace {
@@ -132,8 +133,7 @@ void build_predictor(const PredictorOptions& options, const CommonOptions& commo
   const latency_predictor::LatencyPredictor plain(hardware, workload);
   plain.fill(space);
   const std::chrono::duration<double> filled = Clock::now() - start;
-  log(common,
-      fmt::format("{} operators priced in {:.1f} s\n", plain.table().size(), filled.count()));
+  log_notice(fmt::format("{} operators priced in {:.1f} s", plain.table().size(), filled.count()));
   latency_predictor::LatencyPredictor predictor(
       hardware, workload, plain.table(),
       latency_predictor::simulate_in_place(space, workload, hardware, options.seed));

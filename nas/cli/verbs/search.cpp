@@ -8,7 +8,6 @@
 #include "nas/cli/arguments.hpp"
 #include "nas/cli/command_io.hpp"
 #include "nas/cli/interruption.hpp"
-#include "nas/cli/progress.hpp"
 #include "nas/cli/trained_run.hpp"
 #include "nas/cli/verbs.hpp"
 #include "nas/report/front_report.hpp"
@@ -19,6 +18,7 @@
 #include "nas/run/run_search.hpp"
 #include "support/error.hpp"
 #include "support/files.hpp"
+#include "support/log.hpp"
 
 namespace paretoformer::nas {
 namespace {
@@ -71,50 +71,27 @@ std::string why_it_ended(SearchEnd end, const SearchConfig& config) {
   return "";
 }
 
-Archive search_with_progress(TrainedRun& trained, GenerationRecord& last, SearchEnd& end,
-                             const CommonOptions& common) {
+FinishedSearch search_in(TrainedRun& trained) {
   auto& [run, proxy, losses, evaluator] = trained;
-  const std::size_t known = load_archive(run, proxy.space()).size();
-  write_state(run, "search", known);
-  Progress progress("search", run.config().search.evaluations, static_cast<std::int64_t>(known),
-                    common.quiet);
-  SearchHooks hooks;
-  hooks.on_generation = [&](const GenerationRecord& record) { last = record; };
-  hooks.on_evaluations = [&](std::size_t evaluations) {
-    progress.update(static_cast<std::int64_t>(evaluations),
-                    fmt::format("generation {} front {} hypervolume {:.4f}", last.generation,
-                                last.front, last.hypervolume));
-  };
-  hooks.on_end = [&](SearchEnd why) { end = why; };
-  hooks.stop = stopping;
-  Saving saving;
-  Archive archive = run_search(run, proxy, evaluator, hooks);
-  saving.end();
-  return archive;
+  write_state(run, "search", load_archive(run, proxy.space()).size());
+  LongWork work;
+  FinishedSearch found = run_search(run, proxy, evaluator, {.watch = work.watch()});
+  work.end();
+  return found;
 }
 
-FinalFront confirm(const TrainedRun& trained, const Archive& archive, const CommonOptions& common) {
+FinalFront confirm(const TrainedRun& trained, const Archive& archive) {
   const auto& [run, proxy, losses, evaluator] = trained;
   write_state(run, "confirmation", archive.size());
-  std::unique_ptr<Progress> progress;
-  ConfirmationHooks hooks;
-  hooks.on_members = [&](std::size_t members, std::size_t all) {
-    const auto done = static_cast<std::int64_t>(members), total = static_cast<std::int64_t>(all);
-    if (!progress)
-      progress = std::make_unique<Progress>("confirmation", total, done, common.quiet);
-    else
-      progress->update(done, "members of the front");
-  };
-  hooks.stop = stopping;
-  Saving saving;
-  FinalFront front = confirm_front(run, proxy, evaluator.predictor(), archive, hooks);
-  saving.end();
+  LongWork work;
+  FinalFront front = confirm_front(run, proxy, evaluator.predictor(), archive, work.watch());
+  work.end();
   return front;
 }
 
 void search_and_print(const RunOptions& options, const CommonOptions& common) {
   const auto threads = limit_threads(common);
-  TrainedRun trained(options, common, true);
+  TrainedRun trained(options, true);
   auto& [run, proxy, losses, evaluator] = trained;
 
   const Extremes extremes = evaluate_extremes(proxy, evaluator);
@@ -123,13 +100,11 @@ void search_and_print(const RunOptions& options, const CommonOptions& common) {
       perplexity_summary(proxy, extremes.smallest.perplexity, extremes.largest.perplexity) +
       separation_summary(separation) +
       convergence_summary(supernet::read_probe_records(run.convergence()));
-  log(common, summary);
+  log_notice(summary);
 
-  GenerationRecord last;
-  SearchEnd end = SearchEnd::kBudget;
-  const Archive archive = search_with_progress(trained, last, end, common);
+  const auto [archive, end, last] = search_in(trained);
   require_front(archive);
-  const FinalFront front = confirm(trained, archive, common);
+  const FinalFront front = confirm(trained, archive);
   Json json = front_json(run, proxy, archive, front);
   write_file_atomic(run.front(), to_text(json));
   write_pictures(run, proxy, evaluator.predictor(), archive, front);
@@ -157,7 +132,7 @@ void search_and_print(const RunOptions& options, const CommonOptions& common) {
 
 void train_only(const RunOptions& options, const CommonOptions& common) {
   const auto threads = limit_threads(common);
-  TrainedRun trained(options, common);
+  TrainedRun trained(options);
   auto& [run, proxy, losses, evaluator] = trained;
   const Extremes extremes = evaluate_extremes(proxy, evaluator);
   const Separation separation = measure_separation(proxy, kSeparationNetworks, run.config().seed);

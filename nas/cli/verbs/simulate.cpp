@@ -128,20 +128,18 @@ Answer answer_on_matmul(const SimulateOptions& options, const accel_sim::EngineO
 
 // With progress on standard error.
 WholeSimulation simulate_shown(const char* title, const PricedNetwork& network,
-                               accel_sim::NetworkOptions how, const CommonOptions& common) {
-  std::optional<Progress> progress;
+                               accel_sim::NetworkOptions how) {
+  ProgressBar bar(ProgressBar::Begin::kWhenLong);
   const accel_sim::CallsDone show = [&](std::int64_t done, std::int64_t total) {
-    if (done == 0) progress.emplace(title, total, 0, common.quiet, Progress::Begin::kWhenLong);
-    progress->update(done, "calls of operators");
+    bar.show({title, done, total, "calls of operators"});
   };
   how.done = &show;
   return simulate_whole(network, how);
 }
 
-Answer answer_on_network(const SimulateOptions& options, const accel_sim::EngineOptions& how,
-                         const CommonOptions& common) {
+Answer answer_on_network(const SimulateOptions& options, const accel_sim::EngineOptions& how) {
   const PricedNetwork network = priced_network(*options.architecture, options.given);
-  const WholeSimulation whole = simulate_shown("simulate", network, {how}, common);
+  const WholeSimulation whole = simulate_shown("simulate", network, {how});
   Answer answer;
   answer.simulation = {network.hardware, whole.operators};
   answer.hardware_name = network.hardware_name;
@@ -159,7 +157,7 @@ Answer answer_on_network(const SimulateOptions& options, const accel_sim::Engine
   answer.again = [=](const accel_sim::CallTraces& traces) {
     accel_sim::NetworkOptions traced{how};
     traced.traces = &traces;
-    simulate_shown("trace", network, traced, common);
+    simulate_shown("trace", network, traced);
   };
   return answer;
 }
@@ -192,8 +190,8 @@ void simulate_and_print(const SimulateOptions& options, const CommonOptions& com
   how.engine = accel_sim::kEngineWords.value_of(options.engine, "--engine");
   how.cycle_limit = options.cycle_limit;
 
-  Answer answer = options.architecture ? answer_on_network(options, how, common)
-                                       : answer_on_matmul(options, how);
+  Answer answer =
+      options.architecture ? answer_on_network(options, how) : answer_on_matmul(options, how);
   answer.about["hardware"] = {{"name", answer.hardware_name},
                               {"hash", hex(target_hash(answer.simulation.hardware))}};
   answer.about["engine"] = options.engine;

@@ -9,6 +9,7 @@
 #include "nas/run/run_predictor.hpp"
 #include "nas/run/run_search.hpp"
 #include "support/hash.hpp"
+#include "support/log.hpp"
 
 namespace paretoformer::nas {
 namespace {
@@ -23,7 +24,7 @@ void validate(const RunOptions& options, const CommonOptions& common) {
   require_feasible(config, proxy, predictor);
   const accel_sim::HardwareCost low = predictor.predict(proxy.space().smallest());
   const accel_sim::HardwareCost high = predictor.predict(proxy.space().largest());
-  log(common, told);
+  log_notice(told);
   const auto unit = predictor.in_time() ? "latency_ns" : "cycles";
   const auto latency = [&](const accel_sim::HardwareCost& cost) {
     return predictor.in_time() ? Json(predictor.latency(cost)) : Json(cost.latency.value());

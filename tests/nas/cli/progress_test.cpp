@@ -5,22 +5,22 @@
 
 #include <algorithm>
 
-#include "support/files.hpp"
+#include "tests/captured_log.hpp"
 
 namespace paretoformer::nas {
 namespace {
 
 using ::testing::HasSubstr;
-using ::testing::internal::CaptureStderr;
-using ::testing::internal::GetCapturedStderr;
+using ::testing::MatchesRegex;
 
-TEST(Progress, PlainLinesOffATerminalFirstAndLastAtLeast) {
-  CaptureStderr();
+TEST(ProgressBars, PlainLinesOffATerminalFirstAndLastAtLeast) {
+  CapturedLog log(LogLevel::kNotice);
   {
-    Progress progress("work", 100, 0, false);
-    for (int done = 1; done <= 100; ++done) progress.update(done, "note" + std::to_string(done));
+    ProgressBar bar;
+    for (int done = 1; done <= 100; ++done)
+      bar.show({"work", done, 100, "note" + std::to_string(done)});
   }
-  const std::string text = GetCapturedStderr();
+  const std::string text = log.text();
   EXPECT_THAT(text, HasSubstr("1/100"));
   EXPECT_THAT(text, HasSubstr("100%  100/100"));
   EXPECT_THAT(text, HasSubstr("note100\n"));
@@ -28,28 +28,40 @@ TEST(Progress, PlainLinesOffATerminalFirstAndLastAtLeast) {
   EXPECT_LT(std::count(text.begin(), text.end(), '\n'), 10);
 }
 
-TEST(Progress, OfWorkThatIsOverSoonNothing) {
-  CaptureStderr();
+TEST(ProgressBars, OfWorkThatIsOverSoonNothing) {
+  CapturedLog log(LogLevel::kNotice);
   {
-    Progress progress("work", 100, 0, false, Progress::Begin::kWhenLong);
-    for (int done = 0; done <= 100; ++done) progress.update(done, "");
+    ProgressBar bar(ProgressBar::Begin::kWhenLong);
+    for (int done = 0; done <= 100; ++done) bar.show({"work", done, 100});
   }
-  EXPECT_EQ(GetCapturedStderr(), "");
+  EXPECT_EQ(log.text(), "");
 }
 
-TEST(Progress, TheTimeLeftCountsOnlyWhatWasDoneSinceTheStart) {
-  CaptureStderr();
-  Progress("work", 100, 40, false).update(40, "");  // a resumed run: no rate yet
-  EXPECT_THAT(GetCapturedStderr(), HasSubstr("40%  40/100  0.0/s  elapsed 0:00  left ?"));
+TEST(ProgressBars, TheTimeLeftCountsOnlyWhatWasDoneSinceTheStart) {
+  CapturedLog log(LogLevel::kNotice);
+  ProgressBar().show({"work", 40, 100});  // a resumed run: no rate yet
+  EXPECT_THAT(log.text(), HasSubstr("40%  40/100  0.0/s  elapsed 0:00  left ?"));
 }
 
-TEST(Progress, QuietPrintsNothingAndAnEmptyTotalIsNoDivisionByZero) {
-  CaptureStderr();
-  Progress("work", 10, 0, true).update(10, "");
-  EXPECT_EQ(GetCapturedStderr(), "");
-  CaptureStderr();
-  Progress("work", 0, 0, false).update(0, "");
-  EXPECT_THAT(GetCapturedStderr(), HasSubstr("work"));
+TEST(ProgressBars, OtherWorkBeginsAnew) {
+  CapturedLog log(LogLevel::kNotice);
+  ProgressBar bar;
+  bar.show({"one", 1, 2});
+  bar.show({"one", 1, 2});  // too soon to be shown again
+  bar.show({"two", 5, 9});
+  EXPECT_THAT(log.text(), MatchesRegex("one +50%  1/2 [^\n]*\ntwo +55%  5/9  0.0/s [^\n]*\n"));
+}
+
+TEST(ProgressBars, OfAnEmptyTotalIsNoDivisionByZero) {
+  CapturedLog log(LogLevel::kNotice);
+  ProgressBar().show({"work", 0, 0});
+  EXPECT_THAT(log.text(), HasSubstr("work"));
+}
+
+TEST(ProgressBars, AreNotShownWhereNoticesAreNot) {
+  CapturedLog log(LogLevel::kWarning);
+  ProgressBar().show({"work", 10, 10});
+  EXPECT_EQ(log.text(), "");
 }
 
 }  // namespace

@@ -18,6 +18,7 @@
 #include "support/error.hpp"
 #include "support/files.hpp"
 #include "tests/nas/tiny_run.hpp"
+#include "tests/stop_after.hpp"
 
 namespace paretoformer::nas {
 namespace {
@@ -30,7 +31,7 @@ namespace fs = std::filesystem;
 class SearchTest : public ::testing::Test {
  protected:
   Archive search(const SearchHooks& hooks = {}) {
-    return run_search(run_.folder, run_.proxy, evaluator_, hooks);
+    return run_search(run_.folder, run_.proxy, evaluator_, hooks).archive;
   }
   std::string history() { return read_file(run_.folder.history()); }
 
@@ -45,9 +46,10 @@ TEST_F(SearchTest, HistoryIsTheArchiveInOrderOfEvaluation) {
   std::vector<std::size_t> counts;
   std::vector<GenerationRecord> records;
   SearchHooks hooks;
-  hooks.on_evaluations = [&](std::size_t count) {
-    EXPECT_EQ(load_archive(run_.folder, run_.proxy.space()).size(), count);
-    counts.push_back(count);
+  hooks.watch.on_progress = [&](const Progress& progress) {
+    EXPECT_EQ(progress.total, 60);
+    counts.push_back(static_cast<std::size_t>(progress.done));
+    EXPECT_EQ(load_archive(run_.folder, run_.proxy.space()).size(), counts.back());
   };
   hooks.on_generation = [&](const GenerationRecord& record) { records.push_back(record); };
   const Archive archive = search(hooks);
@@ -98,10 +100,8 @@ TEST_F(SearchTest, StoppedWhenAskedAndContinued) {
   search();
   const std::string bytes = history();
   fs::remove(run_.folder.history());
-  int asked = 0;
-  SearchHooks hooks;
-  hooks.stop = [&asked] { return ++asked == 5; };
-  EXPECT_THROW(search(hooks), Interrupted);
+  StopAfter stop(5);
+  EXPECT_THROW(search({.watch = stop.watch()}), Interrupted);
   EXPECT_GT(history().size(), 0u);
   EXPECT_LT(history().size(), bytes.size());
   search();
@@ -150,7 +150,7 @@ TEST_F(SearchTest, AnExhaustedSpaceEndsTheSearch) {
   TinyRun run(config);
   CandidateEvaluator evaluator(supernet_losses(run.proxy), predictor_of(config),
                                run.proxy.context());
-  EXPECT_EQ(run_search(run.folder, run.proxy, evaluator, {}).size(), 252u);
+  EXPECT_EQ(run_search(run.folder, run.proxy, evaluator, {}).archive.size(), 252u);
 }
 
 TEST_F(SearchTest, TheBudgetIsKeptToTheNetwork) {
@@ -161,7 +161,7 @@ TEST_F(SearchTest, TheBudgetIsKeptToTheNetwork) {
     TinyRun run(config);
     CandidateEvaluator evaluator(supernet_losses(run.proxy), predictor_of(config),
                                  run.proxy.context());
-    EXPECT_EQ(run_search(run.folder, run.proxy, evaluator, {}).size(),
+    EXPECT_EQ(run_search(run.folder, run.proxy, evaluator, {}).archive.size(),
               static_cast<std::size_t>(evaluations));
   }
 }
@@ -184,20 +184,17 @@ TEST_F(SearchTest, EndsWhenNothingIsGained) {
   std::vector<double> volumes;
   SearchHooks hooks;
   hooks.on_generation = [&](const GenerationRecord& r) { volumes.push_back(r.hypervolume); };
-  std::optional<SearchEnd> end;
-  hooks.on_end = [&](SearchEnd why) { end = why; };
   Archive whole(config_.objectives);
-  nas::search(run_.proxy.space(), config, 1, evaluator_, whole, hooks);
-  EXPECT_EQ(end, SearchEnd::kBudget);
+  EXPECT_EQ(nas::search(run_.proxy.space(), config, 1, evaluator_, whole, hooks),
+            SearchEnd::kBudget);
   std::size_t first = 2;  // the first generation that gains less than a thousandth in two
   while (first < volumes.size() && volumes[first] > 1.001 * volumes[first - 2]) ++first;
   ASSERT_LT(first + 1, volumes.size());
   config.patience = 2;
   Archive archive(config_.objectives);
-  hooks.on_generation = nullptr;
-  nas::search(run_.proxy.space(), config, 1, evaluator_, archive, hooks);
+  EXPECT_EQ(nas::search(run_.proxy.space(), config, 1, evaluator_, archive, {}),
+            SearchEnd::kPlateau);
   EXPECT_EQ(archive.candidates().back().generation, static_cast<int>(first));
-  EXPECT_EQ(end, SearchEnd::kPlateau);
 
   // What has been found with more patience is not forgotten.
   std::size_t generations = 0;
@@ -207,20 +204,16 @@ TEST_F(SearchTest, EndsWhenNothingIsGained) {
 }
 
 TEST_F(SearchTest, SaysWhyItEndedBeforeTheBudgetWasSpent) {
-  std::optional<SearchEnd> end;
-  SearchHooks hooks;
-  hooks.on_end = [&](SearchEnd why) { end = why; };
   SearchConfig config = config_.search;
   config.evaluations = 1000;
   Archive archive(config_.objectives);
-  nas::search(run_.proxy.space(), config, 1, evaluator_, archive, hooks);
+  EXPECT_EQ(nas::search(run_.proxy.space(), config, 1, evaluator_, archive, {}),
+            SearchEnd::kExhausted);
   EXPECT_EQ(archive.size(), 252u);
-  EXPECT_EQ(end, SearchEnd::kExhausted);
   config.algorithm = "survey_literal";
   Archive few(config_.objectives);
-  nas::search(run_.proxy.space(), config, 1, evaluator_, few, hooks);
+  EXPECT_EQ(nas::search(run_.proxy.space(), config, 1, evaluator_, few, {}), SearchEnd::kStalled);
   EXPECT_LT(few.size(), 100u);
-  EXPECT_EQ(end, SearchEnd::kStalled);
 }
 
 // What a quarter of the text has ruled out is not on the front, and its loss is an estimate; all

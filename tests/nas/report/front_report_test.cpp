@@ -28,7 +28,7 @@ class ReportTest : public ::testing::Test {
   TinyRun run_{config_};
   CandidateEvaluator evaluator_{supernet_losses(run_.proxy), predictor_of(config_),
                                 run_.proxy.context()};
-  Archive archive_ = run_search(run_.folder, run_.proxy, evaluator_, {});
+  Archive archive_ = run_search(run_.folder, run_.proxy, evaluator_, {}).archive;
 };
 
 TEST_F(ReportTest, FrontJsonReadsBackAndDoesNotSayWhereItWasMade) {

@@ -32,7 +32,7 @@ struct SearchedRun : TinyRun {
       : TinyRun(config),
         predictor(predictor_of(config)),
         evaluator(supernet_losses(proxy), predictor, proxy.context()),
-        archive(run_search(folder, proxy, evaluator, {})) {}
+        archive(run_search(folder, proxy, evaluator, {}).archive) {}
   FinalFront confirm() { return confirm_front(folder, proxy, predictor, archive, {}); }
   Json data(const FinalFront& front) {
     return report_data(folder, proxy, predictor, archive, front);

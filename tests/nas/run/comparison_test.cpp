@@ -12,6 +12,7 @@
 #include "nas/report/plot.hpp"
 #include "support/error.hpp"
 #include "tests/nas/report/well_formed.hpp"
+#include "tests/stop_after.hpp"
 
 namespace paretoformer::nas {
 namespace {
@@ -222,9 +223,12 @@ TEST_F(Compare, ASpaceThatIsNotEnumeratedIsMeasuredInShares) {
   const Comparison known = compare(task({"evolution", "random"}));
   ComparisonTask larger = task({"evolution", "random"});
   larger.enumerable = 59;
-  std::vector<std::size_t> races;
-  larger.on_race = [&](std::size_t done) { races.push_back(done); };
-  larger.on_network = [](std::size_t, std::size_t) { FAIL() << "enumerated"; };
+  std::vector<std::int64_t> races;
+  larger.watch.on_progress = [&](const Progress& progress) {
+    EXPECT_EQ(progress.work, "searches");
+    EXPECT_EQ(progress.total, 6);
+    races.push_back(progress.done);
+  };
   const Comparison comparison = compare(larger);
   EXPECT_THAT(races, ElementsAre(1, 2, 3, 4, 5, 6));
   EXPECT_FALSE(comparison.true_hypervolume.has_value());
@@ -276,34 +280,41 @@ TEST_F(Compare, AnObjectiveThatIsAlwaysZeroEnds) {
 
 TEST_F(Compare, TellsHowFarTheEnumerationIs) {
   ComparisonTask small = task({"random"});
-  std::vector<std::size_t> done;
-  small.on_network = [&](std::size_t networks, std::size_t of) {
-    EXPECT_EQ(of, 60u);
-    done.push_back(networks);
+  std::vector<std::int64_t> done;
+  small.watch.on_progress = [&](const Progress& progress) {
+    if (progress.work == "searches") return;
+    EXPECT_EQ(progress.total, 60);
+    done.push_back(progress.done);
   };
   compare(small);
   ASSERT_FALSE(done.empty());
   EXPECT_TRUE(std::is_sorted(done.begin(), done.end()));
-  EXPECT_EQ(done.back(), 60u);
+  EXPECT_EQ(done.back(), 60);
 }
 
 TEST_F(Compare, StopsWhenAsked) {
+  const tbb::global_control one(tbb::global_control::max_allowed_parallelism, 1);
   for (std::int64_t enumerable : {60, 0}) {
-    ComparisonTask stopped = task({"evolution", "random"});
-    stopped.enumerable = enumerable;
-    std::atomic<int> asked = 0;
-    stopped.stop = [&asked] {
-      ++asked;
-      return false;
+    // Counts what is reported, and the losses that are asked for, of which races report nothing.
+    const auto run = [&](StopAfter& stop) {
+      ComparisonTask stopped = task({"evolution", "random"});
+      stopped.enumerable = enumerable;
+      stopped.watch = stop.watch();
+      stopped.losses.sums = [&stop, sums = stopped.losses.sums](
+                                std::span<const Architecture> networks, supernet::Subset subset) {
+        stop.count();
+        return sums(networks, subset);
+      };
+      compare(stopped);
     };
-    compare(stopped);
-    const int all = asked;
-    EXPECT_GT(all, 12);
-    // At once, while the space is enumerated or the first race begins; in a race; at the end.
-    for (int last : {1, 2, all / 2, all}) {
-      asked = 0;
-      stopped.stop = [&asked, last] { return ++asked >= last; };
-      EXPECT_THROW(compare(stopped), Interrupted) << last;
+    StopAfter never(0);
+    run(never);
+    const int all = never.counted();
+    EXPECT_GT(all, 8);
+    // While the corners are evaluated; while the space is, or in the first race; in a later one.
+    for (int last : {1, 4, all / 2, 3 * all / 4}) {
+      StopAfter stop(last);
+      EXPECT_THROW(run(stop), Interrupted) << last << " of " << all;
     }
   }
 }

@@ -14,8 +14,9 @@
 #include "support/error.hpp"
 #include "support/files.hpp"
 #include "support/hash.hpp"
-#include "support/line_chain.hpp"
+#include "support/jsonl.hpp"
 #include "tests/nas/tiny_run.hpp"
+#include "tests/stop_after.hpp"
 
 namespace paretoformer::nas {
 namespace {
@@ -26,8 +27,8 @@ namespace fs = std::filesystem;
 
 class ConfirmationTest : public ::testing::Test {
  protected:
-  FinalFront confirm(const ConfirmationHooks& hooks = {}) {
-    return confirm_front(run_.folder, run_.proxy, evaluator_.predictor(), archive_, hooks);
+  FinalFront confirm(const Watch& watch = {}) {
+    return confirm_front(run_.folder, run_.proxy, evaluator_.predictor(), archive_, watch);
   }
   FinalFront load() {
     return load_final_front(run_.folder, run_.proxy, evaluator_.predictor(), archive_);
@@ -42,7 +43,7 @@ class ConfirmationTest : public ::testing::Test {
   TinyRun run_{config_};
   CandidateEvaluator evaluator_{supernet_losses(run_.proxy), predictor_of(config_),
                                 run_.proxy.context()};
-  Archive archive_ = run_search(run_.folder, run_.proxy, evaluator_, {});
+  Archive archive_ = run_search(run_.folder, run_.proxy, evaluator_, {}).archive;
 };
 
 TEST_F(ConfirmationTest, EveryMemberIsSimulatedAndScoredOnTheWholeText) {
@@ -101,8 +102,9 @@ TEST_F(ConfirmationTest, WhatIsKnownIsNotDoneAgainAndOthersStayThere) {
   // Of a network that is no longer on the front, and a value by which a record is recognised.
   const std::string before = records();
   const Json first = parse_json(before.substr(0, before.find('\n')), "line");
-  LineChain chain;
-  std::string log = chain.line(parse_json(
+  fs::remove(run_.folder.confirmed());
+  JsonlWriter writer(run_.folder.confirmed());
+  writer.write(parse_json(
       R"({"id":"0123456789abcdef","validation_loss":1.5,"latency_cycles":5.0,"energy_pj":6.0})",
       "line"));
   for (std::size_t begin = 0, end; (end = before.find('\n', begin)) != std::string::npos;
@@ -110,16 +112,14 @@ TEST_F(ConfirmationTest, WhatIsKnownIsNotDoneAgainAndOthersStayThere) {
     Json record = parse_json(before.substr(begin, end - begin), "line");
     record.erase("check");
     if (begin == 0) record["validation_loss"] = 0.125;
-    log += chain.line(record);
+    writer.write(record);
   }
-  write_file_atomic(run_.folder.confirmed(), log);
+  const std::string log = records();
   std::vector<std::size_t> calls;
-  ConfirmationHooks hooks;
-  hooks.on_members = [&](std::size_t done, std::size_t total) {
-    EXPECT_EQ(total, archive_.front().size());
-    calls.push_back(done);
-  };
-  const FinalFront front = confirm(hooks);
+  const FinalFront front = confirm({.on_progress = [&](const Progress& progress) {
+    EXPECT_EQ(progress.total, archive_.front().size());
+    calls.push_back(static_cast<std::size_t>(progress.done));
+  }});
   EXPECT_EQ(calls, std::vector<std::size_t>{archive_.front().size()});
   EXPECT_EQ(records(), log);
   EXPECT_EQ(front.members[0].confirmed.validation_loss, 0.125);
@@ -129,13 +129,12 @@ TEST_F(ConfirmationTest, WhatIsKnownIsNotDoneAgainAndOthersStayThere) {
 TEST_F(ConfirmationTest, StoppedWhenAskedAndContinued) {
   const std::string whole = text(confirm());
   fs::remove(run_.folder.confirmed());
-  ConfirmationHooks hooks;
-  hooks.stop = [] { return true; };
-  EXPECT_THROW(confirm(hooks), Interrupted);
-  int asked = 0;
-  hooks.stop = [&] { return ++asked == 2; };
+  StopAfter at_once(1);
+  EXPECT_THROW(confirm(at_once.watch()), Interrupted);
+  EXPECT_EQ(records(), "");
+  StopAfter later(2);
   if (archive_.front().size() > 8) {
-    EXPECT_THROW(confirm(hooks), Interrupted);
+    EXPECT_THROW(confirm(later.watch()), Interrupted);
     EXPECT_FALSE(load().confirmed);
   }
   EXPECT_EQ(text(confirm()), whole);

@@ -13,6 +13,7 @@
 #include "support/error.hpp"
 #include "support/hash.hpp"
 #include "tests/nas/tiny_run.hpp"
+#include "tests/stop_after.hpp"
 
 namespace paretoformer::nas {
 namespace {
@@ -196,16 +197,15 @@ TEST_F(CompareNetworks, StoppedAnywhereItContinuesToTheSame) {
   std::int64_t last_steps = 0;
   for (int stops = 0;; ++stops) {
     ASSERT_LT(stops, 40);
-    int asked = 0;
-    FidelityHooks hooks;
-    hooks.stop = [&] { return ++asked > 7; };  // one thread below: no race
-    hooks.on_step = [&](std::int64_t steps, std::size_t networks) {
-      last_steps = steps;
-      EXPECT_EQ(networks, static_cast<std::size_t>(steps / 12));
-    };
+    StopAfter stop(7);  // one thread below: no race
+    const Watch watch = stop.watch([&](const Progress& progress) {
+      last_steps = progress.done;
+      EXPECT_EQ(progress.total, 4 * 12);
+      EXPECT_EQ(progress.note, "steps, " + std::to_string(progress.done / 12) + " of 4 networks");
+    });
     const tbb::global_control one(tbb::global_control::max_allowed_parallelism, 1);
     try {
-      expect_same(compare_networks(run.folder, run.proxy, {4, 0}, hooks), whole);
+      expect_same(compare_networks(run.folder, run.proxy, {4, 0}, watch), whole);
       EXPECT_GT(stops, 3);
       break;
     } catch (const Interrupted& error) {
@@ -219,9 +219,8 @@ TEST_F(CompareNetworks, MoreNetworksTrainOnlyTheNewOnes) {
   TinyRun run(config());
   const std::vector<ComparedNetwork> few = compare_networks(run.folder, run.proxy, {3, 0}, {});
   std::int64_t trained = 0;
-  FidelityHooks hooks;
-  hooks.on_step = [&](std::int64_t, std::size_t) { ++trained; };
-  std::vector<ComparedNetwork> more = compare_networks(run.folder, run.proxy, {5, 0}, hooks);
+  const Watch watch{.on_progress = [&](const Progress&) { ++trained; }};
+  std::vector<ComparedNetwork> more = compare_networks(run.folder, run.proxy, {5, 0}, watch);
   EXPECT_EQ(trained, 2 * 12);
   more.resize(3);
   expect_same(more, few);
@@ -231,10 +230,9 @@ TEST_F(CompareNetworks, MoreStepsAloneAreOtherNetworks) {
   TinyRun run(config());
   const std::vector<ComparedNetwork> few = compare_networks(run.folder, run.proxy, {2, 0}, {});
   std::int64_t trained = 0;
-  FidelityHooks hooks;
-  hooks.on_step = [&](std::int64_t, std::size_t) { ++trained; };
+  const Watch watch{.on_progress = [&](const Progress&) { ++trained; }};
   const std::vector<ComparedNetwork> longer =
-      compare_networks(run.folder, run.proxy, {2, 30}, hooks);
+      compare_networks(run.folder, run.proxy, {2, 30}, watch);
   EXPECT_EQ(trained, 2 * 30);
   for (std::size_t i = 0; i < few.size(); ++i) {
     EXPECT_EQ(longer[i].slice_loss, few[i].slice_loss);

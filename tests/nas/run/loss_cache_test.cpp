@@ -6,11 +6,13 @@
 
 #include "support/error.hpp"
 #include "support/files.hpp"
+#include "tests/captured_log.hpp"
 #include "tests/temporary_folder.hpp"
 
 namespace paretoformer::nas {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
@@ -99,7 +101,9 @@ TEST_F(LossCacheTest, ARecordThatAnotherProcessLeftUnfinishedIsDropped) {
   LossCache cache(path_, kKey);
   cache.add({{1, supernet::Subset::kRest, 1.5}});
   std::filesystem::resize_file(path_, 2 * kRecord + 5);  // its disk was full
+  CapturedLog said;
   cache.add({{2, supernet::Subset::kRest, 2.5}});
+  EXPECT_THAT(said.text(), HasSubstr("losses.cache: the last record was cut short"));
   const LossCache all(path_, kKey);
   EXPECT_EQ(all.find(1, supernet::Subset::kRest), 1.5);
   EXPECT_EQ(all.find(2, supernet::Subset::kRest), 2.5);
@@ -131,7 +135,10 @@ TEST_F(LossCacheTest, ASpoiltRecordIsPassedOver) {
     std::string spoilt = whole;
     spoilt[at] = static_cast<char>(spoilt[at] ^ 1);
     write_file_atomic(path_, spoilt);
+    CapturedLog said;
     const LossCache cache(path_, kKey);
+    EXPECT_THAT(said.text(), AllOf(HasSubstr("losses.cache: 1 losses are known\n"),
+                                   HasSubstr("losses.cache: 1 records are of other weights")));
     EXPECT_EQ(cache.find(1, supernet::Subset::kRest), std::nullopt) << at;
     EXPECT_EQ(cache.find(2, supernet::Subset::kRest), 2.5);
   }

@@ -8,6 +8,7 @@
 #include "support/error.hpp"
 #include "support/files.hpp"
 #include "tests/nas/tiny_run.hpp"
+#include "tests/stop_after.hpp"
 
 namespace paretoformer::nas {
 namespace {
@@ -47,10 +48,10 @@ TEST_F(ProxyTaskTest, MissingUnfinishedForeignOrDamagedWeightsAreRefused) {
   run.keep();
   ProxyTask proxy(config_, {});
   EXPECT_THAT(load_error(proxy, run), HasSubstr("supernet.safetensors: there is no trained"));
-  int steps = 0;
-  EXPECT_THROW(proxy.train(run, {}, [&steps] { return ++steps > 5; }), Interrupted);
+  StopAfter stop(5);
+  EXPECT_THROW(proxy.train(run, stop.watch()), Interrupted);
   EXPECT_THAT(load_error(proxy, run), HasSubstr("is trained for 5 of 12 steps only"));
-  proxy.train(run, {}, {});
+  proxy.train(run, {});
   EXPECT_EQ(load_error(proxy, run), "no InputError");
 
   RunConfig changed = config_;

@@ -7,7 +7,9 @@
 #include <tuple>
 
 #include "latency_predictor/predictor_check.hpp"
+#include "nas/run/confirmation.hpp"
 #include "support/error.hpp"
+#include "tests/captured_log.hpp"
 #include "tests/nas/tiny_run.hpp"
 
 namespace paretoformer::nas {
@@ -15,6 +17,7 @@ namespace {
 
 using ::testing::AllOf;
 using ::testing::HasSubstr;
+using ::testing::StartsWith;
 
 class RunPredictorTest : public ::testing::Test {
  protected:
@@ -56,6 +59,19 @@ TEST_F(RunPredictorTest, InPlaceIsWithinOnePercentOfWholeNetworksAndSumsAreNot) 
   EXPECT_LT(after.energy.mape, 0.01);
   EXPECT_LT(after.latency.mape, before.latency.mape);
   EXPECT_GT(before.energy.mape, 0.05);  // activations that L2 holds, loaded from DRAM
+}
+
+TEST_F(RunPredictorTest, SaysWhyItFallsBackToPlainSums) {
+  CapturedLog said;
+  EXPECT_FALSE(predictor_in_place(config_, space_).in_place().empty());
+  const Json json{
+      {"depth", {1}}, {"model_width", {1048576}}, {"heads", {1}}, {"ffn_width", {4096}}};
+  const SearchSpace large = SearchSpace::from_json(JsonNode(json, "large"));
+  const latency_predictor::LatencyPredictor sums = predictor_in_place(config_, large);
+  EXPECT_TRUE(sums.in_place().empty());
+  EXPECT_THAT(said.text(), AllOf(StartsWith("paretoformer: warning: networks are priced as plain "
+                                            "sums of their operators, for they cannot be"),
+                                 HasSubstr(why_unsimulated(sums, large))));
 }
 
 TEST_F(RunPredictorTest, TheFileOfTheRunFolderIsUsed) {

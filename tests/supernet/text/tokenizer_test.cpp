@@ -15,6 +15,7 @@
 #include "support/error.hpp"
 #include "support/files.hpp"
 #include "support/random.hpp"
+#include "tests/captured_log.hpp"
 #include "tests/temporary_folder.hpp"
 
 namespace paretoformer::supernet {
@@ -271,14 +272,21 @@ TEST(TokenizerCache, IsUsedAndADamagedFileReplaced) {
   // Used: a time stamp of long ago stays.
   const auto long_ago = fs::last_write_time(file) - std::chrono::hours(1000);
   fs::last_write_time(file, long_ago);
-  EXPECT_EQ(train_bpe_cached(sample_text(), 512, folder).hash(), trained.hash());
+  {
+    CapturedLog said;
+    EXPECT_EQ(train_bpe_cached(sample_text(), 512, folder).hash(), trained.hash());
+    EXPECT_EQ(said.text(), "tokeniser taken from " + file.string() + "\n");
+  }
   EXPECT_EQ(fs::last_write_time(file), long_ago);
 
   std::string damaged = content;
   damaged[content.size() / 2] = static_cast<char>(damaged[content.size() / 2] ^ 1);
   for (const std::string& bad : {damaged, content.substr(0, content.size() - 1), std::string()}) {
     write_file_atomic(file, bad);
+    CapturedLog said;
     EXPECT_EQ(train_bpe_cached(sample_text(), 512, folder).hash(), trained.hash());
+    EXPECT_EQ(said.text(), "paretoformer: warning: " + file.string() +
+                               ": is damaged; the tokeniser is learnt again\n");
     EXPECT_EQ(read_file(file), content);
   }
   // Another text or vocabulary is another file.

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "support/error.hpp"
+#include "support/files.hpp"
 #include "tests/temporary_folder.hpp"
 
 namespace paretoformer::supernet {

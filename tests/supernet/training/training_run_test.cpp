@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 #include <oneapi/tbb/task_arena.h>
 
+#include <algorithm>
 #include <cmath>
 #include <filesystem>
 #include <utility>
@@ -11,8 +12,10 @@
 #include "supernet/model/evaluation.hpp"
 #include "support/error.hpp"
 #include "support/files.hpp"
-#include "support/line_chain.hpp"
+#include "support/jsonl.hpp"
 #include "support/random.hpp"
+#include "tests/captured_log.hpp"
+#include "tests/stop_after.hpp"
 #include "tests/temporary_folder.hpp"
 
 namespace paretoformer::supernet {
@@ -54,9 +57,8 @@ class TrainingRuns : public testing::Test {
     if (probed_)
       run.probes = ProbePlan{probe_networks(space_, 1), std::span(text_).first(700),
                              folder_ / (name + ".probes")};
-    run.on_step = [&](const TrainingRecord& record) { last_ = record; };
-    int steps = 0;
-    run.stop = [&] { return steps++ == stop_after; };
+    StopAfter stop(stop_after);
+    run.watch = stop.watch([&](const Progress& progress) { last_ = progress; });
     return supernet::train(run);
   }
 
@@ -67,7 +69,7 @@ class TrainingRuns : public testing::Test {
   TrainingConfig config_;
   std::vector<std::int32_t> text_;
   bool probed_ = false;
-  TrainingRecord last_;
+  Progress last_;
 };
 
 TEST_F(TrainingRuns, AnInterruptedTrainingContinuesToTheSameBits) {
@@ -78,18 +80,24 @@ TEST_F(TrainingRuns, AnInterruptedTrainingContinuesToTheSameBits) {
     } catch (const Interrupted& interruption) {
       EXPECT_THAT(interruption.what(), testing::HasSubstr("of 30 steps"));
     }
+  CapturedLog said;
   EXPECT_EQ(train("parts"), whole);
+  EXPECT_EQ(said.text(), (folder_ / "parts").string() + ": trained for 28 of 30 steps already\n" +
+                             (folder_ / "parts").string() + ": saved after step 30\n");
   EXPECT_EQ(read_file(folder_ / "parts"), read_file(folder_ / "whole"));
   EXPECT_EQ(read_file(folder_ / "parts.log"), read_file(folder_ / "whole.log"));
-  EXPECT_EQ(LineLog(folder_ / "whole.log").lines().size(), 30u);
+  const std::string log = read_file(folder_ / "whole.log");
+  EXPECT_EQ(std::count(log.begin(), log.end(), '\n'), 30);
 }
 
 // A kill leaves log lines beyond the last checkpoint.
 TEST_F(TrainingRuns, LogLinesBeyondTheCheckpointAreWrittenAgain) {
   train("whole");
   EXPECT_THROW(train("parts", 9), Interrupted);
-  const std::vector<std::string> lines = LineLog(folder_ / "whole.log").lines();
-  LineLog(folder_ / "parts.log").append(lines[9] + "\n" + lines[10] + "\n");
+  const std::string log = read_file(folder_ / "whole.log");
+  std::size_t end = 0;
+  for (int line = 0; line < 11; ++line) end = log.find('\n', end) + 1;
+  write_file_atomic(folder_ / "parts.log", log.substr(0, end));
   train("parts");
   EXPECT_EQ(read_file(folder_ / "parts.log"), read_file(folder_ / "whole.log"));
 }
@@ -175,8 +183,7 @@ TEST_F(TrainingRuns, ProbesAtIntervalsAndAtTheEndChangeNothing) {
   EXPECT_EQ(records.back().losses, evaluator.losses(probe_networks(space_, 1)));
 
   EXPECT_THROW(train("b", 20), Interrupted);
-  LineLog log(folder_ / "b.probes");
-  log.append(LineChain(log.lines()).line(to_json(records[3])));  // killed later
+  JsonlWriter(folder_ / "b.probes").append(to_json(records[3]));  // killed later
   train("b");
   EXPECT_EQ(read_file(folder_ / "b.probes"), read_file(folder_ / "a.probes"));
 }
@@ -193,9 +200,12 @@ TEST_F(TrainingRuns, AConvergedTrainingEndsEarlyAndToTheSameBitsWhenInterrupted)
   EXPECT_LT(state.step, 350);
   EXPECT_EQ(state.step, training_steps(config_, state.converged));
   EXPECT_EQ(records.back().step, state.step);
-  EXPECT_EQ(last_.step, state.step);
-  EXPECT_EQ(last_.steps, state.step);
-  EXPECT_NEAR(last_.learning_rate, 0.1 * config_.learning_rate, 1e-12);
+  EXPECT_EQ(last_.done, state.step);
+  EXPECT_EQ(last_.total, state.step);
+  double last_rate = 0;
+  read_jsonl(folder_ / "whole.log",
+             [&](const JsonNode& node) { last_rate = node.json()["learning_rate"]; });
+  EXPECT_NEAR(last_rate, 0.1 * config_.learning_rate, 1e-12);
   for (const ProbeRecord& record : records)
     if (record.converged && record.step >= config_.warmup * config_.steps) {
       EXPECT_EQ(record.step, state.converged);
