@@ -70,6 +70,15 @@ TEST(FitCandidates, AreWithinTheRanges) {
   EXPECT_EQ(content.accumulator_kib.high, 64);
   EXPECT_EQ(content.length.low, options.shortest);
   EXPECT_EQ(content.length.high, options.longest);
+  // The corners are among them, which draws might miss: the largest network on the largest
+  // hardware.
+  const Architecture largest = options.space.largest();
+  EXPECT_TRUE(std::ranges::any_of(candidates.all, [&](const FitCandidate& each) {
+    const accel_sim::Hardware& hardware = candidates.hardware[each.hardware];
+    return each.op.rows == options.longest && each.op.inner == largest.model_width &&
+           each.op.columns == largest.layers.front().ffn_width && hardware.array_size == 16 &&
+           hardware.accumulator_kib == 64;
+  }));
   for (const CombinationKey& key : candidates.keys) EXPECT_TRUE(among(std::get<2>(key), {8, 16}));
 }
 
