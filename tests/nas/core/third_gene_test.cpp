@@ -16,7 +16,7 @@ namespace paretoformer::nas {
 namespace {
 
 // More groups are better, in later layers more so, and cost nothing.
-double loss_of(const Architecture& network) {
+double loss_by_groups(const Architecture& network) {
   double loss = 5;
   for (std::size_t i = 0; i < network.layers.size(); ++i) {
     const Layer& layer = network.layers[i];
@@ -26,9 +26,9 @@ double loss_of(const Architecture& network) {
   return loss;
 }
 
-Objectives judged(const Architecture& network) {
+Objectives objectives_by_groups(const Architecture& network) {
   Objectives objectives;
-  objectives.validation_loss = loss_of(network);
+  objectives.validation_loss = loss_by_groups(network);
   objectives.perplexity = std::exp(objectives.validation_loss);
   for (const Layer& layer : network.layers)
     objectives.latency_cycles += network.model_width * (64.0 * layer.heads + layer.ffn_width / 8);
@@ -50,7 +50,7 @@ TEST(ThirdGene, TheSurrogateSeesIt) {
   std::vector<double> losses;
   for (int i = 0; i < 200; ++i) {
     known.push_back(space.sample(random));
-    losses.push_back(loss_of(known.back()));
+    losses.push_back(loss_by_groups(known.back()));
   }
   const auto squares = [&](const SearchSpace& features) {
     const LossSurrogate surrogate(features, known, losses);
@@ -58,7 +58,7 @@ TEST(ThirdGene, TheSurrogateSeesIt) {
     double sum = 0;
     for (int i = 0; i < 200; ++i) {
       const Architecture network = space.sample(others);
-      sum += std::pow(surrogate.estimate(network).loss - loss_of(network), 2);
+      sum += std::pow(surrogate.estimate(network).loss - loss_by_groups(network), 2);
     }
     return sum;
   };
@@ -67,7 +67,7 @@ TEST(ThirdGene, TheSurrogateSeesIt) {
 
 TEST(ThirdGene, EveryAlgorithmSearchesIt) {
   const SearchSpace space = three_gene_space();
-  const CostFunction cost = judged;
+  const CostFunction cost = objectives_by_groups;
   for (const std::string& algorithm : algorithm_names()) {
     SCOPED_TRACE(algorithm);
     SearchConfig config;
@@ -79,7 +79,8 @@ TEST(ThirdGene, EveryAlgorithmSearchesIt) {
         const Architecture& network = proposal.architecture;
         ASSERT_TRUE(space.contains(network));
         for (const Layer& layer : network.layers) groups.insert(groups_of(layer));
-        archive.add({proposal.id, network, judged(network), generation, proposal.parents});
+        archive.add(
+            {proposal.id, network, objectives_by_groups(network), generation, proposal.parents});
       }
     EXPECT_EQ(groups, (std::set<int>{1, 2, 4}));
     if (algorithm != "evolution" && algorithm != "knapsack") continue;
