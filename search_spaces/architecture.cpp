@@ -4,6 +4,7 @@
 
 #include "search_spaces/gene.hpp"
 #include "support/error.hpp"
+#include "support/fields.hpp"
 #include "support/random.hpp"
 
 namespace paretoformer {
@@ -62,6 +63,35 @@ Json to_json(const Architecture& architecture) {
     for (const Gene<Layer>& gene : kLayerGenes) genes[std::string(gene.key)] = gene.get(layer);
   }
   return json;
+}
+
+Json architecture_schema() {
+  const auto integer = [](int low, int high, const std::string& meaning) {
+    return Json{{"type", "integer"}, {"minimum", low}, {"maximum", high}, {"description", meaning}};
+  };
+  const auto add = [&](Json& properties, const auto& gene) {
+    properties[std::string(gene.key)] = integer(1, gene.largest(1), std::string(gene.meaning));
+  };
+  Json layer = Json::object(), properties = Json::object();
+  for (const Gene<Layer>& gene : kLayerGenes) add(layer, gene);
+  for (const Gene<Architecture>& gene : kNetworkGenes) add(properties, gene);
+  Json layers = object_schema(std::move(layer));
+  for (const Gene<Layer>& gene : kLayerGenes) layers["required"].push_back(gene.key);
+  properties["head_width"] = integer(1, kLargestSize, "width of every attention head");
+  properties["head_width"]["default"] = Architecture().head_width;
+  properties["vocabulary"] =
+      integer(0, kLargestSize, "tokens of embedding and language-model head; 0: neither");
+  properties["vocabulary"]["default"] = 0;
+  properties["depth"] = integer(1, kMostLayers, "layers that are active; absent: all");
+  properties["layers"] = {{"type", "array"},
+                          {"minItems", 1},
+                          {"maxItems", kMostLayers},
+                          {"items", std::move(layers)},
+                          {"description", "an object each, of the genes of a layer"}};
+  Json schema = object_schema(std::move(properties));
+  schema["required"] = Json::array({"layers"});
+  for (const Gene<Architecture>& gene : kNetworkGenes) schema["required"].push_back(gene.key);
+  return schema;
 }
 
 Architecture architecture_from_json(const JsonNode& node) {

@@ -52,5 +52,7 @@ Json to_json(const Architecture& architecture);
 // "head_width" (64), "vocabulary" (none) and "depth": the number of active layers, beyond which
 // layers are inactive and are cut. Throws InputError.
 Architecture architecture_from_json(const JsonNode& node);
+// That as a JSON Schema, with the meanings of the keys.
+Json architecture_schema();
 
 }  // namespace paretoformer

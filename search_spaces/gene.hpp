@@ -13,6 +13,7 @@ template <typename Owner>
 struct Gene {
   std::string_view key;     // in files and messages
   std::string_view letter;  // in describe()
+  std::string_view meaning;
   int (*get)(const Owner& owner);
   void (*set)(Owner& owner, int value);
   bool in_heads = false;  // counts heads: those of a layer are bounded together
@@ -24,24 +25,32 @@ struct Gene {
 
 // A gene whose value is a field.
 template <typename Owner, int Owner::*field>
-constexpr Gene<Owner> gene(std::string_view key, std::string_view letter, bool in_heads = false) {
-  return {key, letter, [](const Owner& owner) { return owner.*field; },
-          [](Owner& owner, int value) { owner.*field = value; }, in_heads};
+constexpr Gene<Owner> gene(std::string_view key, std::string_view letter, std::string_view meaning,
+                           bool in_heads = false) {
+  return {key,
+          letter,
+          meaning,
+          [](const Owner& owner) { return owner.*field; },
+          [](Owner& owner, int value) { owner.*field = value; },
+          in_heads};
 }
 
 // The number of layers comes first: the genes of layers are of those there are. Cuts the last
 // layers, or repeats the last one.
 inline constexpr Gene<Architecture> kDepth{
-    "depth", "", [](const Architecture& network) { return network.depth(); },
+    "depth", "", "layers", [](const Architecture& network) { return network.depth(); },
     [](Architecture& network, int depth) {
       network.layers.resize(static_cast<std::size_t>(depth),
                             network.layers.empty() ? Layer() : network.layers.back());
     }};
 
 inline constexpr Gene<Architecture> kNetworkGenes[] = {
-    gene<Architecture, &Architecture::model_width>("model_width", "d")};
+    gene<Architecture, &Architecture::model_width>("model_width", "d",
+                                                   "width of the residual stream")};
 
-inline constexpr Gene<Layer> kLayerGenes[] = {gene<Layer, &Layer::heads>("heads", "h", true),
-                                              gene<Layer, &Layer::ffn_width>("ffn_width", "f")};
+inline constexpr Gene<Layer> kLayerGenes[] = {
+    gene<Layer, &Layer::heads>("heads", "h", "attention heads of a layer", true),
+    gene<Layer, &Layer::ffn_width>("ffn_width", "f",
+                                   "hidden width of a layer's feed-forward block")};
 
 }  // namespace paretoformer

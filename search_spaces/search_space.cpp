@@ -6,6 +6,7 @@
 
 #include "search_spaces/embedded_json.hpp"
 #include "support/error.hpp"
+#include "support/fields.hpp"
 #include "support/presets.hpp"
 
 namespace paretoformer {
@@ -118,6 +119,40 @@ SearchSpace SearchSpace::from_json(const JsonNode& node, std::span<const Gene<La
     read(space.layer_genes_, gene, gene.largest(space.head_width_));
   object.finish();
   return space;
+}
+
+Json SearchSpace::schema() {
+  const auto integer = [](int low, int high) {
+    return Json{{"type", "integer"}, {"minimum", low}, {"maximum", high}};
+  };
+  Json properties = Json::object();
+  properties["name"] = {{"type", "string"}, {"default", "custom"}, {"description", "of the space"}};
+  properties["head_width"] = integer(1, kLargestSize);
+  properties["head_width"]["default"] = SearchSpace().head_width_;
+  properties["head_width"]["description"] = "width of every attention head";
+  properties["vocabulary"] = integer(0, kLargestSize);
+  properties["vocabulary"]["default"] = 0;
+  properties["vocabulary"]["description"] =
+      "tokens of embedding and language-model head; 0: neither. A run takes its text's";
+  Json required = Json::array();
+  const auto add = [&](const auto& gene, int largest) {
+    const Json value = integer(1, largest);
+    Json range = object_schema({{"from", value}, {"to", value}, {"step", value}});
+    range["required"] = {"from", "to", "step"};
+    const Json list = {
+        {"type", "array"}, {"items", value}, {"minItems", 1}, {"maxItems", kMostChoices}};
+    properties[std::string(gene.key)] = {
+        {"anyOf", {list, range}},
+        {"description", "choices of " + std::string(gene.meaning) +
+                            ": an increasing list, or `from`, `to` and `step`"}};
+    required.push_back(gene.key);
+  };
+  add(kDepth, kMostLayers);
+  for (const Gene<Architecture>& gene : kNetworkGenes) add(gene, gene.largest(1));
+  for (const Gene<Layer>& gene : kLayerGenes) add(gene, gene.largest(1));
+  Json schema = object_schema(std::move(properties));
+  schema["required"] = std::move(required);
+  return schema;
 }
 
 SearchSpace SearchSpace::find(const std::string& name_or_path) {

@@ -31,6 +31,8 @@ class SearchSpace {
   // (none). Throws InputError. Tests bring genes of their own.
   static SearchSpace from_json(const JsonNode& node,
                                std::span<const Gene<Layer>> layer_genes = kLayerGenes);
+  // What may be read: a JSON Schema, with the defaults and meanings of all keys.
+  static Json schema();
   // A preset by its name, or else a file. Throws InputError, naming the closest preset.
   static SearchSpace find(const std::string& name_or_path);
   static std::vector<std::string> preset_names();

@@ -1,10 +1,10 @@
 #include "accel_sim/hardware/target.hpp"
 
 #include <bit>
-#include <type_traits>
 
 #include "accel_sim_hardware/embedded_json.hpp"
 #include "support/error.hpp"
+#include "support/fields.hpp"
 #include "support/hash.hpp"
 #include "support/presets.hpp"
 #include "support/words.hpp"
@@ -29,24 +29,21 @@ constexpr const auto& words(Dataflow) { return kDataflowWords; }
 constexpr const auto& words(Tiling) { return kTilingWords; }
 constexpr const auto& words(Fusion) { return kFusionWords; }
 
-void read_value(const JsonNode& node, double low, double high, int& value) {
-  value = static_cast<int>(
-      node.integer(static_cast<std::int64_t>(low), static_cast<std::int64_t>(high)));
+constexpr Range<std::int64_t> allowed(int, double low, double high) {
+  return {static_cast<std::int64_t>(low), static_cast<std::int64_t>(high)};
 }
-void read_value(const JsonNode& node, double low, double high, double& value) {
-  value = node.number(low, high);
-}
-void read_value(const JsonNode& node, double, double, bool& value) { value = node.boolean(); }
+constexpr Range<double> allowed(double, double low, double high) { return {low, high}; }
+constexpr AnyFlag allowed(bool, double, double) { return {}; }
 template <typename Enum>
-void read_value(const JsonNode& node, double, double, Enum& value) {
-  value = words(value).read(node);
+constexpr auto allowed(Enum, double, double) {
+  return AnyWord(words(Enum()));
 }
 
-template <typename Value>
-Json value_to_json(Value value) {
-  if constexpr (std::is_enum_v<Value>) return words(value).word_of(value);
-  return value;
-}
+#define PARETOFORMER_FIELD(type, key, initial, low, high, meaning) \
+  Field{#key, &Target::key, allowed(type(), low, high), meaning},
+constexpr std::tuple kFields{
+    PARETOFORMER_TARGET_PARAMETERS(PARETOFORMER_FIELD, PARETOFORMER_FIELD)};
+#undef PARETOFORMER_FIELD
 
 // What the ranges of single parameters cannot say.
 void check(const Target& target, const JsonNode& node) {
@@ -101,24 +98,15 @@ int Target::tiling_accumulator_blocks() const {
   return known > 0 ? known : accumulator_blocks();
 }
 
-std::vector<TargetParameter> target_parameters() {
-  const Target defaults;
-  std::vector<TargetParameter> parameters;
-#define PARETOFORMER_DESCRIBE(type, key, initial, low, high, meaning) \
-  parameters.push_back({#key, #type, value_to_json(defaults.key).dump(), low, high, meaning});
-  PARETOFORMER_TARGET_PARAMETERS(PARETOFORMER_DESCRIBE, PARETOFORMER_DESCRIBE)
-#undef PARETOFORMER_DESCRIBE
-  return parameters;
+Json target_schema() {
+  Json schema = schema_of(kFields, Target());
+  Json preset = {{"enum", target_presets()},
+                 {"description", "whose values absent keys have, instead of their defaults"}};
+  schema["properties"]["preset"] = std::move(preset);
+  return schema;
 }
 
-Json to_json(const Target& target) {
-  Json json;
-#define PARETOFORMER_WRITE(type, key, initial, low, high, meaning) \
-  json[#key] = value_to_json(target.key);
-  PARETOFORMER_TARGET_PARAMETERS(PARETOFORMER_WRITE, PARETOFORMER_WRITE)
-#undef PARETOFORMER_WRITE
-  return json;
-}
+Json to_json(const Target& target) { return write_fields(kFields, target); }
 
 std::uint64_t target_hash(const Target& target) { return hash_text(to_json(target).dump()); }
 
@@ -126,10 +114,7 @@ Target target_from_json(const JsonNode& node) {
   const JsonObject object(node);
   Target target;
   if (object.has("preset")) target = find_target(object.at("preset").choice(target_presets()));
-#define PARETOFORMER_READ(type, key, initial, low, high, meaning) \
-  if (object.has(#key)) read_value(object.at(#key), low, high, target.key);
-  PARETOFORMER_TARGET_PARAMETERS(PARETOFORMER_READ, PARETOFORMER_READ)
-#undef PARETOFORMER_READ
+  read_fields(object, kFields, target);
   object.finish();
   check(target, node);
   return target;

@@ -31,16 +31,8 @@ struct Target : Hardware, Library {
   int tiling_accumulator_blocks() const;
 };
 
-// One line of the table of parameters, for help texts and documentation.
-struct TargetParameter {
-  std::string key;
-  std::string type;  // "int", "double", "bool" or the name of an enumeration
-  std::string initial;
-  double low = 0;
-  double high = 0;
-  std::string meaning;
-};
-std::vector<TargetParameter> target_parameters();
+// What a file may hold: a JSON Schema, with the defaults and meanings of all parameters.
+Json target_schema();
 
 // Every parameter with its value, in the order of the table.
 Json to_json(const Target& target);

@@ -10,17 +10,18 @@
 
 namespace paretoformer::nas {
 
+// What each is, and its range: search_schema().
 struct SearchConfig {
   std::string algorithm = "evolution";  // one of algorithm_names()
-  std::int64_t evaluations = 1600;      // networks evaluated in all
+  std::int64_t evaluations = 1600;
   int population = 40;
-  double mutation_rate = 0;       // per gene; 0: the algorithm's own, one over the number of genes
-  double crossover_rate = 0.9;    // share of children with two parents
-  double immigrant_share = 0.05;  // share of random networks
-  int screening = 16;             // children drawn for one that is evaluated; 1: all are
-  bool quarter_first = true;      // whether a quarter of the validation text decides on the rest
-  int patience = 0;               // generations without progress after which to stop; 0: never
-  std::vector<Architecture> seed_architectures;  // evaluated first; without a vocabulary
+  double mutation_rate = 0;
+  double crossover_rate = 0.9;
+  double immigrant_share = 0.05;
+  int screening = 16;
+  bool quarter_first = true;
+  int patience = 0;
+  std::vector<Architecture> seed_architectures;  // without a vocabulary
 
   bool operator==(const SearchConfig&) const = default;
 };
@@ -30,6 +31,8 @@ inline constexpr double kLeastProgress = 1e-3;
 
 const std::vector<std::string>& algorithm_names();
 
+// The section as a JSON Schema, with the defaults and meanings of its keys.
+Json search_schema();
 Json to_json(const SearchConfig& config);
 // Every key is optional. Throws InputError.
 SearchConfig search_config_from_json(const JsonNode& node);

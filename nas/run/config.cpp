@@ -5,6 +5,7 @@
 #include "accel_sim/workload/words.hpp"
 #include "nas_run/embedded_json.hpp"
 #include "support/error.hpp"
+#include "support/fields.hpp"
 #include "support/files.hpp"
 #include "support/hash.hpp"
 #include "support/presets.hpp"
@@ -15,6 +16,7 @@ namespace {
 
 constexpr Presets kPresets("configuration", nas_run_json);
 constexpr const char* kDefaultHardware = "gemmini_transformer";
+const Json kDefaultObjectives = {"perplexity", "edp"};
 
 namespace fs = std::filesystem;
 
@@ -35,12 +37,23 @@ accel_sim::Target hardware_in_config(const JsonNode& node, const fs::path& base_
   return accel_sim::find_target(relative_file(node.string(), base_folder));
 }
 
+constexpr std::tuple kWorkloadFields{
+    Field{"sequence_length", &accel_sim::Workload::sequence_length, Range{1, 1 << 20},
+          "positions for which a network is priced; absent: `training.context`"},
+    Field{"mode", &accel_sim::Workload::mode, AnyWord(accel_sim::kModeWords),
+          "`prefill` (all positions at once) or `decode` (one token, keys and values cached)"}};
+
+constexpr std::tuple kRunFields{
+    Field{"validation_sequences", &RunConfig::validation_sequences, Range{0, 1 << 24},
+          "how many sequences of `training.context` tokens score a candidate; 0: all"},
+    Field{"seed", &RunConfig::seed, Range<std::int64_t>{0, INT64_MAX},
+          "of everything random: weights, batches, sub-networks, search"}};
+
 accel_sim::Workload workload_from_json(const JsonNode& node, int context) {
   const JsonObject object(node);
   accel_sim::Workload workload;
-  workload.sequence_length =
-      static_cast<int>(object.integer("sequence_length", 1, 1 << 20, context));
-  workload.mode = accel_sim::kModeWords.read(object, "mode", workload.mode);
+  workload.sequence_length = context;
+  read_fields(object, kWorkloadFields, workload);
   object.finish();
   return workload;
 }
@@ -86,8 +99,7 @@ void read_predictor(const JsonNode& node, const fs::path& base_folder, RunConfig
 }
 
 Json to_json(const accel_sim::Workload& workload) {
-  return Json{{"sequence_length", workload.sequence_length},
-              {"mode", accel_sim::kModeWords.word_of(workload.mode)}};
+  return write_fields(kWorkloadFields, workload);
 }
 
 std::vector<Objective> objectives_from(const JsonNode& node) {
@@ -203,20 +215,85 @@ RunConfig run_config_from_json(const JsonNode& node, const fs::path& base_folder
     config.supernet =
         owner_of_supernet(fs::absolute(fs::current_path() / base_folder / object.string("supernet"))
                               .lexically_normal());
-  const Json default_objectives = {"perplexity", "edp"};
   config.objectives = objectives_from(
       object.has("objectives") ? object.at("objectives")
-                               : JsonNode(default_objectives, node.file(), "/objectives"));
+                               : JsonNode(kDefaultObjectives, node.file(), "/objectives"));
   config.limits = limits_from(section(object, "limits"), section(object, "soft_limits"));
   config.search = search_config_from_json(section(object, "search"));
   require_seeds_in_space(section(object, "search"), config);
-  config.validation_sequences =
-      static_cast<int>(object.integer("validation_sequences", 0, 1 << 24, 0));
-  config.seed = static_cast<std::uint64_t>(object.integer("seed", 0, INT64_MAX, 1));
+  read_fields(object, kRunFields, config);
   if (!config.supernet.empty()) config.supernet_seed = seed_of_run(config.supernet);
   config.run = object.string("run", "runs/" + config.space.name());
   object.finish();
   return config;
+}
+
+Json run_config_schema() {
+  const auto section = [](Json schema, const char* meaning) {
+    schema["description"] = meaning;
+    return schema;
+  };
+  const auto presets = [](const std::vector<std::string>& names) {
+    std::string list;
+    for (const std::string& each : names) list += (list.empty() ? "`" : ", `") + each + "`";
+    return "preset name (" + list + "), a file, or the object itself";
+  };
+  const Json name = {{"type", "string"}};
+  Json names = Json::array(), limits = Json::object();
+  for (const Objective objective : all_objectives()) {
+    names.push_back(name_of(objective));
+    limits[name_of(objective)] = {
+        {"type", "number"}, {"exclusiveMinimum", 0}, {"description", "of " + name_of(objective)}};
+  }
+  Json predictor = object_schema({{"file", name}, {"hash", name}});
+  predictor["required"] = {"file"};
+  Json properties = {
+      {"search_space",
+       {{"anyOf", {name, SearchSpace::schema()}},
+        {"description", presets(SearchSpace::preset_names()) + ", see [below](#search-space)"}}},
+      {"corpus", section(supernet::corpus_schema(), "the [text](#corpus) of the proxy task")},
+      {"training",
+       section(supernet::TrainingConfig::schema(), "how the supernet is [trained](#training)")},
+      {"supernet",
+       section(name,
+               "the run folder whose supernet is used, see [below](#search); absent: the "
+               "run's own")},
+      {"hardware",
+       {{"anyOf", {name, accel_sim::target_schema()}},
+        {"default", kDefaultHardware},
+        {"description",
+         presets(accel_sim::target_presets()) +
+             "; [parameters](simulator.md#hardware). "
+             "`{\"preset\": \"gemmini_transformer\", \"fusion\": \"best\"}`, or `--set "
+             "hardware.fusion=best`, is a preset but for what is said"}}},
+      {"workload", section(schema_of(kWorkloadFields, accel_sim::Workload()),
+                           "what an inference is, for its price")},
+      {"predictor",
+       {{"anyOf", {name, predictor}},
+        {"description",
+         "a file of `paretoformer predictor build` or `import` for the same hardware and workload, "
+         "whose prices count ([own_hardware.md](own_hardware.md)); absent: the simulator's, "
+         "operators at their places in whole networks"}}},
+      {"objectives",
+       {{"type", "array"},
+        {"items", {{"enum", names}}},
+        {"minItems", 2},
+        {"uniqueItems", true},
+        {"default", kDefaultObjectives},
+        {"description", "two or more, all minimised, see [below](#objectives-and-limits)"}}},
+      {"limits", section(object_schema(limits),
+                         "hard limits by objective, e.g. `{\"latency\": 2e5}`: a network above one "
+                         "is never on the front")},
+      {"soft_limits", section(object_schema(limits),
+                              "the same; a network above one may be on the front, but is chosen as "
+                              "a parent only after those that keep all")},
+      {"search", section(search_schema(), "the [search](#search) algorithm")}};
+  properties["workload"]["properties"]["sequence_length"].erase("default");  // the context
+  properties.update(schema_of(kRunFields, RunConfig())["properties"]);
+  properties["run"] = section(name, "the run folder; absent: `runs/NAME` of the search space");
+  Json schema = object_schema(std::move(properties));
+  schema["required"] = {"search_space"};
+  return schema;
 }
 
 Json to_json(const RunConfig& config) {
@@ -234,8 +311,7 @@ Json to_json(const RunConfig& config) {
   json["limits"] = to_json(config.limits);
   json["soft_limits"] = to_json(config.limits, true);
   json["search"] = to_json(config.search);
-  json["validation_sequences"] = config.validation_sequences;
-  json["seed"] = config.seed;
+  json.update(write_fields(kRunFields, config));
   json["run"] = config.run.string();
   return json;
 }

@@ -48,6 +48,9 @@ struct RunConfig {
 // another content does not fit. Throws InputError.
 RunConfig run_config_from_json(const JsonNode& node, const std::filesystem::path& base_folder);
 
+// That as a JSON Schema, with the defaults and meanings of all keys.
+Json run_config_schema();
+
 // Complete and self-contained: defaults written out, spaces and hardware in full.
 Json to_json(const RunConfig& config);
 

@@ -8,6 +8,7 @@
 
 #include "supernet/text/grammar.hpp"
 #include "support/error.hpp"
+#include "support/fields.hpp"
 #include "support/files.hpp"
 #include "support/hash.hpp"
 #include "support/words.hpp"
@@ -67,7 +68,33 @@ void require(std::size_t tokens, std::int64_t least, const std::string& text,
                      " tokens, but " + why + " takes " + std::to_string(least));
 }
 
+constexpr std::tuple kGeneratedFields{
+    Field{"train_bytes", &CorpusConfig::train_bytes, Range{std::int64_t{1}, kMostBytes},
+          "generated text to train on"},
+    Field{"validation_bytes", &CorpusConfig::validation_bytes, Range{std::int64_t{1}, kMostBytes},
+          "generated text to score with"},
+    Field{"seed", &CorpusConfig::seed, Range<std::int64_t>{0, INT64_MAX}, "of the generated text"}};
+
+constexpr std::tuple kTokenizerFields{
+    Field{"tokenizer", &CorpusConfig::tokenizer, AnyWord(kTokenizerWords),
+          "SentencePiece's BPE, learnt on the training text, all 256 bytes as a fallback; or the "
+          "bytes themselves"},
+    Field{"vocabulary", &CorpusConfig::vocabulary, Range{258, kLargestVocabulary},
+          "tokens of BPE; bytes have 256"}};
+
 }  // namespace
+
+Json corpus_schema() {
+  const Json file = {{"type", "string"}, {"description", "a file of UTF-8 text"}};
+  Json properties = Json::object();
+  properties["text"] = {
+      {"const", "generated"},
+      {"description", "text of the embedded language; the default without files"}};
+  properties.update(schema_of(kGeneratedFields, CorpusConfig())["properties"]);
+  properties["train"] = properties["validation"] = file;
+  properties.update(schema_of(kTokenizerFields, CorpusConfig())["properties"]);
+  return object_schema(std::move(properties));
+}
 
 CorpusConfig corpus_config_from_json(const JsonNode& node,
                                      const std::filesystem::path& base_folder) {
@@ -79,36 +106,30 @@ CorpusConfig corpus_config_from_json(const JsonNode& node,
     config.generated = true;
   }
   if (config.generated) {
-    config.train_bytes = object.integer("train_bytes", 1, kMostBytes, config.train_bytes);
-    config.validation_bytes =
-        object.integer("validation_bytes", 1, kMostBytes, config.validation_bytes);
-    config.seed = object.integer("seed", 0, INT64_MAX, config.seed);
+    read_fields(object, kGeneratedFields, config);
   } else {
     config.train = resolve(object, "train", base_folder);
     config.validation = resolve(object, "validation", base_folder);
   }
-  config.tokenizer = kTokenizerWords.read(object, "tokenizer", TokenizerKind::kBpe);
-  const bool bytes = config.tokenizer == TokenizerKind::kBytes;
-  config.vocabulary = static_cast<int>(
-      bytes ? object.integer("vocabulary", 256, 256, 256)
-            : object.integer("vocabulary", 258, kLargestVocabulary, config.vocabulary));
+  config.tokenizer = kTokenizerWords.read(object, "tokenizer", config.tokenizer);
+  if (config.tokenizer == TokenizerKind::kBytes)
+    config.vocabulary = static_cast<int>(object.integer("vocabulary", 256, 256, 256));
+  else
+    read_fields(object, kTokenizerFields, config);
   object.finish();
   return config;
 }
 
 Json to_json(const CorpusConfig& config) {
-  Json json;
+  Json json = Json::object();
   if (config.generated) {
     json["text"] = "generated";
-    json["train_bytes"] = config.train_bytes;
-    json["validation_bytes"] = config.validation_bytes;
-    json["seed"] = config.seed;
+    json.update(write_fields(kGeneratedFields, config));
   } else {
     json["train"] = config.train.string();
     json["validation"] = config.validation.string();
   }
-  json["tokenizer"] = kTokenizerWords.word_of(config.tokenizer);
-  json["vocabulary"] = config.vocabulary;
+  json.update(write_fields(kTokenizerFields, config));
   return json;
 }
 

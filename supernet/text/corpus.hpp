@@ -33,6 +33,8 @@ struct CorpusConfig {
 // `base_folder`, the folder of the config file. Throws InputError.
 CorpusConfig corpus_config_from_json(const JsonNode& node,
                                      const std::filesystem::path& base_folder);
+// That as a JSON Schema, with the defaults and meanings of its keys.
+Json corpus_schema();
 // Complete, defaults and resolved paths included.
 Json to_json(const CorpusConfig& config);
 

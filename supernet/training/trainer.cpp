@@ -10,6 +10,7 @@
 #include "supernet/kernels/kernels.hpp"
 #include "supernet/kernels/matmul_bf16.hpp"
 #include "support/error.hpp"
+#include "support/fields.hpp"
 #include "support/parallel.hpp"
 #include "support/random.hpp"
 #include "support/words.hpp"
@@ -25,6 +26,43 @@ constexpr std::size_t kParameterBlock = 16384;
 
 constexpr Words<Products, 2> kProductsWords{{{Products::fp32, "fp32"}, {Products::bf16, "bf16"}}};
 
+constexpr std::tuple kFields{
+    Field{"steps", &TrainingConfig::steps, Range{1, 100'000'000},
+          "sandwich steps: largest, smallest and random networks, each on a batch of its own"},
+    Field{"batch", &TrainingConfig::batch, Range{1, 65536}, "sequences worked on at a time"},
+    Field{"accumulation", &TrainingConfig::accumulation, Range{1, 65536},
+          "batches per step and network, whose gradients are averaged: a network learns from "
+          "`batch` x `accumulation` sequences in the memory of `batch`"},
+    Field{"context", &TrainingConfig::context, Range{2, 65536}, "tokens per sequence"},
+    Field{"learning_rate", &TrainingConfig::learning_rate, Range{1e-9, 10.0},
+          "peak of AdamW; linear warm-up, then cosine decay"},
+    Field{"final_learning_rate", &TrainingConfig::final_learning_rate, Range{0, 1},
+          "at the end, as a fraction of the peak"},
+    Field{"warmup", &TrainingConfig::warmup, Range{0, 1}, "fraction of the steps"},
+    Field{"weight_decay", &TrainingConfig::weight_decay, Range{0, 10}, "AdamW's, of matrices only"},
+    Field{"beta1", &TrainingConfig::beta1, Range{0.0, 0.9999}, "AdamW's"},
+    Field{"beta2", &TrainingConfig::beta2, Range{0.0, 0.999999}, "AdamW's"},
+    Field{"clip_norm", &TrainingConfig::clip_norm, Range{1e-6, 1e6},
+          "to which the norm of the averaged gradient is clipped"},
+    Field{"random_subnetworks", &TrainingConfig::random_subnetworks, Range{0, 64},
+          "per step, beside the largest and the smallest"},
+    Field{"distillation", &TrainingConfig::distillation, Range{0, 1},
+          "weight of the largest network's probabilities against the text as targets of the "
+          "others. Above 0, all networks of a step share one batch, which costs more than it gains "
+          "([results.md](results.md))"},
+    Field{"products", &TrainingConfig::products, AnyWord(kProductsWords),
+          "what factors of matrix products are rounded to, in training and evaluation: "
+          "`fp32` or `bf16`. Sums, weights and optimiser are fp32 in any case. `bf16` "
+          "needs a processor with AMX or AVX-512 instructions for it, and the "
+          "environment variable `PARETOFORMER_CPU` unset"},
+    Field{"checkpoint_seconds", &TrainingConfig::checkpoint_seconds, Range{0, 86400},
+          "how much work a killed process loses at most"},
+    Field{"probe_interval", &TrainingConfig::probe_interval, Range{0, 100'000'000},
+          "steps between two looks at how far networks are apart, see below; 0: a 40th of the "
+          "steps"},
+    Field{"stop_when_converged", &TrainingConfig::stop_when_converged, AnyFlag{},
+          "end the training when that changes no more"}};
+
 std::size_t blocks(std::size_t count) { return (count + kParameterBlock - 1) / kParameterBlock; }
 
 }  // namespace
@@ -33,31 +71,9 @@ TrainingConfig TrainingConfig::from_json(const JsonNode& node) {
   kernel_set();  // refuses an environment that asks for another processor
   const JsonObject object(node);
   TrainingConfig c;
-  const auto integer = [&](const char* key, int& value, int low, int high) {
-    value = static_cast<int>(object.integer(key, low, high, value));
-  };
-  const auto number = [&](const char* key, double& value, double low, double high) {
-    value = object.number(key, low, high, value);
-  };
-  integer("steps", c.steps, 1, 100'000'000);
-  integer("batch", c.batch, 1, 65536);
-  integer("accumulation", c.accumulation, 1, 65536);
-  integer("context", c.context, 2, 65536);
-  number("learning_rate", c.learning_rate, 1e-9, 10);
-  number("final_learning_rate", c.final_learning_rate, 0, 1);
-  number("warmup", c.warmup, 0, 1);
-  number("weight_decay", c.weight_decay, 0, 10);
-  number("beta1", c.beta1, 0, 0.9999);
-  number("beta2", c.beta2, 0, 0.999999);
-  number("clip_norm", c.clip_norm, 1e-6, 1e6);
-  integer("random_subnetworks", c.random_subnetworks, 0, 64);
-  number("distillation", c.distillation, 0, 1);
-  c.products = kProductsWords.read(object, "products", c.products);
+  read_fields(object, kFields, c);
   if (c.products == Products::bf16 && bf16_unit() == Bf16Unit::none)
     object.at("products").fail("needs a processor with AMX or AVX-512 instructions for bfloat16");
-  number("checkpoint_seconds", c.checkpoint_seconds, 0, 86400);
-  integer("probe_interval", c.probe_interval, 0, 100'000'000);
-  c.stop_when_converged = object.boolean("stop_when_converged", c.stop_when_converged);
   object.finish();
   const double tokens = (2.0 + c.random_subnetworks) * c.batch * c.accumulation * c.context;
   if (tokens > INT32_MAX)
@@ -68,25 +84,9 @@ TrainingConfig TrainingConfig::from_json(const JsonNode& node) {
   return c;
 }
 
-Json TrainingConfig::to_json() const {
-  return Json{{"steps", steps},
-              {"batch", batch},
-              {"accumulation", accumulation},
-              {"context", context},
-              {"learning_rate", learning_rate},
-              {"final_learning_rate", final_learning_rate},
-              {"warmup", warmup},
-              {"weight_decay", weight_decay},
-              {"beta1", beta1},
-              {"beta2", beta2},
-              {"clip_norm", clip_norm},
-              {"random_subnetworks", random_subnetworks},
-              {"distillation", distillation},
-              {"products", kProductsWords.word_of(products)},
-              {"checkpoint_seconds", checkpoint_seconds},
-              {"probe_interval", probe_interval},
-              {"stop_when_converged", stop_when_converged}};
-}
+Json TrainingConfig::to_json() const { return write_fields(kFields, *this); }
+
+Json TrainingConfig::schema() { return schema_of(kFields, TrainingConfig()); }
 
 std::int64_t training_steps(const TrainingConfig& config, std::optional<std::int64_t> converged) {
   if (!converged) return config.steps;

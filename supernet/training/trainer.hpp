@@ -55,6 +55,8 @@ struct TrainingConfig {
   // Throws InputError, also for products that this processor does not have.
   static TrainingConfig from_json(const JsonNode& node);
   Json to_json() const;
+  // What may be read: a JSON Schema, with the defaults and meanings of all keys.
+  static Json schema();
 };
 
 // Steps of a training that was found to be converged after `converged` steps. Weights at a high

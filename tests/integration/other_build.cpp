@@ -45,6 +45,7 @@ class EveryVerb {
     say({"train", "config.json", "--quiet"});
     say({"search", "config.json", "--resume", "--quiet"});
     say({"report", "run"});
+    say({"schema"});
     say({"export", "run"});
     say({"evaluate", "run", "network.json"});
     const std::string best = parse(content(box_ / "run/front.json"))["front"][0]["id"];

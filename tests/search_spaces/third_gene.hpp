@@ -10,9 +10,9 @@ inline int groups_of(const Layer& layer) { return layer.ffn_width % 8; }
 
 inline constexpr Gene<Layer> kThreeLayerGenes[] = {
     kLayerGenes[0],
-    {"ffn_width", "f", [](const Layer& layer) { return layer.ffn_width / 8 * 8; },
+    {"ffn_width", "f", "FFN width", [](const Layer& layer) { return layer.ffn_width / 8 * 8; },
      [](Layer& layer, int value) { layer.ffn_width = value + groups_of(layer); }},
-    {"groups", "g", groups_of,
+    {"groups", "g", "groups", groups_of,
      [](Layer& layer, int value) { layer.ffn_width += value - groups_of(layer); }}};
 
 // 3 * (12^1 + 12^3) = 5220 networks.

@@ -12,8 +12,8 @@ using Time = ScratchpadPorts::Time;
 
 // 64 KiB are 256 blocks of 16 x 16, 64 in each of 4 banks. Rows arrive 44 cycles after their mvin
 // began.
-Hardware example() {
-  Hardware hardware;
+Target example() {
+  Target hardware;
   hardware.array_size = 16;
   hardware.scratchpad_kib = 64;
   hardware.scratchpad_banks = 4;
@@ -65,7 +65,7 @@ TEST(ScratchpadPorts, ABankThatIsWrittenInEveryOtherCycleHalvesTheSpeed) {
 // A matmul of 32 x 32 x 32 has 2 x 2 blocks of either operand; each of the left ones is fed with
 // every other block of the right ones.
 TEST(ScratchpadPorts, ATileReadsItsLeftOperandAlwaysAndWeightsOncePerStrip) {
-  const Hardware hardware = example();
+  const Target hardware = example();
   const ScratchpadPorts ports(hardware);
   const Program program = lower(matmul(32, 32, 32), hardware);
   const Tile& tile = program.tiles.front();
@@ -82,7 +82,7 @@ TEST(ScratchpadPorts, ATileReadsItsLeftOperandAlwaysAndWeightsOncePerStrip) {
 // Computes that read the bank of the left operand in every cycle, timed before rows came into it in
 // every cycle for the 28 cycles from 44 to 72: they end 28 later.
 TEST(ScratchpadPorts, RowsThatComeInLaterDelayComputesThatWereTimed) {
-  const Hardware hardware = example();
+  const Target hardware = example();
   const Program program = lower(matmul(32, 32, 32), hardware);
   const TileLayout layout(program.tiles.front(), hardware);
   for (const bool same_bank : {true, false}) {
