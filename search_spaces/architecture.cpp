@@ -4,6 +4,7 @@
 
 #include "search_spaces/gene.hpp"
 #include "support/error.hpp"
+#include "support/json.hpp"
 #include "support/random.hpp"
 
 namespace paretoformer {

@@ -6,6 +6,7 @@
 #include "accel_sim_hardware/embedded_json.hpp"
 #include "support/error.hpp"
 #include "support/hash.hpp"
+#include "support/json.hpp"
 #include "support/presets.hpp"
 #include "support/words.hpp"
 

@@ -1,5 +1,7 @@
 #include "nas/core/search_config.hpp"
 
+#include "support/json.hpp"
+
 namespace paretoformer::nas {
 
 Json to_json(const SearchConfig& config) {

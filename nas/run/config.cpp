@@ -7,6 +7,7 @@
 #include "support/error.hpp"
 #include "support/files.hpp"
 #include "support/hash.hpp"
+#include "support/json.hpp"
 #include "support/presets.hpp"
 #include "support/text.hpp"
 

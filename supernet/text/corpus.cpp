@@ -10,6 +10,7 @@
 #include "support/error.hpp"
 #include "support/files.hpp"
 #include "support/hash.hpp"
+#include "support/json.hpp"
 #include "support/words.hpp"
 
 namespace paretoformer::supernet {

@@ -10,6 +10,7 @@
 #include "supernet/kernels/kernels.hpp"
 #include "supernet/kernels/matmul_bf16.hpp"
 #include "support/error.hpp"
+#include "support/json.hpp"
 #include "support/parallel.hpp"
 #include "support/random.hpp"
 #include "support/words.hpp"
