@@ -18,6 +18,7 @@
 #include "latency_predictor/learned_table.hpp"
 #include "support/error.hpp"
 #include "support/files.hpp"
+#include "support/json.hpp"
 #include "support/hash.hpp"
 #include "tests/temporary_folder.hpp"
 
