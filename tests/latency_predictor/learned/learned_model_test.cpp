@@ -18,8 +18,8 @@
 #include "latency_predictor/learned_table.hpp"
 #include "support/error.hpp"
 #include "support/files.hpp"
-#include "support/json.hpp"
 #include "support/hash.hpp"
+#include "support/json.hpp"
 #include "tests/temporary_folder.hpp"
 
 namespace paretoformer::latency_predictor {
