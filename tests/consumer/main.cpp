@@ -3,7 +3,7 @@
 
 #include "latency_predictor/latency_predictor.hpp"
 
-// It compiles in little more than the time of the standard containers: that header brings none of
+// It compiles in about twice the time of the standard containers: that header brings none of
 // these along: a JSON parser, oneTBB, file systems, regular expressions, streams (the last three as
 // libstdc++ marks them).
 #if defined(INCLUDE_NLOHMANN_JSON_HPP_) || defined(__TBB_detail__config_H) || \
