@@ -27,6 +27,7 @@
 #include "nas/run/run_predictor.hpp"
 #include "support/error.hpp"
 #include "support/files.hpp"
+#include "support/json.hpp"
 #include "support/parallel.hpp"
 
 namespace {

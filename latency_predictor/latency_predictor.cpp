@@ -1,5 +1,7 @@
 #include "latency_predictor/latency_predictor.hpp"
 
+#include <tbb/concurrent_unordered_map.h>
+
 #include <unordered_set>
 #include <utility>
 
@@ -12,6 +14,61 @@
 #include "support/text.hpp"
 
 namespace paretoformer::latency_predictor {
+namespace {
+
+// A LayerNorm goes with what is before it, as it may be fused with that: a layer's projections of
+// q, k and v up to the second LayerNorm; its FFN up to the next layer's LayerNorm, the final one or
+// none; what is before the first of them, and the language-model head.
+enum class Part { kAttention, kFfn, kEnds };
+enum class Next { kLayer, kFinalNorm, kNothing };
+
+}  // namespace
+
+struct LatencyPredictor::PartKey {
+  Part part;
+  bool first;  // layer
+  Next next;   // of an FFN
+  int model_width, head_width;
+  int size;  // heads, FFN width or vocabulary
+  bool operator==(const PartKey&) const = default;
+
+  struct Hash {
+    std::size_t operator()(const PartKey& key) const {
+      const auto word = [](int high, int low) {
+        return static_cast<std::uint64_t>(static_cast<std::uint32_t>(high)) << 32 |
+               static_cast<std::uint32_t>(low);
+      };
+      return mix64(word(key.model_width, key.size) ^
+                   mix64(word(key.head_width, static_cast<int>(key.part) << 4 |
+                                                  static_cast<int>(key.next) << 1 |
+                                                  static_cast<int>(key.first))));
+    }
+  };
+};
+
+struct LatencyPredictor::Parts::Map
+    : tbb::concurrent_unordered_map<PartKey, accel_sim::HardwareCost, PartKey::Hash> {};
+
+LatencyPredictor::Parts::Parts() : map_(std::make_unique<Map>()) {}
+LatencyPredictor::Parts::Parts(const Parts& other) : map_(std::make_unique<Map>(*other.map_)) {}
+LatencyPredictor::Parts::Parts(Parts&& other)
+    : map_(std::exchange(other.map_, std::make_unique<Map>())) {}
+LatencyPredictor::Parts& LatencyPredictor::Parts::operator=(Parts other) noexcept {
+  std::swap(map_, other.map_);
+  return *this;
+}
+LatencyPredictor::Parts::~Parts() = default;
+
+inline const accel_sim::HardwareCost* LatencyPredictor::Parts::find(const PartKey& key) const {
+  const auto known = map_->find(key);
+  return known == map_->end() ? nullptr : &known->second;
+}
+
+inline const accel_sim::HardwareCost& LatencyPredictor::Parts::add(
+    const PartKey& key, const accel_sim::HardwareCost& cost) {
+  return map_->emplace(key, cost).first->second;
+}
+
 LookupTable simulated_table(const accel_sim::Target& hardware) {
   return LookupTable(
       target_hash(hardware), accel_sim::kSimulatorModel,
@@ -95,17 +152,6 @@ PlacedOperator placed(const accel_sim::TransformerOperator& item) {
   return {item.op, item.repeat, item.layer == 0};
 }
 
-std::size_t LatencyPredictor::PartHash::operator()(const PartKey& key) const {
-  const auto word = [](int high, int low) {
-    return static_cast<std::uint64_t>(static_cast<std::uint32_t>(high)) << 32 |
-           static_cast<std::uint32_t>(low);
-  };
-  return mix64(
-      word(key.model_width, key.size) ^
-      mix64(word(key.head_width, static_cast<int>(key.part) << 4 | static_cast<int>(key.next) << 1 |
-                                     static_cast<int>(key.first))));
-}
-
 accel_sim::HardwareCost LatencyPredictor::price(const accel_sim::TransformerOperator& item) const {
   if (const auto role = in_place_.find(item.role); role != in_place_.end())
     if (const auto known = role->second.find(placed(item)); known != role->second.end())
@@ -121,8 +167,8 @@ std::vector<accel_sim::TransformerOperator> LatencyPredictor::schedule(
 }
 
 accel_sim::HardwareCost LatencyPredictor::part(const PartKey& key) const {
-  if (const auto known = parts_.find(key); known != parts_.end()) return known->second;
-  return parts_.emplace(key, sum_of_part(key)).first->second;
+  if (const accel_sim::HardwareCost* known = parts_.find(key)) return *known;
+  return parts_.add(key, sum_of_part(key));
 }
 
 // Of a network that has the part in its first layer, between the operators at which parts begin.

@@ -2,12 +2,11 @@
 // looked up in a table, by its place in the network if that is known.
 #pragma once
 
-#include <tbb/concurrent_unordered_map.h>
-
+#include <cstddef>
 #include <cstdint>
-#include <filesystem>
 #include <functional>
 #include <map>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -89,11 +88,11 @@ class LatencyPredictor {
   // one per operator in its place, checksum. A predictor that was loaded knows the operators of the
   // file and no others. save() throws Error naming the path when it cannot; load() throws
   // InputError naming file and line when the file was cut or edited, or is of another version or
-  // another kind.
-  static LatencyPredictor load(const std::filesystem::path& path);
+  // another kind. A std::filesystem::path converts to `path`.
+  static LatencyPredictor load(const std::string& path);
   // Of the content of a file; `file` is for errors.
   static LatencyPredictor parse(const std::string& text, const std::string& file);
-  void save(const std::filesystem::path& path) const;
+  void save(const std::string& path) const;
 
   // The sum of breakdown(), exactly. Throws what scheduled_operators() and LookupTable::cost()
   // throw; the same holds for breakdown().
@@ -124,22 +123,23 @@ class LatencyPredictor {
   std::optional<double> relative_uncertainty;
 
  private:
-  // The parts that networks share. A LayerNorm goes with what is before it, as it may be fused with
-  // that: a layer's projections of q, k and v up to the second LayerNorm; its FFN up to the next
-  // layer's LayerNorm, the final one or none; what is before the first of them, and the
-  // language-model head.
-  enum class Part { kAttention, kFfn, kEnds };
-  enum class Next { kLayer, kFinalNorm, kNothing };
-  struct PartKey {
-    Part part;
-    bool first;  // layer
-    Next next;   // of an FFN
-    int model_width, head_width;
-    int size;  // heads, FFN width or vocabulary
-    bool operator==(const PartKey&) const = default;
-  };
-  struct PartHash {
-    std::size_t operator()(const PartKey& key) const;
+  struct PartKey;  // a part that networks share
+  // The costs of parts, in the source for the sake of those who include this. What was moved from
+  // is empty.
+  class Parts {
+   public:
+    Parts();
+    Parts(const Parts& other);
+    Parts(Parts&& other);  // NOLINT(performance-noexcept-move-constructor)
+    Parts& operator=(Parts other) noexcept;
+    ~Parts();
+
+    const accel_sim::HardwareCost* find(const PartKey& key) const;
+    const accel_sim::HardwareCost& add(const PartKey& key, const accel_sim::HardwareCost& cost);
+
+   private:
+    struct Map;
+    std::unique_ptr<Map> map_;
   };
   accel_sim::HardwareCost part(const PartKey& key) const;
   accel_sim::HardwareCost price(const accel_sim::TransformerOperator& item) const;
@@ -153,7 +153,7 @@ class LatencyPredictor {
   accel_sim::Workload workload_;
   LookupTable table_;
   InPlaceCosts in_place_;
-  mutable tbb::concurrent_unordered_map<PartKey, accel_sim::HardwareCost, PartHash> parts_;
+  mutable Parts parts_;
 };
 
 }  // namespace paretoformer::latency_predictor

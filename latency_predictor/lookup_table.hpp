@@ -1,9 +1,9 @@
 // What every operator costs on one accelerator, filled on demand from a model or from measurements.
 #pragma once
 
-#include <tbb/concurrent_unordered_map.h>
-
+#include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
@@ -27,6 +27,11 @@ class LookupTable {
   // Without a pricer it holds what is inserted and nothing else.
   LookupTable(std::uint64_t hardware_hash, std::string model,
               accel_sim::OperatorPricer pricer = nullptr, TimeUnit time_unit = TimeUnit::kCycles);
+  // A table that was moved from is empty.
+  LookupTable(const LookupTable& other);
+  LookupTable(LookupTable&& other);  // NOLINT(performance-noexcept-move-constructor)
+  LookupTable& operator=(LookupTable other) noexcept;
+  ~LookupTable();
 
   // The price of `op`, from the table or else from the pricer. Threads may call it at any time;
   // what is in the table is found without a lock or an allocation. Throws Error naming the operator
@@ -39,19 +44,18 @@ class LookupTable {
   std::uint64_t hardware_hash() const { return hardware_hash_; }
   const std::string& model() const { return model_; }
   TimeUnit time_unit() const { return time_unit_; }
-  std::size_t size() const { return entries_.size(); }
+  std::size_t size() const;
   // Sorted by description; not while others fill it.
   std::vector<std::pair<accel_sim::Operator, accel_sim::HardwareCost>> entries() const;
 
  private:
+  struct Entries;  // in the source, for the sake of those who include this
+
   std::uint64_t hardware_hash_;
   std::string model_;
   accel_sim::OperatorPricer pricer_;
   TimeUnit time_unit_;
-  // A cache: two threads that miss together compute the same price twice, and one copy stays.
-  mutable tbb::concurrent_unordered_map<accel_sim::Operator, accel_sim::HardwareCost,
-                                        accel_sim::OperatorHash>
-      entries_;
+  std::unique_ptr<Entries> entries_;
 };
 
 }  // namespace paretoformer::latency_predictor

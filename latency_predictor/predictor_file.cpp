@@ -12,6 +12,7 @@
 #include "support/error.hpp"
 #include "support/files.hpp"
 #include "support/hash.hpp"
+#include "support/json.hpp"
 #include "support/text.hpp"
 
 namespace paretoformer::latency_predictor {
@@ -161,7 +162,7 @@ std::optional<accel_sim::Target> parse_hardware(const std::string& text, std::ui
 
 }  // namespace
 
-void LatencyPredictor::save(const std::filesystem::path& path) const {
+void LatencyPredictor::save(const std::string& path) const {
   std::ostringstream text;
   text << kFormat << ' ' << kVersion << "\nmodel " << table_.model() << "\ndevice "
        << (device_.empty() ? kNoHardware : device_) << "\nhardware " << hex(table_.hardware_hash())
@@ -182,8 +183,8 @@ void LatencyPredictor::save(const std::filesystem::path& path) const {
   write_file_atomic(path, kChecksum.added_to(text.str()));
 }
 
-LatencyPredictor LatencyPredictor::load(const std::filesystem::path& path) {
-  return parse(read_text_file(path), path.string());
+LatencyPredictor LatencyPredictor::load(const std::string& path) {
+  return parse(read_text_file(path), path);
 }
 
 LatencyPredictor LatencyPredictor::parse(const std::string& text, const std::string& file) {

@@ -5,6 +5,7 @@
 #include "search_spaces/gene.hpp"
 #include "support/error.hpp"
 #include "support/fields.hpp"
+#include "support/json.hpp"
 #include "support/random.hpp"
 
 namespace paretoformer {

@@ -7,6 +7,7 @@
 #include "search_spaces/embedded_json.hpp"
 #include "support/error.hpp"
 #include "support/fields.hpp"
+#include "support/json.hpp"
 #include "support/presets.hpp"
 
 namespace paretoformer {

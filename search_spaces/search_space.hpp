@@ -9,7 +9,7 @@
 
 #include "search_spaces/architecture.hpp"
 #include "search_spaces/gene.hpp"
-#include "support/json.hpp"
+#include "support/json_fwd.hpp"
 #include "support/random.hpp"
 
 namespace paretoformer {

@@ -9,10 +9,9 @@
 #include <string_view>
 #include <vector>
 
-namespace paretoformer {
+#include "support/json_fwd.hpp"
 
-// Insertion-ordered, so that files we write read in the order we think of.
-using Json = nlohmann::ordered_json;
+namespace paretoformer {
 
 // Arrays and objects may be nested so deeply. Whatever walks a document calls itself as often.
 constexpr int kDeepestJson = 256;

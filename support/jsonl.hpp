@@ -7,7 +7,7 @@
 #include <functional>
 #include <string>
 
-#include "support/json.hpp"
+#include "support/json_fwd.hpp"
 
 namespace paretoformer {
 

@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "support/files.hpp"
+#include "support/json.hpp"
 
 namespace paretoformer::accel_sim {
 namespace {

@@ -10,7 +10,7 @@
 #include "accel_sim/engines/engine.hpp"
 #include "accel_sim/hardware/hardware_cost.hpp"
 #include "accel_sim/workload/operators.hpp"
-#include "support/json.hpp"
+#include "support/json_fwd.hpp"
 
 namespace paretoformer::accel_sim {
 

@@ -6,6 +6,7 @@
 #include "support/error.hpp"
 #include "support/fields.hpp"
 #include "support/hash.hpp"
+#include "support/json.hpp"
 #include "support/presets.hpp"
 #include "support/words.hpp"
 

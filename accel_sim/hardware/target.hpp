@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "accel_sim/hardware/hardware.hpp"
-#include "support/json.hpp"
+#include "support/json_fwd.hpp"
 
 namespace paretoformer::accel_sim {
 

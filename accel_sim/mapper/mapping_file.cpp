@@ -4,6 +4,8 @@
 #include <string>
 #include <vector>
 
+#include "support/json.hpp"
+
 namespace paretoformer::accel_sim {
 namespace {
 

@@ -5,7 +5,7 @@
 
 #include "accel_sim/hardware/target.hpp"
 #include "accel_sim/mapper/mapping.hpp"
-#include "support/json.hpp"
+#include "support/json_fwd.hpp"
 
 namespace paretoformer::accel_sim {
 

@@ -1,5 +1,6 @@
 #include "accel_sim/workload/convolution.hpp"
 
+#include "support/json.hpp"
 #include "support/words.hpp"
 
 namespace paretoformer::accel_sim {

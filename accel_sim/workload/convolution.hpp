@@ -4,7 +4,7 @@
 #include <vector>
 
 #include "accel_sim/workload/operators.hpp"
-#include "support/json.hpp"
+#include "support/json_fwd.hpp"
 
 namespace paretoformer::accel_sim {
 

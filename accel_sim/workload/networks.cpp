@@ -2,6 +2,7 @@
 
 #include "accel_sim/workload/words.hpp"
 #include "accel_sim_workload/embedded_json.hpp"
+#include "support/json.hpp"
 #include "support/presets.hpp"
 
 namespace paretoformer::accel_sim {

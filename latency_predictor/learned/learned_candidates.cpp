@@ -9,6 +9,7 @@
 
 #include "accel_sim/closed_form/analytical_model.hpp"
 #include "support/error.hpp"
+#include "support/json.hpp"
 
 namespace paretoformer::latency_predictor {
 namespace {

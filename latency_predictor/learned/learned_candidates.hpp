@@ -38,7 +38,8 @@ struct FitCandidates {
   // With x the mean input of a group's operators in a network, weighted with their share of its
   // cycles (or of its energy, through the DRAM), the sum of x x' over networks. An error e of the
   // coefficients is one of x'e in the network's logarithm.
-  std::array<std::array<FeatureMatrix, kLearnedGroups>, kLearnedTargets> importance{};
+  std::array<std::vector<FeatureMatrix>, kLearnedTargets> importance = {
+      std::vector<FeatureMatrix>(kLearnedGroups), std::vector<FeatureMatrix>(kLearnedGroups)};
 
  private:
   void add(const Combination& combination);

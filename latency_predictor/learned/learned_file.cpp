@@ -114,7 +114,7 @@ void read_ranges(const JsonObject& object, const std::string& key, Ranges& range
   for (std::size_t i = 0; i < ranges.size(); ++i) ranges[i] = read_range(elements[i]);
 }
 
-void read_group(const JsonNode& node, std::array<LearnedGroup, kLearnedGroups>& groups) {
+void read_group(const JsonNode& node, std::vector<LearnedGroup>& groups) {
   const JsonObject object(node);
   std::vector<std::string> names;
   for (int g = 0; g < kLearnedGroups; ++g) names.push_back(learned_group_name(g));
@@ -217,7 +217,7 @@ LearnedModel LearnedModel::parse(const std::string& text, const std::string& fil
   for (const JsonNode& group : object.at("groups").elements()) read_group(group, content.groups);
   object.string("checksum");
   object.finish();
-  return LearnedModel(content);
+  return LearnedModel(std::move(content));
 }
 
 }  // namespace paretoformer::latency_predictor

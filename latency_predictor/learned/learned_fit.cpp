@@ -90,7 +90,6 @@ class Fitter {
       : options_(options),
         candidates_(std::move(candidates)),
         taken_(candidates_->all.size(), false) {
-    inverse_.fill(prior_inverse(kDesignPenalty));
     for (TargetVector& variance : variance_) variance.fill(kPriorError * kPriorError);
     for (std::size_t c = 0; c < candidates_->all.size(); ++c) members_[group_of(c)].push_back(c);
   }
@@ -116,7 +115,7 @@ class Fitter {
     LearnedModel::Content content = candidates_->content;
     content.samples = static_cast<int>(samples_.size());
     for (std::size_t g = 0; g < kLearnedGroups; ++g) fit_group(g, content.groups[g]);
-    return LearnedModel(content);
+    return LearnedModel(std::move(content));
   }
 
  private:
@@ -230,7 +229,8 @@ class Fitter {
   std::vector<Sample> samples_;
   std::array<std::vector<std::size_t>, kLearnedGroups> members_;
   std::array<int, kLearnedGroups> counts_{};
-  std::array<FeatureMatrix, kLearnedGroups> inverse_;
+  std::vector<FeatureMatrix> inverse_ =
+      std::vector<FeatureMatrix>(kLearnedGroups, prior_inverse(kDesignPenalty));
   std::array<TargetVector, kLearnedGroups> variance_;
   std::array<std::size_t, kLearnedGroups> best_{};
   std::array<double, kLearnedGroups> best_worth_{};
@@ -258,7 +258,7 @@ LearnedModel fit(const FitOptions& options, int held_out_networks) {
   const std::vector<Combination> combinations = held_out_combinations(options, held_out_networks);
   LearnedModel::Content content = model.content();
   content.held_out = measure_errors(model, combinations, simulate_operators(combinations)).relative;
-  return LearnedModel(content);
+  return LearnedModel(std::move(content));
 }
 
 std::vector<Combination> held_out_combinations(const FitOptions& options, int count) {

@@ -11,7 +11,7 @@
 #include "accel_sim/workload/operators.hpp"
 #include "latency_predictor/learned/learned_model.hpp"
 #include "search_spaces/search_space.hpp"
-#include "support/json.hpp"
+#include "support/json_fwd.hpp"
 
 namespace paretoformer::latency_predictor {
 

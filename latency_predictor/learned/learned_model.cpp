@@ -8,6 +8,7 @@
 #include "accel_sim/simulator.hpp"
 #include "support/error.hpp"
 #include "support/hash.hpp"
+#include "support/json.hpp"
 
 namespace paretoformer::latency_predictor {
 namespace {
@@ -81,7 +82,8 @@ FeatureVector LearnedGroup::input(const FeatureVector& x) const {
   return result;
 }
 
-LearnedModel::LearnedModel(const Content& content) : content_(content), leverages_(kLearnedGroups) {
+LearnedModel::LearnedModel(Content content)
+    : content_(std::move(content)), leverages_(kLearnedGroups) {
   for (std::size_t g = 0; g < leverages_.size(); ++g)
     for (std::size_t i = 0; i < kLearnedFeatures; ++i)
       for (std::size_t j = 0; j < kLearnedFeatures; ++j)

@@ -98,9 +98,9 @@ class LearnedModel {
     std::uint64_t seed = 0;
     int samples = 0;
     HeldOutErrors held_out;
-    std::array<LearnedGroup, kLearnedGroups> groups;
+    std::vector<LearnedGroup> groups = std::vector<LearnedGroup>(kLearnedGroups);  // never resized
   };
-  explicit LearnedModel(const Content& content);
+  explicit LearnedModel(Content content);
 
   // A JSON file with a checksum. Throws InputError naming it, in one line, when it was cut or
   // edited, is of another version, or was made from another simulator.

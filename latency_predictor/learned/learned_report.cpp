@@ -6,6 +6,7 @@
 
 #include "latency_predictor/learned/learned_candidates.hpp"
 #include "latency_predictor/learned/learned_fit.hpp"
+#include "support/json.hpp"
 #include "support/statistics.hpp"
 
 namespace paretoformer::latency_predictor {

@@ -13,6 +13,7 @@
 #include "latency_predictor/paretoformer.h"
 #include "search_spaces/architecture.hpp"
 #include "support/error.hpp"
+#include "support/json.hpp"
 
 namespace py = pybind11;
 

@@ -8,6 +8,7 @@
 #include "nas/cli/command_io.hpp"
 #include "support/error.hpp"
 #include "support/hash.hpp"
+#include "support/json.hpp"
 #include "support/text.hpp"
 
 namespace paretoformer::nas {

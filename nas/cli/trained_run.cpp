@@ -11,6 +11,7 @@
 #include "nas/run/run_search.hpp"
 #include "nas/run/supernet_losses.hpp"
 #include "support/files.hpp"
+#include "support/json.hpp"
 #include "support/log.hpp"
 
 namespace paretoformer::nas {

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "support/hash.hpp"
+#include "support/json.hpp"
 
 namespace paretoformer::nas {
 

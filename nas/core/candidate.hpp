@@ -7,7 +7,7 @@
 
 #include "nas/core/objectives.hpp"
 #include "search_spaces/architecture.hpp"
-#include "support/json.hpp"
+#include "support/json_fwd.hpp"
 
 namespace paretoformer::nas {
 

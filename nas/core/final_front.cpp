@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 #include "support/error.hpp"
 #include "support/statistics.hpp"

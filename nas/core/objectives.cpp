@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "support/error.hpp"
+#include "support/json.hpp"
 #include "support/words.hpp"
 
 namespace paretoformer::nas {

@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "support/json.hpp"
+#include "support/json_fwd.hpp"
 
 namespace paretoformer::nas {
 

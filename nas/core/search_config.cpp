@@ -1,6 +1,7 @@
 #include "nas/core/search_config.hpp"
 
 #include "support/fields.hpp"
+#include "support/json.hpp"
 
 namespace paretoformer::nas {
 namespace {

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "search_spaces/architecture.hpp"
-#include "support/json.hpp"
+#include "support/json_fwd.hpp"
 
 namespace paretoformer::nas {
 

@@ -3,6 +3,7 @@
 #include "supernet/model/network_file.hpp"
 #include "support/files.hpp"
 #include "support/hash.hpp"
+#include "support/json.hpp"
 
 namespace paretoformer::nas {
 

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "support/json.hpp"
 #include "support/statistics.hpp"
 
 namespace paretoformer::nas {

@@ -4,7 +4,7 @@
 #include <string>
 
 #include "nas/run/comparison.hpp"
-#include "support/json.hpp"
+#include "support/json_fwd.hpp"
 
 namespace paretoformer::nas {
 

@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "nas/run/fidelity.hpp"
-#include "support/json.hpp"
+#include "support/json_fwd.hpp"
 
 namespace paretoformer::nas {
 

@@ -8,7 +8,7 @@
 #include "nas/core/final_front.hpp"
 #include "nas/run/proxy_task.hpp"
 #include "nas/run/run_folder.hpp"
-#include "support/json.hpp"
+#include "support/json_fwd.hpp"
 
 namespace paretoformer::nas {
 

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "nas/report/plot.hpp"
+#include "support/json.hpp"
 
 namespace paretoformer::nas {
 namespace {

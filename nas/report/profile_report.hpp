@@ -6,7 +6,7 @@
 
 #include "accel_sim/closed_form/survey_model.hpp"
 #include "accel_sim/workload/profile.hpp"
-#include "support/json.hpp"
+#include "support/json_fwd.hpp"
 
 namespace paretoformer::nas {
 

@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "accel_sim/lowering/tiling.hpp"
+#include "support/json.hpp"
 
 namespace paretoformer::nas {
 namespace {

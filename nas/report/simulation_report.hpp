@@ -6,7 +6,7 @@
 
 #include "accel_sim/hardware/target.hpp"
 #include "accel_sim/simulator.hpp"
-#include "support/json.hpp"
+#include "support/json_fwd.hpp"
 
 namespace paretoformer::nas {
 

@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "nas/report/plot.hpp"
+#include "support/json.hpp"
 
 namespace paretoformer::nas {
 

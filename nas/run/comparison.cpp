@@ -8,6 +8,7 @@
 #include <unordered_map>
 
 #include "support/error.hpp"
+#include "support/json.hpp"
 #include "support/parallel.hpp"
 
 namespace paretoformer::nas {

@@ -8,6 +8,7 @@
 #include "support/fields.hpp"
 #include "support/files.hpp"
 #include "support/hash.hpp"
+#include "support/json.hpp"
 #include "support/presets.hpp"
 #include "support/text.hpp"
 

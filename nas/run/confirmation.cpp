@@ -8,6 +8,7 @@
 #include "accel_sim/simulator.hpp"
 #include "support/error.hpp"
 #include "support/hash.hpp"
+#include "support/json.hpp"
 #include "support/jsonl.hpp"
 #include "support/parallel.hpp"
 

@@ -7,6 +7,7 @@
 #include "nas/run/provenance.hpp"
 #include "support/error.hpp"
 #include "support/hash.hpp"
+#include "support/json.hpp"
 
 namespace paretoformer::nas {
 namespace {

@@ -3,6 +3,7 @@
 #include "accel_sim/simulator.hpp"
 #include "accel_sim/workload/words.hpp"
 #include "support/hash.hpp"
+#include "support/json.hpp"
 
 namespace paretoformer::nas {
 

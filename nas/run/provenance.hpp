@@ -3,7 +3,7 @@
 
 #include "nas/run/proxy_task.hpp"
 #include "nas/run/run_folder.hpp"
-#include "support/json.hpp"
+#include "support/json_fwd.hpp"
 
 namespace paretoformer::nas {
 

@@ -8,6 +8,7 @@
 #include "support/error.hpp"
 #include "support/files.hpp"
 #include "support/hash.hpp"
+#include "support/json.hpp"
 #include "support/jsonl.hpp"
 #include "support/log.hpp"
 #include "support/random.hpp"

@@ -11,6 +11,7 @@
 #include "support/fields.hpp"
 #include "support/files.hpp"
 #include "support/hash.hpp"
+#include "support/json.hpp"
 #include "support/words.hpp"
 
 namespace paretoformer::supernet {

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "supernet/text/tokenizer.hpp"
-#include "support/json.hpp"
+#include "support/json_fwd.hpp"
 
 namespace paretoformer::supernet {
 

@@ -5,6 +5,7 @@
 #include <numeric>
 
 #include "support/error.hpp"
+#include "support/json.hpp"
 #include "support/random.hpp"
 
 namespace paretoformer::supernet {

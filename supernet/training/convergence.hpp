@@ -11,7 +11,7 @@
 
 #include "search_spaces/search_space.hpp"
 #include "supernet/model/evaluation.hpp"
-#include "support/json.hpp"
+#include "support/json_fwd.hpp"
 #include "support/jsonl.hpp"
 
 namespace paretoformer::supernet {

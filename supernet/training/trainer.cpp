@@ -11,6 +11,7 @@
 #include "supernet/kernels/matmul_bf16.hpp"
 #include "support/error.hpp"
 #include "support/fields.hpp"
+#include "support/json.hpp"
 #include "support/parallel.hpp"
 #include "support/random.hpp"
 #include "support/words.hpp"

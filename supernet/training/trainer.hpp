@@ -17,7 +17,7 @@
 #include "supernet/kernels/matmul.hpp"
 #include "supernet/model/network.hpp"
 #include "supernet/model/parameters.hpp"
-#include "support/json.hpp"
+#include "support/json_fwd.hpp"
 
 namespace paretoformer::supernet {
 

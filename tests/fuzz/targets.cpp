@@ -27,6 +27,7 @@
 #include "supernet/training/training_run.hpp"
 #include "support/checksum.hpp"
 #include "support/files.hpp"
+#include "support/json.hpp"
 #include "tests/temporary_folder.hpp"
 
 namespace paretoformer::fuzz {

@@ -5,11 +5,13 @@
 #include <atomic>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "accel_sim/closed_form/analytical_model.hpp"
 #include "accel_sim/simulator.hpp"
 #include "support/error.hpp"
+#include "support/json.hpp"
 #include "support/random.hpp"
 
 namespace paretoformer::latency_predictor {
@@ -280,6 +282,24 @@ TEST(LatencyPredictor, FillsASpaceAhead) {
   Random random(7);
   for (int i = 0; i < 100; ++i) predictor.predict(space.sample(random));
   EXPECT_EQ(predictor.table().size(), filled);
+}
+
+TEST(LatencyPredictor, CopiesAndMovesAnswerAlike) {
+  const accel_sim::Target hardware = accel_sim::find_target("gemmini_transformer");
+  LatencyPredictor predictor(hardware, {64, accel_sim::Mode::kPrefill}, analytical_table(hardware));
+  Random random(1);
+  const Architecture network = draw(random), other = draw(random);
+  const accel_sim::HardwareCost cost = predictor.predict(network);
+  LatencyPredictor copy = predictor;
+  EXPECT_EQ(copy.predict(network), cost);
+  EXPECT_EQ(copy.predict(other), predictor.predict(other));
+  LatencyPredictor moved = std::move(copy);
+  EXPECT_EQ(moved.predict(network), cost);
+  // What was cached for another length goes with its predictor.
+  copy = LatencyPredictor(hardware, {128, accel_sim::Mode::kPrefill}, analytical_table(hardware));
+  EXPECT_NE(copy.predict(network), cost);
+  copy = moved;
+  EXPECT_EQ(copy.predict(network), cost);
 }
 
 TEST(LatencyPredictor, RefusesATableForOtherHardware) {

@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <utility>
+
 #include "support/error.hpp"
 
 namespace paretoformer::latency_predictor {
@@ -51,6 +53,25 @@ TEST(LookupTable, AnInsertedPriceStays) {
   ASSERT_EQ(entries.size(), 2u);
   EXPECT_EQ(entries[0].first, other);  // "... 16 ..." before "... 32 ..."
   EXPECT_EQ(entries[1].first, op);
+}
+
+TEST(LookupTable, CopiesAreApartAndWhatWasMovedFromIsEmpty) {
+  const accel_sim::Operator op = accel_sim::matmul(32, 64, 48),
+                            other = accel_sim::matmul(16, 64, 48);
+  LookupTable table(kHardware, "measured");
+  table.insert(op, made_up_price(op));
+  LookupTable copy = table;
+  copy.insert(other, made_up_price(other));
+  EXPECT_EQ(table.size(), 1U);
+  EXPECT_EQ(copy.size(), 2U);
+  const LookupTable moved = std::move(copy);
+  EXPECT_EQ(moved.cost(other), made_up_price(other));
+  EXPECT_EQ(copy.size(), 0U);  // NOLINT(bugprone-use-after-move): on purpose
+  copy = moved;
+  EXPECT_EQ(copy.cost(op), made_up_price(op));
+  table = std::move(copy);
+  EXPECT_EQ(table.size(), 2U);
+  EXPECT_EQ(table.model(), "measured");
 }
 
 }  // namespace

@@ -8,6 +8,7 @@
 
 #include "accel_sim/simulator.hpp"
 #include "support/error.hpp"
+#include "support/json.hpp"
 #include "support/random.hpp"
 
 namespace paretoformer::latency_predictor {

@@ -10,6 +10,7 @@
 #include "nas/run/proxy_task.hpp"
 #include "nas/run/run_folder.hpp"
 #include "support/files.hpp"
+#include "support/json.hpp"
 #include "tests/temporary_folder.hpp"
 
 namespace paretoformer::nas {

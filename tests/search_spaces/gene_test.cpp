@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "support/error.hpp"
+#include "support/json.hpp"
 #include "tests/search_spaces/third_gene.hpp"
 
 namespace paretoformer {

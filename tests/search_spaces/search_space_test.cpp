@@ -9,6 +9,7 @@
 #include <set>
 
 #include "support/error.hpp"
+#include "support/json.hpp"
 
 namespace paretoformer {
 namespace {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "search_spaces/search_space.hpp"
+#include "support/json.hpp"
 
 namespace paretoformer {
 

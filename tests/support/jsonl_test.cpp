@@ -8,6 +8,7 @@
 
 #include "support/error.hpp"
 #include "support/files.hpp"
+#include "support/json.hpp"
 #include "tests/captured_log.hpp"
 #include "tests/temporary_folder.hpp"
 

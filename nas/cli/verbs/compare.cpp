@@ -14,6 +14,7 @@
 #include "nas/run/supernet_losses.hpp"
 #include "support/error.hpp"
 #include "support/files.hpp"
+#include "support/json.hpp"
 
 namespace paretoformer::nas {
 namespace {

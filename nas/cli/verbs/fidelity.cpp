@@ -13,6 +13,7 @@
 #include "nas/report/fidelity_report.hpp"
 #include "nas/report/plot.hpp"
 #include "support/files.hpp"
+#include "support/json.hpp"
 
 namespace paretoformer::nas {
 namespace {

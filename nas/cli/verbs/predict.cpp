@@ -21,6 +21,7 @@
 #include "support/error.hpp"
 #include "support/files.hpp"
 #include "support/hash.hpp"
+#include "support/json.hpp"
 #include "support/text.hpp"
 
 namespace paretoformer::nas {

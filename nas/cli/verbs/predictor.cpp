@@ -19,6 +19,7 @@
 #include "nas/cli/verbs.hpp"
 #include "support/error.hpp"
 #include "support/hash.hpp"
+#include "support/json.hpp"
 #include "support/log.hpp"
 
 namespace paretoformer::nas {

@@ -10,6 +10,7 @@
 #include "nas/cli/verbs.hpp"
 #include "nas/report/profile_report.hpp"
 #include "support/error.hpp"
+#include "support/json.hpp"
 #include "support/text.hpp"
 
 namespace paretoformer::nas {

@@ -8,6 +8,7 @@
 #include "nas/run/run_predictor.hpp"
 #include "nas/run/run_search.hpp"
 #include "support/error.hpp"
+#include "support/json.hpp"
 
 namespace paretoformer::nas {
 namespace {

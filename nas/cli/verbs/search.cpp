@@ -18,6 +18,7 @@
 #include "nas/run/run_search.hpp"
 #include "support/error.hpp"
 #include "support/files.hpp"
+#include "support/json.hpp"
 #include "support/log.hpp"
 
 namespace paretoformer::nas {

@@ -23,6 +23,7 @@
 #include "nas/report/simulation_report.hpp"
 #include "support/error.hpp"
 #include "support/hash.hpp"
+#include "support/json.hpp"
 #include "support/text.hpp"
 
 namespace paretoformer::nas {

@@ -9,6 +9,7 @@
 #include "nas/run/run_predictor.hpp"
 #include "nas/run/run_search.hpp"
 #include "support/hash.hpp"
+#include "support/json.hpp"
 #include "support/log.hpp"
 
 namespace paretoformer::nas {

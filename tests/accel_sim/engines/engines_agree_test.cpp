@@ -16,6 +16,7 @@
 #include "accel_sim/mapper/library_rule.hpp"
 #include "accel_sim/mapper/mapping_search.hpp"
 #include "accel_sim/mapper/mapspace.hpp"
+#include "support/json.hpp"
 #include "support/random.hpp"
 
 namespace paretoformer::accel_sim {

@@ -8,6 +8,7 @@
 #include "accel_sim/simulator.hpp"
 #include "support/error.hpp"
 #include "support/files.hpp"
+#include "support/json.hpp"
 #include "tests/temporary_folder.hpp"
 
 namespace paretoformer::accel_sim {

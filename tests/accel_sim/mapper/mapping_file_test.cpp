@@ -7,6 +7,7 @@
 
 #include "accel_sim/mapper/mapspace.hpp"
 #include "support/error.hpp"
+#include "support/json.hpp"
 
 namespace paretoformer::accel_sim {
 namespace {

@@ -2,12 +2,15 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <pthread.h>
 #include <tbb/global_control.h>
 
 #include <algorithm>
 #include <cmath>
 #include <fstream>
+#include <functional>
 #include <optional>
+#include <string>
 
 #include "accel_sim/simulator.hpp"
 #include "latency_predictor/latency_predictor.hpp"
@@ -16,6 +19,7 @@
 #include "support/error.hpp"
 #include "support/files.hpp"
 #include "support/hash.hpp"
+#include "support/json.hpp"
 #include "tests/temporary_folder.hpp"
 
 namespace paretoformer::latency_predictor {
@@ -233,6 +237,34 @@ TEST(LearnedFit, DoesNotDependOnThreads) {
   }
   options.seed = 8;
   EXPECT_NE(fit(options).text(), *first);
+}
+
+// Runs `work` in a thread with a stack of that size.
+void run_on_stack(std::size_t bytes, std::function<void()> work) {
+  pthread_attr_t attributes;
+  ASSERT_EQ(pthread_attr_init(&attributes), 0);
+  ASSERT_EQ(pthread_attr_setstacksize(&attributes, bytes), 0);
+  pthread_t thread{};
+  const auto body = [](void* argument) -> void* {
+    (*static_cast<std::function<void()>*>(argument))();
+    return nullptr;
+  };
+  ASSERT_EQ(pthread_create(&thread, &attributes, body, &work), 0);
+  pthread_attr_destroy(&attributes);
+  pthread_join(thread, nullptr);
+}
+
+TEST(LearnedFit, FitsAndLoadsOnASmallStack) {
+  FitOptions options = small_options();
+  options.samples = 40;
+  options.combinations = 20;
+  std::string fitted, loaded;
+  run_on_stack(256 * 1024, [&] {
+    fitted = fit(options, 4).text();
+    loaded = LearnedModel::parse(fitted, "file").text();
+  });
+  EXPECT_FALSE(fitted.empty());
+  EXPECT_EQ(loaded, fitted);
 }
 
 TEST(LearnedFit, TakesNoMoreThanItsSamples) {

@@ -8,6 +8,7 @@
 #include <set>
 
 #include "support/error.hpp"
+#include "support/json.hpp"
 
 namespace paretoformer::nas {
 namespace {

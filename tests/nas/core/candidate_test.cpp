@@ -7,6 +7,7 @@
 
 #include "support/error.hpp"
 #include "support/hash.hpp"
+#include "support/json.hpp"
 #include "support/random.hpp"
 
 namespace paretoformer::nas {

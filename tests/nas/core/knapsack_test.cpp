@@ -7,6 +7,7 @@
 
 #include "nas/core/pareto.hpp"
 #include "support/error.hpp"
+#include "support/json.hpp"
 #include "support/random.hpp"
 
 namespace paretoformer::nas {

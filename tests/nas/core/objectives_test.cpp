@@ -6,6 +6,7 @@
 #include <limits>
 
 #include "support/error.hpp"
+#include "support/json.hpp"
 
 namespace paretoformer::nas {
 namespace {

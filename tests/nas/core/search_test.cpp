@@ -17,6 +17,7 @@
 #include "nas/run/supernet_losses.hpp"
 #include "support/error.hpp"
 #include "support/files.hpp"
+#include "support/json.hpp"
 #include "tests/nas/tiny_run.hpp"
 #include "tests/stop_after.hpp"
 

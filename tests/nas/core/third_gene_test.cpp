@@ -11,6 +11,7 @@
 #include "nas/core/algorithms.hpp"
 #include "nas/core/knapsack.hpp"
 #include "nas/core/screening.hpp"
+#include "support/json.hpp"
 
 namespace paretoformer::nas {
 namespace {

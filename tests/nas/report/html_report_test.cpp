@@ -11,6 +11,7 @@
 #include "nas/run/supernet_losses.hpp"
 #include "support/files.hpp"
 #include "support/hash.hpp"
+#include "support/json.hpp"
 #include "tests/nas/tiny_run.hpp"
 
 namespace paretoformer::nas {

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "support/error.hpp"
+#include "support/json.hpp"
 
 namespace paretoformer::nas {
 namespace {

@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "support/json.hpp"
+
 namespace paretoformer::nas {
 namespace {
 

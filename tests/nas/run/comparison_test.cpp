@@ -11,6 +11,7 @@
 #include "nas/report/comparison_report.hpp"
 #include "nas/report/plot.hpp"
 #include "support/error.hpp"
+#include "support/json.hpp"
 #include "tests/nas/report/well_formed.hpp"
 #include "tests/stop_after.hpp"
 

@@ -8,6 +8,7 @@
 #include "supernet/kernels/matmul_bf16.hpp"
 #include "support/error.hpp"
 #include "support/files.hpp"
+#include "support/json.hpp"
 #include "tests/temporary_folder.hpp"
 
 namespace paretoformer::nas {

@@ -14,6 +14,7 @@
 #include "support/error.hpp"
 #include "support/files.hpp"
 #include "support/hash.hpp"
+#include "support/json.hpp"
 #include "support/jsonl.hpp"
 #include "tests/nas/tiny_run.hpp"
 #include "tests/stop_after.hpp"

@@ -12,6 +12,7 @@
 #include "nas/report/fidelity_report.hpp"
 #include "support/error.hpp"
 #include "support/hash.hpp"
+#include "support/json.hpp"
 #include "tests/nas/tiny_run.hpp"
 #include "tests/stop_after.hpp"
 

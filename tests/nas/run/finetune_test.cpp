@@ -11,6 +11,7 @@
 #include "supernet/model/network_file.hpp"
 #include "support/error.hpp"
 #include "support/hash.hpp"
+#include "support/json.hpp"
 #include "tests/nas/tiny_run.hpp"
 
 namespace paretoformer::nas {

@@ -8,6 +8,7 @@
 
 #include "support/error.hpp"
 #include "support/files.hpp"
+#include "support/json.hpp"
 #include "tests/nas/tiny_run.hpp"
 
 namespace paretoformer::nas {

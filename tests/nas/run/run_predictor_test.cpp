@@ -9,6 +9,7 @@
 #include "latency_predictor/predictor_check.hpp"
 #include "nas/run/confirmation.hpp"
 #include "support/error.hpp"
+#include "support/json.hpp"
 #include "tests/captured_log.hpp"
 #include "tests/nas/tiny_run.hpp"
 

@@ -10,6 +10,7 @@
 
 #include "supernet/kernels/kernels.hpp"
 #include "supernet/training/trainer.hpp"
+#include "support/json.hpp"
 #include "support/random.hpp"
 
 namespace paretoformer::supernet {

@@ -5,6 +5,7 @@
 
 #include "supernet/kernels/matmul_bf16.hpp"
 #include "supernet/training/trainer.hpp"
+#include "support/json.hpp"
 #include "support/random.hpp"
 
 namespace paretoformer::supernet {

@@ -12,6 +12,7 @@
 #include "supernet/text/grammar.hpp"
 #include "support/error.hpp"
 #include "support/files.hpp"
+#include "support/json.hpp"
 #include "tests/temporary_folder.hpp"
 
 namespace paretoformer::supernet {

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "support/error.hpp"
+#include "support/json.hpp"
 #include "support/random.hpp"
 
 namespace paretoformer::supernet {

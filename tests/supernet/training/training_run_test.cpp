@@ -12,6 +12,7 @@
 #include "supernet/model/evaluation.hpp"
 #include "support/error.hpp"
 #include "support/files.hpp"
+#include "support/json.hpp"
 #include "support/jsonl.hpp"
 #include "support/random.hpp"
 #include "tests/captured_log.hpp"
