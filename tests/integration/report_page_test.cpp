@@ -193,7 +193,7 @@ TEST_F(ReportPage, PointerKeyboardAndAxes) {
   EXPECT_EQ(result["otherValues"], true);
   EXPECT_EQ(result["otherAxis"], true);
   // Latency is none of the run's objectives: there is no staircase.
-  EXPECT_EQ(result["shown"], (Json{"x latency", "y perplexity"}));
+  EXPECT_EQ(result["shown"], (Json{"y perplexity", "x latency"}));
   EXPECT_EQ(result["swapped"], (Json{"x perplexity", "y edp", "x perplexity y edp seen"}));
   EXPECT_EQ(result["onStairs"], true);
   ASSERT_EQ(result["read"].size(), 3u);
