@@ -385,11 +385,14 @@ function legend(entries) {
 // `points`: [x, a value per name...]; pointing at the plot reads the values there.
 function showCurves(name, curves, points) {
   const card = $(`${name}-card`);
-  if ((card.hidden = data.charts[name] === null)) return;
-  card.insertAdjacentHTML('beforeend', `<div class="plot">${data.charts[name]}</div>`);
-  const place = card.lastElementChild, picture = place.firstElementChild;
+  card.hidden = data.charts[name] === null;
+  if (card.hidden) return;
+  const place = card.appendChild(html('div', {class: 'plot'}));
+  place.innerHTML = data.charts[name];
+  const picture = place.firstElementChild;
   const colours = curves.map((_, index) => `var(--c${index % 6})`);
   const list = card.appendChild(legend(curves.map((curve, index) => [curve, colours[index]])));
+  const outputs = list.querySelectorAll('output');
   const drawn = [...picture.querySelectorAll('polyline')].map((curve, index) => {
     curve.style.stroke = colours[index];
     const known = points.filter((point) => point[0] !== null && point[index + 1] !== null);
@@ -402,7 +405,7 @@ function showCurves(name, curves, points) {
     drawn.forEach((curve, index) => {
       const near = curve.reduce((a, b) => Math.abs(b.x - at) < Math.abs(a.x - at) ? b : a, {x: Infinity, value: null});
       if (near.value !== null) fill(cursor, {x1: near.x, x2: near.x}, []);
-      list.querySelectorAll('output')[index].textContent = short(near.value, 4);
+      outputs[index].textContent = short(near.value, 4);
     });
   };
 }
