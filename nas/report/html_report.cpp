@@ -182,6 +182,19 @@ Json convergence_data(const RunFolder& run, const ProxyTask& proxy) {
   return data;
 }
 
+// Of {"names", "points": [[x, a value or null per name]...]}; null without points.
+Json curves_chart(const Json& data, const std::string& x_name, const std::string& y_name) {
+  if (data.is_null() || data["points"].empty()) return nullptr;
+  std::vector<Curve> curves;
+  for (const Json& name : data["names"]) {
+    Curve& curve = curves.emplace_back(Curve{name, {}});
+    for (const Json& point : data["points"])
+      if (point[0].is_number() && point[curves.size()].is_number())
+        curve.points.emplace_back(point[0], point[curves.size()]);
+  }
+  return curves_svg(curves, "", x_name, y_name, {440, 330, false});
+}
+
 // Without what differs between equal runs.
 Json config_data(const RunConfig& config) {
   Json json = to_json(config);
@@ -230,6 +243,13 @@ Json report_data(const RunFolder& run, const ProxyTask& proxy,
   data["hypervolume"] = hypervolume_data(run);
   data["training"] = training_data(run);
   data["convergence"] = convergence_data(run, proxy);
+  const Json hypervolume{{"names", {"hypervolume"}}, {"points", data["hypervolume"]}};
+  const char* const steps = "training steps";
+  data["charts"] = {
+      {"front", front_svg(archive, front, "", true)},
+      {"hypervolume", curves_chart(hypervolume, "networks evaluated", "share of the box")},
+      {"training", curves_chart(data["training"], steps, "loss (nats per token)")},
+      {"convergence", curves_chart(data["convergence"], steps, "loss above the largest's")}};
   data["config"] = config_data(run.config());
   data["provenance"] = provenance(run, proxy);
   return data;

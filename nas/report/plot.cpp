@@ -6,20 +6,22 @@
 #include <array>
 #include <cmath>
 #include <numeric>
+#include <optional>
 #include <set>
 #include <vector>
 
+#include "support/hash.hpp"
 #include "support/text.hpp"
 
 namespace paretoformer::nas {
 namespace {
 
-constexpr double kWidth = 760;
-constexpr double kHeight = 500;
-constexpr double kLeft = 80;
-constexpr double kRight = 24;
-constexpr double kTop = 48;
-constexpr double kBottom = 64;
+// A picture's size, and in it the box of its axes.
+struct Frame {
+  double width = 760, height = 500;
+  double left = 80, right = width - 24, top = 48, bottom = height - 64;
+};
+constexpr Frame kFrame;
 
 const std::vector<std::string> kCurveColours{"#222",    "#c8442c", "#b98a2f", "#6a9a4b",
                                              "#5b7fa6", "#8a5aa0", "#c77f9e", "#888"};
@@ -32,27 +34,24 @@ std::string number(double value, NumberFormat format = "{:.2f}") {
 
 std::string escaped(const std::string& text) {
   std::string result;
-  for (char c : printable(text)) {  // XML has no control characters
-    if (c == '&')
-      result += "&amp;";
-    else if (c == '<')
-      result += "&lt;";
-    else if (c == '>')
-      result += "&gt;";
-    else
-      result += c;
-  }
+  for (char c : printable(text))  // XML has no control characters
+    result += c == '&' ? "&amp;" : c == '<' ? "&lt;" : c == '>' ? "&gt;" : std::string(1, c);
   return result;
 }
+
+struct Range {
+  double low = INFINITY, high = -INFINITY;
+  void add(double value) { low = std::min(low, value), high = std::max(high, value); }
+};
 
 // One axis: values to positions between `from` and `to`, with ticks at round values.
 class Axis {
  public:
-  Axis(double low, double high, double from, double to, bool linear = false)
-      : logarithmic_(!linear && low > 0 && high > 5 * low), from_(from), to_(to) {
-    if (!std::isfinite(high - low)) low = 0, high = 1;  // nothing to show
-    low_ = mapped(low);
-    high_ = mapped(high);
+  Axis(Range range, double from, double to, bool linear = false)
+      : logarithmic_(!linear && range.low > 0 && range.high > 5 * range.low), from_(from), to_(to) {
+    if (!std::isfinite(range.high - range.low)) range = {0, 1};  // nothing to show
+    low_ = mapped(range.low);
+    high_ = mapped(range.high);
     // Numbers this close are one.
     const double close = kClose * std::max(std::abs(low_), std::abs(high_));
     const double margin = high_ - low_ > close ? 0.04 * (high_ - low_) : std::max(0.5, close);
@@ -60,9 +59,9 @@ class Axis {
     high_ += margin;
   }
 
-  double at(double value) const {
-    return from_ + (mapped(value) - low_) / (high_ - low_) * (to_ - from_);
-  }
+  // How far along the axis, from 0 to 1.
+  double share(double value) const { return (mapped(value) - low_) / (high_ - low_); }
+  double at(double value) const { return from_ + share(value) * (to_ - from_); }
 
   std::vector<double> ticks() const {
     std::vector<double> values;
@@ -98,9 +97,17 @@ class Axis {
   double low_ = 0, high_ = 1;
 };
 
-std::string line(double x1, double y1, double x2, double y2, const std::string& colour) {
-  return "<line x1=\"" + number(x1) + "\" y1=\"" + number(y1) + "\" x2=\"" + number(x2) +
-         "\" y2=\"" + number(y2) + "\" stroke=\"" + colour + "\"/>\n";
+// The end of an element: with its title, when it has one.
+std::string closed(const std::string& element, const std::string& title = "") {
+  return title.empty() ? "/>\n" : "><title>" + escaped(title) + "</title></" + element + ">\n";
+}
+
+// `kind` is a class, by which a page's style sheet finds an element.
+std::string line(double x1, double y1, double x2, double y2, const std::string& colour,
+                 const std::string& kind = "line") {
+  constexpr const char* kLine =
+      R"(<line class="{}" x1="{:.2f}" y1="{:.2f}" x2="{:.2f}" y2="{:.2f}" stroke="{}")";
+  return fmt::format(kLine, kind, x1, y1, x2, y2, colour) + closed("line");
 }
 
 std::string label(double x, double y, const std::string& anchor, const std::string& text,
@@ -109,51 +116,63 @@ std::string label(double x, double y, const std::string& anchor, const std::stri
          more + ">" + escaped(text) + "</text>\n";
 }
 
-std::string axes(const Axis& x, const Axis& y, const std::string& x_name, const std::string& y_name,
-                 NumberFormat x_format = "{:.3g}") {
+std::string x_axis(const Axis& x, const std::string& name, const Frame& frame,
+                   NumberFormat format = "{:.3g}") {
   std::string svg;
   for (double value : x.ticks()) {
-    svg += line(x.at(value), kTop, x.at(value), kHeight - kBottom, "#e4e4e4");
-    svg += label(x.at(value), kHeight - kBottom + 18, "middle", number(value, x_format));
+    svg += line(x.at(value), frame.top, x.at(value), frame.bottom, "#e4e4e4", "grid");
+    svg += label(x.at(value), frame.bottom + 18, "middle", number(value, format));
   }
+  svg += line(frame.left, frame.bottom, frame.right, frame.bottom, "#444", "axis");
+  return svg + label((frame.left + frame.right) / 2, frame.bottom + 46, "middle", name);
+}
+
+std::string y_axis(const Axis& y, const std::string& name, const Frame& frame) {
+  std::string svg;
   for (double value : y.ticks()) {
-    svg += line(kLeft, y.at(value), kWidth - kRight, y.at(value), "#e4e4e4");
-    svg += label(kLeft - 8, y.at(value) + 4, "end", number(value, "{:.4g}"));
+    svg += line(frame.left, y.at(value), frame.right, y.at(value), "#e4e4e4", "grid");
+    svg += label(frame.left - 8, y.at(value) + 4, "end", number(value, "{:.4g}"));
   }
-  svg += line(kLeft, kHeight - kBottom, kWidth - kRight, kHeight - kBottom, "#444");
-  svg += line(kLeft, kTop, kLeft, kHeight - kBottom, "#444");
-  svg += label((kLeft + kWidth - kRight) / 2, kHeight - 18, "middle", x_name);
-  const double middle = (kTop + kHeight - kBottom) / 2;
-  svg +=
-      label(22, middle, "middle", y_name, " transform=\"rotate(-90 22 " + number(middle) + ")\"");
-  return svg;
+  svg += line(frame.left, frame.top, frame.left, frame.bottom, "#444", "axis");
+  const double middle = (frame.top + frame.bottom) / 2;
+  return svg +
+         label(22, middle, "middle", name, " transform=\"rotate(-90 22 " + number(middle) + ")\"");
 }
 
 std::string dot(double x, double y, double radius, const std::string& style,
                 const std::string& title) {
-  return "<circle cx=\"" + number(x) + "\" cy=\"" + number(y) + "\" r=\"" +
-         number(radius, "{:.1f}") + "\" " + style + ">" +
-         (title.empty() ? "" : "<title>" + escaped(title) + "</title>") + "</circle>\n";
+  return fmt::format(R"(<circle cx="{:.2f}" cy="{:.2f}" r="{:.1f}" {})", x, y, radius, style) +
+         closed("circle", title);
 }
 
-std::string head(const std::string& title) {
-  return "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 " + number(kWidth, "{:.0f}") +
-         " " + number(kHeight, "{:.0f}") +
-         "\" font-family=\"sans-serif\" font-size=\"12\" fill=\"#222\">\n"
-         "<rect width=\"100%\" height=\"100%\" fill=\"white\"/>\n" +
-         label(kLeft, 26, "start", title, " font-size=\"15\"");
+std::string head(const std::string& title, const Frame& frame = kFrame) {
+  constexpr const char* kHead =
+      R"(<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {:.0f} {:.0f}")"
+      R"( font-family="sans-serif" font-size="12" fill="#222">)"
+      R"(<rect class="paper" width="100%" height="100%" fill="white"/>)";
+  return fmt::format(kHead, frame.width, frame.height) + "\n" +
+         label(frame.left, 26, "start", title, " font-size=\"15\"");
 }
 
-std::string polyline(const std::string& points, const std::string& colour) {
-  return "<polyline points=\"" + points + "\" fill=\"none\" stroke=\"" + colour +
-         "\" stroke-width=\"1.5\"/>\n";
+std::string polyline(const std::string& points, const std::string& colour,
+                     const std::string& kind = "curve-line") {
+  return "<polyline class=\"" + kind + "\" points=\"" + points + "\" fill=\"none\" stroke=\"" +
+         colour + "\" stroke-width=\"1.5\"/>\n";
+}
+
+// Names a curve or line, over the others if need be.
+std::string key(std::size_t index, const std::string& name, const std::string& colour,
+                const Frame& frame = kFrame) {
+  return label(frame.right - 8, frame.top + 16 + 16 * static_cast<double>(index), "end", name,
+               " class=\"key\" style=\"fill:" + colour +
+                   ";paint-order:stroke;stroke:white;stroke-width:4px\"");
 }
 
 std::string rectangle(double x, double y, double width, double height, const std::string& colour,
                       const std::string& title) {
-  return "<rect x=\"" + number(x) + "\" y=\"" + number(y) + "\" width=\"" + number(width) +
-         "\" height=\"" + number(height) + "\" fill=\"" + colour + "\">" +
-         (title.empty() ? "" : "<title>" + escaped(title) + "</title>") + "</rect>\n";
+  return fmt::format(R"(<rect x="{:.2f}" y="{:.2f}" width="{:.2f}" height="{:.2f}" fill="{}")", x,
+                     y, width, height, colour) +
+         closed("rect", title);
 }
 
 // Of a part of a bar: the curves' colours, but for their black.
@@ -170,51 +189,131 @@ std::string shade(std::size_t step, std::size_t count) {
          "%)";
 }
 
-std::string member_dot(const FrontMember& member, const Axis& x, const Axis& y, Objective right,
-                       Objective up, const std::string& style, const std::string& note = "") {
-  const double across = value(member.confirmed, right), high = value(member.confirmed, up);
-  return dot(x.at(across), y.at(high), 4, style,
-             describe(member.candidate.architecture) + "  " + name_of(up) + " " +
-                 number(high, "{:.5g}") + "  " + name_of(right) + " " + number(across, "{:.5g}") +
-                 note);
-}
-
-// A front of two objectives is a staircase: between two members nothing better is known.
-std::string staircase(std::vector<std::pair<double, double>> members, const Axis& x,
-                      const Axis& y) {
-  std::sort(members.begin(), members.end());
-  std::string points;
-  for (std::size_t i = 0; i < members.size(); ++i) {
-    const auto [across, high] = members[i];
-    if (i > 0) points += number(x.at(across)) + "," + number(y.at(members[i - 1].second)) + " ";
-    points += number(x.at(across)) + "," + number(y.at(high)) + " ";
+// The front over two objectives; for a page over any two.
+class FrontChart {
+ public:
+  FrontChart(const Archive& archive, const FinalFront& front, bool for_page)
+      : archive_(archive), front_(front), for_page_(for_page) {
+    for (const Candidate& c : archive.candidates()) {
+      shown_.push_back(&c.objectives);
+      in_time_ = in_time_ || c.objectives.latency_ns;
+      generations_ = std::max(generations_, c.generation + 1);
+    }
+    for (const FrontMember& member : front.members) shown_.push_back(&member.confirmed);
+    for (const DroppedMember& each : front.dropped) shown_.push_back(&each.member.confirmed);
+    for (Objective objective : all_objectives()) {
+      Range range;
+      for (const Objectives* own : shown_) range.add(value(*own, objective));
+      xs_.emplace_back(range, kFrame.left, kFrame.right);
+      ys_.emplace_back(range, kFrame.bottom, kFrame.top);
+    }
   }
-  return polyline(points, "#c8442c");
-}
 
-std::string front_layer(const FinalFront& front, const Axis& x, const Axis& y) {
-  const Objective up = front.objectives[0], right = front.objectives[1];
-  std::string svg;
-  if (front.objectives.size() == 2 && !front.members.empty()) {
+  std::string svg(const std::string& title) const {
+    std::string svg = head(title) + axes();
+    for (const Candidate& c : archive_.candidates())
+      svg += network(c, c.objectives, 2,
+                     "class=\"dot\" fill=\"#5b7fa6\" fill-opacity=\"" +
+                         number(0.15 + 0.45 * (c.generation + 1) / generations_) + "\"");
+    svg += staircases();
+    for (const DroppedMember& each : front_.dropped)
+      svg += network(each.member.candidate, each.member.confirmed, 4,
+                     "class=\"dropped\" fill=\"white\" stroke=\"#888\"",
+                     each.limit ? "  dropped: " + name_of(each.limit->objective)
+                                : std::string("  dropped: dominated"));
+    for (const FrontMember& member : front_.members)
+      svg +=
+          network(member.candidate, member.confirmed, 4, "class=\"member\" fill=\"#c8442c\"", "");
+    return svg + (for_page_ ? "" : knee_ring()) + "</svg>\n";
+  }
+
+ private:
+  const Axis& x(Objective objective) const { return xs_[static_cast<std::size_t>(objective)]; }
+  const Axis& y(Objective objective) const { return ys_[static_cast<std::size_t>(objective)]; }
+  // What a page shows for some axes alone.
+  std::string shown_for(const std::string& choice, const std::string& svg) const {
+    return for_page_ ? "<g data-for=\"" + choice + "\">\n" + svg + "</g>\n" : svg;
+  }
+
+  std::string axes() const {
+    std::string svg;
+    for (Objective objective : all_objectives()) {
+      const std::string name = unit_of(objective, in_time_);
+      if (for_page_ || objective == right_)
+        svg += shown_for("x " + name_of(objective), x_axis(x(objective), name, kFrame));
+      if (for_page_ || objective == up_)
+        svg += shown_for("y " + name_of(objective), y_axis(y(objective), name, kFrame));
+    }
+    return svg;
+  }
+
+  // A network where `own` are its values; `note` for a member of the front, which has a name.
+  std::string network(const Candidate& candidate, const Objectives& own, double radius,
+                      std::string style, const std::optional<std::string>& note = {}) const {
+    const double across = value(own, right_), high = value(own, up_);
+    std::string title;
+    if (for_page_) {
+      style += " data-id=\"" + hex(candidate.id) + "\" data-at=\"" + shares(own) + "\"";
+      if (note) style += " data-seen=\"" + shares(candidate.objectives) + "\"";
+    } else if (note) {
+      title = describe(candidate.architecture) + "  " + name_of(up_) + " " +
+              number(high, "{:.5g}") + "  " + name_of(right_) + " " + number(across, "{:.5g}") +
+              *note;
+    }
+    return dot(x(right_).at(across), y(up_).at(high), radius, style, title);
+  }
+
+  std::string shares(const Objectives& own) const {
+    std::string text;
+    for (Objective objective : all_objectives())
+      text += std::to_string(std::lround(1e4 * x(objective).share(value(own, objective)))) + " ";
+    return text;
+  }
+
+  // A front of two objectives is a staircase: between two members nothing better is known.
+  std::string staircase(Objective right, Objective up, bool confirmed) const {
     std::vector<std::pair<double, double>> members;
-    for (const FrontMember& member : front.members)
-      members.emplace_back(value(member.confirmed, right), value(member.confirmed, up));
-    svg += staircase(std::move(members), x, y);
+    for (const FrontMember& member : front_.members) {
+      const Objectives& own = confirmed ? member.confirmed : member.candidate.objectives;
+      members.emplace_back(x(right).at(value(own, right)), y(up).at(value(own, up)));
+    }
+    std::sort(members.begin(), members.end());
+    std::string points;
+    for (std::size_t i = 0; i < members.size(); ++i) {
+      if (i > 0) points += number(members[i].first) + "," + number(members[i - 1].second) + " ";
+      points += number(members[i].first) + "," + number(members[i].second) + " ";
+    }
+    return shown_for(
+        "x " + name_of(right) + " y " + name_of(up) + (confirmed ? " confirmed" : " seen"),
+        polyline(points, "#c8442c", "stairs"));
   }
-  for (const DroppedMember& each : front.dropped)
-    svg += member_dot(each.member, x, y, right, up, "fill=\"white\" stroke=\"#888\"",
-                      each.limit ? "  dropped: " + name_of(each.limit->objective)
-                                 : std::string("  dropped: dominated"));
-  for (const FrontMember& member : front.members)
-    svg += member_dot(member, x, y, right, up, "fill=\"#c8442c\"");
-  if (const auto bend = knee(front)) {
-    const Objectives& own = front.members[*bend].confirmed;
-    const double across = x.at(value(own, right)), high = y.at(value(own, up));
-    svg += dot(across, high, 8, "fill=\"none\" stroke=\"#222\"", "");
-    svg += label(across - 10, high + 16, "end", "knee");
+  std::string staircases() const {
+    if (front_.objectives.size() != 2 || front_.members.empty()) return "";
+    std::string svg = staircase(right_, up_, true);
+    if (for_page_)
+      svg += staircase(right_, up_, false) + staircase(up_, right_, true) +
+             staircase(up_, right_, false);
+    return svg;
   }
-  return svg;
-}
+
+  std::string knee_ring() const {
+    const auto bend = knee(front_);
+    if (!bend) return "";
+    const Objectives& own = front_.members[*bend].confirmed;
+    const double across = x(right_).at(value(own, right_)), high = y(up_).at(value(own, up_));
+    return dot(across, high, 8, "fill=\"none\" stroke=\"#222\"", "") +
+           label(across - 10, high + 16, "end", "knee");
+  }
+
+  const Archive& archive_;
+  const FinalFront& front_;
+  bool for_page_;
+  Objective up_ = archive_.objectives()[0], right_ = archive_.objectives()[1];
+  std::vector<const Objectives*> shown_;
+  int generations_ = 1;
+  bool in_time_ = false;
+  std::vector<Axis> xs_, ys_;  // of all objectives
+};
 
 }  // namespace
 
@@ -235,59 +334,32 @@ std::string unit_of(Objective objective, bool in_time) {
   }
 }
 
-std::string front_svg(const Archive& archive, const FinalFront& front, const std::string& title) {
-  const Objective up = archive.objectives()[0];
-  const Objective right = archive.objectives()[1];
-  double low_x = INFINITY, high_x = -INFINITY, low_y = INFINITY, high_y = -INFINITY;
-  int generations = 1;
-  bool in_time = false;
-  const auto show = [&](const Objectives& own) {
-    low_x = std::min(low_x, value(own, right));
-    high_x = std::max(high_x, value(own, right));
-    low_y = std::min(low_y, value(own, up));
-    high_y = std::max(high_y, value(own, up));
-  };
-  for (const Candidate& c : archive.candidates()) {
-    show(c.objectives);
-    in_time = in_time || c.objectives.latency_ns;
-    generations = std::max(generations, c.generation + 1);
-  }
-  for (const FrontMember& member : front.members) show(member.confirmed);
-  for (const DroppedMember& each : front.dropped) show(each.member.confirmed);
-  const Axis x(low_x, high_x, kLeft, kWidth - kRight);
-  const Axis y(low_y, high_y, kHeight - kBottom, kTop);
-
-  std::string svg = head(title);
-  svg += axes(x, y, unit_of(right, in_time), unit_of(up, in_time));
-  for (const Candidate& c : archive.candidates()) {
-    const double age = static_cast<double>(c.generation + 1) / generations;
-    svg += dot(x.at(value(c.objectives, right)), y.at(value(c.objectives, up)), 2,
-               "fill=\"#5b7fa6\" fill-opacity=\"" + number(0.15 + 0.45 * age) + "\"", "");
-  }
-  return svg + front_layer(front, x, y) + "</svg>\n";
+std::string front_svg(const Archive& archive, const FinalFront& front, const std::string& title,
+                      bool for_page) {
+  return FrontChart(archive, front, for_page).svg(title);
 }
 
 std::string fidelity_svg(const std::vector<ComparedNetwork>& networks, const std::string& title) {
-  double low = INFINITY, high = -INFINITY;
+  Range range;
   std::set<std::size_t> depths;
   for (const ComparedNetwork& n : networks) {
-    low = std::min({low, std::exp(n.slice_loss), std::exp(n.standalone_loss)});
-    high = std::max({high, std::exp(n.slice_loss), std::exp(n.standalone_loss)});
+    range.add(std::exp(n.slice_loss));
+    range.add(std::exp(n.standalone_loss));
     depths.insert(n.architecture.layers.size());
   }
-  const Axis x(low, high, kLeft, kWidth - kRight);
-  const Axis y(low, high, kHeight - kBottom, kTop);
+  const Axis x(range, kFrame.left, kFrame.right), y(range, kFrame.bottom, kFrame.top);
   const auto colour = [&](std::size_t depth) {
     const auto step = std::distance(depths.begin(), depths.find(depth));
     return "fill=\"" + shade(static_cast<std::size_t>(step), depths.size()) + "\"";
   };
   std::string svg = head(title);
-  svg += axes(x, y, "perplexity, trained alone", "perplexity, slice of the supernet");
-  svg += line(x.at(low), y.at(low), x.at(high), y.at(high), "#999");
-  double legend = kHeight - kBottom - 16;
+  svg += x_axis(x, "perplexity, trained alone", kFrame) +
+         y_axis(y, "perplexity, slice of the supernet", kFrame);
+  svg += line(x.at(range.low), y.at(range.low), x.at(range.high), y.at(range.high), "#999");
+  double legend = kFrame.bottom - 16;
   for (auto depth = depths.rbegin(); depth != depths.rend(); ++depth, legend -= 18) {
-    svg += dot(kWidth - kRight - 80, legend - 4, 4, colour(*depth), "");
-    svg += label(kWidth - kRight - 70, legend, "start",
+    svg += dot(kFrame.right - 80, legend - 4, 4, colour(*depth), "");
+    svg += label(kFrame.right - 70, legend, "start",
                  std::to_string(*depth) + (*depth == 1 ? " layer" : " layers"));
   }
   for (const ComparedNetwork& n : networks)
@@ -309,7 +381,7 @@ std::string comparison_svg(const Comparison& comparison, const std::string& titl
     std::vector<double> low, median, high;
   };
   std::vector<Band> bands;
-  double low = INFINITY, high = -INFINITY;
+  Range range;
   for (std::size_t i = 0; i < comparison.contestants.size(); ++i) {
     Band band;
     for (std::size_t at = 0; at < comparison.checkpoints.size(); ++at) {
@@ -317,16 +389,16 @@ std::string comparison_svg(const Comparison& comparison, const std::string& titl
       band.low.push_back(shown(q.lower));
       band.median.push_back(shown(q.median));
       band.high.push_back(shown(q.upper));
-      low = std::min({low, band.low.back(), band.high.back()});
-      high = std::max({high, band.low.back(), band.high.back()});
+      range.add(band.low.back());
+      range.add(band.high.back());
     }
     bands.push_back(std::move(band));
   }
-  const Axis x(0, static_cast<double>(comparison.checkpoints.back()), kLeft, kWidth - kRight, true);
-  const Axis y(low, high, kHeight - kBottom, kTop, !known);
-  std::string svg =
-      head(title) + axes(x, y, "networks evaluated",
-                         known ? "missing hypervolume (%)" : "hypervolume (share)", "{:.7g}");
+  const Axis x({0, static_cast<double>(comparison.checkpoints.back())}, kFrame.left, kFrame.right,
+               true);
+  const Axis y(range, kFrame.bottom, kFrame.top, !known);
+  std::string svg = head(title) + x_axis(x, "networks evaluated", kFrame, "{:.7g}") +
+                    y_axis(y, known ? "missing hypervolume (%)" : "hypervolume (share)", kFrame);
   const auto points = [&](const std::vector<double>& values, bool backwards) {
     std::string text;
     for (std::size_t i = 0; i < values.size(); ++i) {
@@ -341,28 +413,23 @@ std::string comparison_svg(const Comparison& comparison, const std::string& titl
     svg += "<polygon points=\"" + points(bands[i].low, false) + points(bands[i].high, true) +
            "\" fill=\"" + colour + "\" fill-opacity=\"0.12\"/>\n";
     svg += polyline(points(bands[i].median, false), colour);
-    svg += label(kWidth - kRight - 8, kTop + 16 + 16 * static_cast<double>(i), "end",
-                 comparison.contestants[i].name,
-                 " style=\"fill:" + colour +
-                     ";paint-order:stroke;stroke:white;stroke-width:4px\"");  // over the curves
+    svg += key(i, comparison.contestants[i].name, colour);
   }
   return svg + "</svg>\n";
 }
 
 std::string curves_svg(const std::vector<Curve>& curves, const std::string& title,
-                       const std::string& x_name, const std::string& y_name) {
-  double low_x = INFINITY, high_x = -INFINITY, low_y = 0, high_y = 0;
+                       const std::string& x_name, const std::string& y_name,
+                       const CurvesStyle& style) {
+  const Frame frame{style.width, style.height};
+  Range across, high;
+  if (style.with_origin) high.add(0);
   for (const Curve& curve : curves)
-    for (const auto& [at, value] : curve.points) {
-      if (!std::isfinite(at) || !std::isfinite(value)) continue;
-      low_x = std::min(low_x, at);
-      high_x = std::max(high_x, at);
-      low_y = std::min(low_y, value);
-      high_y = std::max(high_y, value);
-    }
-  const Axis x(low_x, high_x, kLeft, kWidth - kRight, true);
-  const Axis y(low_y, high_y, kHeight - kBottom, kTop, true);
-  std::string svg = head(title) + axes(x, y, x_name, y_name, "{:.7g}");
+    for (const auto& [at, value] : curve.points)
+      if (std::isfinite(at) && std::isfinite(value)) across.add(at), high.add(value);
+  const Axis x(across, frame.left, frame.right, true), y(high, frame.bottom, frame.top, true);
+  std::string svg =
+      head(title, frame) + x_axis(x, x_name, frame, "{:.7g}") + y_axis(y, y_name, frame);
   for (std::size_t i = 0; i < curves.size(); ++i) {
     const std::string& colour = kCurveColours[i % kCurveColours.size()];
     std::string points;
@@ -370,22 +437,21 @@ std::string curves_svg(const std::vector<Curve>& curves, const std::string& titl
       if (std::isfinite(at) && std::isfinite(value))
         points += number(x.at(at)) + "," + number(y.at(value)) + " ";
     svg += polyline(points, colour);
-    svg += label(kWidth - kRight - 8, kTop + 16 + 16 * static_cast<double>(i), "end",
-                 curves[i].name, " style=\"fill:" + colour + "\"");
+    svg += key(i, curves[i].name, colour, frame);
   }
   return svg + "</svg>\n";
 }
 
 std::string shares_svg(const std::vector<StackedPanel>& panels,
                        const std::vector<std::string>& legend, const std::string& title) {
-  constexpr double kFoot = kHeight - kBottom - 40;
-  constexpr double kHead = kTop + 40;
-  const double panel = (kWidth - kLeft - kRight) / static_cast<double>(panels.size());
+  constexpr double kFoot = kFrame.bottom - 40;
+  constexpr double kHead = kFrame.top + 40;
+  const double panel = (kFrame.right - kFrame.left) / static_cast<double>(panels.size());
   std::vector<double> sums(legend.size());
   std::string svg = head(title);
   for (std::size_t p = 0; p < panels.size(); ++p) {
-    const double left = kLeft + panel * static_cast<double>(p);
-    svg += label(left, kTop + 14, "start", panels[p].name, " font-weight=\"bold\"");
+    const double left = kFrame.left + panel * static_cast<double>(p);
+    svg += label(left, kFrame.top + 14, "start", panels[p].name, " font-weight=\"bold\"");
     const double slot = 0.94 * panel / static_cast<double>(panels[p].bars.size());
     for (std::size_t b = 0; b < panels[p].bars.size(); ++b) {
       const StackedBar& bar = panels[p].bars[b];
@@ -405,11 +471,11 @@ std::string shares_svg(const std::vector<StackedPanel>& panels,
         svg += label(middle, kFoot + 16 + 16 * static_cast<double>(i), "middle", bar.below[i]);
     }
   }
-  double at = kLeft;
+  double at = kFrame.left;
   for (std::size_t i = 0; i < legend.size(); ++i) {
     if (!(sums[i] > 0)) continue;
-    svg += rectangle(at, kHeight - 46, 10, 10, part_colour(i), "");
-    svg += label(at + 15, kHeight - 37, "start", legend[i]);
+    svg += rectangle(at, kFrame.height - 46, 10, 10, part_colour(i), "");
+    svg += label(at + 15, kFrame.height - 37, "start", legend[i]);
     at += 40 + 6.5 * static_cast<double>(legend[i].size());
   }
   return svg + "</svg>\n";
@@ -418,13 +484,11 @@ std::string shares_svg(const std::vector<StackedPanel>& panels,
 std::string histogram_svg(const std::vector<double>& values,
                           const std::vector<std::pair<std::string, double>>& marks,
                           const std::string& title, const std::string& x_name) {
-  double low = INFINITY, high = 0;
-  for (const double value : values) {
-    if (!has_logarithm(value)) continue;
-    low = std::min(low, value);
-    high = std::max(high, value);
-  }
-  if (!(low <= high)) low = high = 1;  // nothing to show
+  Range range;
+  for (const double value : values)
+    if (has_logarithm(value)) range.add(value);
+  if (!(range.low <= range.high)) range = {1, 1};  // nothing to show
+  const double low = range.low, high = range.high;
   constexpr std::size_t kBins = 60;
   const double width = std::max(std::log(high / low), 1e-9) / kBins;
   std::array<double, kBins> counts{};
@@ -432,30 +496,23 @@ std::string histogram_svg(const std::vector<double>& values,
     if (has_logarithm(value))
       ++counts[std::min(static_cast<std::size_t>(std::log(value / low) / width), kBins - 1)];
 
-  double left = low, right = high;
-  for (const auto& [name, value] : marks) {
-    if (!has_logarithm(value)) continue;
-    left = std::min(left, value);
-    right = std::max(right, value);
-  }
-  const Axis x(left, right, kLeft, kWidth - kRight);
-  const Axis y(0, *std::max_element(counts.begin(), counts.end()), kHeight - kBottom, kTop, true);
-  std::string svg = head(title) + axes(x, y, x_name, "samples");
+  for (const auto& [name, value] : marks)
+    if (has_logarithm(value)) range.add(value);
+  const Axis x(range, kFrame.left, kFrame.right);
+  const Axis y({0, *std::max_element(counts.begin(), counts.end())}, kFrame.bottom, kFrame.top,
+               true);
+  std::string svg = head(title) + x_axis(x, x_name, kFrame) + y_axis(y, "samples", kFrame);
   for (std::size_t i = 0; i < kBins; ++i) {
     const double from = x.at(low * std::exp(width * static_cast<double>(i)));
     const double to = x.at(low * std::exp(width * static_cast<double>(i + 1)));
-    svg += "<rect x=\"" + number(from) + "\" y=\"" + number(y.at(counts[i])) + "\" width=\"" +
-           number(to - from) + "\" height=\"" + number(y.at(0) - y.at(counts[i])) +
-           "\" fill=\"#5b7fa6\"/>\n";
+    svg += rectangle(from, y.at(counts[i]), to - from, y.at(0) - y.at(counts[i]), "#5b7fa6", "");
   }
   for (std::size_t i = 0; i < marks.size(); ++i) {
-    const std::string& colour = kCurveColours[1 + i % (kCurveColours.size() - 1)];
+    const std::string& colour = part_colour(i);
     if (!has_logarithm(marks[i].second)) continue;
     const double at = x.at(marks[i].second);
-    svg += line(at, kTop, at, kHeight - kBottom, colour);
-    svg += label(kWidth - kRight - 8, kTop + 16 + 16 * static_cast<double>(i), "end",
-                 marks[i].first + " " + number(marks[i].second, "{:.4g}"),
-                 " style=\"fill:" + colour + "\"");
+    svg += line(at, kFrame.top, at, kFrame.bottom, colour);
+    svg += key(i, marks[i].first + " " + number(marks[i].second, "{:.4g}"), colour);
   }
   return svg + "</svg>\n";
 }

@@ -12,15 +12,20 @@
 
 namespace paretoformer::nas {
 
-// The name of an objective on an axis, with its unit.
-// With its unit; `in_time` of a device that was measured so.
+// An objective on an axis, with its unit; `in_time` of a device that was measured so.
 std::string unit_of(Objective objective, bool in_time = false);
 
 // All candidates as the search saw them, and the front as confirmed, over two objectives. The
 // second chosen objective to the right (logarithmic when it spans more than a factor of five), the
 // first upwards; older candidates lighter; dropped members are rings. Hovering over a member names
 // its network; the knee has a ring of its own.
-std::string front_svg(const Archive& archive, const FinalFront& front, const std::string& title);
+//
+// For a page whose script picks the axes, networks have an id (data-id) and, per objective in the
+// order of all_objectives(), how far along the axis they lie, in ten-thousandths (data-at, and for
+// members as seen data-seen). Groups are to be shown for what their data-for names: an axis
+// ("x latency"), or the staircase over two ("x latency y perplexity confirmed").
+std::string front_svg(const Archive& archive, const FinalFront& front, const std::string& title,
+                      bool for_page = false);
 
 // Perplexity of every network's slice of the supernet (upwards) over that of the network trained
 // alone, on the same scale, with the line where they are equal; one colour per depth. Hovering over
@@ -35,9 +40,14 @@ struct Curve {
   std::string name;  // in the legend
   std::vector<std::pair<double, double>> points;
 };
-// Curves over linear axes, which hold the origin of y. There is a point at least; all are finite.
+struct CurvesStyle {
+  double width = 760, height = 500;
+  bool with_origin = true;  // of y
+};
+// Curves over linear axes. There is a point at least; all are finite.
 std::string curves_svg(const std::vector<Curve>& curves, const std::string& title,
-                       const std::string& x_name, const std::string& y_name);
+                       const std::string& x_name, const std::string& y_name,
+                       const CurvesStyle& style = {});
 
 struct StackedBar {
   std::string above;

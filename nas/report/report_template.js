@@ -23,23 +23,16 @@ const svg = (tag, attributes = {}, ...children) =>
   fill(document.createElementNS('http://www.w3.org/2000/svg', tag), attributes, children);
 const text = (x, y, anchor, content, more = {}) =>
   svg('text', {x, y, 'text-anchor': anchor, ...more}, content);
-const line = (x1, y1, x2, y2, kind) => svg('line', {x1, y1, x2, y2, class: kind});
 
 // ---- Numbers ------------------------------------------------------------------------------------
 
 const superscript = (n) => String(n).replace(/[-\d]/g, (c) => c === '-' ? '⁻' : '⁰¹²³⁴⁵⁶⁷⁸⁹'[c]);
 
 function short(value, digits = 3) {
-  if (value === null || !Number.isFinite(value)) return '–';
-  const size = Math.abs(value);
-  if (size >= 1e15) {
-    const power = Math.floor(Math.log10(size));
-    return `${Number((value / 10 ** power).toPrecision(digits))}×10${superscript(power)}`;
-  }
-  for (const [unit, name] of [[1e12, 'T'], [1e9, 'G'], [1e6, 'M'], [1e3, 'k']])
-    if (size >= unit && !(unit === 1e3 && size < 1e4))
-      return Number((value / unit).toPrecision(digits)) + name;
-  return String(Number(value.toPrecision(Math.max(digits, 4))));
+  if (value === null) return '–';
+  if (Math.abs(value) < 1e9) return Number(value.toPrecision(Math.max(digits, 4))).toLocaleString('en-US', {maximumFractionDigits: 10});
+  const power = Math.floor(Math.log10(Math.abs(value)));
+  return `${Number((value / 10 ** power).toPrecision(digits))}×10${superscript(power)}`;
 }
 // Enough digits to see a small difference.
 function full(name, value) {
@@ -66,8 +59,6 @@ for (const each of data.named) byId.get(each.id).marks.push(each);
 
 let showConfirmed = data.confirmation !== null;
 let selected = null;
-const valueOf = (network, index) =>
-  (showConfirmed && network.confirmed ? network.confirmed : network.seen)[index];
 
 // What a perplexity is per word and in bits per byte, where the text has words.
 const units = data.text === null ? [] : [
@@ -89,115 +80,47 @@ function describe(network) {
   return `width ${network.width}, ${counted(network.layers.length, 'layer')}: heads ${heads}, FFN ${widths}`;
 }
 
-// ---- Scales and axes ----------------------------------------------------------------------------
-
-// Values to positions; logarithmic when `mayBeLog` and the range is more than fivefold.
-function scaleOf(values, from, to, mayBeLog) {
-  let low = Math.min(...values), high = Math.max(...values);
-  const log = mayBeLog && low > 0 && high > 5 * low;
-  const map = (value) => log ? Math.log10(value) : value;
-  [low, high] = [map(low), map(high)];
-  const margin = high > low ? 0.04 * (high - low) : 0.5;
-  [low, high] = [low - margin, high + margin];
-  const at = (value) => from + (map(value) - low) / (high - low) * (to - from);
-  return {at, ticks: log ? logTicks(low, high) : linearTicks(low, high, Math.abs(to - from))};
-}
-function logTicks(low, high) {
-  const digits = high - low > 3 ? [1] : high - low > 1.5 ? [1, 3] : [1, 2, 5];
-  const ticks = [];
-  for (let power = Math.floor(low); power <= high; ++power)
-    for (const digit of digits) {
-      const value = digit * 10 ** power;
-      if (Math.log10(value) >= low && Math.log10(value) <= high) ticks.push(value);
-    }
-  return ticks;
-}
-function linearTicks(low, high, length) {
-  const raw = (high - low) / Math.max(2, length / 70);
-  const power = 10 ** Math.floor(Math.log10(raw));
-  const step = [1, 2, 5, 10].find((digit) => digit * power >= raw) * power;
-  const ticks = [];
-  for (let k = Math.ceil(low / step); k * step <= high; ++k) ticks.push(k * step);
-  return ticks;
-}
-
-// Grid, numbers and names of a plot whose inner box is {left, right, top, bottom}.
-function drawAxes(plot, box, x, y, xName, yName) {
-  for (const tick of x.ticks) {
-    plot.append(line(x.at(tick), box.top, x.at(tick), box.bottom, 'grid'),
-                text(x.at(tick), box.bottom + 18, 'middle', short(tick)));
-  }
-  for (const tick of y.ticks) {
-    plot.append(line(box.left, y.at(tick), box.right, y.at(tick), 'grid'),
-                text(box.left - 8, y.at(tick) + 4, 'end', short(tick)));
-  }
-  plot.append(line(box.left, box.bottom, box.right, box.bottom, 'axis'),
-              line(box.left, box.top, box.left, box.bottom, 'axis'),
-              text((box.left + box.right) / 2, box.bottom + 38, 'middle', xName),
-              text(box.left, box.top - 10, 'start', yName));
-}
-
-// Empties `plot` and gives it the width of its place on the page; returns the inner box.
-function clear(plot, share, highest) {
-  const width = Math.max(280, plot.parentElement.clientWidth - 36);
-  const height = Math.min(highest, Math.max(300, share * width));
-  plot.replaceChildren();
-  plot.setAttribute('viewBox', `0 0 ${width} ${height}`);
-  return {left: 52, right: width - 10, top: 26, bottom: height - 46};
-}
-
 // ---- The front ----------------------------------------------------------------------------------
 
+// The charts are drawn by nas/report/plot.cpp; here their parts are shown, moved and pointed at.
 const chart = $('chart');
+chart.innerHTML = data.charts.front;
+const plot = chart.firstElementChild;
+const ends = (line, name) => [1, 2].map((end) => line[name + end].baseVal.value);
+const [alongX, alongY] = plot.querySelectorAll('.axis');
+const [left, right] = ends(alongX, 'x'), [top, bottom] = ends(alongY, 'y');
 const axes = {x: names.indexOf(data.chosen[1]), y: names.indexOf(data.chosen[0])};
-let places = [];  // {network, x, y} on the screen
-let marker = null;
-
-// Between two members of a front of two objectives nothing better is known.
-function staircase(x, y) {
-  const isFront = data.chosen.length === 2 && data.chosen.includes(names[axes.x]) &&
-    data.chosen.includes(names[axes.y]) && axes.x !== axes.y;
-  if (!isFront || members.length === 0) return '';
-  const corners = members.map((m) => [x.at(valueOf(m, axes.x)), y.at(valueOf(m, axes.y))]);
-  corners.sort((a, b) => a[0] - b[0]);
-  return corners.map(([px, py], i) => i === 0 ? `M${px},${py}` : `H${px}V${py}`).join('');
-}
+const marker = plot.appendChild(svg('circle', {class: 'chosen', r: 11, visibility: 'hidden'}));
+const labels = plot.appendChild(svg('g'));
+let places = [];  // {network, x, y} in the chart
 
 function drawFront() {
-  const box = clear(chart, 0.66, 560);
-  const all = (index) => networks.map((network) => valueOf(network, index));
-  const x = scaleOf(all(axes.x), box.left, box.right, true);
-  const y = scaleOf(all(axes.y), box.bottom, box.top, true);
-  drawAxes(chart, box, x, y, data.objectives[axes.x].label, '↑ ' + data.objectives[axes.y].label);
-  places = networks.map((network) =>
-    ({network, x: x.at(valueOf(network, axes.x)), y: y.at(valueOf(network, axes.y))}));
-  const generations = Math.max(...networks.map((network) => network.generation)) + 1;
-  const draw = (kind, radius, more) => {
-    for (const place of places.filter((each) => each.network.kind === kind))
-      chart.append(svg('circle', {cx: place.x, cy: place.y, r: radius, ...more(place.network)}));
-  };
-  draw('other', 2.3, (network) => (
-    {class: 'dot', 'fill-opacity': (0.15 + 0.45 * (network.generation + 1) / generations).toFixed(2)}));
-  chart.append(svg('path', {class: 'stairs', d: staircase(x, y)}));
-  draw('dropped', 4, (network) => ({class: 'dropped', 'data-id': network.id}));
-  draw('front', 4.2, (network) => ({class: 'member', 'data-id': network.id}));
-  nameMembers(box);
-  marker = svg('circle', {class: 'chosen', r: 11, visibility: 'hidden'});
-  chart.append(marker);
+  const shown = ['x', names[axes.x], 'y', names[axes.y], showConfirmed ? 'confirmed' : 'seen'].join(' ');
+  for (const group of plot.querySelectorAll('[data-for]'))
+    group.style.display = shown.includes(group.dataset.for) ? '' : 'none';
+  // A member is there twice: as all are, and then again as confirmed.
+  places = [...new Map([...plot.querySelectorAll('[data-id]')].map((dot) => {
+    const at = ((!showConfirmed && dot.dataset.seen) || dot.dataset.at).split(' ');
+    const x = left + (right - left) * at[axes.x] / 1e4, y = bottom + (top - bottom) * at[axes.y] / 1e4;
+    fill(dot, {cx: x, cy: y}, []);
+    return [dot.dataset.id, {network: byId.get(dot.dataset.id), x, y}];
+  })).values()];
+  nameMembers();
   placeMarker();
 }
 
 // Rings around the members that stand out, and their names, each below those it would overlap.
-function nameMembers(box) {
+function nameMembers() {
+  labels.replaceChildren();
   const taken = [];
   for (const {network, x, y} of places.filter((place) => place.network.marks.length > 0)) {
-    const toRight = x < box.left + 120;
+    const toRight = x < left + 120;
     let height = toRight ? y - 8 : y + 18;
     while (taken.some((other) => Math.abs(other.x - x) < 120 && Math.abs(other.height - height) < 14)) height += 4;
     taken.push({x, height});
-    chart.append(svg('circle', {class: 'ring', cx: x, cy: y, r: 8}),
-                 text(toRight ? x + 11 : x - 9, height, toRight ? 'start' : 'end',
-                      network.marks.map((mark) => mark.name).join(', '), {class: 'name'}));
+    labels.append(svg('circle', {class: 'ring', cx: x, cy: y, r: 8}),
+                  text(toRight ? x + 11 : x - 9, height, toRight ? 'start' : 'end',
+                       network.marks.map((mark) => mark.name).join(', '), {class: 'name'}));
   }
 }
 
@@ -207,11 +130,16 @@ function placeMarker() {
   if (place) fill(marker, {cx: place.x, cy: place.y}, []);
 }
 
+// Where the pointer is, in the units of a chart.
+function inChart(picture, event) {
+  const frame = picture.getBoundingClientRect();
+  const scale = picture.viewBox.baseVal.width / frame.width;
+  return [(event.clientX - frame.left) * scale, (event.clientY - frame.top) * scale];
+}
+
 // The network under the pointer; members of the front are easier to hit than the others.
 function nearest(event) {
-  const frame = chart.getBoundingClientRect();
-  const scale = chart.viewBox.baseVal.width / frame.width;
-  const px = (event.clientX - frame.left) * scale, py = (event.clientY - frame.top) * scale;
+  const [px, py] = inChart(plot, event);
   let best = null, least = 22;
   for (const {network, x, y} of places) {
     const distance = Math.hypot(x - px, y - py) + (network.kind === 'other' ? 6 : 0);
@@ -261,7 +189,8 @@ chart.addEventListener('keydown', (event) => {
   const step = {ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1}[event.key];
   if (!step || members.length === 0) return;
   event.preventDefault();
-  const along = [...members].sort((a, b) => valueOf(a, axes.x) - valueOf(b, axes.x));
+  const along = places.filter(({network}) => network.kind === 'front').sort((a, b) => a.x - b.x)
+    .map(({network}) => network);
   const at = along.indexOf(selected);
   choose(along[at < 0 ? 0 : Math.min(along.length - 1, Math.max(0, at + step))]);
 });
@@ -454,42 +383,31 @@ function legend(entries) {
 }
 
 // `points`: [x, a value per name...]; pointing at the plot reads the values there.
-function drawCurves(card, points, curves, xName, yName) {
-  const plot = card.querySelector('svg.plot') || card.appendChild(svg('svg', {class: 'plot', role: 'img', 'aria-label': yName}));
-  const box = clear(plot, 0.72, 310);
-  const values = points.flatMap((point) => point.slice(1)).filter((value) => value !== null);
-  const x = scaleOf(points.map(([at]) => at), box.left, box.right, false);
-  const y = scaleOf(values, box.bottom, box.top, false);
-  drawAxes(plot, box, x, y, xName, '↑ ' + yName);
-  const colours = curves.map((_, index) => `var(--c${curves.length === 1 ? 0 : index % 6})`);
-  curves.forEach((_, index) => {
-    const known = points.filter((point) => point[index + 1] !== null);
-    plot.append(svg('polyline', {class: 'curve-line', stroke: colours[index],
-                                 points: known.map((point) => `${x.at(point[0]).toFixed(1)},${y.at(point[index + 1]).toFixed(1)}`).join(' ')}));
+function showCurves(name, curves, points) {
+  const card = $(`${name}-card`);
+  card.hidden = data.charts[name] === null;
+  if (card.hidden) return;
+  const place = card.appendChild(html('div', {class: 'plot'}));
+  place.innerHTML = data.charts[name];
+  const picture = place.firstElementChild;
+  const colours = curves.map((_, index) => `var(--c${index % 6})`);
+  const list = card.appendChild(legend(curves.map((curve, index) => [curve, colours[index]])));
+  const outputs = list.querySelectorAll('output');
+  const drawn = [...picture.querySelectorAll('polyline')].map((curve, index) => {
+    curve.style.stroke = colours[index];
+    const known = points.filter((point) => point[0] !== null && point[index + 1] !== null);
+    return [...curve.points].map(({x}, at) => ({x, value: known[at][index + 1]}));
   });
-  const list = legend(curves.map((name, index) => [name, colours[index]]));
-  (card.querySelector('.legend') || card.appendChild(html('ul'))).replaceWith(list);
-  const cursor = line(0, box.top, 0, box.bottom, 'cursor');
-  cursor.setAttribute('visibility', 'hidden');
-  plot.append(cursor);
-  plot.onpointermove = (event) => {
-    const frame = plot.getBoundingClientRect();
-    const at = (event.clientX - frame.left) * plot.viewBox.baseVal.width / frame.width;
-    const point = points.reduce((a, b) => Math.abs(x.at(b[0]) - at) < Math.abs(x.at(a[0]) - at) ? b : a);
-    fill(cursor, {x1: x.at(point[0]), x2: x.at(point[0]), visibility: 'visible'}, []);
-    list.querySelectorAll('output').forEach((output, index) => { output.textContent = short(point[index + 1], 4); });
+  const [y1, y2] = ends(picture.querySelectorAll('.axis')[1], 'y');
+  const cursor = picture.appendChild(svg('line', {class: 'cursor', y1, y2}));
+  place.onpointermove = (event) => {
+    const [at] = inChart(picture, event);
+    drawn.forEach((curve, index) => {
+      const near = curve.reduce((a, b) => Math.abs(b.x - at) < Math.abs(a.x - at) ? b : a, {x: Infinity, value: null});
+      if (near.value !== null) fill(cursor, {x1: near.x, x2: near.x}, []);
+      outputs[index].textContent = short(near.value, 4);
+    });
   };
-}
-
-function drawAllCurves() {
-  const draw = (id, points, ...more) => {
-    $(id).hidden = points.length === 0;
-    if (points.length > 0) drawCurves($(id), points, ...more);
-  };
-  draw('hypervolume-card', data.hypervolume, ['share of the reference box'], 'networks evaluated', 'hypervolume');
-  draw('training-card', data.training.points, data.training.names, 'training steps', 'loss (nats per token)');
-  const gaps = data.convergence || {points: [], names: []};
-  draw('convergence-card', gaps.points, gaps.names, 'training steps', 'validation loss above the largest network\'s');
 }
 
 // ---- The page -----------------------------------------------------------------------------------
@@ -525,14 +443,6 @@ function confirmationText() {
     (unsimulated ? `; their cost is the predicted one: ${unsimulated}.` : ' and by simulation of the whole network.');
 }
 
-function drawLegend() {
-  const sign = (name, kind, radius) =>
-    html('li', {}, svg('svg', {viewBox: '0 0 16 12'}, svg('circle', {cx: 8, cy: 6, r: radius, class: kind})), name);
-  $('legend').append(sign('evaluated, as the search saw them, later ones darker', 'dot', 3),
-                      sign('front', 'member', 4.5));
-  if (dropped.length > 0) $('legend').append(sign('dropped when confirmed', 'dropped', 4));
-}
-
 for (const [id, axis] of [['axis-x', 'x'], ['axis-y', 'y']]) {
   data.objectives.forEach((objective, index) => $(id).append(html('option', {value: index}, objective.label)));
   $(id).value = axes[axis];
@@ -544,13 +454,14 @@ $('config').textContent = JSON.stringify(data.config, null, 2);
 $('provenance').textContent = JSON.stringify(data.provenance, null, 2);
 
 drawHeader();
-drawLegend();
+$('dropped-sign').hidden = dropped.length === 0;
 drawTables();
 drawFront();
-drawAllCurves();
+showCurves('hypervolume', ['share of the reference box'], data.hypervolume);
+showCurves('training', data.training.names, data.training.points);
+showCurves('convergence', ...(data.convergence ? [data.convergence.names, data.convergence.points] : []));
 const first = data.named.length > 0 ? byId.get(data.named[0].id) : members[0] || networks[0];
 if (!chooseFromHash() && first) choose(first, true);
 window.addEventListener('hashchange', chooseFromHash);
-window.addEventListener('resize', () => { drawFront(); drawAllCurves(); });
 document.body.dataset.ready = 'true';
 })();

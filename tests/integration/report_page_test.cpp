@@ -92,10 +92,14 @@ TEST_F(ReportPage, DrawsEveryNetworkWithoutAnError) {
   EXPECT_THAT(page, HasSubstr("data-ready=\"true\""));
   EXPECT_THAT(page, HasSubstr("Search over tiny"));
   const std::size_t members = front_["front"].size(), dropped = front_["dropped"].size();
-  EXPECT_EQ(count_of(page, "class=\"member\" data-id"), members);
-  EXPECT_EQ(count_of(page, "class=\"dropped\" data-id"), dropped);
-  EXPECT_EQ(count_of(page, "class=\"dot\" fill-opacity"),
-            front_["evaluations"].get<std::size_t>() - members - dropped);
+  EXPECT_EQ(count_of(page, "class=\"member\" fill"), members);
+  EXPECT_EQ(count_of(page, "class=\"dropped\" fill"), dropped);
+  EXPECT_EQ(count_of(page, "class=\"dot\" fill"), front_["evaluations"].get<std::size_t>());
+  // One axis to the right, one upwards, of each chart; those of other objectives are hidden.
+  const std::string chart = between(page, "id=\"chart\"", "</div>");
+  EXPECT_EQ(count_of(chart, "<g data-for=\"x "), 7u + 4u);
+  EXPECT_EQ(count_of(chart, "<g data-for=\"y "), 7u);
+  EXPECT_EQ(count_of(chart, "style=\"display: none;\""), 6u + 6u + 3u);
   EXPECT_EQ(count_of(page, "<tr data-id"), members + dropped);
   // Hypervolume; the largest, random and smallest networks; the gaps of five to the largest.
   EXPECT_EQ(count_of(page, "<polyline class=\"curve-line\""), 1u + 3u + 5u);
@@ -155,7 +159,22 @@ TEST_F(ReportPage, PointerKeyboardAndAxes) {
     result.otherValues = change('values', 'seen').clientX !== before.clientX;
     change('values', 'confirmed');
     result.otherAxis = change('axis-x', '1').clientX !== before.clientX;
-    result.stairs = chart.querySelector('.stairs').getAttribute('d');
+    const shown = () => [...chart.querySelectorAll('[data-for]')]
+      .filter((group) => group.getBoundingClientRect().width > 0).map((group) => group.dataset.for);
+    result.shown = shown();
+    change('axis-x', '0');
+    change('axis-y', '3');
+    change('values', 'seen');
+    result.swapped = shown();
+    // A staircase goes through the members, whatever the axes.
+    const corners = [...chart.querySelectorAll('.stairs')]
+      .find((each) => each.getBoundingClientRect().width > 0).points;
+    result.onStairs = circles().every((circle) => [...corners].some((corner) =>
+      Math.hypot(corner.x - circle.getAttribute('cx'), corner.y - circle.getAttribute('cy')) < 0.1));
+    const curve = document.querySelector('#training-card polyline').getBoundingClientRect();
+    document.querySelector('#training-card .plot').dispatchEvent(
+      new PointerEvent('pointermove', {clientX: curve.right, clientY: curve.top, bubbles: true}));
+    result.read = [...document.querySelectorAll('#training-card output')].map((each) => each.textContent);
     document.querySelectorAll('#operators button')[1].click();
     result.energy = document.querySelector('#operators svg').getAttribute('aria-label');
     document.getElementById('result').textContent = JSON.stringify(result);
@@ -173,7 +192,12 @@ TEST_F(ReportPage, PointerKeyboardAndAxes) {
   EXPECT_EQ(result["hiddenAfter"], true);
   EXPECT_EQ(result["otherValues"], true);
   EXPECT_EQ(result["otherAxis"], true);
-  EXPECT_EQ(result["stairs"], "");  // latency is none of the run's objectives
+  // Latency is none of the run's objectives: there is no staircase.
+  EXPECT_EQ(result["shown"], (Json{"y perplexity", "x latency"}));
+  EXPECT_EQ(result["swapped"], (Json{"x perplexity", "y edp", "x perplexity y edp seen"}));
+  EXPECT_EQ(result["onStairs"], true);
+  ASSERT_EQ(result["read"].size(), 3u);
+  for (const Json& loss : result["read"]) EXPECT_GT(std::stod(loss.get<std::string>()), 0);
   EXPECT_EQ(result["energy"], "energy per layer and operator");
 }
 

@@ -45,7 +45,8 @@ TEST(FrontSvg, ARedDotPerMemberABlueOnePerCandidate) {
 
 // Where the dots of a colour are, in their order.
 std::vector<std::pair<double, double>> dots(const std::string& svg, const std::string& colour) {
-  const std::regex dot("<circle cx=\"([^\"]*)\" cy=\"([^\"]*)\" r=\"[^\"]*\" fill=\"" + colour);
+  const std::regex dot("<circle cx=\"([^\"]*)\" cy=\"([^\"]*)\" r=\"[^\"]*\" [^>]*fill=\"" +
+                       colour);
   std::vector<std::pair<double, double>> places;
   for (std::sregex_iterator at(svg.begin(), svg.end(), dot), end; at != end; ++at)
     places.emplace_back(std::stod((*at)[1]), std::stod((*at)[2]));
@@ -111,6 +112,24 @@ TEST(FrontSvg, DroppedMembersAreRingsAtTheirConfirmedValues) {
   EXPECT_EQ(count_of(svg, "fill=\"#c8442c\""), confirmed.size() - 1);
   EXPECT_EQ(count_of(svg, "dropped: dominated"), 1u);
   EXPECT_EQ(count_of(svg, ">knee<"), 1u);
+}
+
+// A page's script moves a dot along the axes by its shares; at first it is where they say.
+TEST(FrontSvg, ForAPageDotsHaveTheirPlacesOnAllAxes) {
+  const Archive archive = archive_of(50, 1, {Objective::kPerplexity, Objective::kLatency});
+  const std::string svg = front_svg(archive, predicted_front(archive), "", true);
+  expect_well_formed(svg);
+  EXPECT_EQ(count_of(svg, "<g data-for=\"x "), 7u + 4u);
+  EXPECT_EQ(count_of(svg, "<g data-for=\"y "), 7u);
+  EXPECT_EQ(count_of(svg, "data-seen"), archive.front().size());
+  const std::regex places(
+      "<circle cx=\"([^\"]*)\" cy=\"([^\"]*)\" [^>]*data-at=\"([0-9]+) ([0-9]+) ");
+  std::size_t count = 0;
+  for (std::sregex_iterator at(svg.begin(), svg.end(), places), end; at != end; ++at, ++count) {
+    EXPECT_NEAR(std::stod((*at)[1]), 80 + 656e-4 * std::stod((*at)[4]), 0.05);
+    EXPECT_NEAR(std::stod((*at)[2]), 436 - 388e-4 * std::stod((*at)[3]), 0.05);
+  }
+  EXPECT_EQ(count, archive.size() + archive.front().size());
 }
 
 TEST(FidelitySvg, ADotPerNetworkAndTheLineOfEquals) {
