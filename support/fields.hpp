@@ -24,7 +24,7 @@ namespace paretoformer {
 // what it allows as JSON Schema has it.
 template <typename Number>
 struct Range {
-  Number low, high;
+  constexpr Range(Number lowest, Number highest) : low(lowest), high(highest) {}
 
   void read(const JsonNode& node, std::integral auto& value) const {
     value = static_cast<std::decay_t<decltype(value)>>(node.integer(low, high));
@@ -36,6 +36,8 @@ struct Range {
             {"minimum", low},
             {"maximum", high}};
   }
+
+  Number low, high;
 };
 
 struct AnyFlag {
