@@ -14,15 +14,12 @@
 #include "support/text.hpp"
 
 namespace paretoformer::latency_predictor {
-namespace {
 
 // A LayerNorm goes with what is before it, as it may be fused with that: a layer's projections of
 // q, k and v up to the second LayerNorm; its FFN up to the next layer's LayerNorm, the final one or
 // none; what is before the first of them, and the language-model head.
 enum class Part { kAttention, kFfn, kEnds };
 enum class Next { kLayer, kFinalNorm, kNothing };
-
-}  // namespace
 
 struct LatencyPredictor::PartKey {
   Part part;
