@@ -189,7 +189,8 @@ Json curves_chart(const Json& data, const std::string& x_name, const std::string
   for (const Json& name : data["names"]) {
     Curve& curve = curves.emplace_back(Curve{name, {}});
     for (const Json& point : data["points"])
-      if (point[0].is_number() && point[curves.size()].is_number())
+      // A line of the log may hold fewer values than there are names.
+      if (curves.size() < point.size() && point[0].is_number() && point[curves.size()].is_number())
         curve.points.emplace_back(point[0], point[curves.size()]);
   }
   return curves_svg(curves, "", x_name, y_name, {440, 330, false});
