@@ -55,10 +55,13 @@ SimulationReport run_program(const Call& call, const Target& target, const Engin
   const Program program = lower(call, target, place != nullptr ? &place->placement : nullptr);
   std::optional<MemorySystem> cold;
   MemorySystem& memory = place != nullptr ? *place->memory : cold.emplace(target, program.bytes);
-  const EngineResult result =
-      options.engine == Engine::kFast
-          ? run_fast_engine(program, target, memory, trace)
-          : run_reference_engine(program, target, memory, options.cycle_limit, trace);
+  const auto run_once = [&](Trace* its_trace) {
+    return options.engine == Engine::kFast
+               ? run_fast_engine(program, target, memory, its_trace)
+               : run_reference_engine(program, target, memory, options.cycle_limit, its_trace);
+  };
+  if (place == nullptr && options.state == CacheState::kWarm) run_once(nullptr);
+  const EngineResult result = run_once(trace);
   SimulationReport report;
   report.breakdown = result.breakdown;
   report.accesses = result.accesses;

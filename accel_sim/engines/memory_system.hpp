@@ -10,6 +10,13 @@
 
 namespace paretoformer::accel_sim {
 
+// What L2 holds when an operator begins.
+enum class CacheState {
+  kEmpty,  // nothing: a machine that was just reset
+  kCold,   // lines of others only, every way taken: what a run of other work leaves
+  kWarm,   // what the same call left, run once before from kCold
+};
+
 // Which line a cache gives up for a new one.
 enum class Replacement {
   // Any, empty places not preferred, as rocket-chip's inclusive cache does (Directory.scala): a
