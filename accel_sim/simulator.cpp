@@ -54,7 +54,7 @@ SimulationReport run_program(const Call& call, const Target& target, const Engin
                              Trace* trace, const InPlace* place) {
   const Program program = lower(call, target, place != nullptr ? &place->placement : nullptr);
   std::optional<MemorySystem> cold;
-  MemorySystem& memory = place != nullptr ? *place->memory : cold.emplace(target, program.bytes);
+  MemorySystem& memory = place != nullptr ? *place->memory : cold.emplace(target, program.bytes, options.state);
   const auto run_once = [&](Trace* its_trace) {
     return options.engine == Engine::kFast
                ? run_fast_engine(program, target, memory, its_trace)
@@ -233,7 +233,7 @@ std::vector<OperatorReport> simulate_network(const Architecture& architecture,
                                              const NetworkOptions& options) {
   const std::vector<Call> calls = calls_of(architecture, workload, target, options);
   const NetworkMemory buffers(architecture, workload, target, calls);
-  MemorySystem memory(target, buffers.bytes());
+  MemorySystem memory(target, buffers.bytes(), options.state);
   std::int64_t total = 0;
   for (const Call& call : calls) total += call.repeat;
   Reports reports(total, options.done);

@@ -36,7 +36,7 @@ using CallsDone = std::function<void(std::int64_t done, std::int64_t total)>;
 
 struct EngineOptions {
   Engine engine = Engine::kFast;
-  CacheState state = CacheState::kEmpty;  // of the caches when the operator, or the network, begins
+  CacheState state = CacheState::kCold;  // of the caches when the operator, or the network, begins
   std::int64_t cycle_limit = kDefaultCycleLimit;  // of the reference engine, which throws beyond it
 };
 

@@ -148,10 +148,11 @@ void StoreUnit::write_row(std::int64_t address, int bytes) {
     const std::int64_t begin = std::max(writer_free_, in_flight_.first());
     writer_free_ = begin + beats;
     std::int64_t done = writer_free_ + write_latency_;
-    // A write of a whole line does not fetch it (inclusive-cache MSHR.scala L284).
     const std::int64_t line = address / kLine;
-    if (!memory_->in_l2(line) && useful < kLine)
-      done = memory_->fetch_for_write(line, writer_free_ + bus_latency_) + bus_latency_;
+    if (useful == kLine)
+      memory_->write_whole(line);
+    else if (!memory_->in_l2(line))  // the rest of it is fetched first
+      done = memory_->fetch(line, writer_free_ + bus_latency_).data + bus_latency_;
     in_flight_.take(done);
     acknowledged_ = std::max(acknowledged_, done);
     beats_sent_ += beats;

@@ -8,43 +8,142 @@
 namespace paretoformer::accel_sim {
 namespace {
 
+// From a release to the request that follows it, and to its acknowledgement, when the channel is
+// free (inclusive-cache MSHR.scala; cycle by cycle in RTL).
+constexpr std::int64_t kReleaseCycles = 3;
+constexpr std::int64_t kReleaseAnswerCycles = 5;
+
 std::int64_t lines_of(std::int64_t bytes) { return bytes / kLineBytes + 1; }
 
 }  // namespace
 
-LineCache::LineCache(int kib, Replacement replacement, std::int64_t lines)
-    : evicted_after_(static_cast<std::size_t>(lines), 0) {
-  const double capacity = kib * 1024.0 / kLineBytes;
-  for (std::size_t i = 0; i < lifetimes_.size(); ++i) {
-    const double survivors =
-        (static_cast<double>(i) + 0.5) / static_cast<double>(lifetimes_.size());
-    const double fills =
-        replacement == Replacement::kRandom ? -std::log(survivors) * capacity : capacity;
-    lifetimes_[i] = static_cast<std::uint32_t>(std::lround(fills));
+L2Lines::L2Lines(const Hardware& hardware, std::int64_t lines, CacheState state)
+    : ways_(hardware.l2_ways),
+      sets_(static_cast<std::size_t>(
+          std::max(hardware.l2_kib * 1024 / kLineBytes / hardware.l2_ways, 1))),
+      mask_(std::has_single_bit(sets_) ? static_cast<std::uint32_t>(sets_ - 1) : 0),
+      ways_of_(static_cast<std::size_t>(lines), 0),
+      owners_(sets_ * static_cast<std::size_t>(ways_),
+              state == CacheState::kEmpty ? kNone : kOthers) {}
+
+LastLevelLines::LastLevelLines(int kib, std::int64_t lines)
+    : evicted_after_(static_cast<std::size_t>(kib > 0 ? lines : 0), 0),
+      capacity_(static_cast<std::uint32_t>(kib) * (1024 / kLineBytes)) {}
+
+MemorySystem::MemorySystem(const Hardware& hardware, std::int64_t bytes, CacheState state)
+    : l2_(hardware, lines_of(bytes), state),
+      last_level_(hardware.last_level_kib, lines_of(bytes)),
+      has_last_level_(hardware.last_level_kib > 0),
+      banks_(static_cast<std::size_t>(hardware.l2_banks)),
+      set_free_(l2_.sets(), 0),
+      open_pages_(static_cast<std::size_t>(hardware.dram_banks)),
+      line_ticks_(std::llround((kLineBytes << kTickBits) / hardware.dram_bytes_per_cycle)),
+      page_miss_ticks_(std::int64_t{hardware.dram_page_miss_cycles} << kTickBits),
+      // From the request to the first data: the latency is that to the end of a line of 8 beats.
+      latency_ticks_(std::max<std::int64_t>(
+          (std::int64_t{hardware.dram_latency_cycles} << kTickBits) - line_ticks_, 0)),
+      page_shift_(std::countr_zero(static_cast<unsigned>(hardware.dram_page_bytes / kLineBytes))) {
+  for (Bank& bank : banks_) {
+    bank.registers.resize(static_cast<std::size_t>(hardware.l2_misses_in_flight));
+    bank.releases.resize(static_cast<std::size_t>(hardware.l2_releases_in_flight));
+    bank.data.resize(bank.registers.size() + 2);
   }
 }
 
-MemorySystem::MemorySystem(const Hardware& hardware, std::int64_t bytes)
-    : l2_(hardware.l2_kib, Replacement::kRandom, lines_of(bytes)),
-      last_level_(hardware.last_level_kib, Replacement::kOldest,
-                  hardware.last_level_kib > 0 ? lines_of(bytes) : 0),
-      has_last_level_(hardware.last_level_kib > 0),
-      miss_registers_(static_cast<std::size_t>(hardware.l2_misses_in_flight), 0),
-      banks_(static_cast<std::size_t>(hardware.dram_banks)),
-      line_ticks_(std::llround((kLineBytes << kTickBits) / hardware.dram_bytes_per_cycle)),
-      page_miss_ticks_(std::int64_t{hardware.dram_page_miss_cycles} << kTickBits),
-      latency_(hardware.dram_latency_cycles),
-      page_shift_(std::countr_zero(static_cast<unsigned>(hardware.dram_page_bytes / kLineBytes))) {}
-
 void MemorySystem::begin_call() {
-  std::fill(miss_registers_.begin(), miss_registers_.end(), 0);
-  for (Bank& bank : banks_) bank.open = 0;
+  for (Bank& bank : banks_) {
+    std::fill(bank.registers.begin(), bank.registers.end(), 0);
+    bank.releases_under_way = 0;
+    bank.acknowledged = 0;
+    bank.first_data = bank.last_data = 0;
+    bank.data[0] = {0, 0};
+  }
+  std::fill(set_free_.begin(), set_free_.end(), 0);
+  for (Page& page : open_pages_) page.since = 0;
   bus_free_ = 0;
   fetches_ = 0;
 }
 
+// The first cycle from `cycle` on that brings no data; whether that is after all that is known.
+bool MemorySystem::Bank::waits_for_idle(std::int64_t& cycle) {
+  while (true) {
+    const Span& span = data[first_data];
+    if (cycle << kTickBits < span.begin) return false;
+    cycle = std::max(cycle, (span.end + (1 << kTickBits) - 1) >> kTickBits);
+    if (first_data == last_data) return true;
+    if (++first_data == data.size()) first_data = 0;
+  }
+}
+
+void MemorySystem::Bank::acknowledge(std::int64_t cycle) {
+  acknowledged = cycle + 1;
+  std::int64_t& miss_register = registers[releases[first_release].miss_register];
+  miss_register = std::max(miss_register, acknowledged);
+  if (++first_release == releases.size()) first_release = 0;
+  --releases_under_way;
+}
+
+// Those that come before data which has been asked for.
+void MemorySystem::Bank::acknowledge_in_gaps() {
+  while (releases_under_way > 0) {
+    std::int64_t cycle = std::max(releases[first_release].answered, acknowledged);
+    if (waits_for_idle(cycle)) return;
+    acknowledge(cycle);
+  }
+}
+
+// The next one, no more data being asked for before it has come.
+void MemorySystem::Bank::acknowledge_next() {
+  std::int64_t cycle = std::max(releases[first_release].answered, acknowledged);
+  waits_for_idle(cycle);
+  acknowledge(cycle);
+}
+
+// A release by the next register, which holds it then; when the line can be asked for.
+std::int64_t MemorySystem::Bank::release(std::int64_t time) {
+  acknowledge_in_gaps();
+  if (releases_under_way == releases.size()) {
+    acknowledge_next();
+    time = std::max(time, acknowledged);
+  }
+  std::size_t place = first_release + releases_under_way++;
+  if (place >= releases.size()) place -= releases.size();
+  releases[place] = {time + kReleaseAnswerCycles, next_register};
+  return time + kReleaseCycles;
+}
+
+void MemorySystem::Bank::schedule(const Span& line) {
+  if (data[last_data].end == line.begin) {
+    data[last_data].end = line.end;
+    return;
+  }
+  if (++last_data == data.size()) last_data = 0;
+  if (last_data == first_data && ++first_data == data.size()) first_data = 0;
+  data[last_data] = line;
+}
+
+MemorySystem::Fetch MemorySystem::fetch(std::int64_t line, std::int64_t time) {
+  Bank& bank = banks_[static_cast<std::size_t>(line) % banks_.size()];
+  bank.acknowledge_in_gaps();
+  // Registers are used in turn; the next one may still wait for an acknowledgement.
+  while (bank.releases_under_way > 0 &&
+         bank.releases[bank.first_release].miss_register == bank.next_register)
+    bank.acknowledge_next();
+  std::int64_t& miss_register = bank.registers[bank.next_register];
+  std::int64_t& set_free = set_free_[l2_.set_of(line)];
+  const std::int64_t accepted = std::max({time, miss_register, set_free});
+  const std::int64_t asked = l2_.fill(line) ? bank.release(accepted) : accepted;
+  const std::int64_t first =
+      std::max(page_open(line, asked << kTickBits) + latency_ticks_, bus_free_);
+  bus_free_ = first + line_ticks_;
+  bank.schedule({first, bus_free_});
+  if (++bank.next_register == bank.registers.size()) bank.next_register = 0;
+  ++fetches_;
+  miss_register = set_free = bus_free_ >> kTickBits;
+  return {accepted, miss_register};
+}
+
 void MemorySystem::read_missing(std::int64_t line, std::int64_t time, BlockRead& read) {
-  l2_.fill(line);
   ++read.misses;
   read.data = fetch(line, time).data;
 }

@@ -2,8 +2,9 @@
 #pragma once
 
 #include <algorithm>
-#include <array>
+#include <cstddef>
 #include <cstdint>
+#include <utility>
 #include <vector>
 
 #include "accel_sim/hardware/hardware.hpp"
@@ -17,60 +18,87 @@ enum class CacheState {
   kWarm,   // what the same call left, run once before from kCold
 };
 
-// Which line a cache gives up for a new one.
-enum class Replacement {
-  // Any, empty places not preferred, as rocket-chip's inclusive cache does (Directory.scala): a
-  // line stays for an exponentially distributed number of fills.
-  kRandom,
-  kOldest,  // the one filled first
-};
-
-// A cache as the number of fills that a line stays for, determined when it is filled; random ones
-// from its number and the fills so far, so that every run is the same. Sets are not modelled: the
-// lines of a matrix spread over all.
-class LineCache {
+// The lines that L2 holds. The way that a new line takes is any of its set's, empty ones not
+// preferred, as rocket-chip's inclusive cache does (Directory.scala); drawn from the line and the
+// fills so far, so that every run is the same.
+class L2Lines {
  public:
-  // For lines below `lines`, none of which is in it at first. A capacity of 0 holds nothing.
-  LineCache(int kib, Replacement replacement, std::int64_t lines);
-
-  // Whether it holds the line; brings it in when it does not.
-  bool lookup(std::int64_t line) {
-    if (holds(line)) return true;
-    fill(line);
-    return false;
-  }
+  // For lines below `lines`. `state` kEmpty: it holds nothing; otherwise lines of others only.
+  L2Lines(const Hardware& hardware, std::int64_t lines, CacheState state);
 
   bool holds(std::int64_t line) const {
-    return evicted_after_[static_cast<std::size_t>(line)] > fills_;
+    return owners_[place(line)] == static_cast<std::uint32_t>(line);
   }
-
-  void fill(std::int64_t line) {
-    ++fills_;  // 32 bits of them are 256 GiB of traffic
+  // Brings the line in; whether another one had to leave.
+  bool fill(std::int64_t line) {
     const std::uint64_t x =
-        (static_cast<std::uint64_t>(line) * 0x9E3779B97F4A7C15u + fills_) * 0xBF58476D1CE4E5B9u;
-    evicted_after_[static_cast<std::size_t>(line)] = fills_ + lifetimes_[x >> (64 - kQuantileBits)];
+        (static_cast<std::uint64_t>(line) * 0x9E3779B97F4A7C15u + ++fills_) * 0xBF58476D1CE4E5B9u;
+    ways_of_[static_cast<std::size_t>(line)] =
+        static_cast<std::uint8_t>((x >> 48) * static_cast<std::uint64_t>(ways_) >> 16);
+    return std::exchange(owners_[place(line)], static_cast<std::uint32_t>(line)) != kNone;
+  }
+  std::size_t sets() const { return sets_; }
+  std::size_t set_of(std::int64_t line) const {
+    const auto number = static_cast<std::uint32_t>(line);
+    return mask_ > 0 ? number & mask_ : number % static_cast<std::uint32_t>(sets_);
   }
 
  private:
-  static constexpr int kQuantileBits = 8;
+  static constexpr std::uint32_t kNone = 0xFFFFFFFF, kOthers = 0xFFFFFFFE;
+  std::size_t place(std::int64_t line) const {
+    return set_of(line) * static_cast<std::size_t>(ways_) +
+           ways_of_[static_cast<std::size_t>(line)];
+  }
+
+  int ways_;
+  std::size_t sets_;
+  std::uint32_t mask_;                  // of a power of two of sets; 0: another number of them
+  std::vector<std::uint8_t> ways_of_;   // by line: where it was put last
+  std::vector<std::uint32_t> owners_;   // by set and way
+  std::uint64_t fills_ = 0;
+};
+
+// The last-level cache: any line anywhere, the one filled first leaves.
+class LastLevelLines {
+ public:
+  // A capacity of 0 holds nothing.
+  LastLevelLines(int kib, std::int64_t lines);
+
+  // Whether it holds the line; brings it in when it does not.
+  bool lookup(std::int64_t line) {
+    std::uint32_t& until = evicted_after_[static_cast<std::size_t>(line)];
+    if (until > fills_) return true;
+    until = ++fills_ + capacity_;  // 32 bits of them are 256 GiB of traffic
+    return false;
+  }
+
+ private:
   std::vector<std::uint32_t> evicted_after_;  // by line, in fills; 0: never filled
-  std::uint32_t fills_ = 1;
-  std::array<std::uint32_t, 1 << kQuantileBits> lifetimes_;  // quantiles of how long a line stays
+  std::uint32_t fills_ = 1, capacity_;
 };
 
 // Both engines ask this one model, request by request, in the order in which L2 sees them. A line
 // that L2 lacks takes one of its miss registers and crosses the outer bus; one that the last-level
 // cache lacks as well waits for its DRAM page to be opened if another one was open in the bank.
+//
+// A line that has to leave is released first, clean or dirty, and the register is free when both
+// the data and the acknowledgement are there. Acknowledgements come over the channel of the data,
+// after them: in a stream of reads they wait for a cycle without data. Few releases may be under
+// way, so that the bus runs dry every few lines (seen cycle by cycle in RTL).
 class MemorySystem {
  public:
-  // For addresses below `bytes`; the caches are empty of them at first.
-  MemorySystem(const Hardware& hardware, std::int64_t bytes);
+  // For addresses below `bytes`, none of which is in the caches at first.
+  MemorySystem(const Hardware& hardware, std::int64_t bytes, CacheState state = CacheState::kEmpty);
 
   // Begins another call of the library at time 0: nothing is under way any more, but the caches
   // and the open pages are as the call before left them.
   void begin_call();
 
-  bool in_l2(std::int64_t line) { return l2_.lookup(line); }
+  bool in_l2(std::int64_t line) const { return l2_.holds(line); }
+  // A line that is written as a whole is not fetched (inclusive-cache MSHR.scala L284).
+  void write_whole(std::int64_t line) {
+    if (!l2_.holds(line)) l2_.fill(line);
+  }
 
   // Reads `rows` x `lines` lines, from `first` on, rows `stride` lines apart, a request per cycle
   // from `time` on: how many L2 lacked, and when the last of them is back.
@@ -88,33 +116,12 @@ class MemorySystem {
   }
 
   // When a line that L2 lacks, asked for at `time`, gets a miss register, and when its data is
-  // back.
+  // back; L2 holds it from then on.
   struct Fetch {
     std::int64_t accepted;
     std::int64_t data;
   };
-  Fetch fetch(std::int64_t line, std::int64_t time) {
-    std::int64_t& miss_register = miss_registers_[next_register_];
-    if (++next_register_ == miss_registers_.size()) next_register_ = 0;
-    const std::int64_t accepted = std::max(time, miss_register);
-    const std::int64_t start = std::max(page_open(line, accepted << kTickBits), bus_free_);
-    bus_free_ = start + line_ticks_;
-    ++fetches_;
-    miss_register = (start >> kTickBits) + latency_;
-    return {accepted, miss_register};
-  }
-
-  // The same for a line that is written in part: it needs no miss register, and a DRAM page only
-  // when no read wants it open (FR-FCFS). It takes its share of the bus, also when that was idle
-  // shortly before: the fast engine asks for an mvin or mvout at a time.
-  std::int64_t fetch_for_write(std::int64_t line, std::int64_t time) {
-    std::int64_t open = time << kTickBits;
-    if (!in_last_level(line) && bank_of(line).page != line >> page_shift_) open += page_miss_ticks_;
-    open = std::max(open, bus_free_);
-    bus_free_ = std::max(bus_free_, (time - kWriteSlack) * (1 << kTickBits)) + line_ticks_;
-    ++fetches_;
-    return (open >> kTickBits) + latency_;
-  }
+  Fetch fetch(std::int64_t line, std::int64_t time);
 
   std::int64_t fetches() const { return fetches_; }  // of the call
 
@@ -128,36 +135,53 @@ class MemorySystem {
   std::int64_t page_open(std::int64_t line, std::int64_t time) {
     if (in_last_level(line)) return time;
     const std::int64_t page = line >> page_shift_;
-    Bank& bank = bank_of(line);
-    if (bank.page != page) {
-      bank.page = page;
-      bank.open = std::max(bank.open, time) + page_miss_ticks_;
+    Page& open = open_pages_[static_cast<std::size_t>(page) & (open_pages_.size() - 1)];
+    if (open.page != page) {
+      open.page = page;
+      open.since = std::max(open.since, time) + page_miss_ticks_;
     }
-    return std::max(bank.open, time);
+    return std::max(open.since, time);
   }
 
   // Ticks are 1/256 cycle, for bandwidths that do not divide a line.
   static constexpr int kTickBits = 8;
 
-  // How far back the bus may be found idle, in cycles: about an mvout, which the fast engine times
-  // as a whole. Chosen so that the engines agree.
-  static constexpr std::int64_t kWriteSlack = 256;
-
-  struct Bank {
+  struct Page {  // of a bank of the DRAM
     std::int64_t page = -1;
-    std::int64_t open = 0;
+    std::int64_t since = 0;
   };
-  Bank& bank_of(std::int64_t line) {
-    return banks_[static_cast<std::size_t>(line >> page_shift_) & (banks_.size() - 1)];
-  }
+  struct Release {  // under way
+    std::int64_t answered;  // when its acknowledgement can come at the earliest
+    std::size_t miss_register;
+  };
+  struct Span {  // of the channel, in ticks
+    std::int64_t begin, end;
+  };
+  // A bank of L2: its miss registers, releases and channel of responses are its own.
+  struct Bank {
+    std::vector<std::int64_t> registers;  // when each is free, in order of use
+    std::size_t next_register = 0;
+    std::vector<Release> releases;  // a ring, those under way from `first_release` on
+    std::size_t first_release = 0, releases_under_way = 0;
+    std::int64_t acknowledged = 0;  // from when on the next acknowledgement can come
+    std::vector<Span> data;  // a ring of what lies after the last acknowledgement, one at least
+    std::size_t first_data = 0, last_data = 0;
+    bool waits_for_idle(std::int64_t& cycle);  // moves it on
+    void acknowledge(std::int64_t cycle);
+    void acknowledge_in_gaps();
+    void acknowledge_next();
+    std::int64_t release(std::int64_t time);
+    void schedule(const Span& line);
+  };
 
-  LineCache l2_, last_level_;
+  L2Lines l2_;
+  LastLevelLines last_level_;
   bool has_last_level_;
-  std::vector<std::int64_t> miss_registers_;  // when each is free, in order of use
-  std::size_t next_register_ = 0;
   std::vector<Bank> banks_;
+  std::vector<std::int64_t> set_free_;  // a set has one miss register at a time
+  std::vector<Page> open_pages_;
   std::int64_t bus_free_ = 0;
-  std::int64_t line_ticks_, page_miss_ticks_, latency_;
+  std::int64_t line_ticks_, page_miss_ticks_, latency_ticks_;
   int page_shift_;
   std::int64_t fetches_ = 0;
 };

@@ -539,7 +539,6 @@ void StoreController::begin_request() {
   beats_left_ = request_bytes(in_line, useful_, bus) / bus;
 }
 
-// A write of a whole line does not fetch it (inclusive-cache MSHR.scala L284).
 void StoreController::arrive(Cycle cycle) {
   std::erase_if(acknowledgements_, [&](Cycle time) { return time <= cycle; });
   while (!to_l2_.empty() && to_l2_.front().arrival <= cycle) {
@@ -547,8 +546,10 @@ void StoreController::arrive(Cycle cycle) {
     to_l2_.pop_front();
     ++moves_;
     Cycle acknowledged = write.acknowledged;
-    if (!memory_->in_l2(write.line) && !write.whole)
-      acknowledged = memory_->fetch_for_write(write.line, cycle) + hardware_->bus_latency_cycles;
+    if (write.whole)
+      memory_->write_whole(write.line);
+    else if (!memory_->in_l2(write.line))
+      acknowledged = memory_->fetch(write.line, cycle).data + hardware_->bus_latency_cycles;
     if (acknowledged > cycle) acknowledgements_.push_back(acknowledged);
   }
 }

@@ -65,10 +65,14 @@ enum class Fusion { kLibrary, kOff, kOn, kBest };
   HW(int, bus_bytes_per_cycle, 16, 4, 64, "system bus, a power of two (dma_buswidth 128 bit)")     \
   HW(int, bus_latency_cycles, 4, 0, 10000, "from the DMA to L2 (an estimate)")                     \
   HW(int, l2_kib, 512, 16, 1048576, "L2 cache, lines of 64 bytes, random replacement")             \
+  HW(int, l2_ways, 8, 1, 64, "lines of a set (Chipyard WithInclusiveCache)")                       \
+  HW(int, l2_banks, 1, 1, 64, "consecutive lines lie in consecutive banks (Chipyard WithNBanks)")  \
   HW(int, l2_hit_cycles, 40, 0, 10000,                                                             \
     "from a request at L2 to its first data (chosen on RTL cycles, below)")                        \
   HW(int, l2_misses_in_flight, 10, 1, 1024,                                                        \
-    "MSHRs: outer latency 40 over 4 beats (inclusive-cache Parameters.scala L294)")                \
+    "MSHRs of a bank: outer latency 40 over 4 beats (inclusive-cache Parameters.scala L294)")      \
+  HW(int, l2_releases_in_flight, 5, 1, 1024,                                                       \
+    "lines of a bank on their way out, not yet acknowledged (seen cycle by cycle in RTL)")         \
   HW(int, last_level_kib, 0, 0, 1048576,                                                           \
     "cache in front of the DRAM, 0: none; FireSim's memory model has one of 4096")                 \
   HW(double, dram_bytes_per_cycle, 8, 0.125, 4096,                                                 \
