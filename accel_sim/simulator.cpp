@@ -54,7 +54,8 @@ SimulationReport run_program(const Call& call, const Target& target, const Engin
                              Trace* trace, const InPlace* place) {
   const Program program = lower(call, target, place != nullptr ? &place->placement : nullptr);
   std::optional<MemorySystem> cold;
-  MemorySystem& memory = place != nullptr ? *place->memory : cold.emplace(target, program.bytes, options.state);
+  MemorySystem& memory =
+      place != nullptr ? *place->memory : cold.emplace(target, program.bytes, options.state);
   const auto run_once = [&](Trace* its_trace) {
     return options.engine == Engine::kFast
                ? run_fast_engine(program, target, memory, its_trace)
@@ -125,7 +126,7 @@ MatmulSchedule mapped_schedule(Call call, const Target& target) {
   for (const Mapping& mapping : {best_mapping(mapspace, MappingObjective::kEdp).mapping,
                                  best_mapping(mapspace, MappingObjective::kLatency).mapping,
                                  best_library_mapping(mapspace, MappingObjective::kEdp).mapping}) {
-    call.schedule = schedule_of(mapping, work, target);
+    call.give_schedule(schedule_of(mapping, work, target));
     const EnergyDelayProduct cost = edp();
     if (cost >= lowest) continue;
     lowest = cost;
@@ -189,7 +190,7 @@ SimulationReport simulate(const Operator& op, const Target& target, const Engine
 Call compile_with_mapper(const Operator& op, const Target& target) {
   Call call = compile(op, target);
   if (target.tiling == Tiling::kOptimal && call.schedule && call.fused == Normalisation::kNone)
-    call.schedule = mapped_schedule(call, target);
+    call.give_schedule(mapped_schedule(call, target));
   return call;
 }
 

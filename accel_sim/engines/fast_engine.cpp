@@ -41,7 +41,7 @@ class FastEngine {
         accumulator_(static_cast<std::size_t>(hardware.accumulator_blocks())) {}
 
   EngineResult run() {
-    host_time_ = std::max(hardware_.call_overhead_cycles - kFenceCycles, 0);
+    host_time_ = program_.prologue_cycles;
     span(Lane::kHost, "prologue", 0, host_time_);
     stall(&CycleBreakdown::host, host_time_);
     for (const Tile& tile : program_.tiles)
@@ -74,8 +74,8 @@ class FastEngine {
 
   // One LOOP_WS: the host issues its commands, at most one loop ahead of the unroller, which holds
   // two (LoopMatmul.scala L912, L994).
-  Time configure_loop() {
-    host_time_ = std::max(host_time_, configured_) + hardware_.loop_issue_cycles;
+  Time configure_loop(const Tile& tile) {
+    host_time_ = std::max(host_time_, configured_) + loop_issue_cycles(tile, hardware_);
     configured_by_host_ = host_time_ > retired_;
     configured_ = std::max(host_time_, retired_ + 1);
     return configured_;
@@ -92,7 +92,7 @@ class FastEngine {
 
   void run_loop(const Tile& tile) {
     if (tile.takes_turns) finish_stores();
-    const Time configured = configure_loop();
+    const Time configured = configure_loop(tile);
     const TileLayout layout(tile, hardware_);
     const bool is_matmul = tile.kind == TileKind::kMatmul;
     if (!tile.compute) return store_again(tile, configured);

@@ -52,9 +52,9 @@ class L2Lines {
 
   int ways_;
   std::size_t sets_;
-  std::uint32_t mask_;                  // of a power of two of sets; 0: another number of them
-  std::vector<std::uint8_t> ways_of_;   // by line: where it was put last
-  std::vector<std::uint32_t> owners_;   // by set and way
+  std::uint32_t mask_;                 // of a power of two of sets; 0: another number of them
+  std::vector<std::uint8_t> ways_of_;  // by line: where it was put last
+  std::vector<std::uint32_t> owners_;  // by set and way
   std::uint64_t fills_ = 0;
 };
 
@@ -150,7 +150,7 @@ class MemorySystem {
     std::int64_t page = -1;
     std::int64_t since = 0;
   };
-  struct Release {  // under way
+  struct Release {          // under way
     std::int64_t answered;  // when its acknowledgement can come at the earliest
     std::size_t miss_register;
   };

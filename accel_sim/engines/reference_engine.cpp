@@ -287,9 +287,7 @@ class HostSequence {
 class Host {
  public:
   Host(const Program& program, const Hardware& hardware)
-      : program_(&program),
-        hardware_(&hardware),
-        ready_(std::max(hardware.call_overhead_cycles - kFenceCycles, 0)) {}
+      : program_(&program), hardware_(&hardware), ready_(program.prologue_cycles) {}
 
   bool done() const {
     return loop_ == nullptr && !command_ && !sequence_ && next_tile_ == program_->tiles.size();
@@ -328,7 +326,7 @@ class Host {
         loop_ = &tile;
       }
     }
-    ready_ = cycle + (loop_ != nullptr ? hardware_->loop_issue_cycles
+    ready_ = cycle + (loop_ != nullptr ? loop_issue_cycles(*loop_, *hardware_)
                       : norm_          ? hardware_->norm_command_cycles
                                        : hardware_->command_issue_cycles);
   }
@@ -350,7 +348,7 @@ class Engine {
       : hardware_(hardware),
         trace_(trace),
         limit_(cycle_limit),
-        prologue_(std::max(hardware.call_overhead_cycles - kFenceCycles, 0)),
+        prologue_(program.prologue_cycles),
         memory_(memory),
         host_(program, hardware),
         unroller_(hardware),
@@ -368,7 +366,7 @@ class Engine {
     patience_ = 100'000 + 4 * (std::int64_t{hardware.dram_latency_cycles} +
                                hardware.dram_page_miss_cycles + hardware.l2_hit_cycles +
                                hardware.bus_latency_cycles + hardware.write_latency_cycles +
-                               hardware.call_overhead_cycles + hardware.loop_issue_cycles +
+                               program.prologue_cycles + hardware.loop_issue_cycles +
                                hardware.command_issue_cycles + hardware.norm_command_cycles);
   }
 

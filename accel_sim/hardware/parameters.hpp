@@ -67,8 +67,8 @@ enum class Fusion { kLibrary, kOff, kOn, kBest };
   HW(int, l2_kib, 512, 16, 1048576, "L2 cache, lines of 64 bytes, random replacement")             \
   HW(int, l2_ways, 8, 1, 64, "lines of a set (Chipyard WithInclusiveCache)")                       \
   HW(int, l2_banks, 1, 1, 64, "consecutive lines lie in consecutive banks (Chipyard WithNBanks)")  \
-  HW(int, l2_hit_cycles, 40, 0, 10000,                                                             \
-    "from a request at L2 to its first data (chosen on RTL cycles, below)")                        \
+  HW(int, l2_hit_cycles, 16, 0, 10000,                                                             \
+    "from a request at L2 to its first data (RTL: an mvin of a row takes 30 cycles by itself)")    \
   HW(int, l2_misses_in_flight, 10, 1, 1024,                                                        \
     "MSHRs of a bank: outer latency 40 over 4 beats (inclusive-cache Parameters.scala L294)")      \
   HW(int, l2_releases_in_flight, 5, 1, 1024,                                                       \
@@ -84,10 +84,17 @@ enum class Fusion { kLibrary, kOff, kOn, kBest };
   HW(int, dram_page_miss_cycles, 100, 0, 10000,                                                    \
     "to close a bank's page and open another (chosen on RTL cycles)")                              \
   HW(int, write_latency_cycles, 30, 0, 10000, "from a write request to its acknowledgement")       \
-  HW(int, call_overhead_cycles, 650, 0, 1000000,                                                   \
-    "CPU prologue of an operator (620, cold) and its fence (30), not overlapped")                  \
-  HW(int, loop_issue_cycles, 60, 0, 100000,                                                        \
-    "CPU time to issue the six commands of one LOOP_WS, overlapped with the array")                \
+  HW(int, call_overhead_cycles, 240, 0, 1000000,                                                   \
+    "CPU prologue of a call whose tile is given, and its fence (30), not overlapped (RTL: what "   \
+    "loop, loads, array and stores leave of the 564 cycles of 16 x 16 x 16)")                      \
+  HW(int, tile_search_cycles, 280, 0, 1000000,                                                     \
+    "CPU time of the library's search for a tile, besides its steps (RTL: 250 to 310)")            \
+  HW(int, tile_search_step_cycles, 40, 0, 1000000,                                                 \
+    "the same, per block by which the tile grows over the first guess (RTL)")                      \
+  HW(int, loop_issue_cycles, 128, 0, 100000,                                                       \
+    "CPU time to issue one LOOP_WS, overlapped with the array (RTL, tiles along k)")               \
+  HW(int, result_issue_cycles, 20, 0, 100000,                                                      \
+    "the same, more for a tile that begins new results (RTL: 148)")                                \
   HW(int, command_issue_cycles, 12, 0, 100000,                                                     \
     "CPU time per command of an output-stationary matmul, addresses included (an estimate)")       \
   HW(NonlinearUnits, nonlinear_units, NonlinearUnits::kHost, 0, 0,                                 \

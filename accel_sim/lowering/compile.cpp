@@ -160,6 +160,8 @@ Call compile(const Operator& op, const Target& target,
   call.program = matmul;
   call.schedule = schedule ? *schedule : rows ? *rows : greedy_tile(matmul, target);
   if (rows) call.fused = wanted;
+  if (!schedule)
+    call.search_steps = tile_search_steps(matmul, call.schedule->tile, rows.has_value(), target);
   const MatmulTile& tile = call.schedule->tile;
   // The library has no such calls.
   call.takes_turns = rows && target.fusion != Fusion::kLibrary &&
@@ -180,7 +182,7 @@ std::vector<Call> compile(const Architecture& architecture, const Workload& work
       found = known.emplace(item.op, compile(item.op, target)).first;
       Call& call = found->second;
       if (scheduler && call.schedule && call.fused == Normalisation::kNone)
-        call.schedule = scheduler(call);
+        call.give_schedule(scheduler(call));
     }
     calls.push_back(found->second);
     static_cast<TransformerOperator&>(calls.back()) = item;

@@ -36,6 +36,13 @@ struct Call : TransformerOperator {
   Normalisation fused = Normalisation::kNone;  // what the normaliser does in its run
   bool takes_turns = false;  // a tile's results take all of the accumulator, not half of it
   int result_bytes = 1;      // per element: 4 for scores that the normaliser reads back as sums
+  int search_steps = -1;     // tile_search_steps(); -1 when the schedule is given
+
+  // Instead of the library's, for which the host need not search then.
+  void give_schedule(const MatmulSchedule& given) {
+    if (!(given == *schedule)) search_steps = -1;
+    schedule = given;
+  }
 };
 
 // An operator by itself, in no role and no layer. `schedule` is a matmul's; without one it is the

@@ -261,6 +261,26 @@ Placement packed(const Call& call, const Target& target) {
   return placement;
 }
 
+Program lower_to_tiles(const Call& call, const Target& target, const Placement& where) {
+  const Operator& op = call.program;
+  switch (op.kind) {
+    case OperatorKind::kMatmul:
+      return lower_matmul(call, target, where);
+    case OperatorKind::kSoftmax:
+      return lower_normalise(op, Normalisation::kSoftmax, target, where);
+    case OperatorKind::kLayerNorm:
+      return lower_normalise(op, Normalisation::kLayerNorm, target, where);
+    case OperatorKind::kResidualAdd:
+      return lower_elementwise(op, TileKind::kResidualAdd, target.accumulator_blocks() / 2, target,
+                               where);
+    case OperatorKind::kEmbedding:
+      return lower_elementwise(op, TileKind::kCopy, target.scratchpad_blocks() / 2, target, where);
+    case OperatorKind::kGelu:
+      return {};  // fused with the way out of the accumulator
+  }
+  throw Error("lowering of an unknown kind of operator");
+}
+
 }  // namespace
 
 Matrix AddressSpace::place(std::int64_t rows, std::int64_t columns, int element_bytes) {
@@ -300,30 +320,23 @@ double host_cycles_per_element(OperatorKind kind, const Hardware& hardware) {
   }
 }
 
+std::int64_t prologue_cycles(const Call& call, const Hardware& hardware) {
+  const std::int64_t given = std::max(hardware.call_overhead_cycles - kFenceCycles, 0);
+  if (call.schedule && call.search_steps < 0) return given;
+  return given + hardware.tile_search_cycles +
+         std::int64_t{std::max(call.search_steps, 0)} * hardware.tile_search_step_cycles;
+}
+
 Program lower(const Operator& op, const Target& target,
               const std::optional<MatmulSchedule>& schedule) {
   return lower(compile(op, target, schedule), target);
 }
 
 Program lower(const Call& call, const Target& target, const Placement* placement) {
-  const Operator& op = call.program;
   const Placement where = placement != nullptr ? *placement : packed(call, target);
-  switch (op.kind) {
-    case OperatorKind::kMatmul:
-      return lower_matmul(call, target, where);
-    case OperatorKind::kSoftmax:
-      return lower_normalise(op, Normalisation::kSoftmax, target, where);
-    case OperatorKind::kLayerNorm:
-      return lower_normalise(op, Normalisation::kLayerNorm, target, where);
-    case OperatorKind::kResidualAdd:
-      return lower_elementwise(op, TileKind::kResidualAdd, target.accumulator_blocks() / 2, target,
-                               where);
-    case OperatorKind::kEmbedding:
-      return lower_elementwise(op, TileKind::kCopy, target.scratchpad_blocks() / 2, target, where);
-    case OperatorKind::kGelu:
-      return {};  // fused with the way out of the accumulator
-  }
-  throw Error("lowering of an unknown kind of operator");
+  Program program = lower_to_tiles(call, target, where);
+  program.prologue_cycles = prologue_cycles(call, target);
+  return program;
 }
 
 }  // namespace paretoformer::accel_sim

@@ -81,6 +81,7 @@ struct Placement {
 struct Program {
   std::vector<Tile> tiles;
   std::int64_t bytes = 0;
+  std::int64_t prologue_cycles = 0;  // of the host, before its first command
 };
 
 // Whether unfinished sums go to DRAM and come back.
@@ -108,6 +109,15 @@ class AddressSpace {
  private:
   std::int64_t end_ = 0;
 };
+
+// What a call takes on the host before its first command. Where no schedule was given, the library
+// searches for a tile, of an element-wise operator too.
+std::int64_t prologue_cycles(const Call& call, const Hardware& hardware);
+
+// Of the loop that runs the tile: what the host takes to issue it.
+inline int loop_issue_cycles(const Tile& tile, const Hardware& hardware) {
+  return hardware.loop_issue_cycles + (tile.accumulate ? 0 : hardware.result_issue_cycles);
+}
 
 // What an operator takes on the host (RunsIn::kHost), its conversions from and to int8 included.
 double host_cycles_per_element(OperatorKind kind, const Hardware& hardware);

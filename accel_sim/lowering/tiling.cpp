@@ -44,6 +44,16 @@ MatmulTile grow(MatmulTile tile, const MatmulTile& whole, const Room& room) {
   return tile;
 }
 
+// What greedy_tile() begins with.
+MatmulTile first_guess(const MatmulTile& whole, const Room& room) {
+  const int side = integer_root(room.results);
+  const int inner = std::max(room.inputs / 2 / side, 1);
+  MatmulTile start{std::min(whole.rows, side), std::min(whole.inner, inner),
+                   std::min(whole.columns, side)};
+  while (!room.holds(start)) --(start.rows >= start.columns ? start.rows : start.columns);
+  return start;
+}
+
 }  // namespace
 
 MatmulTile blocks(const Operator& matmul, const Hardware& hardware) {
@@ -61,12 +71,15 @@ bool fits(const MatmulTile& tile, const Target& target) { return Room(target).ho
 MatmulTile greedy_tile(const Operator& matmul, const Target& target) {
   const MatmulTile whole = blocks(matmul, target);
   const Room room(target);
-  const int side = integer_root(room.results);
-  const int inner = std::max(room.inputs / 2 / side, 1);
-  MatmulTile start{std::min(whole.rows, side), std::min(whole.inner, inner),
-                   std::min(whole.columns, side)};
-  while (!room.holds(start)) --(start.rows >= start.columns ? start.rows : start.columns);
-  return grow(start, whole, room);
+  return grow(first_guess(whole, room), whole, room);
+}
+
+int tile_search_steps(const Operator& matmul, const MatmulTile& found, bool whole_rows,
+                      const Target& target) {
+  const MatmulTile whole = blocks(matmul, target);
+  const MatmulTile start =
+      whole_rows ? MatmulTile{1, 1, whole.columns} : first_guess(whole, Room(target));
+  return found.rows - start.rows + found.inner - start.inner + found.columns - start.columns;
 }
 
 std::optional<MatmulTile> whole_row_tile(const Operator& matmul, const Target& target,

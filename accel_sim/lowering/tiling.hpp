@@ -61,6 +61,11 @@ bool fits(const MatmulTile& tile, const Target& target);
 // by zero), the square shrinks first.
 MatmulTile greedy_tile(const Operator& matmul, const Target& target);
 
+// By how many blocks, along whatever extent, the library's search makes the tile larger than its
+// first guess: greedy_tile()'s or, for whole rows, whole_row_tile()'s.
+int tile_search_steps(const Operator& matmul, const MatmulTile& found, bool whole_rows,
+                      const Target& target);
+
 // The tile for a matmul whose softmax is fused: whole rows of results stay in the accumulator, so
 // the start is one row of blocks (gemmini.h L1188-1195). Nothing when a row does not fit: a buffer
 // of the accumulator, or all of it.
