@@ -30,7 +30,8 @@ Cycles dram_cycles(std::int64_t bytes, const Target& target) {
 
 // Cycles of one call of the C library before and after the overlapped part.
 Cycles call_cycles(const Target& target) {
-  return Cycles(target.call_overhead_cycles) + Cycles(target.dram_latency_cycles);
+  return Cycles(target.call_overhead_cycles) + Cycles(target.tile_search_cycles) +
+         Cycles(target.dram_latency_cycles);
 }
 
 std::int64_t elements(const Operator& op) {
@@ -84,8 +85,9 @@ Cycles normaliser_cycles(const Operator& op, const Target& target) {
   const bool softmax = op.kind == OperatorKind::kSoftmax;
   const std::int64_t row_blocks = ceil_divide(op.columns, target.array_size);
   const std::int64_t stores = ceil_divide(row_blocks, kBlocksPerStore);
-  const std::int64_t row = 1 + row_blocks + kStoreOverheadCycles * stores;
-  std::int64_t pair = softmax ? 2 * row_blocks : 0;  // the maximum takes two cycles a block
+  const std::int64_t row = 1 + row_blocks * read_ticks(target.array_size, 1) / kCycleTicks +
+                           kStoreOverheadCycles * stores;
+  std::int64_t pair = 0;
   for (const PassTiming& pass :
        pass_timings(softmax ? Normalisation::kSoftmax : Normalisation::kLayerNorm))
     pair += std::max(2 * row, row + pass.tail);
@@ -96,14 +98,15 @@ Cycles normaliser_cycles(const Operator& op, const Target& target) {
 // configuration and one command per store, each issued by the CPU.
 AnalyticalEstimate estimate_tiled_norm(const Operator& op, int input_bytes, const Target& target) {
   const std::int64_t row_blocks = ceil_divide(op.columns, target.array_size);
-  const std::int64_t commands =
-      op.rows * kNormaliserPasses * (1 + ceil_divide(row_blocks, kBlocksPerStore));
+  const std::int64_t passes = std::int64_t{op.rows} * kNormaliserPasses;
+  const std::int64_t commands = passes * ceil_divide(row_blocks, kBlocksPerStore);
   AnalyticalEstimate result;
   result.accesses.accumulator = (1 + kNormaliserPasses) * padded_elements(op, target);
   result.accesses.dram_bytes = elements(op) * (input_bytes + 1);
   result.latency.compute = normaliser_cycles(op, target);
   result.latency.memory = dram_cycles(result.accesses.dram_bytes, target);
-  result.latency.issue = Cycles(commands) * target.norm_command_cycles;
+  result.latency.issue =
+      Cycles(commands) * target.norm_command_cycles + Cycles(passes) * target.norm_config_cycles;
   result.latency.fixed = call_cycles(target);
   return result;
 }

@@ -104,18 +104,22 @@ StoreUnit::StoreUnit(const Hardware& hardware, MemorySystem& memory)
       beats_(hardware),
       in_flight_(hardware.requests_in_flight),
       rows_ahead_(kStoreQueueBlocks),
+      size_(hardware.array_size),
       bus_latency_(hardware.bus_latency_cycles),
       write_latency_(hardware.write_latency_cycles) {}
 
 LoadUnit::Span StoreUnit::mvout(const Mvout& mvout, std::int64_t time) {
   const std::int64_t begin = std::max(time, reader_free_);
   if (mvout.pass == NormPass::kNone) {
-    reader_free_ = begin;
+    const std::int64_t row_ticks =
+        std::int64_t{mvout.blocks} * read_ticks(size_, mvout.element_bytes);
+    std::int64_t reader = begin * kCycleTicks;
     std::int64_t address = mvout.address;
     const int ahead = std::max(kStoreQueueBlocks / mvout.blocks, 1);
     for (int row = 0; row < mvout.rows; ++row, address += mvout.stride) {
-      reader_free_ = std::max(reader_free_, rows_ahead_.back(ahead)) + mvout.blocks;
-      writer_free_ = std::max(writer_free_ + mvout.blocks - 1, reader_free_ + kStorePipelineCycles);
+      reader = std::max(reader, rows_ahead_.back(ahead) * kCycleTicks) + row_ticks;
+      reader_free_ = (reader + kCycleTicks - 1) / kCycleTicks;
+      writer_free_ = std::max(writer_free_, reader_free_ + kStorePipelineCycles);
       rows_ahead_.push(writer_free_);
       write_row(address, mvout.row_bytes);
     }
@@ -130,10 +134,16 @@ std::int64_t StoreUnit::normalise(const Mvout& mvout, std::int64_t begin) {
       pass_timings(mvout.normalisation)[static_cast<std::size_t>(mvout.pass) - 1];
   std::int64_t& set_free = statistics_free_[static_cast<std::size_t>(mvout.statistics)];
   if (mvout.first_of_pass) begin = std::max(begin + 1, set_free);
-  const std::int64_t end = begin + mvout.blocks * timing.cycles_per_block;
-  if (mvout.last_of_pass) set_free = end + timing.tail;
+  const std::int64_t end =
+      begin +
+      (mvout.blocks * read_ticks(size_, mvout.element_bytes) + kCycleTicks - 1) / kCycleTicks;
+  if (mvout.last_of_pass) {
+    const std::int64_t start = std::max(end, timing.busy > 0 ? units_free_ : 0);
+    if (timing.busy > 0) units_free_ = start + timing.busy;
+    set_free = start + timing.tail;
+  }
   if (mvout.pass == NormPass::kWrite) {
-    writer_free_ = std::max(writer_free_ + mvout.blocks - 1, end + kStorePipelineCycles);
+    writer_free_ = std::max(writer_free_, end + kStorePipelineCycles);
     write_row(mvout.address, mvout.row_bytes);
   }
   return end;

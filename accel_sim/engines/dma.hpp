@@ -139,11 +139,13 @@ class StoreUnit {
   BeatTable beats_;
   Registers in_flight_;
   TimeRing rows_ahead_;  // when the writer began the last rows
+  int size_;
   std::int64_t bus_latency_, write_latency_;
   std::int64_t reader_free_ = 0;  // of the local memory
   std::int64_t writer_free_ = 0;
   std::int64_t acknowledged_ = 0;
   std::array<std::int64_t, 2> statistics_free_{};  // the normaliser's long operations, by set
+  std::int64_t units_free_ = 0;                    // which do them
   std::int64_t beats_sent_ = 0;
   std::int64_t written_ = 0;  // bytes
 };

@@ -377,7 +377,8 @@ class FastEngine {
       const std::int64_t next_rows = tile.result.at((row + 1) * size_, 0).address;
       for (; command && command->address < next_rows; command = stores.next()) {
         // A config_norm precedes the commands of a pass.
-        const Time issued = issue_command(issue * (command->first_of_pass ? 2 : 1), store_entries_);
+        const int config = command->first_of_pass ? hardware_.norm_config_cycles : 0;
+        const Time issued = issue_command(config + issue, store_entries_);
         mvout(*command, issued);
       }
     }

@@ -312,6 +312,10 @@ class Host {
   const std::optional<Instruction>& command() const { return command_; }
 
  private:
+  int norm_cycles(const Instruction& command) const {
+    return command.kind == Instruction::Kind::kConfigNorm ? hardware_->norm_config_cycles
+                                                          : hardware_->norm_command_cycles;
+  }
   void prepare(Cycle cycle) {
     while (!command_ && loop_ == nullptr) {
       if (sequence_) command_ = sequence_->next();
@@ -327,7 +331,7 @@ class Host {
       }
     }
     ready_ = cycle + (loop_ != nullptr ? loop_issue_cycles(*loop_, *hardware_)
-                      : norm_          ? hardware_->norm_command_cycles
+                      : norm_          ? norm_cycles(*command_)
                                        : hardware_->command_issue_cycles);
   }
 

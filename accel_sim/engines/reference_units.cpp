@@ -466,7 +466,7 @@ bool StoreController::can_read(Cycle cycle, const ExecuteController& execute,
   return scratchpad ? bank != bank_written : !execute.accumulates(bank, cycle);
 }
 
-// A row of a block a cycle, blocks innermost (StoreController.scala L206-217).
+// A row of a block at a time, blocks innermost (StoreController.scala L206-217).
 void StoreController::read(Cycle cycle, const ExecuteController& execute, int bank_written,
                            ReservationStation& station) {
   if (!current_) {
@@ -479,13 +479,14 @@ void StoreController::read(Cycle cycle, const ExecuteController& execute, int ba
     station.pop(Unit::kStore);
     begin_ = cycle;
     row_ = block_ = 0;
-    cycles_left_ = timing_of(current_->mvout).cycles_per_block;
+    ticks_left_ = read_ticks(hardware_->array_size, current_->mvout.element_bytes);
   }
   if (!can_read(cycle, execute, bank_written)) return;
   ++moves_;
-  if (--cycles_left_ > 0) return;
+  ticks_left_ -= kCycleTicks;
+  if (ticks_left_ > 0) return;
   const Mvout& mvout = current_->mvout;
-  cycles_left_ = timing_of(mvout).cycles_per_block;
+  ticks_left_ += read_ticks(hardware_->array_size, mvout.element_bytes);
   const bool last = block_ + 1 == mvout.blocks;
   if (mvout.pass == NormPass::kNone || mvout.pass == NormPass::kWrite)
     pipe_.push_back({cycle + 1 + kStorePipelineCycles, last, mvout.address + row_ * mvout.stride,
@@ -497,8 +498,12 @@ void StoreController::end_row(Cycle cycle, ReservationStation& station) {
   const Mvout& mvout = current_->mvout;
   block_ = 0;
   if (++row_ < mvout.rows) return;
-  if (mvout.last_of_pass)
-    statistics_free_[static_cast<std::size_t>(mvout.statistics)] = cycle + timing_of(mvout).tail;
+  if (mvout.last_of_pass) {
+    const PassTiming timing = timing_of(mvout);
+    const Cycle start = timing.busy > 0 ? std::max(cycle, units_free_) : cycle;
+    if (timing.busy > 0) units_free_ = start + timing.busy;
+    statistics_free_[static_cast<std::size_t>(mvout.statistics)] = start + timing.tail;
+  }
   station.report_complete(Unit::kStore, current_->id);
   span(trace_, Lane::kStore, mvout.pass == NormPass::kNone ? "mvout" : "normalise", begin_, cycle);
   current_.reset();

@@ -251,8 +251,9 @@ class StoreController {
   Trace* trace_;
   std::optional<Instruction> current_;
   Cycle begin_ = 0;
-  int row_ = 0, block_ = 0, cycles_left_ = 0;  // of the block that is being read
-  std::array<Cycle, 2> statistics_free_{};     // the normaliser's long operations, by set
+  int row_ = 0, block_ = 0, ticks_left_ = 0;  // of the block that is being read
+  std::array<Cycle, 2> statistics_free_{};    // the normaliser's long operations, by set
+  Cycle units_free_ = 0;                      // which do them
   std::deque<PipedBlock> pipe_;
   // The row that is being written.
   std::int64_t address_ = 0;

@@ -143,6 +143,7 @@ Mvout StoreSequence::mvout(int row, int rows) const {
   mvout.address = place.address;
   mvout.stride = place.stride;
   mvout.rows = rows;
+  mvout.element_bytes = place.element_bytes;
   mvout.blocks = std::min(step_, layout_.columns - column_);
   mvout.row_bytes =
       std::min(mvout.blocks * size, tile_->columns - column_ * size) * place.element_bytes;

@@ -52,6 +52,7 @@ struct Mvout {
   std::int64_t stride = 0;
   int rows = 0;
   int row_bytes = 0;
+  int element_bytes = 1;  // in DRAM
   int blocks = 0;
   LocalBlock source;
   NormPass pass = NormPass::kNone;

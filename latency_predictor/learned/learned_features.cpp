@@ -213,7 +213,8 @@ double normaliser_cycles(const accel_sim::Operator& op, accel_sim::Normalisation
   const int stores = accel_sim::ceil_divide(blocks, blocks_per_dma(1, hardware));
   double pair = 0;
   for (const accel_sim::PassTiming& pass : pass_timings(normalisation)) {
-    const double row = 1 + blocks * pass.cycles_per_block + kStoreOverheadCycles * stores;
+    const double row = 1 + blocks * accel_sim::read_ticks(hardware.array_size, 1) / 16.0 +
+                       kStoreOverheadCycles * stores;
     pair += op.rows > 1 ? std::max(2 * row, row + pass.tail) : row + pass.tail;
   }
   return accel_sim::ceil_divide(op.rows, 2) * pair;
@@ -332,6 +333,11 @@ void count_matmul(const accel_sim::Operator& op, MatmulPlan& plan,
       hardware.bus_bytes_per_cycle);
 }
 
+// Before and after what a call of the library overlaps, but for the steps of its tile search.
+double library_call_cycles(const accel_sim::Target& hardware) {
+  return hardware.call_overhead_cycles + hardware.tile_search_cycles;
+}
+
 void time_matmul(const accel_sim::Operator& op, const MatmulPlan& plan,
                  const accel_sim::Target& hardware, Times& t, OperatorEstimate& f) {
   const int size = hardware.array_size;
@@ -354,7 +360,7 @@ void time_matmul(const accel_sim::Operator& op, const MatmulPlan& plan,
   // The array begins with the first blocks of a tile; what it waits for comes with the last ones.
   const double begin = std::min(
       t.first, 2.0 * (hardware.dram_latency_cycles + hardware.dram_page_miss_cycles + size));
-  f.cycles = hardware.call_overhead_cycles + begin + overlap(t.array, load, t.store, t.issue) +
+  f.cycles = library_call_cycles(hardware) + begin + overlap(t.array, load, t.store, t.issue) +
              (plan.fused ? 0 : t.last) + accel_sim::array_latency(size);
 }
 
@@ -399,7 +405,7 @@ Draft draft_residual_add(const accel_sim::Operator& op, const accel_sim::Target&
   draft.estimate.accesses.accumulator = static_cast<std::int64_t>(4 * padded(op, hardware));
   t.tiles = std::max(1.0, padded(op, hardware) * 8 / (hardware.accumulator_kib * 1024.0));
   t.issue = t.tiles * hardware.loop_issue_cycles;
-  draft.estimate.cycles = hardware.call_overhead_cycles +
+  draft.estimate.cycles = library_call_cycles(hardware) +
                           std::max({t.bus, t.window, t.dram, t.serial, t.store}) +
                           t.issue / t.tiles;
   return draft;
@@ -413,7 +419,7 @@ Draft draft_embedding(const accel_sim::Operator& op, const accel_sim::Target& ha
   Times& t = draft.times;
   draft.estimate.accesses.scratchpad = static_cast<std::int64_t>(2 * padded(op, hardware));
   t.issue = hardware.loop_issue_cycles;
-  draft.estimate.cycles = hardware.call_overhead_cycles +
+  draft.estimate.cycles = library_call_cycles(hardware) +
                           std::max({t.bus, t.window, t.dram, t.serial, t.store}) + t.issue;
   return draft;
 }
@@ -433,9 +439,10 @@ Draft draft_normalise(const accel_sim::Operator& op, const accel_sim::Target& ha
   t.normaliser = normaliser_cycles(op, kind, hardware);
   const int commands = accel_sim::ceil_divide(
       accel_sim::ceil_divide(op.columns, hardware.array_size), blocks_per_dma(1, hardware));
-  t.issue = (3.0 * op.rows * (1 + commands) + in.mvins) * hardware.norm_command_cycles;
+  t.issue = (3.0 * op.rows * commands + in.mvins) * hardware.norm_command_cycles +
+            3.0 * op.rows * hardware.norm_config_cycles;
   draft.estimate.cycles =
-      hardware.call_overhead_cycles +
+      library_call_cycles(hardware) +
       std::max({t.bus, t.window, t.dram, t.serial, t.store, t.issue, t.normaliser}) +
       hardware.dram_latency_cycles;
   return draft;
