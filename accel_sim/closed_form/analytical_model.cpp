@@ -85,12 +85,14 @@ Cycles normaliser_cycles(const Operator& op, const Target& target) {
   const bool softmax = op.kind == OperatorKind::kSoftmax;
   const std::int64_t row_blocks = ceil_divide(op.columns, target.array_size);
   const std::int64_t stores = ceil_divide(row_blocks, kBlocksPerStore);
-  const std::int64_t row = 1 + row_blocks * read_ticks(target.array_size, 1) / kCycleTicks +
-                           kStoreOverheadCycles * stores;
   std::int64_t pair = 0;
   for (const PassTiming& pass :
-       pass_timings(softmax ? Normalisation::kSoftmax : Normalisation::kLayerNorm))
+       pass_timings(softmax ? Normalisation::kSoftmax : Normalisation::kLayerNorm)) {
+    const std::int64_t row = 1 +
+                             row_blocks * read_ticks(target.array_size, pass.ticks) / kCycleTicks +
+                             kStoreOverheadCycles * stores;
     pair += std::max(2 * row, row + pass.tail);
+  }
   return Cycles(ceil_divide(op.rows, 2)) * pair;
 }
 

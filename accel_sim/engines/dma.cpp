@@ -112,7 +112,7 @@ LoadUnit::Span StoreUnit::mvout(const Mvout& mvout, std::int64_t time) {
   const std::int64_t begin = std::max(time, reader_free_);
   if (mvout.pass == NormPass::kNone) {
     const std::int64_t row_ticks =
-        std::int64_t{mvout.blocks} * read_ticks(size_, mvout.element_bytes);
+        std::int64_t{mvout.blocks} * read_ticks(size_, mvout.element_bytes == 1 ? kStoreTicks : 0);
     std::int64_t reader = begin * kCycleTicks;
     std::int64_t address = mvout.address;
     const int ahead = std::max(kStoreQueueBlocks / mvout.blocks, 1);
@@ -135,8 +135,7 @@ std::int64_t StoreUnit::normalise(const Mvout& mvout, std::int64_t begin) {
   std::int64_t& set_free = statistics_free_[static_cast<std::size_t>(mvout.statistics)];
   if (mvout.first_of_pass) begin = std::max(begin + 1, set_free);
   const std::int64_t end =
-      begin +
-      (mvout.blocks * read_ticks(size_, mvout.element_bytes) + kCycleTicks - 1) / kCycleTicks;
+      begin + (mvout.blocks * read_ticks(size_, timing.ticks) + kCycleTicks - 1) / kCycleTicks;
   if (mvout.last_of_pass) {
     const std::int64_t start = std::max(end, timing.busy > 0 ? units_free_ : 0);
     if (timing.busy > 0) units_free_ = start + timing.busy;

@@ -18,6 +18,11 @@ PassTiming timing_of(const Mvout& mvout) {
   return pass_timings(mvout.normalisation)[static_cast<std::size_t>(mvout.pass) - 1];
 }
 
+int ticks_of(const Mvout& mvout, const Hardware& hardware) {
+  const int ticks = mvout.element_bytes == 1 ? timing_of(mvout).ticks : 0;
+  return read_ticks(hardware.array_size, ticks);
+}
+
 // Blocks of a local memory that a command touches.
 struct Region {
   Memory memory = Memory::kScratchpad;
@@ -479,14 +484,14 @@ void StoreController::read(Cycle cycle, const ExecuteController& execute, int ba
     station.pop(Unit::kStore);
     begin_ = cycle;
     row_ = block_ = 0;
-    ticks_left_ = read_ticks(hardware_->array_size, current_->mvout.element_bytes);
+    ticks_left_ = ticks_of(current_->mvout, *hardware_);
   }
   if (!can_read(cycle, execute, bank_written)) return;
   ++moves_;
   ticks_left_ -= kCycleTicks;
   if (ticks_left_ > 0) return;
   const Mvout& mvout = current_->mvout;
-  ticks_left_ += read_ticks(hardware_->array_size, mvout.element_bytes);
+  ticks_left_ += ticks_of(mvout, *hardware_);
   const bool last = block_ + 1 == mvout.blocks;
   if (mvout.pass == NormPass::kNone || mvout.pass == NormPass::kWrite)
     pipe_.push_back({cycle + 1 + kStorePipelineCycles, last, mvout.address + row_ * mvout.stride,

@@ -32,10 +32,10 @@ inline constexpr int kStoreQueueBlocks = 2 + 6 + 6 + 8 + 5;
 // leave as int8, of any array (RTL: 28.3, and 1.75 to 1.85 per 16 elements and pass of the
 // normaliser), or a cycle where that is more; a cycle for int32 sums, which pass no scaling units.
 inline constexpr int kCycleTicks = 16;
-constexpr int read_ticks(int array_size, int element_bytes) {
-  constexpr int kTicksPer16 = 28;
-  const int ticks = array_size * kTicksPer16 / 16;
-  return element_bytes == 1 && ticks > kCycleTicks ? ticks : kCycleTicks;
+inline constexpr int kStoreTicks = 28;  // of 16 elements
+constexpr int read_ticks(int array_size, int ticks_per_16) {
+  const int ticks = array_size * ticks_per_16 / 16;
+  return ticks > kCycleTicks ? ticks : kCycleTicks;
 }
 
 // What the normaliser does with whole rows on their way out of the accumulator, in three passes.
@@ -47,15 +47,16 @@ enum class Normalisation { kNone, kLayerNorm, kSoftmax };
 // than plain, the second of a pair 18 or 30.
 inline constexpr int kNormaliserPasses = 3;
 struct PassTiming {
+  int ticks = kStoreTicks;  // to read 16 elements
   int tail = 0;
   int busy = 0;
 };
 constexpr std::array<PassTiming, kNormaliserPasses> pass_timings(Normalisation normalisation) {
   switch (normalisation) {
     case Normalisation::kLayerNorm:
-      return {{{23, 8}, {52, 17}, {0, 0}}};  // mean, inverse standard deviation, write
+      return {{{18, 23, 14}, {18, 52, 24}, {kStoreTicks, 0, 0}}};  // mean, inverse standard deviation, write
     case Normalisation::kSoftmax:
-      return {{{4, 0}, {29, 13}, {0, 0}}};  // maximum, inverse sum of exponentials, write
+      return {{{26, 4, 0}, {26, 27, 10}, {kStoreTicks, 0, 0}}};  // maximum, inverse sum of exponentials, write
     case Normalisation::kNone:
       break;
   }

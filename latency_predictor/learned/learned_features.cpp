@@ -213,7 +213,7 @@ double normaliser_cycles(const accel_sim::Operator& op, accel_sim::Normalisation
   const int stores = accel_sim::ceil_divide(blocks, blocks_per_dma(1, hardware));
   double pair = 0;
   for (const accel_sim::PassTiming& pass : pass_timings(normalisation)) {
-    const double row = 1 + blocks * accel_sim::read_ticks(hardware.array_size, 1) / 16.0 +
+    const double row = 1 + blocks * accel_sim::read_ticks(hardware.array_size, pass.ticks) / 16.0 +
                        kStoreOverheadCycles * stores;
     pair += op.rows > 1 ? std::max(2 * row, row + pass.tail) : row + pass.tail;
   }
