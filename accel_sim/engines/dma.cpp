@@ -89,10 +89,11 @@ LoadUnit::Span LoadUnit::mvin(const Mvin& mvin, std::int64_t time) {
                      : window_free_ + occupied * window_share_;
   const std::int64_t window = window_free_ >> kWindowBits;
   bus_free_ = std::max(bus_free_, begin + hit_cycles_) + cycles;
+  l2_free_ = std::max(l2_free_, begin + hit_cycles_) + beats;
   issue_free_ = std::max(begin + requests, window - hit_cycles_);
   const std::int64_t last = read.data + kLastBeats;
   bus_free_ = std::max(bus_free_, last);
-  std::int64_t end = std::max({bus_free_, window, begin + requests + hit_cycles_, last});
+  std::int64_t end = std::max({bus_free_, l2_free_, window, begin + requests + hit_cycles_, last});
   end += kLoadPipelineCycles;
   beats_received_ += beats;
   commands_.push(end);
@@ -159,7 +160,7 @@ void StoreUnit::write_row(std::int64_t address, int bytes) {
     std::int64_t done = writer_free_ + write_latency_;
     const std::int64_t line = address / kLine;
     if (useful == kLine)
-      memory_->write_whole(line);
+      memory_->write_whole(line, writer_free_ + bus_latency_);
     else if (!memory_->in_l2(line))  // the rest of it is fetched first
       done = memory_->fetch(line, writer_free_ + bus_latency_).data + bus_latency_;
     in_flight_.take(done);

@@ -87,6 +87,12 @@ class LoadUnit {
   };
   Span mvin(const Mvin& mvin, std::int64_t time);
 
+  // Beats that are written from `time` on pass L2 between those that are read: its banks handle a
+  // beat a cycle, whichever way it goes (inclusive-cache SourceD.scala).
+  void yield(std::int64_t beats, std::int64_t time) {
+    if (l2_free_ > time) l2_free_ += beats;
+  }
+
   // Before that no other mvin begins.
   std::int64_t next_begin() const { return std::max(issue_free_, commands_.oldest() + 1); }
   std::int64_t beats() const { return beats_received_; }
@@ -114,6 +120,7 @@ class LoadUnit {
   std::int64_t issue_free_ = 0;   // a request a cycle
   std::int64_t window_free_ = 0;  // requests in flight
   std::int64_t bus_free_ = 0;     // a beat a cycle, and a row of the local memory
+  std::int64_t l2_free_ = 0;      // a beat a cycle, read or written
   std::int64_t beats_received_ = 0;
 };
 

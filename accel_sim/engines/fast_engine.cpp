@@ -371,7 +371,7 @@ class FastEngine {
     auto command = stores.next();
     for (int row = 0; step || command; ++row) {
       for (; step && step->row == row; step = loads.next()) {
-        const Time issued = issue_command(issue, load_entries_);
+        const Time issued = issue_command(hardware_.norm_mvin_cycles, load_entries_);
         mvin(loads.mvin(*step), issued);
       }
       const std::int64_t next_rows = tile.result.at((row + 1) * size_, 0).address;
@@ -425,7 +425,9 @@ class FastEngine {
       const ScratchpadPorts::Readers reader = ports_.reader_of(mvout.source.index);
       start = ports_.read_for_store(reader, start, work) - work;
     }
+    const std::int64_t beats = store_.beats();
     const LoadUnit::Span span = store_.mvout(mvout, start);
+    load_.yield(store_.beats() - beats, span.begin);
     for (int b = 0; b < mvout.blocks; ++b) source[b].read = span.end;
     store_entries_.push(span.end);
     (mvout.source.memory == Memory::kScratchpad ? accesses_.scratchpad : accesses_.accumulator) +=

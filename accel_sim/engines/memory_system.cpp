@@ -122,7 +122,7 @@ void MemorySystem::Bank::schedule(const Span& line) {
   data[last_data] = line;
 }
 
-MemorySystem::Fetch MemorySystem::fetch(std::int64_t line, std::int64_t time) {
+MemorySystem::Place MemorySystem::replace(std::int64_t line, std::int64_t time) {
   Bank& bank = banks_[static_cast<std::size_t>(line) % banks_.size()];
   bank.acknowledge_in_gaps();
   // Registers are used in turn; the next one may still wait for an acknowledgement.
@@ -132,15 +132,22 @@ MemorySystem::Fetch MemorySystem::fetch(std::int64_t line, std::int64_t time) {
   std::int64_t& miss_register = bank.registers[bank.next_register];
   std::int64_t& set_free = set_free_[l2_.set_of(line)];
   const std::int64_t accepted = std::max({time, miss_register, set_free});
-  const std::int64_t asked = l2_.fill(line) ? bank.release(accepted) : accepted;
-  const std::int64_t first =
-      std::max(page_open(line, asked << kTickBits) + latency_ticks_, bus_free_);
-  bus_free_ = first + line_ticks_;
-  bank.schedule({first, bus_free_});
+  const std::int64_t ready = l2_.fill(line) ? bank.release(accepted) : accepted;
   if (++bank.next_register == bank.registers.size()) bank.next_register = 0;
+  miss_register = set_free = ready;
+  return {&bank, &miss_register, accepted, ready};
+}
+
+MemorySystem::Fetch MemorySystem::fetch(std::int64_t line, std::int64_t time) {
+  const Place place = replace(line, time);
+  const std::int64_t first =
+      std::max(page_open(line, place.ready << kTickBits) + latency_ticks_, bus_free_);
+  bus_free_ = first + line_ticks_;
+  place.bank->schedule({first, bus_free_});
   ++fetches_;
-  miss_register = set_free = bus_free_ >> kTickBits;
-  return {accepted, miss_register};
+  const std::int64_t data = bus_free_ >> kTickBits;
+  *place.miss_register = set_free_[l2_.set_of(line)] = data;
+  return {place.accepted, data};
 }
 
 void MemorySystem::read_missing(std::int64_t line, std::int64_t time, BlockRead& read) {

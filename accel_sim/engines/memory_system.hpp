@@ -95,9 +95,10 @@ class MemorySystem {
   void begin_call();
 
   bool in_l2(std::int64_t line) const { return l2_.holds(line); }
-  // A line that is written as a whole is not fetched (inclusive-cache MSHR.scala L284).
-  void write_whole(std::int64_t line) {
-    if (!l2_.holds(line)) l2_.fill(line);
+  // A line that is written as a whole, at `time`, is not fetched (inclusive-cache MSHR.scala L284);
+  // when L2 lacks it, another one has to leave for it all the same.
+  void write_whole(std::int64_t line, std::int64_t time) {
+    if (!l2_.holds(line)) replace(line, time);
   }
 
   // Reads `rows` x `lines` lines, from `first` on, rows `stride` lines apart, a request per cycle
@@ -173,6 +174,14 @@ class MemorySystem {
     std::int64_t release(std::int64_t time);
     void schedule(const Span& line);
   };
+
+  // A place for a line in L2: its miss register, and when that can ask for the line.
+  struct Place {
+    Bank* bank;
+    std::int64_t* miss_register;
+    std::int64_t accepted, ready;
+  };
+  Place replace(std::int64_t line, std::int64_t time);
 
   L2Lines l2_;
   LastLevelLines last_level_;

@@ -313,8 +313,10 @@ class Host {
 
  private:
   int norm_cycles(const Instruction& command) const {
-    return command.kind == Instruction::Kind::kConfigNorm ? hardware_->norm_config_cycles
-                                                          : hardware_->norm_command_cycles;
+    using Kind = Instruction::Kind;
+    if (command.kind == Kind::kConfigNorm) return hardware_->norm_config_cycles;
+    return command.kind == Kind::kMvin ? hardware_->norm_mvin_cycles
+                                       : hardware_->norm_command_cycles;
   }
   void prepare(Cycle cycle) {
     while (!command_ && loop_ == nullptr) {

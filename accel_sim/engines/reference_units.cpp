@@ -557,7 +557,7 @@ void StoreController::arrive(Cycle cycle) {
     ++moves_;
     Cycle acknowledged = write.acknowledged;
     if (write.whole)
-      memory_->write_whole(write.line);
+      memory_->write_whole(write.line, cycle);
     else if (!memory_->in_l2(write.line))
       acknowledged = memory_->fetch(write.line, cycle).data + hardware_->bus_latency_cycles;
     if (acknowledged > cycle) acknowledgements_.push_back(acknowledged);

@@ -322,9 +322,9 @@ double host_cycles_per_element(OperatorKind kind, const Hardware& hardware) {
 
 std::int64_t prologue_cycles(const Call& call, const Hardware& hardware) {
   const std::int64_t given = std::max(hardware.call_overhead_cycles - kFenceCycles, 0);
-  if (call.schedule && call.search_steps < 0) return given;
+  if (call.search_steps < 0) return given;
   return given + hardware.tile_search_cycles +
-         std::int64_t{std::max(call.search_steps, 0)} * hardware.tile_search_step_cycles;
+         std::int64_t{call.search_steps} * hardware.tile_search_step_cycles;
 }
 
 Program lower(const Operator& op, const Target& target,

@@ -439,8 +439,8 @@ Draft draft_normalise(const accel_sim::Operator& op, const accel_sim::Target& ha
   t.normaliser = normaliser_cycles(op, kind, hardware);
   const int commands = accel_sim::ceil_divide(
       accel_sim::ceil_divide(op.columns, hardware.array_size), blocks_per_dma(1, hardware));
-  t.issue = (3.0 * op.rows * commands + in.mvins) * hardware.norm_command_cycles +
-            3.0 * op.rows * hardware.norm_config_cycles;
+  t.issue = 3.0 * op.rows * commands * hardware.norm_command_cycles +
+            in.mvins * hardware.norm_mvin_cycles + 3.0 * op.rows * hardware.norm_config_cycles;
   draft.estimate.cycles =
       library_call_cycles(hardware) +
       std::max({t.bus, t.window, t.dram, t.serial, t.store, t.issue, t.normaliser}) +
