@@ -53,6 +53,7 @@ MemorySystem::MemorySystem(const Hardware& hardware, std::int64_t bytes, CacheSt
 void MemorySystem::begin_call() {
   for (Bank& bank : banks_) {
     std::fill(bank.registers.begin(), bank.registers.end(), 0);
+    std::fill(bank.releases.begin(), bank.releases.end(), Release{});
     bank.releases_under_way = 0;
     bank.acknowledged = 0;
     bank.first_data = bank.last_data = 0;
@@ -76,8 +77,9 @@ bool MemorySystem::Bank::waits_for_idle(std::int64_t& cycle) {
 }
 
 void MemorySystem::Bank::acknowledge(std::int64_t cycle) {
-  acknowledged = cycle + 1;
-  std::int64_t& miss_register = registers[releases[first_release].miss_register];
+  Release& first = releases[first_release];
+  first.answered = acknowledged = cycle + 1;
+  std::int64_t& miss_register = registers[first.miss_register];
   miss_register = std::max(miss_register, acknowledged);
   if (++first_release == releases.size()) first_release = 0;
   --releases_under_way;
@@ -102,12 +104,10 @@ void MemorySystem::Bank::acknowledge_next() {
 // A release by the next register, which holds it then; when the line can be asked for.
 std::int64_t MemorySystem::Bank::release(std::int64_t time) {
   acknowledge_in_gaps();
-  if (releases_under_way == releases.size()) {
-    acknowledge_next();
-    time = std::max(time, acknowledged);
-  }
+  if (releases_under_way == releases.size()) acknowledge_next();
   std::size_t place = first_release + releases_under_way++;
   if (place >= releases.size()) place -= releases.size();
+  time = std::max(time, releases[place].answered);
   releases[place] = {time + kReleaseAnswerCycles, next_register};
   return time + kReleaseCycles;
 }
@@ -132,7 +132,8 @@ MemorySystem::Place MemorySystem::replace(std::int64_t line, std::int64_t time) 
   std::int64_t& miss_register = bank.registers[bank.next_register];
   std::int64_t& set_free = set_free_[l2_.set_of(line)];
   const std::int64_t accepted = std::max({time, miss_register, set_free});
-  const std::int64_t ready = l2_.fill(line) ? bank.release(accepted) : accepted;
+  const bool releases = l2_.fill(line) && !bank.releases.empty();
+  const std::int64_t ready = releases ? bank.release(accepted) : accepted;
   if (++bank.next_register == bank.registers.size()) bank.next_register = 0;
   miss_register = set_free = ready;
   return {&bank, &miss_register, accepted, ready};

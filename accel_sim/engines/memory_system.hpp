@@ -61,7 +61,7 @@ class L2Lines {
 // The last-level cache: any line anywhere, the one filled first leaves.
 class LastLevelLines {
  public:
-  // A capacity of 0 holds nothing.
+  // Without capacity it must not be asked.
   LastLevelLines(int kib, std::int64_t lines);
 
   // Whether it holds the line; brings it in when it does not.
@@ -151,9 +151,9 @@ class MemorySystem {
     std::int64_t page = -1;
     std::int64_t since = 0;
   };
-  struct Release {          // under way
-    std::int64_t answered;  // when its acknowledgement can come at the earliest
-    std::size_t miss_register;
+  struct Release {
+    std::int64_t answered = 0;  // under way: when that can be at the earliest; else when it was
+    std::size_t miss_register = 0;
   };
   struct Span {  // of the channel, in ticks
     std::int64_t begin, end;

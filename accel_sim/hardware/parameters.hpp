@@ -71,8 +71,9 @@ enum class Fusion { kLibrary, kOff, kOn, kBest };
     "from a request at L2 to its first data (RTL: an mvin of a row takes 30 cycles by itself)")    \
   HW(int, l2_misses_in_flight, 10, 1, 1024,                                                        \
     "MSHRs of a bank: outer latency 40 over 4 beats (inclusive-cache Parameters.scala L294)")      \
-  HW(int, l2_releases_in_flight, 5, 1, 1024,                                                       \
-    "lines of a bank on their way out, not yet acknowledged (seen cycle by cycle in RTL)")         \
+  HW(int, l2_releases_in_flight, 5, 0, 1024,                                                       \
+    "lines of a bank on their way out, not yet acknowledged (seen cycle by cycle in RTL); 0: "     \
+    "they leave without a word")                                                                   \
   HW(int, last_level_kib, 0, 0, 1048576,                                                           \
     "cache in front of the DRAM, 0: none; FireSim's memory model has one of 4096")                 \
   HW(double, dram_bytes_per_cycle, 8, 0.125, 4096,                                                 \

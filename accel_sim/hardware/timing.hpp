@@ -54,9 +54,13 @@ struct PassTiming {
 constexpr std::array<PassTiming, kNormaliserPasses> pass_timings(Normalisation normalisation) {
   switch (normalisation) {
     case Normalisation::kLayerNorm:
-      return {{{18, 23, 14}, {18, 52, 24}, {kStoreTicks, 0, 0}}};  // mean, inverse standard deviation, write
+      return {{{18, 23, 14},
+               {18, 52, 24},
+               {kStoreTicks, 0, 0}}};  // mean, inverse standard deviation, write
     case Normalisation::kSoftmax:
-      return {{{26, 4, 0}, {26, 27, 10}, {kStoreTicks, 0, 0}}};  // maximum, inverse sum of exponentials, write
+      return {{{26, 4, 0},
+               {26, 27, 10},
+               {kStoreTicks, 0, 0}}};  // maximum, inverse sum of exponentials, write
     case Normalisation::kNone:
       break;
   }

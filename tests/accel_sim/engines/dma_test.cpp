@@ -87,7 +87,8 @@ Mvin block_of_rows() {
 TEST(LoadUnit, AnMvinThatHitsIsAsWorkedByHand) {
   const Hardware hardware = example();
   MemorySystem memory(hardware, kBytes);
-  for (int row = 0; row < 16; ++row) memory.in_l2(row);  // brings the line in
+  for (int row = 0; row < 16; ++row) memory.fetch(row, 0);
+  memory.begin_call();
   LoadUnit unit(hardware, memory);
   const LoadUnit::Span first = unit.mvin(block_of_rows(), 100);
   EXPECT_EQ(first.begin, 100);
@@ -150,12 +151,14 @@ TEST(LoadUnit, IsNeverFasterThanTheBus) {
   }
 }
 
-// Rows leave the local memory one a cycle, and reach the writer 12 cycles later; every write is
-// acknowledged 30 cycles after its only beat.
+// Rows of 16 results leave the local memory in 28/16 cycles each, four of them in 7, and reach the
+// writer 12 cycles later, the last one at 10 + 7 + 12; every write is acknowledged 30 cycles after
+// its only beat.
 TEST(StoreUnit, AnMvoutThatHitsIsAsWorkedByHand) {
   const Hardware hardware = example();
   MemorySystem memory(hardware, kBytes);
-  for (int row = 0; row < 4; ++row) memory.in_l2(row);
+  for (int row = 0; row < 4; ++row) memory.fetch(row, 0);
+  memory.begin_call();
   StoreUnit unit(hardware, memory);
   Mvout mvout;
   mvout.stride = 64;
@@ -164,10 +167,10 @@ TEST(StoreUnit, AnMvoutThatHitsIsAsWorkedByHand) {
   mvout.blocks = 1;
   const LoadUnit::Span span = unit.mvout(mvout, 10);
   EXPECT_EQ(span.begin, 10);
-  EXPECT_EQ(span.end, 14);
+  EXPECT_EQ(span.end, 17);
   EXPECT_EQ(unit.beats(), 4);
   EXPECT_EQ(unit.written_bytes(), 64);
-  EXPECT_EQ(unit.acknowledged(), (10 + 1 + 12) + 4 + 30);
+  EXPECT_EQ(unit.acknowledged(), (10 + 7 + 12) + 1 + 30);
 }
 
 // A part of a line has to be fetched first, a whole one does not.

@@ -37,43 +37,62 @@ TEST(RequestBytes, FollowTheGreedyRuleOfTheStreamReader) {
     }
 }
 
-TEST(LineCache, HoldsWhatWasBroughtInAndNothingElse) {
-  LineCache cache(512, Replacement::kOldest, 100);
-  EXPECT_FALSE(cache.lookup(7));
-  EXPECT_TRUE(cache.lookup(7));
-  EXPECT_FALSE(cache.lookup(8));
+TEST(LastLevelLines, GiveUpTheOldest) {
+  LastLevelLines lines(1, 100);  // 16 lines
+  for (int line = 0; line < 16; ++line) EXPECT_FALSE(lines.lookup(line));
+  for (int line = 0; line < 16; ++line) EXPECT_TRUE(lines.lookup(line)) << line;
+  EXPECT_FALSE(lines.lookup(16));
+  EXPECT_FALSE(lines.lookup(0));
+  EXPECT_TRUE(lines.lookup(15));
 }
 
-TEST(LineCache, OfNoCapacityHoldsNothing) {
-  LineCache cache(0, Replacement::kOldest, 100);
-  for (int i = 0; i < 3; ++i) EXPECT_FALSE(cache.lookup(7));
+Hardware cache_of(int kib) {
+  Hardware hardware;
+  hardware.l2_kib = kib;
+  hardware.l2_ways = 8;
+  return hardware;
 }
 
-TEST(LineCache, GivesUpTheOldest) {
-  LineCache cache(1, Replacement::kOldest, 100);  // 16 lines
-  for (int line = 0; line < 16; ++line) EXPECT_FALSE(cache.lookup(line));
-  for (int line = 0; line < 16; ++line) EXPECT_TRUE(cache.lookup(line)) << line;
-  EXPECT_FALSE(cache.lookup(16));
-  EXPECT_FALSE(cache.lookup(0));
-  EXPECT_TRUE(cache.lookup(15));
+TEST(L2Lines, HoldWhatWasBroughtInAndNothingElse) {
+  for (const CacheState state : {CacheState::kEmpty, CacheState::kCold}) {
+    L2Lines lines(cache_of(512), 100, state);
+    EXPECT_FALSE(lines.holds(7));
+    // The first line of an empty cache takes nobody's place; that of a full one always does.
+    EXPECT_EQ(lines.fill(7), state == CacheState::kCold);
+    EXPECT_TRUE(lines.holds(7));
+    EXPECT_FALSE(lines.holds(8));
+  }
 }
 
-// Each fill evicts one line of 1024 at random: after f more fills a line is still there with
-// probability (1 - 1/1024)^f, about exp(-f/1024).
-TEST(LineCache, RandomReplacementForgetsExponentially) {
-  constexpr int kLines = 1024;
+// 64 KiB are 128 sets of 8 ways, of which a fill takes any: of a set, a line is still there after f
+// more fills with probability (7/8)^f. Each of 8 x 128 lines, in their order, is followed by those
+// with a higher number, a 128th of them in its set, and by 1/128 of the fills afterwards.
+TEST(L2Lines, RandomWaysForgetBySets) {
+  constexpr int kSets = 128;
+  constexpr int kLines = 8 * kSets;
   for (const int fills : {256, 1024, 2048}) {
-    LineCache cache(64, Replacement::kRandom, 4 * kLines);
-    for (int line = 0; line < kLines; ++line) cache.lookup(line);
-    for (int line = 0; line < fills; ++line) cache.lookup(kLines + line);
+    L2Lines lines(cache_of(64), 4 * kLines, CacheState::kEmpty);
+    for (int line = 0; line < kLines + fills; ++line) lines.fill(line);
     double survivors = 0, expected = 0;
     for (int line = 0; line < kLines; ++line) {
-      survivors += cache.holds(line) ? 1 : 0;
-      expected += std::exp(-(kLines - 1.0 - line + fills) / kLines);
+      survivors += lines.holds(line) ? 1 : 0;
+      expected += std::pow(7.0 / 8, 7 - line / kSets + fills / kSets);
     }
     // Three standard deviations of a binomial of 1024 are below 48.
     EXPECT_NEAR(survivors, expected, 48) << fills;
   }
+}
+
+// Lines that are as far apart as there are sets share one, which holds 8 of them at most, however
+// much room there is elsewhere.
+TEST(L2Lines, RowsAsFarApartAsThereAreSetsPushEachOtherOut) {
+  L2Lines lines(cache_of(512), 1 << 20, CacheState::kEmpty);
+  EXPECT_EQ(lines.sets(), 1024U);
+  for (int row = 0; row < 64; ++row) lines.fill(row * 1024);
+  int held = 0;
+  for (int row = 0; row < 64; ++row) held += lines.holds(row * 1024) ? 1 : 0;
+  EXPECT_LE(held, 8);
+  EXPECT_GE(held, 1);
 }
 
 Hardware plain_hardware() {
@@ -103,6 +122,55 @@ TEST(MemorySystem, MissesByHand) {
   // A third page, in the first bank again.
   EXPECT_EQ(memory.fetch(32, 400).data, 400 + 20 + 50);
   EXPECT_EQ(memory.fetches(), 5);
+}
+
+// A full L2 with a slot for one release. The first line's victim is released at 100, the line asked
+// for 3 cycles later; its data takes the channel from 145 to 153. The acknowledgement comes after 5
+// cycles, at 105, when nothing else is on the channel, and frees the slot at 106 for the second
+// line: asked for at 109, it could begin at 109 + 42, but the channel is free at 153 only.
+TEST(MemorySystem, VictimsAreReleasedFirst) {
+  Hardware hardware = plain_hardware();
+  hardware.dram_page_miss_cycles = 0;
+  hardware.l2_releases_in_flight = 1;
+  MemorySystem memory(hardware, 1 << 20, CacheState::kCold);
+  EXPECT_EQ(memory.fetch(0, 100).data, 153);
+  EXPECT_EQ(memory.fetch(1, 100).data, 161);
+}
+
+// The acknowledgement of the second line's release could come at 150, 5 cycles after 145, but then
+// the channel brings the first line, from 145 to 153: the slot is free at 154, and the third line,
+// which needs it, is asked for at 154 + 3.
+TEST(MemorySystem, AcknowledgementsWaitForACycleWithoutData) {
+  Hardware hardware = plain_hardware();
+  hardware.dram_page_miss_cycles = 0;
+  hardware.l2_releases_in_flight = 1;
+  hardware.l2_misses_in_flight = 4;
+  MemorySystem memory(hardware, 1 << 20, CacheState::kCold);
+  EXPECT_EQ(memory.fetch(0, 100).data, 153);
+  EXPECT_EQ(memory.fetch(1, 145).data, 145 + 3 + 50);
+  EXPECT_EQ(memory.fetch(2, 146).data, 154 + 3 + 50);
+}
+
+// Lines of one set wait for each other's miss register: each takes the whole latency.
+TEST(MemorySystem, ASetHasOneMissRegister) {
+  Hardware hardware = plain_hardware();
+  hardware.dram_page_miss_cycles = 0;
+  hardware.l2_misses_in_flight = 10;
+  MemorySystem memory(hardware, 1 << 24);
+  for (int row = 0; row < 5; ++row) EXPECT_EQ(memory.fetch(row * 1024, 0).data, (row + 1) * 50);
+}
+
+// Two banks have registers of their own and share the bus: lines alternate, and the third is
+// accepted when the first bank's register is free.
+TEST(MemorySystem, BanksHaveRegistersOfTheirOwn) {
+  Hardware hardware = plain_hardware();
+  hardware.dram_page_miss_cycles = 0;
+  hardware.l2_misses_in_flight = 1;
+  hardware.l2_banks = 2;
+  MemorySystem memory(hardware, 1 << 20);
+  EXPECT_EQ(memory.fetch(0, 0).data, 50);
+  EXPECT_EQ(memory.fetch(1, 0).data, 58);
+  EXPECT_EQ(memory.fetch(2, 0).accepted, 50);
 }
 
 TEST(MemorySystem, LinesOfTheLastLevelNeedNoPage) {
