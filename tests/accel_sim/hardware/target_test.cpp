@@ -134,9 +134,9 @@ TEST(HardwarePresets, TheMeasuredSocHasVariantsOfOneKey) {
   Target wide = soc;
   wide.array_size = 32;
   EXPECT_EQ(parse(R"({"preset": "gemmini_soc", "array_size": 32})"), wide);
-  for (const char* key : {R"("array_size": 8)", R"("scratchpad_kib": 64)",
-                          R"("accumulator_kib": 256)", R"("requests_in_flight": 32)",
-                          R"("bus_bytes_per_cycle": 8)", R"("l2_kib": 2048)"})
+  for (const char* key :
+       {R"("array_size": 8)", R"("scratchpad_kib": 64)", R"("accumulator_kib": 256)",
+        R"("requests_in_flight": 32)", R"("bus_bytes_per_cycle": 8)", R"("l2_kib": 2048)"})
     EXPECT_NE(parse(std::string(R"({"preset": "gemmini_soc", )") + key + "}"), soc) << key;
 }
 
