@@ -44,7 +44,7 @@ void require_fitting(const MatmulTile& tile, int accumulator_buffers, const Targ
 // A loop that only stores: the rows that `tile` left in the accumulator, normalised.
 Tile stored_again(Tile tile, Normalisation normalisation, const Matrix& result) {
   tile.load_left = tile.load_right = tile.load_sums = tile.add_more_sums = false;
-  tile.compute = tile.takes_turns = false;
+  tile.compute = tile.takes_turns = tile.begins_results = false;
   tile.normalisation = normalisation;
   tile.result = result;
   return tile;
@@ -184,6 +184,7 @@ Program lower_matmul(const Call& call, const Target& target, const Placement& pl
     item.load_sums = k == 0 ? begins_with_sums : spills;
     item.add_more_sums = adds && has_bias && k == 0;
     item.accumulate = begins_with_sums || k > 0;
+    item.begins_results = k == 0;
     item.store = spills || last;
     if (spills && !last)
       item.result = placement.partial_sums.at(std::int64_t{i} * tile.rows * target.array_size,

@@ -59,8 +59,9 @@ struct Tile {
   bool scaled = true;             // both operands of a residual add go through the scaling units
   // Begins when the loop before has left the unroller: its results take the same place.
   bool takes_turns = false;
-  bool accumulate = false;  // onto what the accumulator holds: of an earlier tile, or `sums`
-  bool store = true;        // false: the sums stay there for the next tile
+  bool accumulate = false;     // onto what the accumulator holds: of an earlier tile, or `sums`
+  bool begins_results = true;  // no earlier tile has added to them
+  bool store = true;           // false: the sums stay there for the next tile
   // Which half of the double-buffered memories.
   int left_half = 0;
   int right_half = 0;
@@ -127,7 +128,7 @@ std::int64_t prologue_cycles(const Call& call, const Hardware& hardware);
 
 // Of the loop that runs the tile: what the host takes to issue it.
 inline int loop_issue_cycles(const Tile& tile, const Hardware& hardware) {
-  return hardware.loop_issue_cycles + (tile.accumulate ? 0 : hardware.result_issue_cycles);
+  return hardware.loop_issue_cycles + (tile.begins_results ? hardware.result_issue_cycles : 0);
 }
 
 // What an operator takes on the host (RunsIn::kHost), its conversions from and to int8 included.

@@ -173,6 +173,7 @@ std::vector<Call> matmul_calls(const OperatorOptions& options, const Target& har
   calls[0].role = "gemm";
   if (const auto norm = norm_of(op)) {
     calls.push_back(compile(*norm, hardware, calls[0].schedule));
+    calls.back().search_steps = calls[0].search_steps;  // of the run that they are parts of
     calls.back().role = op.activation == Activation::kSoftmax ? "softmax" : "layer_norm";
   }
   for (Call& call : calls) call.right_stride = stride;
