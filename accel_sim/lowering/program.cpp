@@ -135,8 +135,12 @@ Tile part_at(const TileGrid& grid, const Operator& op, const MatmulTile& tile, i
       part.transposed_right ? placement.right.at(column, depth) : placement.right.at(depth, column);
   const bool adds = op.activation == Activation::kAddLayerNorm;
   part.result = (adds ? placement.sum : placement.result).at(row, column);
-  const Matrix& begins_with = adds ? placement.addend : placement.bias;
-  part.sums = (depth == 0 ? begins_with : placement.partial_sums).at(row, column);
+  const bool has_bias = op.bias != Bias::kNone;
+  // What the product begins with, or what the tile before along `inner` left.
+  const Matrix& sums = depth > 0 || !(adds || has_bias) ? placement.partial_sums
+                       : adds                           ? placement.addend
+                                                        : placement.bias;
+  part.sums = sums.at(row, column);
   part.more_sums = placement.bias.at(row, column);
   return part;
 }
