@@ -9,4 +9,7 @@ namespace paretoformer::accel_sim {
 inline constexpr Words<Engine, 2> kEngineWords{
     {{Engine::kFast, "fast"}, {Engine::kReference, "reference"}}};
 
+inline constexpr Words<CacheState, 3> kCacheStateWords{
+    {{CacheState::kEmpty, "empty"}, {CacheState::kCold, "cold"}, {CacheState::kWarm, "warm"}}};
+
 }  // namespace paretoformer::accel_sim

@@ -26,6 +26,9 @@ constexpr Checksum kChecksum{"checksum ", "\n"};
 // The layer of an operator in its place.
 constexpr const char* kFirst = "first";
 constexpr const char* kLater = "later";
+// Of a workload that has them.
+constexpr const char* kCausal = "causal";
+constexpr const char* kBiases = "biases";
 constexpr const char* kNoHardware = "-";  // a device that was measured
 
 // The whole of a text as a number; nothing when it is none, out of range or not finite.
@@ -119,13 +122,36 @@ void read_in_place(Lines& lines, InPlaceCosts& costs) {
     lines.fail("\"" + line + "\" is there twice");
 }
 
+// "32 prefill", "32 prefill causal biases".
+std::string workload_text(const accel_sim::Workload& workload) {
+  std::string text = std::to_string(workload.sequence_length) + ' ' +
+                     std::string(accel_sim::kModeWords.word_of(workload.mode));
+  if (workload.mask == accel_sim::Mask::kCausal) text += std::string(" ") + kCausal;
+  if (workload.biases) text += std::string(" ") + kBiases;
+  return text;
+}
+
 accel_sim::Workload parse_workload(const std::string& text, const Lines& lines) {
-  const std::size_t blank = std::min(text.find(' '), text.size());
-  const auto mode = accel_sim::kModeWords.find(text.substr(std::min(blank + 1, text.size())));
-  const auto length = number_in<int>(std::string_view(text).substr(0, blank), 1, kLargestSize);
-  if (!length || !mode)
-    lines.fail("\"" + text + "\" is no workload: expected a length and prefill or decode");
-  return {*length, *mode};
+  std::istringstream words(text);
+  std::string count, word;
+  words >> count >> word;
+  const auto length = number_in<int>(count, 1, kLargestSize);
+  const auto mode = accel_sim::kModeWords.find(word);
+  accel_sim::Workload workload;
+  bool known = length && mode;
+  while (words >> word)
+    if (word == kCausal)
+      workload.mask = accel_sim::Mask::kCausal;
+    else if (word == kBiases)
+      workload.biases = true;
+    else
+      known = false;
+  if (!known || text != workload_text({*length, *mode, workload.mask, workload.biases}))
+    lines.fail("\"" + text + "\" is no workload: expected a length, prefill or decode, and " +
+               "causal and biases where it has them");
+  workload.sequence_length = *length;
+  workload.mode = *mode;
+  return workload;
 }
 
 // Hardware that is described here has cycles, a device that was measured either.
@@ -167,8 +193,8 @@ void LatencyPredictor::save(const std::string& path) const {
   text << kFormat << ' ' << kVersion << "\nmodel " << table_.model() << "\ndevice "
        << (device_.empty() ? kNoHardware : device_) << "\nhardware " << hex(table_.hardware_hash())
        << ' ' << (hardware_ ? to_json(*hardware_).dump() : kNoHardware) << "\nworkload "
-       << workload_.sequence_length << ' ' << accel_sim::kModeWords.word_of(workload_.mode)
-       << "\nunits " << (in_time() ? kTimeUnits : kUnits) << "\nuncertainty "
+       << workload_text(workload_) << "\nunits " << (in_time() ? kTimeUnits : kUnits)
+       << "\nuncertainty "
        << Json(relative_uncertainty ? Json(*relative_uncertainty) : Json()).dump() << "\nentries "
        << table_.size() << '\n';
   for (const auto& [op, cost] : table_.entries()) text << entry(op, cost);

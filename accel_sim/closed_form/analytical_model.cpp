@@ -61,11 +61,13 @@ AnalyticalEstimate estimate_matmul(const Call& call, const Target& target) {
   const std::int64_t right_reads = loops_across * loops_in <= 2 ? 1 : loops_down;
   const std::int64_t loaded = std::int64_t{op.rows} * op.inner * left_reads +
                               std::int64_t{op.inner} * op.columns * right_reads;
+  // The first tile of a result loads its own part; a row is loaded by every row of tiles.
+  const std::int64_t biases = bias_bytes(op) * (op.bias == Bias::kRow ? loops_down : 1);
   const std::int64_t stored = elements(op) * call.result_bytes;
 
   AnalyticalEstimate result;
   result.latency.compute = Cycles((steps + (transposed ? flips : 0)) * size);
-  result.latency.memory = dram_cycles(loaded + stored, target);
+  result.latency.memory = dram_cycles(loaded + biases + stored, target);
   result.latency.issue = Cycles(loops_down * loops_in * loops_across) * target.loop_issue_cycles;
   result.latency.fixed = call_cycles(target) + Cycles(array_latency(static_cast<int>(size)));
 
@@ -74,8 +76,9 @@ AnalyticalEstimate estimate_matmul(const Call& call, const Target& target) {
   accesses.macs = statistics(op).macs;
   accesses.pe_register = accesses.macs + flips * block;
   accesses.scratchpad = (steps + flips) * block + loaded;
-  accesses.accumulator = (2 * steps + std::int64_t{whole.rows} * whole.columns) * block;
-  accesses.dram_bytes = loaded + stored;
+  const std::int64_t results = std::int64_t{whole.rows} * whole.columns;
+  accesses.accumulator = (2 * steps + results * (biases > 0 ? 2 : 1)) * block;
+  accesses.dram_bytes = loaded + biases + stored;
   return result;
 }
 

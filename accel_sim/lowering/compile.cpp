@@ -149,6 +149,7 @@ Call compile(const Operator& op, const Target& target,
     call.runs_in = RunsIn::kStores;
     return call;
   }
+  if (op.kind == OperatorKind::kSoftmax) call.operand_bytes = kSumBytes;
   const std::optional<Operator> product = matmul_of(op);
   if (!product && op.kind != OperatorKind::kMatmul) return call;
   const Operator& matmul = product ? *product : op;

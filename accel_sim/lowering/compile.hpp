@@ -17,8 +17,6 @@
 
 namespace paretoformer::accel_sim {
 
-inline constexpr int kSumBytes = 4;  // int32, in DRAM
-
 // Where the work of an operator is done.
 enum class RunsIn {
   kHost,        // in floating point on the CPU: nothing is lowered
@@ -37,6 +35,11 @@ struct Call : TransformerOperator {
   bool takes_turns = false;  // a tile's results take all of the accumulator, not half of it
   int result_bytes = 1;      // per element: 4 for scores that the normaliser reads back as sums
   int search_steps = -1;     // tile_search_steps(); -1 when the schedule is given
+  // Bytes between rows of the right operand in DRAM, when the call is placed by itself; 0: packed.
+  std::int64_t right_stride = 0;
+  // Of other programs:
+  int operand_bytes = 1;  // per element of what is read: 4 of the sums that a softmax reads
+  bool scaled = true;     // a residual add's scales are not 1, which its scaling units would bypass
 
   // Instead of the library's, for which the host need not search then.
   void give_schedule(const MatmulSchedule& given) {

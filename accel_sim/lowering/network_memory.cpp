@@ -78,6 +78,37 @@ NetworkMemory::NetworkMemory(const Architecture& network, const Workload& worklo
   }
   const std::int64_t partial_sums = most_partial_sums(calls, target);
   if (partial_sums > 0) partial_sums_ = space_.place(1, partial_sums, kSumBytes);
+  place_biases(calls);
+}
+
+void NetworkMemory::place_biases(const std::vector<Call>& calls) {
+  for (const Call& call : calls) {
+    const Operator& op = call.op;
+    if (op.kind != OperatorKind::kMatmul || op.bias == Bias::kNone) continue;
+    if (call.role == "attention.scores") {
+      if (mask_.stride == 0) mask_ = space_.place_bias(op);
+      continue;
+    }
+    LayerMatrices& layer = layers_[static_cast<std::size_t>(call.layer)];
+    if (call.role == "attention.qkv")
+      for (Matrix& each : layer.qkv_bias) each = space_.place_bias(op);
+    else if (call.role == "attention.output")
+      layer.output_bias = space_.place_bias(op);
+    else if (call.role == "ffn.up")
+      layer.up_bias = space_.place_bias(op);
+    else if (call.role == "ffn.down")
+      layer.down_bias = space_.place_bias(op);
+    else
+      unknown(call.role);
+  }
+}
+
+Matrix NetworkMemory::bias(const TransformerOperator& item, int repeat) const {
+  if (item.role == "attention.scores") return mask_;
+  const LayerMatrices& layer = layers_[static_cast<std::size_t>(item.layer)];
+  if (item.role == "attention.qkv") return layer.qkv_bias[repeat];
+  if (item.role == "attention.output") return layer.output_bias;
+  return item.role == "ffn.up" ? layer.up_bias : layer.down_bias;
 }
 
 Placement NetworkMemory::placement(const TransformerOperator& item, int repeat) const {
@@ -93,6 +124,8 @@ Placement NetworkMemory::placement(const TransformerOperator& item, int repeat) 
   if (item.op.kind == OperatorKind::kMatmul)
     placement.partial_sums = {partial_sums_.address, std::int64_t{item.op.columns} * kSumBytes,
                               kSumBytes};
+  if (item.op.kind == OperatorKind::kMatmul && item.op.bias != Bias::kNone)
+    placement.bias = bias(item, repeat);
   placement.bytes = space_.bytes();
   return placement;
 }
@@ -143,11 +176,14 @@ std::int64_t peak_memory(const Architecture& network, const Workload& workload,
   const bool decode = workload.mode == Mode::kDecode;
   const Operator scores_of_head =
       matmul(computed_rows(workload), network.head_width, workload.sequence_length,
-             RightOperand::kTransposedActivations, Activation::kSoftmax);
+             RightOperand::kTransposedActivations, Activation::kSoftmax,
+             masks_scores(workload) ? Bias::kFull : Bias::kNone);
   const int bytes =
       target ? compile(scheduled_scores(scores_of_head, *target, price), *target).result_bytes : 1;
   const std::int64_t d = network.model_width, vocabulary = network.vocabulary;
   const std::int64_t stream = rows * d;
+
+  const std::int64_t mask = masks_scores(workload) ? rows * length * kSumBytes : 0;
 
   std::int64_t biases = d;  // of the final LayerNorm
   std::int64_t cache = 0;
@@ -173,7 +209,7 @@ std::int64_t peak_memory(const Architecture& network, const Workload& workload,
       if (item.op.kind == OperatorKind::kMatmul && item.op.activation == Activation::kAddLayerNorm)
         alive = std::max(alive, rows * item.op.inner + 3 * stream);
   const int positions = vocabulary > 0 ? workload.sequence_length : 0;
-  return parameter_count(network, positions) + 3 * biases + vocabulary * d + cache + alive;
+  return parameter_count(network, positions) + 3 * biases + vocabulary * d + mask + cache + alive;
 }
 
 }  // namespace paretoformer::accel_sim

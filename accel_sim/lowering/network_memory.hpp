@@ -15,7 +15,8 @@ namespace paretoformer::accel_sim {
 
 // Activations have one buffer each for all layers, as in transformer.c of gemmini-rocc-tests; keys
 // and values one per layer, as decoding caches them; scores one per head, since all heads' are
-// computed before the first context; unfinished sums one for all matmuls. A tied embedding is there
+// computed before the first context; unfinished sums one for all matmuls, the mask one for all
+// heads. Biases follow all else. A tied embedding is there
 // twice: row by row for the look-up, transposed for the language-model head.
 class NetworkMemory {
  public:
@@ -34,14 +35,18 @@ class NetworkMemory {
   struct LayerMatrices {
     Matrix qkv[3], output, up, down;  // weights
     Matrix keys, values;              // of all positions
+    Matrix qkv_bias[3], output_bias, up_bias, down_bias;
   };
   Placement attention(const TransformerOperator& item, int repeat) const;
   Placement ffn(const TransformerOperator& item) const;
+  Matrix bias(const TransformerOperator& item, int repeat) const;
+  void place_biases(const std::vector<Call>& calls);
 
   const Architecture& network_;
   int rows_, length_;
   AddressSpace space_;
   Matrix partial_sums_;  // of whichever matmul runs
+  Matrix mask_;          // of every head's scores
   Matrix embedding_, stream_, middle_, norm_, branch_, query_, context_, hidden_, head_, logits_;
   std::vector<Matrix> scores_, probabilities_;  // by head
   std::vector<LayerMatrices> layers_;
@@ -50,15 +55,15 @@ class NetworkMemory {
 // Bytes of main memory that one inference needs at once, were every matrix above kept only from the
 // operator that writes it to the last one that reads it:
 //
-// - all parameters: weights of one byte, biases of four; position vectors for the workload's
-// length;
-//   a tied embedding twice, as above;
+// - all parameters: weights of one byte, biases of four (whether or not the workload prices them);
+//   position vectors for the workload's length; a tied embedding twice, as above;
 // - when decoding, keys and values of all layers and positions, int8;
 // - the largest sum of activations alive at an operator, int8 but for scores that go to DRAM as
 //   sums. All runs of an operator (heads; q, k and v) count as one, so that the scores of all heads
 //   are there together; what an operator reads and writes is (what is fused counts as one
 //   operator); so is the residual stream. Otherwise keys and values are activations of one layer
-//   like others.
+//   like others;
+// - a causal mask of the scores, int32, one for all.
 //
 // Without padding or a program's code. Every gene adds to it. Without hardware (a device that was
 // measured) scores are int8. `price` is that of scheduled_operators(). Of networks that

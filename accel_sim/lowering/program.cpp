@@ -43,7 +43,8 @@ void require_fitting(const MatmulTile& tile, int accumulator_buffers, const Targ
 
 // A loop that only stores: the rows that `tile` left in the accumulator, normalised.
 Tile stored_again(Tile tile, Normalisation normalisation, const Matrix& result) {
-  tile.load_left = tile.load_right = tile.load_sums = tile.compute = tile.takes_turns = false;
+  tile.load_left = tile.load_right = tile.load_sums = tile.add_more_sums = false;
+  tile.compute = tile.takes_turns = tile.begins_results = false;
   tile.normalisation = normalisation;
   tile.result = result;
   return tile;
@@ -110,9 +111,10 @@ void require_runnable(const Call& call, const Target& target) {
     throw InputError("the loops of an output-stationary matmul are the library's: expected rows, " +
                      std::string("columns, inner, every operand loaded anew"));
   const bool whole_rows = blocks(op, target).columns <= schedule.tile.columns;
+  const bool is_fused = call.fused != Normalisation::kNone;
   const bool asks =
       op.activation == Activation::kLayerNorm || op.activation == Activation::kAddLayerNorm;
-  if (asks && (call.fused == Normalisation::kNone || !whole_rows))
+  if ((asks && !is_fused) || (is_fused && !whole_rows))
     throw InputError("\"" + describe(op) + "\" cannot be fused: expected the normaliser on the " +
                      "chip, and whole rows of results in the accumulator");
 }
@@ -133,7 +135,13 @@ Tile part_at(const TileGrid& grid, const Operator& op, const MatmulTile& tile, i
       part.transposed_right ? placement.right.at(column, depth) : placement.right.at(depth, column);
   const bool adds = op.activation == Activation::kAddLayerNorm;
   part.result = (adds ? placement.sum : placement.result).at(row, column);
-  part.sums = (adds ? placement.addend : placement.partial_sums).at(row, column);
+  const bool has_bias = op.bias != Bias::kNone;
+  // What the product begins with, or what the tile before along `inner` left.
+  const Matrix& sums = depth > 0 || !(adds || has_bias) ? placement.partial_sums
+                       : adds                           ? placement.addend
+                                                        : placement.bias;
+  part.sums = sums.at(row, column);
+  part.more_sums = placement.bias.at(row, column);
   return part;
 }
 
@@ -146,6 +154,8 @@ Program lower_matmul(const Call& call, const Target& target, const Placement& pl
   require_fitting(tile, accumulator_buffers, target);
   require_runnable(call, target);
   const bool adds = op.activation == Activation::kAddLayerNorm;
+  const bool has_bias = op.bias != Bias::kNone;
+  const bool begins_with_sums = adds || has_bias;
   const bool spills = spills_sums(schedule, op, target);
 
   TileGrid grid(op, tile, target);
@@ -175,15 +185,19 @@ Program lower_matmul(const Call& call, const Target& target, const Placement& pl
     item.takes_turns = call.takes_turns && k == 0;
     item.load_left = left.is_new;
     item.load_right = right.is_new;
-    item.load_sums = adds ? k == 0 : spills && k > 0;
-    item.accumulate = adds || k > 0;
+    item.load_sums = k == 0 ? begins_with_sums : spills;
+    item.add_more_sums = adds && has_bias && k == 0;
+    item.accumulate = begins_with_sums || k > 0;
+    item.begins_results = k == 0;
     item.store = spills || last;
-    if (spills && !last) item.result = item.sums;
+    if (spills && !last)
+      item.result = placement.partial_sums.at(std::int64_t{i} * tile.rows * target.array_size,
+                                              std::int64_t{j} * tile.columns * target.array_size);
     item.left_half = left.half;
     item.right_half = right.half;
     item.result_half = results.of(i * across + j).half;
     program.tiles.push_back(item);
-    if (adds && item.store) {
+    if (adds && last) {
       const int row = i * tile.rows * target.array_size;
       program.tiles.push_back(stored_again(item, call.fused, placement.result.at(row, 0)));
     }
@@ -194,7 +208,7 @@ Program lower_matmul(const Call& call, const Target& target, const Placement& pl
 // Tiles of whole rows or parts of rows that fit `capacity` blocks of the accumulator: rows are
 // halved first, then columns, as tiled_resadd_auto does (gemmini.h L3135-3305).
 Program lower_elementwise(const Operator& op, TileKind kind, int capacity, const Target& target,
-                          const Placement& placement) {
+                          const Placement& placement, bool scaled = true) {
   const int size = target.array_size;
   int rows = ceil_divide(op.rows, size);
   int columns = ceil_divide(op.columns, size);
@@ -214,6 +228,7 @@ Program lower_elementwise(const Operator& op, TileKind kind, int capacity, const
       item.columns = std::min(columns * size, op.columns - j);
       item.left = placement.left.at(i, j);
       item.right = placement.right.at(i, j);
+      item.scaled = scaled;
       item.result = placement.result.at(i, j);
       item.result_half = static_cast<int>(program.tiles.size() % 2);
       item.left_half = item.result_half;
@@ -243,17 +258,17 @@ Placement packed(const Call& call, const Target& target) {
   if (op.kind == OperatorKind::kMatmul) {
     placement.left = space.place(op.rows, op.inner);
     placement.right = op.right == RightOperand::kTransposedActivations
-                          ? space.place(op.columns, op.inner)
-                          : space.place(op.inner, op.columns);
+                          ? space.place(op.columns, op.inner, 1, call.right_stride)
+                          : space.place(op.inner, op.columns, 1, call.right_stride);
     placement.result = space.place(op.rows, op.columns, call.result_bytes);
     if (op.activation == Activation::kAddLayerNorm)
       for (Matrix* each : {&placement.addend, &placement.sum})
         *each = space.place(op.rows, op.columns);
     if (spills_sums(*call.schedule, op, target))
       placement.partial_sums = space.place(op.rows, op.columns, kSumBytes);
+    if (op.bias != Bias::kNone) placement.bias = space.place_bias(op);
   } else {
-    const bool sums = op.kind == OperatorKind::kSoftmax;
-    placement.left = placement.right = space.place(op.rows, op.columns, sums ? kSumBytes : 1);
+    placement.left = placement.right = space.place(op.rows, op.columns, call.operand_bytes);
     if (op.kind == OperatorKind::kResidualAdd) placement.right = space.place(op.rows, op.columns);
     placement.result = space.place(op.rows, op.columns);
   }
@@ -272,7 +287,7 @@ Program lower_to_tiles(const Call& call, const Target& target, const Placement& 
       return lower_normalise(op, Normalisation::kLayerNorm, target, where);
     case OperatorKind::kResidualAdd:
       return lower_elementwise(op, TileKind::kResidualAdd, target.accumulator_blocks() / 2, target,
-                               where);
+                               where, call.scaled);
     case OperatorKind::kEmbedding:
       return lower_elementwise(op, TileKind::kCopy, target.scratchpad_blocks() / 2, target, where);
     case OperatorKind::kGelu:
@@ -283,8 +298,9 @@ Program lower_to_tiles(const Call& call, const Target& target, const Placement& 
 
 }  // namespace
 
-Matrix AddressSpace::place(std::int64_t rows, std::int64_t columns, int element_bytes) {
-  const std::int64_t stride = columns * element_bytes;
+Matrix AddressSpace::place(std::int64_t rows, std::int64_t columns, int element_bytes,
+                           std::int64_t stride) {
+  if (stride == 0) stride = columns * element_bytes;
   const Matrix matrix{end_, stride, element_bytes};
   // Extents are at most 2^20 and the span at most 2^31 before, so that 64 bits hold the product.
   end_ += (rows * stride + kAlignment - 1) / kAlignment * kAlignment;
@@ -294,6 +310,13 @@ Matrix AddressSpace::place(std::int64_t rows, std::int64_t columns, int element_
                      "of at most " +
                      std::to_string(kLargestSpan) + " bytes together");
   return matrix;
+}
+
+Matrix AddressSpace::place_bias(const Operator& op) {
+  const bool repeats = op.bias == Bias::kRow;
+  Matrix bias = place(repeats ? 1 : op.rows, op.columns, kSumBytes);
+  if (repeats) bias.stride = 0;
+  return bias;
 }
 
 bool spills_sums(const MatmulSchedule& schedule, const Operator& op, const Target& target) {

@@ -48,14 +48,20 @@ struct Tile {
   // int8 through the scaling units (low_D).
   Matrix sums;
   bool load_sums = false;
+  // Added to them by mvins that accumulate: the bias of a product that a residual stream is added
+  // to. Only with `load_sums`.
+  Matrix more_sums = {};
+  bool add_more_sums = false;
   bool load_left = true;  // false: in the scratchpad from an earlier tile
   bool load_right = true;
   bool compute = true;            // false: a LOOP_WS that only stores, once more, an earlier one's
   bool transposed_right = false;  // `right` is stored columns x inner
+  bool scaled = true;             // both operands of a residual add go through the scaling units
   // Begins when the loop before has left the unroller: its results take the same place.
   bool takes_turns = false;
-  bool accumulate = false;  // onto what an earlier tile left in the accumulator
-  bool store = true;        // false: the sums stay there for the next tile
+  bool accumulate = false;     // onto what the accumulator holds: of an earlier tile, or `sums`
+  bool begins_results = true;  // no earlier tile has added to them
+  bool store = true;           // false: the sums stay there for the next tile
   // Which half of the double-buffered memories.
   int left_half = 0;
   int right_half = 0;
@@ -74,6 +80,9 @@ struct Placement {
   // its LayerNorm.
   Matrix addend = {}, sum = {};
   Matrix partial_sums = {};  // of a matmul that spills_sums(): rows x columns of int32
+  // Of a matmul that has one: int32, rows 0 bytes apart when one is there for all
+  // (gemmini_repeating_bias, gemmini.h L684-685).
+  Matrix bias = {};
 };
 
 // The tiles of one call of the library, and the bytes of DRAM that its matrices span from address
@@ -87,12 +96,12 @@ struct Program {
 // Whether unfinished sums go to DRAM and come back.
 bool spills_sums(const MatmulSchedule& schedule, const Operator& matmul, const Target& target);
 
-// Lowers the `program` of a call. Rows of every matrix are packed (a stride of their length),
-// matrices begin at multiples of 64 bytes, as heads do in the published program. Throws InputError
-// when a matmul's tile does not fit the memories, when its loops are not the library's with an
-// output-stationary array, when it asks for a LayerNorm that is not fused, when the matrices span
-// more than 2 GiB, or when there are more than 2^22 tiles. With a placement, which must give every
-// matrix its strides and element sizes, they lie there.
+// Lowers the `program` of a call. Rows of every matrix are packed (a stride of their length; but
+// see Call::right_stride), matrices begin at multiples of 64 bytes, as heads do in the published
+// program. Throws InputError when a matmul's tile does not fit the memories, when its loops are not
+// the library's with an output-stationary array, when it asks for a LayerNorm that is not fused,
+// when the matrices span more than 2 GiB, or when there are more than 2^22 tiles. With a placement,
+// which must give every matrix its strides and element sizes, they lie there.
 Program lower(const Call& call, const Target& target, const Placement* placement = nullptr);
 
 // The same of compile(op, hardware, schedule).
@@ -102,8 +111,11 @@ Program lower(const Operator& op, const Target& target,
 // Matrices one behind the other, each at a multiple of 64 bytes.
 class AddressSpace {
  public:
-  // Throws InputError when they span more than 2 GiB.
-  Matrix place(std::int64_t rows, std::int64_t columns, int element_bytes = 1);
+  // Rows are `stride` bytes apart, or packed. Throws InputError when they span more than 2 GiB.
+  Matrix place(std::int64_t rows, std::int64_t columns, int element_bytes = 1,
+               std::int64_t stride = 0);
+  // The bias of a matmul that has one.
+  Matrix place_bias(const Operator& matmul);
   std::int64_t bytes() const { return end_; }
 
  private:
@@ -116,7 +128,7 @@ std::int64_t prologue_cycles(const Call& call, const Hardware& hardware);
 
 // Of the loop that runs the tile: what the host takes to issue it.
 inline int loop_issue_cycles(const Tile& tile, const Hardware& hardware) {
-  return hardware.loop_issue_cycles + (tile.accumulate ? 0 : hardware.result_issue_cycles);
+  return hardware.loop_issue_cycles + (tile.begins_results ? hardware.result_issue_cycles : 0);
 }
 
 // What an operator takes on the host (RunsIn::kHost), its conversions from and to int8 included.

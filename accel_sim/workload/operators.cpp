@@ -27,12 +27,16 @@ constexpr Words<RightOperand, 4> kRightWords{
      {RightOperand::kWeights, "weights"},
      {RightOperand::kActivations, "activations"},
      {RightOperand::kTransposedActivations, "transposed_activations"}}};
-constexpr Words<Activation, 6> kActivationWords{{{Activation::kNone, "-"},
+constexpr Words<Activation, 7> kActivationWords{{{Activation::kNone, "-"},
                                                  {Activation::kGelu, "gelu"},
                                                  {Activation::kSoftmax, "softmax"},
                                                  {Activation::kSums, "sums"},
                                                  {Activation::kLayerNorm, "layer_norm"},
-                                                 {Activation::kAddLayerNorm, "add_layer_norm"}}};
+                                                 {Activation::kAddLayerNorm, "add_layer_norm"},
+                                                 {Activation::kRelu, "relu"}}};
+// At the end of an operator's text, which says nothing when there is none.
+constexpr Words<Bias, 3> kBiasWords{
+    {{Bias::kNone, ""}, {Bias::kRow, "row_bias"}, {Bias::kFull, "full_bias"}}};
 
 template <typename Enum, std::size_t kSize>
 bool parse(const std::string& word, const Words<Enum, kSize>& words, Enum& value) {
@@ -51,7 +55,7 @@ bool consistent(const Operator& op) {
     if (op.kind == OperatorKind::kResidualAdd) return adds;
     return op.kind == OperatorKind::kLayerNorm && (adds || op.activation == Activation::kLayerNorm);
   }
-  return op.inner == 0 && op.right == RightOperand::kNone && op.activation == Activation::kNone;
+  return op == elementwise(op.kind, op.rows, op.columns);
 }
 
 int attention_width(int heads, int head_width) {
@@ -70,13 +74,14 @@ std::size_t OperatorHash::operator()(const Operator& op) const {
     return static_cast<std::uint64_t>(static_cast<std::uint32_t>(high)) << 32 |
            static_cast<std::uint32_t>(low);
   };
-  const int kinds = static_cast<int>(op.kind) << 8 | static_cast<int>(op.right) << 4 |
-                    static_cast<int>(op.activation);
+  const int kinds = static_cast<int>(op.bias) << 12 | static_cast<int>(op.kind) << 8 |
+                    static_cast<int>(op.right) << 4 | static_cast<int>(op.activation);
   return mix64(mix64(word(op.rows, op.inner)) ^ word(op.columns, kinds));
 }
 
-Operator matmul(int rows, int inner, int columns, RightOperand right, Activation activation) {
-  return {OperatorKind::kMatmul, right, activation, rows, inner, columns};
+Operator matmul(int rows, int inner, int columns, RightOperand right, Activation activation,
+                Bias bias) {
+  return {OperatorKind::kMatmul, right, activation, rows, inner, columns, bias};
 }
 
 Operator elementwise(OperatorKind kind, int rows, int columns) {
@@ -84,8 +89,10 @@ Operator elementwise(OperatorKind kind, int rows, int columns) {
 }
 
 Operator softmax_of(const Operator& scores) {
-  return {OperatorKind::kSoftmax, scores.right,  Activation::kNone, scores.rows,
-          scores.inner,           scores.columns};
+  Operator part = scores;
+  part.kind = OperatorKind::kSoftmax;
+  part.activation = Activation::kNone;
+  return part;
 }
 
 Operator layer_norm_of(const Operator& matmul) {
@@ -113,21 +120,29 @@ std::string describe(const Operator& op) {
   text << kKindWords.word_of(op.kind) << ' ' << kRightWords.word_of(op.right) << ' '
        << kActivationWords.word_of(op.activation) << ' ' << op.rows << ' ' << op.inner << ' '
        << op.columns;
+  if (op.bias != Bias::kNone) text << ' ' << kBiasWords.word_of(op.bias);
   return text.str();
 }
 
 Operator operator_from_text(const std::string& text) {
   std::istringstream words(text);
-  std::string kind, right, activation, rest;
+  std::string kind, right, activation, bias, rest;
   Operator op;
   words >> kind >> right >> activation >> op.rows >> op.inner >> op.columns;
-  if (!words || words >> rest || !parse(kind, kKindWords, op.kind) ||
-      !parse(right, kRightWords, op.right) || !parse(activation, kActivationWords, op.activation) ||
-      !consistent(op))
+  const bool complete = !words.fail();
+  words >> bias;  // stays empty at the end
+  if (!complete || words >> rest || !parse(bias, kBiasWords, op.bias) ||
+      !parse(kind, kKindWords, op.kind) || !parse(right, kRightWords, op.right) ||
+      !parse(activation, kActivationWords, op.activation) || !consistent(op))
     throw InputError("\"" + text +
-                     "\" is no operator: expected kind, right operand, activation, rows, inner "
-                     "and columns");
+                     "\" is no operator: expected kind, right operand, activation, rows, inner, "
+                     "columns and, if it has one, row_bias or full_bias");
   return op;
+}
+
+std::int64_t bias_bytes(const Operator& op) {
+  const std::int64_t rows = op.bias == Bias::kNone ? 0 : op.bias == Bias::kRow ? 1 : op.rows;
+  return rows * op.columns * kSumBytes;
 }
 
 OperatorStatistics statistics(const Operator& op) {
@@ -136,8 +151,9 @@ OperatorStatistics statistics(const Operator& op) {
   switch (op.kind) {
     case OperatorKind::kMatmul: {
       const std::int64_t macs = elements * k;
-      const bool projection = op.right == RightOperand::kWeights;
-      return {macs, projection ? 2 * macs : 2 * macs - elements, m * k + k * n + elements};
+      const bool adds = op.right == RightOperand::kWeights || op.bias != Bias::kNone;
+      return {macs, adds ? 2 * macs : 2 * macs - elements,
+              m * k + k * n + elements + bias_bytes(op)};
     }
     case OperatorKind::kSoftmax:
       return {0, 4 * elements, 2 * elements};
@@ -153,6 +169,10 @@ OperatorStatistics statistics(const Operator& op) {
   throw Error("statistics of an unknown kind of operator");
 }
 
+bool masks_scores(const Workload& workload) {
+  return workload.mask == Mask::kCausal && workload.mode == Mode::kPrefill;
+}
+
 std::vector<TransformerOperator> transformer_operators(const Architecture& architecture,
                                                        const Workload& workload) {
   const int length = workload.sequence_length;
@@ -164,6 +184,10 @@ std::vector<TransformerOperator> transformer_operators(const Architecture& archi
   const int head = architecture.head_width;
   const Operator norm = elementwise(OperatorKind::kLayerNorm, rows, d);
   const Operator residual = elementwise(OperatorKind::kResidualAdd, rows, d);
+  const Bias bias = workload.biases ? Bias::kRow : Bias::kNone;
+  const auto projection = [&](int inner, int columns, Activation then = Activation::kNone) {
+    return matmul(rows, inner, columns, RightOperand::kWeights, then, bias);
+  };
 
   std::vector<TransformerOperator> list;
   list.reserve(kOperatorsPerLayer * architecture.layers.size() + kOperatorsOutsideLayers);
@@ -174,20 +198,20 @@ std::vector<TransformerOperator> transformer_operators(const Architecture& archi
     const auto [heads, f] = architecture.layers[i];
     const int a = attention_width(heads, head);
     list.push_back({"attention.norm", layer, 1, norm});
-    list.push_back({"attention.qkv", layer, 3, matmul(rows, d, a)});
+    list.push_back({"attention.qkv", layer, 3, projection(d, a)});
     const Operator scores =
-        matmul(rows, head, length, RightOperand::kTransposedActivations, Activation::kSoftmax);
+        matmul(rows, head, length, RightOperand::kTransposedActivations, Activation::kSoftmax,
+               masks_scores(workload) ? Bias::kFull : Bias::kNone);
     list.push_back({"attention.scores", layer, heads, scores});
     list.push_back({"attention.softmax", layer, heads, softmax_of(scores)});
     list.push_back({"attention.context", layer, heads,
                     matmul(rows, length, head, RightOperand::kActivations)});
-    list.push_back({"attention.output", layer, 1, matmul(rows, a, d)});
+    list.push_back({"attention.output", layer, 1, projection(a, d)});
     list.push_back({"attention.residual", layer, 1, residual});
     list.push_back({"ffn.norm", layer, 1, norm});
-    list.push_back(
-        {"ffn.up", layer, 1, matmul(rows, d, f, RightOperand::kWeights, Activation::kGelu)});
+    list.push_back({"ffn.up", layer, 1, projection(d, f, Activation::kGelu)});
     list.push_back({"ffn.gelu", layer, 1, elementwise(OperatorKind::kGelu, rows, f)});
-    list.push_back({"ffn.down", layer, 1, matmul(rows, f, d)});
+    list.push_back({"ffn.down", layer, 1, projection(f, d)});
     list.push_back({"ffn.residual", layer, 1, residual});
   }
   if (architecture.vocabulary > 0) {

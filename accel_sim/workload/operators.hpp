@@ -28,6 +28,14 @@ enum class Activation {
   kSums,          // nothing: the results leave as int32 sums, for a softmax of its own
   kLayerNorm,     // LayerNorm of whole rows
   kAddLayerNorm,  // a residual add, whose sum leaves both as it is and normalised
+  kRelu,          // free on the way out, like nothing
+};
+
+// What int32 numbers the results of a matmul begin with (LOOP_WS's D).
+enum class Bias {
+  kNone,
+  kRow,   // one row for all rows of results: a layer's bias
+  kFull,  // rows x columns: a mask of scores
 };
 
 // One operator of one shape, run once: the key of a look-up table. Equal layers and heads give
@@ -40,6 +48,7 @@ struct Operator {
   int rows = 0;
   int inner = 0;
   int columns = 0;
+  Bias bias = Bias::kNone;  // of a matmul, and of the parts of its run
 
   bool operator==(const Operator&) const = default;
 };
@@ -49,7 +58,7 @@ struct OperatorHash {
 };
 
 Operator matmul(int rows, int inner, int columns, RightOperand right = RightOperand::kWeights,
-                Activation activation = Activation::kNone);
+                Activation activation = Activation::kNone, Bias bias = Bias::kNone);
 Operator elementwise(OperatorKind kind, int rows, int columns);
 // The parts of a fused run beside its matmul, each with the matmul's shape: softmax, LayerNorm,
 // residual add.
@@ -59,19 +68,25 @@ Operator residual_add_of(const Operator& matmul);
 // The matmul that `part` is a part of by the functions above; nothing when it stands by itself.
 std::optional<Operator> matmul_of(const Operator& part);
 
-// "matmul weights gelu 512 768 3072": kind, right operand, activation, rows, inner, columns.
+// "matmul weights gelu 512 768 3072 row_bias": kind, right operand, activation, rows, inner,
+// columns, and "row_bias" or "full_bias" if it has one.
 std::string describe(const Operator& op);
 // The inverse of describe(). Throws InputError when `text` is no operator.
 Operator operator_from_text(const std::string& text);
 
+inline constexpr int kSumBytes = 4;  // int32, in DRAM
+
+// Of its bias in DRAM; 0 without one.
+std::int64_t bias_bytes(const Operator& op);
+
 // Work and operands of an operator, counted as the survey does (Sec. 2.2, its digits decoded).
 struct OperatorStatistics {
   std::int64_t macs = 0;
-  // A projection 2 m n k; an act-to-act matmul (2k - 1) m n, there being no bias; softmax 4 per
+  // A projection 2 m n k; an act-to-act matmul (2k - 1) m n, or 2 m n k with a bias; softmax 4 per
   // score; LayerNorm 8, GELU 10 and residual add 1 per element, which together make the 58 per
   // token and model-width element that the survey's sums give (how it splits them is not printed).
   std::int64_t flops = 0;
-  // Every int8 operand and result once.
+  // Every int8 operand and result once, and every int32 of a bias.
   std::int64_t bytes = 0;
 };
 OperatorStatistics statistics(const Operator& op);
@@ -81,12 +96,23 @@ enum class Mode {
   kDecode,   // one token at the last position, keys and values of all earlier ones cached
 };
 
+// Which keys a position may attend to.
+enum class Mask {
+  kNone,    // all
+  kCausal,  // its own and earlier ones
+};
+
 struct Workload {
   int sequence_length = 512;  // positions attended to, the current token included
   Mode mode = Mode::kPrefill;
+  Mask mask = Mask::kNone;
+  bool biases = false;  // whether projections and FFN add their bias
 
   bool operator==(const Workload&) const = default;
 };
+
+// Whether its scores are masked: a token that is decoded may attend to all.
+bool masks_scores(const Workload& workload);
 
 // An operator at its place in the network.
 struct TransformerOperator {
@@ -100,9 +126,11 @@ struct TransformerOperator {
 // projections d -> heads * head_width; per head scores, softmax and context; output projection;
 // residual add; LayerNorm; FFN up, GELU, FFN down; residual add. With a vocabulary, before them the
 // embedding look-up and after them the final LayerNorm and the language-model head for every
-// computed position. The whole score matrix is computed: Gemmini does not skip masked scores.
-// Biases are left out (under 1 % of the bytes). Throws InputError for a sequence length outside
-// 1 to 2^20, and for heads that are wider than 2^20 together.
+// computed position. The whole score matrix is computed: Gemmini does not skip masked scores. A
+// causal mask is a full bias of every head's scores, 0 or far below; a token that is decoded may
+// attend to all and has none. With `biases`, q, k, v, the output projection and both matmuls of the
+// FFN have a row of them; without, they are left out (under 1 % of the bytes). Throws InputError
+// for a sequence length outside 1 to 2^20, and for heads that are wider than 2^20 together.
 std::vector<TransformerOperator> transformer_operators(const Architecture& architecture,
                                                        const Workload& workload);
 

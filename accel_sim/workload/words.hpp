@@ -9,4 +9,8 @@ namespace paretoformer::accel_sim {
 inline constexpr Words<Mode, 2> kModeWords{
     {{Mode::kPrefill, "prefill"}, {Mode::kDecode, "decode"}}};
 
+inline constexpr Words<Mask, 2> kMaskWords{{{Mask::kNone, "none"}, {Mask::kCausal, "causal"}}};
+
+inline constexpr Words<bool, 2> kBiasesWords{{{false, "off"}, {true, "on"}}};
+
 }  // namespace paretoformer::accel_sim

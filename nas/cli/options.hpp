@@ -23,8 +23,10 @@ struct PricingOptions {
   std::optional<std::string> hardware;
   std::optional<int> length;
   std::optional<std::string> mode;
+  std::optional<std::string> mask;  // these two only of `simulate`
+  std::optional<std::string> biases;
 
-  bool any() const { return hardware || length || mode; }
+  bool any() const { return hardware || length || mode || mask || biases; }
 };
 
 }  // namespace paretoformer::nas

@@ -18,11 +18,6 @@ constexpr const char* kDefaultHardware = "gemmini_transformer";
 constexpr int kDefaultLength = 512;
 constexpr int kLongest = 1 << 20;
 
-std::string in_words(const accel_sim::Workload& workload) {
-  return fmt::format("length {} ({})", workload.sequence_length,
-                     std::string(accel_sim::kModeWords.word_of(workload.mode)));
-}
-
 // What a file says of the run that it comes from.
 struct Origin {
   std::optional<accel_sim::Workload> workload;
@@ -91,9 +86,19 @@ void choose_workload(const PricingOptions& given, const Origin& origin, PricedNe
       origin.workload.value_or(accel_sim::Workload{kDefaultLength, accel_sim::Mode::kPrefill});
   if (given.length) network.workload.sequence_length = *given.length;
   if (given.mode) network.workload.mode = accel_sim::kModeWords.value_of(*given.mode, "--mode");
+  if (given.mask) network.workload.mask = accel_sim::kMaskWords.value_of(*given.mask, "--mask");
+  if (given.biases)
+    network.workload.biases = accel_sim::kBiasesWords.value_of(*given.biases, "--biases");
 }
 
 }  // namespace
+
+std::string in_words(const accel_sim::Workload& workload) {
+  return fmt::format("length {} ({}{}{})", workload.sequence_length,
+                     std::string(accel_sim::kModeWords.word_of(workload.mode)),
+                     workload.mask == accel_sim::Mask::kCausal ? ", causal mask" : "",
+                     workload.biases ? ", biases" : "");
+}
 
 PricedNetwork priced_network(const std::filesystem::path& path, const PricingOptions& given) {
   if (given.hardware && valid_utf8_prefix(*given.hardware) < given.hardware->size())

@@ -56,6 +56,10 @@ class EveryVerb {
     say({"predict", "network.json", "--length", "32", "--breakdown"});
     say({"simulate", "network.json", "--length", "32", "--trace", "trace.json"});
     say({"simulate", "--gemm", "40,50,60", "--engine", "reference"});
+    say({"simulate", "--gemm", "40,50,60", "--transpose-b", "--stride-b", "80", "--activation",
+         "softmax", "--bias", "full", "--state", "warm"});
+    say({"simulate", "--elementwise", "residual_add,40,60", "--scales", "1"});
+    say({"simulate", "network.json", "--length", "32", "--mask", "causal", "--biases", "on"});
     say({"profile", "bert_base", "--hardware", "gemmini_transformer"});
     say({"map", "--m", "48", "--k", "64", "--n", "96", "--samples", "500", "--output", "best.json",
          "--svg", "samples.svg"});

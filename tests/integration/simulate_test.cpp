@@ -216,6 +216,174 @@ TEST_F(Simulate, ArrayCyclesOfASmallMatmul) {
   expect_adds_up(answer, "gemmini_transformer");
 }
 
+// 64 x 32 times 32 x 64 on the measured machine. What the whole run takes stands at the top, and
+// either part by itself.
+TEST_F(Simulate, AMatmulAndWhatItsResultsPass) {
+  const Words gemm{"--gemm", "64,32,64", "--transpose-b", "--hardware", "gemmini_soc"};
+  const auto with = [&](const Words& more) {
+    Words arguments = gemm;
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    const Json answer = simulate(arguments);
+    expect_adds_up(answer, "gemmini_soc");
+    return answer;
+  };
+  const Json plain = with({}), relu = with({"--activation", "relu"});
+  EXPECT_EQ(plain["operators"][0]["operator"], "matmul transposed_activations - 64 32 64");
+  EXPECT_EQ(relu["operators"][0]["operator"], "matmul transposed_activations relu 64 32 64");
+  EXPECT_EQ(relu["cycles"], plain["cycles"]);
+  EXPECT_EQ(with({"--activation", "gelu"})["cycles"], plain["cycles"]);
+  for (const auto& [activation, role] :
+       std::map<std::string, std::string>{{"softmax", "softmax"}, {"layernorm", "layer_norm"}}) {
+    SCOPED_TRACE(activation);
+    const Json fused = with({"--activation", activation});
+    ASSERT_EQ(fused["operators"].size(), 2u);
+    EXPECT_EQ(fused["operators"][0]["role"], "gemm");
+    EXPECT_EQ(fused["operators"][1]["role"], role);
+    EXPECT_GT(fused["operators"][1]["cycles"], 0);
+    EXPECT_GT(fused["cycles"], plain["cycles"]);
+    // By the rule the tile is all of it; rows by rows there is something to overlap.
+    const Json rows = with({"--activation", activation, "--tile", "16,32,64"});
+    EXPECT_EQ(rows["operators"][0]["tile"]["rows"], 16);
+    EXPECT_NE(rows["cycles"], fused["cycles"]);
+  }
+}
+
+// 64 int32, or 64 x 64 of them, beside 64 x 32 and 32 x 64 operands and 64 x 64 results.
+TEST_F(Simulate, ABiasIsReadOnce) {
+  const Words gemm{"--gemm", "64,32,64", "--hardware", "gemmini_soc"};
+  const auto bytes = [&](const Words& more) {
+    Words arguments = gemm;
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    return simulate(arguments)["accesses"]["dram_bytes"].get<int>();
+  };
+  EXPECT_EQ(bytes({}), 2048 + 2048 + 4096);
+  EXPECT_EQ(bytes({"--bias", "row"}), 8192 + 256);
+  EXPECT_EQ(bytes({"--bias", "full"}), 8192 + 16384);
+  // Rows of B that are a line apart are a line each, those of 64 bytes as well; at 96 they are on
+  // three lines in two rows: 32 rows on 48.
+  EXPECT_EQ(bytes({"--stride-b", "128"}), 8192);
+  EXPECT_EQ(bytes({"--stride-b", "64"}), 8192);
+  EXPECT_EQ(bytes({"--stride-b", "96"}), 8192 + 16 * 64);
+}
+
+TEST_F(Simulate, TheSecondTimeOperandsAreInL2) {
+  const Words gemm{"--gemm", "64,32,64", "--hardware", "gemmini_soc", "--state"};
+  const auto in = [&](const char* state) {
+    Words arguments = gemm;
+    arguments.emplace_back(state);
+    return simulate(arguments);
+  };
+  const Json empty = in("empty"), warm = in("warm");
+  EXPECT_EQ(empty["state"], "empty");
+  EXPECT_EQ(warm["state"], "warm");
+  EXPECT_LT(warm["cycles"], empty["cycles"]);
+  EXPECT_LT(warm["accesses"]["dram_bytes"], empty["accesses"]["dram_bytes"]);
+  EXPECT_EQ(warm["accesses"]["l2_bytes"], empty["accesses"]["l2_bytes"]);
+  EXPECT_GE(in("cold")["cycles"], empty["cycles"]);
+}
+
+TEST_F(Simulate, ElementwiseOperators) {
+  const auto with = [&](const Words& more) {
+    Words arguments{"--hardware", "gemmini_soc", "--elementwise"};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    const Json answer = simulate(arguments);
+    expect_adds_up(answer, "gemmini_soc");
+    return answer;
+  };
+  // Two int8 operands, or int32 sums; int8 results.
+  const Json scaled = with({"residual_add,64,256"});
+  EXPECT_EQ(scaled["accesses"]["dram_bytes"], 3 * 64 * 256);
+  EXPECT_EQ(scaled["operators"][0]["role"], "residual_add");
+  EXPECT_EQ(with({"layernorm,64,256"})["accesses"]["dram_bytes"], 5 * 64 * 256);
+  EXPECT_EQ(with({"softmax,64,256"})["accesses"]["dram_bytes"], 5 * 64 * 256);
+  // Scaled, 2 x 64 x 256 elements take at least a quarter of that in cycles.
+  EXPECT_GE(scaled["cycles"], 8192);
+  EXPECT_EQ(with({"residual_add,64,256", "--scales", "0.5"}), scaled);
+  EXPECT_LT(with({"residual_add,64,256", "--scales", "1"})["cycles"], scaled["cycles"]);
+}
+
+TEST_F(Simulate, OperatorsThatCannotBe) {
+  const auto refused = [&](Words more, const std::string& part) {
+    more.insert(more.begin(), {"--hardware", "gemmini_soc"});
+    expect_refused(more, part);
+  };
+  // 64 KiB of accumulator are 64 blocks, half of which hold a row of 32: 512 columns.
+  refused({"--gemm", "16,16,513", "--activation", "softmax"},
+          "--activation softmax: a row of 513 results does not fit the memories: expected whole "
+          "rows of at most 512 (accumulator 64 KiB, scratchpad 256 KiB)");
+  refused({"--gemm", "16,16,513", "--activation", "layernorm"}, "at most 512");
+  refused({"--gemm", "16,16,64", "--activation", "softmax", "--tile", "16,16,48"},
+          "--tile: \"16,16,48\" is too narrow for --activation softmax: expected whole rows, 64 "
+          "columns");
+  refused({"--gemm", "16,16,64", "--activation", "tanh"}, "--activation: tanh not in {relu,gelu");
+  refused({"--gemm", "16,16,64", "--bias", "rows"}, "--bias: rows not in {row,full}");
+  refused({"--gemm", "16,16,64", "--stride-b", "63"},
+          "--stride-b: 63 is out of range: expected 64, the bytes of a row of B, to 1073741824");
+  refused({"--gemm", "16,80,64", "--transpose-b", "--stride-b", "79"}, "expected 80");
+  refused({"--gemm", "16,16,64", "--stride-b", "wide"}, "--stride-b");
+  refused({"--gemm", "16,16,64", "--state", "hot"}, "--state: hot not in {empty,cold,warm}");
+  for (const char* text : {"", "softmax", "softmax,", "softmax,16", "softmax,0,16",
+                           "softmax,16,16,1", "softmax,16,x", "softmax,16,1048577"})
+    refused({"--elementwise", text},
+            std::string("--elementwise: \"") + text +
+                "\" is not KIND,M,N: expected residual_add, layernorm or softmax, and two numbers");
+  refused({"--elementwise", "sofmax,16,16"},
+          "--elementwise: \"sofmax\" is not known: expected one of residual_add, layernorm, "
+          "softmax (did you mean \"softmax\"?)");
+  refused({"--elementwise", "softmax,16,16", "--scales", "1"},
+          "--scales: \"softmax,16,16\" has none: expected a residual_add");
+  refused({"--gemm", "16,16,16", "--elementwise", "softmax,16,16"}, "excludes");
+  for (const char* option : {"--activation", "--bias", "--stride-b"})
+    expect_refused({"network.json", option, option == std::string("--bias") ? "row" : "64"},
+                   option);
+  expect_refused({"network.json", "--transpose-b"}, "--transpose-b requires --gemm");
+  expect_refused({"network.json", "--scales", "1"}, "--scales requires --elementwise");
+  for (const char* activation : {"gelu", "softmax", "layernorm"})
+    expect_refused({"--gemm", "16,16,16", "--hardware", "gemmini_cnn", "--activation", activation},
+                   std::string("--activation ") + activation + ": the hardware has no unit for it");
+  expect_refused({"--gemm", "16,16,16", "--mask", "causal"}, "--mask");
+  expect_refused({"network.json", "--mask", "full"}, "--mask: full not in {none,causal}");
+  expect_refused({"network.json", "--biases", "yes"}, "--biases: yes not in {off,on}");
+}
+
+// Two layers of two heads and one: a mask of 48 x 48 int32 is loaded for each of the three, and
+// every bias once.
+TEST_F(Simulate, MaskAndBiasesAreLoaded) {
+  const Words network{"network.json", "--length", "48", "--hardware", "gemmini_soc"};
+  const auto with = [&](const Words& more) {
+    Words arguments = network;
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    const Json answer = simulate(arguments);
+    expect_adds_up(answer, "gemmini_soc");
+    return answer;
+  };
+  const auto role = [](const Json& answer, const std::string& role) {
+    std::int64_t cycles = 0;
+    for (const Json& op : answer["operators"])
+      if (op["role"] == role) cycles += op["cycles"].get<std::int64_t>();
+    return cycles;
+  };
+  const Json plain = with({}), masked = with({"--mask", "causal"}),
+             biased = with({"--biases", "on"});
+  EXPECT_EQ(with({"--mask", "none", "--biases", "off"}), plain);
+  EXPECT_EQ(plain["mask"], "none");
+  EXPECT_EQ(plain["biases"], false);
+  EXPECT_EQ(masked["mask"], "causal");
+  EXPECT_EQ(biased["biases"], true);
+  const auto l2_bytes = [](const Json& answer) {
+    return answer["accesses"]["l2_bytes"].get<std::int64_t>();
+  };
+  EXPECT_EQ(l2_bytes(masked) - l2_bytes(plain), 3 * 48 * 48 * 4);
+  EXPECT_GT(role(masked, "attention.scores"), role(plain, "attention.scores"));
+  for (const char* matmul : {"attention.qkv", "attention.output", "ffn.up", "ffn.down"})
+    EXPECT_GE(role(biased, matmul), role(plain, matmul)) << matmul;
+  EXPECT_EQ(role(biased, "attention.scores"), role(plain, "attention.scores"));
+  // A token that is decoded may attend to all.
+  Json token = with({"--mode", "decode", "--mask", "causal"});
+  token["mask"] = "none";
+  EXPECT_EQ(token, with({"--mode", "decode"}));
+}
+
 TEST_F(Simulate, DecodingATokenIsLessWorkThanAllPositions) {
   const Words arguments{"network.json", "--length", "256"};
   Words decode = arguments;
@@ -308,7 +476,8 @@ TEST_F(Simulate, ALongOneShowsItsProgressOnATerminal) {
 }
 
 TEST_F(Simulate, CommandLine) {
-  expect_refused({}, "expected an architecture file, --gemm M,K,N or --mapping FILE");
+  expect_refused(
+      {}, "expected an architecture file, --gemm M,K,N, --elementwise KIND,M,N or --mapping FILE");
   expect_refused({"network.json", "--gemm", "16,16,16"}, "--gemm");
   expect_refused({"network.json", "--tile", "16,16,16"}, "--tile requires --gemm");
   expect_refused({"--gemm", "16,16,16", "--length", "16"}, "--length");

@@ -61,6 +61,17 @@ class PredictorFile : public testing::Test {
   accel_sim::HardwareCost expected_;
 };
 
+TEST_F(PredictorFile, AWorkloadMayHaveAMaskAndBiases) {
+  const accel_sim::Workload masked{16, accel_sim::Mode::kPrefill, accel_sim::Mask::kCausal, true};
+  const LatencyPredictor predictor(accel_sim::find_target("gemmini_soc"), masked);
+  const accel_sim::HardwareCost cost = predictor.predict(kNetwork);
+  predictor.save(path_);
+  EXPECT_NE(read_file(path_).find("\nworkload 16 prefill causal biases\n"), std::string::npos);
+  const LatencyPredictor loaded = LatencyPredictor::load(path_);
+  EXPECT_EQ(loaded.workload(), masked);
+  EXPECT_EQ(loaded.predict(kNetwork), cost);
+}
+
 TEST_F(PredictorFile, RoundTripKeepsEverything) {
   const LatencyPredictor loaded = LatencyPredictor::load(path_);
   EXPECT_EQ(loaded.predict(kNetwork), expected_);

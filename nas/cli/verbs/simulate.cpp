@@ -1,13 +1,12 @@
 // The verb `simulate`.
 #include <fmt/format.h>
 
-#include <array>
-#include <charconv>
 #include <functional>
 #include <memory>
 #include <unordered_map>
 #include <unordered_set>
 #include <utility>
+#include <vector>
 
 #include "accel_sim/engines/reference_engine.hpp"
 #include "accel_sim/engines/trace.hpp"
@@ -17,6 +16,7 @@
 #include "accel_sim/workload/words.hpp"
 #include "nas/cli/arguments.hpp"
 #include "nas/cli/command_io.hpp"
+#include "nas/cli/operator_calls.hpp"
 #include "nas/cli/priced_network.hpp"
 #include "nas/cli/progress.hpp"
 #include "nas/cli/verbs.hpp"
@@ -31,59 +31,27 @@ namespace {
 
 struct SimulateOptions {
   std::optional<std::string> architecture;  // either a file
-  std::optional<std::string> gemm;          // or "M,K,N"
-  std::optional<std::string> tile;          // of the latter, in elements
+  OperatorOptions one;                      // or an operator
   std::optional<std::string> mapping;       // or a mapping's file
   PricingOptions given;
   std::string engine = "fast";
+  std::string state = "empty";  // of the caches
   std::int64_t cycle_limit =
       accel_sim::kDefaultCycleLimit;  // of the reference engine, per operator
   std::optional<std::string> trace;   // a file to write
 };
 
-constexpr int kLargestExtent = 1 << 20;
 // A span of the trace is a transfer of at most a kilobyte on a 16 x 16 array, and takes about a
 // hundred bytes: a file of less than half a gigabyte.
 constexpr std::int64_t kLargestTracedTraffic = std::int64_t{1} << 32;
 
-// Three extents: rows, inner, columns.
-using Extents = std::array<int, 3>;
-
-Extents parse_extents(const std::string& option, const std::string& text) {
-  Extents extents{};
-  const char* at = text.data();
-  const char* const end = at + text.size();
-  for (std::size_t i = 0; i < extents.size(); ++i) {
-    const auto [after, error] = std::from_chars(at, end, extents[i]);
-    const bool last = i + 1 == extents.size();
-    if (error != std::errc() || extents[i] < 1 || extents[i] > kLargestExtent ||
-        (last ? after != end : after == end || *after != ','))
-      throw InputError(option + ": \"" + text +
-                       "\" is not M,K,N: expected three numbers from 1 to " +
-                       std::to_string(kLargestExtent));
-    at = after + 1;
-  }
-  return extents;
-}
-
-// Whole blocks that hold so many elements.
-accel_sim::MatmulTile to_blocks(const Extents& tile, const accel_sim::Target& hardware) {
-  return blocks(accel_sim::matmul(tile[0], tile[1], tile[2]), hardware);
-}
-
-Simulation simulate_call(accel_sim::Call call, const accel_sim::Target& hardware,
-                         const accel_sim::EngineOptions& how) {
-  call.role = "gemm";
-  return {hardware, {{call, simulate(call, hardware, how)}}};
-}
-
-Simulation simulate_gemm(const SimulateOptions& options, const accel_sim::Target& hardware,
-                         const accel_sim::EngineOptions& how) {
-  const auto [rows, inner, columns] = parse_extents("--gemm", *options.gemm);
-  const accel_sim::Operator op = accel_sim::matmul(rows, inner, columns);
-  if (!options.tile) return simulate_call(compile_with_mapper(op, hardware), hardware, how);
-  const accel_sim::MatmulTile tile = to_blocks(parse_extents("--tile", *options.tile), hardware);
-  return simulate_call(compile(op, hardware, tile), hardware, how);
+// Each once.
+Simulation simulate_calls(const std::vector<accel_sim::Call>& calls,
+                          const accel_sim::Target& hardware, const accel_sim::EngineOptions& how) {
+  Simulation simulation{hardware, {}};
+  for (const accel_sim::Call& call : calls)
+    simulation.operators.push_back({call, simulate(call, hardware, how)});
+  return simulation;
 }
 
 Simulation simulate_mapping(const std::string& path, const accel_sim::Target& hardware,
@@ -93,8 +61,9 @@ Simulation simulate_mapping(const std::string& path, const accel_sim::Target& ha
   try {
     const accel_sim::Operator op =
         accel_sim::matmul(extent[accel_sim::kP], extent[accel_sim::kC], extent[accel_sim::kK]);
-    return simulate_call(compile(op, hardware, schedule_of(mapping, work, hardware)), hardware,
-                         how);
+    accel_sim::Call call = compile(op, hardware, schedule_of(mapping, work, hardware));
+    call.role = "gemm";
+    return simulate_calls({call}, hardware, how);
   } catch (const InputError& error) {
     throw InputError(path + ": " + error.what());
   }
@@ -111,18 +80,19 @@ struct Answer {
       again;  // simulates it all once more, traced
 };
 
-Answer answer_on_matmul(const SimulateOptions& options, const accel_sim::EngineOptions& how) {
+Answer answer_on_operator(const SimulateOptions& options, const accel_sim::EngineOptions& how) {
   Answer answer;
   answer.hardware_name = options.given.hardware.value_or("gemmini_transformer");
   if (valid_utf8_prefix(answer.hardware_name) < answer.hardware_name.size())
     throw InputError("--hardware: is not valid UTF-8");
   const accel_sim::Target hardware = accel_sim::find_target(answer.hardware_name);
-  answer.simulation = options.gemm ? simulate_gemm(options, hardware, how)
-                                   : simulate_mapping(*options.mapping, hardware, how);
-  const accel_sim::Call call = answer.simulation.operators[0].item;
-  answer.title = describe(call.op);
+  answer.simulation = options.one.any()
+                          ? simulate_calls(calls_of(options.one, hardware), hardware, how)
+                          : simulate_mapping(*options.mapping, hardware, how);
+  const std::vector<accel_sim::OperatorReport>& operators = answer.simulation.operators;
+  answer.title = describe(operators[0].item.op);
   answer.again = [=](const accel_sim::CallTraces& traces) {
-    simulate(call, hardware, how, traces(call.op));
+    for (const auto& [call, report] : operators) simulate(call, hardware, how, traces(call.op));
   };
   return answer;
 }
@@ -144,16 +114,17 @@ Answer answer_on_network(const SimulateOptions& options, const accel_sim::Engine
   Answer answer;
   answer.simulation = {network.hardware, whole.operators};
   answer.hardware_name = network.hardware_name;
-  const std::string mode(accel_sim::kModeWords.word_of(network.workload.mode));
-  answer.title = describe(network.architecture) +
-                 fmt::format(" at length {} ({})", network.workload.sequence_length, mode);
+  const accel_sim::Workload& workload = network.workload;
+  answer.title = describe(network.architecture) + " at " + in_words(workload);
   const bool by_cycle = how.engine == accel_sim::Engine::kReference && network.confirmed;
   answer.note = by_cycle && network.is_as_in_run && whole.why_cold.empty()
                     ? "cycle by cycle, while front.json confirms with the fast engine"
                     : note_on(network, total(answer.simulation).cost, whole.why_cold);
   answer.about["architecture"] = to_json(network.architecture);
-  answer.about["sequence_length"] = network.workload.sequence_length;
-  answer.about["mode"] = mode;
+  answer.about["sequence_length"] = workload.sequence_length;
+  answer.about["mode"] = accel_sim::kModeWords.word_of(workload.mode);
+  answer.about["mask"] = accel_sim::kMaskWords.word_of(workload.mask);
+  answer.about["biases"] = workload.biases;
   answer.about["note"] = answer.note.empty() ? Json() : Json(answer.note);
   answer.again = [=](const accel_sim::CallTraces& traces) {
     accel_sim::NetworkOptions traced{how};
@@ -183,19 +154,21 @@ void write_trace(const std::string& path, const Answer& answer) {
 }
 
 void simulate_and_print(const SimulateOptions& options, const CommonOptions& common) {
-  if (!options.architecture && !options.gemm && !options.mapping)
-    throw InputError(
-        "simulate: expected an architecture file, --gemm M,K,N or --mapping FILE (see --help)");
+  if (!options.architecture && !options.one.any() && !options.mapping)
+    throw InputError("simulate: expected an architecture file, --gemm M,K,N, --elementwise " +
+                     std::string("KIND,M,N or --mapping FILE (see --help)"));
   if (options.trace && options.trace->empty()) throw InputError("--trace: expected a file name");
   accel_sim::EngineOptions how;
   how.engine = accel_sim::kEngineWords.value_of(options.engine, "--engine");
+  how.state = accel_sim::kCacheStateWords.value_of(options.state, "--state");
   how.cycle_limit = options.cycle_limit;
 
   Answer answer =
-      options.architecture ? answer_on_network(options, how) : answer_on_matmul(options, how);
+      options.architecture ? answer_on_network(options, how) : answer_on_operator(options, how);
   answer.about["hardware"] = {{"name", answer.hardware_name},
                               {"hash", hex(target_hash(answer.simulation.hardware))}};
   answer.about["engine"] = options.engine;
+  answer.about["state"] = options.state;
   if (options.trace) write_trace(*options.trace, answer);
   if (common.json) {
     Json json = to_json(answer.simulation);
@@ -206,31 +179,74 @@ void simulate_and_print(const SimulateOptions& options, const CommonOptions& com
         simulation_table(answer.simulation) + (answer.note.empty() ? "" : answer.note + "\n"));
 }
 
+struct OperatorArguments {
+  CLI::Option* gemm;
+  CLI::Option* elementwise;
+};
+
+// Adds the options of one operator; returns those of which it needs one.
+OperatorArguments add_operator(CLI::App* verb, OperatorOptions& one) {
+  CLI::Option* gemm =
+      verb->add_option("--gemm", one.gemm, "M,K,N: an M x K matrix times a K x N one");
+  verb->add_option("--tile", one.tile, "M,K,N of a tile in elements (default: Gemmini's rule)")
+      ->needs(gemm);
+  verb->add_flag("--transpose-b", one.transpose_b, "The second matrix is stored N x K")
+      ->needs(gemm);
+  verb->add_option("--stride-b", one.stride_b,
+                   "Bytes between rows of the second matrix in DRAM (default: packed)")
+      ->needs(gemm);
+  verb->add_option("--activation", one.activation,
+                   "What results pass as they leave: relu, gelu, softmax or layernorm")
+      ->check(CLI::IsMember(activation_words()))
+      ->needs(gemm);
+  verb->add_option("--bias", one.bias,
+                   "int32 that results begin with: a row for all of them, or a full matrix")
+      ->check(CLI::IsMember(bias_words()))
+      ->needs(gemm);
+  CLI::Option* elementwise =
+      verb->add_option("--elementwise", one.elementwise,
+                       "KIND,M,N: residual_add, layernorm or softmax of an M x N matrix");
+  verb->add_option("--scales", one.scales,
+                   "Of a residual add's operands: 1 bypasses the scaling units")
+      ->needs(elementwise);
+  return {gemm, elementwise};
+}
+
 }  // namespace
 
 void add_simulate(CLI::App& app, CommonOptions& common) {
   const auto owned = std::make_shared<SimulateOptions>();
   SimulateOptions& options = *owned;
   CLI::App* verb = app.add_subcommand(
-      "simulate", "Cycles and energy of one architecture, or one matmul, and where they go");
+      "simulate", "Cycles and energy of one architecture, or one operator, and where they go");
   verb->option_defaults()->always_capture_default();
   CLI::Option* network =
       verb->add_option("ARCHITECTURE", options.architecture,
-                       "Architecture or exported JSON file, or else --gemm or --mapping");
-  CLI::Option* gemm =
-      verb->add_option("--gemm", options.gemm, "M,K,N: an M x K matrix times a K x N one");
-  verb->add_option("--tile", options.tile, "M,K,N of a tile in elements (default: Gemmini's rule)")
-      ->needs(gemm);
+                       "Architecture or exported JSON file, or else an operator");
+  const auto [gemm, elementwise] = add_operator(verb, options.one);
   CLI::Option* mapping = verb->add_option("--mapping", options.mapping,
                                           "A matmul's mapping, as map --output writes it");
-  for (CLI::Option* option : add_pricing(verb, options.given)) option->excludes(gemm, mapping);
+  std::vector<CLI::Option*> of_network = add_pricing(verb, options.given);
+  of_network.push_back(
+      verb->add_option("--mask", options.given.mask,
+                       "none, or causal: an int32 bias of all scores (default: none)")
+          ->check(CLI::IsMember(accel_sim::kMaskWords.all())));
+  of_network.push_back(verb->add_option("--biases", options.given.biases,
+                                        "on: projections and FFN add a row of int32 (default: off)")
+                           ->check(CLI::IsMember(accel_sim::kBiasesWords.all())));
+  for (CLI::Option* option : of_network) option->excludes(gemm, elementwise, mapping);
   verb->add_option("--engine", options.engine, "fast, or reference (cycle by cycle, slow)")
       ->check(CLI::IsMember(accel_sim::kEngineWords.all()));
+  verb->add_option("--state", options.state,
+                   "What L2 holds at first: empty, cold (lines of others), or warm (what the same "
+                   "operator left)")
+      ->check(CLI::IsMember(accel_sim::kCacheStateWords.all()));
   verb->add_option("--cycle-limit", options.cycle_limit,
                    "Cycles per operator after which the reference engine gives up")
       ->check(CLI::PositiveNumber);
   verb->add_option("--trace", options.trace, "Write a Chrome trace (ui.perfetto.dev) to this file");
-  gemm->excludes(network, mapping);
+  gemm->excludes(network, elementwise, mapping);
+  elementwise->excludes(network, mapping);
   mapping->excludes(network);
   add_common(verb, common);
   verb->callback([owned, &common] { simulate_and_print(*owned, common); });

@@ -35,6 +35,25 @@ TEST(AnalyticalModel, SmallMatmulByHand) {
   EXPECT_NEAR(estimate.cost.energy.value(), 901773.57824, 0.001);
 }
 
+TEST(AnalyticalModel, ABiasByHand) {
+  // The same with a bias: 48 int32, or 32 times as many, and 6 blocks are written once more.
+  for (const auto& [bias, bytes] : {std::pair(Bias::kRow, 192), std::pair(Bias::kFull, 6144)}) {
+    const AnalyticalEstimate estimate =
+        analytical_estimate(matmul(32, 64, 48, RightOperand::kWeights, Activation::kNone, bias),
+                            find_target("gemmini_cnn"));
+    EXPECT_EQ(estimate.latency.memory, Cycles(832 + bytes / 8));
+    EXPECT_EQ(estimate.accesses.dram_bytes, 6656 + bytes);
+    EXPECT_EQ(estimate.accesses.scratchpad, (24 + 12) * 256 + 5120);
+    EXPECT_EQ(estimate.accesses.accumulator, (2 * 24 + 2 * 6) * 256);
+  }
+  // 128x768 results in two rows of tiles: either loads the row of 768.
+  EXPECT_EQ(analytical_estimate(
+                matmul(128, 768, 768, RightOperand::kWeights, Activation::kNone, Bias::kRow),
+                find_target("gemmini_cnn"))
+                .accesses.dram_bytes,
+            1376256 + 2 * 3072);
+}
+
 TEST(AnalyticalModel, TiledMatmulByHand) {
   // 128x768 times 768x768 in tiles of (5,48,5) blocks: 2 rows and 10 columns of tiles. The left
   // input stays in the scratchpad (2 <= 2), the right one is read twice:

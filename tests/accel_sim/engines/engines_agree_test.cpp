@@ -264,5 +264,29 @@ TEST(EnginesAgree, OnRandomLoadedSums) {
   differences.expect(0.02, 0.08, 0);
 }
 
+// Biases by the row and in full, with and without softmax (a mask), in whichever tiles.
+TEST(EnginesAgree, OnRandomBiases) {
+  Differences differences;
+  for (int i = 0; i < kCases; ++i) {
+    Random random(2031, {static_cast<std::uint64_t>(i)});
+    Target target = random_hardware(random);
+    Operator op = matmul(random_extent(random), random_extent(random), random_extent(random));
+    op.bias = random.chance(0.5) ? Bias::kRow : Bias::kFull;
+    const double kind = random.uniform();
+    if (kind < 0.4) {
+      op.right = RightOperand::kTransposedActivations;
+      op.activation = Activation::kSoftmax;
+    } else if (kind < 0.6) {
+      target.fusion = Fusion::kOn;
+      op.activation = Activation::kAddLayerNorm;
+      if (!rows_can_be_fused(op, target)) continue;
+    } else if (kind < 0.7) {
+      target.dataflow = Dataflow::kOutputStationary;
+    }
+    compare(op, target, differences);
+  }
+  differences.expect(0.02, 0.12, 3);
+}
+
 }  // namespace
 }  // namespace paretoformer::accel_sim

@@ -121,6 +121,25 @@ TEST(HardwarePresets, AreTheConfigurationsOfTheCaseStudy) {
       transformer);
 }
 
+// The machine measured in RTL simulation, and its variants, which differ by a key.
+TEST(HardwarePresets, TheMeasuredSocHasVariantsOfOneKey) {
+  const Target soc = find_target("gemmini_soc");
+  EXPECT_EQ(soc.array_size, 16);
+  EXPECT_EQ(soc.scratchpad_kib, 256);
+  EXPECT_EQ(soc.accumulator_kib, 64);
+  EXPECT_EQ(soc.nonlinear_units, NonlinearUnits::kOnChip);
+  EXPECT_EQ(soc.last_level_kib, 0);
+  EXPECT_EQ(soc.dram_page_miss_cycles, 0);
+  EXPECT_FALSE(soc.stores_wait_for_completion);
+  Target wide = soc;
+  wide.array_size = 32;
+  EXPECT_EQ(parse(R"({"preset": "gemmini_soc", "array_size": 32})"), wide);
+  for (const char* key :
+       {R"("array_size": 8)", R"("scratchpad_kib": 64)", R"("accumulator_kib": 256)",
+        R"("requests_in_flight": 32)", R"("bus_bytes_per_cycle": 8)", R"("l2_kib": 2048)"})
+    EXPECT_NE(parse(std::string(R"({"preset": "gemmini_soc", )") + key + "}"), soc) << key;
+}
+
 TEST(FindHardware, TakesAPathAndSuggestsAPreset) {
   const TemporaryFolder folder;
   const auto path = folder / "hardware_test.json";

@@ -68,6 +68,59 @@ TEST(LoadSequence, SumsComeFirst) {
   EXPECT_TRUE(narrow.mvin(*narrow.next()).scaled);
 }
 
+// A row of bias for 24 rows of 40 results: the two rows of blocks and three columns take an mvin
+// each, which reads 64 or, at the end, 32 bytes of the one row and writes them 16 or 8 times.
+TEST(LoadSequence, ARowOfBiasIsReadOnceForABlock) {
+  const Target target;
+  const Tile tile =
+      only_tile(matmul(24, 16, 40, RightOperand::kWeights, Activation::kNone, Bias::kRow), target);
+  EXPECT_EQ(order(tile, target), "S00 S10 S01 S11 S02 S12 R00 L00 L10");
+  LoadSequence sequence(tile, target);
+  for (int n = 0; n < 6; ++n) {
+    const Mvin mvin = sequence.mvin(*sequence.next());
+    EXPECT_EQ(mvin.address, tile.sums.address + n / 2 * 64);
+    EXPECT_EQ(mvin.rows, 1);
+    EXPECT_EQ(mvin.copies, n % 2 == 0 ? 16 : 8);
+    EXPECT_EQ(mvin.row_bytes, n < 4 ? 64 : 32);
+    EXPECT_FALSE(mvin.scaled || mvin.accumulate);
+  }
+}
+
+// The residual stream comes first, int8 and scaled; the bias is added to it.
+TEST(LoadSequence, ABiasIsAddedToAResidualStream) {
+  Target target = find_target("gemmini_transformer");
+  target.fusion = Fusion::kOn;
+  const Program program = lower(
+      matmul(16, 16, 32, RightOperand::kWeights, Activation::kAddLayerNorm, Bias::kRow), target);
+  ASSERT_EQ(program.tiles.size(), 2U);
+  EXPECT_EQ(order(program.tiles[0], target), "S00 S00 S01 R00 L00");
+  EXPECT_EQ(order(program.tiles[1], target), "");
+  LoadSequence sequence(program.tiles[0], target);
+  const Mvin stream = sequence.mvin(*sequence.next()), bias = sequence.mvin(*sequence.next());
+  EXPECT_TRUE(stream.scaled && !stream.accumulate);
+  EXPECT_EQ(stream.row_bytes, 32);
+  EXPECT_EQ(stream.rows, 16);
+  EXPECT_TRUE(!bias.scaled && bias.accumulate);
+  EXPECT_EQ(bias.row_bytes, 64);
+  EXPECT_EQ(bias.copies, 16);
+}
+
+// Both operands of 16 x 16 pass the scaling units, unless their scales are 1.
+TEST(LoadSequence, AScaleOfOneBypassesTheScalingUnits) {
+  const Target target = find_target("gemmini_transformer");
+  Call call = compile(elementwise(OperatorKind::kResidualAdd, 16, 16), target);
+  for (const bool scaled : {true, false}) {
+    call.scaled = scaled;
+    const Program program = lower(call, target);
+    ASSERT_EQ(program.tiles.size(), 1U);
+    LoadSequence sequence(program.tiles[0], target);
+    int mvins = 0;
+    for (; const auto step = sequence.next(); ++mvins)
+      EXPECT_EQ(sequence.mvin(*step).scaled, scaled);
+    EXPECT_EQ(mvins, 2);
+  }
+}
+
 TEST(LoadSequence, TheHostLoadsTheRightOperandFirst) {
   Target target;
   target.dataflow = Dataflow::kOutputStationary;
@@ -107,13 +160,13 @@ TEST(LoadSequence, MvinsOfAPaddedTile) {
 
 // Bytes that LeanGemmini's read counter reports for 128x256x256 with a repeating bias on FireSim
 // (OpenASDx): 557 056. The counter adds a request's size for each of its beats (DMA.scala
-// L319-320), and the bias takes one request of 64 bytes for each of the 8 x 16 blocks of results.
+// L319-320); the bias takes one request of 64 bytes for each of the 8 x 16 blocks of results.
 TEST(LoadSequence, RequestsAgreeWithAReadCounterOfRtl) {
   const Target target;  // 256 KiB and 64 KiB
-  const Operator op = matmul(128, 256, 256);
+  const Operator op = matmul(128, 256, 256, RightOperand::kWeights, Activation::kNone, Bias::kRow);
   ASSERT_EQ(compile(op, target).schedule->tile, (MatmulTile{5, 16, 6}));
   const auto counted = [](int bytes) { return std::int64_t{bytes} * (bytes / 16); };
-  std::int64_t counter = 8 * 16 * counted(64);
+  std::int64_t counter = 0;
   const Program program = lower(op, target);
   for (const Tile& tile : program.tiles) {
     LoadSequence sequence(tile, target);

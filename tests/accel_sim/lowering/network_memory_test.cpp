@@ -98,6 +98,42 @@ TEST(NetworkMemory, ScoresThatAreNotFusedAreSums) {
             host.at("attention.scores 0").result.address);
 }
 
+// All heads and layers read one mask of 48 x 48 int32; every matmul of a layer has a row of its
+// own, behind all that there is without them: 9216 bytes of mask and, of layers with three heads of
+// 32 and FFN of 128, or one and 256, 4 x 384 + 512 + 384 and 3 x 128 + 384 + 1024 + 384.
+TEST(NetworkMemory, MaskAndBiasesFollowAllElse) {
+  const Architecture n = network();
+  const Target target = find_target("gemmini_transformer");
+  const Workload plain{48, Mode::kPrefill}, workload{48, Mode::kPrefill, Mask::kCausal, true};
+  const std::int64_t before = memory_of(n, plain, target).bytes();
+  EXPECT_EQ(memory_of(n, workload, target).bytes(), before + 9216 + 2432 + 2176);
+  std::vector<Extent> rows;
+  for (int layer : {0, 1}) {
+    const auto p = placements(workload, layer, target), without = placements(plain, layer, target);
+    for (const auto& [name, placement] : p) {
+      EXPECT_EQ(placement.left.address, without.at(name).left.address) << name;
+      EXPECT_EQ(placement.result.address, without.at(name).result.address) << name;
+    }
+    EXPECT_EQ(p.at("attention.scores 0").bias.stride, 48 * 4);
+    for (const auto& [name, placement] : p)
+      if (name.starts_with("attention.scores")) {
+        EXPECT_EQ(placement.bias.address, p.at("attention.scores 0").bias.address) << name;
+      }
+    const int a = layer == 0 ? 96 : 32, ffn = layer == 0 ? 128 : 256;
+    for (const auto& [name, columns] :
+         {std::pair("attention.qkv 0", a), std::pair("attention.qkv 1", a),
+          std::pair("attention.qkv 2", a), std::pair("attention.output 0", 96),
+          std::pair("ffn.up 0", ffn), std::pair("ffn.down 0", 96)}) {
+      const Matrix& bias = p.at(name).bias;
+      EXPECT_EQ(bias.stride, 0) << name;
+      const Extent row = extent(bias, 1, columns);
+      EXPECT_GE(row.begin, before);
+      for (const Extent& other : rows) EXPECT_FALSE(other.overlaps(row)) << name;
+      rows.push_back(row);
+    }
+  }
+}
+
 TEST(NetworkMemory, DecodingAppendsToTheCachedKeysAndValues) {
   const auto p = placements({48, Mode::kDecode}, 1, find_target("gemmini_transformer"));
   // One head of width 32 in the second layer: the 48th of rows of 32 bytes.
@@ -251,6 +287,9 @@ TEST(PeakMemory, ByHand) {
   // than 5 x 12 at the projections (with the LayerNorm's result) or 2 x 12 + 3*8 in the FFN.
   EXPECT_EQ(peak_memory(n, prefill, target), parameters + 48 + 18);
   EXPECT_EQ(peak_memory(n, prefill, {}), parameters + 48 + 18);
+  // A mask of 3*3 int32.
+  EXPECT_EQ(peak_memory(n, {3, Mode::kPrefill, Mask::kCausal, true}, target),
+            parameters + 48 + 18 + 36);
   // A cache of keys and values, 2 x 3*4; then rows are one: FFN 2 x 4 + 8, scores only 4 + 4 + 6.
   EXPECT_EQ(peak_memory(n, {3, Mode::kDecode}, target), parameters + 24 + 16);
   // Scores of four bytes.
@@ -277,7 +316,7 @@ std::int64_t peak_of_placements(const Architecture& n, const Workload& workload,
                                 const Target& target) {
   const NetworkMemory memory = memory_of(n, workload, target);
   const Bytes none(static_cast<std::size_t>(memory.bytes()));
-  Bytes alive = none, weights = none, cache = none;
+  Bytes alive = none, weights = none, cache = none, mask = none;
   std::int64_t parameters = 0;
   std::vector<Bytes> held;
   const auto list = scheduled_operators(n, workload, target);
@@ -295,6 +334,8 @@ std::int64_t peak_of_placements(const Architecture& n, const Workload& workload,
       parameters += (n.vocabulary + workload.sequence_length) * op.columns;
     if (op.kind == OperatorKind::kLayerNorm || op.kind == OperatorKind::kResidualAdd)
       if (matmul_of(op)) continue;  // a part of the matmul's run
+    if (item->role == "attention.scores" && op.bias != Bias::kNone)
+      mark(mask, memory.placement(*item, 0).bias, op.rows, op.columns);
     Bytes read = none, written = none;
     for (int i = 0; i < item->repeat; ++i) {
       const Placement p = memory.placement(*item, i);
@@ -324,7 +365,8 @@ std::int64_t peak_of_placements(const Architecture& n, const Workload& workload,
     for (std::size_t i = 0; i < bytes.size(); ++i) bytes[i] = bytes[i] && !weights[i] && !cache[i];
     most = std::max<std::int64_t>(most, std::count(bytes.begin(), bytes.end(), true));
   }
-  return parameters + std::count(cache.begin(), cache.end(), true) + most;
+  return parameters + std::count(cache.begin(), cache.end(), true) +
+         std::count(mask.begin(), mask.end(), true) + most;
 }
 
 TEST(PeakMemory, IsThatOfTheSimulatorsPlacement) {
@@ -341,7 +383,8 @@ TEST(PeakMemory, IsThatOfTheSimulatorsPlacement) {
     for (Mode mode : {Mode::kPrefill, Mode::kDecode})
       for (const Target& target :
            {find_target("gemmini_transformer"), find_target("gemmini_cnn"), sums, fused, apart}) {
-        const Workload workload{draw(48), mode};
+        const Mask mask = i % 2 == 0 ? Mask::kNone : Mask::kCausal;
+        const Workload workload{draw(48), mode, mask, i % 3 == 0};
         ASSERT_EQ(peak_memory(n, workload, target), peak_of_placements(n, workload, target))
             << describe(n) << " of vocabulary " << n.vocabulary << " at "
             << workload.sequence_length;

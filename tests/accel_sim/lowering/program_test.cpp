@@ -169,6 +169,71 @@ TEST(LowerMatmul, ScoresToBeNormalisedElsewhereLeaveAsSums) {
   for (const Tile& tile : lower(scores, target).tiles) EXPECT_EQ(tile.columns, 4096);
 }
 
+// 40 x 40 times 40 x 40 in tiles of 2 x 2 x 2 blocks: the first of the two along `inner` loads the
+// part of the bias that lies where its results do, and all add to it. 1600 bytes each, then the
+// bias: 40 int32, or 40 rows of them.
+TEST(LowerMatmul, TheFirstTileAlongInnerLoadsTheBias) {
+  Target target;
+  for (const Bias bias : {Bias::kRow, Bias::kFull}) {
+    const Operator op = matmul(40, 40, 40, RightOperand::kWeights, Activation::kNone, bias);
+    const Program program = lower(op, target, MatmulTile{2, 2, 2});
+    const int stride = bias == Bias::kRow ? 0 : 160;
+    EXPECT_EQ(program.bytes, 4800 + (bias == Bias::kRow ? 192 : 6400));  // whole lines
+    ASSERT_EQ(program.tiles.size(), 8U);
+    for (int n = 0; n < 8; ++n) {
+      const Tile& tile = program.tiles[static_cast<std::size_t>(n)];
+      const int i = n / 4, j = n / 2 % 2, k = n % 2;
+      EXPECT_EQ(tile.load_sums, k == 0);
+      EXPECT_TRUE(tile.accumulate);
+      EXPECT_EQ(tile.store, k == 1);
+      EXPECT_FALSE(tile.add_more_sums);
+      if (k > 0) continue;
+      EXPECT_EQ(tile.sums.address, 4800 + i * 32 * stride + j * 128);
+      EXPECT_EQ(tile.sums.stride, stride);
+      EXPECT_EQ(tile.sums.element_bytes, 4);
+    }
+  }
+}
+
+// The same with `inner` outermost: all four tiles of results leave unfinished and come back, the
+// bias in them.
+TEST(LowerMatmul, SumsThatComeBackHoldTheBias) {
+  MatmulSchedule schedule(MatmulTile{2, 2, 2});
+  schedule.order = {MatmulLoop::kInner, MatmulLoop::kRows, MatmulLoop::kColumns};
+  const Operator op = matmul(40, 40, 40, RightOperand::kWeights, Activation::kNone, Bias::kFull);
+  const Program program = lower(op, Target(), schedule);
+  ASSERT_EQ(program.tiles.size(), 8U);
+  for (int n = 0; n < 8; ++n) {
+    const Tile& tile = program.tiles[static_cast<std::size_t>(n)];
+    const int k = n / 4, i = n / 2 % 2, j = n % 2;
+    EXPECT_TRUE(tile.load_sums && tile.accumulate && tile.store);
+    const int place = i * 32 * 160 + j * 128;
+    EXPECT_EQ(tile.sums.address, (k == 0 ? 4800 + 6400 : 4800) + place);
+    EXPECT_EQ(tile.result.address, k == 0 ? 4800 + place : 3200 + i * 32 * 40 + j * 32);
+  }
+}
+
+// 16 rows of 64 numbers of B, 100 bytes apart.
+TEST(LowerMatmul, RowsOfTheRightOperandMayLieApart) {
+  const Target target;
+  Call call = compile(matmul(16, 16, 64), target);
+  call.right_stride = 100;
+  const Program program = lower(call, target);
+  ASSERT_EQ(program.tiles.size(), 1U);
+  EXPECT_EQ(program.tiles[0].right.stride, 100);
+  EXPECT_EQ(program.tiles[0].result.address, 256 + 16 * 100);
+}
+
+// 16 x 32 results whose tile has half of a row: nothing could be normalised.
+TEST(LowerMatmul, NormalisedRowsMustBeWhole) {
+  const Target target = find_target("gemmini_transformer");
+  for (const Activation activation : {Activation::kSoftmax, Activation::kLayerNorm}) {
+    const Operator op = matmul(16, 16, 32, RightOperand::kWeights, activation);
+    EXPECT_EQ(error_of(op, target, MatmulTile{1, 1, 2}), "no error");
+    EXPECT_THAT(error_of(op, target, MatmulTile{1, 1, 1}), HasSubstr("cannot be fused"));
+  }
+}
+
 // 48 x 64 times 64 x 128: 8 KiB of accumulator are 8 blocks, half of them 4, so that a row of 8
 // blocks takes turns with the next; 16 KiB hold two, 32 KiB two rows at once. Every row of tiles
 // loads its rows of the stream, stores their sum and, in a loop of its own, its LayerNorm.

@@ -65,6 +65,34 @@ TEST(TransformerOperators, EqualLayersAndHeadsGiveEqualKeys) {
   EXPECT_EQ(keys.size(), 9U);
 }
 
+// Two heads: both have the mask, 32 x 32 numbers. A decoded token may see all.
+TEST(TransformerOperators, ACausalMaskIsABiasOfAllScores) {
+  const Architecture architecture{96, 16, 1000, {{2, 384}}};
+  const auto plain = transformer_operators(architecture, {32, Mode::kPrefill});
+  auto masked = transformer_operators(architecture, {32, Mode::kPrefill, Mask::kCausal});
+  ASSERT_EQ(masked.size(), plain.size());
+  const Operator scores = find(masked, "attention.scores").op;
+  EXPECT_EQ(scores, matmul(32, 16, 32, RightOperand::kTransposedActivations, Activation::kSoftmax,
+                           Bias::kFull));
+  EXPECT_EQ(find(masked, "attention.softmax").op, softmax_of(scores));
+  for (std::size_t i = 0; i < plain.size(); ++i) {
+    masked[i].op.bias = Bias::kNone;
+    EXPECT_EQ(masked[i].op, plain[i].op) << plain[i].role;
+  }
+  const auto token = transformer_operators(architecture, {32, Mode::kDecode, Mask::kCausal});
+  EXPECT_EQ(find(token, "attention.scores").op.bias, Bias::kNone);
+}
+
+TEST(TransformerOperators, BiasesAreRowsOfTheLayersMatmuls) {
+  const auto list =
+      transformer_operators({96, 16, 1000, {{2, 384}}}, {32, Mode::kPrefill, Mask::kNone, true});
+  for (const TransformerOperator& item : list) {
+    const bool has = item.role == "attention.qkv" || item.role == "attention.output" ||
+                     item.role == "ffn.up" || item.role == "ffn.down";
+    EXPECT_EQ(item.op.bias, has ? Bias::kRow : Bias::kNone) << item.role;
+  }
+}
+
 TEST(TransformerOperators, RejectsSizesThatNobodyMeans) {
   const Architecture small{96, 16, 0, {{4, 384}}};
   EXPECT_THROW(transformer_operators(small, {0, Mode::kPrefill}), InputError);
@@ -83,6 +111,21 @@ TEST(OperatorStatistics, ByHand) {
   EXPECT_EQ(statistics(elementwise(OperatorKind::kSoftmax, 2, 5)).flops, 40);
   EXPECT_EQ(statistics(elementwise(OperatorKind::kSoftmax, 2, 5)).bytes, 20);
   EXPECT_EQ(statistics(elementwise(OperatorKind::kResidualAdd, 2, 5)).bytes, 30);
+}
+
+// 2x3 times 3x5: 2*5 results, 6 + 15 + 10 bytes. A row of bias is 5 int32, a full one 10.
+TEST(OperatorStatistics, ABiasByHand) {
+  Operator op = matmul(2, 3, 5, RightOperand::kActivations);
+  EXPECT_EQ(bias_bytes(op), 0);
+  EXPECT_EQ(statistics(op).bytes, 31);
+  EXPECT_EQ(statistics(op).flops, 2 * 30 - 10);
+  op.bias = Bias::kRow;
+  EXPECT_EQ(bias_bytes(op), 20);
+  EXPECT_EQ(statistics(op).bytes, 31 + 20);
+  EXPECT_EQ(statistics(op).flops, 2 * 30);  // an addition more for each result
+  EXPECT_EQ(statistics(op).macs, 30);
+  op.bias = Bias::kFull;
+  EXPECT_EQ(statistics(op).bytes, 31 + 40);
 }
 
 TEST(Macs, ByHand) {
@@ -115,12 +158,21 @@ TEST(OperatorText, RoundTripsAndRejects) {
   EXPECT_EQ(matmul_of(list.front().op), std::nullopt);
   EXPECT_EQ(describe(matmul(512, 768, 3072, RightOperand::kWeights, Activation::kGelu)),
             "matmul weights gelu 512 768 3072");
+  const Operator scores =
+      matmul(8, 16, 8, RightOperand::kTransposedActivations, Activation::kSoftmax, Bias::kFull);
+  EXPECT_EQ(describe(scores), "matmul transposed_activations softmax 8 16 8 full_bias");
+  for (const Operator& op :
+       {scores, softmax_of(scores),
+        matmul(8, 16, 32, RightOperand::kWeights, Activation::kRelu, Bias::kRow)})
+    EXPECT_EQ(operator_from_text(describe(op)), op) << describe(op);
+  EXPECT_EQ(matmul_of(softmax_of(scores)), scores);
   for (const char* text :
-       {"", "matmul", "matmul weights - 1 2", "matmul weights - 1 2 3 4", "matmul - - 1 2 3",
-        "matmul weights - 0 2 3", "softmax - - 1 2 3", "softmax weights - 1 0 3",
-        "layer_norm weights - 1 2 3", "residual_add weights layer_norm 1 2 3", "sofmax - - 1 0 3",
-        "matmul weights - a 2 3", "matmul weights - 1048577 2 3", "matmul weights - 1 1048577 3",
-        "gelu - - 1 0 2147483647"})
+       {"matmul weights - 1 2 3 bias", "matmul weights - 1 2 3 row_bias 4",
+        "softmax - - 1 0 3 row_bias", "", "matmul", "matmul weights - 1 2",
+        "matmul weights - 1 2 3 4", "matmul - - 1 2 3", "matmul weights - 0 2 3",
+        "softmax - - 1 2 3", "softmax weights - 1 0 3", "layer_norm weights - 1 2 3",
+        "residual_add weights layer_norm 1 2 3", "sofmax - - 1 0 3", "matmul weights - a 2 3",
+        "matmul weights - 1048577 2 3", "matmul weights - 1 1048577 3", "gelu - - 1 0 2147483647"})
     EXPECT_THROW(operator_from_text(text), InputError) << text;
 }
 

@@ -1,0 +1,208 @@
+#include "nas/cli/operator_calls.hpp"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <string_view>
+
+#include "accel_sim/lowering/tiling.hpp"
+#include "accel_sim/simulator.hpp"
+#include "accel_sim/workload/operators.hpp"
+#include "support/error.hpp"
+#include "support/words.hpp"
+
+namespace paretoformer::nas {
+namespace {
+
+using accel_sim::Activation;
+using accel_sim::Bias;
+using accel_sim::Call;
+using accel_sim::Operator;
+using accel_sim::OperatorKind;
+using accel_sim::Target;
+
+constexpr int kLargestExtent = 1 << 20;
+constexpr std::int64_t kLargestStride = std::int64_t{1} << 30;
+
+template <typename Value>
+struct Choice {
+  std::string_view word;
+  Value value;
+};
+constexpr std::array<Choice<Activation>, 4> kActivations = {
+    {{"relu", Activation::kRelu},
+     {"gelu", Activation::kGelu},
+     {"softmax", Activation::kSoftmax},
+     {"layernorm", Activation::kLayerNorm}}};
+constexpr std::array<Choice<Bias>, 2> kBiases = {{{"row", Bias::kRow}, {"full", Bias::kFull}}};
+constexpr std::array<Choice<OperatorKind>, 3> kElementwise = {
+    {{"residual_add", OperatorKind::kResidualAdd},
+     {"layernorm", OperatorKind::kLayerNorm},
+     {"softmax", OperatorKind::kSoftmax}}};
+
+template <typename Choices>
+std::vector<std::string> words_of(const Choices& choices) {
+  std::vector<std::string> words;
+  for (const auto& choice : choices) words.emplace_back(choice.word);
+  return words;
+}
+
+template <typename Choices>
+auto value_of(const std::string& word, const Choices& choices, const std::string& option) {
+  for (const auto& choice : choices)
+    if (choice.word == word) return choice.value;
+  throw InputError(option + ": \"" + word + "\" " + not_among(word, words_of(choices)));
+}
+
+// "1,2,3" into so many extents.
+template <std::size_t kCount>
+bool parse(std::string_view text, std::array<int, kCount>& extents) {
+  const char* at = text.data();
+  const char* const end = at + text.size();
+  for (std::size_t i = 0; i < kCount; ++i) {
+    const auto [after, error] = std::from_chars(at, end, extents[i]);
+    const bool last = i + 1 == kCount;
+    if (error != std::errc() || extents[i] < 1 || extents[i] > kLargestExtent ||
+        (last ? after != end : after == end || *after != ','))
+      return false;
+    at = after + 1;
+  }
+  return true;
+}
+
+// Rows, inner, columns.
+std::array<int, 3> parse_extents(const std::string& option, const std::string& text) {
+  std::array<int, 3> extents{};
+  if (!parse(text, extents))
+    throw InputError(option + ": \"" + text + "\" is not M,K,N: expected three numbers from 1 to " +
+                     std::to_string(kLargestExtent));
+  return extents;
+}
+
+Operator parse_elementwise(const std::string& text) {
+  const std::size_t comma = std::min(text.find(','), text.size());
+  const std::string kind = text.substr(0, comma);
+  std::array<int, 2> extents{};
+  if (comma == text.size() || !parse(std::string_view(text).substr(comma + 1), extents))
+    throw InputError("--elementwise: \"" + text +
+                     "\" is not KIND,M,N: expected residual_add, layernorm or softmax, and two "
+                     "numbers from 1 to " +
+                     std::to_string(kLargestExtent));
+  return accel_sim::elementwise(value_of(kind, kElementwise, "--elementwise"), extents[0],
+                                extents[1]);
+}
+
+Operator operator_of(const OperatorOptions& options) {
+  const auto [rows, inner, columns] = parse_extents("--gemm", *options.gemm);
+  Operator op = accel_sim::matmul(rows, inner, columns);
+  if (options.transpose_b) op.right = accel_sim::RightOperand::kTransposedActivations;
+  if (options.activation)
+    op.activation = value_of(*options.activation, kActivations, "--activation");
+  if (options.bias) op.bias = value_of(*options.bias, kBiases, "--bias");
+  return op;
+}
+
+std::optional<Operator> norm_of(const Operator& matmul) {
+  if (matmul.activation == Activation::kSoftmax) return softmax_of(matmul);
+  if (matmul.activation == Activation::kLayerNorm) return layer_norm_of(matmul);
+  return std::nullopt;
+}
+
+// The longest row of results that the normaliser can work on as it leaves; 0: none.
+int longest_row(const Operator& matmul, const Target& hardware) {
+  int fits = 0;
+  for (int step = kLargestExtent; step > 0; step /= 2) {
+    Operator longer = matmul;
+    longer.columns = fits + step;
+    if (longer.columns <= kLargestExtent && rows_can_be_fused(longer, hardware)) fits += step;
+  }
+  return fits;
+}
+
+void require_activation(const OperatorOptions& options, const Operator& op,
+                        const Target& hardware) {
+  if (!options.activation || op.activation == Activation::kRelu) return;
+  const std::string begin = "--activation " + *options.activation + ": ";
+  if (hardware.nonlinear_units != accel_sim::NonlinearUnits::kOnChip)
+    throw InputError(
+        begin + "the hardware has no unit for it: expected \"nonlinear_units\": " + "\"on_chip\"");
+  if (!norm_of(op)) return;
+  if (hardware.dataflow != accel_sim::Dataflow::kWeightStationary)
+    throw InputError(begin + "rows are normalised as they leave a weight-stationary array: " +
+                     "expected \"dataflow\": \"weight_stationary\"");
+  if (!rows_can_be_fused(op, hardware))
+    throw InputError(begin + "a row of " + std::to_string(op.columns) +
+                     " results does not fit the memories: expected whole rows of at most " +
+                     std::to_string(longest_row(op, hardware)) + " (accumulator " +
+                     std::to_string(hardware.accumulator_kib) + " KiB, scratchpad " +
+                     std::to_string(hardware.scratchpad_kib) + " KiB)");
+}
+
+// Whole blocks that hold the tile.
+std::optional<accel_sim::MatmulSchedule> given_schedule(const OperatorOptions& options,
+                                                        const Operator& op,
+                                                        const Target& hardware) {
+  if (!options.tile) return std::nullopt;
+  const auto [rows, inner, columns] = parse_extents("--tile", *options.tile);
+  const accel_sim::MatmulTile tile = blocks(accel_sim::matmul(rows, inner, columns), hardware);
+  if (norm_of(op) && tile.columns < blocks(op, hardware).columns)
+    throw InputError("--tile: \"" + *options.tile + "\" is too narrow for --activation " +
+                     *options.activation + ": expected whole rows, " + std::to_string(op.columns) +
+                     " columns");
+  return tile;
+}
+
+// Bytes between rows of B; 0: as many as a row has.
+std::int64_t right_stride(const OperatorOptions& options, const Operator& op) {
+  if (!options.stride_b) return 0;
+  const int row = options.transpose_b ? op.inner : op.columns;
+  if (*options.stride_b < row || *options.stride_b > kLargestStride)
+    throw InputError("--stride-b: " + std::to_string(*options.stride_b) +
+                     " is out of range: expected " + std::to_string(row) +
+                     ", the bytes of a row of B, to " + std::to_string(kLargestStride));
+  return *options.stride_b;
+}
+
+std::vector<Call> matmul_calls(const OperatorOptions& options, const Target& hardware) {
+  const Operator op = operator_of(options);
+  const std::int64_t stride = right_stride(options, op);
+  require_activation(options, op, hardware);
+  const auto schedule = given_schedule(options, op, hardware);
+  std::vector<Call> calls = {schedule ? compile(op, hardware, schedule)
+                                      : compile_with_mapper(op, hardware)};
+  calls[0].role = "gemm";
+  if (const auto norm = norm_of(op)) {
+    calls.push_back(compile(*norm, hardware, calls[0].schedule));
+    calls.back().search_steps = calls[0].search_steps;  // of the run that they are parts of
+    calls.back().role = op.activation == Activation::kSoftmax ? "softmax" : "layer_norm";
+  }
+  for (Call& call : calls) call.right_stride = stride;
+  return calls;
+}
+
+Call elementwise_call(const OperatorOptions& options, const Target& hardware) {
+  const Operator op = parse_elementwise(*options.elementwise);
+  Call call = compile(op, hardware);
+  call.role = op.kind == OperatorKind::kResidualAdd ? "residual_add"
+              : op.kind == OperatorKind::kSoftmax   ? "softmax"
+                                                    : "layer_norm";
+  // tiled_norm reads the sums that a matmul left in DRAM (gemmini.h L3416).
+  if (op.kind == OperatorKind::kLayerNorm) call.operand_bytes = accel_sim::kSumBytes;
+  if (options.scales && op.kind != OperatorKind::kResidualAdd)
+    throw InputError("--scales: \"" + *options.elementwise +
+                     "\" has none: expected a residual_add");
+  call.scaled = options.scales.value_or(0) != 1;
+  return call;
+}
+
+}  // namespace
+
+std::vector<std::string> activation_words() { return words_of(kActivations); }
+std::vector<std::string> bias_words() { return words_of(kBiases); }
+
+std::vector<Call> calls_of(const OperatorOptions& options, const Target& hardware) {
+  if (options.elementwise) return {elementwise_call(options, hardware)};
+  return matmul_calls(options, hardware);
+}
+
+}  // namespace paretoformer::nas
