@@ -31,8 +31,9 @@ class L2Lines {
   }
   // Brings the line in; whether another one had to leave.
   bool fill(std::int64_t line) {
-    const std::uint64_t x =
-        (static_cast<std::uint64_t>(line) * 0x9E3779B97F4A7C15u + ++fills_) * 0xBF58476D1CE4E5B9u;
+    std::uint64_t x = static_cast<std::uint64_t>(line) * 0x9E3779B97F4A7C15u + ++fills_;
+    x = (x ^ x >> 31) * 0xBF58476D1CE4E5B9u;
+    x = (x ^ x >> 29) * 0x94D049BB133111EBu;
     ways_of_[static_cast<std::size_t>(line)] =
         static_cast<std::uint8_t>((x >> 48) * static_cast<std::uint64_t>(ways_) >> 16);
     return std::exchange(owners_[place(line)], static_cast<std::uint32_t>(line)) != kNone;
