@@ -233,7 +233,10 @@ void LoadController::finish(Cycle cycle, ReservationStation& station) {
 void LoadController::receive(Cycle cycle) {
   bank_written_ = -1;
   if (!receiving_) {
-    if (responses_.empty() || responses_.top().time > cycle) return;
+    if (responses_.empty() || responses_.top().time > cycle) {
+      written_beats_ = std::max<std::int64_t>(written_beats_ - 1, 0);
+      return;
+    }
     receiving_ = responses_.top();
     responses_.pop();
     const Mvin& mvin = tracked(receiving_->id).mvin;
@@ -243,6 +246,9 @@ void LoadController::receive(Cycle cycle) {
       const int rate = hardware_->mvin_scale_elements_per_cycle;
       cycles_left_ = std::max(cycles_left_, (receiving_->useful + rate - 1) / rate);
     }
+    // Beats that are written pass L2 between those that are read.
+    cycles_left_ = std::max(cycles_left_, receiving_->beats + static_cast<int>(written_beats_));
+    written_beats_ = 0;
   }
   ++moves_;
   Tracked& mvin = tracked(receiving_->id);

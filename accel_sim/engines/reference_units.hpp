@@ -101,6 +101,9 @@ class LoadController {
  public:
   LoadController(const Hardware& hardware, MemorySystem& memory, Trace* trace);
 
+  // Beats of writes that come to L2 in this cycle: its banks handle one a cycle, whichever way it
+  // goes (inclusive-cache SourceD.scala).
+  void yield(std::int64_t beats) { written_beats_ += beats; }
   void step(Cycle cycle, ReservationStation& station);
 
   bool busy() const { return !tracked_.empty(); }
@@ -152,6 +155,7 @@ class LoadController {
   Cycle l2_free_ = 0;
   std::priority_queue<Request, std::vector<Request>, Later> responses_;
   std::optional<Request> receiving_;
+  std::int64_t written_beats_ = 0;  // that take their turn at L2 before the next response
   int cycles_left_ = 0, rows_left_ = 0;  // of the response that is being received
   int bank_written_ = -1;
   std::int64_t order_ = 0, beats_ = 0, moves_ = 0;
