@@ -1,6 +1,7 @@
 #include "accel_sim/engines/dma.hpp"
 
 #include <algorithm>
+#include <limits>
 
 #include "accel_sim/hardware/timing.hpp"
 
@@ -110,24 +111,38 @@ StoreUnit::StoreUnit(const Hardware& hardware, MemorySystem& memory)
       write_latency_(hardware.write_latency_cycles) {}
 
 LoadUnit::Span StoreUnit::mvout(const Mvout& mvout, std::int64_t time) {
-  const std::int64_t begin = std::max(time, reader_free_);
-  if (mvout.pass == NormPass::kNone) {
-    const std::int64_t row_ticks =
-        std::int64_t{mvout.blocks} * read_ticks(size_, mvout.element_bytes == 1 ? kStoreTicks : 0);
-    std::int64_t reader = begin * kCycleTicks;
-    std::int64_t address = mvout.address;
-    const int ahead = std::max(kStoreQueueBlocks / mvout.blocks, 1);
-    for (int row = 0; row < mvout.rows; ++row, address += mvout.stride) {
-      reader = std::max(reader, rows_ahead_.back(ahead) * kCycleTicks) + row_ticks;
-      reader_free_ = (reader + kCycleTicks - 1) / kCycleTicks;
-      writer_free_ = std::max(writer_free_, reader_free_ + kStorePipelineCycles);
-      rows_ahead_.push(writer_free_);
-      write_row(address, mvout.row_bytes);
-    }
-  } else {
-    reader_free_ = normalise(mvout, begin);
+  begin(mvout, time);
+  return *advance(std::numeric_limits<std::int64_t>::max());
+}
+
+void StoreUnit::begin(const Mvout& mvout, std::int64_t time) {
+  current_ = mvout;
+  begin_ = std::max(time, reader_free_);
+  reader_ticks_ = begin_ * kCycleTicks;
+  row_ = 0;
+}
+
+std::optional<LoadUnit::Span> StoreUnit::advance(std::int64_t time) {
+  if (current_.pass != NormPass::kNone) {
+    reader_free_ = normalise(current_, begin_);
+    return LoadUnit::Span{begin_, reader_free_};
   }
-  return {begin, reader_free_};
+  const std::int64_t row_ticks = std::int64_t{current_.blocks} *
+                                 read_ticks(size_, current_.element_bytes == 1 ? kStoreTicks : 0);
+  const int ahead = std::max(kStoreQueueBlocks / current_.blocks, 1);
+  for (; row_ < current_.rows; ++row_) {
+    const std::int64_t reader =
+        std::max(reader_ticks_, rows_ahead_.back(ahead) * kCycleTicks) + row_ticks;
+    const std::int64_t read = (reader + kCycleTicks - 1) / kCycleTicks;
+    const std::int64_t writer = std::max(writer_free_, read + kStorePipelineCycles);
+    if (writer > time) return std::nullopt;
+    reader_ticks_ = reader;
+    reader_free_ = read;
+    writer_free_ = writer;
+    rows_ahead_.push(writer);
+    write_row(current_.address + row_ * current_.stride, current_.row_bytes);
+  }
+  return LoadUnit::Span{begin_, reader_free_};
 }
 
 std::int64_t StoreUnit::normalise(const Mvout& mvout, std::int64_t begin) {

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "accel_sim/engines/memory_system.hpp"
@@ -132,11 +133,17 @@ class StoreUnit {
   // The same for an mvout. It is complete when its last row has left the local memory.
   LoadUnit::Span mvout(const Mvout& mvout, std::int64_t time);
 
+  // The same in parts, so that its rows come to the memory between the reads of their time: begins
+  // it; and writes the rows that are ready by then, until it is complete.
+  void begin(const Mvout& mvout, std::int64_t time);
+  std::optional<LoadUnit::Span> advance(std::int64_t time);
+
   // Before that no other mvout begins.
   std::int64_t next_begin() const { return reader_free_; }
   std::int64_t acknowledged() const { return acknowledged_; }  // when all writes were
   std::int64_t beats() const { return beats_sent_; }
   std::int64_t written_bytes() const { return written_; }
+  std::int64_t written_until() const { return writer_free_; }
 
  private:
   std::int64_t normalise(const Mvout& mvout, std::int64_t begin);
@@ -147,6 +154,9 @@ class StoreUnit {
   Registers in_flight_;
   TimeRing rows_ahead_;  // when the writer began the last rows
   int size_;
+  Mvout current_;
+  std::int64_t begin_ = 0, reader_ticks_ = 0;
+  int row_ = 0;
   std::int64_t bus_latency_, write_latency_;
   std::int64_t reader_free_ = 0;  // of the local memory
   std::int64_t writer_free_ = 0;

@@ -175,7 +175,9 @@ class FastEngine {
   }
 
   void run_stores_until(Time time) {
-    while (stores_ && stores_->next) {
+    while (stores_ && (storing_ || stores_->next)) {
+      if (storing_ && !advance_mvout(time)) return;
+      if (!stores_->next) return;
       const Mvout& command = *stores_->next;
       const TileLayout& layout = stores_->layout;
       const bool copies = stores_->tile->kind == TileKind::kCopy;
@@ -185,7 +187,7 @@ class FastEngine {
       const Time issued = std::max(emitted, stores_->computed) + kIssueCycles;
       if (store_start(command, issued) > time) return;
       store_unroller_ = emitted;
-      mvout(command, issued);
+      begin_mvout(command, issued);
       stores_->next = stores_->sequence.next();
     }
   }
@@ -416,25 +418,40 @@ class FastEngine {
   }
 
   void mvout(const Mvout& mvout, Time issued) {
-    std::vector<Block>& blocks =
-        mvout.source.memory == Memory::kScratchpad ? scratchpad_ : accumulator_;
-    Block* source = &blocks[static_cast<std::size_t>(mvout.source.index)];
+    begin_mvout(mvout, issued);
+    advance_mvout(std::numeric_limits<Time>::max());
+  }
+
+  void begin_mvout(const Mvout& mvout, Time issued) {
     Time start = store_start(mvout, issued);
     if (mvout.source.memory == Memory::kScratchpad) {
       const int work = mvout.blocks * mvout.rows;
       const ScratchpadPorts::Readers reader = ports_.reader_of(mvout.source.index);
       start = ports_.read_for_store(reader, start, work) - work;
     }
+    store_.begin(mvout, start);
+    storing_ = mvout;
+  }
+
+  // Whether it is complete.
+  bool advance_mvout(Time time) {
     const std::int64_t beats = store_.beats();
-    const LoadUnit::Span span = store_.mvout(mvout, start);
-    load_.yield(store_.beats() - beats, span.begin);
-    for (int b = 0; b < mvout.blocks; ++b) source[b].read = span.end;
-    store_entries_.push(span.end);
+    const std::optional<LoadUnit::Span> span = store_.advance(time);
+    load_.yield(store_.beats() - beats, store_.written_until());
+    if (!span) return false;
+    const Mvout mvout = *storing_;
+    storing_.reset();
+    std::vector<Block>& blocks =
+        mvout.source.memory == Memory::kScratchpad ? scratchpad_ : accumulator_;
+    Block* source = &blocks[static_cast<std::size_t>(mvout.source.index)];
+    for (int b = 0; b < mvout.blocks; ++b) source[b].read = span->end;
+    store_entries_.push(span->end);
     (mvout.source.memory == Memory::kScratchpad ? accesses_.scratchpad : accesses_.accumulator) +=
         std::int64_t{mvout.blocks} * mvout.rows * size_;
-    busy(store_busy_, store_end_, span);
-    this->span(Lane::kStore, mvout.pass == NormPass::kNone ? "mvout" : "normalise", span.begin,
-               span.end);
+    busy(store_busy_, store_end_, *span);
+    this->span(Lane::kStore, mvout.pass == NormPass::kNone ? "mvout" : "normalise", span->begin,
+               span->end);
+    return true;
   }
 
   // --- the array's time
@@ -529,6 +546,7 @@ class FastEngine {
   Time configured_ = 0;             // when the unroller took the last loop
   bool configured_by_host_ = true;  // and whether it waited for the host rather than for room
   std::optional<Stores> stores_;    // of the loop before
+  std::optional<Mvout> storing_;    // under way
   Time load_unroller_ = 0, store_unroller_ = 0;
   TimeRing load_entries_, execute_entries_, store_entries_;  // of the reservation station
   Time retired_ = 0;  // when the loop before the last one left the unroller

@@ -155,7 +155,7 @@ class LoadController {
   Cycle l2_free_ = 0;
   std::priority_queue<Request, std::vector<Request>, Later> responses_;
   std::optional<Request> receiving_;
-  std::int64_t written_beats_ = 0;  // that take their turn at L2 before the next response
+  std::int64_t written_beats_ = 0;       // that take their turn at L2 before the next response
   int cycles_left_ = 0, rows_left_ = 0;  // of the response that is being received
   int bank_written_ = -1;
   std::int64_t order_ = 0, beats_ = 0, moves_ = 0;
