@@ -135,7 +135,7 @@ LatencyPredictor::LatencyPredictor(std::string device, const accel_sim::Workload
 }
 
 std::uint64_t LatencyPredictor::device_hash(const std::string& device) {
-  if (device.empty() || device == "-" || printable(device) != device)
+  if (device.empty() || printable(device) != device)
     throw InputError("\"" + device + "\" is no name of a device: expected text on one line");
   return hash_text("device " + device);
 }

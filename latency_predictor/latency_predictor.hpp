@@ -23,6 +23,8 @@
 
 namespace paretoformer::latency_predictor {
 
+class PredictorFile;
+
 // The cost of an operator at its place in the network.
 struct OperatorPrediction {
   std::string_view role;    // as in TransformerOperator
@@ -80,18 +82,17 @@ class LatencyPredictor {
   LatencyPredictor(const accel_sim::Target& hardware, const accel_sim::Workload& workload,
                    LookupTable table, InPlaceCosts in_place = {});
   // Of a device that is not described here, from measurements: `table` has device_hash() and all
-  // operators. Both throw InputError unless the name is a line of text, not empty and not "-".
+  // operators. Both throw InputError unless the name is a line of text and not empty.
   LatencyPredictor(std::string device, const accel_sim::Workload& workload, LookupTable table);
   static std::uint64_t device_hash(const std::string& device);
 
-  // A text file of everything: version, model, hardware, workload, units, a line per operator and
-  // one per operator in its place, checksum. A predictor that was loaded knows the operators of the
-  // file and no others. save() throws Error naming the path when it cannot; load() throws
-  // InputError naming file and line when the file was cut or edited, or is of another version or
-  // another kind. A std::filesystem::path converts to `path`.
+  // A file of everything (latency_predictor/file/predictor_file.hpp): model, hardware, workload,
+  // units, a row per operator and one per operator in its place. A predictor that was loaded knows
+  // the operators of the file and no others. save() throws Error naming the path when it cannot;
+  // load() throws InputError naming the file, in one line, when it was cut or edited, or is of
+  // another version or another kind. A std::filesystem::path converts to `path`.
   static LatencyPredictor load(const std::string& path);
-  // Of the content of a file; `file` is for errors.
-  static LatencyPredictor parse(const std::string& text, const std::string& file);
+  static LatencyPredictor from(const PredictorFile& file);
   void save(const std::string& path) const;
 
   // The sum of breakdown(), exactly. Throws what scheduled_operators() and LookupTable::cost()

@@ -158,7 +158,7 @@ TEST_F(SharedSupernet, OneThatCannotBeUsedIsRefusedBeforeAnythingIsWritten) {
 
 TEST_F(SharedSupernet, DamagedOrForeignFiles) {
   answer("search", "base");
-  const std::string cache = file("base", "losses.cache"), prices = file("base", "predictor.txt");
+  const std::string cache = file("base", "losses.cache"), prices = file("base", "predictor.json");
   const Words more{"--set", "search.evaluations=100"};
   // Not a cache: it is not overwritten.
   for (const std::string& foreign : {std::string("notes\n"), std::string(5000, 'x')}) {
@@ -176,9 +176,9 @@ TEST_F(SharedSupernet, DamagedOrForeignFiles) {
   expect_same("base", "whole", kSearchResults);
 
   const auto refused = [&](const std::string& text, const std::string& part) {
-    write(box_ / "base/predictor.txt", text);
+    write(box_ / "base/predictor.json", text);
     for (const Words& words : {resumed("search", "base"), Words{"export", "base"}})
-      expect_refused(words, {"base/predictor.txt", part});
+      expect_refused(words, {"base/predictor.json", part});
   };
   refused("", "the file ends too early");
   refused("notes\n", "expected \"paretoformer_latency_predictor");
@@ -203,9 +203,9 @@ TEST_F(SharedSupernet, DamagedOrForeignFiles) {
     fs::remove(box_ / "other.txt");
   }
   // Taken away it is made again, the same.
-  fs::remove(box_ / "base/predictor.txt");
+  fs::remove(box_ / "base/predictor.json");
   answer("search", "base");
-  EXPECT_TRUE(file("base", "predictor.txt") == prices);
+  EXPECT_TRUE(file("base", "predictor.json") == prices);
 }
 
 TEST_F(SharedSupernet, AFullDiskWhileLossesAreKept) {
@@ -215,7 +215,7 @@ TEST_F(SharedSupernet, AFullDiskWhileLossesAreKept) {
   const std::uintmax_t all = fs::file_size(box_ / "whole/losses.cache");
   Limits limits;
   limits.file_bytes = all - 2050;  // and a part of a record
-  ASSERT_GT(limits.file_bytes, fs::file_size(box_ / "whole/predictor.txt"));
+  ASSERT_GT(limits.file_bytes, fs::file_size(box_ / "whole/predictor.json"));
   const Result full = box_.run(resumed("compare", "base", contest), limits);
   EXPECT_EQ(full.status, 1);
   EXPECT_EQ(lines(full.err).size(), 1u) << full.err;
