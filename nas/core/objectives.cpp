@@ -1,69 +1,203 @@
 #include "nas/core/objectives.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
+#include <iterator>
 #include <limits>
+#include <variant>
 
+#include "accel_sim/lowering/network_memory.hpp"
+#include "latency_predictor/latency_predictor.hpp"
 #include "support/error.hpp"
 #include "support/json.hpp"
-#include "support/words.hpp"
 
 namespace paretoformer::nas {
 namespace {
 
 constexpr double kLargest = std::numeric_limits<double>::max();
 
-constexpr const char* kLatencyNs = "latency_ns";
+// A unit or key in time, where the table has cycles.
+std::string in_unit(std::string_view text, bool in_time) {
+  constexpr std::string_view kCycles = "cycles";
+  std::string result(text);
+  const std::size_t at = in_time ? result.find(kCycles) : std::string::npos;
+  return at == std::string::npos ? result : result.replace(at, kCycles.size(), "ns");
+}
 
-constexpr Words<Objective, 7> kWords{{{Objective::kPerplexity, "perplexity"},
-                                      {Objective::kLatency, "latency"},
-                                      {Objective::kEnergy, "energy"},
-                                      {Objective::kEdp, "edp"},
-                                      {Objective::kParameters, "parameters"},
-                                      {Objective::kPeakMemory, "peak_memory"},
-                                      {Objective::kMacs, "macs"}}};
-constexpr Words<Objective, 7> kKeys{{{Objective::kPerplexity, "perplexity"},
-                                     {Objective::kLatency, "latency_cycles"},
-                                     {Objective::kEnergy, "energy_pj"},
-                                     {Objective::kEdp, "edp"},
-                                     {Objective::kParameters, "parameters"},
-                                     {Objective::kPeakMemory, "peak_memory_bytes"},
-                                     {Objective::kMacs, "macs"}}};
+// What is known of a network without training it.
+struct Priced {
+  const Architecture& network;
+  const latency_predictor::LatencyPredictor& predictor;
+  int context;
+  accel_sim::HardwareCost cost;
+};
+
+// An objective is a member of Objectives or computed from others.
+using Member =
+    std::variant<double Objectives::*, std::int64_t Objectives::*, double (*)(const Objectives&)>;
+
+struct Row {
+  Objective objective;
+  std::string_view name, key;            // in a configuration; in an output
+  std::string_view quantity, unit = {};  // for people; the unit may be empty
+  Member member;
+  void (*price)(const Priced&, Objectives&);  // sets the member; null where nothing is to be set
+  bool latency = false, energy = false, adds_up = true;
+  // As it is shown: in which unit, how many of its own that is, and digits of what is no whole
+  // number.
+  std::string_view shown_unit = unit;
+  double per_shown = 1;
+  int digits = 3;
+};
+
+constexpr Row kRows[] = {
+    {.objective = Objective::kPerplexity,
+     .name = "perplexity",
+     .key = "perplexity",
+     .quantity = "perplexity",
+     .member = &Objectives::perplexity,
+     .price = nullptr,  // with_loss()
+     .adds_up = false,
+     .digits = 4},
+    {.objective = Objective::kLatency,
+     .name = "latency",
+     .key = "latency_cycles",
+     .quantity = "latency",
+     .unit = "cycles",
+     .member = &Objectives::latency,
+     .price = [](const Priced& p, Objectives& o) { o.latency = p.predictor.latency(p.cost); },
+     .latency = true},
+    {.objective = Objective::kEnergy,
+     .name = "energy",
+     .key = "energy_pj",
+     .quantity = "energy",
+     .unit = "pJ",
+     .member = &Objectives::energy_pj,
+     .price = [](const Priced& p, Objectives& o) { o.energy_pj = p.cost.energy.value(); },
+     .energy = true,
+     .shown_unit = "uJ",
+     .per_shown = 1e6},
+    {.objective = Objective::kEdp,
+     .name = "edp",
+     .key = "edp",
+     .quantity = "energy-delay product",
+     .unit = "pJ x cycles",
+     .member = [](const Objectives& o) { return o.edp(); },
+     .price = nullptr,
+     .latency = true,
+     .energy = true,
+     .adds_up = false},
+    {.objective = Objective::kParameters,
+     .name = "parameters",
+     .key = "parameters",
+     .quantity = "parameters",
+     .member = &Objectives::parameters,
+     .price = [](const Priced& p,
+                 Objectives& o) { o.parameters = parameter_count(p.network, p.context); }},
+    {.objective = Objective::kPeakMemory,
+     .name = "peak_memory",
+     .key = "peak_memory_bytes",
+     .quantity = "peak memory",
+     .unit = "bytes",
+     .member = &Objectives::peak_memory_bytes,
+     .price =
+         [](const Priced& p, Objectives& o) {
+           o.peak_memory_bytes = peak_memory(
+               p.network, p.predictor.workload(), p.predictor.hardware(),
+               [&](const accel_sim::Operator& op) { return p.predictor.table().cost(op); });
+         }},
+    {.objective = Objective::kMacs,
+     .name = "macs",
+     .key = "macs",
+     .quantity = "multiply-accumulates",
+     .member = &Objectives::macs,
+     .price = [](const Priced& p, Objectives& o) {
+       o.macs = macs(p.network, p.predictor.workload());
+     }}};
+
+constexpr bool in_order() {
+  std::size_t i = 0;
+  for (const Row& row : kRows)
+    if (static_cast<std::size_t>(row.objective) != i++) return false;
+  return true;
+}
+static_assert(in_order());
+
+const Row& row_of(Objective objective) { return kRows[static_cast<std::size_t>(objective)]; }
+
+std::vector<std::string> names() {
+  std::vector<std::string> names;
+  for (const Row& row : kRows) names.emplace_back(row.name);
+  return names;
+}
 
 }  // namespace
 
 const std::vector<Objective>& all_objectives() {
-  static const std::vector<Objective> all = kWords.values();
+  static const std::vector<Objective> all = [] {
+    std::vector<Objective> list;
+    for (const Row& row : kRows) list.push_back(row.objective);
+    return list;
+  }();
   return all;
 }
 
-std::string name_of(Objective objective) { return std::string(kWords.word_of(objective)); }
+std::string name_of(Objective objective) { return std::string(row_of(objective).name); }
 
 std::string key_of(Objective objective, bool in_time) {
-  if (in_time && objective == Objective::kLatency) return kLatencyNs;
-  return std::string(kKeys.word_of(objective));
+  return in_unit(row_of(objective).key, in_time);
 }
 
-Objective objective_from_json(const JsonNode& node) { return kWords.read(node); }
+std::string label_of(Objective objective, bool in_time) {
+  const Row& row = row_of(objective);
+  return std::string(row.quantity) +
+         (row.unit.empty() ? "" : " (" + in_unit(row.unit, in_time) + ")");
+}
+
+bool needs_latency(Objective objective) { return row_of(objective).latency; }
+bool needs_energy(Objective objective) { return row_of(objective).energy; }
+bool adds_up(Objective objective) { return row_of(objective).adds_up; }
+
+Objective objective_from_json(const JsonNode& node) {
+  const std::string name = node.choice(names());
+  return std::find_if(std::begin(kRows), std::end(kRows),
+                      [&](const Row& row) { return row.name == name; })
+      ->objective;
+}
+
+Objectives cost_of(const Architecture& network,
+                   const latency_predictor::LatencyPredictor& predictor, int context) {
+  const Priced priced{network, predictor, context, predictor.predict(network)};
+  Objectives objectives;
+  objectives.in_time = predictor.in_time();
+  for (const Row& row : kRows)
+    if (row.price) row.price(priced, objectives);
+  return objectives;
+}
+
+Objectives with_loss(Objectives cost, double loss) {
+  cost.validation_loss = loss;
+  cost.perplexity = std::exp(loss);
+  return cost;
+}
 
 double value(const Objectives& objectives, Objective objective) {
-  switch (objective) {
-    case Objective::kPerplexity:
-      return objectives.perplexity;
-    case Objective::kLatency:
-      return objectives.latency();
-    case Objective::kEnergy:
-      return objectives.energy_pj;
-    case Objective::kEdp:
-      return objectives.edp();
-    case Objective::kParameters:
-      return static_cast<double>(objectives.parameters);
-    case Objective::kPeakMemory:
-      return static_cast<double>(objectives.peak_memory_bytes);
-    case Objective::kMacs:
-      return static_cast<double>(objectives.macs);
-  }
-  throw Error("unknown objective");
+  const Member& member = row_of(objective).member;
+  if (const auto* number = std::get_if<double Objectives::*>(&member)) return objectives.**number;
+  if (const auto* count = std::get_if<std::int64_t Objectives::*>(&member))
+    return static_cast<double>(objectives.**count);
+  return std::get<double (*)(const Objectives&)>(member)(objectives);
+}
+
+std::string shown(const Objectives& objectives, Objective objective) {
+  const Row& row = row_of(objective);
+  const double number = value(objectives, objective) / row.per_shown;
+  std::string unit = in_unit(row.shown_unit, objectives.in_time);
+  if (!unit.empty()) unit.insert(0, " ");
+  return fmt::format("{} {:.{}f}{}", row.quantity, number,
+                     number == std::trunc(number) ? 0 : row.digits, unit);
 }
 
 Json to_json(const Objectives& objectives) {
@@ -73,33 +207,32 @@ Json to_json(const Objectives& objectives) {
     json[key] = number;
   };
   put("validation_loss", objectives.validation_loss);
-  for (Objective objective :
-       {Objective::kPerplexity, Objective::kLatency, Objective::kEnergy, Objective::kEdp})
-    put(key_of(objective, objectives.latency_ns.has_value()), value(objectives, objective));
-  json[key_of(Objective::kParameters)] = objectives.parameters;
-  json[key_of(Objective::kPeakMemory)] = objectives.peak_memory_bytes;
-  json[key_of(Objective::kMacs)] = objectives.macs;
+  for (const Row& row : kRows) {
+    const std::string key = in_unit(row.key, objectives.in_time);
+    if (const auto* count = std::get_if<std::int64_t Objectives::*>(&row.member))
+      json[key] = objectives.**count;
+    else
+      put(key, value(objectives, row.objective));
+  }
   return json;
 }
 
 Objectives objectives_from_json(const JsonNode& node) {
-  constexpr std::int64_t kLargestInteger = std::numeric_limits<std::int64_t>::max();
   const JsonObject object(node);
   Objectives objectives;
   objectives.validation_loss = object.number("validation_loss", 0, kLargest);
-  objectives.perplexity = object.number("perplexity", 0, kLargest);
-  if (object.has(kLatencyNs))
-    objectives.latency_ns = object.number(kLatencyNs, 0, kLargest);
-  else
-    objectives.latency_cycles = object.number("latency_cycles", 0, kLargest);
-  objectives.energy_pj = object.number("energy_pj", 0, kLargest);
-  objectives.parameters = object.integer("parameters", 0, kLargestInteger);
-  objectives.peak_memory_bytes = object.integer("peak_memory_bytes", 0, kLargestInteger);
-  objectives.macs = object.integer("macs", 0, kLargestInteger);
-  const double edp = object.number("edp", 0, kLargest);
-  if (edp != objectives.edp())
-    object.at("edp").fail("is wrong: expected latency times energy_pj, " +
-                          Json(objectives.edp()).dump());
+  objectives.in_time = object.has(key_of(Objective::kLatency, true));
+  for (const Row& row : kRows) {
+    const JsonNode at = object.at(in_unit(row.key, objectives.in_time));
+    if (const auto* number = std::get_if<double Objectives::*>(&row.member)) {
+      objectives.** number = at.number(0, kLargest);
+    } else if (const auto* count = std::get_if<std::int64_t Objectives::*>(&row.member)) {
+      objectives.** count = at.integer(0, std::numeric_limits<std::int64_t>::max());
+    } else if (const double computed = value(objectives, row.objective);
+               at.number(0, kLargest) != computed) {
+      at.fail("is wrong: expected what the others make it, " + Json(computed).dump());
+    }
+  }
   object.finish();
   return objectives;
 }

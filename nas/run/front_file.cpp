@@ -24,7 +24,7 @@ Json confirmed_json(const supernet::Corpus& corpus, const FinalFront& front,
   Json json{{"validation_loss", own.validation_loss}, {"perplexity", own.perplexity}};
   add_per_word_and_byte(json, corpus, own.validation_loss);
   if (front.unsimulated.empty()) {
-    json["latency_cycles"] = own.latency_cycles;
+    json["latency_cycles"] = own.latency;
     json["energy_pj"] = own.energy_pj;
     json["edp"] = own.edp();
   }

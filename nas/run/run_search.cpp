@@ -69,9 +69,15 @@ void require_feasible(const RunConfig& config, const ProxyTask& proxy,
 
 namespace {
 
-// Of an energy-delay product both.
-bool needs_latency(Objective o) { return o == Objective::kLatency || o == Objective::kEdp; }
-bool needs_energy(Objective o) { return o == Objective::kEnergy || o == Objective::kEdp; }
+// The names of those that need no more than what is known, "perplexity" apart.
+std::string choices(bool latency, bool energy) {
+  std::string list;
+  for (Objective objective : all_objectives())
+    if (objective != Objective::kPerplexity && (latency || !needs_latency(objective)) &&
+        (energy || !needs_energy(objective)))
+      list += (list.empty() ? "" : ", ") + name_of(objective);
+  return list;
+}
 
 // What was left out of the measurements of a device is 0 in all of them.
 void require_measured(const std::string& where, Objective objective, const RunConfig& config,
@@ -87,8 +93,7 @@ void require_measured(const std::string& where, Objective objective, const RunCo
   throw InputError(where + ": " + name_of(objective) + " needs " +
                    (lacks_energy ? "energy" : "latency") + ", which device \"" +
                    predictor.device() + "\" (" + config.predictor.string() +
-                   ") does not give: choose " +
-                   (lacks_energy && latency ? "latency" : "parameters, macs or peak_memory"));
+                   ") does not give: choose among " + choices(latency, energy));
 }
 
 // All networks of a small space; else its corners and a random few.

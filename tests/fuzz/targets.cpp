@@ -140,7 +140,7 @@ nas::Candidate candidate(int ffn_width = 64) {
   candidate.id = architecture_id(candidate.architecture);
   candidate.objectives = {.validation_loss = 1.5,
                           .perplexity = std::exp(1.5),
-                          .latency_cycles = 1000.0 + ffn_width,
+                          .latency = 1000.0 + ffn_width,
                           .energy_pj = 77.5,
                           .parameters = 12345,
                           .peak_memory_bytes = 678,

@@ -47,7 +47,7 @@ TEST_F(CandidateEvaluatorTest, ALossIsTheMeanOfAllSequences) {
   for (std::size_t i = 0; i < networks_.size(); ++i) {
     EXPECT_EQ(objectives[i].perplexity, std::exp(objectives[i].validation_loss));
     const accel_sim::HardwareCost cost = predictor_.predict(networks_[i]);
-    EXPECT_EQ(objectives[i].latency_cycles, static_cast<double>(cost.latency.value()));
+    EXPECT_EQ(objectives[i].latency, static_cast<double>(cost.latency.value()));
     EXPECT_EQ(objectives[i].energy_pj, cost.energy.value());
     EXPECT_EQ(objectives[i].parameters, parameter_count(networks_[i], kContext));
     EXPECT_EQ(objectives[i].peak_memory_bytes,

@@ -52,7 +52,7 @@ TEST_F(ReportTest, FrontJsonOfAConfirmedFront) {
   std::vector<Objectives> confirmed;
   for (std::size_t index : archive_.front()) {
     confirmed.push_back(archive_.candidates()[index].objectives);
-    confirmed.back().latency_cycles *= 2;
+    confirmed.back().latency *= 2;
   }
   ASSERT_GE(confirmed.size(), 3u);
   confirmed[0].validation_loss = confirmed[1].validation_loss + 1;

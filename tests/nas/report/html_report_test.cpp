@@ -67,7 +67,7 @@ TEST_F(HtmlReportTest, HoldsEveryCandidateAndTheCostOfEveryOperatorOfAMember) {
       EXPECT_LT(op[1].get<int>(), member.candidate.architecture.depth());
       cycles += op[2].get<double>();
     }
-    EXPECT_EQ(cycles, member.candidate.objectives.latency_cycles);
+    EXPECT_EQ(cycles, member.candidate.objectives.latency);
   }
   EXPECT_EQ(data["named"][0]["name"], "knee");
   EXPECT_EQ(data["hypervolume"].size(), 5u);
