@@ -68,10 +68,10 @@ PredictorHead read_head(const JsonObject& object) {
   PredictorHead head;
   head.kind = kKindWords.read(object.at("kind"));
   head.model = object.at("model").name();
-  if (object.has("device"))
-    head.device = object.at("device").name();
-  else
+  if (!object.has("device"))
     head.hardware = read_hardware(object);
+  else if (head.device = object.at("device").name(); head.device.empty())
+    object.at("device").fail("is no name of a device");
   return head;
 }
 

@@ -82,6 +82,21 @@ TEST_F(ReportTest, FrontJsonOfAConfirmedFront) {
   EXPECT_EQ(json["confirmation"]["simulated"], true);
 }
 
+TEST_F(ReportTest, EveryExporterWritesAFileOfItsName) {
+  for (const Exporter& each : exporters()) {
+    EXPECT_EQ(&find_exporter(each.name), &each);
+    const fs::path folder = box_ / each.name;
+    export_front(run_.folder, run_.proxy, archive_, predicted_front(archive_), folder, each);
+    for (std::size_t index : archive_.front()) {
+      const std::string id = hex(archive_.candidates()[index].id);
+      const Json json = read_json(folder / (id + ".json"));
+      EXPECT_EQ(json["weights"], id + "." + std::string(each.name));
+      EXPECT_GT(fs::file_size(folder / json["weights"].get<std::string>()), 0u);
+    }
+  }
+  EXPECT_THROW(find_exporter("paper"), InputError);
+}
+
 TEST_F(ReportTest, ExportedNetworksScoreWhatTheirSliceScored) {
   const fs::path folder = box_ / "out/export";
   EXPECT_EQ(export_front(run_.folder, run_.proxy, archive_, predicted_front(archive_), folder),
