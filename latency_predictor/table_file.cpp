@@ -4,7 +4,7 @@
 #include <utility>
 #include <vector>
 
-#include "accel_sim/workload/words.hpp"
+#include "accel_sim/workload/workload_fields.hpp"
 #include "latency_predictor/file/predictor_file.hpp"
 #include "latency_predictor/latency_predictor.hpp"
 #include "support/error.hpp"
@@ -61,15 +61,6 @@ InPlaceCosts read_in_place(const JsonNode& roles) {
   return in_place;
 }
 
-accel_sim::Workload read_workload(const JsonNode& node) {
-  const JsonObject object(node);
-  const accel_sim::Workload workload{
-      static_cast<int>(object.integer("sequence_length", 1, kLargestSize)),
-      accel_sim::kModeWords.read(object.at("mode"))};
-  object.finish();
-  return workload;
-}
-
 Json to_json(const InPlaceCosts& in_place) {
   Json json = Json::object();
   for (const auto& [role, costs] : in_place) {
@@ -86,16 +77,13 @@ Json to_json(const InPlaceCosts& in_place) {
 }  // namespace
 
 void LatencyPredictor::save(const std::string& path) const {
-  Json entries = Json::array();
+  Json content{{"workload", write_fields(accel_sim::kWorkloadFields, workload_)},
+               {"units", kUnitWords.word_of(table_.time_unit())},
+               {"uncertainty", relative_uncertainty ? Json(*relative_uncertainty) : Json()},
+               {"entries", Json::array()},
+               {"in_place", to_json(in_place_)}};
   for (const auto& [op, cost] : table_.entries())
-    entries.push_back({describe(op), cost.latency.value(), cost.energy.femtojoules()});
-  const Json content{{"workload",
-                      {{"sequence_length", workload_.sequence_length},
-                       {"mode", accel_sim::kModeWords.word_of(workload_.mode)}}},
-                     {"units", kUnitWords.word_of(table_.time_unit())},
-                     {"uncertainty", relative_uncertainty ? Json(*relative_uncertainty) : Json()},
-                     {"entries", std::move(entries)},
-                     {"in_place", to_json(in_place_)}};
+    content["entries"].push_back({describe(op), cost.latency.value(), cost.energy.femtojoules()});
   write_file_atomic(
       path, predictor_text({PredictorKind::kTable, table_.model(), device_, hardware_}, content));
 }
@@ -106,13 +94,15 @@ LatencyPredictor LatencyPredictor::load(const std::string& path) {
 
 LatencyPredictor LatencyPredictor::from(const PredictorFile& file) {
   file.require(PredictorKind::kTable);
-  const PredictorHead& head = file.head();
   const JsonObject& object = file.content();
-  const accel_sim::Workload workload = read_workload(object.at("workload"));
+  const PredictorHead& head = file.head();
+  accel_sim::Workload workload;
+  const JsonObject about(object.at("workload"));
+  read_fields(about, accel_sim::kWorkloadFields, workload, true);
+  about.finish();
   const TimeUnit unit = kUnitWords.read(object.at("units"));
   if (head.hardware && unit != TimeUnit::kCycles)
-    object.at("units").fail("is for a device that was measured: expected \"" +
-                            std::string(kUnitWords.word_of(TimeUnit::kCycles)) + "\"");
+    object.at("units").fail("is for a device that was measured: expected \"cycles femtojoules\"");
   LookupTable table(head.hardware ? target_hash(*head.hardware) : device_hash(head.device),
                     head.model, nullptr, unit);
   for (const JsonNode& node : object.at("entries").elements()) {

@@ -12,6 +12,7 @@
 #include "latency_predictor/latency_predictor.hpp"
 #include "support/error.hpp"
 #include "support/json.hpp"
+#include "support/named.hpp"
 
 namespace paretoformer::nas {
 namespace {
@@ -40,98 +41,43 @@ using Member =
 
 struct Row {
   Objective objective;
-  std::string_view name, key;            // in a configuration; in an output
-  std::string_view quantity, unit = {};  // for people; the unit may be empty
+  std::string_view name, key;       // in a configuration; in an output
+  std::string_view quantity, unit;  // for people; the unit may be empty
   Member member;
-  void (*price)(const Priced&, Objectives&);  // sets the member; null where nothing is to be set
+  void (*price)(const Priced&, Objectives&) = nullptr;  // sets the member, unless with_loss() does
   bool latency = false, energy = false, adds_up = true;
-  // As it is shown: in which unit, how many of its own that is, and digits of what is no whole
-  // number.
-  std::string_view shown_unit = unit;
-  double per_shown = 1;
+  // As it is shown: digits of what is no whole number, in a unit that is so many of its own.
   int digits = 3;
+  double per_shown = 1;
+  std::string_view shown_unit = unit;
 };
 
 constexpr Row kRows[] = {
-    {.objective = Objective::kPerplexity,
-     .name = "perplexity",
-     .key = "perplexity",
-     .quantity = "perplexity",
-     .member = &Objectives::perplexity,
-     .price = nullptr,  // with_loss()
-     .adds_up = false,
-     .digits = 4},
-    {.objective = Objective::kLatency,
-     .name = "latency",
-     .key = "latency_cycles",
-     .quantity = "latency",
-     .unit = "cycles",
-     .member = &Objectives::latency,
-     .price = [](const Priced& p, Objectives& o) { o.latency = p.predictor.latency(p.cost); },
-     .latency = true},
-    {.objective = Objective::kEnergy,
-     .name = "energy",
-     .key = "energy_pj",
-     .quantity = "energy",
-     .unit = "pJ",
-     .member = &Objectives::energy_pj,
-     .price = [](const Priced& p, Objectives& o) { o.energy_pj = p.cost.energy.value(); },
-     .energy = true,
-     .shown_unit = "uJ",
-     .per_shown = 1e6},
-    {.objective = Objective::kEdp,
-     .name = "edp",
-     .key = "edp",
-     .quantity = "energy-delay product",
-     .unit = "pJ x cycles",
-     .member = [](const Objectives& o) { return o.edp(); },
-     .price = nullptr,
-     .latency = true,
-     .energy = true,
-     .adds_up = false},
-    {.objective = Objective::kParameters,
-     .name = "parameters",
-     .key = "parameters",
-     .quantity = "parameters",
-     .member = &Objectives::parameters,
-     .price = [](const Priced& p,
-                 Objectives& o) { o.parameters = parameter_count(p.network, p.context); }},
-    {.objective = Objective::kPeakMemory,
-     .name = "peak_memory",
-     .key = "peak_memory_bytes",
-     .quantity = "peak memory",
-     .unit = "bytes",
-     .member = &Objectives::peak_memory_bytes,
-     .price =
-         [](const Priced& p, Objectives& o) {
-           o.peak_memory_bytes = peak_memory(
-               p.network, p.predictor.workload(), p.predictor.hardware(),
-               [&](const accel_sim::Operator& op) { return p.predictor.table().cost(op); });
-         }},
-    {.objective = Objective::kMacs,
-     .name = "macs",
-     .key = "macs",
-     .quantity = "multiply-accumulates",
-     .member = &Objectives::macs,
-     .price = [](const Priced& p, Objectives& o) {
-       o.macs = macs(p.network, p.predictor.workload());
-     }}};
+    {Objective::kPerplexity, "perplexity", "perplexity", "perplexity", "", &Objectives::perplexity,
+     nullptr, false, false, false, 4},
+    {Objective::kLatency, "latency", "latency_cycles", "latency", "cycles", &Objectives::latency,
+     [](const Priced& p, Objectives& o) { o.latency = p.predictor.latency(p.cost); }, true},
+    {Objective::kEnergy, "energy", "energy_pj", "energy", "pJ", &Objectives::energy_pj,
+     [](const Priced& p, Objectives& o) { o.energy_pj = p.cost.energy.value(); }, false, true, true,
+     3, 1e6, "uJ"},
+    {Objective::kEdp, "edp", "edp", "energy-delay product", "pJ x cycles",
+     [](const Objectives& o) { return o.edp(); }, nullptr, true, true, false},
+    {Objective::kParameters, "parameters", "parameters", "parameters", "", &Objectives::parameters,
+     [](const Priced& p, Objectives& o) { o.parameters = parameter_count(p.network, p.context); }},
+    {Objective::kPeakMemory, "peak_memory", "peak_memory_bytes", "peak memory", "bytes",
+     &Objectives::peak_memory_bytes,
+     [](const Priced& p, Objectives& o) {
+       o.peak_memory_bytes =
+           peak_memory(p.network, p.predictor.workload(), p.predictor.hardware(),
+                       [&](const accel_sim::Operator& op) { return p.predictor.table().cost(op); });
+     }},
+    {Objective::kMacs, "macs", "macs", "multiply-accumulates", "", &Objectives::macs,
+     [](const Priced& p, Objectives& o) { o.macs = macs(p.network, p.predictor.workload()); }}};
 
-constexpr bool in_order() {
-  std::size_t i = 0;
-  for (const Row& row : kRows)
-    if (static_cast<std::size_t>(row.objective) != i++) return false;
-  return true;
-}
-static_assert(in_order());
+static_assert(std::is_sorted(std::begin(kRows), std::end(kRows),
+                             [](const Row& a, const Row& b) { return a.objective < b.objective; }));
 
 const Row& row_of(Objective objective) { return kRows[static_cast<std::size_t>(objective)]; }
-
-std::vector<std::string> names() {
-  std::vector<std::string> names;
-  for (const Row& row : kRows) names.emplace_back(row.name);
-  return names;
-}
 
 }  // namespace
 
@@ -161,10 +107,7 @@ bool needs_energy(Objective objective) { return row_of(objective).energy; }
 bool adds_up(Objective objective) { return row_of(objective).adds_up; }
 
 Objective objective_from_json(const JsonNode& node) {
-  const std::string name = node.choice(names());
-  return std::find_if(std::begin(kRows), std::end(kRows),
-                      [&](const Row& row) { return row.name == name; })
-      ->objective;
+  return row_named(kRows, node.choice(names_in(kRows)), "objective").objective;
 }
 
 Objectives cost_of(const Architecture& network,

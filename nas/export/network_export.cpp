@@ -1,12 +1,9 @@
 #include "nas/export/network_export.hpp"
 
-#include <string>
-
 #include "supernet/model/network_file.hpp"
-#include "support/error.hpp"
 #include "support/files.hpp"
 #include "support/hash.hpp"
-#include "support/words.hpp"
+#include "support/named.hpp"
 
 namespace paretoformer::nas {
 namespace {
@@ -28,12 +25,7 @@ constexpr Exporter kExporters[] = {
 std::span<const Exporter> exporters() { return kExporters; }
 
 const Exporter& find_exporter(std::string_view name) {
-  std::vector<std::string> names;
-  for (const Exporter& each : kExporters) {
-    if (each.name == name) return each;
-    names.emplace_back(each.name);
-  }
-  throw InputError("format \"" + std::string(name) + "\" " + not_among(name, names));
+  return row_named(kExporters, name, "format");
 }
 
 void export_network(const std::filesystem::path& stem, const ExportedNetwork& network,

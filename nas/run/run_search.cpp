@@ -69,16 +69,6 @@ void require_feasible(const RunConfig& config, const ProxyTask& proxy,
 
 namespace {
 
-// The names of those that need no more than what is known, "perplexity" apart.
-std::string choices(bool latency, bool energy) {
-  std::string list;
-  for (Objective objective : all_objectives())
-    if (objective != Objective::kPerplexity && (latency || !needs_latency(objective)) &&
-        (energy || !needs_energy(objective)))
-      list += (list.empty() ? "" : ", ") + name_of(objective);
-  return list;
-}
-
 // What was left out of the measurements of a device is 0 in all of them.
 void require_measured(const std::string& where, Objective objective, const RunConfig& config,
                       const latency_predictor::LatencyPredictor& predictor) {
@@ -93,7 +83,7 @@ void require_measured(const std::string& where, Objective objective, const RunCo
   throw InputError(where + ": " + name_of(objective) + " needs " +
                    (lacks_energy ? "energy" : "latency") + ", which device \"" +
                    predictor.device() + "\" (" + config.predictor.string() +
-                   ") does not give: choose among " + choices(latency, energy));
+                   ") does not give: choose another objective");
 }
 
 // All networks of a small space; else its corners and a random few.
