@@ -304,8 +304,8 @@ TEST(Knapsack, FindsTheFrontOfAnAdditiveLoss) {
       objectives.validation_loss -= (0.2 + 0.1 * std::log2(network.layers[i].heads) +
                                      0.07 * std::log2(network.layers[i].ffn_width / 32.0)) /
                                     static_cast<double>(i + 1);
-      objectives.latency += network.model_width * (64.0 * network.layers[i].heads +
-                                                          2.0 * network.layers[i].ffn_width);
+      objectives.latency += network.model_width *
+                            (64.0 * network.layers[i].heads + 2.0 * network.layers[i].ffn_width);
     }
     objectives.validation_loss -= 0.1 * std::log2(network.model_width / 32.0);
     objectives.perplexity = std::exp(objectives.validation_loss);
