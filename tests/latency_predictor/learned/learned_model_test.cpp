@@ -411,7 +411,7 @@ TEST_F(LearnedModelFile, CutOrEditedFilesAreRefused) {
 // Every group's numbers under `key` but the first are kept.
 std::string with_first(std::string text, const std::string& key, const std::string& number) {
   for (std::size_t at = 0; (at = text.find(key, at)) != std::string::npos; at += key.size()) {
-    const std::size_t begin = text.find_first_not_of("[ ", at + key.size());
+    const std::size_t begin = text.find_first_not_of("[ \n", at + key.size());
     text.replace(begin, text.find_first_of(",]", begin) - begin, number);
   }
   return text;
