@@ -85,7 +85,7 @@ TEST_F(ReportTest, FrontJsonOfAConfirmedFront) {
 TEST_F(ReportTest, EveryExporterWritesAFileOfItsName) {
   for (const Exporter& each : exporters()) {
     EXPECT_EQ(&find_exporter(each.name), &each);
-    const fs::path folder = box_ / each.name;
+    const fs::path folder = box_ / std::string(each.name);
     export_front(run_.folder, run_.proxy, archive_, predicted_front(archive_), folder, each);
     for (std::size_t index : archive_.front()) {
       const std::string id = hex(archive_.candidates()[index].id);
