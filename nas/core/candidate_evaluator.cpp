@@ -3,25 +3,22 @@
 #include <cmath>
 #include <utility>
 
-#include "accel_sim/lowering/network_memory.hpp"
 #include "support/error.hpp"
 
 namespace paretoformer::nas {
 
 Objectives cost_of(const Architecture& network,
                    const latency_predictor::LatencyPredictor& predictor, int context) {
-  const accel_sim::HardwareCost cost = predictor.predict(network);
+  const latency_predictor::NetworkCost cost = predictor.network_cost(network);
   Objectives objectives;
   if (predictor.in_time())
-    objectives.latency_ns = predictor.latency(cost);
+    objectives.latency_ns = predictor.latency(cost.hardware);
   else
-    objectives.latency_cycles = predictor.latency(cost);
-  objectives.energy_pj = cost.energy.value();
+    objectives.latency_cycles = predictor.latency(cost.hardware);
+  objectives.energy_pj = cost.hardware.energy.value();
   objectives.parameters = parameter_count(network, context);
-  objectives.peak_memory_bytes =
-      peak_memory(network, predictor.workload(), predictor.hardware(),
-                  [&](const accel_sim::Operator& op) { return predictor.table().cost(op); });
-  objectives.macs = macs(network, predictor.workload());
+  objectives.peak_memory_bytes = cost.memory.bytes();
+  objectives.macs = cost.macs;
   return objectives;
 }
 
