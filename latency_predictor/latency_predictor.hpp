@@ -16,6 +16,8 @@
 
 #include "accel_sim/hardware/hardware_cost.hpp"
 #include "accel_sim/hardware/target.hpp"
+#include "accel_sim/lowering/compile.hpp"
+#include "accel_sim/lowering/peak_memory.hpp"
 #include "accel_sim/workload/operators.hpp"
 #include "latency_predictor/lookup_table.hpp"
 #include "search_spaces/architecture.hpp"
@@ -71,6 +73,15 @@ std::vector<accel_sim::Operator> operators_of(
     const SearchSpace& space, const accel_sim::Workload& workload,
     const std::optional<accel_sim::Target>& hardware = std::nullopt);
 
+// What a network or a part of it costs, all read off one list of calls.
+struct NetworkCost {
+  accel_sim::HardwareCost hardware;
+  accel_sim::PeakMemory memory;
+  std::int64_t macs = 0;
+
+  NetworkCost& operator+=(const NetworkCost& other);
+};
+
 // Answers are the same on any number of threads. A network of layers already seen takes two
 // look-ups per layer, without a lock or an allocation.
 class LatencyPredictor {
@@ -98,6 +109,8 @@ class LatencyPredictor {
   // The sum of breakdown(), exactly. Throws what scheduled_operators() and LookupTable::cost()
   // throw; the same holds for breakdown().
   accel_sim::HardwareCost predict(const Architecture& architecture) const;
+  // That and the rest, of the same calls. Throws Error, too, for more MACs than fit 64 bits.
+  NetworkCost network_cost(const Architecture& architecture) const;
   std::vector<OperatorPrediction> breakdown(const Architecture& architecture) const;
   // Of each in turn. Throws Error when the spans differ in length.
   void predict(std::span<const Architecture> architectures,
@@ -135,19 +148,21 @@ class LatencyPredictor {
     Parts& operator=(Parts other) noexcept;
     ~Parts();
 
-    const accel_sim::HardwareCost* find(const PartKey& key) const;
-    const accel_sim::HardwareCost& add(const PartKey& key, const accel_sim::HardwareCost& cost);
+    const NetworkCost* find(const PartKey& key) const;
+    const NetworkCost& add(const PartKey& key, const NetworkCost& cost);
 
    private:
     struct Map;
     std::unique_ptr<Map> map_;
   };
-  accel_sim::HardwareCost part(const PartKey& key) const;
+  // Hands `add` the costs of all parts of a network.
+  template <typename Add>
+  void for_each_part(const Architecture& architecture, Add add) const;
+  const NetworkCost& part(const PartKey& key) const;
+  std::vector<accel_sim::TransformerOperator> operators_of_part(const PartKey& key) const;
+  // By the prices of the table; as they are for a device that was measured.
+  std::vector<accel_sim::Call> compile(std::vector<accel_sim::TransformerOperator> list) const;
   accel_sim::HardwareCost price(const accel_sim::TransformerOperator& item) const;
-  // scheduled() by the prices of the table; as they are for a device that was measured.
-  std::vector<accel_sim::TransformerOperator> schedule(
-      std::vector<accel_sim::TransformerOperator> list) const;
-  accel_sim::HardwareCost sum_of_part(const PartKey& key) const;
 
   std::string device_;
   std::optional<accel_sim::Target> hardware_;

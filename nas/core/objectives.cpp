@@ -8,7 +8,6 @@
 #include <limits>
 #include <variant>
 
-#include "accel_sim/lowering/network_memory.hpp"
 #include "latency_predictor/latency_predictor.hpp"
 #include "support/error.hpp"
 #include "support/json.hpp"
@@ -32,7 +31,7 @@ struct Priced {
   const Architecture& network;
   const latency_predictor::LatencyPredictor& predictor;
   int context;
-  accel_sim::HardwareCost cost;
+  latency_predictor::NetworkCost cost;
 };
 
 // An objective is a member of Objectives or computed from others.
@@ -56,23 +55,20 @@ constexpr Row kRows[] = {
     {Objective::kPerplexity, "perplexity", "perplexity", "perplexity", "", &Objectives::perplexity,
      nullptr, false, false, false, 4},
     {Objective::kLatency, "latency", "latency_cycles", "latency", "cycles", &Objectives::latency,
-     [](const Priced& p, Objectives& o) { o.latency = p.predictor.latency(p.cost); }, true},
+     [](const Priced& p, Objectives& o) { o.latency = p.predictor.latency(p.cost.hardware); },
+     true},
     {Objective::kEnergy, "energy", "energy_pj", "energy", "pJ", &Objectives::energy_pj,
-     [](const Priced& p, Objectives& o) { o.energy_pj = p.cost.energy.value(); }, false, true, true,
-     3, 1e6, "uJ"},
+     [](const Priced& p, Objectives& o) { o.energy_pj = p.cost.hardware.energy.value(); }, false,
+     true, true, 3, 1e6, "uJ"},
     {Objective::kEdp, "edp", "edp", "energy-delay product", "pJ x cycles",
      [](const Objectives& o) { return o.edp(); }, nullptr, true, true, false},
     {Objective::kParameters, "parameters", "parameters", "parameters", "", &Objectives::parameters,
      [](const Priced& p, Objectives& o) { o.parameters = parameter_count(p.network, p.context); }},
     {Objective::kPeakMemory, "peak_memory", "peak_memory_bytes", "peak memory", "bytes",
      &Objectives::peak_memory_bytes,
-     [](const Priced& p, Objectives& o) {
-       o.peak_memory_bytes =
-           peak_memory(p.network, p.predictor.workload(), p.predictor.hardware(),
-                       [&](const accel_sim::Operator& op) { return p.predictor.table().cost(op); });
-     }},
+     [](const Priced& p, Objectives& o) { o.peak_memory_bytes = p.cost.memory.bytes(); }},
     {Objective::kMacs, "macs", "macs", "multiply-accumulates", "", &Objectives::macs,
-     [](const Priced& p, Objectives& o) { o.macs = macs(p.network, p.predictor.workload()); }}};
+     [](const Priced& p, Objectives& o) { o.macs = p.cost.macs; }}};
 
 static_assert(std::is_sorted(std::begin(kRows), std::end(kRows),
                              [](const Row& a, const Row& b) { return a.objective < b.objective; }));
@@ -112,7 +108,7 @@ Objective objective_from_json(const JsonNode& node) {
 
 Objectives cost_of(const Architecture& network,
                    const latency_predictor::LatencyPredictor& predictor, int context) {
-  const Priced priced{network, predictor, context, predictor.predict(network)};
+  const Priced priced{network, predictor, context, predictor.network_cost(network)};
   Objectives objectives;
   objectives.in_time = predictor.in_time();
   for (const Row& row : kRows)

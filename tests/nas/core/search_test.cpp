@@ -10,7 +10,6 @@
 #include <optional>
 #include <set>
 
-#include "accel_sim/lowering/network_memory.hpp"
 #include "nas/run/front_file.hpp"
 #include "nas/run/run_predictor.hpp"
 #include "nas/run/run_search.hpp"
@@ -393,9 +392,9 @@ TEST_F(SearchTest, EvaluationDoesNotDependOnTheCompany) {
   EXPECT_EQ(evaluator_.evaluate(std::span(networks).subspan(1))[0], both[1]);
   EXPECT_EQ(both[0].perplexity, std::exp(both[0].validation_loss));
   EXPECT_EQ(both[0].parameters, parameter_count(networks[0], config_.training.context));
-  EXPECT_EQ(both[0].peak_memory_bytes,
-            peak_memory(networks[0], config_.workload, config_.hardware));
-  EXPECT_EQ(both[0].macs, macs(networks[0], config_.workload));
+  const auto cost = evaluator_.predictor().network_cost(networks[0]);
+  EXPECT_EQ(both[0].peak_memory_bytes, cost.memory.bytes());
+  EXPECT_EQ(both[0].macs, cost.macs);
 }
 
 }  // namespace
