@@ -134,7 +134,7 @@ inline FoundMapping best_by_brute_force(const Mapspace& mapspace, MappingObjecti
 // next smaller or larger split of one dimension or another order of loops; from a mapping without
 // better ones it starts anew. At most so many evaluations.
 inline FoundMapping local_search(const Mapspace& mapspace, MappingObjective objective,
-                          std::int64_t evaluations, std::uint64_t seed) {
+                                 std::int64_t evaluations, std::uint64_t seed) {
   BestFound best(mapspace, objective);
   Neighbourhood neighbourhood(mapspace, best, evaluations);
   Random random(seed);
