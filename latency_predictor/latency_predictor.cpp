@@ -49,6 +49,7 @@ struct LatencyPredictor::Parts::Map
 
 LatencyPredictor::Parts::Parts() : map_(std::make_unique<Map>()) {}
 LatencyPredictor::Parts::Parts(const Parts& other) : map_(std::make_unique<Map>(*other.map_)) {}
+// NOLINTNEXTLINE(performance-noexcept-move-constructor): a map is made for the other one.
 LatencyPredictor::Parts::Parts(Parts&& other)
     : map_(std::exchange(other.map_, std::make_unique<Map>())) {}
 LatencyPredictor::Parts& LatencyPredictor::Parts::operator=(Parts other) noexcept {
