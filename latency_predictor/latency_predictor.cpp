@@ -17,14 +17,15 @@ namespace paretoformer::latency_predictor {
 
 // A LayerNorm goes with what is before it, as it may be fused with that: a layer's projections of
 // q, k and v up to the second LayerNorm; its FFN up to the next layer's LayerNorm, the final one or
-// none; what is before the first of them, and the language-model head.
+// none; what is before the first of them, and the language-model head (without layers, all there
+// is).
 enum class Part { kAttention, kFfn, kEnds };
 enum class Next { kLayer, kFinalNorm, kNothing };
 
 struct LatencyPredictor::PartKey {
   Part part;
   bool first;  // layer
-  Next next;   // of an FFN
+  Next next;   // of an FFN, or of what is before the first layer
   int model_width, head_width;
   int size;  // heads, FFN width or vocabulary
   bool operator==(const PartKey&) const = default;
@@ -44,10 +45,11 @@ struct LatencyPredictor::PartKey {
 };
 
 struct LatencyPredictor::Parts::Map
-    : tbb::concurrent_unordered_map<PartKey, accel_sim::HardwareCost, PartKey::Hash> {};
+    : tbb::concurrent_unordered_map<PartKey, NetworkCost, PartKey::Hash> {};
 
 LatencyPredictor::Parts::Parts() : map_(std::make_unique<Map>()) {}
 LatencyPredictor::Parts::Parts(const Parts& other) : map_(std::make_unique<Map>(*other.map_)) {}
+// NOLINTNEXTLINE(performance-noexcept-move-constructor): a map is made for the other one.
 LatencyPredictor::Parts::Parts(Parts&& other)
     : map_(std::exchange(other.map_, std::make_unique<Map>())) {}
 LatencyPredictor::Parts& LatencyPredictor::Parts::operator=(Parts other) noexcept {
@@ -56,13 +58,13 @@ LatencyPredictor::Parts& LatencyPredictor::Parts::operator=(Parts other) noexcep
 }
 LatencyPredictor::Parts::~Parts() = default;
 
-inline const accel_sim::HardwareCost* LatencyPredictor::Parts::find(const PartKey& key) const {
+inline const NetworkCost* LatencyPredictor::Parts::find(const PartKey& key) const {
   const auto known = map_->find(key);
   return known == map_->end() ? nullptr : &known->second;
 }
 
-inline const accel_sim::HardwareCost& LatencyPredictor::Parts::add(
-    const PartKey& key, const accel_sim::HardwareCost& cost) {
+inline const NetworkCost& LatencyPredictor::Parts::add(const PartKey& key,
+                                                       const NetworkCost& cost) {
   return map_->emplace(key, cost).first->second;
 }
 
@@ -135,7 +137,7 @@ LatencyPredictor::LatencyPredictor(std::string device, const accel_sim::Workload
 }
 
 std::uint64_t LatencyPredictor::device_hash(const std::string& device) {
-  if (device.empty() || device == "-" || printable(device) != device)
+  if (device.empty() || printable(device) != device)
     throw InputError("\"" + device + "\" is no name of a device: expected text on one line");
   return hash_text("device " + device);
 }
@@ -156,30 +158,32 @@ accel_sim::HardwareCost LatencyPredictor::price(const accel_sim::TransformerOper
   return table_.cost(item.op) * item.repeat;
 }
 
-std::vector<accel_sim::TransformerOperator> LatencyPredictor::schedule(
+std::vector<accel_sim::Call> LatencyPredictor::compile(
     std::vector<accel_sim::TransformerOperator> list) const {
-  if (!hardware_) return list;
-  return scheduled(std::move(list), *hardware_,
-                   [this](const accel_sim::Operator& op) { return table_.cost(op); });
+  return accel_sim::compile(std::move(list), hardware_,
+                            [this](const accel_sim::Operator& op) { return table_.cost(op); });
 }
 
-accel_sim::HardwareCost LatencyPredictor::part(const PartKey& key) const {
-  if (const accel_sim::HardwareCost* known = parts_.find(key)) return *known;
-  return parts_.add(key, sum_of_part(key));
+NetworkCost& NetworkCost::operator+=(const NetworkCost& other) {
+  hardware += other.hardware;
+  memory += other.memory;
+  macs = accel_sim::cost_arithmetic::sum(macs, other.macs);
+  return *this;
 }
 
 // Of a network that has the part in its first layer, between the operators at which parts begin.
-accel_sim::HardwareCost LatencyPredictor::sum_of_part(const PartKey& key) const {
+std::vector<accel_sim::TransformerOperator> LatencyPredictor::operators_of_part(
+    const PartKey& key) const {
   constexpr std::string_view kAttentionBegin = "attention.qkv", kFfnBegin = "ffn.up";
   constexpr std::string_view kHead = "language_model_head";
   Architecture network;
   network.model_width = key.model_width;
   network.head_width = key.head_width;
-  network.layers = {{1, 1}};
+  if (key.part != Part::kEnds) network.layers = {{1, 1}};
   if (key.part == Part::kAttention) network.layers[0].heads = key.size;
   if (key.part == Part::kFfn) network.layers[0].ffn_width = key.size;
-  if (key.part == Part::kFfn && key.next == Next::kLayer) network.layers.push_back({1, 1});
-  if (key.part == Part::kFfn && key.next == Next::kFinalNorm) network.vocabulary = 1;
+  if (key.next == Next::kLayer) network.layers.push_back({1, 1});
+  if (key.next == Next::kFinalNorm) network.vocabulary = 1;
   if (key.part == Part::kEnds) network.vocabulary = key.size;
   std::vector<accel_sim::TransformerOperator> items;
   Part at = Part::kEnds;
@@ -191,28 +195,48 @@ accel_sim::HardwareCost LatencyPredictor::sum_of_part(const PartKey& key) const 
     if (item.layer == 0 && !key.first) item.layer = 1;
     items.push_back(item);
   }
-  accel_sim::HardwareCost total;
-  for (const accel_sim::TransformerOperator& item : schedule(std::move(items)))
-    total += price(item);
-  return total;
+  return items;
+}
+
+const NetworkCost& LatencyPredictor::part(const PartKey& key) const {
+  if (const NetworkCost* known = parts_.find(key)) return *known;
+  std::vector<accel_sim::TransformerOperator> operators = operators_of_part(key);
+  const std::vector<accel_sim::Call> calls = compile(std::move(operators));
+  NetworkCost total;
+  total.memory = peak_memory(calls, workload_, key.model_width);
+  for (const accel_sim::Call& call : calls) {
+    total.macs = accel_sim::cost_arithmetic::sum(total.macs, macs(call));
+    total.hardware += price(call);
+  }
+  return parts_.add(key, total);
+}
+
+template <typename Add>
+void LatencyPredictor::for_each_part(const Architecture& architecture, Add add) const {
+  const int d = architecture.model_width;
+  const int head_width = architecture.head_width;
+  const std::size_t depth = architecture.layers.size();
+  const Next last = architecture.vocabulary > 0 ? Next::kFinalNorm : Next::kNothing;
+  const auto next = [&](std::size_t layers) { return layers < depth ? Next::kLayer : last; };
+  add(part({Part::kEnds, true, next(0), d, head_width, architecture.vocabulary}));
+  for (std::size_t i = 0; i < depth; ++i) {
+    const Layer& layer = architecture.layers[i];
+    add(part({Part::kAttention, i == 0, Next::kNothing, d, head_width, layer.heads}));
+    add(part({Part::kFfn, i == 0, next(i + 1), d, head_width, layer.ffn_width}));
+  }
 }
 
 accel_sim::HardwareCost LatencyPredictor::predict(const Architecture& architecture) const {
-  const int d = architecture.model_width;
-  const int head_width = architecture.head_width;
   accel_sim::HardwareCost total;
-  if (architecture.layers.empty()) {
-    for (const OperatorPrediction& each : breakdown(architecture)) total += each.cost;
-    return total;
-  }
-  total = part({Part::kEnds, true, Next::kNothing, d, head_width, architecture.vocabulary});
-  const Next last = architecture.vocabulary > 0 ? Next::kFinalNorm : Next::kNothing;
-  for (std::size_t i = 0; i < architecture.layers.size(); ++i) {
-    const Layer& layer = architecture.layers[i];
-    const Next next = i + 1 < architecture.layers.size() ? Next::kLayer : last;
-    total += part({Part::kAttention, i == 0, Next::kNothing, d, head_width, layer.heads});
-    total += part({Part::kFfn, i == 0, next, d, head_width, layer.ffn_width});
-  }
+  for_each_part(architecture, [&](const NetworkCost& part) { total += part.hardware; });
+  return total;
+}
+
+NetworkCost LatencyPredictor::network_cost(const Architecture& architecture) const {
+  NetworkCost total;
+  for_each_part(architecture, [&](const NetworkCost& part) { total += part; });
+  if (architecture.vocabulary == 0)
+    total.memory += accel_sim::unused_final_norm(architecture.model_width);
   return total;
 }
 
@@ -226,12 +250,9 @@ void LatencyPredictor::predict(std::span<const Architecture> architectures,
 
 std::vector<OperatorPrediction> LatencyPredictor::breakdown(
     const Architecture& architecture) const {
-  const std::vector<accel_sim::TransformerOperator> operators =
-      schedule(transformer_operators(architecture, workload_));
   std::vector<OperatorPrediction> predictions;
-  predictions.reserve(operators.size());
-  for (const accel_sim::TransformerOperator& item : operators)
-    predictions.push_back({item.role, item.layer, item.repeat, item.op, price(item)});
+  for (const accel_sim::Call& call : compile(transformer_operators(architecture, workload_)))
+    predictions.push_back({call.role, call.layer, call.repeat, call.op, price(call)});
   return predictions;
 }
 

@@ -16,12 +16,16 @@
 
 #include "accel_sim/hardware/hardware_cost.hpp"
 #include "accel_sim/hardware/target.hpp"
+#include "accel_sim/lowering/compile.hpp"
+#include "accel_sim/lowering/peak_memory.hpp"
 #include "accel_sim/workload/operators.hpp"
 #include "latency_predictor/lookup_table.hpp"
 #include "search_spaces/architecture.hpp"
 #include "search_spaces/search_space.hpp"
 
 namespace paretoformer::latency_predictor {
+
+class PredictorFile;
 
 // The cost of an operator at its place in the network.
 struct OperatorPrediction {
@@ -69,6 +73,15 @@ std::vector<accel_sim::Operator> operators_of(
     const SearchSpace& space, const accel_sim::Workload& workload,
     const std::optional<accel_sim::Target>& hardware = std::nullopt);
 
+// What a network or a part of it costs, all read off one list of calls.
+struct NetworkCost {
+  accel_sim::HardwareCost hardware;
+  accel_sim::PeakMemory memory;
+  std::int64_t macs = 0;
+
+  NetworkCost& operator+=(const NetworkCost& other);
+};
+
 // Answers are the same on any number of threads. A network of layers already seen takes two
 // look-ups per layer, without a lock or an allocation.
 class LatencyPredictor {
@@ -80,23 +93,24 @@ class LatencyPredictor {
   LatencyPredictor(const accel_sim::Target& hardware, const accel_sim::Workload& workload,
                    LookupTable table, InPlaceCosts in_place = {});
   // Of a device that is not described here, from measurements: `table` has device_hash() and all
-  // operators. Both throw InputError unless the name is a line of text, not empty and not "-".
+  // operators. Both throw InputError unless the name is a line of text and not empty.
   LatencyPredictor(std::string device, const accel_sim::Workload& workload, LookupTable table);
   static std::uint64_t device_hash(const std::string& device);
 
-  // A text file of everything: version, model, hardware, workload, units, a line per operator and
-  // one per operator in its place, checksum. A predictor that was loaded knows the operators of the
-  // file and no others. save() throws Error naming the path when it cannot; load() throws
-  // InputError naming file and line when the file was cut or edited, or is of another version or
-  // another kind. A std::filesystem::path converts to `path`.
+  // A file of everything (latency_predictor/file/predictor_file.hpp): model, hardware, workload,
+  // units, a row per operator and one per operator in its place. A predictor that was loaded knows
+  // the operators of the file and no others. save() throws Error naming the path when it cannot;
+  // load() throws InputError naming the file, in one line, when it was cut or edited, or is of
+  // another version or another kind. A std::filesystem::path converts to `path`.
   static LatencyPredictor load(const std::string& path);
-  // Of the content of a file; `file` is for errors.
-  static LatencyPredictor parse(const std::string& text, const std::string& file);
+  static LatencyPredictor from(const PredictorFile& file);
   void save(const std::string& path) const;
 
   // The sum of breakdown(), exactly. Throws what scheduled_operators() and LookupTable::cost()
   // throw; the same holds for breakdown().
   accel_sim::HardwareCost predict(const Architecture& architecture) const;
+  // That and the rest, of the same calls. Throws Error, too, for more MACs than fit 64 bits.
+  NetworkCost network_cost(const Architecture& architecture) const;
   std::vector<OperatorPrediction> breakdown(const Architecture& architecture) const;
   // Of each in turn. Throws Error when the spans differ in length.
   void predict(std::span<const Architecture> architectures,
@@ -134,19 +148,21 @@ class LatencyPredictor {
     Parts& operator=(Parts other) noexcept;
     ~Parts();
 
-    const accel_sim::HardwareCost* find(const PartKey& key) const;
-    const accel_sim::HardwareCost& add(const PartKey& key, const accel_sim::HardwareCost& cost);
+    const NetworkCost* find(const PartKey& key) const;
+    const NetworkCost& add(const PartKey& key, const NetworkCost& cost);
 
    private:
     struct Map;
     std::unique_ptr<Map> map_;
   };
-  accel_sim::HardwareCost part(const PartKey& key) const;
+  // Hands `add` the costs of all parts of a network.
+  template <typename Add>
+  void for_each_part(const Architecture& architecture, Add add) const;
+  const NetworkCost& part(const PartKey& key) const;
+  std::vector<accel_sim::TransformerOperator> operators_of_part(const PartKey& key) const;
+  // By the prices of the table; as they are for a device that was measured.
+  std::vector<accel_sim::Call> compile(std::vector<accel_sim::TransformerOperator> list) const;
   accel_sim::HardwareCost price(const accel_sim::TransformerOperator& item) const;
-  // scheduled() by the prices of the table; as they are for a device that was measured.
-  std::vector<accel_sim::TransformerOperator> schedule(
-      std::vector<accel_sim::TransformerOperator> list) const;
-  accel_sim::HardwareCost sum_of_part(const PartKey& key) const;
 
   std::string device_;
   std::optional<accel_sim::Target> hardware_;

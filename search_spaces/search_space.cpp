@@ -207,10 +207,10 @@ std::int64_t SearchSpace::count() const {
 }
 
 Architecture SearchSpace::at(std::int64_t index) const {
-  // A negative index is beyond as well: no depth takes it.
-  std::int64_t rest = index < 0 ? kBeyond : index;
+  std::int64_t rest = index;
   for (int depth : depths()) {
     const std::int64_t networks = count_of_depth(depth);
+    if (rest < 0) break;
     if (rest >= networks) {
       rest -= networks;
       continue;

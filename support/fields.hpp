@@ -70,7 +70,7 @@ struct AnyName {
 template <typename Struct, typename Value, typename Allowed>
 struct Field {
   constexpr Field(std::string_view its_key, Value Struct::*its_member, Allowed what_it_may_be,
-                  std::string_view its_meaning)
+                  std::string_view its_meaning = "")
       : key(its_key), member(its_member), allowed(what_it_may_be), meaning(its_meaning) {}
 
   std::string_view key;
@@ -79,12 +79,13 @@ struct Field {
   std::string_view meaning;  // a line of the documentation, in Markdown
 };
 
-// Fields whose key is absent keep their values. Throws InputError.
+// Fields whose key is absent keep their values, unless `all` must be there. Throws InputError.
 template <typename Struct, typename... Fields>
-void read_fields(const JsonObject& object, const std::tuple<Fields...>& fields, Struct& values) {
+void read_fields(const JsonObject& object, const std::tuple<Fields...>& fields, Struct& values,
+                 bool all = false) {
   const auto read = [&](const auto& field) {
     const std::string key(field.key);
-    if (object.has(key)) field.allowed.read(object.at(key), values.*field.member);
+    if (all || object.has(key)) field.allowed.read(object.at(key), values.*field.member);
   };
   std::apply([&](const auto&... field) { (read(field), ...); }, fields);
 }

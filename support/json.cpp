@@ -124,22 +124,26 @@ void JsonNode::fail(const std::string& message) const {
 }
 
 std::int64_t JsonNode::integer(std::int64_t low, std::int64_t high) const {
-  const std::string expected =
-      "expected an integer from " + std::to_string(low) + " to " + std::to_string(high);
-  if (!json_->is_number_integer()) fail("has the wrong type: " + expected);
+  const auto refuse = [&](const char* why) {  // a text that most calls can do without
+    fail(std::string(why) + ": expected an integer from " + std::to_string(low) + " to " +
+         std::to_string(high));
+  };
+  if (!json_->is_number_integer()) refuse("has the wrong type");
   const bool too_large = json_->is_number_unsigned() &&
                          json_->get<std::uint64_t>() > static_cast<std::uint64_t>(INT64_MAX);
   if (too_large || json_->get<std::int64_t>() < low || json_->get<std::int64_t>() > high)
-    fail("is out of range: " + expected);
+    refuse("is out of range");
   return json_->get<std::int64_t>();
 }
 
 double JsonNode::number(double low, double high) const {
-  const std::string expected =
-      "expected a number from " + number_text(low) + " to " + number_text(high);
-  if (!json_->is_number()) fail("has the wrong type: " + expected);
+  const auto refuse = [&](const char* why) {
+    fail(std::string(why) + ": expected a number from " + number_text(low) + " to " +
+         number_text(high));
+  };
+  if (!json_->is_number()) refuse("has the wrong type");
   const double value = json_->get<double>();
-  if (!(value >= low && value <= high)) fail("is out of range: " + expected);
+  if (!(value >= low && value <= high)) refuse("is out of range");
   return value;
 }
 

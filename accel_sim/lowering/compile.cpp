@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <unordered_map>
+#include <utility>
 
 #include "support/error.hpp"
 
@@ -107,16 +108,11 @@ class Scheduler {
       const Operator& op = list[i].op;
       if (op.kind != OperatorKind::kMatmul || !rows_can_be_fused(op, target_)) continue;
       if (op.activation == Activation::kSoftmax)
-        replace(list, i, softmax_choice(op));
+        replace(list, i, chosen(softmax_pair(op), fusion_, price_));
       else if (i + 2 < list.size() && list[i + 1].op.kind == OperatorKind::kResidualAdd &&
                list[i + 2].op.kind == OperatorKind::kLayerNorm)
         replace(list, i, chosen(layer_norm_pair(op), fusion_, price_));
     }
-  }
-
-  // Scores and softmax.
-  std::vector<Operator> softmax_choice(const Operator& scores) const {
-    return chosen(softmax_pair(scores), fusion_, price_);
   }
 
  private:
@@ -129,6 +125,12 @@ class Scheduler {
   Fusion fusion_;
   const OperatorPricer& price_;
 };
+
+std::vector<TransformerOperator> scheduled(std::vector<TransformerOperator> list,
+                                           const Target& target, const OperatorPricer& price) {
+  if (target.fusion != Fusion::kLibrary) Scheduler(target, target.fusion, price).apply(list);
+  return list;
+}
 
 }  // namespace
 
@@ -174,13 +176,23 @@ Call compile(const Operator& op, const Target& target,
 std::vector<Call> compile(const Architecture& architecture, const Workload& workload,
                           const Target& target, const OperatorPricer& price,
                           const MatmulScheduler& scheduler) {
+  return compile(transformer_operators(architecture, workload), target, price, scheduler);
+}
+
+std::vector<Call> compile(std::vector<TransformerOperator> list,
+                          const std::optional<Target>& target, const OperatorPricer& price,
+                          const MatmulScheduler& scheduler) {
   std::unordered_map<Operator, Call, OperatorHash> known;
   std::vector<Call> calls;
-  for (const TransformerOperator& item :
-       scheduled_operators(architecture, workload, target, price)) {
+  if (!target) {
+    for (const TransformerOperator& item : list)
+      calls.push_back({item, RunsIn::kOwnProgram, item.op});
+    return calls;
+  }
+  for (const TransformerOperator& item : scheduled(std::move(list), *target, price)) {
     auto found = known.find(item.op);
     if (found == known.end()) {
-      found = known.emplace(item.op, compile(item.op, target)).first;
+      found = known.emplace(item.op, compile(item.op, *target)).first;
       Call& call = found->second;
       if (scheduler && call.schedule && call.fused == Normalisation::kNone)
         call.give_schedule(scheduler(call));
@@ -195,18 +207,6 @@ std::vector<TransformerOperator> scheduled_operators(const Architecture& archite
                                                      const Workload& workload, const Target& target,
                                                      const OperatorPricer& price) {
   return scheduled(transformer_operators(architecture, workload), target, price);
-}
-
-std::vector<TransformerOperator> scheduled(std::vector<TransformerOperator> list,
-                                           const Target& target, const OperatorPricer& price) {
-  if (target.fusion != Fusion::kLibrary) Scheduler(target, target.fusion, price).apply(list);
-  return list;
-}
-
-Operator scheduled_scores(const Operator& scores, const Target& target,
-                          const OperatorPricer& price) {
-  if (target.fusion == Fusion::kLibrary || !rows_can_be_fused(scores, target)) return scores;
-  return Scheduler(target, target.fusion, price).softmax_choice(scores).front();
 }
 
 std::vector<Operator> operators_to_schedule(const Architecture& architecture,

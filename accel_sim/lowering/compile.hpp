@@ -72,6 +72,12 @@ std::vector<Call> compile(const Architecture& architecture, const Workload& work
                           const Target& target, const OperatorPricer& price = {},
                           const MatmulScheduler& scheduler = {});
 
+// The same for part of transformer_operators(). Without a target, as for a device that was
+// measured, they are called as they are.
+std::vector<Call> compile(std::vector<TransformerOperator> list,
+                          const std::optional<Target>& target, const OperatorPricer& price = {},
+                          const MatmulScheduler& scheduler = {});
+
 // The first step of compile(), for what needs no more: transformer_operators(), as Library::fusion
 // has them run. There are as many, in the same order and the same roles; what is fused has the
 // matmul's shape as well (softmax_of(), layer_norm_of(), residual_add_of()) and is priced for what
@@ -91,14 +97,6 @@ std::vector<Call> compile(const Architecture& architecture, const Workload& work
 std::vector<TransformerOperator> scheduled_operators(const Architecture& architecture,
                                                      const Workload& workload, const Target& target,
                                                      const OperatorPricer& price = {});
-
-// The same for part of the list.
-std::vector<TransformerOperator> scheduled(std::vector<TransformerOperator> list,
-                                           const Target& target, const OperatorPricer& price = {});
-
-// The same for scores alone: the matmul, as transformer_operators() has it, that runs in its place.
-Operator scheduled_scores(const Operator& scores, const Target& target,
-                          const OperatorPricer& price = {});
 
 // Every operator that scheduled_operators() may answer or price for the network, some more than
 // once.

@@ -170,46 +170,4 @@ Placement NetworkMemory::ffn(const TransformerOperator& item) const {
   unknown(item.role);
 }
 
-std::int64_t peak_memory(const Architecture& network, const Workload& workload,
-                         const std::optional<Target>& target, const OperatorPricer& price) {
-  const std::int64_t rows = computed_rows(workload), length = workload.sequence_length;
-  const bool decode = workload.mode == Mode::kDecode;
-  const Operator scores_of_head =
-      matmul(computed_rows(workload), network.head_width, workload.sequence_length,
-             RightOperand::kTransposedActivations, Activation::kSoftmax,
-             masks_scores(workload) ? Bias::kFull : Bias::kNone);
-  const int bytes =
-      target ? compile(scheduled_scores(scores_of_head, *target, price), *target).result_bytes : 1;
-  const std::int64_t d = network.model_width, vocabulary = network.vocabulary;
-  const std::int64_t stream = rows * d;
-
-  const std::int64_t mask = masks_scores(workload) ? rows * length * kSumBytes : 0;
-
-  std::int64_t biases = d;  // of the final LayerNorm
-  std::int64_t cache = 0;
-  std::int64_t alive = vocabulary > 0 ? stream + rows * vocabulary : 0;  // language-model head
-  for (const Layer& layer : network.layers) {
-    const std::int64_t a = std::int64_t{layer.heads} * network.head_width, f = layer.ffn_width;
-    biases += 3 * a + d + f + d + 2 * d;  // q, k and v, output, FFN up and down, two LayerNorms
-    const std::int64_t query = rows * a;  // and as much the context
-    const std::int64_t keys = decode ? 0 : length * a, values = keys;
-    if (decode) cache += 2 * length * a;
-    const std::int64_t scores = layer.heads * rows * length;
-    const std::int64_t probabilities = bytes == 1 ? 0 : scores;  // else in the scores' place
-    // In turn: q, k and v, beside the LayerNorm's result; scores; softmax; FFN up and down, with
-    // the LayerNorm's result and with the branch's; residual add. Others hold no more than one of
-    // these.
-    alive = std::max(
-        {alive, 2 * stream + query + keys + values, stream + query + keys + values + scores * bytes,
-         stream + values + scores * bytes + probabilities, 2 * stream + rows * f, 3 * stream});
-  }
-  // A matmul, what is added to its results, their sum, and its LayerNorm.
-  if (target && (target->fusion == Fusion::kOn || target->fusion == Fusion::kBest))
-    for (const TransformerOperator& item : scheduled_operators(network, workload, *target, price))
-      if (item.op.kind == OperatorKind::kMatmul && item.op.activation == Activation::kAddLayerNorm)
-        alive = std::max(alive, rows * item.op.inner + 3 * stream);
-  const int positions = vocabulary > 0 ? workload.sequence_length : 0;
-  return parameter_count(network, positions) + 3 * biases + vocabulary * d + mask + cache + alive;
-}
-
 }  // namespace paretoformer::accel_sim

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <cstdint>
-#include <optional>
 #include <vector>
 
 #include "accel_sim/hardware/target.hpp"
@@ -51,24 +50,5 @@ class NetworkMemory {
   std::vector<Matrix> scores_, probabilities_;  // by head
   std::vector<LayerMatrices> layers_;
 };
-
-// Bytes of main memory that one inference needs at once, were every matrix above kept only from the
-// operator that writes it to the last one that reads it:
-//
-// - all parameters: weights of one byte, biases of four (whether or not the workload prices them);
-//   position vectors for the workload's length; a tied embedding twice, as above;
-// - when decoding, keys and values of all layers and positions, int8;
-// - the largest sum of activations alive at an operator, int8 but for scores that go to DRAM as
-//   sums. All runs of an operator (heads; q, k and v) count as one, so that the scores of all heads
-//   are there together; what an operator reads and writes is (what is fused counts as one
-//   operator); so is the residual stream. Otherwise keys and values are activations of one layer
-//   like others;
-// - a causal mask of the scores, int32, one for all.
-//
-// Without padding or a program's code. Every gene adds to it. Without hardware (a device that was
-// measured) scores are int8. `price` is that of scheduled_operators(). Of networks that
-// transformer_operators() accepts.
-std::int64_t peak_memory(const Architecture& network, const Workload& workload,
-                         const std::optional<Target>& target, const OperatorPricer& price = {});
 
 }  // namespace paretoformer::accel_sim

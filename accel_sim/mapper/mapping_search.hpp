@@ -1,4 +1,4 @@
-// Finding good mappings: the best of a mapspace, proven; and what heuristics find.
+// Finding good mappings: the best of a mapspace, proven; and the best of a sample.
 #pragma once
 
 #include <cstdint>
@@ -33,17 +33,8 @@ FoundMapping best_mapping(const Mapspace& mapspace, MappingObjective objective,
 // Factors::kBlocks.
 FoundMapping best_library_mapping(const Mapspace& mapspace, MappingObjective objective);
 
-// By cost alone: every mapping of the mapspace, one by one. For tests.
-FoundMapping best_by_brute_force(const Mapspace& mapspace, MappingObjective objective);
-
 // The best of so many uniform samples.
 FoundMapping best_of_samples(const Mapspace& mapspace, MappingObjective objective,
                              std::int64_t samples, std::uint64_t seed);
-
-// From uniform samples, downhill: the first better neighbour is taken, where neighbours have the
-// next smaller or larger split of one dimension or another order of loops; from a mapping without
-// better ones it starts anew. At most so many evaluations.
-FoundMapping local_search(const Mapspace& mapspace, MappingObjective objective,
-                          std::int64_t evaluations, std::uint64_t seed);
 
 }  // namespace paretoformer::accel_sim

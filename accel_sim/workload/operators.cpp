@@ -221,12 +221,8 @@ std::vector<TransformerOperator> transformer_operators(const Architecture& archi
   return list;
 }
 
-std::int64_t macs(const Architecture& architecture, const Workload& workload) {
-  std::int64_t sum = 0;
-  for (const TransformerOperator& item : transformer_operators(architecture, workload))
-    sum =
-        cost_arithmetic::sum(sum, cost_arithmetic::product(item.repeat, statistics(item.op).macs));
-  return sum;
+std::int64_t macs(const TransformerOperator& item) {
+  return cost_arithmetic::product(item.repeat, statistics(item.op).macs);
 }
 
 }  // namespace paretoformer::accel_sim

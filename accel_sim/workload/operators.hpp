@@ -134,8 +134,7 @@ struct TransformerOperator {
 std::vector<TransformerOperator> transformer_operators(const Architecture& architecture,
                                                        const Workload& workload);
 
-// Multiply-accumulates of all its matmuls together. Throws what transformer_operators() throws, and
-// Error when they do not fit 64 bits.
-std::int64_t macs(const Architecture& architecture, const Workload& workload);
+// Multiply-accumulates of all its runs. Throws Error when they do not fit 64 bits.
+std::int64_t macs(const TransformerOperator& item);
 
 }  // namespace paretoformer::accel_sim

@@ -237,14 +237,6 @@ class Fitter {
   Random random_{options_.seed, {kRandomChoiceStream}};
 };
 
-template <typename Cost>
-std::vector<accel_sim::HardwareCost> for_each(const std::vector<Combination>& combinations,
-                                              Cost cost) {
-  std::vector<accel_sim::HardwareCost> result(combinations.size());
-  parallel_tasks(combinations.size(), [&](std::size_t i) { result[i] = cost(combinations[i]); });
-  return result;
-}
-
 }  // namespace
 
 LearnedModel fit(const FitOptions& options) {
@@ -282,24 +274,13 @@ std::vector<Combination> held_out_combinations(const FitOptions& options, int co
 
 std::vector<accel_sim::HardwareCost> simulate_operators(
     const std::vector<Combination>& combinations) {
-  return for_each(combinations, [](const Combination& each) {
-    accel_sim::HardwareCost sum;
-    for (const accel_sim::OperatorReport& item :
-         simulate(each.network, each.workload, each.hardware))
-      sum += item.report.cost * item.item.repeat;
-    return sum;
+  std::vector<accel_sim::HardwareCost> sums(combinations.size());
+  parallel_tasks(sums.size(), [&](std::size_t i) {
+    const auto& [network, workload, hardware] = combinations[i];
+    for (const accel_sim::OperatorReport& item : simulate(network, workload, hardware))
+      sums[i] += item.report.cost * item.item.repeat;
   });
-}
-
-std::vector<accel_sim::HardwareCost> simulate_networks(
-    const std::vector<Combination>& combinations) {
-  return for_each(combinations, [](const Combination& each) {
-    accel_sim::HardwareCost sum;
-    for (const accel_sim::OperatorReport& item :
-         simulate_network(each.network, each.workload, each.hardware))
-      sum += item.report.cost;
-    return sum;
-  });
+  return sums;
 }
 
 FitReport compare_choices(const FitOptions& options, const std::vector<int>& sample_counts,

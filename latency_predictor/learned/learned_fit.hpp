@@ -62,9 +62,6 @@ std::vector<Combination> held_out_combinations(const FitOptions& options, int co
 // The sum of simulated_cost() over each one's operators, in parallel.
 std::vector<accel_sim::HardwareCost> simulate_operators(
     const std::vector<Combination>& combinations);
-// simulate_network() of each, in parallel.
-std::vector<accel_sim::HardwareCost> simulate_networks(
-    const std::vector<Combination>& combinations);
 
 // A model against the truth, per network.
 struct ModelErrors {

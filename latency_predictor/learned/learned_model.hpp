@@ -26,6 +26,8 @@
 
 namespace paretoformer::latency_predictor {
 
+class PredictorFile;
+
 struct LearnedCost {
   accel_sim::HardwareCost cost;
   // Of about nine in ten operators never seen, the error relative to the truth is below twice it.
@@ -102,11 +104,10 @@ class LearnedModel {
   };
   explicit LearnedModel(Content content);
 
-  // A JSON file with a checksum. Throws InputError naming it, in one line, when it was cut or
-  // edited, is of another version, or was made from another simulator.
+  // A file of its kind (latency_predictor/file/predictor_file.hpp). Throws what reading that
+  // throws, and InputError naming it, in one line, when it was made from another simulator.
   static LearnedModel load(const std::filesystem::path& path);
-  // Of the content of a file; `file` is for errors.
-  static LearnedModel parse(const std::string& text, const std::string& file);
+  static LearnedModel from(const PredictorFile& file);
   // Equal models give equal files. Throws Error naming the path when it cannot.
   void save(const std::filesystem::path& path) const;
   // What save() writes.

@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "accel_sim/workload/words.hpp"
 #include "latency_predictor/paretoformer.h"
 #include "search_spaces/architecture.hpp"
 #include "support/error.hpp"
@@ -145,13 +146,10 @@ class Predictor {
             const std::string& mode) {
     const std::string name = path_text(hardware);
     const std::int64_t length = integer(sequence_length, "sequence_length");
-    if (mode != "prefill" && mode != "decode")
-      throw InputError("mode \"" + mode + "\" is unknown" +
-                       did_you_mean(mode, {"prefill", "decode"}) + ": expected prefill or decode");
+    const bool decodes = accel_sim::kModeWords.value_of(mode, "mode") == accel_sim::Mode::kDecode;
     paretoformer_error error;
     adopt(paretoformer_predictor_simulator(
-              name.c_str(), length, mode == "decode" ? PARETOFORMER_DECODE : PARETOFORMER_PREFILL,
-              &error),
+              name.c_str(), length, decodes ? PARETOFORMER_DECODE : PARETOFORMER_PREFILL, &error),
           error);
   }
 

@@ -58,7 +58,7 @@ RunOptions RunArguments::resolved() const {
 }
 
 CLI::App* add_run_verb(CLI::App& app, const std::string& name, const std::string& help,
-                       RunArguments& arguments, CommonOptions& common) {
+                       RunArguments& arguments, CommonOptions& common, const std::string& resume) {
   CLI::App* verb = app.add_subcommand(name, help);
   verb->add_option("CONFIG", arguments.options.config,
                    "Preset (quickstart, wikitext2, survey, enumerable), JSON file or run folder")
@@ -68,6 +68,7 @@ CLI::App* add_run_verb(CLI::App& app, const std::string& name, const std::string
       ->allow_extra_args(false);
   verb->add_option("--run", arguments.folder, "Run folder (instead of the configuration's)");
   add_common(verb, common);
+  if (!resume.empty()) verb->add_flag("--resume", arguments.options.resume, resume);
   return verb;
 }
 

@@ -26,9 +26,10 @@ struct RunArguments {
   RunOptions resolved() const;
 };
 
-// Adds a verb that takes CONFIG, --set and --run.
+// Adds a verb that takes CONFIG, --set and --run, and --resume if `resume` says what that does.
 CLI::App* add_run_verb(CLI::App& app, const std::string& name, const std::string& help,
-                       RunArguments& arguments, CommonOptions& common);
+                       RunArguments& arguments, CommonOptions& common,
+                       const std::string& resume = "");
 
 // Adds --hardware, --length and --mode; returns the two that say the workload.
 std::vector<CLI::Option*> add_pricing(CLI::App* verb, PricingOptions& given);

@@ -7,8 +7,8 @@
 #include "nas/core/knapsack.hpp"
 #include "nas/core/screening.hpp"
 #include "support/error.hpp"
+#include "support/named.hpp"
 #include "support/random.hpp"
-#include "support/words.hpp"
 
 namespace paretoformer::nas {
 namespace {
@@ -200,7 +200,7 @@ Breeding regularized_evolution(const SearchState& state, const Members& earlier)
 // Where an algorithm's networks come from: parents that it chooses, or a list of its own; by
 // itself either is absent, and networks are drawn at random.
 struct Algorithm {
-  const char* name;
+  std::string_view name;
   Breeding (*breed)(const SearchState&, const Members& earlier) = nullptr;
   std::vector<Architecture> (*list)(const SearchState&, const Members& earlier) = nullptr;
   bool screens = false;  // whether more children than wanted are made, and the best predicted kept
@@ -212,12 +212,6 @@ constexpr Algorithm kAlgorithms[] = {{"evolution", evolution, nullptr, true},
                                      {"regularized_evolution", regularized_evolution},
                                      {"knapsack", nullptr, knapsack},
                                      {"random"}};
-
-const Algorithm& algorithm_named(const std::string& name) {
-  for (const Algorithm& algorithm : kAlgorithms)
-    if (algorithm.name == name) return algorithm;
-  throw InputError("algorithm: \"" + name + "\" " + not_among(name, algorithm_names()));
-}
 
 std::size_t tournament(const Breeding& breeding, Random& random) {
   // The pool is sorted, the best first, but equals have no order.
@@ -312,11 +306,7 @@ Breeding breeding_of(const SearchState& state, const Algorithm& algorithm) {
 }  // namespace
 
 const std::vector<std::string>& algorithm_names() {
-  static const std::vector<std::string> names = [] {
-    std::vector<std::string> all;
-    for (const Algorithm& algorithm : kAlgorithms) all.emplace_back(algorithm.name);
-    return all;
-  }();
+  static const std::vector<std::string> names = names_in(kAlgorithms);
   return names;
 }
 
@@ -325,7 +315,7 @@ std::vector<Proposal> propose(const SearchState& state) {
   Random random(state.seed, {kProposalStream, static_cast<std::uint64_t>(state.generation)});
   if (state.generation == 0 || state.space.count_up_to(2) < 2)
     return state.generation == 0 ? first_generation(state, random) : std::vector<Proposal>{};
-  const Algorithm& algorithm = algorithm_named(config.algorithm);
+  const Algorithm& algorithm = row_named(kAlgorithms, config.algorithm, "algorithm");
   const Breeding breeding = breeding_of(state, algorithm);
   const bool screens = algorithm.screens && config.screening > 1 && state.cost;
   Brood brood(state,

@@ -3,33 +3,9 @@
 #include <cmath>
 #include <utility>
 
-#include "accel_sim/lowering/network_memory.hpp"
 #include "support/error.hpp"
 
 namespace paretoformer::nas {
-
-Objectives cost_of(const Architecture& network,
-                   const latency_predictor::LatencyPredictor& predictor, int context) {
-  const accel_sim::HardwareCost cost = predictor.predict(network);
-  Objectives objectives;
-  if (predictor.in_time())
-    objectives.latency_ns = predictor.latency(cost);
-  else
-    objectives.latency_cycles = predictor.latency(cost);
-  objectives.energy_pj = cost.energy.value();
-  objectives.parameters = parameter_count(network, context);
-  objectives.peak_memory_bytes =
-      peak_memory(network, predictor.workload(), predictor.hardware(),
-                  [&](const accel_sim::Operator& op) { return predictor.table().cost(op); });
-  objectives.macs = macs(network, predictor.workload());
-  return objectives;
-}
-
-Objectives with_loss(Objectives cost, double loss) {
-  cost.validation_loss = loss;
-  cost.perplexity = std::exp(loss);
-  return cost;
-}
 
 CandidateEvaluator::CandidateEvaluator(LossSource losses,
                                        latency_predictor::LatencyPredictor predictor, int context)

@@ -11,10 +11,6 @@
 
 namespace paretoformer::nas {
 
-// Everything but loss and perplexity; `context` learned positions are among the parameters.
-Objectives cost_of(const Architecture& network,
-                   const latency_predictor::LatencyPredictor& predictor, int context);
-
 class CandidateEvaluator {
  public:
   CandidateEvaluator(LossSource losses, latency_predictor::LatencyPredictor predictor, int context);
@@ -42,8 +38,5 @@ class CandidateEvaluator {
   int context_;
   std::int64_t sequences_ = 0;
 };
-
-// The objectives of a network with a loss.
-Objectives with_loss(Objectives cost, double loss);
 
 }  // namespace paretoformer::nas

@@ -161,11 +161,10 @@ class AdditiveLoss {
   std::optional<RidgeRegression> regression_;
 };
 
-// The first objective that adds up over the layers; that of EDP's factors does.
+// The first objective that adds up over the layers; latency where there is none.
 Objective additive_objective(const std::vector<Objective>& objectives) {
-  for (Objective objective : objectives)
-    if (objective != Objective::kPerplexity && objective != Objective::kEdp) return objective;
-  return Objective::kLatency;
+  const auto found = std::find_if(objectives.begin(), objectives.end(), adds_up);
+  return found == objectives.end() ? Objective::kLatency : *found;
 }
 
 }  // namespace

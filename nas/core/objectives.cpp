@@ -1,69 +1,142 @@
 #include "nas/core/objectives.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
+#include <iterator>
 #include <limits>
+#include <variant>
 
+#include "latency_predictor/latency_predictor.hpp"
 #include "support/error.hpp"
 #include "support/json.hpp"
-#include "support/words.hpp"
+#include "support/named.hpp"
 
 namespace paretoformer::nas {
 namespace {
 
 constexpr double kLargest = std::numeric_limits<double>::max();
 
-constexpr const char* kLatencyNs = "latency_ns";
+// A unit or key in time, where the table has cycles.
+std::string in_unit(std::string_view text, bool in_time) {
+  constexpr std::string_view kCycles = "cycles";
+  std::string result(text);
+  const std::size_t at = in_time ? result.find(kCycles) : std::string::npos;
+  return at == std::string::npos ? result : result.replace(at, kCycles.size(), "ns");
+}
 
-constexpr Words<Objective, 7> kWords{{{Objective::kPerplexity, "perplexity"},
-                                      {Objective::kLatency, "latency"},
-                                      {Objective::kEnergy, "energy"},
-                                      {Objective::kEdp, "edp"},
-                                      {Objective::kParameters, "parameters"},
-                                      {Objective::kPeakMemory, "peak_memory"},
-                                      {Objective::kMacs, "macs"}}};
-constexpr Words<Objective, 7> kKeys{{{Objective::kPerplexity, "perplexity"},
-                                     {Objective::kLatency, "latency_cycles"},
-                                     {Objective::kEnergy, "energy_pj"},
-                                     {Objective::kEdp, "edp"},
-                                     {Objective::kParameters, "parameters"},
-                                     {Objective::kPeakMemory, "peak_memory_bytes"},
-                                     {Objective::kMacs, "macs"}}};
+// What is known of a network without training it.
+struct Priced {
+  const Architecture& network;
+  const latency_predictor::LatencyPredictor& predictor;
+  int context;
+  latency_predictor::NetworkCost cost;
+};
+
+// An objective is a member of Objectives or computed from others.
+using Member =
+    std::variant<double Objectives::*, std::int64_t Objectives::*, double (*)(const Objectives&)>;
+
+struct Row {
+  Objective objective;
+  std::string_view name, key;       // in a configuration; in an output
+  std::string_view quantity, unit;  // for people; the unit may be empty
+  Member member;
+  void (*price)(const Priced&, Objectives&) = nullptr;  // sets the member, unless with_loss() does
+  bool latency = false, energy = false, adds_up = true;
+  // As it is shown: digits of what is no whole number, in a unit that is so many of its own.
+  int digits = 3;
+  double per_shown = 1;
+  std::string_view shown_unit = unit;
+};
+
+constexpr Row kRows[] = {
+    {Objective::kPerplexity, "perplexity", "perplexity", "perplexity", "", &Objectives::perplexity,
+     nullptr, false, false, false, 4},
+    {Objective::kLatency, "latency", "latency_cycles", "latency", "cycles", &Objectives::latency,
+     [](const Priced& p, Objectives& o) { o.latency = p.predictor.latency(p.cost.hardware); },
+     true},
+    {Objective::kEnergy, "energy", "energy_pj", "energy", "pJ", &Objectives::energy_pj,
+     [](const Priced& p, Objectives& o) { o.energy_pj = p.cost.hardware.energy.value(); }, false,
+     true, true, 3, 1e6, "uJ"},
+    {Objective::kEdp, "edp", "edp", "energy-delay product", "pJ x cycles",
+     [](const Objectives& o) { return o.edp(); }, nullptr, true, true, false},
+    {Objective::kParameters, "parameters", "parameters", "parameters", "", &Objectives::parameters,
+     [](const Priced& p, Objectives& o) { o.parameters = parameter_count(p.network, p.context); }},
+    {Objective::kPeakMemory, "peak_memory", "peak_memory_bytes", "peak memory", "bytes",
+     &Objectives::peak_memory_bytes,
+     [](const Priced& p, Objectives& o) { o.peak_memory_bytes = p.cost.memory.bytes(); }},
+    {Objective::kMacs, "macs", "macs", "multiply-accumulates", "", &Objectives::macs,
+     [](const Priced& p, Objectives& o) { o.macs = p.cost.macs; }}};
+
+static_assert(std::is_sorted(std::begin(kRows), std::end(kRows),
+                             [](const Row& a, const Row& b) { return a.objective < b.objective; }));
+
+const Row& row_of(Objective objective) { return kRows[static_cast<std::size_t>(objective)]; }
 
 }  // namespace
 
 const std::vector<Objective>& all_objectives() {
-  static const std::vector<Objective> all = kWords.values();
+  static const std::vector<Objective> all = [] {
+    std::vector<Objective> list;
+    for (const Row& row : kRows) list.push_back(row.objective);
+    return list;
+  }();
   return all;
 }
 
-std::string name_of(Objective objective) { return std::string(kWords.word_of(objective)); }
+std::string name_of(Objective objective) { return std::string(row_of(objective).name); }
 
 std::string key_of(Objective objective, bool in_time) {
-  if (in_time && objective == Objective::kLatency) return kLatencyNs;
-  return std::string(kKeys.word_of(objective));
+  return in_unit(row_of(objective).key, in_time);
 }
 
-Objective objective_from_json(const JsonNode& node) { return kWords.read(node); }
+std::string label_of(Objective objective, bool in_time) {
+  const Row& row = row_of(objective);
+  return std::string(row.quantity) +
+         (row.unit.empty() ? "" : " (" + in_unit(row.unit, in_time) + ")");
+}
+
+bool needs_latency(Objective objective) { return row_of(objective).latency; }
+bool needs_energy(Objective objective) { return row_of(objective).energy; }
+bool adds_up(Objective objective) { return row_of(objective).adds_up; }
+
+Objective objective_from_json(const JsonNode& node) {
+  return row_named(kRows, node.choice(names_in(kRows)), "objective").objective;
+}
+
+Objectives cost_of(const Architecture& network,
+                   const latency_predictor::LatencyPredictor& predictor, int context) {
+  const Priced priced{network, predictor, context, predictor.network_cost(network)};
+  Objectives objectives;
+  objectives.in_time = predictor.in_time();
+  for (const Row& row : kRows)
+    if (row.price) row.price(priced, objectives);
+  return objectives;
+}
+
+Objectives with_loss(Objectives cost, double loss) {
+  cost.validation_loss = loss;
+  cost.perplexity = std::exp(loss);
+  return cost;
+}
 
 double value(const Objectives& objectives, Objective objective) {
-  switch (objective) {
-    case Objective::kPerplexity:
-      return objectives.perplexity;
-    case Objective::kLatency:
-      return objectives.latency();
-    case Objective::kEnergy:
-      return objectives.energy_pj;
-    case Objective::kEdp:
-      return objectives.edp();
-    case Objective::kParameters:
-      return static_cast<double>(objectives.parameters);
-    case Objective::kPeakMemory:
-      return static_cast<double>(objectives.peak_memory_bytes);
-    case Objective::kMacs:
-      return static_cast<double>(objectives.macs);
-  }
-  throw Error("unknown objective");
+  const Member& member = row_of(objective).member;
+  if (const auto* number = std::get_if<double Objectives::*>(&member)) return objectives.**number;
+  if (const auto* count = std::get_if<std::int64_t Objectives::*>(&member))
+    return static_cast<double>(objectives.**count);
+  return std::get<double (*)(const Objectives&)>(member)(objectives);
+}
+
+std::string shown(const Objectives& objectives, Objective objective) {
+  const Row& row = row_of(objective);
+  const double number = value(objectives, objective) / row.per_shown;
+  std::string unit = in_unit(row.shown_unit, objectives.in_time);
+  if (!unit.empty()) unit.insert(0, " ");
+  return fmt::format("{} {:.{}f}{}", row.quantity, number,
+                     number == std::trunc(number) ? 0 : row.digits, unit);
 }
 
 Json to_json(const Objectives& objectives) {
@@ -73,33 +146,32 @@ Json to_json(const Objectives& objectives) {
     json[key] = number;
   };
   put("validation_loss", objectives.validation_loss);
-  for (Objective objective :
-       {Objective::kPerplexity, Objective::kLatency, Objective::kEnergy, Objective::kEdp})
-    put(key_of(objective, objectives.latency_ns.has_value()), value(objectives, objective));
-  json[key_of(Objective::kParameters)] = objectives.parameters;
-  json[key_of(Objective::kPeakMemory)] = objectives.peak_memory_bytes;
-  json[key_of(Objective::kMacs)] = objectives.macs;
+  for (const Row& row : kRows) {
+    const std::string key = in_unit(row.key, objectives.in_time);
+    if (const auto* count = std::get_if<std::int64_t Objectives::*>(&row.member))
+      json[key] = objectives.**count;
+    else
+      put(key, value(objectives, row.objective));
+  }
   return json;
 }
 
 Objectives objectives_from_json(const JsonNode& node) {
-  constexpr std::int64_t kLargestInteger = std::numeric_limits<std::int64_t>::max();
   const JsonObject object(node);
   Objectives objectives;
   objectives.validation_loss = object.number("validation_loss", 0, kLargest);
-  objectives.perplexity = object.number("perplexity", 0, kLargest);
-  if (object.has(kLatencyNs))
-    objectives.latency_ns = object.number(kLatencyNs, 0, kLargest);
-  else
-    objectives.latency_cycles = object.number("latency_cycles", 0, kLargest);
-  objectives.energy_pj = object.number("energy_pj", 0, kLargest);
-  objectives.parameters = object.integer("parameters", 0, kLargestInteger);
-  objectives.peak_memory_bytes = object.integer("peak_memory_bytes", 0, kLargestInteger);
-  objectives.macs = object.integer("macs", 0, kLargestInteger);
-  const double edp = object.number("edp", 0, kLargest);
-  if (edp != objectives.edp())
-    object.at("edp").fail("is wrong: expected latency times energy_pj, " +
-                          Json(objectives.edp()).dump());
+  objectives.in_time = object.has(key_of(Objective::kLatency, true));
+  for (const Row& row : kRows) {
+    const JsonNode at = object.at(in_unit(row.key, objectives.in_time));
+    if (const auto* number = std::get_if<double Objectives::*>(&row.member)) {
+      objectives.** number = at.number(0, kLargest);
+    } else if (const auto* count = std::get_if<std::int64_t Objectives::*>(&row.member)) {
+      objectives.** count = at.integer(0, std::numeric_limits<std::int64_t>::max());
+    } else if (const double computed = value(objectives, row.objective);
+               at.number(0, kLargest) != computed) {
+      at.fail("is wrong: expected what the others make it, " + Json(computed).dump());
+    }
+  }
   object.finish();
   return objectives;
 }

@@ -3,14 +3,22 @@
 
 #include <compare>
 #include <cstdint>
-#include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "support/json_fwd.hpp"
 
+namespace paretoformer {
+struct Architecture;
+}
+namespace paretoformer::latency_predictor {
+class LatencyPredictor;
+}
+
 namespace paretoformer::nas {
 
+// What each is, is a row of the table in objectives.cpp; everything else goes by that.
 enum class Objective { kPerplexity, kLatency, kEnergy, kEdp, kParameters, kPeakMemory, kMacs };
 
 // All of them, in the order above.
@@ -22,29 +30,41 @@ std::string name_of(Objective objective);
 // The key in an output: the same, with units: "latency_cycles", "energy_pj", "peak_memory_bytes";
 // of a device that was measured in time "latency_ns".
 std::string key_of(Objective objective, bool in_time = false);
+// On an axis, with its unit: "latency (cycles)".
+std::string label_of(Objective objective, bool in_time = false);
+// What of an operator's cost it is made of; it is of no use where that is not known.
+bool needs_latency(Objective objective);
+bool needs_energy(Objective objective);
+// Whether a network's is the sum of its layers' and of what is outside them.
+bool adds_up(Objective objective);
 // Reads a configuration name. Throws InputError.
 Objective objective_from_json(const JsonNode& node);
 
 struct Objectives {
   double validation_loss = 0;  // nats per token
   double perplexity = 0;
-  double latency_cycles = 0;
+  double latency = 0;  // cycles; nanoseconds of a device that was measured in time
   double energy_pj = 0;
   std::int64_t parameters = 0;
   std::int64_t peak_memory_bytes = 0;  // peak_memory() of the workload
   std::int64_t macs = 0;               // macs() of the workload
-  // Instead of cycles, of a device that was measured in time.
-  std::optional<double> latency_ns = {};
+  bool in_time = false;                // which of the two: all networks of a run have the same
 
-  // In either unit: all networks of a run have the same.
-  double latency() const { return latency_ns.value_or(latency_cycles); }
   // Energy-delay product: picojoules times cycles, or nanoseconds.
-  double edp() const { return latency() * energy_pj; }
+  double edp() const { return latency * energy_pj; }
 
   bool operator==(const Objectives&) const = default;
 };
 
+// All but loss and perplexity; `context` learned positions are among the parameters.
+Objectives cost_of(const Architecture& network,
+                   const latency_predictor::LatencyPredictor& predictor, int context);
+// With that loss and its perplexity.
+Objectives with_loss(Objectives cost, double loss);
+
 double value(const Objectives& objectives, Objective objective);
+// As a person reads it: "perplexity 12.3456", "latency 1000 cycles", "energy 5.125 uJ".
+std::string shown(const Objectives& objectives, Objective objective);
 
 // {"validation_loss", "perplexity", "latency_cycles", "energy_pj", "edp", "parameters",
 // "peak_memory_bytes", "macs"}, "latency_ns" where that is known, every double with all its digits.

@@ -3,28 +3,45 @@
 #include "supernet/model/network_file.hpp"
 #include "support/files.hpp"
 #include "support/hash.hpp"
-#include "support/json.hpp"
+#include "support/named.hpp"
 
 namespace paretoformer::nas {
+namespace {
 
-void export_network(const std::filesystem::path& stem, const Candidate& candidate,
-                    const accel_sim::Target& hardware, const Json& provenance,
-                    const supernet::ParameterLayout& layout, const std::vector<float>& parameters,
-                    const Json& confirmed) {
-  const auto file = [&](const char* extension) {
-    std::filesystem::path path = stem;
-    return path += extension;
-  };
-  Json json = to_json(candidate);
-  if (!confirmed.is_null()) json["confirmed"] = confirmed;
-  json["hardware"] = to_json(hardware);
-  json["provenance"] = provenance;
-  json["weights"] = file(".safetensors").filename().string();
-  write_file_atomic(file(".json"), to_text(json));
-  save_network(file(".safetensors"), layout, parameters, candidate.architecture,
+void write_safetensors(const std::filesystem::path& path, const ExportedNetwork& network) {
+  const Candidate& candidate = network.candidate;
+  save_network(path, network.layout, network.parameters, candidate.architecture,
                {{"id", hex(candidate.id)},
                 {"validation_loss", Json(candidate.objectives.validation_loss).dump()},
-                {"provenance", provenance.dump()}});
+                {"provenance", network.provenance.dump()}});
+}
+
+constexpr Exporter kExporters[] = {
+    {"safetensors", "fp32 weights by name, for PyTorch and others", write_safetensors},
+};
+
+}  // namespace
+
+std::span<const Exporter> exporters() { return kExporters; }
+
+const Exporter& find_exporter(std::string_view name) {
+  return row_named(kExporters, name, "format");
+}
+
+void export_network(const std::filesystem::path& stem, const ExportedNetwork& network,
+                    const Exporter& exporter) {
+  const auto file = [&](std::string_view extension) {
+    std::filesystem::path path = stem;
+    return (path += ".") += extension;
+  };
+  const std::filesystem::path weights = file(exporter.name);
+  Json json = to_json(network.candidate);
+  if (!network.confirmed.is_null()) json["confirmed"] = network.confirmed;
+  json["hardware"] = to_json(network.hardware);
+  json["provenance"] = network.provenance;
+  json["weights"] = weights.filename().string();
+  write_file_atomic(file("json"), to_text(json));
+  exporter.write(weights, network);
 }
 
 }  // namespace paretoformer::nas

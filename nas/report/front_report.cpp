@@ -46,7 +46,7 @@ std::string row(const supernet::Corpus& corpus, const FrontMember& member,
       "{:>8.1f}  {}\n",
       hex(member.candidate.id), seen.perplexity, own.perplexity,
       per_word_and_byte(corpus, own.validation_loss),
-      100 * (seen.perplexity / largest.perplexity - 1), seen.latency(), own.latency(),
+      100 * (seen.perplexity / largest.perplexity - 1), seen.latency, own.latency,
       seen.energy_pj * 1e-6, own.energy_pj * 1e-6, largest.edp() / seen.edp(),
       static_cast<double>(seen.parameters) * 1e-3, describe(member.candidate.architecture));
 }
@@ -97,8 +97,8 @@ std::string front_table(const supernet::Corpus& corpus, const FinalFront& front,
   std::string table =
       fmt::format("{:<16} {:>10} {:>8}{} {:>7} {:>11} {:>11} {:>10} {:>10} {:>7} {:>8}  {}\n", "id",
                   "perplexity", "whole", corpus.words == 0 ? "" : "  per word bits/byte", "+%",
-                  largest.latency_ns ? "ns" : "cycles", "simulated", "energy/uJ", "simulated",
-                  "EDP x", "param/k", "network");
+                  largest.in_time ? "ns" : "cycles", "simulated", "energy/uJ", "simulated", "EDP x",
+                  "param/k", "network");
   std::vector<const FrontMember*> members;
   for (const FrontMember& member : front.members) members.push_back(&member);
   std::stable_sort(members.begin(), members.end(), [](const FrontMember* a, const FrontMember* b) {

@@ -233,7 +233,7 @@ Json report_data(const RunFolder& run, const ProxyTask& proxy,
     data["largest"][std::string(gene.key)] = choices.back();
   for (Objective objective : all_objectives())
     data["objectives"].push_back(
-        {{"name", name_of(objective)}, {"label", unit_of(objective, predictor.in_time())}});
+        {{"name", name_of(objective)}, {"label", label_of(objective, predictor.in_time())}});
   for (Objective objective : front.objectives) data["chosen"].push_back(name_of(objective));
   data["candidates"] = Json::array();
   for (const Candidate& candidate : archive.candidates())

@@ -196,7 +196,7 @@ class FrontChart {
       : archive_(archive), front_(front), for_page_(for_page) {
     for (const Candidate& c : archive.candidates()) {
       shown_.push_back(&c.objectives);
-      in_time_ = in_time_ || c.objectives.latency_ns;
+      in_time_ = in_time_ || c.objectives.in_time;
       generations_ = std::max(generations_, c.generation + 1);
     }
     for (const FrontMember& member : front.members) shown_.push_back(&member.confirmed);
@@ -238,7 +238,7 @@ class FrontChart {
   std::string axes() const {
     std::string svg;
     for (Objective objective : all_objectives()) {
-      const std::string name = unit_of(objective, in_time_);
+      const std::string name = label_of(objective, in_time_);
       if (for_page_ || objective == right_)
         svg += shown_for("x " + name_of(objective), x_axis(x(objective), name, kFrame));
       if (for_page_ || objective == up_)
@@ -316,23 +316,6 @@ class FrontChart {
 };
 
 }  // namespace
-
-std::string unit_of(Objective objective, bool in_time) {
-  switch (objective) {
-    case Objective::kLatency:
-      return in_time ? "latency (ns)" : "latency (cycles)";
-    case Objective::kEnergy:
-      return "energy (pJ)";
-    case Objective::kEdp:
-      return in_time ? "energy-delay product (pJ x ns)" : "energy-delay product (pJ x cycles)";
-    case Objective::kPeakMemory:
-      return "peak memory (bytes)";
-    case Objective::kMacs:
-      return "multiply-accumulates";
-    default:
-      return name_of(objective);
-  }
-}
 
 std::string front_svg(const Archive& archive, const FinalFront& front, const std::string& title,
                       bool for_page) {

@@ -12,9 +12,6 @@
 
 namespace paretoformer::nas {
 
-// An objective on an axis, with its unit; `in_time` of a device that was measured so.
-std::string unit_of(Objective objective, bool in_time = false);
-
 // All candidates as the search saw them, and the front as confirmed, over two objectives. The
 // second chosen objective to the right (logarithmic when it spans more than a factor of five), the
 // first upwards; older candidates lighter; dropped members are rings. Hovering over a member names

@@ -318,7 +318,7 @@ function showDetail() {
   const panel = $('detail');
   panel.replaceChildren(html('h2', {}, 'Network ', html('span', {class: 'id', id: 'chosen-id'}, selected.id)),
                         statusOf(selected), html('h3', {}, 'Values'),
-                        valueTable(selected, names.map((_, index) => index)),
+                        html('div', {class: 'scroll values'}, valueTable(selected, names.map((_, index) => index))),
                         html('h3', {}, 'Architecture'), drawLayers(selected),
                         html('h3', {}, 'Predicted cost of its operators'), operatorCosts(selected));
 }

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "accel_sim/workload/words.hpp"
+#include "accel_sim/workload/workload_fields.hpp"
 #include "nas_run/embedded_json.hpp"
 #include "support/error.hpp"
 #include "support/fields.hpp"
@@ -38,12 +38,6 @@ accel_sim::Target hardware_in_config(const JsonNode& node, const fs::path& base_
   return accel_sim::find_target(relative_file(node.string(), base_folder));
 }
 
-constexpr std::tuple kWorkloadFields{
-    Field{"sequence_length", &accel_sim::Workload::sequence_length, Range{1, 1 << 20},
-          "positions for which a network is priced; absent: `training.context`"},
-    Field{"mode", &accel_sim::Workload::mode, AnyWord(accel_sim::kModeWords),
-          "`prefill` (all positions at once) or `decode` (one token, keys and values cached)"}};
-
 constexpr std::tuple kRunFields{
     Field{"validation_sequences", &RunConfig::validation_sequences, Range{0, 1 << 24},
           "how many sequences of `training.context` tokens score a candidate; 0: all"},
@@ -54,7 +48,7 @@ accel_sim::Workload workload_from_json(const JsonNode& node, int context) {
   const JsonObject object(node);
   accel_sim::Workload workload;
   workload.sequence_length = context;
-  read_fields(object, kWorkloadFields, workload);
+  read_fields(object, accel_sim::kWorkloadFields, workload);
   object.finish();
   return workload;
 }
@@ -100,7 +94,7 @@ void read_predictor(const JsonNode& node, const fs::path& base_folder, RunConfig
 }
 
 Json to_json(const accel_sim::Workload& workload) {
-  return write_fields(kWorkloadFields, workload);
+  return write_fields(accel_sim::kWorkloadFields, workload);
 }
 
 std::vector<Objective> objectives_from(const JsonNode& node) {
@@ -267,7 +261,7 @@ Json run_config_schema() {
              "; [parameters](simulator.md#hardware). "
              "`{\"preset\": \"gemmini_transformer\", \"fusion\": \"best\"}`, or `--set "
              "hardware.fusion=best`, is a preset but for what is said"}}},
-      {"workload", section(schema_of(kWorkloadFields, accel_sim::Workload()),
+      {"workload", section(schema_of(accel_sim::kWorkloadFields, accel_sim::Workload()),
                            "what an inference is, for its price")},
       {"predictor",
        {{"anyOf", {name, predictor}},

@@ -35,17 +35,12 @@ struct RunConfig {
   std::vector<Objective> objectives;
   std::vector<Limit> limits;
   SearchConfig search;
-  int validation_sequences = 0;  // at most so many of training.context tokens; 0: all
+  int validation_sequences = 0;  // 0: all
   std::uint64_t seed = 1;
   std::filesystem::path run;  // the run folder
 };
 
-// Reads {"search_space", "corpus", "training", "supernet", "hardware", "workload", "predictor",
-// "objectives", "limits", "soft_limits", "search", "validation_sequences", "seed", "run"}; only
-// "search_space" is required. A search space and a hardware may be a preset's name, a file
-// (relative to `base_folder`) or the object itself; the workload's sequence_length is
-// training.context unless given; a predictor is a file, or {"file", "hash"}, which a file of
-// another content does not fit. Throws InputError.
+// Files in it are relative to `base_folder`. Throws InputError.
 RunConfig run_config_from_json(const JsonNode& node, const std::filesystem::path& base_folder);
 
 // That as a JSON Schema, with the defaults and meanings of all keys.

@@ -5,13 +5,13 @@
 #include "search_spaces/architecture.hpp"
 #include "support/error.hpp"
 #include "support/fields.hpp"
-#include "support/words.hpp"
+#include "support/named.hpp"
 
 namespace paretoformer::nas {
 namespace {
 
 struct Named {
-  const char* name;
+  std::string_view name;
   Json (*schema)();
 };
 
@@ -23,11 +23,7 @@ constexpr Named kFiles[] = {{"configuration", run_config_schema},
 }  // namespace
 
 const std::vector<std::string>& schema_names() {
-  static const std::vector<std::string> names = [] {
-    std::vector<std::string> all;
-    for (const Named& file : kFiles) all.emplace_back(file.name);
-    return all;
-  }();
+  static const std::vector<std::string> names = names_in(kFiles);
   return names;
 }
 

@@ -67,11 +67,9 @@ FinalFront judge(const Archive& archive, const ProxyTask& proxy, const Records& 
   std::vector<Objectives> confirmed;
   for (const Candidate& member : front_of(archive)) {
     const Confirmed& record = records.at(member.id);
-    confirmed.push_back(member.objectives);
-    confirmed.back().validation_loss = record.validation_loss;
-    confirmed.back().perplexity = std::exp(record.validation_loss);
+    confirmed.push_back(with_loss(member.objectives, record.validation_loss));
     if (!record.latency_cycles) continue;
-    confirmed.back().latency_cycles = *record.latency_cycles;
+    confirmed.back().latency = *record.latency_cycles;
     confirmed.back().energy_pj = *record.energy_pj;
   }
   FinalFront front = judge_front(archive, confirmed);

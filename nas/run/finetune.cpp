@@ -1,7 +1,6 @@
 #include "nas/run/finetune.hpp"
 
 #include <algorithm>
-#include <cmath>
 
 #include "nas/export/network_export.hpp"
 #include "nas/run/provenance.hpp"
@@ -87,14 +86,13 @@ FinetuneResult finetune(const RunFolder& run, const ProxyTask& proxy, const Cand
   result.after = losses_of(proxy, layout, weights);
 
   Candidate tuned = member;
-  tuned.objectives.validation_loss = result.after.scoring;
-  tuned.objectives.perplexity = std::exp(result.after.scoring);
+  tuned.objectives = with_loss(tuned.objectives, result.after.scoring);
   Json origin = provenance(run, proxy);
   origin["finetuned"] = Json{{"steps", config.steps},
                              {"learning_rate", config.learning_rate},
                              {"loss_before", to_json(result.before)},
                              {"loss_after", to_json(result.after)}};
-  export_network(files.stem, tuned, run.config().hardware, origin, layout, weights);
+  export_network(files.stem, {tuned, run.config().hardware, origin, layout, weights});
   return result;
 }
 

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <optional>
 
-#include "nas/export/network_export.hpp"
 #include "nas/run/provenance.hpp"
 #include "support/error.hpp"
 #include "support/files.hpp"
@@ -24,7 +23,7 @@ Json confirmed_json(const supernet::Corpus& corpus, const FinalFront& front,
   Json json{{"validation_loss", own.validation_loss}, {"perplexity", own.perplexity}};
   add_per_word_and_byte(json, corpus, own.validation_loss);
   if (front.unsimulated.empty()) {
-    json["latency_cycles"] = own.latency_cycles;
+    json["latency_cycles"] = own.latency;
     json["energy_pj"] = own.energy_pj;
     json["edp"] = own.edp();
   }
@@ -116,14 +115,17 @@ Json front_json(const RunFolder& run, const ProxyTask& proxy, const Archive& arc
 }
 
 std::size_t export_front(const RunFolder& run, const ProxyTask& proxy, const Archive& archive,
-                         const FinalFront& front, const std::filesystem::path& folder) {
+                         const FinalFront& front, const std::filesystem::path& folder,
+                         const Exporter& exporter) {
   std::error_code error;
   std::filesystem::create_directories(folder, error);
   if (error) throw Error(folder.string() + ": cannot create folder: " + error.message());
+  const Json origin = provenance(run, proxy);
   for (const FrontMember& member : front.members)
-    export_network(folder / hex(member.candidate.id), member.candidate, run.config().hardware,
-                   provenance(run, proxy), proxy.layout(), proxy.weights(),
-                   confirmed_json(proxy.corpus(), front, member));
+    export_network(folder / hex(member.candidate.id),
+                   {member.candidate, run.config().hardware, origin, proxy.layout(),
+                    proxy.weights(), confirmed_json(proxy.corpus(), front, member)},
+                   exporter);
   write_file_atomic(folder / "front.json", to_text(front_json(run, proxy, archive, front)));
   if (!proxy.corpus().tokenizer.model().empty())
     write_file_atomic(folder / "tokenizer.model", proxy.corpus().tokenizer.model());

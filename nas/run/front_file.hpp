@@ -6,6 +6,7 @@
 
 #include "nas/core/archive.hpp"
 #include "nas/core/final_front.hpp"
+#include "nas/export/network_export.hpp"
 #include "nas/run/proxy_task.hpp"
 #include "nas/run/run_folder.hpp"
 #include "support/json_fwd.hpp"
@@ -26,9 +27,10 @@ Json confirmed_json(const supernet::Corpus& corpus, const FinalFront& front,
 // generated text does not have.
 void add_per_word_and_byte(Json& json, const supernet::Corpus& corpus, double loss);
 
-// Writes ID.json (architecture, objectives, provenance) and ID.safetensors (its weights) of every
-// member of the front, and front.json, into `folder`; returns the number of members.
+// Writes every member of the front, as export_network() does by its ID, and front.json into
+// `folder`; returns the number of members.
 std::size_t export_front(const RunFolder& run, const ProxyTask& proxy, const Archive& archive,
-                         const FinalFront& front, const std::filesystem::path& folder);
+                         const FinalFront& front, const std::filesystem::path& folder,
+                         const Exporter& exporter = exporters().front());
 
 }  // namespace paretoformer::nas

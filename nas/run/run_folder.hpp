@@ -41,7 +41,7 @@ class RunFolder {
   std::filesystem::path training_log() const { return path_ / "training.jsonl"; }
   std::filesystem::path convergence() const { return path_ / "convergence.jsonl"; }
   std::filesystem::path convergence_plot() const { return path_ / "convergence.svg"; }
-  std::filesystem::path predictor() const { return path_ / "predictor.txt"; }
+  std::filesystem::path predictor() const { return path_ / "predictor.json"; }
   std::filesystem::path history() const { return path_ / "history.jsonl"; }
   std::filesystem::path generations() const { return path_ / "generations.jsonl"; }
   std::filesystem::path confirmed() const { return path_ / "confirmed.jsonl"; }

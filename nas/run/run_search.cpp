@@ -69,10 +69,6 @@ void require_feasible(const RunConfig& config, const ProxyTask& proxy,
 
 namespace {
 
-// Of an energy-delay product both.
-bool needs_latency(Objective o) { return o == Objective::kLatency || o == Objective::kEdp; }
-bool needs_energy(Objective o) { return o == Objective::kEnergy || o == Objective::kEdp; }
-
 // What was left out of the measurements of a device is 0 in all of them.
 void require_measured(const std::string& where, Objective objective, const RunConfig& config,
                       const latency_predictor::LatencyPredictor& predictor) {
@@ -87,8 +83,7 @@ void require_measured(const std::string& where, Objective objective, const RunCo
   throw InputError(where + ": " + name_of(objective) + " needs " +
                    (lacks_energy ? "energy" : "latency") + ", which device \"" +
                    predictor.device() + "\" (" + config.predictor.string() +
-                   ") does not give: choose " +
-                   (lacks_energy && latency ? "latency" : "parameters, macs or peak_memory"));
+                   ") does not give: choose another objective");
 }
 
 // All networks of a small space; else its corners and a random few.

@@ -14,10 +14,11 @@ namespace paretoformer::supernet {
 
 enum class TokenizerKind { kBpe, kBytes };
 
-// Two text files, or two texts of the embedded language (supernet/text/grammar.hpp).
+// Two text files, or two texts of the embedded language (supernet/text/grammar.hpp). What each is,
+// and its range: corpus_schema().
 struct CorpusConfig {
   bool generated = true;
-  std::int64_t train_bytes = 8'000'000;  // generated text only
+  std::int64_t train_bytes = 8'000'000;
   std::int64_t validation_bytes = 250'000;
   std::int64_t seed = 1;
   std::filesystem::path train, validation;  // files only
@@ -27,10 +28,7 @@ struct CorpusConfig {
   bool operator==(const CorpusConfig&) const = default;
 };
 
-// Reads {"text": "generated", "train_bytes": 8000000, "validation_bytes": 250000, "seed": 1} or
-// {"train": "FILE", "validation": "FILE"}, either with {"tokenizer": "bpe" or "bytes",
-// "vocabulary": 1024}; what is shown are the defaults. Relative paths are relative to
-// `base_folder`, the folder of the config file. Throws InputError.
+// Relative paths are relative to `base_folder`, the folder of the config file. Throws InputError.
 CorpusConfig corpus_config_from_json(const JsonNode& node,
                                      const std::filesystem::path& base_folder);
 // That as a JSON Schema, with the defaults and meanings of its keys.

@@ -21,26 +21,24 @@
 
 namespace paretoformer::supernet {
 
+// What each is, and its range: schema().
 struct TrainingConfig {
   int steps = 2000;
-  int batch = 8;                     // sequences worked on at a time
-  int accumulation = 1;              // such batches per step and network; gradients are averaged
-  int context = 64;                  // tokens per sequence
-  double learning_rate = 3e-3;       // peak
-  double final_learning_rate = 0.1;  // at the end, as a fraction of the peak
-  double warmup = 0.05;              // fraction of the steps
-  double weight_decay = 0.05;        // matrices only
+  int batch = 8;
+  int accumulation = 1;
+  int context = 64;
+  double learning_rate = 3e-3;
+  double final_learning_rate = 0.1;
+  double warmup = 0.05;
+  double weight_decay = 0.05;
   double beta1 = 0.9;
   double beta2 = 0.98;
-  double clip_norm = 1.0;  // of the averaged gradient
+  double clip_norm = 1.0;
   int random_subnetworks = 2;
-  // Weight of soft labels for all but the largest; 0: text only, and each network its own.
   double distillation = 0;
-  // bf16 is faster where the processor has AMX tiles or AMD's AVX-512 BF16; weights, sums and
-  // optimiser stay fp32. It is also what networks are evaluated with.
   Products products = Products::fp32;
   double checkpoint_seconds = 20;
-  int probe_interval = 0;            // steps between two convergence probes; 0: a 40th of the steps
+  int probe_interval = 0;
   bool stop_when_converged = false;  // see training_steps()
 
   // What one network learns from in a step, in sequences and in text tokens.

@@ -140,7 +140,7 @@ nas::Candidate candidate(int ffn_width = 64) {
   candidate.id = architecture_id(candidate.architecture);
   candidate.objectives = {.validation_loss = 1.5,
                           .perplexity = std::exp(1.5),
-                          .latency_cycles = 1000.0 + ffn_width,
+                          .latency = 1000.0 + ffn_width,
                           .energy_pj = 77.5,
                           .parameters = 12345,
                           .peak_memory_bytes = 678,
@@ -163,9 +163,10 @@ const supernet::ParameterLayout& layout() {
 
 // --- targets
 
-void read_sum(const std::string& text, const Checksum& checksum, std::string& whole) {
-  const std::size_t last = text.rfind(checksum.before);
-  whole = checksum.added_to(text.substr(0, last));  // or else nothing behind it would be tried
+// The text of a predictor under a checksum that fits: or else nothing behind it would be tried.
+std::string summed(const std::string& text) {
+  constexpr Checksum kSum{",\n  \"checksum\": \"", "\"\n}\n"};
+  return kSum.added_to(text.substr(0, text.rfind(kSum.before)));
 }
 
 std::string predictor_text() {
@@ -186,10 +187,8 @@ std::string predictor_text() {
 }
 
 void read_predictor(const std::string& input) {
-  std::string text;
-  read_sum(input, {"checksum ", "\n"}, text);
   const latency_predictor::LatencyPredictor predictor =
-      latency_predictor::LatencyPredictor::load(file_of(text));
+      latency_predictor::LatencyPredictor::load(file_of(summed(input)));
   predictor.predict(kNetwork);
 }
 
@@ -207,10 +206,8 @@ std::string learned_text() {
 }
 
 void read_learned(const std::string& input) {
-  std::string text;
-  read_sum(input, {",\n  \"checksum\": \"", "\"\n}\n"}, text);
   const latency_predictor::LearnedModel model =
-      latency_predictor::LearnedModel::load(file_of(text));
+      latency_predictor::LearnedModel::load(file_of(summed(input)));
   model.predict(kNetwork, {32}, model.content().base);
 }
 
@@ -309,10 +306,9 @@ void call_c(const std::string& input) {
   std::int64_t sizes[7] = {};
   const std::size_t head = std::min(input.size(), sizeof sizes);
   std::memcpy(sizes, input.data(), head);
-  std::string text;
-  read_sum(input.substr(head), {"checksum ", "\n"}, text);
   paretoformer_error error{};
-  paretoformer_predictor* predictor = paretoformer_predictor_load(file_of(text).c_str(), &error);
+  paretoformer_predictor* predictor =
+      paretoformer_predictor_load(file_of(summed(input.substr(head))).c_str(), &error);
   const std::int64_t heads[] = {sizes[3], sizes[4]}, widths[] = {sizes[5], sizes[6]};
   const paretoformer_architecture network{sizes[0], sizes[1], sizes[2], 2, heads, widths};
   paretoformer_cost cost{};

@@ -99,7 +99,7 @@ TEST_F(OneAnswer, SaysWhenItIsAnother) {
   EXPECT_EQ(same["note"], nullptr);
 
   // The sum that the search saw, and the slow engine.
-  const Json sum = priced({name, "--predictor", "base/predictor.txt"}, "predict");
+  const Json sum = priced({name, "--predictor", "base/predictor.json"}, "predict");
   EXPECT_THAT(sum["note"].get<std::string>(), HasSubstr("a prediction: "));
   const Json slow = priced({name, "--engine", "reference"}, "simulate");
   EXPECT_THAT(slow["note"].get<std::string>(), HasSubstr("cycle by cycle"));

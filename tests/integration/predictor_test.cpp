@@ -92,7 +92,8 @@ TEST_F(Predictor, RefusesWhatItDoesNotKnow) {
   write(box_ / "cut.predictor", text.substr(0, text.size() / 2));
   expect_refused({"predict", "network.json", "--predictor", "cut.predictor"},
                  "cut.predictor: the checksum does not match");
-  expect_refused({"predictor", "check", "space.json"}, "paretoformer_latency_predictor");
+  expect_refused({"predictor", "check", "space.json"},
+                 "space.json: is no predictor of this version");
   expect_refused({"predict", "network.json", "--predictor", "my.predictor", "--length", "64"},
                  "says hardware, length and mode itself");
 }
@@ -101,11 +102,13 @@ TEST_F(Predictor, RefusesWhatItDoesNotKnow) {
 TEST_F(Predictor, ABadOneIsNotBlessed) {
   ASSERT_EQ(build("my.predictor", {"-q"}).status, 0);
   std::string text = content(box_ / "my.predictor");
-  text = text.substr(0, text.rfind("checksum "));
-  const std::size_t head = text.find("\nlanguage_model_head later 1 matmul weights - 32 48 300 : ");
-  ASSERT_NE(head, std::string::npos);
-  text.insert(text.find(" : ", head) + 3, "9");
-  write(box_ / "bad.predictor", text + "checksum " + hex(hash_text(text)) + "\n");
+  const std::string key = ",\n  \"checksum\": \"",
+                    head = "[\"matmul weights - 32 48 300\",1,false,";
+  text.resize(text.rfind(key));
+  const std::size_t at = text.find(head, text.find("\"language_model_head\""));
+  ASSERT_NE(at, std::string::npos);
+  text.insert(at + head.size(), "9");
+  write(box_ / "bad.predictor", text + key + hex(hash_text(text)) + "\"\n}\n");
   expect_refused({"predictor", "check", "bad.predictor", "--space", "space.json", "--vocabulary",
                   "300", "--networks", "60"},
                  "the predictor is not good enough: latency is off by", 1);

@@ -420,7 +420,7 @@ TEST_F(Search, ExportEvaluateAndPredictAgreeWithTheHistory) {
     }
 
     const Result cost = box_.run(
-        {"predict", stem + ".json", "--predictor", "run/predictor.txt", "--breakdown", "--json"});
+        {"predict", stem + ".json", "--predictor", "run/predictor.json", "--breakdown", "--json"});
     ASSERT_EQ(cost.status, 0) << cost.err;
     const Json answer = parse(cost.out);
     EXPECT_EQ(answer["cycles"].get<double>(), expected["latency_cycles"].get<double>());

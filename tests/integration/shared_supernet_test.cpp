@@ -158,7 +158,7 @@ TEST_F(SharedSupernet, OneThatCannotBeUsedIsRefusedBeforeAnythingIsWritten) {
 
 TEST_F(SharedSupernet, DamagedOrForeignFiles) {
   answer("search", "base");
-  const std::string cache = file("base", "losses.cache"), prices = file("base", "predictor.txt");
+  const std::string cache = file("base", "losses.cache"), prices = file("base", "predictor.json");
   const Words more{"--set", "search.evaluations=100"};
   // Not a cache: it is not overwritten.
   for (const std::string& foreign : {std::string("notes\n"), std::string(5000, 'x')}) {
@@ -176,12 +176,11 @@ TEST_F(SharedSupernet, DamagedOrForeignFiles) {
   expect_same("base", "whole", kSearchResults);
 
   const auto refused = [&](const std::string& text, const std::string& part) {
-    write(box_ / "base/predictor.txt", text);
+    write(box_ / "base/predictor.json", text);
     for (const Words& words : {resumed("search", "base"), Words{"export", "base"}})
-      expect_refused(words, {"base/predictor.txt", part});
+      expect_refused(words, {"base/predictor.json", part});
   };
-  refused("", "the file ends too early");
-  refused("notes\n", "expected \"paretoformer_latency_predictor");
+  refused("notes\n", "is no predictor of this version");
   refused(prices.substr(0, prices.size() / 2), "the file was cut or edited");
   for (const auto& [option, value, part] :
        {std::tuple{"--hardware", "gemmini_cnn", "another hardware"},
@@ -203,9 +202,9 @@ TEST_F(SharedSupernet, DamagedOrForeignFiles) {
     fs::remove(box_ / "other.txt");
   }
   // Taken away it is made again, the same.
-  fs::remove(box_ / "base/predictor.txt");
+  fs::remove(box_ / "base/predictor.json");
   answer("search", "base");
-  EXPECT_TRUE(file("base", "predictor.txt") == prices);
+  EXPECT_TRUE(file("base", "predictor.json") == prices);
 }
 
 TEST_F(SharedSupernet, AFullDiskWhileLossesAreKept) {
@@ -215,7 +214,7 @@ TEST_F(SharedSupernet, AFullDiskWhileLossesAreKept) {
   const std::uintmax_t all = fs::file_size(box_ / "whole/losses.cache");
   Limits limits;
   limits.file_bytes = all - 2050;  // and a part of a record
-  ASSERT_GT(limits.file_bytes, fs::file_size(box_ / "whole/predictor.txt"));
+  ASSERT_GT(limits.file_bytes, fs::file_size(box_ / "whole/predictor.json"));
   const Result full = box_.run(resumed("compare", "base", contest), limits);
   EXPECT_EQ(full.status, 1);
   EXPECT_EQ(lines(full.err).size(), 1u) << full.err;

@@ -263,6 +263,38 @@ TEST(LatencyPredictor, PartsOfDifferentNetworksAreKeptApart) {
           }
 }
 
+// What is summed up from parts is that of the whole network's calls.
+TEST(LatencyPredictor, ANetworkCostsWhatItsCallsCost) {
+  accel_sim::Target fused = accel_sim::find_target("gemmini_transformer"), sums = fused,
+                    best = fused;
+  fused.fusion = accel_sim::Fusion::kOn;
+  best.fusion = accel_sim::Fusion::kBest;
+  sums.dataflow = accel_sim::Dataflow::kOutputStationary;
+  for (const accel_sim::Target& target :
+       {accel_sim::find_target("gemmini_transformer"), fused, best, sums})
+    for (const accel_sim::Mode mode : {accel_sim::Mode::kPrefill, accel_sim::Mode::kDecode}) {
+      const accel_sim::Workload workload{64, mode};
+      const LatencyPredictor predictor(target, workload, analytical_table(target));
+      for (const int vocabulary : {0, 40, 4000})
+        for (const std::vector<Layer>& layers :
+             {std::vector<Layer>{}, {{2, 64}}, {{1, 512}, {8, 64}, {2, 256}}}) {
+          const Architecture network{128, 16, vocabulary, layers};
+          const auto calls = compile(network, workload, target, [&](const accel_sim::Operator& op) {
+            return analytical_cost(op, target);
+          });
+          std::int64_t all_macs = 0;
+          for (const accel_sim::Call& call : calls) all_macs += macs(call);
+          accel_sim::PeakMemory memory = peak_memory(calls, workload, network.model_width);
+          if (vocabulary == 0) memory += accel_sim::unused_final_norm(network.model_width);
+          const NetworkCost cost = predictor.network_cost(network);
+          EXPECT_EQ(cost.hardware, predictor.predict(network)) << describe(network);
+          EXPECT_EQ(cost.macs, all_macs) << describe(network);
+          EXPECT_EQ(cost.memory.stored, memory.stored) << describe(network);
+          EXPECT_EQ(cost.memory.alive, memory.alive) << describe(network);
+        }
+    }
+}
+
 TEST(LatencyPredictor, FillsASpaceAhead) {
   const Json json = parse_json(R"({"name": "tiny", "head_width": 16, "vocabulary": 50,
       "depth": [1, 2], "model_width": [32, 48], "heads": [1, 2], "ffn_width": [64, 96]})",

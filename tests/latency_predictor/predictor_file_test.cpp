@@ -4,6 +4,8 @@
 
 #include <filesystem>
 #include <fstream>
+#include <tuple>
+#include <utility>
 
 #include "latency_predictor/latency_predictor.hpp"
 #include "support/error.hpp"
@@ -42,17 +44,24 @@ class PredictorFile : public testing::Test {
     try {
       LatencyPredictor::load(path_);
     } catch (const InputError& error) {
-      EXPECT_THAT(error.what(), HasSubstr(path_.string()));
-      return error.what();
+      const std::string message = error.what();
+      EXPECT_THAT(message, HasSubstr(path_.string()));
+      EXPECT_EQ(message.find('\n'), std::string::npos);
+      return message;
     }
     return "no error";
   }
 
   // `text` with one piece replaced and a checksum that fits again.
   std::string forged(const std::string& from, const std::string& to) const {
-    std::string text = text_.substr(0, text_.rfind("checksum "));
-    text.replace(text.find(from), from.size(), to);
-    return text + "checksum " + hex(hash_text(text)) + "\n";
+    std::string text = text_;
+    EXPECT_NE(text.find(from), std::string::npos) << from;
+    return refitted(text.replace(text.find(from), from.size(), to));
+  }
+  static std::string refitted(std::string text) {
+    const std::string key = ",\n  \"checksum\": \"";
+    text.resize(text.rfind(key));
+    return text + key + hex(hash_text(text)) + "\"\n}\n";
   }
 
   TemporaryFolder temporary_;
@@ -66,7 +75,6 @@ TEST_F(PredictorFile, AWorkloadMayHaveAMaskAndBiases) {
   const LatencyPredictor predictor(accel_sim::find_target("gemmini_soc"), masked);
   const accel_sim::HardwareCost cost = predictor.predict(kNetwork);
   predictor.save(path_);
-  EXPECT_NE(read_file(path_).find("\nworkload 16 prefill causal biases\n"), std::string::npos);
   const LatencyPredictor loaded = LatencyPredictor::load(path_);
   EXPECT_EQ(loaded.workload(), masked);
   EXPECT_EQ(loaded.predict(kNetwork), cost);
@@ -116,24 +124,40 @@ TEST_F(PredictorFile, AByteOrderMarkIsNoDamage) {
 
 TEST_F(PredictorFile, NamesOfDevicesStandOnOneLine) {
   const LookupTable table(LatencyPredictor::device_hash("a"), "measured");
-  for (const char* wrong : {"", "-", "a\nb", "a\tb", "\x1b[31mred", "\x7F"}) {
+  for (const char* wrong : {"", "a\nb", "a\tb", "\x1b[31mred", "\x7F"}) {
     EXPECT_THROW(LatencyPredictor::device_hash(wrong), InputError);
     EXPECT_THROW(LatencyPredictor(wrong, {32, accel_sim::Mode::kPrefill}, table), InputError);
   }
-  EXPECT_THAT(error_of(forged("device -", "device \x1b[31m")),
-              HasSubstr(":3: the device's name has control characters"));
+  LatencyPredictor("a", {32, accel_sim::Mode::kPrefill}, table).save(path_);
+  text_ = read_file(path_);
+  EXPECT_THAT(error_of(forged("\"device\": \"a\"", "\"device\": \"\\u001b[31m\"")),
+              HasSubstr("/device: \"\\u001b[31m\" has control characters"));
+  EXPECT_THAT(error_of(forged("\"device\": \"a\"", "\"device\": \"\"")), HasSubstr("no name"));
 }
 
 TEST_F(PredictorFile, OtherFilesAreCalledThat) {
-  EXPECT_THAT(error_of("{}\n"), HasSubstr("paretoformer_latency_predictor"));
-  EXPECT_THAT(error_of(forged("predictor 1\n", "predictor 2\n")), HasSubstr("expected 1"));
+  // The last is how files began before they were JSON.
+  for (const char* other : {"", "{}\n", "[]\n", "notes\n", "paretoformer_latency_predictor 1\n"})
+    EXPECT_THAT(error_of(other), HasSubstr("is no predictor of this version"));
+  EXPECT_THAT(error_of(forged("predictor.2", "predictor.3")),
+              HasSubstr("is no predictor of this version"));
+  EXPECT_THAT(error_of(forged("\"table\"", "\"tabel\"")), HasSubstr("did you mean \"table\"?"));
+  EXPECT_THAT(error_of(forged("\"table\"", "\"learned\"")),
+              HasSubstr("is another kind of predictor: expected \"table\""));
+  EXPECT_THAT(error_of(text_.substr(0, text_.size() / 2)), HasSubstr("was cut or edited"));
 }
 
 TEST_F(PredictorFile, HardwareAndItsHashBelongTogether) {
-  EXPECT_THAT(error_of(forged("\"scratchpad_kib\":128", "\"scratchpad_kib\":256")),
-              HasSubstr(":4: hardware is"));
-  EXPECT_THAT(error_of(forged("\"scratchpad_kib\":128", "\"scratchpad_kib\":127")),
+  EXPECT_THAT(error_of(forged("\"scratchpad_kib\": 128", "\"scratchpad_kib\": 256")),
+              HasSubstr("/hardware_hash"));
+  EXPECT_THAT(error_of(forged("\"scratchpad_kib\": 128", "\"scratchpad_kib\": 127")),
               HasSubstr("/scratchpad_kib"));
+}
+
+// Rows of a table stand on a line each, so that two files can be compared.
+TEST_F(PredictorFile, ARowIsALine) {
+  EXPECT_THAT(text_, HasSubstr("\n      [\"layer_norm - - 32 0 96\",1,false,77,500]\n"));
+  EXPECT_THAT(text_, HasSubstr("\n    [\"layer_norm - - 32 0 96\","));
 }
 
 TEST_F(PredictorFile, EveryTruncationIsNoticed) {
@@ -150,56 +174,61 @@ TEST_F(PredictorFile, EveryChangedCharacterIsNoticed) {
 }
 
 TEST_F(PredictorFile, ContentIsCheckedEvenUnderAFittingChecksum) {
-  EXPECT_THAT(error_of(forged("workload 32", "workload 0")), HasSubstr(":5: \"0 prefill\" is no"));
-  EXPECT_THAT(error_of(forged("prefill", "postfill")), HasSubstr("is no workload"));
-  EXPECT_THAT(error_of(forged("cycles femto", "seconds femto")), HasSubstr("units is seconds"));
-  EXPECT_THAT(error_of(forged("uncertainty 0.", "uncertainty -0.")), HasSubstr("no uncertainty"));
-  EXPECT_THAT(error_of(forged("in_place 2", "in_place 1")), HasSubstr("expected the checksum"));
-  EXPECT_THAT(error_of(forged("in_place 2", "in_place 3")), HasSubstr("is no entry"));
-  EXPECT_THAT(error_of(forged("ffn.norm later 1 layer", "ffn.norm later 1 layar")),
-              HasSubstr("is no operator"));
-  EXPECT_THAT(error_of(forged("ffn.norm later", "ffn.norm last")), HasSubstr("first or later"));
-  EXPECT_THAT(error_of(forged("ffn.norm later 1", "ffn.norm later 0")),
-              HasSubstr("how often it runs"));
-  EXPECT_THAT(error_of(forged("ffn.norm", "attention.norm")), HasSubstr("is there twice"));
-  EXPECT_THAT(error_of(forged("entries 1", "entries 9")), HasSubstr("is no entry"));
-  EXPECT_THAT(error_of(forged("gelu - -", "gelo - -")), HasSubstr("is no operator"));
-  EXPECT_THAT(error_of(forged(" : ", " : -")), HasSubstr("has no cost"));
-  EXPECT_EQ(error_of(forged("entries 1", "entries 1")), "no error");
+  const std::string norm = "\"layer_norm - - 32 0 96\",", in_place = norm + "1,false,78,";
+  for (const auto& [from, to, part] : {
+           std::tuple{"\"sequence_length\": 32", "\"sequence_length\": 0", "/sequence_length: 0"},
+           {"prefill", "postfill", "expected one of prefill, decode"},
+           {"cycles femto", "seconds femto", "/units: \"seconds femtojoules\" is not known"},
+           {"\"uncertainty\": 0.", "\"uncertainty\": -0.", "/uncertainty: -0."},
+           {"\"entries\"", "\"entrees\"", "key \"entries\" is missing"},
+           {"\"ffn.norm\"", "\"attention.norm\"", "appears twice"},
+           {"gelu - -", "gelo - -", "is no operator"},
+       })
+    EXPECT_THAT(error_of(forged(from, to)), HasSubstr(part));
+  for (const auto& [to, part] : {
+           std::pair{"\"layer_norm - - 32 0 0\",1,false,78,", "is no operator"},
+           {"\"layer_norm - - 32 0 96\",0,false,78,", "/in_place/ffn.norm/0/1: 0"},
+           {"\"layer_norm - - 32 0 96\",1,0,78,", "expected true or false"},
+           {"\"layer_norm - - 32 0 96\",1,false,-78,", "/3: -78 is out of range"},
+           {"\"layer_norm - - 32 0 96\",1,false,", "expected 5 values"},
+           {"\"layer_norm - - 32 0 96\",1,false,78,2],[\"layer_norm - - 32 0 96\",1,false,78,",
+            "/in_place/ffn.norm/1: [\"layer_norm - - 32 0 96\",1,false,78,250] is there twice"},
+       })
+    EXPECT_THAT(error_of(forged(in_place, to)), HasSubstr(part));
+  const std::size_t at = text_.find(norm) - 1;
+  const std::string row = text_.substr(at, text_.find(']', at) + 1 - at);
+  EXPECT_THAT(error_of(forged(row, row + "," + row)), HasSubstr(row + " is there twice"));
+  EXPECT_EQ(error_of(forged(row, row)), "no error");
 }
 
-// Counts and numbers beyond what they are kept in, and what is no number.
+// Numbers beyond what they are kept in, and what is no number.
 TEST_F(PredictorFile, NumbersAreChecked) {
-  for (const char* wrong : {"99999999999999", "-1", "1e3", "99999999999999999999999", "0x1", ""}) {
-    EXPECT_NE(error_of(forged("entries ", "entries " + std::string(wrong) + "\n")), "no error");
-    EXPECT_NE(error_of(forged("in_place 2\n", "in_place " + std::string(wrong) + "\n")),
-              "no error");
-  }
-  EXPECT_THAT(error_of(forged("in_place 2\n", "in_place 99999999999999\n")),
-              HasSubstr("is no entry"));
-  for (const char* wrong : {" : 9223372036854775808 1 ", " : 1e3 ", " : nan ", " : 1.5 ", " : +1 "})
-    EXPECT_THAT(error_of(forged(" : ", wrong)), HasSubstr("has no cost")) << wrong;
-  for (const char* wrong : {"1e999", "inf", "nan", "-nan", "0.5 ", "0x1", ""})
-    EXPECT_THAT(error_of(forged("uncertainty 0.03", "uncertainty " + std::string(wrong) + "\n")),
-                HasSubstr("is no uncertainty"))
+  for (const char* wrong :
+       {"9223372036854775808", "1e3", "nan", "1.5", "+1", "-1", "null", "\"1\""})
+    EXPECT_NE(error_of(forged("false,78,", "false," + std::string(wrong) + ",")), "no error")
         << wrong;
-  for (const char* wrong : {"2147483648", "4294967297", "1048577", "32.0", "-32", "+32"})
-    EXPECT_THAT(error_of(forged("workload 32", "workload " + std::string(wrong))),
-                HasSubstr("is no workload"));
-  EXPECT_THAT(error_of(forged("ffn.norm later 1", "ffn.norm later 9223372036854775808")),
-              HasSubstr("how often it runs"));
+  for (const char* wrong : {"1e999", "inf", "nan", "-1", "0x1", "."})
+    EXPECT_NE(error_of(forged("\"uncertainty\": 0.0", "\"uncertainty\": " + std::string(wrong))),
+              "no error")
+        << wrong;
+  for (const char* wrong : {"2147483648", "4294967297", "1048577", "32.0", "-32"})
+    EXPECT_NE(
+        error_of(forged("\"sequence_length\": 32", "\"sequence_length\": " + std::string(wrong))),
+        "no error");
+  EXPECT_THAT(error_of(forged("1,false,78,", "9223372036854775808,false,78,")),
+              HasSubstr("out of range"));
 }
 
 TEST_F(PredictorFile, AnyTextUnderAFittingChecksumIsReadOrRefused) {
-  const std::string body = text_.substr(0, text_.rfind("checksum "));
+  const std::size_t end = text_.rfind(",\n  \"checksum\"");
   const std::string pieces = " \n\t:-+.0129eEnaif{}[]\",\x80\xFF";
   Random random(1);
   int refused = 0;
   for (int i = 0; i < 1000; ++i) {
-    std::string text = body;
+    std::string text = text_;
     for (std::size_t changes = 1 + random.below(3); changes > 0; --changes)
-      text[random.below(text.size())] = pieces[random.below(pieces.size())];
-    refused += error_of(text + "checksum " + hex(hash_text(text)) + "\n") != "no error";
+      text[random.below(end)] = pieces[random.below(pieces.size())];
+    refused += error_of(refitted(text)) != "no error";
   }
   EXPECT_GT(refused, 500);
 }
@@ -213,7 +242,7 @@ TEST_F(PredictorFile, OfADeviceMeasuredInTime) {
   const LatencyPredictor predictor("phone", {32, accel_sim::Mode::kPrefill}, table);
   predictor.save(path_);
   text_ = read_file(path_);
-  EXPECT_THAT(text_, HasSubstr("\nunits femtoseconds femtojoules\n"));
+  EXPECT_THAT(text_, HasSubstr("\"units\": \"femtoseconds femtojoules\""));
   const LatencyPredictor loaded = LatencyPredictor::load(path_);
   EXPECT_TRUE(loaded.in_time());
   EXPECT_EQ(loaded.predict(kNetwork), predictor.predict(kNetwork));
@@ -221,16 +250,15 @@ TEST_F(PredictorFile, OfADeviceMeasuredInTime) {
   for (const OperatorPrediction& each : loaded.breakdown(kNetwork)) runs += each.repeat;
   EXPECT_EQ(loaded.predict(kNetwork).latency.value(), 8'613'100'000 * runs);
   EXPECT_DOUBLE_EQ(loaded.latency(loaded.predict(kNetwork)), 8613.1 * static_cast<double>(runs));
-  // As files were before times were kept.
-  const std::string error = error_of(forged("units femtoseconds", "units cycles"));
-  EXPECT_EQ(error, "no error");
+  EXPECT_EQ(error_of(forged("femtoseconds femto", "cycles femto")), "no error");
   EXPECT_FALSE(LatencyPredictor::load(path_).in_time());
-  EXPECT_THAT(error_of(forged("units femtoseconds", "units seconds")),
-              HasSubstr("expected cycles femtojoules or femtoseconds femtojoules"));
+  EXPECT_THAT(error_of(forged("femtoseconds femto", "seconds femto")),
+              HasSubstr("expected one of cycles femtojoules, femtoseconds femtojoules"));
 }
 
 TEST_F(PredictorFile, SimulatedHardwareHasCycles) {
-  EXPECT_THAT(error_of(forged("units cycles", "units femtoseconds")), HasSubstr("units is"));
+  EXPECT_THAT(error_of(forged("\"cycles femto", "\"femtoseconds femto")),
+              HasSubstr("expected \"cycles femtojoules\""));
 }
 
 }  // namespace

@@ -148,7 +148,7 @@ class PythonTest(unittest.TestCase):
         predictor = LatencyPredictor(sequence_length=32)
         value, predict = ValueError, predictor.predict
         self.expect_error(value, "did you mean", LatencyPredictor, "gemini_cnn")
-        self.expect_error(value, "expected prefill or decode", LatencyPredictor, mode="decod")
+        self.expect_error(value, "expected one of prefill, decode", LatencyPredictor, mode="decod")
         for length in (0, -1, 2**32 + 32, 10**30):
             self.expect_error(value, "sequence_length", LatencyPredictor, sequence_length=length)
         self.expect_error(value, "surwey", predictor.fill, "surwey")

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <functional>
+#include <limits>
 #include <map>
 #include <set>
 
@@ -152,6 +153,8 @@ TEST(SearchSpaceIndex, BeyondSixtyThreeBitsIsAnError) {
   EXPECT_EQ(space.at(5), (Architecture{32, 64, 0, {{2, 64}, {2, 64}}}));
   EXPECT_EQ(space.index_of(space.at(5)), 5);
   EXPECT_THROW(space.index_of(space.largest()), Error);
+  EXPECT_THROW(space.at(-1), Error);
+  EXPECT_THROW(space.at(std::numeric_limits<std::int64_t>::min()), Error);
 }
 
 TEST(SearchSpaceExtremes, AreTheCornersOnce) {

@@ -86,28 +86,24 @@ void add_compare(CLI::App& app, CommonOptions& common) {
     RunArguments run;
     CompareOptions contest;
   };
-  const auto owned = std::make_shared<Given>();
-  RunArguments& arguments = owned->run;
-  CompareOptions& contest = owned->contest;
+  const auto given = std::make_shared<Given>();
   CLI::App* compare =
       add_run_verb(app, "compare", "Search with several algorithms and seeds: which is better?",
-                   arguments, common);
-  compare->add_flag("--resume", arguments.options.resume,
-                    "Use what is in the run folder, and continue");
+                   given->run, common, "Use what is in the run folder, and continue");
   compare
       ->add_option(
-          "--algorithms", contest.algorithms,
+          "--algorithms", given->contest.algorithms,
           "Algorithms, with keys of \"search\": evolution:screening=1,random (NAME[:KEY=VALUE]...)")
       ->delimiter(',')
       ->allow_extra_args(false);
-  compare->add_option("--seeds", contest.seeds, "Searches per algorithm")
+  compare->add_option("--seeds", given->contest.seeds, "Searches per algorithm")
       ->check(CLI::Range(1, 10000));
   compare
-      ->add_option("--enumerate", contest.enumerable,
+      ->add_option("--enumerate", given->contest.enumerable,
                    "Evaluate all networks of spaces up to this size, for the true front")
       ->check(CLI::Range(0, 100'000'000));
   compare->callback(
-      [owned, &common] { compare_algorithms(owned->run.resolved(), owned->contest, common); });
+      [given, &common] { compare_algorithms(given->run.resolved(), given->contest, common); });
 }
 
 }  // namespace paretoformer::nas

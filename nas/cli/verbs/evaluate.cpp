@@ -60,28 +60,18 @@ void evaluate_network(const std::filesystem::path& folder, const std::filesystem
               {"perplexity", objectives.perplexity},
               {"validation_loss", objectives.validation_loss}};
     add_per_word_and_byte(json, corpus, objectives.validation_loss);
-    json.update(Json{{objectives.latency_ns ? "latency_ns" : "cycles", objectives.latency()},
-                     {"energy_pj", objectives.energy_pj},
-                     {"edp", objectives.edp()},
-                     {"parameters", objectives.parameters},
-                     {"peak_memory_bytes", objectives.peak_memory_bytes},
-                     {"macs", objectives.macs}});
+    const Json values = to_json(objectives);
+    for (const auto& [key, number] : values.items())
+      json[key == key_of(Objective::kLatency) ? "cycles" : key] = number;
     return print(to_text(json));
   }
-  std::string units;
+  std::string text = describe(network) + fmt::format("\nloss {:.6f}\n", objectives.validation_loss);
   if (const auto word = corpus.perplexity_per_word(objectives.validation_loss))
-    units += fmt::format("perplexity per word {:.4f}\n", *word);
+    text += fmt::format("perplexity per word {:.4f}\n", *word);
   if (const auto bits = corpus.bits_per_byte(objectives.validation_loss))
-    units += fmt::format("bits per byte {:.6f}\n", *bits);
-  const std::string latency = objectives.latency_ns
-                                  ? fmt::format("latency {:.3f} ns", *objectives.latency_ns)
-                                  : fmt::format("cycles {:.0f}", objectives.latency_cycles);
-  print(
-      fmt::format("{}\nperplexity {:.4f} (loss {:.6f})\n{}{}\nenergy {:.3f} uJ\nparameters {}\n"
-                  "peak memory {} bytes\nMACs {}\n",
-                  describe(network), objectives.perplexity, objectives.validation_loss, units,
-                  latency, objectives.energy_pj * 1e-6, objectives.parameters,
-                  objectives.peak_memory_bytes, objectives.macs));
+    text += fmt::format("bits per byte {:.6f}\n", *bits);
+  for (const Objective objective : all_objectives()) text += shown(objectives, objective) + "\n";
+  print(text);
 }
 
 }  // namespace

@@ -1,10 +1,12 @@
 #include <fmt/format.h>
 
 #include <memory>
+#include <string>
 
 #include "nas/cli/arguments.hpp"
 #include "nas/cli/command_io.hpp"
 #include "nas/cli/verbs.hpp"
+#include "nas/export/network_export.hpp"
 #include "nas/run/confirmation.hpp"
 #include "nas/run/front_file.hpp"
 #include "nas/run/run_predictor.hpp"
@@ -16,7 +18,8 @@ namespace paretoformer::nas {
 namespace {
 
 void export_networks(const std::filesystem::path& folder, const std::filesystem::path& target,
-                     const CommonOptions& common) {
+                     const std::string& format, const CommonOptions& common) {
+  const Exporter& exporter = find_exporter(format);
   const RunFolder run = RunFolder::read(folder);
   ProxyTask proxy(run.config(), run.cache());
   proxy.load_weights(run);
@@ -26,7 +29,7 @@ void export_networks(const std::filesystem::path& folder, const std::filesystem:
   require_front(archive);
   const FinalFront front = load_final_front(run, proxy, predictor_of(run, proxy.space()), archive);
   const std::filesystem::path to = target.empty() ? run.exports() : target;
-  const std::size_t count = export_front(run, proxy, archive, front, to);
+  const std::size_t count = export_front(run, proxy, archive, front, to, exporter);
   if (common.json) return print(to_text(Json{{"folder", to.string()}, {"networks", count}}));
   print(fmt::format("{} networks of the front: ", count) + path_text(to) + "\n");
 }
@@ -35,14 +38,20 @@ void export_networks(const std::filesystem::path& folder, const std::filesystem:
 
 void add_export(CLI::App& app, CommonOptions& common) {
   struct Given {
-    std::string run_folder, target;
+    std::string run_folder, target, format{exporters().front().name};
   };
   const auto given = std::make_shared<Given>();
   CLI::App* verb = app.add_subcommand("export", "Write every network of a run's front");
   verb->add_option("RUN", given->run_folder, "Run folder")->required();
   verb->add_option("--output", given->target, "Target folder (default: RUN/export)");
+  std::string formats;
+  for (const Exporter& each : exporters())
+    formats += fmt::format("{}{}: {}", formats.empty() ? "" : "; ", each.name, each.meaning);
+  verb->add_option("--format", given->format, formats)->capture_default_str();
   add_common(verb, common);
-  verb->callback([given, &common] { export_networks(given->run_folder, given->target, common); });
+  verb->callback([given, &common] {
+    export_networks(given->run_folder, given->target, given->format, common);
+  });
 }
 
 }  // namespace paretoformer::nas

@@ -63,24 +63,20 @@ void add_fidelity(CLI::App& app, CommonOptions& common) {
     RunArguments run;
     FidelityOptions alone;
   };
-  const auto owned = std::make_shared<Given>();
-  RunArguments& arguments = owned->run;
-  FidelityOptions& alone = owned->alone;
+  const auto given = std::make_shared<Given>();
   CLI::App* fidelity = add_run_verb(
       app, "fidelity", "Train some networks alone: is the supernet's ranking to be trusted?",
-      arguments, common);
-  fidelity->add_flag("--resume", arguments.options.resume,
-                     "Use what is in the run folder, and continue");
-  fidelity->add_option("--networks", alone.networks, "Networks to train alone")
+      given->run, common, "Use what is in the run folder, and continue");
+  fidelity->add_option("--networks", given->alone.networks, "Networks to train alone")
       ->check(CLI::Range(2, 10000))
       ->capture_default_str();
   fidelity
-      ->add_option("--steps-alone", alone.steps,
+      ->add_option("--steps-alone", given->alone.steps,
                    "Training steps of each network (0: the supernet's)")
       ->check(CLI::Range(0, 100'000'000))
       ->capture_default_str();
   fidelity->callback(
-      [owned, &common] { train_alone(owned->run.resolved(), owned->alone, common); });
+      [given, &common] { train_alone(given->run.resolved(), given->alone, common); });
 }
 
 }  // namespace paretoformer::nas

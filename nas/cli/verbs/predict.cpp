@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "accel_sim/workload/words.hpp"
+#include "latency_predictor/file/predictor_file.hpp"
 #include "latency_predictor/learned/learned_model.hpp"
 #include "latency_predictor/learned_table.hpp"
 #include "nas/cli/arguments.hpp"
@@ -19,7 +20,6 @@
 #include "nas/report/front_report.hpp"
 #include "nas/report/simulation_report.hpp"
 #include "support/error.hpp"
-#include "support/files.hpp"
 #include "support/hash.hpp"
 #include "support/json.hpp"
 #include "support/text.hpp"
@@ -34,14 +34,6 @@ struct PredictOptions {
   // takes them; empty: the simulator, as `simulate`.
   std::filesystem::path predictor;
   bool breakdown = false;
-};
-
-// A predictor's file, read once: it may be a pipe.
-struct PredictorText {
-  std::string file, content;
-
-  // A learned model is JSON, a table is not.
-  bool learned() const { return content.starts_with('{'); }
 };
 
 struct NetworkPrediction {
@@ -122,13 +114,18 @@ NetworkPrediction simulated(const PricedNetwork& network) {
   return result;
 }
 
-NetworkPrediction predicted(const PricedNetwork& network, const PredictorText& text) {
+bool is_learned(const latency_predictor::PredictorFile& file) {
+  return file.head().kind == latency_predictor::PredictorKind::kLearned;
+}
+
+NetworkPrediction predicted(const PricedNetwork& network,
+                            const latency_predictor::PredictorFile& file) {
   std::optional<latency_predictor::LearnedModel> learned;
-  if (text.learned()) learned = latency_predictor::LearnedModel::parse(text.content, text.file);
+  if (is_learned(file)) learned = latency_predictor::LearnedModel::from(file);
   const latency_predictor::LatencyPredictor predictor =
       learned ? latency_predictor::LatencyPredictor(network.hardware, network.workload,
                                                     learned_table(*learned, network.hardware))
-              : latency_predictor::LatencyPredictor::parse(text.content, text.file);
+              : latency_predictor::LatencyPredictor::from(file);
   NetworkPrediction result;
   result.cost = predictor.predict(network.architecture);
   result.unit = predictor.table().time_unit();
@@ -136,7 +133,7 @@ NetworkPrediction predicted(const PricedNetwork& network, const PredictorText& t
   result.model = predictor.table().model();
   result.hardware_hash = predictor.table().hardware_hash();
   result.workload = predictor.workload();
-  result.on = learned ? network.hardware_name : text.file;
+  result.on = learned ? network.hardware_name : file.content().node().file();
   if (network.confirmed)
     result.note = "a prediction: what front.json confirms is a simulation of the whole network";
   result.relative_uncertainty = predictor.relative_uncertainty;
@@ -149,15 +146,14 @@ NetworkPrediction predicted(const PricedNetwork& network, const PredictorText& t
 }
 
 void predict(const PredictOptions& options, const CommonOptions& common) {
-  const std::filesystem::path& file = options.predictor;
-  PredictorText text{file.string(), {}};
-  if (!file.empty()) text.content = read_text_file(file);
-  if (!file.empty() && options.given.any() && !text.learned())
-    throw InputError(text.file +
+  std::optional<latency_predictor::PredictorFile> file;  // read once: it may be a pipe
+  if (!options.predictor.empty()) file = latency_predictor::PredictorFile::read(options.predictor);
+  if (file && options.given.any() && !is_learned(*file))
+    throw InputError(options.predictor.string() +
                      ": says hardware, length and mode itself: expected none of --hardware, "
                      "--length and --mode");
   const PricedNetwork network = priced_network(options.architecture, options.given);
-  const NetworkPrediction prediction = file.empty() ? simulated(network) : predicted(network, text);
+  const NetworkPrediction prediction = file ? predicted(network, *file) : simulated(network);
   if (common.json) return print(to_text(json_of(prediction, options.breakdown)));
   if (options.breakdown) print(breakdown_table(prediction.operators, prediction.unit));
   print(describe(network.architecture) + "\n" + text_of(prediction));

@@ -153,23 +153,20 @@ void train_only(const RunOptions& options, const CommonOptions& common) {
 }  // namespace
 
 void add_search(CLI::App& app, CommonOptions& common) {
-  const auto owned = std::make_shared<RunArguments>();
-  RunArguments& arguments = *owned;
-  CLI::App* search =
-      add_run_verb(app, "search", "Train a supernet, search, write the front", arguments, common);
-  search->add_flag("--resume", arguments.options.resume, "Continue an interrupted run");
-  search->add_option("--algorithm", arguments.algorithm, "evolution, nsga2, random, ...");
-  search->add_option("--seed-architectures", arguments.seed_architectures,
+  const auto given = std::make_shared<RunArguments>();
+  CLI::App* search = add_run_verb(app, "search", "Train a supernet, search, write the front",
+                                  *given, common, "Continue an interrupted run");
+  search->add_option("--algorithm", given->algorithm, "evolution, nsga2, random, ...");
+  search->add_option("--seed-architectures", given->seed_architectures,
                      "Networks to begin with: JSON file of one, of a list, or of a front");
-  search->callback([owned, &common] { search_and_print(owned->resolved(), common); });
+  search->callback([given, &common] { search_and_print(given->resolved(), common); });
 }
 
 void add_train(CLI::App& app, CommonOptions& common) {
-  const auto owned = std::make_shared<RunArguments>();
-  RunArguments& arguments = *owned;
-  CLI::App* train = add_run_verb(app, "train", "Train the supernet only", arguments, common);
-  train->add_flag("--resume", arguments.options.resume, "Continue an interrupted training");
-  train->callback([owned, &common] { train_only(owned->resolved(), common); });
+  const auto given = std::make_shared<RunArguments>();
+  add_run_verb(app, "train", "Train the supernet only", *given, common,
+               "Continue an interrupted training")
+      ->callback([given, &common] { train_only(given->resolved(), common); });
 }
 
 }  // namespace paretoformer::nas

@@ -51,11 +51,9 @@ void validate(const RunOptions& options, const CommonOptions& common) {
 }  // namespace
 
 void add_validate(CLI::App& app, CommonOptions& common) {
-  const auto owned = std::make_shared<RunArguments>();
-  RunArguments& arguments = *owned;
-  CLI::App* verb =
-      add_run_verb(app, "validate", "Check a configuration and its text", arguments, common);
-  verb->callback([owned, &common] { validate(owned->resolved(), common); });
+  const auto given = std::make_shared<RunArguments>();
+  add_run_verb(app, "validate", "Check a configuration and its text", *given, common)
+      ->callback([given, &common] { validate(given->resolved(), common); });
 }
 
 }  // namespace paretoformer::nas

@@ -11,6 +11,7 @@
 #include "accel_sim/mapper/library_rule.hpp"
 #include "accel_sim/mapper/mapping_spread.hpp"
 #include "accel_sim/mapper/words.hpp"
+#include "tests/accel_sim/mapper/other_searches.hpp"
 
 namespace paretoformer::accel_sim {
 namespace {

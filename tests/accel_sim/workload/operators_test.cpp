@@ -128,18 +128,26 @@ TEST(OperatorStatistics, ABiasByHand) {
   EXPECT_EQ(statistics(op).bytes, 31 + 40);
 }
 
+std::int64_t macs_of(const Architecture& network, const Workload& workload) {
+  std::int64_t sum = 0;
+  for (const TransformerOperator& item : transformer_operators(network, workload))
+    sum += macs(item);
+  return sum;
+}
+
 TEST(Macs, ByHand) {
   // Width 4, two heads of width 2, FFN 8, three positions. Projections 4 x 3*4*4, scores and
   // context 2 x 2 x 3*2*3, FFN 2 x 3*4*8; a vocabulary of 10 adds 3*4*10.
   Architecture network{4, 2, 0, {{2, 8}}};
-  EXPECT_EQ(macs(network, {3, Mode::kPrefill}), 192 + 72 + 192);
+  EXPECT_EQ(macs_of(network, {3, Mode::kPrefill}), 192 + 72 + 192);
   // One row instead of three.
-  EXPECT_EQ(macs(network, {3, Mode::kDecode}), 64 + 24 + 64);
+  EXPECT_EQ(macs_of(network, {3, Mode::kDecode}), 64 + 24 + 64);
   network.vocabulary = 10;
-  EXPECT_EQ(macs(network, {3, Mode::kPrefill}), 456 + 120);
-  // 1024 layers of 2^61 and more each.
-  const Architecture huge{1, 1, 0, std::vector<Layer>(1024, {1 << 20, 1})};
-  EXPECT_THROW(macs(huge, {1 << 20, Mode::kPrefill}), Error);
+  EXPECT_EQ(macs_of(network, {3, Mode::kPrefill}), 456 + 120);
+  // 2^60 each.
+  const Operator huge = matmul(1 << 20, 1 << 20, 1 << 20);
+  EXPECT_EQ(macs({"", 0, 7, huge}), std::int64_t{7} << 60);
+  EXPECT_THROW(macs({"", 0, 8, huge}), Error);
 }
 
 TEST(OperatorText, RoundTripsAndRejects) {

@@ -13,6 +13,7 @@
 #include <string>
 
 #include "accel_sim/simulator.hpp"
+#include "latency_predictor/file/predictor_file.hpp"
 #include "latency_predictor/latency_predictor.hpp"
 #include "latency_predictor/learned/learned_fit.hpp"
 #include "latency_predictor/learned_table.hpp"
@@ -261,7 +262,7 @@ TEST(LearnedFit, FitsAndLoadsOnASmallStack) {
   std::string fitted, loaded;
   run_on_stack(256 * 1024, [&] {
     fitted = fit(options, 4).text();
-    loaded = LearnedModel::parse(fitted, "file").text();
+    loaded = LearnedModel::from(PredictorFile::parse(fitted, "file")).text();
   });
   EXPECT_FALSE(fitted.empty());
   EXPECT_EQ(loaded, fitted);
@@ -410,7 +411,7 @@ TEST_F(LearnedModelFile, CutOrEditedFilesAreRefused) {
 // Every group's numbers under `key` but the first are kept.
 std::string with_first(std::string text, const std::string& key, const std::string& number) {
   for (std::size_t at = 0; (at = text.find(key, at)) != std::string::npos; at += key.size()) {
-    const std::size_t begin = text.find_first_not_of("[ ", at + key.size());
+    const std::size_t begin = text.find_first_not_of("[ \n", at + key.size());
     text.replace(begin, text.find_first_of(",]", begin) - begin, number);
   }
   return text;
@@ -420,9 +421,9 @@ TEST_F(LearnedModelFile, AnyNumbersGiveACostOrAnError) {
   for (const char* wrong : {"1e19", "-1e19", "1e999", "NaN", "null", "\"1\""})
     EXPECT_NE(error_of(refitted(with_first(text_, "\"spread\": ", wrong))), "no error") << wrong;
   EXPECT_THAT(error_of(refitted(with_first(text_, "\"seen\": ", "1e18"))),
-              HasSubstr("out of range"));
+              HasSubstr("is no range"));
   // Predicts far too much: nothing that fits a cost.
-  std::string text = with_first(text_, "\"log_cycles_over_estimate\": ", "1e18");
+  std::string text = with_first(text_, "\"coefficients\": ", "1e18");
   for (const char* key : {"\"mean\": ", "\"scale\": "}) text = with_first(text, key, "1e18");
   EXPECT_EQ(error_of(refitted(text)), "no error");
   const Combination each = held_out_combinations(small_options(), 1)[0];
@@ -434,19 +435,21 @@ TEST_F(LearnedModelFile, AnyNumbersGiveACostOrAnError) {
 }
 
 TEST_F(LearnedModelFile, OtherVersionsAndFormatsAreCalledThat) {
-  EXPECT_THAT(error_of(with("\"version\": 1", "\"version\": 2")), HasSubstr("/version: 2"));
-  EXPECT_THAT(error_of(with(accel_sim::kSimulatorModel, "simulator/0")),
+  EXPECT_THAT(error_of(with("predictor.2", "predictor.3")), HasSubstr("of this version"));
+  EXPECT_THAT(error_of(forged(accel_sim::kSimulatorModel, "simulator/0")),
               HasSubstr(std::string("expected \"") + accel_sim::kSimulatorModel + "\""));
-  EXPECT_THAT(error_of(with("learned_model", "look_up")), HasSubstr("format"));
-  EXPECT_THAT(error_of("{}\n"), HasSubstr("format"));
-  EXPECT_THAT(error_of("[]\n"), HasSubstr("expected"));
+  EXPECT_THAT(error_of(forged("\"learned\"", "\"table\"")),
+              HasSubstr("is another kind of predictor: expected \"learned\""));
+  EXPECT_THAT(error_of("{}\n"), HasSubstr("is no predictor of this version"));
 }
 
 TEST_F(LearnedModelFile, ContentIsCheckedEvenUnderAFittingChecksum) {
   EXPECT_THAT(error_of(forged("\"projection\"", "\"projektion\"")), HasSubstr("projektion"));
-  EXPECT_THAT(error_of(forged("\"mean\": [0.0, ", "\"mean\": [")), HasSubstr("elements: expected"));
+  EXPECT_THAT(error_of(forged("\"mean\": [0.0,", "\"mean\": [")), HasSubstr("elements: expected"));
   EXPECT_THAT(error_of(forged("\"l2_kib\": 512", "\"l2_kib\": 1")), HasSubstr("l2_kib"));
+  EXPECT_THAT(error_of(forged("\"l2_kib\": 512", "\"l2_kib\": 1024")), HasSubstr("/hardware_hash"));
   EXPECT_THAT(error_of(forged("\"seed\": 7", "\"sead\": 7")), HasSubstr("seed"));
+  EXPECT_THAT(error_of(forged("\"spread\"", "\"spraed\"")), HasSubstr("\"spread\" is missing"));
   EXPECT_EQ(error_of(forged("\"seed\": 7", "\"seed\": 7")), "no error");
 }
 

@@ -4,7 +4,9 @@
 
 #include <cstdio>
 
+#include "accel_sim/simulator.hpp"
 #include "latency_predictor/learned/learned_fit.hpp"
+#include "support/parallel.hpp"
 
 namespace paretoformer::latency_predictor {
 namespace {
@@ -19,6 +21,17 @@ void print(const char* against, const ModelErrors& e) {
       against, 100 * e.relative.latency_mape, 100 * e.relative.latency_p95, e.latency_tau,
       100 * e.latency_coverage, 100 * e.relative.energy_mape, 100 * e.relative.energy_p95,
       e.energy_tau, 100 * e.energy_coverage);
+}
+
+std::vector<accel_sim::HardwareCost> simulate_networks(
+    const std::vector<Combination>& combinations) {
+  std::vector<accel_sim::HardwareCost> sums(combinations.size());
+  parallel_tasks(sums.size(), [&](std::size_t i) {
+    const auto& [network, workload, hardware] = combinations[i];
+    for (const accel_sim::OperatorReport& item : simulate_network(network, workload, hardware))
+      sums[i] += item.report.cost;
+  });
+  return sums;
 }
 
 TEST(LearnedModelValidation, NetworksOfThePublishedSpace) {

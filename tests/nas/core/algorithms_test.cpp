@@ -37,7 +37,7 @@ Objectives synthetic(const Architecture& network) {
   Objectives objectives;
   objectives.validation_loss = 2 + 4 * std::exp(-capacity / 6);
   objectives.perplexity = std::exp(objectives.validation_loss);
-  objectives.latency_cycles = macs;
+  objectives.latency = macs;
   objectives.energy_pj = 1;
   objectives.parameters = parameter_count(network);
   return objectives;
@@ -304,8 +304,8 @@ TEST(Knapsack, FindsTheFrontOfAnAdditiveLoss) {
       objectives.validation_loss -= (0.2 + 0.1 * std::log2(network.layers[i].heads) +
                                      0.07 * std::log2(network.layers[i].ffn_width / 32.0)) /
                                     static_cast<double>(i + 1);
-      objectives.latency_cycles += network.model_width * (64.0 * network.layers[i].heads +
-                                                          2.0 * network.layers[i].ffn_width);
+      objectives.latency += network.model_width *
+                            (64.0 * network.layers[i].heads + 2.0 * network.layers[i].ffn_width);
     }
     objectives.validation_loss -= 0.1 * std::log2(network.model_width / 32.0);
     objectives.perplexity = std::exp(objectives.validation_loss);
@@ -339,7 +339,7 @@ TEST(Propose, TheOrderOfEvaluationDoesNotMatter) {
     Archive backwards = forwards;
     std::vector<Candidate> candidates = archive.candidates();
     for (Candidate& candidate : candidates)
-      candidate.objectives.latency_cycles = static_cast<double>(candidate.id % 3 + 2);
+      candidate.objectives.latency = static_cast<double>(candidate.id % 3 + 2);
     for (const Candidate& candidate : candidates) forwards.add(candidate);
     std::reverse(candidates.begin(), candidates.end());
     for (const Candidate& candidate : candidates) backwards.add(candidate);
@@ -375,7 +375,7 @@ TEST(Propose, EvolutionBeatsRandomAtEqualBudget) {
   const SearchSpace space = SearchSpace::find("survey");
   const Objectives smallest = synthetic(space.smallest());
   const Objectives largest = synthetic(space.largest());
-  const Point reference{smallest.perplexity * 1.01, largest.latency_cycles * 1.01};
+  const Point reference{smallest.perplexity * 1.01, largest.latency * 1.01};
   SearchConfig config;
   config.evaluations = 800;
   SearchConfig random = config;
@@ -398,7 +398,7 @@ TEST(Propose, EvolutionBeatsRandomAtEqualBudget) {
 TEST(Propose, LimitsComeFirst) {
   // A latency that 1 in some hundred random networks keeps.
   const SearchSpace space = SearchSpace::find("survey");
-  const double limit = synthetic(space.smallest()).latency_cycles * 1.6;
+  const double limit = synthetic(space.smallest()).latency * 1.6;
   SearchConfig config;
   config.evaluations = 800;
   const auto share = [&](const Archive& archive) {
@@ -409,7 +409,7 @@ TEST(Propose, LimitsComeFirst) {
   };
   const Archive evolved = search(space, config, 1, {{Objective::kLatency, limit}});
   for (std::size_t member : evolved.front())
-    EXPECT_LE(evolved.candidates()[member].objectives.latency_cycles, limit);
+    EXPECT_LE(evolved.candidates()[member].objectives.latency, limit);
   EXPECT_GT(evolved.front().size(), 10u);
   config.algorithm = "random";
   EXPECT_GT(share(evolved), 5 * share(search(space, config, 1, {{Objective::kLatency, limit}})));
@@ -425,7 +425,7 @@ TEST(Propose, AnUnreachableLimitStillEndsAndApproachesIt) {
   const auto mean_cost = [&](int generation) {
     double sum = 0;
     for (const Candidate& candidate : archive.candidates())
-      if (candidate.generation == generation) sum += candidate.objectives.latency_cycles;
+      if (candidate.generation == generation) sum += candidate.objectives.latency;
     return sum / 40;
   };
   EXPECT_LT(mean_cost(7), 0.5 * mean_cost(0));

@@ -19,7 +19,7 @@ Archive archive_of(const std::vector<Point>& points, std::vector<Limit> limits =
     Candidate candidate;
     candidate.id = archive.size() + 1;
     candidate.objectives.perplexity = point[0];
-    candidate.objectives.latency_cycles = point[1];
+    candidate.objectives.latency = point[1];
     archive.add(candidate);
   }
   return archive;

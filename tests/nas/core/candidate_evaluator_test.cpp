@@ -6,7 +6,6 @@
 #include <cmath>
 #include <limits>
 
-#include "accel_sim/lowering/network_memory.hpp"
 #include "search_spaces/search_space.hpp"
 #include "support/error.hpp"
 
@@ -46,13 +45,12 @@ TEST_F(CandidateEvaluatorTest, ALossIsTheMeanOfAllSequences) {
   EXPECT_DOUBLE_EQ(objectives[0].validation_loss, (10.4 + 2.0 / 32) / 10);
   for (std::size_t i = 0; i < networks_.size(); ++i) {
     EXPECT_EQ(objectives[i].perplexity, std::exp(objectives[i].validation_loss));
-    const accel_sim::HardwareCost cost = predictor_.predict(networks_[i]);
-    EXPECT_EQ(objectives[i].latency_cycles, static_cast<double>(cost.latency.value()));
-    EXPECT_EQ(objectives[i].energy_pj, cost.energy.value());
+    const latency_predictor::NetworkCost cost = predictor_.network_cost(networks_[i]);
+    EXPECT_EQ(objectives[i].latency, static_cast<double>(cost.hardware.latency.value()));
+    EXPECT_EQ(objectives[i].energy_pj, cost.hardware.energy.value());
     EXPECT_EQ(objectives[i].parameters, parameter_count(networks_[i], kContext));
-    EXPECT_EQ(objectives[i].peak_memory_bytes,
-              peak_memory(networks_[i], predictor_.workload(), hardware_));
-    EXPECT_EQ(objectives[i].macs, macs(networks_[i], predictor_.workload()));
+    EXPECT_EQ(objectives[i].peak_memory_bytes, cost.memory.bytes());
+    EXPECT_EQ(objectives[i].macs, cost.macs);
     EXPECT_EQ(with_loss(evaluator.cost(networks_[i]), objectives[i].validation_loss),
               objectives[i]);
   }

@@ -22,7 +22,7 @@ Candidate sample(Random& random) {
   // Values of every size, with all 53 bits in use.
   candidate.objectives.validation_loss = 10 * random.uniform();
   candidate.objectives.perplexity = std::exp(candidate.objectives.validation_loss);
-  candidate.objectives.latency_cycles = std::exp(60 * random.uniform() - 30);
+  candidate.objectives.latency = std::exp(60 * random.uniform() - 30);
   candidate.objectives.energy_pj = std::exp(60 * random.uniform());
   candidate.objectives.parameters = static_cast<std::int64_t>(random.below(1ULL << 62));
   candidate.objectives.peak_memory_bytes = static_cast<std::int64_t>(random.below(1ULL << 62));

@@ -17,7 +17,7 @@ Objectives objectives(double perplexity, double cycles, double energy = 1) {
   Objectives result;
   result.perplexity = perplexity;
   result.validation_loss = std::log(perplexity);
-  result.latency_cycles = cycles;
+  result.latency = cycles;
   result.energy_pj = energy;
   result.parameters = 1;
   return result;
@@ -105,7 +105,7 @@ TEST(Knee, FarthestFromTheLineThroughTheEnds) {
   EXPECT_EQ(knee(predicted_front(archive_of(four))), 1u);
   // With 50 cycles instead of 100 the third is at 0.175 + 0.5: farther by 0.075.
   std::vector<Objectives> nearer = four;
-  nearer[2].latency_cycles = 50;
+  nearer[2].latency = 50;
   EXPECT_EQ(knee(predicted_front(archive_of(nearer))), 2u);
   // By what is confirmed, not by what the search saw.
   EXPECT_EQ(knee(judge_front(archive_of(four), nearer)), 2u);
@@ -160,7 +160,7 @@ TEST(BestWithin, EveryLimitOfTheRun) {
   ASSERT_EQ(best.size(), 4u);
   EXPECT_EQ(best[0].limit, limits[0]);
   EXPECT_EQ(best[0].minimised, Objective::kLatency);
-  EXPECT_EQ(front.members[*best[0].member].confirmed.latency_cycles, 300);
+  EXPECT_EQ(front.members[*best[0].member].confirmed.latency, 300);
   EXPECT_EQ(best[1].limit, limits[1]);
   EXPECT_EQ(best[1].minimised, Objective::kPerplexity);
   EXPECT_EQ(front.members[*best[1].member].confirmed.perplexity, 2.5);
@@ -173,7 +173,7 @@ TEST(BestWithin, WithoutPerplexityOnlyTheLimits) {
       {objectives(2, 500, 1), objectives(2, 400, 2)}, {{Objective::kEnergy, 1.5}}, chosen));
   const std::vector<BestWithin> best = best_within(front);
   ASSERT_EQ(best.size(), 1u);
-  EXPECT_EQ(front.members[*best[0].member].confirmed.latency_cycles, 500);
+  EXPECT_EQ(front.members[*best[0].member].confirmed.latency, 500);
 }
 
 TEST(PredictionErrorTest, OverMembersAndDroppedOnes) {
@@ -204,7 +204,7 @@ TEST(Knee, ACostMayBeZero) {
        {std::pair{9.0, 0.0}, std::pair{3.0, 10.0}, std::pair{2.9, 100.0}}) {
     Candidate candidate;
     candidate.objectives.perplexity = perplexity;
-    candidate.objectives.latency_cycles = latency;
+    candidate.objectives.latency = latency;
     front.members.push_back({candidate, candidate.objectives});
   }
   EXPECT_EQ(knee(front), 1u);

@@ -50,6 +50,30 @@ TEST(Objective, Values) {
   EXPECT_EQ(value(kSample, Objective::kMacs), 88000);
 }
 
+TEST(Objective, AreShownWithTheirUnits) {
+  std::string all, labels;
+  for (Objective objective : all_objectives()) {
+    all += shown(kSample, objective) + ", ";
+    labels += label_of(objective) + ", ";
+  }
+  EXPECT_EQ(all,
+            "perplexity 22.2000, latency 1000 cycles, energy 5 uJ, energy-delay product 5000000000 "
+            "pJ x cycles, parameters 1234, peak memory 7700 bytes, multiply-accumulates 88000, ");
+  EXPECT_EQ(labels,
+            "perplexity, latency (cycles), energy (pJ), energy-delay product (pJ x cycles), "
+            "parameters, peak memory (bytes), multiply-accumulates, ");
+  Objectives in_time = kSample;
+  in_time.in_time = true;
+  in_time.latency = 8613.1;
+  EXPECT_EQ(shown(in_time, Objective::kLatency), "latency 8613.100 ns");
+  EXPECT_EQ(key_of(Objective::kLatency, true), "latency_ns");
+  EXPECT_EQ(label_of(Objective::kEdp, true), "energy-delay product (pJ x ns)");
+  const Json json = to_json(in_time);
+  EXPECT_EQ(json["latency_ns"], 8613.1);
+  EXPECT_FALSE(json.contains("latency_cycles"));
+  EXPECT_EQ(objectives_from_json(JsonNode(json, "x")), in_time);
+}
+
 TEST(ObjectivesJson, RejectsWhatDoesNotFit) {
   Json json = to_json(kSample);
   json["edp"] = 1.0;

@@ -32,7 +32,7 @@ Objectives objectives_by_groups(const Architecture& network) {
   objectives.validation_loss = loss_by_groups(network);
   objectives.perplexity = std::exp(objectives.validation_loss);
   for (const Layer& layer : network.layers)
-    objectives.latency_cycles += network.model_width * (64.0 * layer.heads + layer.ffn_width / 8);
+    objectives.latency += network.model_width * (64.0 * layer.heads + layer.ffn_width / 8);
   objectives.energy_pj = 1;
   objectives.parameters = 1;
   return objectives;

@@ -52,7 +52,7 @@ TEST_F(ReportTest, FrontJsonOfAConfirmedFront) {
   std::vector<Objectives> confirmed;
   for (std::size_t index : archive_.front()) {
     confirmed.push_back(archive_.candidates()[index].objectives);
-    confirmed.back().latency_cycles *= 2;
+    confirmed.back().latency *= 2;
   }
   ASSERT_GE(confirmed.size(), 3u);
   confirmed[0].validation_loss = confirmed[1].validation_loss + 1;
@@ -80,6 +80,21 @@ TEST_F(ReportTest, FrontJsonOfAConfirmedFront) {
   EXPECT_DOUBLE_EQ(json["confirmation"]["prediction_error"]["latency"]["mean"], 0.5);
   EXPECT_EQ(json["confirmation"]["prediction_error"]["energy"]["largest"], 0);
   EXPECT_EQ(json["confirmation"]["simulated"], true);
+}
+
+TEST_F(ReportTest, EveryExporterWritesAFileOfItsName) {
+  for (const Exporter& each : exporters()) {
+    EXPECT_EQ(&find_exporter(each.name), &each);
+    const fs::path folder = box_ / std::string(each.name);
+    export_front(run_.folder, run_.proxy, archive_, predicted_front(archive_), folder, each);
+    for (std::size_t index : archive_.front()) {
+      const std::string id = hex(archive_.candidates()[index].id);
+      const Json json = read_json(folder / (id + ".json"));
+      EXPECT_EQ(json["weights"], id + "." + std::string(each.name));
+      EXPECT_GT(fs::file_size(folder / json["weights"].get<std::string>()), 0u);
+    }
+  }
+  EXPECT_THROW(find_exporter("paper"), InputError);
 }
 
 TEST_F(ReportTest, ExportedNetworksScoreWhatTheirSliceScored) {

@@ -67,7 +67,7 @@ TEST_F(HtmlReportTest, HoldsEveryCandidateAndTheCostOfEveryOperatorOfAMember) {
       EXPECT_LT(op[1].get<int>(), member.candidate.architecture.depth());
       cycles += op[2].get<double>();
     }
-    EXPECT_EQ(cycles, member.candidate.objectives.latency_cycles);
+    EXPECT_EQ(cycles, member.candidate.objectives.latency);
   }
   EXPECT_EQ(data["named"][0]["name"], "knee");
   EXPECT_EQ(data["hypervolume"].size(), 5u);
@@ -131,6 +131,26 @@ TEST_F(HtmlReportTest, OfARunWithoutLogsAndWithoutAConfirmation) {
   EXPECT_TRUE(data["convergence"].is_null());
   EXPECT_TRUE(data["confirmation"].is_null());
   EXPECT_TRUE(data["members"][0]["confirmed"].is_null());
+}
+
+// As a log that was begun with fewer probe networks has it.
+TEST_F(HtmlReportTest, AConvergenceLogWithTooFewLossesIsShownAsFarAsItGoes) {
+  const auto line = [](int step, std::vector<double> losses) {
+    return to_json(supernet::ProbeRecord{step, std::move(losses)}).dump() + "\n";
+  };
+  write_file_atomic(run_.folder.convergence(), line(10, {2, 3}) + line(20, {1, 2.5}));
+  const Json data = run_.data(predicted_front(run_.archive));
+  EXPECT_EQ(data["convergence"]["points"], Json::parse("[[10, 1.0], [20, 1.5]]"));
+  const std::size_t names = data["convergence"]["names"].size();
+  ASSERT_GT(names, 1u);
+  const std::string chart = data["charts"]["convergence"];
+  const auto count = [&](const std::string& text) {
+    std::size_t found = 0;
+    for (std::size_t at = 0; (at = chart.find(text, at)) != std::string::npos; ++at) ++found;
+    return found;
+  };
+  EXPECT_EQ(count("class=\"curve-line\" points=\""), names);
+  EXPECT_EQ(count("class=\"curve-line\" points=\"\""), names - 1);
 }
 
 TEST_F(HtmlReportTest, LongLogsAreThinnedToMeans) {

@@ -62,7 +62,7 @@ TEST_F(ConfirmationTest, EveryMemberIsSimulatedAndScoredOnTheWholeText) {
     for (const accel_sim::OperatorReport& call :
          simulate_network(network, config_.workload, config_.hardware))
       cost += call.report.cost;
-    EXPECT_EQ(member.confirmed.latency_cycles, static_cast<double>(cost.latency.value()));
+    EXPECT_EQ(member.confirmed.latency, static_cast<double>(cost.latency.value()));
     EXPECT_EQ(member.confirmed.energy_pj, cost.energy.value());
     EXPECT_EQ(member.confirmed.validation_loss, whole.losses(std::span(&network, 1))[0]);
     EXPECT_EQ(member.confirmed.perplexity, std::exp(member.confirmed.validation_loss));

@@ -28,7 +28,7 @@ Archive archive_of(int count) {
     c.id = architecture_id(c.architecture);
     c.objectives = {.validation_loss = 2,
                     .perplexity = std::exp(2),
-                    .latency_cycles = 1e5 * i,
+                    .latency = 1e5 * i,
                     .energy_pj = 1e6,
                     .parameters = 100 * i};
     archive.add(c);

@@ -120,7 +120,7 @@ TEST_F(RunPredictorTest, AFileForAnotherHardwareOrWorkloadIsRefused) {
     EXPECT_THAT(error([&] { predictor_in_place(config_, space_); }), refusal);
     std::filesystem::rename(box_ / "other", run.predictor());
     EXPECT_THAT(error([&] { predictor_of(run, space_); }),
-                AllOf(HasSubstr("predictor.txt: was made for another "), HasSubstr(what)));
+                AllOf(HasSubstr("predictor.json: was made for another "), HasSubstr(what)));
   }
 }
 

@@ -1,0 +1,59 @@
+#include "accel_sim/lowering/peak_memory.hpp"
+
+namespace paretoformer::accel_sim {
+namespace {
+
+constexpr std::int64_t kBiasBytes = 4;
+
+std::int64_t layer_norm_bytes(std::int64_t width) { return width + kBiasBytes * width; }
+
+// `cache` is whether keys and values of all positions are kept: the cached ones, too.
+std::int64_t stored_for(const Call& call, const Workload& workload, bool cache) {
+  const std::int64_t inner = call.op.inner, columns = call.op.columns;
+  if (call.op.kind == OperatorKind::kLayerNorm) return layer_norm_bytes(columns);
+  if (call.role == "embedding") return workload.sequence_length * columns;  // positions
+  if (call.role == "language_model_head") return 2 * inner * columns;
+  if (call.role == "attention.scores") return cache ? 2 * call.repeat * inner * columns : 0;
+  if (call.op.right != RightOperand::kWeights || call.op.kind != OperatorKind::kMatmul) return 0;
+  return call.repeat * (inner + kBiasBytes) * columns;
+}
+
+// No more is alive at the calls that are not named here than at one of the others.
+std::int64_t alive_at(const Call& call, std::int64_t stream, bool cache) {
+  const std::int64_t left = std::int64_t{call.op.rows} * call.op.inner;
+  const std::int64_t results = std::int64_t{call.op.rows} * call.op.columns;
+  if (call.role == "attention.qkv")  // beside the LayerNorm's result
+    return 2 * stream + (cache ? 1 : 3) * results;
+  if (call.role == "attention.scores") {  // and at the softmax after them
+    const std::int64_t queries = call.repeat * left, scores = call.repeat * results;
+    const std::int64_t keys = cache ? 0 : call.repeat * call.op.inner * call.op.columns;
+    const std::int64_t values = keys;
+    const std::int64_t probabilities = call.result_bytes == 1 ? 0 : scores;  // else in their place
+    return stream + values + scores * call.result_bytes + std::max(queries + keys, probabilities);
+  }
+  if (call.role == "ffn.up")  // beside the LayerNorm's result; FFN down, beside the branch's
+    return 2 * stream + results;
+  if (call.op.kind == OperatorKind::kMatmul && call.op.activation == Activation::kAddLayerNorm)
+    return left + 3 * stream;  // what is added to its results, their sum, and its LayerNorm
+  if (call.op.kind == OperatorKind::kResidualAdd) return 3 * stream;
+  if (call.role == "language_model_head") return stream + results;
+  return 0;
+}
+
+}  // namespace
+
+PeakMemory peak_memory(std::span<const Call> calls, const Workload& workload, int model_width) {
+  const bool cache = workload.mode == Mode::kDecode;
+  PeakMemory memory;
+  for (const Call& call : calls) {
+    const std::int64_t stream = std::int64_t{call.op.rows} * model_width;
+    const bool masked = call.role == "attention.scores" && call.op.bias == Bias::kFull;
+    memory += {stored_for(call, workload, cache), alive_at(call, stream, cache),
+               masked ? bias_bytes(call.op) : 0};
+  }
+  return memory;
+}
+
+PeakMemory unused_final_norm(int model_width) { return {layer_norm_bytes(model_width), 0, 0}; }
+
+}  // namespace paretoformer::accel_sim

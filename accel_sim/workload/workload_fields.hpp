@@ -1,0 +1,21 @@
+// The fields of a workload, as files have them.
+#pragma once
+
+#include <tuple>
+
+#include "accel_sim/workload/words.hpp"
+#include "support/fields.hpp"
+
+namespace paretoformer::accel_sim {
+
+inline constexpr std::tuple kWorkloadFields{
+    Field{"sequence_length", &Workload::sequence_length, Range{1, 1 << 20},
+          "positions for which a network is priced; absent: `training.context`"},
+    Field{"mode", &Workload::mode, AnyWord(kModeWords),
+          "`prefill` (all positions at once) or `decode` (one token, keys and values cached)"},
+    Field{"mask", &Workload::mask, AnyWord(kMaskWords),
+          "`causal`: an int32 bias of all scores masks them; `none`"},
+    Field{"biases", &Workload::biases, AnyFlag{},
+          "whether projections and FFN add their biases"}};
+
+}  // namespace paretoformer::accel_sim
