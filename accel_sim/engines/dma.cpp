@@ -44,7 +44,8 @@ LoadUnit::RowData LoadUnit::data_of_row(const Mvin& mvin, int offset) const {
   for (int done = 0; done < mvin.row_bytes; offset = 0) {
     const int useful = std::min(kLineBytes - offset, mvin.row_bytes - done);
     const int beats = beats_(offset, useful);
-    const int local_rows = (done + useful - 1) / local_row_bytes - done / local_row_bytes + 1;
+    const int local_rows =
+        mvin.copies * ((done + useful - 1) / local_row_bytes - done / local_row_bytes + 1);
     // The merger takes a beat and gives a row of the local memory a cycle (BeatMerger, DMA.scala);
     // scaled rows go at the pace of the scaling units.
     int cycles = std::max(beats, local_rows);

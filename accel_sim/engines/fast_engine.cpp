@@ -401,7 +401,7 @@ class FastEngine {
     if (mvin.target.memory == Memory::kScratchpad) ports_.write(mvin, span);
     load_entries_.push(span.end);
     (mvin.target.memory == Memory::kScratchpad ? accesses_.scratchpad : accesses_.accumulator) +=
-        std::int64_t{mvin.blocks} * mvin.rows * size_ * (mvin.accumulate ? 2 : 1);
+        std::int64_t{mvin.blocks} * mvin.rows * mvin.copies * size_ * (mvin.accumulate ? 2 : 1);
     busy(load_busy_, load_end_, span);
     this->span(Lane::kLoad, "mvin", span.begin, span.end);
   }

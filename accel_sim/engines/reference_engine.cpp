@@ -482,7 +482,8 @@ class Engine {
     switch (instruction.kind) {
       case Kind::kMvin: {
         const Mvin& mvin = instruction.mvin;
-        at(mvin.target.memory) += mvin.blocks * mvin.rows * size * (mvin.accumulate ? 2 : 1);
+        at(mvin.target.memory) +=
+            mvin.blocks * mvin.rows * mvin.copies * size * (mvin.accumulate ? 2 : 1);
         break;
       }
       case Kind::kMvout: {

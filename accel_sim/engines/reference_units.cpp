@@ -267,7 +267,7 @@ void LoadController::receive(Cycle cycle) {
 
 int LoadController::local_rows(const Mvin& mvin, const Request& request) const {
   const int bytes = mvin.element_bytes * hardware_->array_size;
-  return (request.offset + request.useful - 1) / bytes - request.offset / bytes + 1;
+  return mvin.copies * ((request.offset + request.useful - 1) / bytes - request.offset / bytes + 1);
 }
 
 // A request a cycle comes to L2; one that misses and finds no miss register free blocks the others.
