@@ -88,6 +88,12 @@ class LoadUnit {
   };
   Span mvin(const Mvin& mvin, std::int64_t time);
 
+  // The same in parts, so that rows that are written come to the memory between those that are
+  // read: begins it; and sends the requests whose turn comes before `time`, until it is complete.
+  void begin(const Mvin& mvin, std::int64_t time);
+  std::optional<Span> advance(std::int64_t time);
+  std::int64_t asking() const { return asking_; }  // when those of its next row are sent
+
   // Beats that are written from `time` on pass L2 between those that are read: its banks handle a
   // beat a cycle, whichever way it goes (inclusive-cache SourceD.scala).
   void yield(std::int64_t beats, std::int64_t time) {
@@ -107,6 +113,7 @@ class LoadUnit {
     int cycles = 0;      // to receive it
   };
   RowData data_of_row(const Mvin& mvin, int offset) const;
+  Span complete();
   std::int64_t from_idle(std::int64_t requests, std::int64_t occupied) const;
 
   MemorySystem* memory_;
@@ -118,6 +125,16 @@ class LoadUnit {
   int in_flight_;
   std::int64_t window_share_;
   int size_, scale_rate_;
+
+  // The mvin under way, and of its rows so far what they bring.
+  Mvin current_;
+  bool repeats_ = false;  // all rows lie alike in their lines
+  RowData row_data_;
+  int row_ = 0;
+  std::int64_t begin_ = 0, asking_ = 0;
+  std::int64_t requests_ = 0, misses_ = 0, beats_of_rows_ = 0, cycles_ = 0, local_rows_ = 0;
+  std::int64_t last_data_ = 0;  // of what L2 lacked
+
   std::int64_t issue_free_ = 0;   // a request a cycle
   std::int64_t window_free_ = 0;  // requests in flight
   std::int64_t bus_free_ = 0;     // a beat a cycle, and a row of the local memory
@@ -138,6 +155,8 @@ class StoreUnit {
   void begin(const Mvout& mvout, std::int64_t time);
   std::optional<LoadUnit::Span> advance(std::int64_t time);
 
+  std::int64_t next_write() const { return next_write_; }  // when the row after those is written
+
   // Before that no other mvout begins.
   std::int64_t next_begin() const { return reader_free_; }
   std::int64_t acknowledged() const { return acknowledged_; }  // when all writes were
@@ -155,7 +174,7 @@ class StoreUnit {
   TimeRing rows_ahead_;  // when the writer began the last rows
   int size_;
   Mvout current_;
-  std::int64_t begin_ = 0, reader_ticks_ = 0;
+  std::int64_t begin_ = 0, reader_ticks_ = 0, next_write_ = 0;
   int row_ = 0;
   std::int64_t bus_latency_, write_latency_;
   std::int64_t reader_free_ = 0;  // of the local memory

@@ -21,6 +21,8 @@ using Time = std::int64_t;
 // (ReservationStation.scala).
 constexpr int kIssueCycles = 3;
 
+constexpr Time kNever = std::numeric_limits<Time>::max();
+
 class FastEngine {
  public:
   FastEngine(const Program& program, const Hardware& hardware, MemorySystem& memory, Trace* trace)
@@ -134,7 +136,7 @@ class FastEngine {
         if (stores_ && stores_->tile != &tile && !stores_->next) finish_stores();
         if (!stores_) begin_stores(tile, configured);
         if (stores_->tile == &tile)
-          stores_->loaded = layout.result_block(step->row, step->column) - layout.result;
+          stores_loaded(layout.result_block(step->row, step->column) - layout.result);
       }
     }
   }
@@ -159,11 +161,17 @@ class FastEngine {
     int loaded = -1;    // element-wise: the last block that has been loaded
   };
 
+  void stores_loaded(int blocks) {
+    stores_->loaded = blocks;
+    next_store_ = 0;
+  }
+
   void begin_stores(const Tile& tile, Time configured) {
     stores_.emplace(tile, hardware_);
+    next_store_ = 0;
     store_unroller_ = std::max(store_unroller_, configured);
     if (tile.kind != TileKind::kMatmul) return;
-    stores_->loaded = stores_->layout.rows * stores_->layout.columns;
+    stores_loaded(stores_->layout.rows * stores_->layout.columns);
     // Rows of the bank that is being accumulated into can hardly be read (AccumulatorMem.scala
     // L379-385) unless the array often waits or its blocks have few rows; those to be normalised
     // wait for the whole tile (LoopMatmul.scala L627).
@@ -175,8 +183,13 @@ class FastEngine {
   }
 
   void run_stores_until(Time time) {
+    if (time < next_store_) return;
+    next_store_ = kNever;
     while (stores_ && (storing_ || stores_->next)) {
-      if (storing_ && !advance_mvout(time)) return;
+      if (storing_ && !advance_mvout(time)) {
+        next_store_ = store_.next_write();
+        return;
+      }
       if (!stores_->next) return;
       const Mvout& command = *stores_->next;
       const TileLayout& layout = stores_->layout;
@@ -185,7 +198,10 @@ class FastEngine {
       if (first > stores_->loaded) return;
       const Time emitted = std::max(store_unroller_ + 1, store_entries_.oldest());
       const Time issued = std::max(emitted, stores_->computed) + kIssueCycles;
-      if (store_start(command, issued) > time) return;
+      if (const Time start = store_start(command, issued); start > time) {
+        next_store_ = start;
+        return;
+      }
       store_unroller_ = emitted;
       begin_mvout(command, issued);
       stores_->next = stores_->sequence.next();
@@ -196,8 +212,8 @@ class FastEngine {
   // (LoopMatmul.scala L1260-1288).
   void finish_stores() {
     if (!stores_) return;
-    stores_->loaded = stores_->layout.rows * stores_->layout.columns;
-    run_stores_until(std::numeric_limits<Time>::max());
+    stores_loaded(stores_->layout.rows * stores_->layout.columns);
+    run_stores_until(kNever);
     if (stores_->tile->normalisation != Normalisation::kNone) normalised_ = true;
     retired_ = std::max(stores_->emitted, store_unroller_);
     stores_.reset();
@@ -396,7 +412,13 @@ class FastEngine {
     Time time = issued;
     for (int b = 0; b < mvin.blocks; ++b)
       time = std::max(time, target[b].read + (target[b].read > 0 ? kIssueCycles : 0));
-    const LoadUnit::Span span = load_.mvin(mvin, time);
+    load_.begin(mvin, time);
+    std::optional<LoadUnit::Span> done = load_.advance(next_store_);
+    while (!done) {
+      run_stores_until(load_.asking());
+      done = load_.advance(next_store_);
+    }
+    const LoadUnit::Span span = *done;
     for (int b = 0; b < mvin.blocks; ++b) target[b].ready = span.end;
     if (mvin.target.memory == Memory::kScratchpad) ports_.write(mvin, span);
     load_entries_.push(span.end);
@@ -419,7 +441,7 @@ class FastEngine {
 
   void mvout(const Mvout& mvout, Time issued) {
     begin_mvout(mvout, issued);
-    advance_mvout(std::numeric_limits<Time>::max());
+    advance_mvout(kNever);
   }
 
   void begin_mvout(const Mvout& mvout, Time issued) {
@@ -547,6 +569,7 @@ class FastEngine {
   bool configured_by_host_ = true;  // and whether it waited for the host rather than for room
   std::optional<Stores> stores_;    // of the loop before
   std::optional<Mvout> storing_;    // under way
+  Time next_store_ = kNever;        // before that run_stores_until() has nothing to do
   Time load_unroller_ = 0, store_unroller_ = 0;
   TimeRing load_entries_, execute_entries_, store_entries_;  // of the reservation station
   Time retired_ = 0;  // when the loop before the last one left the unroller
