@@ -144,11 +144,20 @@ LoadUnit::Span StoreUnit::mvout(const Mvout& mvout, std::int64_t time) {
   return *advance(std::numeric_limits<std::int64_t>::max());
 }
 
-void StoreUnit::begin(const Mvout& mvout, std::int64_t time) {
+void StoreUnit::begin(const Mvout& mvout, std::int64_t time, std::int64_t shared_until, int share) {
   current_ = mvout;
+  shared_until_ = shared_until * kCycleTicks;
+  share_ = share;
   begin_ = std::max(time, reader_free_);
   reader_ticks_ = begin_ * kCycleTicks;
   row_ = 0;
+}
+
+// When so many ticks of reading are done that begin at `ticks`.
+std::int64_t StoreUnit::read_row(std::int64_t ticks, std::int64_t work) const {
+  if (ticks >= shared_until_) return ticks + work;
+  const std::int64_t done = (shared_until_ - ticks) * share_ / kWholePort;
+  return done < work ? shared_until_ + work - done : ticks + work * kWholePort / share_;
 }
 
 std::optional<LoadUnit::Span> StoreUnit::advance(std::int64_t time) {
@@ -161,7 +170,7 @@ std::optional<LoadUnit::Span> StoreUnit::advance(std::int64_t time) {
   const int ahead = std::max(kStoreQueueBlocks / current_.blocks, 1);
   for (; row_ < current_.rows; ++row_) {
     const std::int64_t reader =
-        std::max(reader_ticks_, rows_ahead_.back(ahead) * kCycleTicks) + row_ticks;
+        read_row(std::max(reader_ticks_, rows_ahead_.back(ahead) * kCycleTicks), row_ticks);
     const std::int64_t read = (reader + kCycleTicks - 1) / kCycleTicks;
     const std::int64_t writer = std::max(writer_free_, read + kStorePipelineCycles);
     if (writer > time) {

@@ -151,8 +151,11 @@ class StoreUnit {
   LoadUnit::Span mvout(const Mvout& mvout, std::int64_t time);
 
   // The same in parts, so that its rows come to the memory between the reads of their time: begins
-  // it; and writes the rows that are ready by then, until it is complete.
-  void begin(const Mvout& mvout, std::int64_t time);
+  // it; and writes the rows that are ready by then, until it is complete. Before `shared_until` only
+  // `share` of 256 cycles of the local memory's port are left for it.
+  void begin(const Mvout& mvout, std::int64_t time, std::int64_t shared_until = 0,
+             int share = kWholePort);
+  static constexpr int kWholePort = 256;
   std::optional<LoadUnit::Span> advance(std::int64_t time);
 
   std::int64_t next_write() const { return next_write_; }  // when the row after those is written
@@ -166,6 +169,7 @@ class StoreUnit {
 
  private:
   std::int64_t normalise(const Mvout& mvout, std::int64_t begin);
+  std::int64_t read_row(std::int64_t ticks, std::int64_t work) const;
   void write_row(std::int64_t address, int bytes);
 
   MemorySystem* memory_;
@@ -176,6 +180,8 @@ class StoreUnit {
   Mvout current_;
   std::int64_t begin_ = 0, reader_ticks_ = 0, next_write_ = 0;
   int row_ = 0;
+  std::int64_t shared_until_ = 0;
+  int share_ = kWholePort;
   std::int64_t bus_latency_, write_latency_;
   std::int64_t reader_free_ = 0;  // of the local memory
   std::int64_t writer_free_ = 0;

@@ -157,7 +157,9 @@ class FastEngine {
     StoreSequence sequence;
     std::optional<Mvout> next;
     Time emitted = 0;   // the other commands of the loop
-    Time computed = 0;  // before that nothing can be read
+    Time computed = 0;  // before that the results to be normalised cannot be read
+    Time added_until = 0;  // computes add to their bank until then ...
+    Time adding = 0;       // ... in so many of 256 cycles
     int loaded = -1;    // element-wise: the last block that has been loaded
   };
 
@@ -172,14 +174,25 @@ class FastEngine {
     store_unroller_ = std::max(store_unroller_, configured);
     if (tile.kind != TileKind::kMatmul) return;
     stores_loaded(stores_->layout.rows * stores_->layout.columns);
-    // Rows of the bank that is being accumulated into can hardly be read (AccumulatorMem.scala
-    // L379-385) unless the array often waits or its blocks have few rows; those to be normalised
-    // wait for the whole tile (LoopMatmul.scala L627).
-    const bool adds = tile.accumulate || tile.inner > size_;
+    // Those to be normalised wait for the whole tile (LoopMatmul.scala L627).
+    if (tile.normalisation != Normalisation::kNone) stores_->computed = computed_;
+    if (!tile.accumulate && tile.inner <= size_) return;
     const ScratchpadPorts::Computes& last = ports_.last_computes();
-    const Time accumulating = last.worked * tile.rows / (stores_->layout.rows * size_);
-    const bool port_is_taken = adds && accumulating * 4 > (last.end - last.begin) * 3;
-    if (port_is_taken || tile.normalisation != Normalisation::kNone) stores_->computed = computed_;
+    const Time adding = last.worked * tile.rows / (stores_->layout.rows * size_);
+    stores_->added_until = computed_;
+    stores_->adding =
+        StoreUnit::kWholePort * adding / std::max<Time>(last.end - last.begin, adding + 1);
+  }
+
+  // How much of the port is left for the rows of a block: those of the bank that is being
+  // accumulated into are read in the cycles between (AccumulatorMem.scala L379-385).
+  int port_share(int block) const {
+    const TileLayout& layout = stores_->layout;
+    const int bank_blocks = std::max(hardware_.accumulator_blocks() / hardware_.accumulator_banks, 1);
+    const int blocks = layout.rows * layout.columns, bank = block / bank_blocks * bank_blocks;
+    const int in_bank = std::min(bank + bank_blocks, layout.result + blocks) -
+                        std::max(bank, layout.result);
+    return StoreUnit::kWholePort - static_cast<int>(stores_->adding * in_bank / blocks);
   }
 
   void run_stores_until(Time time) {
@@ -314,6 +327,7 @@ class FastEngine {
     computed_ += delay;
     if (!stores_) return;
     stores_->emitted += delay;
+    if (stores_->added_until > 0) stores_->added_until += delay;
     if (stores_->computed > 0) stores_->computed += delay;
   }
 
@@ -451,7 +465,9 @@ class FastEngine {
       const ScratchpadPorts::Readers reader = ports_.reader_of(mvout.source.index);
       start = ports_.read_for_store(reader, start, work) - work;
     }
-    store_.begin(mvout, start);
+    const bool shared = stores_ && stores_->adding > 0 && mvout.source.memory == Memory::kAccumulator;
+    store_.begin(mvout, start, shared ? stores_->added_until : 0,
+                 shared ? port_share(mvout.source.index) : StoreUnit::kWholePort);
     storing_ = mvout;
   }
 
