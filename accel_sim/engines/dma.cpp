@@ -118,13 +118,12 @@ LoadUnit::Span LoadUnit::complete() {
                      : window_free_ + occupied * window_share_;
   const std::int64_t window = window_free_ >> kWindowBits;
   bus_free_ = std::max(bus_free_, begin_ + hit_cycles_) + cycles_;
-  l2_free_ = std::max(l2_free_, begin_ + hit_cycles_) + beats_of_rows_;
+  slack_ = (cycles_ - beats_of_rows_) / requests_;
   issue_free_ = std::max(begin_ + requests_, window - hit_cycles_);
   const std::int64_t last = last_data_ + kLastBeats;
   bus_free_ = std::max(bus_free_, last);
-  const std::int64_t end = std::max({bus_free_, l2_free_, window, begin_ + requests_ + hit_cycles_,
-                                     last}) +
-                           kLoadPipelineCycles;
+  const std::int64_t end =
+      std::max({bus_free_, window, begin_ + requests_ + hit_cycles_, last}) + kLoadPipelineCycles;
   beats_received_ += beats_of_rows_;
   commands_.push(end);
   return {begin_, end, local_rows_};
@@ -222,6 +221,7 @@ void StoreUnit::write_row(std::int64_t address, int bytes) {
     in_flight_.take(done);
     acknowledged_ = std::max(acknowledged_, done);
     beats_sent_ += beats;
+    ++requests_sent_;
     written_ += useful;
     address += useful;
     bytes -= useful;

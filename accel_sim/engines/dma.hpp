@@ -95,9 +95,10 @@ class LoadUnit {
   std::int64_t asking() const { return asking_; }  // when those of its next row are sent
 
   // Beats that are written from `time` on pass L2 between those that are read: its banks handle a
-  // beat a cycle, whichever way it goes (inclusive-cache SourceD.scala).
-  void yield(std::int64_t beats, std::int64_t time) {
-    if (l2_free_ > time) l2_free_ += beats;
+  // beat a cycle, whichever way it goes (inclusive-cache SourceD.scala). Those of a request hide
+  // behind one that is read as far as that takes more cycles than it has beats.
+  void yield(std::int64_t beats, std::int64_t requests, std::int64_t time) {
+    if (bus_free_ > time) bus_free_ += std::max<std::int64_t>(beats - requests * slack_, 0);
   }
 
   // Before that no other mvin begins.
@@ -134,11 +135,11 @@ class LoadUnit {
   std::int64_t begin_ = 0, asking_ = 0;
   std::int64_t requests_ = 0, misses_ = 0, beats_of_rows_ = 0, cycles_ = 0, local_rows_ = 0;
   std::int64_t last_data_ = 0;  // of what L2 lacked
+  std::int64_t slack_ = 0;      // cycles of a request without a beat
 
   std::int64_t issue_free_ = 0;   // a request a cycle
   std::int64_t window_free_ = 0;  // requests in flight
   std::int64_t bus_free_ = 0;     // a beat a cycle, and a row of the local memory
-  std::int64_t l2_free_ = 0;      // a beat a cycle, read or written
   std::int64_t beats_received_ = 0;
 };
 
@@ -151,8 +152,8 @@ class StoreUnit {
   LoadUnit::Span mvout(const Mvout& mvout, std::int64_t time);
 
   // The same in parts, so that its rows come to the memory between the reads of their time: begins
-  // it; and writes the rows that are ready by then, until it is complete. Before `shared_until` only
-  // `share` of 256 cycles of the local memory's port are left for it.
+  // it; and writes the rows that are ready by then, until it is complete. Before `shared_until`
+  // only `share` of 256 cycles of the local memory's port are left for it.
   void begin(const Mvout& mvout, std::int64_t time, std::int64_t shared_until = 0,
              int share = kWholePort);
   static constexpr int kWholePort = 256;
@@ -164,6 +165,7 @@ class StoreUnit {
   std::int64_t next_begin() const { return reader_free_; }
   std::int64_t acknowledged() const { return acknowledged_; }  // when all writes were
   std::int64_t beats() const { return beats_sent_; }
+  std::int64_t requests() const { return requests_sent_; }
   std::int64_t written_bytes() const { return written_; }
   std::int64_t written_until() const { return writer_free_; }
 
@@ -188,7 +190,7 @@ class StoreUnit {
   std::int64_t acknowledged_ = 0;
   std::array<std::int64_t, 2> statistics_free_{};  // the normaliser's long operations, by set
   std::int64_t units_free_ = 0;                    // which do them
-  std::int64_t beats_sent_ = 0;
+  std::int64_t beats_sent_ = 0, requests_sent_ = 0;
   std::int64_t written_ = 0;  // bytes
 };
 

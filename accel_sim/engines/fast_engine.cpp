@@ -156,11 +156,11 @@ class FastEngine {
     TileLayout layout;
     StoreSequence sequence;
     std::optional<Mvout> next;
-    Time emitted = 0;   // the other commands of the loop
-    Time computed = 0;  // before that the results to be normalised cannot be read
+    Time emitted = 0;      // the other commands of the loop
+    Time computed = 0;     // before that the results to be normalised cannot be read
     Time added_until = 0;  // computes add to their bank until then ...
     Time adding = 0;       // ... in so many of 256 cycles
-    int loaded = -1;    // element-wise: the last block that has been loaded
+    int loaded = -1;       // element-wise: the last block that has been loaded
   };
 
   void stores_loaded(int blocks) {
@@ -188,10 +188,11 @@ class FastEngine {
   // accumulated into are read in the cycles between (AccumulatorMem.scala L379-385).
   int port_share(int block) const {
     const TileLayout& layout = stores_->layout;
-    const int bank_blocks = std::max(hardware_.accumulator_blocks() / hardware_.accumulator_banks, 1);
+    const int bank_blocks =
+        std::max(hardware_.accumulator_blocks() / hardware_.accumulator_banks, 1);
     const int blocks = layout.rows * layout.columns, bank = block / bank_blocks * bank_blocks;
-    const int in_bank = std::min(bank + bank_blocks, layout.result + blocks) -
-                        std::max(bank, layout.result);
+    const int in_bank =
+        std::min(bank + bank_blocks, layout.result + blocks) - std::max(bank, layout.result);
     return StoreUnit::kWholePort - static_cast<int>(stores_->adding * in_bank / blocks);
   }
 
@@ -465,7 +466,8 @@ class FastEngine {
       const ScratchpadPorts::Readers reader = ports_.reader_of(mvout.source.index);
       start = ports_.read_for_store(reader, start, work) - work;
     }
-    const bool shared = stores_ && stores_->adding > 0 && mvout.source.memory == Memory::kAccumulator;
+    const bool shared =
+        stores_ && stores_->adding > 0 && mvout.source.memory == Memory::kAccumulator;
     store_.begin(mvout, start, shared ? stores_->added_until : 0,
                  shared ? port_share(mvout.source.index) : StoreUnit::kWholePort);
     storing_ = mvout;
@@ -473,9 +475,9 @@ class FastEngine {
 
   // Whether it is complete.
   bool advance_mvout(Time time) {
-    const std::int64_t beats = store_.beats();
+    const std::int64_t beats = store_.beats(), requests = store_.requests();
     const std::optional<LoadUnit::Span> span = store_.advance(time);
-    load_.yield(store_.beats() - beats, store_.written_until());
+    load_.yield(store_.beats() - beats, store_.requests() - requests, store_.written_until());
     if (!span) return false;
     const Mvout mvout = *storing_;
     storing_.reset();
