@@ -129,8 +129,9 @@ LoadUnit::Span LoadUnit::complete() {
   return {begin_, end, local_rows_};
 }
 
-StoreUnit::StoreUnit(const Hardware& hardware, MemorySystem& memory)
+StoreUnit::StoreUnit(const Hardware& hardware, MemorySystem& memory, LoadUnit& loads)
     : memory_(&memory),
+      loads_(&loads),
       beats_(hardware),
       in_flight_(hardware.requests_in_flight),
       rows_ahead_(kStoreQueueBlocks),
@@ -221,7 +222,7 @@ void StoreUnit::write_row(std::int64_t address, int bytes) {
     in_flight_.take(done);
     acknowledged_ = std::max(acknowledged_, done);
     beats_sent_ += beats;
-    ++requests_sent_;
+    loads_->yield(beats, writer_free_);
     written_ += useful;
     address += useful;
     bytes -= useful;

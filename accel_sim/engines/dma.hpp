@@ -97,8 +97,11 @@ class LoadUnit {
   // Beats that are written from `time` on pass L2 between those that are read: its banks handle a
   // beat a cycle, whichever way it goes (inclusive-cache SourceD.scala). Those of a request hide
   // behind one that is read as far as that takes more cycles than it has beats.
-  void yield(std::int64_t beats, std::int64_t requests, std::int64_t time) {
-    if (bus_free_ > time) bus_free_ += std::max<std::int64_t>(beats - requests * slack_, 0);
+  void yield(std::int64_t beats, std::int64_t time) {
+    if (bus_free_ > time)
+      bus_free_ += std::max<std::int64_t>(beats - slack_, 0);
+    else if (time <= asking_ + hit_cycles_)
+      bus_free_ = time;
   }
 
   // Before that no other mvin begins.
@@ -146,7 +149,8 @@ class LoadUnit {
 // Store controller and stream writer.
 class StoreUnit {
  public:
-  StoreUnit(const Hardware& hardware, MemorySystem& memory);
+  // `loads` yield to what it writes.
+  StoreUnit(const Hardware& hardware, MemorySystem& memory, LoadUnit& loads);
 
   // The same for an mvout. It is complete when its last row has left the local memory.
   LoadUnit::Span mvout(const Mvout& mvout, std::int64_t time);
@@ -165,9 +169,7 @@ class StoreUnit {
   std::int64_t next_begin() const { return reader_free_; }
   std::int64_t acknowledged() const { return acknowledged_; }  // when all writes were
   std::int64_t beats() const { return beats_sent_; }
-  std::int64_t requests() const { return requests_sent_; }
   std::int64_t written_bytes() const { return written_; }
-  std::int64_t written_until() const { return writer_free_; }
 
  private:
   std::int64_t normalise(const Mvout& mvout, std::int64_t begin);
@@ -175,6 +177,7 @@ class StoreUnit {
   void write_row(std::int64_t address, int bytes);
 
   MemorySystem* memory_;
+  LoadUnit* loads_;
   BeatTable beats_;
   Registers in_flight_;
   TimeRing rows_ahead_;  // when the writer began the last rows
@@ -190,7 +193,7 @@ class StoreUnit {
   std::int64_t acknowledged_ = 0;
   std::array<std::int64_t, 2> statistics_free_{};  // the normaliser's long operations, by set
   std::int64_t units_free_ = 0;                    // which do them
-  std::int64_t beats_sent_ = 0, requests_sent_ = 0;
+  std::int64_t beats_sent_ = 0;
   std::int64_t written_ = 0;  // bytes
 };
 

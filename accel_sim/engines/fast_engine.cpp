@@ -34,7 +34,7 @@ class FastEngine {
         memory_(memory),
         load_(hardware, memory_),
         ports_(hardware),
-        store_(hardware, memory_),
+        store_(hardware, memory_, load_),
         load_entries_(hardware.load_entries),
         // A preload and a compute each.
         execute_entries_(hardware.execute_entries / 2),
@@ -475,9 +475,7 @@ class FastEngine {
 
   // Whether it is complete.
   bool advance_mvout(Time time) {
-    const std::int64_t beats = store_.beats(), requests = store_.requests();
     const std::optional<LoadUnit::Span> span = store_.advance(time);
-    load_.yield(store_.beats() - beats, store_.requests() - requests, store_.written_until());
     if (!span) return false;
     const Mvout mvout = *storing_;
     storing_.reset();
