@@ -172,7 +172,9 @@ std::optional<LoadUnit::Span> StoreUnit::advance(std::int64_t time) {
     const std::int64_t reader =
         read_row(std::max(reader_ticks_, rows_ahead_.back(ahead) * kCycleTicks), row_ticks);
     const std::int64_t read = (reader + kCycleTicks - 1) / kCycleTicks;
-    const std::int64_t writer = std::max(writer_free_, read + kStorePipelineCycles);
+    // The writer collects a row's blocks, a cycle each but for the last, before its beats.
+    const std::int64_t writer =
+        std::max(writer_free_ + current_.blocks - 1, read + kStorePipelineCycles);
     if (writer > time) {
       next_write_ = writer;
       return std::nullopt;
@@ -199,7 +201,7 @@ std::int64_t StoreUnit::normalise(const Mvout& mvout, std::int64_t begin) {
     set_free = start + timing.tail;
   }
   if (mvout.pass == NormPass::kWrite) {
-    writer_free_ = std::max(writer_free_, end + kStorePipelineCycles);
+    writer_free_ = std::max(writer_free_ + mvout.blocks - 1, end + kStorePipelineCycles);
     write_row(mvout.address, mvout.row_bytes);
   }
   return end;
