@@ -18,13 +18,13 @@ std::int64_t lines_of(std::int64_t bytes) { return bytes / kLineBytes + 1; }
 }  // namespace
 
 L2Lines::L2Lines(const Hardware& hardware, std::int64_t lines, CacheState state)
-    : ways_(hardware.l2_ways),
+    : ways_(static_cast<std::size_t>(hardware.l2_ways)),
       sets_(static_cast<std::size_t>(
           std::max(hardware.l2_kib * 1024 / kLineBytes / hardware.l2_ways, 1))),
       mask_(std::has_single_bit(sets_) ? static_cast<std::uint32_t>(sets_ - 1) : 0),
-      ways_of_(static_cast<std::size_t>(lines), 0),
-      owners_(sets_ * static_cast<std::size_t>(ways_),
-              state == CacheState::kEmpty ? kNone : kOthers) {}
+      none_(static_cast<std::uint32_t>(lines)),
+      held_(static_cast<std::size_t>(lines) + 2, 0),
+      owners_(sets_ * ways_, state == CacheState::kEmpty ? none_ : none_ + 1) {}
 
 LastLevelLines::LastLevelLines(int kib, std::int64_t lines)
     : evicted_after_(static_cast<std::size_t>(kib > 0 ? lines : 0), 0),
@@ -65,19 +65,16 @@ void MemorySystem::begin_call() {
   fetches_ = 0;
 }
 
-// The first cycle from `cycle` on that brings no data; whether that is after all that is known.
-bool MemorySystem::Bank::waits_for_idle(std::int64_t& cycle) {
-  while (true) {
-    const Span& span = data[first_data];
-    if (cycle << kTickBits < span.begin) return false;
-    cycle = std::max(cycle, (span.end + (1 << kTickBits) - 1) >> kTickBits);
-    if (first_data == last_data) return true;
+// The next one comes in the first cycle without data. That is asked for as late as possible, when
+// all data that may come before it is known.
+void MemorySystem::Bank::acknowledge_next() {
+  Release& first = releases[first_release];
+  std::int64_t cycle = std::max(first.answered, acknowledged);
+  while (cycle << kTickBits >= data[first_data].begin) {
+    cycle = std::max(cycle, (data[first_data].end + (1 << kTickBits) - 1) >> kTickBits);
+    if (first_data == last_data) break;
     if (++first_data == data.size()) first_data = 0;
   }
-}
-
-void MemorySystem::Bank::acknowledge(std::int64_t cycle) {
-  Release& first = releases[first_release];
   first.answered = acknowledged = cycle + 1;
   std::int64_t& miss_register = registers[first.miss_register];
   miss_register = std::max(miss_register, acknowledged);
@@ -85,25 +82,8 @@ void MemorySystem::Bank::acknowledge(std::int64_t cycle) {
   --releases_under_way;
 }
 
-// Those that come before data which has been asked for.
-void MemorySystem::Bank::acknowledge_in_gaps() {
-  while (releases_under_way > 0) {
-    std::int64_t cycle = std::max(releases[first_release].answered, acknowledged);
-    if (waits_for_idle(cycle)) return;
-    acknowledge(cycle);
-  }
-}
-
-// The next one, no more data being asked for before it has come.
-void MemorySystem::Bank::acknowledge_next() {
-  std::int64_t cycle = std::max(releases[first_release].answered, acknowledged);
-  waits_for_idle(cycle);
-  acknowledge(cycle);
-}
-
 // A release by the next register, which holds it then; when the line can be asked for.
 std::int64_t MemorySystem::Bank::release(std::int64_t time) {
-  acknowledge_in_gaps();
   if (releases_under_way == releases.size()) acknowledge_next();
   std::size_t place = first_release + releases_under_way++;
   if (place >= releases.size()) place -= releases.size();
@@ -122,38 +102,16 @@ void MemorySystem::Bank::schedule(const Span& line) {
   data[last_data] = line;
 }
 
-MemorySystem::Place MemorySystem::replace(std::int64_t line, std::int64_t time) {
-  Bank& bank = banks_[static_cast<std::size_t>(line) % banks_.size()];
-  bank.acknowledge_in_gaps();
-  // Registers are used in turn; the next one may still wait for an acknowledgement.
-  while (bank.releases_under_way > 0 &&
-         bank.releases[bank.first_release].miss_register == bank.next_register)
-    bank.acknowledge_next();
-  std::int64_t& miss_register = bank.registers[bank.next_register];
-  std::int64_t& set_free = set_free_[l2_.set_of(line)];
-  const std::int64_t accepted = std::max({time, miss_register, set_free});
-  const bool releases = l2_.fill(line) && !bank.releases.empty();
-  const std::int64_t ready = releases ? bank.release(accepted) : accepted;
-  if (++bank.next_register == bank.registers.size()) bank.next_register = 0;
-  miss_register = set_free = ready;
-  return {&bank, &miss_register, accepted, ready};
-}
-
 MemorySystem::Fetch MemorySystem::fetch(std::int64_t line, std::int64_t time) {
   const Place place = replace(line, time);
   const std::int64_t first =
       std::max(page_open(line, place.ready << kTickBits) + latency_ticks_, bus_free_);
   bus_free_ = first + line_ticks_;
-  place.bank->schedule({first, bus_free_});
+  place.bank.schedule({first, bus_free_});
   ++fetches_;
   const std::int64_t data = bus_free_ >> kTickBits;
-  *place.miss_register = set_free_[l2_.set_of(line)] = data;
+  *place.register_free = *place.set_free = data;
   return {place.accepted, data};
-}
-
-void MemorySystem::read_missing(std::int64_t line, std::int64_t time, BlockRead& read) {
-  ++read.misses;
-  read.data = fetch(line, time).data;
 }
 
 int request_bytes(int offset, int useful, int beat_bytes) {

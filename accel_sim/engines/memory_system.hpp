@@ -26,17 +26,18 @@ class L2Lines {
   // For lines below `lines`. `state` kEmpty: it holds nothing; otherwise lines of others only.
   L2Lines(const Hardware& hardware, std::int64_t lines, CacheState state);
 
-  bool holds(std::int64_t line) const {
-    return owners_[place(line)] == static_cast<std::uint32_t>(line);
-  }
-  // Brings the line in; whether another one had to leave.
-  bool fill(std::int64_t line) {
+  bool holds(std::int64_t line) const { return held_[static_cast<std::size_t>(line)] != 0; }
+  // Brings in a line of that set, which it lacks; whether another one had to leave.
+  bool fill(std::int64_t line, std::size_t set) {
     std::uint64_t x = static_cast<std::uint64_t>(line) * 0x9E3779B97F4A7C15u + ++fills_;
     x = (x ^ x >> 31) * 0xBF58476D1CE4E5B9u;
     x = (x ^ x >> 29) * 0x94D049BB133111EBu;
-    ways_of_[static_cast<std::size_t>(line)] =
-        static_cast<std::uint8_t>((x >> 48) * static_cast<std::uint64_t>(ways_) >> 16);
-    return std::exchange(owners_[place(line)], static_cast<std::uint32_t>(line)) != kNone;
+    const std::size_t way = (x >> 48) * ways_ >> 16;
+    const std::uint32_t before =
+        std::exchange(owners_[set * ways_ + way], static_cast<std::uint32_t>(line));
+    held_[before] = 0;
+    held_[static_cast<std::size_t>(line)] = 1;
+    return before != none_;
   }
   std::size_t sets() const { return sets_; }
   std::size_t set_of(std::int64_t line) const {
@@ -45,16 +46,10 @@ class L2Lines {
   }
 
  private:
-  static constexpr std::uint32_t kNone = 0xFFFFFFFF, kOthers = 0xFFFFFFFE;
-  std::size_t place(std::int64_t line) const {
-    return set_of(line) * static_cast<std::size_t>(ways_) +
-           ways_of_[static_cast<std::size_t>(line)];
-  }
-
-  int ways_;
-  std::size_t sets_;
+  std::size_t ways_, sets_;
   std::uint32_t mask_;                 // of a power of two of sets; 0: another number of them
-  std::vector<std::uint8_t> ways_of_;  // by line: where it was put last
+  std::uint32_t none_;                 // as the line of an empty way
+  std::vector<std::uint8_t> held_;     // by line, with a place for what is none of them
   std::vector<std::uint32_t> owners_;  // by set and way
   std::uint64_t fills_ = 0;
 };
@@ -99,22 +94,9 @@ class MemorySystem {
   // A line that is written as a whole, at `time`, is not fetched (inclusive-cache MSHR.scala L284);
   // when L2 lacks it, another one has to leave for it all the same.
   void write_whole(std::int64_t line, std::int64_t time) {
-    if (!l2_.holds(line)) replace(line, time);
-  }
-
-  // Reads `rows` x `lines` lines, from `first` on, rows `stride` lines apart, a request per cycle
-  // from `time` on: how many L2 lacked, and when the last of them is back.
-  struct BlockRead {
-    std::int64_t misses = 0;
-    std::int64_t data = 0;
-  };
-  void read_block(std::int64_t first, std::int64_t stride, int rows, int lines, std::int64_t time,
-                  BlockRead& read) {
-    for (int row = 0; row < rows; ++row, first += stride)
-      for (int i = 0; i < lines; ++i) {
-        if (l2_.holds(first + i)) continue;
-        read_missing(first + i, time + row * lines + i, read);
-      }
+    if (l2_.holds(line)) return;
+    const Place place = replace(line, time);
+    *place.register_free = *place.set_free = place.ready;
   }
 
   // When a line that L2 lacks, asked for at `time`, gets a miss register, and when its data is
@@ -128,9 +110,6 @@ class MemorySystem {
   std::int64_t fetches() const { return fetches_; }  // of the call
 
  private:
-  // Out of line, so that the loop over hits stays tight.
-  void read_missing(std::int64_t line, std::int64_t time, BlockRead& read);
-
   bool in_last_level(std::int64_t line) { return has_last_level_ && last_level_.lookup(line); }
 
   // When the line can be read, in ticks.
@@ -168,21 +147,34 @@ class MemorySystem {
     std::int64_t acknowledged = 0;  // from when on the next acknowledgement can come
     std::vector<Span> data;  // a ring of what lies after the last acknowledgement, one at least
     std::size_t first_data = 0, last_data = 0;
-    bool waits_for_idle(std::int64_t& cycle);  // moves it on
-    void acknowledge(std::int64_t cycle);
-    void acknowledge_in_gaps();
     void acknowledge_next();
     std::int64_t release(std::int64_t time);
     void schedule(const Span& line);
   };
 
-  // A place for a line in L2: its miss register, and when that can ask for the line.
+  // A place for a line in L2: when its miss register got the line's turn and when it can ask for
+  // it; when the register and the set are free again is for the caller to say.
   struct Place {
-    Bank* bank;
-    std::int64_t* miss_register;
+    Bank& bank;
+    std::int64_t* register_free;
+    std::int64_t* set_free;
     std::int64_t accepted, ready;
   };
-  Place replace(std::int64_t line, std::int64_t time);
+  Place replace(std::int64_t line, std::int64_t time) {
+    Bank& bank = banks_.size() == 1 ? banks_.front()
+                                    : banks_[static_cast<std::size_t>(line) % banks_.size()];
+    const std::size_t set = l2_.set_of(line);
+    // Registers are used in turn; the next one may still wait for an acknowledgement.
+    if (bank.releases_under_way > 0 &&
+        bank.releases[bank.first_release].miss_register == bank.next_register)
+      bank.acknowledge_next();
+    std::int64_t& register_free = bank.registers[bank.next_register];
+    const std::int64_t accepted = std::max({time, register_free, set_free_[set]});
+    const bool releases = l2_.fill(line, set) && !bank.releases.empty();
+    const std::int64_t ready = releases ? bank.release(accepted) : accepted;
+    if (++bank.next_register == bank.registers.size()) bank.next_register = 0;
+    return {bank, &register_free, &set_free_[set], accepted, ready};
+  }
 
   L2Lines l2_;
   LastLevelLines last_level_;
