@@ -12,9 +12,15 @@ Operator scores() {
   return matmul(128, 64, 512, RightOperand::kTransposedActivations, Activation::kSoftmax);
 }
 
+EngineResult run_cold(const Operator& op, const Target& target) {
+  const Program program = lower(op, target);
+  MemorySystem memory(target, program.bytes, CacheState::kCold);
+  return run_fast_engine(program, target, memory);
+}
+
 TEST(Simulator, FusedSoftmaxIsThePartOfTheNormaliser) {
   const Target target = find_target("gemmini_transformer");
-  const EngineResult both = run_fast_engine(lower(scores(), target), target);
+  const EngineResult both = run_cold(scores(), target);
   const SimulationReport product = simulate(scores(), target);
   const SimulationReport softmax = simulate(softmax_of(scores()), target);
   EXPECT_EQ(product.breakdown + softmax.breakdown, both.breakdown);
@@ -35,7 +41,7 @@ TEST(Simulator, FusedSoftmaxIsThePartOfTheNormaliser) {
 TEST(Simulator, FusedLayerNormAndResidualAddArePartsOfTheRun) {
   const Target target = find_target("gemmini_transformer");
   const Operator op = matmul(64, 128, 64, RightOperand::kWeights, Activation::kAddLayerNorm);
-  const EngineResult whole = run_fast_engine(lower(op, target), target);
+  const EngineResult whole = run_cold(op, target);
   const SimulationReport product = simulate(op, target);
   const SimulationReport residual = simulate(residual_add_of(op), target);
   const SimulationReport norm = simulate(layer_norm_of(op), target);
@@ -121,7 +127,7 @@ TEST(Simulator, NetworksFollowTheSchedule) {
       EXPECT_EQ(reports[i].item.op, list[i].op);
       EXPECT_EQ(reports[i].report.cost, simulate(list[i].op, target).cost);
     }
-    // In place: as many calls as runs, and about as much in all.
+    // In place: as many calls as runs, and about as much in all, less what stays in L2.
     const auto calls = simulate_network(network, workload, target);
     HardwareCost sum, whole;
     std::size_t runs = 0;
@@ -131,7 +137,7 @@ TEST(Simulator, NetworksFollowTheSchedule) {
     EXPECT_EQ(calls.size(), runs);
     EXPECT_NEAR(static_cast<double>(whole.latency.value()),
                 static_cast<double>(sum.latency.value()),
-                0.1 * static_cast<double>(sum.latency.value()));
+                0.15 * static_cast<double>(sum.latency.value()));
   }
 }
 
@@ -197,7 +203,7 @@ TEST(Simulator, ANetworkIsItsOperatorsInOrder) {
   const Target target = find_target("gemmini_transformer");
   const Architecture network{96, 16, 1000, {{4, 384}, {2, 384}}};
   const Workload workload{32, Mode::kPrefill};
-  const auto list = transformer_operators(network, workload);
+  const auto list = scheduled_operators(network, workload, target);
   const auto reports = simulate(network, workload, target);
   ASSERT_EQ(reports.size(), list.size());
   for (std::size_t i = 0; i < list.size(); ++i) {

@@ -168,7 +168,7 @@ TEST(EnginesAgree, OnRandomOperatorsAndHardware) {
     const Operator op = random_operator(random, target);
     compare(op, target, differences);
   }
-  differences.expect(0.02, 0.2, 7);
+  differences.expect(0.02, 0.23, 5);
 }
 
 // Matmuls of up to 500 on the hardware that comes with the library.
@@ -186,7 +186,7 @@ TEST(EnginesAgree, OnRandomMatmulsAndThePresets) {
                    : matmul(rows, inner, columns),
             target, differences);
   }
-  differences.expect(0.012, 0.08, 0);
+  differences.expect(0.012, 0.1, 1);
 }
 
 // Loops in any order, operands that stay, sums that leave and come back. Random tiles are small,
@@ -204,7 +204,7 @@ TEST(EnginesAgree, OnRandomSchedules) {
     SCOPED_TRACE(describe(op) + ", " + describe(mapping, work));
     compare(lower(op, target, schedule_of(mapping, work, target)), target, differences, 0.05);
   }
-  differences.expect(0.03, 0.19, 18);
+  differences.expect(0.04, 0.22, 20);
 }
 
 // Schedules that `tiling: optimal` chooses from.
@@ -230,7 +230,7 @@ TEST(EnginesAgree, OnTheMappersBest) {
       }
     }
   }
-  differences.expect(0.01, 0.06, 0);
+  differences.expect(0.01, 0.07, 0);
 }
 
 // Matmuls whose LayerNorm is fused, with and without the residual stream, on hardware where whole
@@ -285,7 +285,7 @@ TEST(EnginesAgree, OnRandomBiases) {
     }
     compare(op, target, differences);
   }
-  differences.expect(0.02, 0.15, 3);
+  differences.expect(0.02, 0.15, 4);
 }
 
 }  // namespace

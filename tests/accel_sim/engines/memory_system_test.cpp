@@ -151,8 +151,8 @@ TEST(MemorySystem, AcknowledgementsWaitForACycleWithoutData) {
   EXPECT_EQ(memory.fetch(2, 146).data, 154 + 3 + 50);
 }
 
-// Lines of one set wait for each other's miss register: each takes the whole latency, and as one may
-// push the other out, nothing is released here.
+// Lines of one set wait for each other's miss register: each takes the whole latency, and as one
+// may push the other out, nothing is released here.
 TEST(MemorySystem, ASetHasOneMissRegister) {
   Hardware hardware = plain_hardware();
   hardware.dram_page_miss_cycles = 0;

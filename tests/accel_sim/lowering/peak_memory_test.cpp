@@ -36,13 +36,17 @@ TEST(PeakMemory, ByHand) {
   const std::int64_t parameters = 64 + 64 + 12 + 4 * (16 + 12 + 12);
   // At the scores: residual stream, q, k and v of 3*4 each, and scores of two heads, 3*3 each. More
   // than 5 x 12 at the projections (with the LayerNorm's result) or 2 x 12 + 3*8 in the FFN.
-  EXPECT_EQ(peak_of(n, prefill, target), parameters + 48 + 18);
   EXPECT_EQ(peak_of(n, prefill, {}), parameters + 48 + 18);
+  // More are the sums of 3*4 int32 that a LayerNorm on the chip reads, with the residual stream
+  // before and after its residual add.
+  EXPECT_EQ(peak_of(n, prefill, target), parameters + 48 + 24);
   // A mask of 3*3 int32. Biases are there whether they are priced or not.
   EXPECT_EQ(peak_of(n, {3, Mode::kPrefill, Mask::kCausal, true}, target),
-            parameters + 48 + 18 + 36);
-  // A cache of keys and values, 2 x 3*4; then rows are one: FFN 2 x 4 + 8, scores only 4 + 4 + 6.
-  EXPECT_EQ(peak_of(n, {3, Mode::kDecode}, target), parameters + 24 + 16);
+            parameters + 48 + 24 + 36);
+  // A cache of keys and values, 2 x 3*4; then rows are one: FFN 2 x 4 + 8, scores only 4 + 4 + 6,
+  // but the sums 16 + 2 x 4.
+  EXPECT_EQ(peak_of(n, {3, Mode::kDecode}, {}), parameters + 24 + 16);
+  EXPECT_EQ(peak_of(n, {3, Mode::kDecode}, target), parameters + 24 + 24);
   // Scores of four bytes.
   target.dataflow = Dataflow::kOutputStationary;
   EXPECT_EQ(peak_of(n, prefill, target), parameters + 48 + 4 * 18);
