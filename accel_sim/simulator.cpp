@@ -1,5 +1,6 @@
 #include "accel_sim/simulator.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <optional>
 #include <unordered_map>
@@ -116,23 +117,80 @@ SimulationReport priced(SimulationReport report, const Call& call, const Hardwar
   return report;
 }
 
-MatmulSchedule mapped_schedule(Call call, const Target& target) {
+// The schedule with the lowest energy-delay product of a matmul's whole run, simulated by itself.
+class BestSchedule {
+ public:
+  // To begin with, the call's own.
+  BestSchedule(const Call& call, const Target& target)
+      : call_(call), target_(target), best_(*call.schedule) {
+    call_.give_schedule(best_);
+    lowest_ = price();
+  }
+
+  // Keeps it if it is better than all before.
+  bool offer(const MatmulSchedule& schedule) {
+    call_.give_schedule(schedule);
+    const EnergyDelayProduct cost = price();
+    if (cost >= lowest_) return false;
+    lowest_ = cost;
+    best_ = schedule;
+    return true;
+  }
+
+  const MatmulSchedule& best() const { return best_; }
+
+ private:
+  EnergyDelayProduct price() const {
+    return priced(run_program(call_, target_, {}, nullptr, nullptr), call_, target_)
+        .cost.energy_delay_product();
+  }
+
+  Call call_;
+  const Target& target_;
+  MatmulSchedule best_;
+  EnergyDelayProduct lowest_;
+};
+
+MatmulSchedule mapped_schedule(const Call& call, const Target& target) {
   const Operator& op = call.program;
   const Workpiece work = matmul_workpiece(op.rows, op.inner, op.columns);
   const Mapspace mapspace(work, target, Factors::kBlocks);
-  const auto edp = [&] { return simulate(call, target).cost.energy_delay_product(); };
-  MatmulSchedule best = *call.schedule;
-  EnergyDelayProduct lowest = edp();
-  for (const Mapping& mapping : {best_mapping(mapspace, MappingObjective::kEdp).mapping,
-                                 best_mapping(mapspace, MappingObjective::kLatency).mapping,
-                                 best_library_mapping(mapspace, MappingObjective::kEdp).mapping}) {
-    call.give_schedule(schedule_of(mapping, work, target));
-    const EnergyDelayProduct cost = edp();
-    if (cost >= lowest) continue;
-    lowest = cost;
-    best = *call.schedule;
+  BestSchedule schedules(call, target);
+  for (const FoundMapping& found :
+       {best_mapping(mapspace, MappingObjective::kEdp),
+        best_mapping(mapspace, MappingObjective::kLatency),
+        best_library_mapping(mapspace, MappingObjective::kEdp),
+        best_library_mapping(mapspace, MappingObjective::kEdp, /*whole_lines=*/true)})
+    if (found.evaluations > 0) schedules.offer(schedule_of(found.mapping, work, target));
+  return schedules.best();
+}
+
+// Of a matmul that something is fused with. How well the normaliser's passes overlap with the next
+// tile decides, of which the mapper's cost model knows nothing; but whole rows leave so few tiles
+// that each is simulated: every number of rows with all that fits of `inner`, then every `inner`
+// with that many rows, then the rows once more.
+MatmulSchedule whole_row_schedule(const Call& call, const Target& target) {
+  const MatmulTile whole = blocks(call.program, target);
+  BestSchedule schedules(call, target);
+  const auto offer = [&](int rows, int inner) {
+    const MatmulTile tile{rows, inner, whole.columns};
+    if (fits(tile, target, call.takes_turns)) schedules.offer(tile);
+  };
+  const std::vector<int> inners = tile_extents(whole.inner);
+  for (const int rows : tile_extents(whole.rows)) {
+    const auto largest = std::find_if(inners.rbegin(), inners.rend(), [&](int inner) {
+      return fits({rows, inner, whole.columns}, target, call.takes_turns);
+    });
+    if (largest != inners.rend()) offer(rows, *largest);
   }
-  return best;
+  for (const int inner : inners) offer(schedules.best().tile.rows, inner);
+  for (const int rows : tile_extents(whole.rows)) offer(rows, schedules.best().tile.inner);
+  return schedules.best();
+}
+
+MatmulSchedule optimal_schedule(const Call& call, const Target& target) {
+  return call.fused == Normalisation::kNone ? mapped_schedule(call, target)
+                                            : whole_row_schedule(call, target);
 }
 
 std::vector<Call> calls_of(const Architecture& architecture, const Workload& workload,
@@ -189,8 +247,8 @@ SimulationReport simulate(const Operator& op, const Target& target, const Engine
 
 Call compile_with_mapper(const Operator& op, const Target& target) {
   Call call = compile(op, target);
-  if (target.tiling == Tiling::kOptimal && call.schedule && call.fused == Normalisation::kNone)
-    call.give_schedule(mapped_schedule(call, target));
+  if (target.tiling == Tiling::kOptimal && call.schedule)
+    call.give_schedule(optimal_schedule(call, target));
   return call;
 }
 
@@ -198,7 +256,7 @@ std::vector<Call> compile_with_mapper(const Architecture& architecture, const Wo
                                       const Target& target, const OperatorPricer& price) {
   if (target.tiling == Tiling::kGreedy) return compile(architecture, workload, target, price);
   return compile(architecture, workload, target, price,
-                 [&](const Call& librarys) { return mapped_schedule(librarys, target); });
+                 [&](const Call& librarys) { return optimal_schedule(librarys, target); });
 }
 
 HardwareCost simulated_cost(const Operator& op, const Target& target) {

@@ -59,10 +59,13 @@ struct SimulationReport {
   double utilization(const Hardware& hardware) const;
 };
 
-// compile() with the schedules that Library::tiling asks for. With Tiling::kOptimal, unless
-// something is fused with the matmul: the best energy-delay product, simulated by itself, among the
-// library's schedule, the mapper's best mappings for the energy-delay product and for latency, and
-// the best one with the library's loops; for the mapper's cost model knows neither L2 nor queues.
+// compile() with the schedules that Library::tiling asks for. With Tiling::kOptimal, the best
+// energy-delay product of a matmul's whole run, simulated by itself, for the mapper's cost model
+// knows neither L2 nor queues nor normaliser; never worse than the library's. Candidates are
+// - the mapper's best mappings for the energy-delay product and for latency, and its best ones for
+//   the energy-delay product with the library's loops, of any tile and of whole lines;
+// - where something is fused with the matmul, tiles of whole rows that fit half the accumulator, so
+//   that the normaliser works on one while the next is computed; rows too long for that, all of it.
 // It stands here because lowering, where compile() is, sees neither mapper nor engines.
 Call compile_with_mapper(const Operator& op, const Target& target);
 std::vector<Call> compile_with_mapper(const Architecture& architecture, const Workload& workload,

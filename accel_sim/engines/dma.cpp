@@ -11,6 +11,8 @@ namespace {
 // Beats of the last request of an mvin, about.
 constexpr int kLastBeats = 3;
 
+constexpr std::int64_t kNever = std::numeric_limits<std::int64_t>::max();
+
 }  // namespace
 
 BeatTable::BeatTable(const Hardware& hardware) {
@@ -68,7 +70,7 @@ std::int64_t LoadUnit::from_idle(std::int64_t requests, std::int64_t occupied) c
 
 LoadUnit::Span LoadUnit::mvin(const Mvin& mvin, std::int64_t time) {
   begin(mvin, time);
-  return *advance(std::numeric_limits<std::int64_t>::max());
+  return *advance(kNever);
 }
 
 void LoadUnit::begin(const Mvin& mvin, std::int64_t time) {
@@ -76,37 +78,42 @@ void LoadUnit::begin(const Mvin& mvin, std::int64_t time) {
   begin_ = std::max({time, issue_free_, commands_.oldest() + 1});
   asking_ = begin_;
   repeats_ = mvin.stride % kLineBytes == 0;
-  if (repeats_) row_data_ = data_of_row(mvin, static_cast<int>(mvin.address % kLineBytes));
   row_ = 0;
   requests_ = misses_ = beats_of_rows_ = cycles_ = local_rows_ = last_data_ = 0;
+  if (repeats_) add(data_of_row(mvin, static_cast<int>(mvin.address % kLineBytes)), mvin.rows);
 }
 
 // A request a cycle comes to L2; one that finds no miss register free holds the others up.
 std::optional<LoadUnit::Span> LoadUnit::advance(std::int64_t time) {
-  std::int64_t asking = asking_, misses = misses_;
-  for (; row_ < current_.rows; ++row_) {
-    if (asking >= time) {
-      asking_ = asking;
-      misses_ = misses;
-      return std::nullopt;
-    }
-    const std::int64_t address = current_.address + row_ * current_.stride;
-    if (!repeats_) row_data_ = data_of_row(current_, static_cast<int>(address % kLineBytes));
-    const std::int64_t first = address / kLineBytes, end = first + row_data_.requests;
-    for (std::int64_t line = first; line < end; ++line, ++asking) {
+  std::int64_t asking = asking_ + bus_latency_, misses = 0, last = last_data_;
+  const std::int64_t until = time < kNever ? time + bus_latency_ : kNever, stride = current_.stride;
+  std::int64_t address = current_.address + row_ * stride;
+  int row = row_;
+  for (; row < current_.rows && asking < until; ++row, address += stride) {
+    if (!repeats_) add(data_of_row(current_, static_cast<int>(address % kLineBytes)), 1);
+    std::int64_t line = address / kLineBytes;
+    for (int i = lines_of_row_; i > 0; --i, ++line, ++asking) {
       if (memory_->in_l2(line)) continue;
-      const MemorySystem::Fetch fetch = memory_->fetch(line, asking + bus_latency_);
-      asking = fetch.accepted - bus_latency_;
-      last_data_ = fetch.data;
+      const MemorySystem::Fetch fetch = memory_->fetch(line, asking);
+      asking = fetch.accepted;
+      last = fetch.data;
       ++misses;
     }
-    requests_ += row_data_.requests;
-    beats_of_rows_ += row_data_.beats;
-    cycles_ += row_data_.cycles;
-    local_rows_ += row_data_.local_rows;
   }
-  misses_ = misses;
+  asking_ = asking - bus_latency_;
+  last_data_ = last;
+  misses_ += misses;
+  row_ = row;
+  if (row < current_.rows) return std::nullopt;
   return complete();
+}
+
+void LoadUnit::add(const RowData& row, int rows) {
+  lines_of_row_ = row.requests;
+  requests_ += rows * row.requests;
+  beats_of_rows_ += rows * row.beats;
+  cycles_ += rows * row.cycles;
+  local_rows_ += rows * row.local_rows;
 }
 
 LoadUnit::Span LoadUnit::complete() {
@@ -141,7 +148,7 @@ StoreUnit::StoreUnit(const Hardware& hardware, MemorySystem& memory, LoadUnit& l
 
 LoadUnit::Span StoreUnit::mvout(const Mvout& mvout, std::int64_t time) {
   begin(mvout, time);
-  return *advance(std::numeric_limits<std::int64_t>::max());
+  return *advance(kNever);
 }
 
 void StoreUnit::begin(const Mvout& mvout, std::int64_t time, std::int64_t shared_until, int share) {

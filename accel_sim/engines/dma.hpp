@@ -117,6 +117,7 @@ class LoadUnit {
     int cycles = 0;      // to receive it
   };
   RowData data_of_row(const Mvin& mvin, int offset) const;
+  void add(const RowData& row, int rows);
   Span complete();
   std::int64_t from_idle(std::int64_t requests, std::int64_t occupied) const;
 
@@ -133,7 +134,7 @@ class LoadUnit {
   // The mvin under way, and of its rows so far what they bring.
   Mvin current_;
   bool repeats_ = false;  // all rows lie alike in their lines
-  RowData row_data_;
+  int lines_of_row_ = 0;
   int row_ = 0;
   std::int64_t begin_ = 0, asking_ = 0;
   std::int64_t requests_ = 0, misses_ = 0, beats_of_rows_ = 0, cycles_ = 0, local_rows_ = 0;

@@ -301,9 +301,10 @@ class FastEngine {
     const int extra =
         (layout.transposed ? size_ : 0) +
         (readers.right_bank == ports_.bank(layout.left_block(layout.rows - 1, k)) ? last_rows : 0);
+    const int last = layout.rows - 1;
     if (std::max(left_ready, right_ready) + kIssueCycles <= started_) {
-      feed(layout.rows * size_ + extra);
-      share_scratchpad(readers);
+      if (last > 0) feed(last * size_, readers, false);
+      feed(size_ + extra, readers, true);
       return;
     }
     for (int i = 0; i < layout.rows; ++i) {
@@ -316,8 +317,7 @@ class FastEngine {
         const int preload = i == 0 ? size_ : kLeastStepCycles;
         stall(&CycleBreakdown::pipeline, fed_ + preload);
       }
-      feed(size_ + (i == 0 ? extra : 0));
-      share_scratchpad(readers);
+      feed(size_ + (i == last ? extra : 0), readers, i == last);
     }
   }
 
@@ -332,10 +332,13 @@ class FastEngine {
     if (stores_->computed > 0) stores_->computed += delay;
   }
 
-  // Rows of the same tile that come in take the scratchpad's port from the strip just fed.
-  void share_scratchpad(const ScratchpadPorts::Readers& readers) {
+  // Blocks of `left`; while the last one of a strip is fed, the next weights are loaded. Rows of the
+  // same tile that come in take the scratchpad's port.
+  void feed(Time cycles, ScratchpadPorts::Readers& readers, bool loads_weights) {
+    feed(cycles);
+    readers.right_share = loads_weights ? ScratchpadPorts::kAlways : 0;
     const Time alone = fed_;
-    fed_ = ports_.read(readers, started_, fed_ - started_);
+    fed_ = ports_.read(readers, started_, cycles);
     port_conflicts_ += fed_ - alone;
   }
   // Cycles that the array has worked.
@@ -382,11 +385,9 @@ class FastEngine {
     }
     const int left_bank = ports_.bank(layout.left_block(i, k));
     const int right_bank = ports_.bank(layout.right_block(k, j));
-    feed(size_ + (left_bank == right_bank ? size_ : 0));
     ScratchpadPorts::Readers readers = ports_.reader_of(layout.left_block(i, k));
     readers.right_bank = right_bank;
-    readers.right_share = ScratchpadPorts::kAlways;
-    share_scratchpad(readers);
+    feed(size_ + (left_bank == right_bank ? size_ : 0), readers, true);
     execute_entries_.push(fed_);
     left.read = right.read = fed_;
     accesses_.scratchpad += 2 * size_ * size_;

@@ -8,11 +8,6 @@
 namespace paretoformer::accel_sim {
 namespace {
 
-// From a release to the request that follows it, and to its acknowledgement, when the channel is
-// free (inclusive-cache MSHR.scala; cycle by cycle in RTL).
-constexpr std::int64_t kReleaseCycles = 3;
-constexpr std::int64_t kReleaseAnswerCycles = 5;
-
 std::int64_t lines_of(std::int64_t bytes) { return bytes / kLineBytes + 1; }
 
 }  // namespace
@@ -34,7 +29,6 @@ MemorySystem::MemorySystem(const Hardware& hardware, std::int64_t bytes, CacheSt
     : l2_(hardware, lines_of(bytes), state),
       last_level_(hardware.last_level_kib, lines_of(bytes)),
       has_last_level_(hardware.last_level_kib > 0),
-      banks_(static_cast<std::size_t>(hardware.l2_banks)),
       set_free_(l2_.sets(), 0),
       open_pages_(static_cast<std::size_t>(hardware.dram_banks)),
       line_ticks_(std::llround((kLineBytes << kTickBits) / hardware.dram_bytes_per_cycle)),
@@ -43,75 +37,53 @@ MemorySystem::MemorySystem(const Hardware& hardware, std::int64_t bytes, CacheSt
       latency_ticks_(std::max<std::int64_t>(
           (std::int64_t{hardware.dram_latency_cycles} << kTickBits) - line_ticks_, 0)),
       page_shift_(std::countr_zero(static_cast<unsigned>(hardware.dram_page_bytes / kLineBytes))) {
-  for (Bank& bank : banks_) {
-    bank.registers.resize(static_cast<std::size_t>(hardware.l2_misses_in_flight));
-    bank.releases.resize(static_cast<std::size_t>(hardware.l2_releases_in_flight));
-    bank.data.resize(bank.registers.size() + 2);
-  }
+  for (int i = 0; i < hardware.l2_banks; ++i)
+    banks_.emplace_back(hardware.l2_misses_in_flight, hardware.l2_releases_in_flight);
 }
 
 void MemorySystem::begin_call() {
-  for (Bank& bank : banks_) {
-    std::fill(bank.registers.begin(), bank.registers.end(), 0);
-    std::fill(bank.releases.begin(), bank.releases.end(), Release{});
-    bank.releases_under_way = 0;
-    bank.acknowledged = 0;
-    bank.first_data = bank.last_data = 0;
-    bank.data[0] = {0, 0};
-  }
+  for (Bank& bank : banks_) bank.begin_call();
   std::fill(set_free_.begin(), set_free_.end(), 0);
   for (Page& page : open_pages_) page.since = 0;
   bus_free_ = 0;
   fetches_ = 0;
 }
 
+// A register holds one release at most, so that no more data than there are registers can have come
+// since the oldest release under way.
+MemorySystem::Bank::Bank(int misses_in_flight, int releases_in_flight)
+    : most_misses(static_cast<std::uint64_t>(misses_in_flight)),
+      most_releases(static_cast<std::uint64_t>(releases_in_flight)),
+      registers(most_misses + 1),
+      releases(most_releases + 1),
+      data(most_misses + 2) {
+  begin_call();
+}
+
+void MemorySystem::Bank::begin_call() {
+  misses = most_misses;  // so that those before them have numbers
+  released = acknowledged = most_releases;
+  registers.clear();
+  releases.clear();
+  data.clear();
+  next_answer = 0;
+  first_data = last_data = 0;
+}
+
 // The next one comes in the first cycle without data. That is asked for as late as possible, when
 // all data that may come before it is known.
 void MemorySystem::Bank::acknowledge_next() {
-  Release& first = releases[first_release];
-  std::int64_t cycle = std::max(first.answered, acknowledged);
+  Release& next = releases[acknowledged++];
+  std::int64_t cycle = std::max(next.answered, next_answer);
+  if (last_data > most_misses) first_data = std::max(first_data, last_data - most_misses);
   while (cycle << kTickBits >= data[first_data].begin) {
     cycle = std::max(cycle, (data[first_data].end + (1 << kTickBits) - 1) >> kTickBits);
     if (first_data == last_data) break;
-    if (++first_data == data.size()) first_data = 0;
+    ++first_data;
   }
-  first.answered = acknowledged = cycle + 1;
-  std::int64_t& miss_register = registers[first.miss_register];
-  miss_register = std::max(miss_register, acknowledged);
-  if (++first_release == releases.size()) first_release = 0;
-  --releases_under_way;
-}
-
-// A release by the next register, which holds it then; when the line can be asked for.
-std::int64_t MemorySystem::Bank::release(std::int64_t time) {
-  if (releases_under_way == releases.size()) acknowledge_next();
-  std::size_t place = first_release + releases_under_way++;
-  if (place >= releases.size()) place -= releases.size();
-  time = std::max(time, releases[place].answered);
-  releases[place] = {time + kReleaseAnswerCycles, next_register};
-  return time + kReleaseCycles;
-}
-
-void MemorySystem::Bank::schedule(const Span& line) {
-  if (data[last_data].end == line.begin) {
-    data[last_data].end = line.end;
-    return;
-  }
-  if (++last_data == data.size()) last_data = 0;
-  if (last_data == first_data && ++first_data == data.size()) first_data = 0;
-  data[last_data] = line;
-}
-
-MemorySystem::Fetch MemorySystem::fetch(std::int64_t line, std::int64_t time) {
-  const Place place = replace(line, time);
-  const std::int64_t first =
-      std::max(page_open(line, place.ready << kTickBits) + latency_ticks_, bus_free_);
-  bus_free_ = first + line_ticks_;
-  place.bank.schedule({first, bus_free_});
-  ++fetches_;
-  const std::int64_t data = bus_free_ >> kTickBits;
-  *place.register_free = *place.set_free = data;
-  return {place.accepted, data};
+  next.answered = next_answer = cycle + 1;
+  std::int64_t& register_free = registers[next.miss];
+  register_free = std::max(register_free, next_answer);
 }
 
 int request_bytes(int offset, int useful, int beat_bytes) {

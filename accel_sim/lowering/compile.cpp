@@ -183,6 +183,7 @@ std::vector<Call> compile(std::vector<TransformerOperator> list,
                           const std::optional<Target>& target, const OperatorPricer& price,
                           const MatmulScheduler& scheduler) {
   std::unordered_map<Operator, Call, OperatorHash> known;
+  std::unordered_map<Operator, MatmulSchedule, OperatorHash> schedules;  // by program
   std::vector<Call> calls;
   if (!target) {
     for (const TransformerOperator& item : list)
@@ -194,8 +195,12 @@ std::vector<Call> compile(std::vector<TransformerOperator> list,
     if (found == known.end()) {
       found = known.emplace(item.op, compile(item.op, *target)).first;
       Call& call = found->second;
-      if (scheduler && call.schedule && call.fused == Normalisation::kNone)
-        call.give_schedule(scheduler(call));
+      if (scheduler && call.schedule) {
+        auto given = schedules.find(call.program);
+        if (given == schedules.end())
+          given = schedules.emplace(call.program, scheduler(call)).first;
+        call.give_schedule(given->second);
+      }
     }
     calls.push_back(found->second);
     static_cast<TransformerOperator&>(calls.back()) = item;

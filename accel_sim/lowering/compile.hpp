@@ -41,10 +41,10 @@ struct Call : TransformerOperator {
   int operand_bytes = 1;  // per element of what is read: 4 of the sums that a softmax reads
   bool scaled = true;     // a residual add's scales are not 1, which its scaling units would bypass
 
-  // Instead of the library's, for which the host need not search then.
+  // For which the host need not search then, even if it is the library's own.
   void give_schedule(const MatmulSchedule& given) {
-    if (!(given == *schedule)) search_steps = -1;
     schedule = given;
+    search_steps = -1;
   }
 };
 
@@ -62,8 +62,9 @@ Call compile(const Operator& op, const Target& target,
 // several threads at once.
 using OperatorPricer = std::function<HardwareCost(const Operator&)>;
 
-// Another schedule than the library's for a matmul that nothing is fused with, asked for once per
-// shape. It is passed in because the mapper, which has better ones, stands above this room.
+// Another schedule than the library's for the run of a matmul, asked for once per shape; where
+// something is fused with it, of whole rows. It is passed in because the mapper, which has better
+// ones, stands above this room.
 using MatmulScheduler = std::function<MatmulSchedule(const Call& librarys)>;
 
 // A network's scheduled_operators(), compiled, in the order in which they run. Throws what that and

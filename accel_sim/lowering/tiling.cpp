@@ -14,8 +14,9 @@ int integer_root(int n) {
 
 // Blocks of a buffer of either memory.
 struct Room {
-  explicit Room(const Target& target)
-      : results(target.tiling_accumulator_blocks() / buffers_per_memory(target)),
+  explicit Room(const Target& target, bool whole_accumulator = false)
+      : results(target.tiling_accumulator_blocks() /
+                (whole_accumulator ? 1 : buffers_per_memory(target))),
         inputs(target.tiling_scratchpad_blocks() / buffers_per_memory(target)) {}
 
   bool holds(const MatmulTile& tile) const {
@@ -66,7 +67,19 @@ int buffers_per_memory(const Target& target) {
   return target.dataflow == Dataflow::kWeightStationary ? 2 : 1;
 }
 
-bool fits(const MatmulTile& tile, const Target& target) { return Room(target).holds(tile); }
+bool fits(const MatmulTile& tile, const Target& target, bool whole_accumulator) {
+  return Room(target, whole_accumulator).holds(tile);
+}
+
+std::vector<int> tile_extents(int whole) {
+  std::vector<int> extents;
+  for (int extent = 1; extent <= whole; ++extent) {
+    const int tiles = ceil_divide(whole, extent);
+    const bool smallest = extent == 1 || ceil_divide(whole, extent - 1) > tiles;
+    if (smallest || ceil_divide(whole, extent + 1) < tiles) extents.push_back(extent);
+  }
+  return extents;
+}
 
 MatmulTile greedy_tile(const Operator& matmul, const Target& target) {
   const MatmulTile whole = blocks(matmul, target);
@@ -86,8 +99,7 @@ std::optional<MatmulTile> whole_row_tile(const Operator& matmul, const Target& t
                                          bool whole_accumulator) {
   const MatmulTile whole = blocks(matmul, target);
   const MatmulTile start{1, 1, whole.columns};
-  Room room(target);
-  if (whole_accumulator) room.results = target.tiling_accumulator_blocks();
+  const Room room(target, whole_accumulator);
   if (!room.holds(start)) return std::nullopt;
   return grow(start, whole, room);
 }

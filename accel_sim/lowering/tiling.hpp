@@ -5,6 +5,7 @@
 #include <array>
 #include <cstdint>
 #include <optional>
+#include <vector>
 
 #include "accel_sim/hardware/target.hpp"
 #include "accel_sim/workload/operators.hpp"
@@ -51,9 +52,13 @@ MatmulTile blocks(const Operator& matmul, const Hardware& hardware);
 // weight-stationary tiles always have (gemmini.h L1231); 1 for output-stationary ones.
 int buffers_per_memory(const Target& target);
 
-// Whether the rows x columns results of the tile fit a buffer of the accumulator, and its two
-// inputs one of the scratchpad, as far as the library's tiling rule knows of them.
-bool fits(const MatmulTile& tile, const Target& target);
+// Whether the rows x columns results of the tile fit a buffer of the accumulator, or all of it, and
+// its two inputs a buffer of the scratchpad, as far as the library's tiling rule knows of them.
+bool fits(const MatmulTile& tile, const Target& target, bool whole_accumulator = false);
+
+// Extents of a tile worth trying along one of `whole` blocks: for every number of tiles the
+// smallest, all about as large, and the largest, which leaves the least for the last. Rising.
+std::vector<int> tile_extents(int whole);
 
 // The rule of tiled_matmul_auto (gemmini.h L1231-1345): start from a square of results and grow
 // columns, rows and inner in turn by one block while the tile fits. Where the square leaves no room

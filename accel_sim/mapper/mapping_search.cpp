@@ -3,6 +3,7 @@
 #include <limits>
 #include <utility>
 
+#include "accel_sim/hardware/timing.hpp"
 #include "accel_sim/mapper/library_rule.hpp"
 #include "support/error.hpp"
 
@@ -122,11 +123,16 @@ FoundMapping best_mapping(const Mapspace& mapspace, MappingObjective objective,
   return best.found();
 }
 
-FoundMapping best_library_mapping(const Mapspace& mapspace, MappingObjective objective) {
+FoundMapping best_library_mapping(const Mapspace& mapspace, MappingObjective objective,
+                                  bool whole_lines) {
   if (!mapspace.work().is_matmul() || mapspace.factors() != Factors::kBlocks)
     throw InputError("mappings of the library: expected a matmul and whole blocks");
   Best best(mapspace, objective);
+  const auto in_whole_lines = [&](const Mapping& mapping, Dimension d) {
+    return mapping.tile[d] % kLineBytes == 0 || mapping.tile[d] == mapspace.work().extent[d];
+  };
   for_each_tile(mapspace, {}, [&](const Mapping& mapping) {
+    if (whole_lines && !(in_whole_lines(mapping, kC) && in_whole_lines(mapping, kK))) return;
     const int size = mapspace.target().array_size;
     best.offer(
         library_mapping({ceil_divide(mapping.tile[kP], size), ceil_divide(mapping.tile[kC], size),

@@ -30,8 +30,11 @@ FoundMapping best_mapping(const Mapspace& mapspace, MappingObjective objective,
                           const ShareDone& done = {});
 
 // The same with the loops and loads of Gemmini's library (library_mapping()). For matmuls and
-// Factors::kBlocks.
-FoundMapping best_library_mapping(const Mapspace& mapspace, MappingObjective objective);
+// Factors::kBlocks. With `whole_lines`, among tiles whose rows of both operands are whole lines of
+// L2, or all of a row: neighbouring tiles share none, which the cost model does not reward. There
+// may be none that fits (`evaluations` is 0).
+FoundMapping best_library_mapping(const Mapspace& mapspace, MappingObjective objective,
+                                  bool whole_lines = false);
 
 // The best of so many uniform samples.
 FoundMapping best_of_samples(const Mapspace& mapspace, MappingObjective objective,

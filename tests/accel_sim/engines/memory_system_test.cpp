@@ -151,10 +151,12 @@ TEST(MemorySystem, AcknowledgementsWaitForACycleWithoutData) {
   EXPECT_EQ(memory.fetch(2, 146).data, 154 + 3 + 50);
 }
 
-// Lines of one set wait for each other's miss register: each takes the whole latency.
+// Lines of one set wait for each other's miss register: each takes the whole latency, and as one may
+// push the other out, nothing is released here.
 TEST(MemorySystem, ASetHasOneMissRegister) {
   Hardware hardware = plain_hardware();
   hardware.dram_page_miss_cycles = 0;
+  hardware.l2_releases_in_flight = 0;
   hardware.l2_misses_in_flight = 10;
   MemorySystem memory(hardware, 1 << 24);
   for (int row = 0; row < 3; ++row) EXPECT_EQ(memory.fetch(row * 1024, 0).data, (row + 1) * 50);

@@ -147,18 +147,22 @@ TEST(Compile, TheScheduleMayBeGiven) {
   EXPECT_EQ(compile(op, small(), MatmulTile{1, 2, 1}).schedule, (MatmulTile{1, 2, 1}));
 }
 
-// 27 operators; the products but for the fused scores are ten shapes, context the same in both
-// layers.
+// 27 operators; the products are eleven shapes, scores and context the same in both layers. The
+// softmax, which is a part of the scores' run, has their schedule.
 TEST(Compile, ANetworkIsItsOperatorsEachDecidedOnce) {
   const Target target = with(Fusion::kLibrary);
   int asked = 0;
   const MatmulScheduler ones = [&](const Call& librarys) {
     ++asked;
-    EXPECT_EQ(librarys.schedule, greedy_tile(librarys.op, target));
-    return MatmulTile{1, 1, 1};
+    if (librarys.fused == Normalisation::kNone) {
+      EXPECT_EQ(librarys.schedule, greedy_tile(librarys.program, target));
+      return MatmulTile{1, 1, 1};
+    }
+    EXPECT_EQ(librarys.schedule, whole_row_tile(librarys.program, target));
+    return MatmulTile{1, 1, 4};
   };
   const std::vector<Call> calls = compile(network(), kWorkload, target, {}, ones);
-  EXPECT_EQ(asked, 10);
+  EXPECT_EQ(asked, 11);
   const auto list = transformer_operators(network(), kWorkload);
   ASSERT_EQ(calls.size(), list.size());
   for (std::size_t i = 0; i < list.size(); ++i) {
@@ -167,10 +171,12 @@ TEST(Compile, ANetworkIsItsOperatorsEachDecidedOnce) {
     EXPECT_EQ(calls[i].repeat, list[i].repeat);
     EXPECT_EQ(calls[i].op, list[i].op);
     EXPECT_EQ(calls[i].runs_in, compile(list[i].op, target).runs_in);
-    if (calls[i].op.kind == OperatorKind::kMatmul && calls[i].role != "attention.scores") {
-      EXPECT_EQ(calls[i].schedule, (MatmulTile{1, 1, 1}));
+    if (calls[i].schedule) {
+      const bool whole_rows = calls[i].fused != Normalisation::kNone;
+      EXPECT_EQ(calls[i].schedule, (MatmulTile{1, 1, whole_rows ? 4 : 1}));
     }
   }
+  EXPECT_EQ(calls[4].schedule, calls[3].schedule);
   EXPECT_EQ(calls[4].role, "attention.softmax");
   EXPECT_EQ(calls[4].runs_in, RunsIn::kFusedRun);
   EXPECT_EQ(calls[4].program, calls[3].op);

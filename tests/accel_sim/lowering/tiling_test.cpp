@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <vector>
+
 namespace paretoformer::accel_sim {
 namespace {
 
@@ -45,6 +47,21 @@ TEST(GreedyTile, AlwaysFitsAndCannotGrow) {
       }
     }
   }
+}
+
+// Of 8 blocks: eight tiles of 1, four of 2, three of 3 at most (3 + 3 + 2), two of 4 to 7, one.
+TEST(TileExtents, AreTheSmallestAndTheLargestOfEveryNumberOfTiles) {
+  EXPECT_EQ(tile_extents(8), (std::vector<int>{1, 2, 3, 4, 7, 8}));
+  EXPECT_EQ(tile_extents(1), (std::vector<int>{1}));
+}
+
+TEST(Fits, InAllOfTheAccumulatorOrAHalf) {
+  const Target target = memories(256, 64);  // 64 blocks of sums, half of them 32
+  EXPECT_TRUE(fits({1, 1, 32}, target));
+  EXPECT_FALSE(fits({2, 1, 32}, target));
+  EXPECT_TRUE(fits({2, 1, 32}, target, /*whole_accumulator=*/true));
+  EXPECT_FALSE(fits({3, 1, 32}, target, /*whole_accumulator=*/true));
+  EXPECT_FALSE(fits({2, 32, 32}, target, /*whole_accumulator=*/true));  // 1088 of 512 blocks
 }
 
 TEST(WholeRowTile, KeepsRowsTogetherOrGivesUp) {

@@ -151,6 +151,34 @@ TEST(MappingSearch, ExactNeverLosesToTheGreedyRule) {
   }
 }
 
+// By itself the model takes the 128 x 768 x 3072 of BERT's FFN in tiles 32 columns wide, two of
+// which share every line of the weights.
+TEST(MappingSearch, TilesOfWholeLinesAreOfMultiplesOf64) {
+  const Mapspace space(matmul_workpiece(128, 768, 3072), find_target("gemmini_soc"),
+                       Factors::kBlocks);
+  const auto best = [&](bool whole_lines) {
+    return best_library_mapping(space, MappingObjective::kEdp, whole_lines);
+  };
+  EXPECT_EQ(best(false).mapping.tile[kK], 32);
+  const Mapping whole = best(true).mapping;
+  EXPECT_EQ(whole.tile[kK] % 64, 0);
+  EXPECT_EQ(whole.tile[kC] % 64, 0);
+  EXPECT_LT(best(true).evaluations, best(false).evaluations);
+}
+
+// Half of 1 KiB holds two blocks of operands: no 64 columns; a narrower matrix has whole rows.
+TEST(MappingSearch, TilesOfWholeLinesMayNotFit) {
+  Target target;
+  target.scratchpad_kib = 1;
+  target.scratchpad_banks = 2;
+  const auto found = [&](int columns) {
+    return best_library_mapping({matmul_workpiece(16, 16, columns), target, Factors::kBlocks},
+                                MappingObjective::kEdp, /*whole_lines=*/true);
+  };
+  EXPECT_EQ(found(64).evaluations, 0);
+  EXPECT_EQ(found(16).mapping.tile[kK], 16);
+}
+
 TEST(MappingSearch, NothingIsCheaperThanItsLowerBounds) {
   for_each_small_mapspace([](const Mapspace& space) {
     const Workpiece& work = space.work();
