@@ -72,10 +72,12 @@ Pair softmax_pair(const Operator& scores) {
           {scores, softmax_of(scores)}};
 }
 
-Pair layer_norm_pair(const Operator& product) {
-  Operator fused = product;
+// A LayerNorm that the normaliser works out by itself reads the sums of the matmul before.
+Pair layer_norm_pair(const Operator& product, const Target& target) {
+  Operator fused = product, apart = product;
   fused.activation = Activation::kAddLayerNorm;
-  return {{product, elementwise(OperatorKind::kResidualAdd, product.rows, product.columns),
+  if (rows_can_be_normalised(product.columns, target)) apart.activation = Activation::kSums;
+  return {{apart, elementwise(OperatorKind::kResidualAdd, product.rows, product.columns),
            elementwise(OperatorKind::kLayerNorm, product.rows, product.columns)},
           {fused, residual_add_of(fused), layer_norm_of(fused)}};
 }
@@ -94,7 +96,6 @@ const std::vector<Operator>& chosen(const Pair& pair, Fusion fusion, const Opera
   return fused ? pair.fused : pair.apart;
 }
 
-// But for Fusion::kLibrary, whose list is transformer_operators(): softmax, where its rows fit.
 class Scheduler {
  public:
   Scheduler(const Target& target, Fusion fusion, const OperatorPricer& price)
@@ -106,16 +107,26 @@ class Scheduler {
   void apply(std::vector<TransformerOperator>& list) const {
     for (std::size_t i = 0; i + 1 < list.size(); ++i) {
       const Operator& op = list[i].op;
-      if (op.kind != OperatorKind::kMatmul || !rows_can_be_fused(op, target_)) continue;
-      if (op.activation == Activation::kSoftmax)
-        replace(list, i, chosen(softmax_pair(op), fusion_, price_));
+      if (op.kind != OperatorKind::kMatmul) continue;
+      if (op.activation == Activation::kSoftmax && rows_can_be_fused(op, target_))
+        replace(list, i, softmax(op));
       else if (i + 2 < list.size() && list[i + 1].op.kind == OperatorKind::kResidualAdd &&
                list[i + 2].op.kind == OperatorKind::kLayerNorm)
-        replace(list, i, chosen(layer_norm_pair(op), fusion_, price_));
+        replace(list, i, layer_norm(op));
     }
   }
 
  private:
+  std::vector<Operator> softmax(const Operator& op) const {
+    const Pair pair = softmax_pair(op);
+    return fusion_ == Fusion::kLibrary ? pair.fused : chosen(pair, fusion_, price_);
+  }
+  std::vector<Operator> layer_norm(const Operator& op) const {
+    const Pair pair = layer_norm_pair(op, target_);
+    const bool can_be_fused = fusion_ != Fusion::kLibrary && rows_can_be_fused(op, target_);
+    return can_be_fused ? chosen(pair, fusion_, price_) : pair.apart;
+  }
+
   static void replace(std::vector<TransformerOperator>& list, std::size_t first,
                       const std::vector<Operator>& operators) {
     for (const Operator& op : operators) list[first++].op = op;
@@ -128,7 +139,7 @@ class Scheduler {
 
 std::vector<TransformerOperator> scheduled(std::vector<TransformerOperator> list,
                                            const Target& target, const OperatorPricer& price) {
-  if (target.fusion != Fusion::kLibrary) Scheduler(target, target.fusion, price).apply(list);
+  Scheduler(target, target.fusion, price).apply(list);
   return list;
 }
 
@@ -151,7 +162,8 @@ Call compile(const Operator& op, const Target& target,
     call.runs_in = RunsIn::kStores;
     return call;
   }
-  if (op.kind == OperatorKind::kSoftmax) call.operand_bytes = kSumBytes;
+  if (op.kind == OperatorKind::kSoftmax || op.kind == OperatorKind::kLayerNorm)
+    call.operand_bytes = kSumBytes;
   const std::optional<Operator> product = matmul_of(op);
   if (!product && op.kind != OperatorKind::kMatmul) return call;
   const Operator& matmul = product ? *product : op;

@@ -38,7 +38,7 @@ struct Call : TransformerOperator {
   // Bytes between rows of the right operand in DRAM, when the call is placed by itself; 0: packed.
   std::int64_t right_stride = 0;
   // Of other programs:
-  int operand_bytes = 1;  // per element of what is read: 4 of the sums that a softmax reads
+  int operand_bytes = 1;  // per element of what is read: 4 of the sums that tiled_norm reads
   bool scaled = true;     // a residual add's scales are not 1, which its scaling units would bypass
 
   // For which the host need not search then, even if it is the library's own.
@@ -53,7 +53,8 @@ struct Call : TransformerOperator {
 //
 // A softmax or a LayerNorm is fused when it is a part of a matmul's run (matmul_of()) and
 // rows_can_be_fused(). Scores whose softmax is not go to DRAM as int32 sums and come back, where
-// the normaliser can work on them. Rows too long for the accumulator are the host's, even with the
+// the normaliser can work on them. A softmax or a LayerNorm by itself is the library's tiled_norm,
+// which reads int32 only (gemmini.h L3416). Rows too long for the accumulator are the host's, even with the
 // units on the chip. Pure, allocates nothing.
 Call compile(const Operator& op, const Target& target,
              const std::optional<MatmulSchedule>& schedule = std::nullopt);
@@ -87,7 +88,9 @@ std::vector<Call> compile(std::vector<TransformerOperator> list,
 // - scores and their softmax: fused, or the scores leave as int32 sums and come back (tiled_norm);
 // - the output projection, or FFN down, with the residual add and the LayerNorm after it, which may
 //   be the next layer's or the final one: fused, the residual stream is loaded into the
-//   accumulator, products are added to it, and the sum leaves as it is and normalised.
+//   accumulator, products are added to it, and the sum leaves as it is and normalised. Otherwise,
+//   where the normaliser can work on the rows, the products leave as int32 sums for it, as in the
+//   library's transformer.c, which normalises before it adds.
 //
 // Gemmini's library fuses the softmax whenever whole rows fit (Fusion::kLibrary), and never the
 // LayerNorm. Fusion::kBest fuses a pair whose energy-delay product, that of the sum of its

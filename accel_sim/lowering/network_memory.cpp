@@ -26,6 +26,13 @@ int bytes_of_scores(const std::vector<Call>& calls) {
   return 1;
 }
 
+// Whether a LayerNorm reads them.
+bool leaves_sums(const std::vector<Call>& calls) {
+  return std::any_of(calls.begin(), calls.end(), [](const Call& call) {
+    return call.op.kind == OperatorKind::kLayerNorm && call.operand_bytes == kSumBytes;
+  });
+}
+
 // Of the matmul that leaves most of them unfinished.
 std::int64_t most_partial_sums(const std::vector<Call>& calls, const Target& target) {
   std::int64_t most = 0;
@@ -52,7 +59,8 @@ NetworkMemory::NetworkMemory(const Architecture& network, const Workload& worklo
   }
   const std::int64_t widest = std::int64_t{heads} * network.head_width;
   if (network.vocabulary > 0) embedding_ = space_.place(network.vocabulary, d);
-  for (Matrix* each : {&stream_, &norm_, &middle_, &branch_}) *each = space_.place(rows_, d);
+  for (Matrix* each : {&stream_, &norm_, &middle_}) *each = space_.place(rows_, d);
+  branch_ = space_.place(rows_, d, leaves_sums(calls) ? kSumBytes : 1);
   query_ = space_.place(rows_, widest);
   context_ = space_.place(rows_, widest);
   hidden_ = space_.place(rows_, ffn_width);
@@ -116,7 +124,7 @@ Placement NetworkMemory::placement(const TransformerOperator& item, int repeat) 
   if (item.role == "embedding")
     placement = {embedding_, embedding_, stream_};
   else if (item.role == "final.norm")
-    placement = {stream_, stream_, norm_};
+    placement = norm(stream_);
   else if (item.role == "language_model_head")
     placement = {norm_, head_, logits_};
   else
@@ -130,6 +138,16 @@ Placement NetworkMemory::placement(const TransformerOperator& item, int repeat) 
   return placement;
 }
 
+Placement NetworkMemory::norm(const Matrix& stream) const {
+  const Matrix& read = branch_.element_bytes == kSumBytes ? branch_ : stream;
+  return {read, read, norm_};
+}
+
+Matrix NetworkMemory::branch(const Operator& op) const {
+  const int bytes = op.activation == Activation::kSums ? kSumBytes : 1;
+  return {branch_.address, std::int64_t{network_.model_width} * bytes, bytes};
+}
+
 Placement NetworkMemory::attention(const TransformerOperator& item, int repeat) const {
   const auto l = static_cast<std::size_t>(item.layer);
   const auto run = static_cast<std::size_t>(repeat);
@@ -138,7 +156,7 @@ Placement NetworkMemory::attention(const TransformerOperator& item, int repeat) 
   const Matrix query = with_columns(query_, a);
   const Matrix context = with_columns(context_, a);
   const std::int64_t column = std::int64_t{repeat} * network_.head_width;  // of a head
-  if (item.role == "attention.norm") return {stream_, stream_, norm_};
+  if (item.role == "attention.norm") return norm(stream_);
   if (item.role == "attention.qkv") {
     // Keys and values of the positions computed are the last ones.
     const std::int64_t first = length_ - rows_;
@@ -152,21 +170,21 @@ Placement NetworkMemory::attention(const TransformerOperator& item, int repeat) 
     return {probabilities_[run], layer.values.at(0, column), context.at(0, column)};
   if (item.op.activation == Activation::kAddLayerNorm)
     return {context, layer.output, norm_, 0, stream_, middle_};
-  if (item.role == "attention.output") return {context, layer.output, branch_};
-  if (item.role == "attention.residual") return {stream_, branch_, middle_};
+  if (item.role == "attention.output") return {context, layer.output, branch(item.op)};
+  if (item.role == "attention.residual") return {stream_, branch(item.op), middle_};
   unknown(item.role);
 }
 
 Placement NetworkMemory::ffn(const TransformerOperator& item) const {
   const auto l = static_cast<std::size_t>(item.layer);
   const Matrix hidden = with_columns(hidden_, network_.layers[l].ffn_width);
-  if (item.role == "ffn.norm") return {middle_, middle_, norm_};
+  if (item.role == "ffn.norm") return norm(middle_);
   if (item.role == "ffn.up") return {norm_, layers_[l].up, hidden};
   if (item.role == "ffn.gelu") return {hidden, hidden, hidden};
   if (item.op.activation == Activation::kAddLayerNorm)
     return {hidden, layers_[l].down, norm_, 0, middle_, stream_};
-  if (item.role == "ffn.down") return {hidden, layers_[l].down, branch_};
-  if (item.role == "ffn.residual") return {middle_, branch_, stream_};
+  if (item.role == "ffn.down") return {hidden, layers_[l].down, branch(item.op)};
+  if (item.role == "ffn.residual") return {middle_, branch(item.op), stream_};
   unknown(item.role);
 }
 

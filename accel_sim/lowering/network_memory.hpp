@@ -15,8 +15,9 @@ namespace paretoformer::accel_sim {
 // Activations have one buffer each for all layers, as in transformer.c of gemmini-rocc-tests; keys
 // and values one per layer, as decoding caches them; scores one per head, since all heads' are
 // computed before the first context; unfinished sums one for all matmuls, the mask one for all
-// heads. Biases follow all else. A tied embedding is there
-// twice: row by row for the look-up, transposed for the language-model head.
+// heads. A LayerNorm of its own reads the int32 sums that the output projection, or FFN down, has
+// left in the place of its int8 results, where the residual add reads. Biases follow all else. A
+// tied embedding is there twice: row by row for the look-up, transposed for the language-model head.
 class NetworkMemory {
  public:
   // For the calls that compile() makes of the network, which must outlive it. Throws InputError
@@ -38,6 +39,8 @@ class NetworkMemory {
   };
   Placement attention(const TransformerOperator& item, int repeat) const;
   Placement ffn(const TransformerOperator& item) const;
+  Placement norm(const Matrix& stream) const;
+  Matrix branch(const Operator& op) const;  // what it writes or reads there
   Matrix bias(const TransformerOperator& item, int repeat) const;
   void place_biases(const std::vector<Call>& calls);
 

@@ -35,6 +35,10 @@ std::int64_t alive_at(const Call& call, std::int64_t stream, bool cache) {
     return 2 * stream + results;
   if (call.op.kind == OperatorKind::kMatmul && call.op.activation == Activation::kAddLayerNorm)
     return left + 3 * stream;  // what is added to its results, their sum, and its LayerNorm
+  if (call.op.kind == OperatorKind::kMatmul && call.op.activation == Activation::kSums)
+    return stream + kSumBytes * stream + std::max(left, stream);  // or the sum of a residual add
+  if (call.op.kind == OperatorKind::kLayerNorm && call.operand_bytes == kSumBytes)
+    return kSumBytes * stream + (call.layer < 0 ? stream : 2 * stream);  // its result, the residual
   if (call.op.kind == OperatorKind::kResidualAdd) return 3 * stream;
   if (call.role == "language_model_head") return stream + results;
   return 0;

@@ -25,7 +25,7 @@ enum class Activation {
   kNone,
   kGelu,
   kSoftmax,
-  kSums,          // nothing: the results leave as int32 sums, for a softmax of its own
+  kSums,          // nothing: the results leave as int32 sums, for tiled_norm
   kLayerNorm,     // LayerNorm of whole rows
   kAddLayerNorm,  // a residual add, whose sum leaves both as it is and normalised
   kRelu,          // free on the way out, like nothing

@@ -187,7 +187,6 @@ Call elementwise_call(const OperatorOptions& options, const Target& hardware) {
               : op.kind == OperatorKind::kSoftmax   ? "softmax"
                                                     : "layer_norm";
   // tiled_norm reads the sums that a matmul left in DRAM (gemmini.h L3416).
-  if (op.kind == OperatorKind::kLayerNorm) call.operand_bytes = accel_sim::kSumBytes;
   if (options.scales && op.kind != OperatorKind::kResidualAdd)
     throw InputError("--scales: \"" + *options.elementwise +
                      "\" has none: expected a residual_add");
