@@ -37,6 +37,7 @@ LoadUnit::LoadUnit(const Hardware& hardware, MemorySystem& memory)
       miss_cycles_(hardware.bus_latency_cycles + hardware.dram_latency_cycles),
       in_flight_(hardware.requests_in_flight),
       window_share_((1 << kWindowBits) / hardware.requests_in_flight),
+      write_turn_(l2_write_cycles(std::max(kLineBytes / hardware.bus_bytes_per_cycle, 1))),
       size_(hardware.array_size),
       scale_rate_(hardware.mvin_scale_elements_per_cycle) {}
 
@@ -51,7 +52,9 @@ LoadUnit::RowData LoadUnit::data_of_row(const Mvin& mvin, int offset) const {
     // The merger takes a beat and gives a row of the local memory a cycle (BeatMerger, DMA.scala);
     // scaled rows go at the pace of the scaling units.
     int cycles = std::max(beats, local_rows);
-    if (mvin.scaled) cycles = std::max(cycles, (useful + scale_rate_ - 1) / scale_rate_);
+    if (mvin.scaled)
+      cycles = std::max(
+          {cycles, (useful + scale_rate_ - 1) / scale_rate_, kLeastScalingCycles * local_rows});
     ++row.requests;
     row.beats += beats;
     row.local_rows += local_rows;
@@ -124,7 +127,10 @@ LoadUnit::Span LoadUnit::complete() {
                      ? (begin_ << kWindowBits) + (from_idle(requests_, occupied) << kWindowBits)
                      : window_free_ + occupied * window_share_;
   const std::int64_t window = window_free_ >> kWindowBits;
-  bus_free_ = std::max(bus_free_, begin_ + hit_cycles_) + cycles_;
+  // Reads and writes take turns, request by request; writes that would come sooner wait.
+  const std::int64_t turns = std::min(written_, requests_ * write_turn_);
+  written_ = std::min(written_ - turns, write_turn_);
+  bus_free_ = std::max(bus_free_, begin_ + hit_cycles_) + cycles_ + turns;
   slack_ = (cycles_ - beats_of_rows_) / requests_;
   issue_free_ = std::max(begin_ + requests_, window - hit_cycles_);
   const std::int64_t last = last_data_ + kLastBeats;
@@ -231,7 +237,7 @@ void StoreUnit::write_row(std::int64_t address, int bytes) {
     in_flight_.take(done);
     acknowledged_ = std::max(acknowledged_, done);
     beats_sent_ += beats;
-    loads_->yield(beats, writer_free_);
+    loads_->yield(l2_write_cycles(beats), writer_free_);
     written_ += useful;
     address += useful;
     bytes -= useful;

@@ -94,14 +94,16 @@ class LoadUnit {
   std::optional<Span> advance(std::int64_t time);
   std::int64_t asking() const { return asking_; }  // when those of its next row are sent
 
-  // Beats that are written from `time` on pass L2 between those that are read: its banks handle a
-  // beat a cycle, whichever way it goes (inclusive-cache SourceD.scala). Those of a request hide
-  // behind one that is read as far as that takes more cycles than it has beats.
-  void yield(std::int64_t beats, std::int64_t time) {
-    if (bus_free_ > time)
-      bus_free_ += std::max<std::int64_t>(beats - slack_, 0);
-    else if (time <= asking_ + hit_cycles_)
-      bus_free_ = time;
+  // A write that takes L2 so many cycles from `time` on passes between what is read: its banks
+  // handle a beat a cycle, whichever way it goes (inclusive-cache SourceD.scala). It hides behind
+  // a request that is read as far as that takes more cycles than it has beats.
+  void yield(std::int64_t cycles, std::int64_t time) {
+    if (bus_free_ > time) {
+      written_ += std::max<std::int64_t>(cycles - slack_, 0);
+      return;
+    }
+    written_ = 0;
+    if (time <= asking_ + hit_cycles_) bus_free_ = time;
   }
 
   // Before that no other mvin begins.
@@ -129,6 +131,7 @@ class LoadUnit {
   static constexpr int kWindowBits = 16;
   int in_flight_;
   std::int64_t window_share_;
+  std::int64_t write_turn_;  // of L2 for a line that is written
   int size_, scale_rate_;
 
   // The mvin under way, and of its rows so far what they bring.
@@ -140,6 +143,7 @@ class LoadUnit {
   std::int64_t requests_ = 0, misses_ = 0, beats_of_rows_ = 0, cycles_ = 0, local_rows_ = 0;
   std::int64_t last_data_ = 0;  // of what L2 lacked
   std::int64_t slack_ = 0;      // cycles of a request without a beat
+  std::int64_t written_ = 0;    // cycles of L2 that writes still take from it
 
   std::int64_t issue_free_ = 0;   // a request a cycle
   std::int64_t window_free_ = 0;  // requests in flight

@@ -332,8 +332,8 @@ class FastEngine {
     if (stores_->computed > 0) stores_->computed += delay;
   }
 
-  // Blocks of `left`; while the last one of a strip is fed, the next weights are loaded. Rows of the
-  // same tile that come in take the scratchpad's port.
+  // Blocks of `left`; while the last one of a strip is fed, the next weights are loaded. Rows of
+  // the same tile that come in take the scratchpad's port.
   void feed(Time cycles, ScratchpadPorts::Readers& readers, bool loads_weights) {
     feed(cycles);
     readers.right_share = loads_weights ? ScratchpadPorts::kAlways : 0;

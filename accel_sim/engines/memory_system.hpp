@@ -109,7 +109,8 @@ class MemorySystem {
     const std::int64_t first =
         std::max(page_open(line, place.ready << kTickBits) + latency_ticks_, bus_free_);
     bus_free_ = first + line_ticks_;
-    place.bank.schedule(first, bus_free_);
+    // Between beats that do not follow one another acknowledgements pass.
+    if (line_ticks_ <= kBeatsOfLine << kTickBits) place.bank.schedule(first, bus_free_);
     ++fetches_;
     const std::int64_t data = bus_free_ >> kTickBits;
     place.register_free = place.set_free = data;
@@ -135,6 +136,7 @@ class MemorySystem {
 
   // Ticks are 1/256 cycle, for bandwidths that do not divide a line.
   static constexpr int kTickBits = 8;
+  static constexpr std::int64_t kBeatsOfLine = 8;  // on the channel of responses
 
   struct Page {  // of a bank of the DRAM
     std::int64_t page = -1;

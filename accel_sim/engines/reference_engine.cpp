@@ -400,9 +400,9 @@ class Engine {
     station_.step(cycle);
     load_.step(cycle, station_);
     execute_.step(cycle, load_.bank_written(), station_);
-    const std::int64_t beats = store_.beats();
+    const std::int64_t written = store_.l2_cycles();
     store_.step(cycle, execute_, load_.bank_written(), station_);
-    load_.yield(store_.beats() - beats);
+    load_.yield(store_.l2_cycles() - written);
     std::optional<Instruction> command = unroller_.step(station_);
     // The host issues commands only while the unroller has no loop.
     if (const auto issued = host_.step(cycle, unroller_, station_)) command = issued;

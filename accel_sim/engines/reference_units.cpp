@@ -234,7 +234,7 @@ void LoadController::receive(Cycle cycle) {
   bank_written_ = -1;
   if (!receiving_) {
     if (responses_.empty() || responses_.top().time > cycle) {
-      written_beats_ = std::max<std::int64_t>(written_beats_ - 1, 0);
+      l2_taken_ = std::max<std::int64_t>(l2_taken_ - 1, 0);
       return;
     }
     receiving_ = responses_.top();
@@ -244,11 +244,15 @@ void LoadController::receive(Cycle cycle) {
     cycles_left_ = std::max(receiving_->beats, rows_left_);
     if (mvin.scaled) {
       const int rate = hardware_->mvin_scale_elements_per_cycle;
-      cycles_left_ = std::max(cycles_left_, (receiving_->useful + rate - 1) / rate);
+      cycles_left_ = std::max(
+          {cycles_left_, (receiving_->useful + rate - 1) / rate, kLeastScalingCycles * rows_left_});
     }
-    // Beats that are written pass L2 between those that are read.
-    cycles_left_ = std::max(cycles_left_, receiving_->beats + static_cast<int>(written_beats_));
-    written_beats_ = 0;
+    // Requests that are written pass L2 between those that are read, in turn; those that would come
+    // sooner wait.
+    const int line = std::max(kLine / hardware_->bus_bytes_per_cycle, 1);
+    const int turn = static_cast<int>(std::min<std::int64_t>(l2_taken_, l2_write_cycles(line)));
+    cycles_left_ = std::max(cycles_left_, receiving_->beats + turn);
+    l2_taken_ = std::min<std::int64_t>(l2_taken_ - turn, l2_write_cycles(line));
   }
   ++moves_;
   Tracked& mvin = tracked(receiving_->id);
@@ -553,6 +557,7 @@ void StoreController::begin_request() {
   const int bus = hardware_->bus_bytes_per_cycle;
   useful_ = std::min(kLine - in_line, bytes_left_);
   beats_left_ = request_bytes(in_line, useful_, bus) / bus;
+  l2_cycles_ += l2_write_cycles(beats_left_);
 }
 
 void StoreController::arrive(Cycle cycle) {

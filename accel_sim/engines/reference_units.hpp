@@ -101,9 +101,9 @@ class LoadController {
  public:
   LoadController(const Hardware& hardware, MemorySystem& memory, Trace* trace);
 
-  // Beats of writes that come to L2 in this cycle: its banks handle one a cycle, whichever way it
-  // goes (inclusive-cache SourceD.scala).
-  void yield(std::int64_t beats) { written_beats_ += beats; }
+  // L2 is taken that long by writes that come in this cycle: its banks handle a beat a cycle,
+  // whichever way it goes (inclusive-cache SourceD.scala).
+  void yield(std::int64_t cycles) { l2_taken_ += cycles; }
   void step(Cycle cycle, ReservationStation& station);
 
   bool busy() const { return !tracked_.empty(); }
@@ -155,7 +155,7 @@ class LoadController {
   Cycle l2_free_ = 0;
   std::priority_queue<Request, std::vector<Request>, Later> responses_;
   std::optional<Request> receiving_;
-  std::int64_t written_beats_ = 0;       // that take their turn at L2 before the next response
+  std::int64_t l2_taken_ = 0;            // that take their turn at L2 before the next response
   int cycles_left_ = 0, rows_left_ = 0;  // of the response that is being received
   int bank_written_ = -1;
   std::int64_t order_ = 0, beats_ = 0, moves_ = 0;
@@ -225,7 +225,9 @@ class StoreController {
   bool busy() const { return current_.has_value(); }
   // Nothing to read, nothing to write, everything acknowledged.
   bool idle() const;
+  std::int64_t l2_cycles_ = 0;
   std::int64_t beats() const { return beats_; }
+  std::int64_t l2_cycles() const { return l2_cycles_; }  // that L2 takes for them
   std::int64_t written_bytes() const { return written_; }
   std::int64_t moves() const { return moves_; }
   std::string describe() const;

@@ -28,6 +28,15 @@ inline constexpr int kLoadPipelineCycles = 6;
 inline constexpr int kStorePipelineCycles = 12;
 inline constexpr int kStoreQueueBlocks = 2 + 6 + 6 + 8 + 5;
 
+// How long L2 takes for a write of so many beats: half as long again as for a read. In RTL, warm
+// residual adds take 4 cycles for every line that they read, and 5 to 6 for every one that they
+// write.
+constexpr int l2_write_cycles(int beats) { return beats + beats / 2; }
+// The scaling units hold three rows of the local memory, each for its issue and some 7 cycles
+// (VectorScalarMultiplier.scala), so that a row takes them so long at least (RTL: 3.07 for a row of
+// 8 elements).
+inline constexpr int kLeastScalingCycles = 3;
+
 // Sixteenths of a cycle to read a row of a block for a mvout: 28 cycles per 16 x 16 results that
 // leave as int8, of any array (RTL: 28.3, and 1.75 to 1.85 per 16 elements and pass of the
 // normaliser), or a cycle where that is more; a cycle for int32 sums, which pass no scaling units.

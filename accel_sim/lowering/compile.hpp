@@ -54,8 +54,8 @@ struct Call : TransformerOperator {
 // A softmax or a LayerNorm is fused when it is a part of a matmul's run (matmul_of()) and
 // rows_can_be_fused(). Scores whose softmax is not go to DRAM as int32 sums and come back, where
 // the normaliser can work on them. A softmax or a LayerNorm by itself is the library's tiled_norm,
-// which reads int32 only (gemmini.h L3416). Rows too long for the accumulator are the host's, even with the
-// units on the chip. Pure, allocates nothing.
+// which reads int32 only (gemmini.h L3416). Rows too long for the accumulator are the host's, even
+// with the units on the chip. Pure, allocates nothing.
 Call compile(const Operator& op, const Target& target,
              const std::optional<MatmulSchedule>& schedule = std::nullopt);
 

@@ -17,7 +17,8 @@ namespace paretoformer::accel_sim {
 // computed before the first context; unfinished sums one for all matmuls, the mask one for all
 // heads. A LayerNorm of its own reads the int32 sums that the output projection, or FFN down, has
 // left in the place of its int8 results, where the residual add reads. Biases follow all else. A
-// tied embedding is there twice: row by row for the look-up, transposed for the language-model head.
+// tied embedding is there twice: row by row for the look-up, transposed for the language-model
+// head.
 class NetworkMemory {
  public:
   // For the calls that compile() makes of the network, which must outlive it. Throws InputError
