@@ -129,7 +129,9 @@ TEST_F(MeasuredOnSoc, Layers) {
       ErrorBound{"all", 3, 6},
       ErrorBound{"whole layers, fused, cold", 3, 6},
       ErrorBound{"whole layers, fused, warm", 3, 6},
-      ErrorBound{"whole layers, own, cold", 5, 6},  // asked for: 3; see norm_validation_test.cpp
+      // Asked for: 3. The first LayerNorm and residual add of a program miss the host's instruction
+      // cache, and sums of 128 KiB that were just written behave as if they were not in L2.
+      ErrorBound{"whole layers, own, cold", 5, 6},
       ErrorBound{"whole layers, own, warm", 3, 6},
   };
   ErrorTable table;

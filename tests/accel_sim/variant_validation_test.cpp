@@ -42,13 +42,13 @@ TEST_F(MeasuredOnSoc, EveryKindOfHardware) {
 
 TEST_F(MeasuredOnSoc, TheFasterOfTwoKindsOfHardware) {
   const std::vector<Measurement> all = measurements("variant_cycles.csv");
-  // Asked for: none. Residual adds on 8 x 8 (the scaling units take 3 cycles for a row of 8), with
+  // Asked for: none. Residual adds on 8 x 8, where misses and scaling do not overlap, and with
   // scale 1 on a partly warm L2; an L2 of 2 MiB, which was not full; two banks.
   struct Count {
     const char* state;
     int wrong;
   };
-  for (const auto& [state, wrong] : {Count{"cold", 34}, Count{"warm", 17}}) {
+  for (const auto& [state, wrong] : {Count{"cold", 28}, Count{"warm", 8}}) {
     OrderCount order;
     for (std::size_t i = 0; i < all.size(); ++i)
       for (std::size_t j = i + 1; j < all.size(); ++j) {
@@ -87,7 +87,7 @@ TEST_F(MeasuredOnSoc, TheFasterOfTwoTiles) {
   }
   order.print("two tiles");
   EXPECT_GT(order.pairs(), 200);
-  EXPECT_LE(order.wrong(), 4);  // asked for: none; see fused_layernorm in norm_validation_test.cpp
+  EXPECT_EQ(order.wrong(), 0);
 }
 
 }  // namespace
