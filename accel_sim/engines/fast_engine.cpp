@@ -128,7 +128,8 @@ class FastEngine {
     while (const auto step = sequence.next()) {
       load_unroller_ = std::max(load_unroller_ + 1, load_entries_.oldest());
       const Mvin command = sequence.mvin(*step);
-      const Time issued = load_unroller_ + kIssueCycles;
+      Time issued = load_unroller_ + kIssueCycles;
+      if (waits_for_computes(command)) issued = std::max(issued, computed_ + kIssueCycles);
       run_stores_until(std::max(issued, load_.next_begin()));
       mvin(command, issued);
       if (is_matmul) continue;

@@ -172,6 +172,7 @@ class Loop {
     return executes_.is_past(last / layout_.columns, last % layout_.columns);
   }
 
+  bool load_waits_for_computes() const { return waits_for_computes(loads_.mvin(*step_)); }
   Instruction take_load() {
     const Mvin mvin = loads_.mvin(*step_);
     using Operand = LoadSequence::Operand;
@@ -228,7 +229,11 @@ class Unroller {
     if (executes != nullptr && station.has_room(Unit::kExecute) && executes->may_execute())
       return executes->take_execute();
     Loop* loads = first([](const Loop& loop) { return !loop.loads_done(); });
-    if (loads != nullptr && station.has_room(Unit::kLoad)) return loads->take_load();
+    const bool computing =
+        (executes != nullptr && executes != loads) || !station.is_idle(Unit::kExecute);
+    if (loads != nullptr && station.has_room(Unit::kLoad) &&
+        !(computing && loads->load_waits_for_computes()))
+      return loads->take_load();
     return std::nullopt;
   }
 

@@ -46,6 +46,7 @@ class ReservationStation {
   // How many commands of that unit it holds, and whether there is room for another.
   int held(Unit unit) const { return static_cast<int>(entries_[index(unit)].size()); }
   bool has_room(Unit unit) const { return held(unit) < capacity_[index(unit)]; }
+  bool is_idle(Unit unit) const { return held(unit) == 0; }
   bool empty() const;
 
   void allocate(Instruction instruction, Cycle cycle);

@@ -33,6 +33,13 @@ struct Mvin {
   bool scaled = false;      // through the scaling units
 };
 
+// Whether the mvin waits until the computes of the loop before are done: those of a full int32 bias
+// do. In RTL a causal mask of 256 x 256 costs what its lines take on top of all else, cold and
+// warm, while a row of biases is hidden; what holds the mvins up is not known.
+inline bool waits_for_computes(const Mvin& mvin) {
+  return mvin.target.memory == Memory::kAccumulator && mvin.element_bytes == 4 && mvin.copies == 1;
+}
+
 // PRELOAD and COMPUTE of one block: result (+)= left * right.
 struct Execute {
   int left = 0;    // blocks of the scratchpad
