@@ -100,7 +100,7 @@ class ErrorTable {
     its.errors.push_back({row, 100 * (simulated / measured - 1)});
   }
 
-  // Prints the table, as one of docs/simulator.md. Every group must keep the bound of its name.
+  // Prints the table, as one of docs/simulator.md. The groups that have a bound must keep it.
   void expect(std::span<const ErrorBound> bounds) const {
     std::printf("| group | rows | mean | bias | worst |\n|---|---|---|---|---|\n");
     for (const Group& group : groups_) {
@@ -108,20 +108,21 @@ class ErrorTable {
       std::printf("| %s | %zu | %.1f %% | %+.1f %% | %+.1f %%: %s |\n", group.name.c_str(),
                   group.errors.size(), group.mean(), group.bias(), worst.percent,
                   worst.row.c_str());
-      const auto bound = std::find_if(bounds.begin(), bounds.end(),
-                                      [&](const auto& each) { return each.group == group.name; });
-      if (bound == bounds.end()) {
-        ADD_FAILURE() << "no bound for " << group.name;
-        continue;
-      }
-      EXPECT_LE(group.mean(), bound->mean) << group.name;
-      if (bound->worst > 0) {
-        EXPECT_LE(std::abs(worst.percent), bound->worst) << group.name << ": " << worst.row;
-      }
     }
+    for (const ErrorBound& bound : bounds) expect(bound);
   }
 
  private:
+  void expect(const ErrorBound& bound) const {
+    const auto group = std::find_if(groups_.begin(), groups_.end(),
+                                    [&](const Group& each) { return each.name == bound.group; });
+    ASSERT_NE(group, groups_.end()) << bound.group;
+    EXPECT_LE(group->mean(), bound.mean) << bound.group;
+    if (bound.worst == 0) return;
+    EXPECT_LE(std::abs(group->worst().percent), bound.worst)
+        << bound.group << ": " << group->worst().row;
+  }
+
   struct Group {
     struct Error {
       std::string row;

@@ -97,9 +97,13 @@ inline Call measured_call(const MeasuredRow& row, const Target& target) {
 // "... B and result rows 128 apart ...": the stride of the matrix called `name`; 0: packed.
 inline std::int64_t noted_stride(const MeasuredRow& row, const std::string& name) {
   const std::string& note = row.text("note");
-  if (note.find("in place in a sequence: qk") != std::string::npos && name == "A") return 128;
+  // A head of an interleaved matrix: without numbers in a note, or without a note at a latency of
+  // 100, where the program is that of 40.
+  if (row.number("m") == 64 && row.number("stride_b") == 128 && note.find("apart") == note.npos) {
+    if (row.number("k") == 32 && name == "A") return 128;
+    if (row.number("n") == 32 && name == "result") return 128;
+  }
   if (note == "heads interleaved" && name == "A") return row.number("stride_b");
-  if (note.find("in place in a sequence: pv") != std::string::npos && name == "result") return 128;
   const std::string rows = " rows ";
   for (std::size_t at = note.find(rows); at != std::string::npos; at = note.find(rows, at + 1)) {
     const std::size_t comma = note.find_last_of(",;:", at);
