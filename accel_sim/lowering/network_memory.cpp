@@ -86,7 +86,10 @@ void NetworkMemory::place_biases(const std::vector<Call>& calls) {
     const Operator& op = call.op;
     if (op.kind != OperatorKind::kMatmul || op.bias == Bias::kNone) continue;
     if (call.role == "attention.scores") {
-      if (mask_.stride == 0) mask_ = space_.place_bias(op);
+      if (op.bias == Bias::kTriangle)
+        place_constants(call);
+      else if (mask_.stride == 0)
+        mask_ = space_.place_bias(op);
       continue;
     }
     LayerMatrices& layer = layers_[static_cast<std::size_t>(call.layer)];
@@ -101,6 +104,21 @@ void NetworkMemory::place_biases(const std::vector<Call>& calls) {
     else
       unknown(call.role);
   }
+}
+
+// As far apart as queries and keys: equally wide layers have the same.
+void NetworkMemory::place_constants(const Call& scores) {
+  const auto l = static_cast<std::size_t>(scores.layer);
+  for (std::size_t i = 0; i < l; ++i)
+    if (network_.layers[i].heads == network_.layers[l].heads) {
+      layers_[l].identity = layers_[i].identity;
+      layers_[l].triangle = layers_[i].triangle;
+      return;
+    }
+  Placement operands = attention(scores, 0);
+  space_.place_triangle(scores, operands);
+  layers_[l].identity = operands.identity;
+  layers_[l].triangle = operands.triangle;
 }
 
 Matrix NetworkMemory::bias(const TransformerOperator& item, int repeat) const {
@@ -124,7 +142,7 @@ Placement NetworkMemory::placement(const TransformerOperator& item, int repeat) 
   if (item.op.kind == OperatorKind::kMatmul)
     placement.partial_sums = {partial_sums_.address, std::int64_t{item.op.columns} * kSumBytes,
                               kSumBytes};
-  if (item.op.kind == OperatorKind::kMatmul && item.op.bias != Bias::kNone)
+  if (item.op.kind == OperatorKind::kMatmul && loads_bias(item.op))
     placement.bias = bias(item, repeat);
   placement.bytes = space_.bytes();
   return placement;
@@ -145,8 +163,12 @@ Placement NetworkMemory::attention(const TransformerOperator& item, int repeat) 
     const Matrix results[] = {query, layer.keys.at(first, 0), layer.values.at(first, 0)};
     return {norm_, layer.qkv[run], results[run]};
   }
-  if (item.role == "attention.scores")
-    return {query.at(0, column), layer.keys.at(0, column), scores_[run]};
+  if (item.role == "attention.scores") {
+    Placement placement{query.at(0, column), layer.keys.at(0, column), scores_[run]};
+    placement.identity = layer.identity;
+    placement.triangle = layer.triangle;
+    return placement;
+  }
   if (item.role == "attention.softmax") return {scores_[run], scores_[run], probabilities_[run]};
   if (item.role == "attention.context")
     return {probabilities_[run], layer.values.at(0, column), context.at(0, column)};

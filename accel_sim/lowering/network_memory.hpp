@@ -15,8 +15,9 @@ namespace paretoformer::accel_sim {
 // Activations have one buffer each for all layers, as in transformer.c of gemmini-rocc-tests; keys
 // and values one per layer, as decoding caches them; scores one per head, since all heads' are
 // computed before the first context; unfinished sums one for all matmuls, the mask one for all
-// heads. Biases follow all else. A tied embedding is there
-// twice: row by row for the look-up, transposed for the language-model head.
+// heads, the constants of row blocks one for those of equally wide layers. Biases follow all else.
+// A tied embedding is there twice: row by row for the look-up, transposed for the language-model
+// head.
 class NetworkMemory {
  public:
   // For the calls that compile() makes of the network, which must outlive it. Throws InputError
@@ -35,11 +36,13 @@ class NetworkMemory {
     Matrix qkv[3], output, up, down;  // weights
     Matrix keys, values;              // of all positions
     Matrix qkv_bias[3], output_bias, up_bias, down_bias;
+    Matrix identity, triangle;  // of scores in row blocks
   };
   Placement attention(const TransformerOperator& item, int repeat) const;
   Placement ffn(const TransformerOperator& item) const;
   Matrix bias(const TransformerOperator& item, int repeat) const;
   void place_biases(const std::vector<Call>& calls);
+  void place_constants(const Call& scores);
 
   const Architecture& network_;
   int rows_, length_;
