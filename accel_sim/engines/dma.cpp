@@ -11,6 +11,8 @@ namespace {
 // Beats of the last request of an mvin, about.
 constexpr int kLastBeats = 3;
 
+constexpr std::int64_t kNever = std::numeric_limits<std::int64_t>::max();
+
 }  // namespace
 
 BeatTable::BeatTable(const Hardware& hardware) {
@@ -67,43 +69,76 @@ std::int64_t LoadUnit::from_idle(std::int64_t requests, std::int64_t occupied) c
 }
 
 LoadUnit::Span LoadUnit::mvin(const Mvin& mvin, std::int64_t time) {
-  constexpr int kLine = kLineBytes;
-  const std::int64_t begin = std::max({time, issue_free_, commands_.oldest() + 1});
-  const bool repeats = mvin.stride % kLine == 0;  // all rows lie alike in their lines
-  MemorySystem::BlockRead read;
-  std::int64_t requests = 0, beats = 0, cycles = 0, local_rows = 0;
-  for (int i = 0; i < mvin.rows; i += repeats ? mvin.rows : 1) {
-    const auto address = static_cast<std::uint64_t>(mvin.address + i * mvin.stride);
-    const RowData row = data_of_row(mvin, static_cast<int>(address % kLine));
-    const int rows = repeats ? mvin.rows : 1;
-    memory_->read_block(static_cast<std::int64_t>(address / kLine), mvin.stride / kLine, rows,
-                        row.requests, begin + requests + bus_latency_, read);
-    requests += rows * row.requests;
-    beats += rows * row.beats;
-    cycles += rows * row.cycles;
-    local_rows += rows * row.local_rows;
-  }
-  const std::int64_t misses = read.misses;
-  // A register is taken from a request's issue to its last beat.
-  const std::int64_t occupied = (requests - misses) * hit_cycles_ + misses * miss_cycles_ + cycles;
-  window_free_ = window_free_ <= begin << kWindowBits
-                     ? (begin << kWindowBits) + (from_idle(requests, occupied) << kWindowBits)
-                     : window_free_ + occupied * window_share_;
-  const std::int64_t window = window_free_ >> kWindowBits;
-  bus_free_ = std::max(bus_free_, begin + hit_cycles_) + cycles;
-  l2_free_ = std::max(l2_free_, begin + hit_cycles_) + beats;
-  issue_free_ = std::max(begin + requests, window - hit_cycles_);
-  const std::int64_t last = read.data + kLastBeats;
-  bus_free_ = std::max(bus_free_, last);
-  std::int64_t end = std::max({bus_free_, l2_free_, window, begin + requests + hit_cycles_, last});
-  end += kLoadPipelineCycles;
-  beats_received_ += beats;
-  commands_.push(end);
-  return {begin, end, local_rows};
+  begin(mvin, time);
+  return *advance(kNever);
 }
 
-StoreUnit::StoreUnit(const Hardware& hardware, MemorySystem& memory)
+void LoadUnit::begin(const Mvin& mvin, std::int64_t time) {
+  current_ = mvin;
+  begin_ = std::max({time, issue_free_, commands_.oldest() + 1});
+  asking_ = begin_;
+  repeats_ = mvin.stride % kLineBytes == 0;
+  row_ = 0;
+  requests_ = misses_ = beats_of_rows_ = cycles_ = local_rows_ = last_data_ = 0;
+  if (repeats_) add(data_of_row(mvin, static_cast<int>(mvin.address % kLineBytes)), mvin.rows);
+}
+
+// A request a cycle comes to L2; one that finds no miss register free holds the others up.
+std::optional<LoadUnit::Span> LoadUnit::advance(std::int64_t time) {
+  std::int64_t asking = asking_ + bus_latency_, misses = 0, last = last_data_;
+  const std::int64_t until = time < kNever ? time + bus_latency_ : kNever, stride = current_.stride;
+  std::int64_t address = current_.address + row_ * stride;
+  int row = row_;
+  for (; row < current_.rows && asking < until; ++row, address += stride) {
+    if (!repeats_) add(data_of_row(current_, static_cast<int>(address % kLineBytes)), 1);
+    std::int64_t line = address / kLineBytes;
+    for (int i = lines_of_row_; i > 0; --i, ++line, ++asking) {
+      if (memory_->in_l2(line)) continue;
+      const MemorySystem::Fetch fetch = memory_->fetch(line, asking);
+      asking = fetch.accepted;
+      last = fetch.data;
+      ++misses;
+    }
+  }
+  asking_ = asking - bus_latency_;
+  last_data_ = last;
+  misses_ += misses;
+  row_ = row;
+  if (row < current_.rows) return std::nullopt;
+  return complete();
+}
+
+void LoadUnit::add(const RowData& row, int rows) {
+  lines_of_row_ = row.requests;
+  requests_ += rows * row.requests;
+  beats_of_rows_ += rows * row.beats;
+  cycles_ += rows * row.cycles;
+  local_rows_ += rows * row.local_rows;
+}
+
+LoadUnit::Span LoadUnit::complete() {
+  // A register is taken from a request's issue to its last beat.
+  const std::int64_t occupied =
+      (requests_ - misses_) * hit_cycles_ + misses_ * miss_cycles_ + cycles_;
+  window_free_ = window_free_ <= begin_ << kWindowBits
+                     ? (begin_ << kWindowBits) + (from_idle(requests_, occupied) << kWindowBits)
+                     : window_free_ + occupied * window_share_;
+  const std::int64_t window = window_free_ >> kWindowBits;
+  bus_free_ = std::max(bus_free_, begin_ + hit_cycles_) + cycles_;
+  slack_ = (cycles_ - beats_of_rows_) / requests_;
+  issue_free_ = std::max(begin_ + requests_, window - hit_cycles_);
+  const std::int64_t last = last_data_ + kLastBeats;
+  bus_free_ = std::max(bus_free_, last);
+  const std::int64_t end =
+      std::max({bus_free_, window, begin_ + requests_ + hit_cycles_, last}) + kLoadPipelineCycles;
+  beats_received_ += beats_of_rows_;
+  commands_.push(end);
+  return {begin_, end, local_rows_};
+}
+
+StoreUnit::StoreUnit(const Hardware& hardware, MemorySystem& memory, LoadUnit& loads)
     : memory_(&memory),
+      loads_(&loads),
       beats_(hardware),
       in_flight_(hardware.requests_in_flight),
       rows_ahead_(kStoreQueueBlocks),
@@ -113,14 +148,23 @@ StoreUnit::StoreUnit(const Hardware& hardware, MemorySystem& memory)
 
 LoadUnit::Span StoreUnit::mvout(const Mvout& mvout, std::int64_t time) {
   begin(mvout, time);
-  return *advance(std::numeric_limits<std::int64_t>::max());
+  return *advance(kNever);
 }
 
-void StoreUnit::begin(const Mvout& mvout, std::int64_t time) {
+void StoreUnit::begin(const Mvout& mvout, std::int64_t time, std::int64_t shared_until, int share) {
   current_ = mvout;
+  shared_until_ = shared_until * kCycleTicks;
+  share_ = share;
   begin_ = std::max(time, reader_free_);
   reader_ticks_ = begin_ * kCycleTicks;
   row_ = 0;
+}
+
+// When so many ticks of reading are done that begin at `ticks`.
+std::int64_t StoreUnit::read_row(std::int64_t ticks, std::int64_t work) const {
+  if (ticks >= shared_until_) return ticks + work;
+  const std::int64_t done = (shared_until_ - ticks) * share_ / kWholePort;
+  return done < work ? shared_until_ + work - done : ticks + work * kWholePort / share_;
 }
 
 std::optional<LoadUnit::Span> StoreUnit::advance(std::int64_t time) {
@@ -133,10 +177,15 @@ std::optional<LoadUnit::Span> StoreUnit::advance(std::int64_t time) {
   const int ahead = std::max(kStoreQueueBlocks / current_.blocks, 1);
   for (; row_ < current_.rows; ++row_) {
     const std::int64_t reader =
-        std::max(reader_ticks_, rows_ahead_.back(ahead) * kCycleTicks) + row_ticks;
+        read_row(std::max(reader_ticks_, rows_ahead_.back(ahead) * kCycleTicks), row_ticks);
     const std::int64_t read = (reader + kCycleTicks - 1) / kCycleTicks;
-    const std::int64_t writer = std::max(writer_free_, read + kStorePipelineCycles);
-    if (writer > time) return std::nullopt;
+    // The writer collects a row's blocks, a cycle each but for the last, before its beats.
+    const std::int64_t writer =
+        std::max(writer_free_ + current_.blocks - 1, read + kStorePipelineCycles);
+    if (writer > time) {
+      next_write_ = writer;
+      return std::nullopt;
+    }
     reader_ticks_ = reader;
     reader_free_ = read;
     writer_free_ = writer;
@@ -159,7 +208,7 @@ std::int64_t StoreUnit::normalise(const Mvout& mvout, std::int64_t begin) {
     set_free = start + timing.tail;
   }
   if (mvout.pass == NormPass::kWrite) {
-    writer_free_ = std::max(writer_free_, end + kStorePipelineCycles);
+    writer_free_ = std::max(writer_free_ + mvout.blocks - 1, end + kStorePipelineCycles);
     write_row(mvout.address, mvout.row_bytes);
   }
   return end;
@@ -182,6 +231,7 @@ void StoreUnit::write_row(std::int64_t address, int bytes) {
     in_flight_.take(done);
     acknowledged_ = std::max(acknowledged_, done);
     beats_sent_ += beats;
+    loads_->yield(beats, writer_free_);
     written_ += useful;
     address += useful;
     bytes -= useful;

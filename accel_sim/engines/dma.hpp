@@ -88,10 +88,20 @@ class LoadUnit {
   };
   Span mvin(const Mvin& mvin, std::int64_t time);
 
+  // The same in parts, so that rows that are written come to the memory between those that are
+  // read: begins it; and sends the requests whose turn comes before `time`, until it is complete.
+  void begin(const Mvin& mvin, std::int64_t time);
+  std::optional<Span> advance(std::int64_t time);
+  std::int64_t asking() const { return asking_; }  // when those of its next row are sent
+
   // Beats that are written from `time` on pass L2 between those that are read: its banks handle a
-  // beat a cycle, whichever way it goes (inclusive-cache SourceD.scala).
+  // beat a cycle, whichever way it goes (inclusive-cache SourceD.scala). Those of a request hide
+  // behind one that is read as far as that takes more cycles than it has beats.
   void yield(std::int64_t beats, std::int64_t time) {
-    if (l2_free_ > time) l2_free_ += beats;
+    if (bus_free_ > time)
+      bus_free_ += std::max<std::int64_t>(beats - slack_, 0);
+    else if (time <= asking_ + hit_cycles_)
+      bus_free_ = time;
   }
 
   // Before that no other mvin begins.
@@ -107,6 +117,8 @@ class LoadUnit {
     int cycles = 0;      // to receive it
   };
   RowData data_of_row(const Mvin& mvin, int offset) const;
+  void add(const RowData& row, int rows);
+  Span complete();
   std::int64_t from_idle(std::int64_t requests, std::int64_t occupied) const;
 
   MemorySystem* memory_;
@@ -118,45 +130,64 @@ class LoadUnit {
   int in_flight_;
   std::int64_t window_share_;
   int size_, scale_rate_;
+
+  // The mvin under way, and of its rows so far what they bring.
+  Mvin current_;
+  bool repeats_ = false;  // all rows lie alike in their lines
+  int lines_of_row_ = 0;
+  int row_ = 0;
+  std::int64_t begin_ = 0, asking_ = 0;
+  std::int64_t requests_ = 0, misses_ = 0, beats_of_rows_ = 0, cycles_ = 0, local_rows_ = 0;
+  std::int64_t last_data_ = 0;  // of what L2 lacked
+  std::int64_t slack_ = 0;      // cycles of a request without a beat
+
   std::int64_t issue_free_ = 0;   // a request a cycle
   std::int64_t window_free_ = 0;  // requests in flight
   std::int64_t bus_free_ = 0;     // a beat a cycle, and a row of the local memory
-  std::int64_t l2_free_ = 0;      // a beat a cycle, read or written
   std::int64_t beats_received_ = 0;
 };
 
 // Store controller and stream writer.
 class StoreUnit {
  public:
-  StoreUnit(const Hardware& hardware, MemorySystem& memory);
+  // `loads` yield to what it writes.
+  StoreUnit(const Hardware& hardware, MemorySystem& memory, LoadUnit& loads);
 
   // The same for an mvout. It is complete when its last row has left the local memory.
   LoadUnit::Span mvout(const Mvout& mvout, std::int64_t time);
 
   // The same in parts, so that its rows come to the memory between the reads of their time: begins
-  // it; and writes the rows that are ready by then, until it is complete.
-  void begin(const Mvout& mvout, std::int64_t time);
+  // it; and writes the rows that are ready by then, until it is complete. Before `shared_until`
+  // only `share` of 256 cycles of the local memory's port are left for it.
+  void begin(const Mvout& mvout, std::int64_t time, std::int64_t shared_until = 0,
+             int share = kWholePort);
+  static constexpr int kWholePort = 256;
   std::optional<LoadUnit::Span> advance(std::int64_t time);
+
+  std::int64_t next_write() const { return next_write_; }  // when the row after those is written
 
   // Before that no other mvout begins.
   std::int64_t next_begin() const { return reader_free_; }
   std::int64_t acknowledged() const { return acknowledged_; }  // when all writes were
   std::int64_t beats() const { return beats_sent_; }
   std::int64_t written_bytes() const { return written_; }
-  std::int64_t written_until() const { return writer_free_; }
 
  private:
   std::int64_t normalise(const Mvout& mvout, std::int64_t begin);
+  std::int64_t read_row(std::int64_t ticks, std::int64_t work) const;
   void write_row(std::int64_t address, int bytes);
 
   MemorySystem* memory_;
+  LoadUnit* loads_;
   BeatTable beats_;
   Registers in_flight_;
   TimeRing rows_ahead_;  // when the writer began the last rows
   int size_;
   Mvout current_;
-  std::int64_t begin_ = 0, reader_ticks_ = 0;
+  std::int64_t begin_ = 0, reader_ticks_ = 0, next_write_ = 0;
   int row_ = 0;
+  std::int64_t shared_until_ = 0;
+  int share_ = kWholePort;
   std::int64_t bus_latency_, write_latency_;
   std::int64_t reader_free_ = 0;  // of the local memory
   std::int64_t writer_free_ = 0;

@@ -21,6 +21,8 @@ using Time = std::int64_t;
 // (ReservationStation.scala).
 constexpr int kIssueCycles = 3;
 
+constexpr Time kNever = std::numeric_limits<Time>::max();
+
 class FastEngine {
  public:
   FastEngine(const Program& program, const Hardware& hardware, MemorySystem& memory, Trace* trace)
@@ -32,7 +34,7 @@ class FastEngine {
         memory_(memory),
         load_(hardware, memory_),
         ports_(hardware),
-        store_(hardware, memory_),
+        store_(hardware, memory_, load_),
         load_entries_(hardware.load_entries),
         // A preload and a compute each.
         execute_entries_(hardware.execute_entries / 2),
@@ -134,7 +136,7 @@ class FastEngine {
         if (stores_ && stores_->tile != &tile && !stores_->next) finish_stores();
         if (!stores_) begin_stores(tile, configured);
         if (stores_->tile == &tile)
-          stores_->loaded = layout.result_block(step->row, step->column) - layout.result;
+          stores_loaded(layout.result_block(step->row, step->column) - layout.result);
       }
     }
   }
@@ -154,29 +156,54 @@ class FastEngine {
     TileLayout layout;
     StoreSequence sequence;
     std::optional<Mvout> next;
-    Time emitted = 0;   // the other commands of the loop
-    Time computed = 0;  // before that nothing can be read
-    int loaded = -1;    // element-wise: the last block that has been loaded
+    Time emitted = 0;      // the other commands of the loop
+    Time computed = 0;     // before that the results to be normalised cannot be read
+    Time added_until = 0;  // computes add to their bank until then ...
+    Time adding = 0;       // ... in so many of 256 cycles
+    int loaded = -1;       // element-wise: the last block that has been loaded
   };
+
+  void stores_loaded(int blocks) {
+    stores_->loaded = blocks;
+    next_store_ = 0;
+  }
 
   void begin_stores(const Tile& tile, Time configured) {
     stores_.emplace(tile, hardware_);
+    next_store_ = 0;
     store_unroller_ = std::max(store_unroller_, configured);
     if (tile.kind != TileKind::kMatmul) return;
-    stores_->loaded = stores_->layout.rows * stores_->layout.columns;
-    // Rows of the bank that is being accumulated into can hardly be read (AccumulatorMem.scala
-    // L379-385) unless the array often waits or its blocks have few rows; those to be normalised
-    // wait for the whole tile (LoopMatmul.scala L627).
-    const bool adds = tile.accumulate || tile.inner > size_;
+    stores_loaded(stores_->layout.rows * stores_->layout.columns);
+    // Those to be normalised wait for the whole tile (LoopMatmul.scala L627).
+    if (tile.normalisation != Normalisation::kNone) stores_->computed = computed_;
+    if (!tile.accumulate && tile.inner <= size_) return;
     const ScratchpadPorts::Computes& last = ports_.last_computes();
-    const Time accumulating = last.worked * tile.rows / (stores_->layout.rows * size_);
-    const bool port_is_taken = adds && accumulating * 4 > (last.end - last.begin) * 3;
-    if (port_is_taken || tile.normalisation != Normalisation::kNone) stores_->computed = computed_;
+    const Time adding = last.worked * tile.rows / (stores_->layout.rows * size_);
+    stores_->added_until = computed_;
+    stores_->adding =
+        StoreUnit::kWholePort * adding / std::max<Time>(last.end - last.begin, adding + 1);
+  }
+
+  // How much of the port is left for the rows of a block: those of the bank that is being
+  // accumulated into are read in the cycles between (AccumulatorMem.scala L379-385).
+  int port_share(int block) const {
+    const TileLayout& layout = stores_->layout;
+    const int bank_blocks =
+        std::max(hardware_.accumulator_blocks() / hardware_.accumulator_banks, 1);
+    const int blocks = layout.rows * layout.columns, bank = block / bank_blocks * bank_blocks;
+    const int in_bank =
+        std::min(bank + bank_blocks, layout.result + blocks) - std::max(bank, layout.result);
+    return StoreUnit::kWholePort - static_cast<int>(stores_->adding * in_bank / blocks);
   }
 
   void run_stores_until(Time time) {
+    if (time < next_store_) return;
+    next_store_ = kNever;
     while (stores_ && (storing_ || stores_->next)) {
-      if (storing_ && !advance_mvout(time)) return;
+      if (storing_ && !advance_mvout(time)) {
+        next_store_ = store_.next_write();
+        return;
+      }
       if (!stores_->next) return;
       const Mvout& command = *stores_->next;
       const TileLayout& layout = stores_->layout;
@@ -185,7 +212,10 @@ class FastEngine {
       if (first > stores_->loaded) return;
       const Time emitted = std::max(store_unroller_ + 1, store_entries_.oldest());
       const Time issued = std::max(emitted, stores_->computed) + kIssueCycles;
-      if (store_start(command, issued) > time) return;
+      if (const Time start = store_start(command, issued); start > time) {
+        next_store_ = start;
+        return;
+      }
       store_unroller_ = emitted;
       begin_mvout(command, issued);
       stores_->next = stores_->sequence.next();
@@ -196,8 +226,8 @@ class FastEngine {
   // (LoopMatmul.scala L1260-1288).
   void finish_stores() {
     if (!stores_) return;
-    stores_->loaded = stores_->layout.rows * stores_->layout.columns;
-    run_stores_until(std::numeric_limits<Time>::max());
+    stores_loaded(stores_->layout.rows * stores_->layout.columns);
+    run_stores_until(kNever);
     if (stores_->tile->normalisation != Normalisation::kNone) normalised_ = true;
     retired_ = std::max(stores_->emitted, store_unroller_);
     stores_.reset();
@@ -271,9 +301,10 @@ class FastEngine {
     const int extra =
         (layout.transposed ? size_ : 0) +
         (readers.right_bank == ports_.bank(layout.left_block(layout.rows - 1, k)) ? last_rows : 0);
+    const int last = layout.rows - 1;
     if (std::max(left_ready, right_ready) + kIssueCycles <= started_) {
-      feed(layout.rows * size_ + extra);
-      share_scratchpad(readers);
+      if (last > 0) feed(last * size_, readers, false);
+      feed(size_ + extra, readers, true);
       return;
     }
     for (int i = 0; i < layout.rows; ++i) {
@@ -286,8 +317,7 @@ class FastEngine {
         const int preload = i == 0 ? size_ : kLeastStepCycles;
         stall(&CycleBreakdown::pipeline, fed_ + preload);
       }
-      feed(size_ + (i == 0 ? extra : 0));
-      share_scratchpad(readers);
+      feed(size_ + (i == last ? extra : 0), readers, i == last);
     }
   }
 
@@ -298,13 +328,17 @@ class FastEngine {
     computed_ += delay;
     if (!stores_) return;
     stores_->emitted += delay;
+    if (stores_->added_until > 0) stores_->added_until += delay;
     if (stores_->computed > 0) stores_->computed += delay;
   }
 
-  // Rows of the same tile that come in take the scratchpad's port from the strip just fed.
-  void share_scratchpad(const ScratchpadPorts::Readers& readers) {
+  // Blocks of `left`; while the last one of a strip is fed, the next weights are loaded. Rows of the
+  // same tile that come in take the scratchpad's port.
+  void feed(Time cycles, ScratchpadPorts::Readers& readers, bool loads_weights) {
+    feed(cycles);
+    readers.right_share = loads_weights ? ScratchpadPorts::kAlways : 0;
     const Time alone = fed_;
-    fed_ = ports_.read(readers, started_, fed_ - started_);
+    fed_ = ports_.read(readers, started_, cycles);
     port_conflicts_ += fed_ - alone;
   }
   // Cycles that the array has worked.
@@ -351,11 +385,9 @@ class FastEngine {
     }
     const int left_bank = ports_.bank(layout.left_block(i, k));
     const int right_bank = ports_.bank(layout.right_block(k, j));
-    feed(size_ + (left_bank == right_bank ? size_ : 0));
     ScratchpadPorts::Readers readers = ports_.reader_of(layout.left_block(i, k));
     readers.right_bank = right_bank;
-    readers.right_share = ScratchpadPorts::kAlways;
-    share_scratchpad(readers);
+    feed(size_ + (left_bank == right_bank ? size_ : 0), readers, true);
     execute_entries_.push(fed_);
     left.read = right.read = fed_;
     accesses_.scratchpad += 2 * size_ * size_;
@@ -396,7 +428,13 @@ class FastEngine {
     Time time = issued;
     for (int b = 0; b < mvin.blocks; ++b)
       time = std::max(time, target[b].read + (target[b].read > 0 ? kIssueCycles : 0));
-    const LoadUnit::Span span = load_.mvin(mvin, time);
+    load_.begin(mvin, time);
+    std::optional<LoadUnit::Span> done = load_.advance(next_store_);
+    while (!done) {
+      run_stores_until(load_.asking());
+      done = load_.advance(next_store_);
+    }
+    const LoadUnit::Span span = *done;
     for (int b = 0; b < mvin.blocks; ++b) target[b].ready = span.end;
     if (mvin.target.memory == Memory::kScratchpad) ports_.write(mvin, span);
     load_entries_.push(span.end);
@@ -419,7 +457,7 @@ class FastEngine {
 
   void mvout(const Mvout& mvout, Time issued) {
     begin_mvout(mvout, issued);
-    advance_mvout(std::numeric_limits<Time>::max());
+    advance_mvout(kNever);
   }
 
   void begin_mvout(const Mvout& mvout, Time issued) {
@@ -429,15 +467,16 @@ class FastEngine {
       const ScratchpadPorts::Readers reader = ports_.reader_of(mvout.source.index);
       start = ports_.read_for_store(reader, start, work) - work;
     }
-    store_.begin(mvout, start);
+    const bool shared =
+        stores_ && stores_->adding > 0 && mvout.source.memory == Memory::kAccumulator;
+    store_.begin(mvout, start, shared ? stores_->added_until : 0,
+                 shared ? port_share(mvout.source.index) : StoreUnit::kWholePort);
     storing_ = mvout;
   }
 
   // Whether it is complete.
   bool advance_mvout(Time time) {
-    const std::int64_t beats = store_.beats();
     const std::optional<LoadUnit::Span> span = store_.advance(time);
-    load_.yield(store_.beats() - beats, store_.written_until());
     if (!span) return false;
     const Mvout mvout = *storing_;
     storing_.reset();
@@ -547,6 +586,7 @@ class FastEngine {
   bool configured_by_host_ = true;  // and whether it waited for the host rather than for room
   std::optional<Stores> stores_;    // of the loop before
   std::optional<Mvout> storing_;    // under way
+  Time next_store_ = kNever;        // before that run_stores_until() has nothing to do
   Time load_unroller_ = 0, store_unroller_ = 0;
   TimeRing load_entries_, execute_entries_, store_entries_;  // of the reservation station
   Time retired_ = 0;  // when the loop before the last one left the unroller

@@ -8,23 +8,18 @@
 namespace paretoformer::accel_sim {
 namespace {
 
-// From a release to the request that follows it, and to its acknowledgement, when the channel is
-// free (inclusive-cache MSHR.scala; cycle by cycle in RTL).
-constexpr std::int64_t kReleaseCycles = 3;
-constexpr std::int64_t kReleaseAnswerCycles = 5;
-
 std::int64_t lines_of(std::int64_t bytes) { return bytes / kLineBytes + 1; }
 
 }  // namespace
 
 L2Lines::L2Lines(const Hardware& hardware, std::int64_t lines, CacheState state)
-    : ways_(hardware.l2_ways),
+    : ways_(static_cast<std::size_t>(hardware.l2_ways)),
       sets_(static_cast<std::size_t>(
           std::max(hardware.l2_kib * 1024 / kLineBytes / hardware.l2_ways, 1))),
       mask_(std::has_single_bit(sets_) ? static_cast<std::uint32_t>(sets_ - 1) : 0),
-      ways_of_(static_cast<std::size_t>(lines), 0),
-      owners_(sets_ * static_cast<std::size_t>(ways_),
-              state == CacheState::kEmpty ? kNone : kOthers) {}
+      none_(static_cast<std::uint32_t>(lines)),
+      held_(static_cast<std::size_t>(lines) + 2, 0),
+      owners_(sets_ * ways_, state == CacheState::kEmpty ? none_ : none_ + 1) {}
 
 LastLevelLines::LastLevelLines(int kib, std::int64_t lines)
     : evicted_after_(static_cast<std::size_t>(kib > 0 ? lines : 0), 0),
@@ -34,7 +29,6 @@ MemorySystem::MemorySystem(const Hardware& hardware, std::int64_t bytes, CacheSt
     : l2_(hardware, lines_of(bytes), state),
       last_level_(hardware.last_level_kib, lines_of(bytes)),
       has_last_level_(hardware.last_level_kib > 0),
-      banks_(static_cast<std::size_t>(hardware.l2_banks)),
       set_free_(l2_.sets(), 0),
       open_pages_(static_cast<std::size_t>(hardware.dram_banks)),
       line_ticks_(std::llround((kLineBytes << kTickBits) / hardware.dram_bytes_per_cycle)),
@@ -43,117 +37,53 @@ MemorySystem::MemorySystem(const Hardware& hardware, std::int64_t bytes, CacheSt
       latency_ticks_(std::max<std::int64_t>(
           (std::int64_t{hardware.dram_latency_cycles} << kTickBits) - line_ticks_, 0)),
       page_shift_(std::countr_zero(static_cast<unsigned>(hardware.dram_page_bytes / kLineBytes))) {
-  for (Bank& bank : banks_) {
-    bank.registers.resize(static_cast<std::size_t>(hardware.l2_misses_in_flight));
-    bank.releases.resize(static_cast<std::size_t>(hardware.l2_releases_in_flight));
-    bank.data.resize(bank.registers.size() + 2);
-  }
+  for (int i = 0; i < hardware.l2_banks; ++i)
+    banks_.emplace_back(hardware.l2_misses_in_flight, hardware.l2_releases_in_flight);
 }
 
 void MemorySystem::begin_call() {
-  for (Bank& bank : banks_) {
-    std::fill(bank.registers.begin(), bank.registers.end(), 0);
-    std::fill(bank.releases.begin(), bank.releases.end(), Release{});
-    bank.releases_under_way = 0;
-    bank.acknowledged = 0;
-    bank.first_data = bank.last_data = 0;
-    bank.data[0] = {0, 0};
-  }
+  for (Bank& bank : banks_) bank.begin_call();
   std::fill(set_free_.begin(), set_free_.end(), 0);
   for (Page& page : open_pages_) page.since = 0;
   bus_free_ = 0;
   fetches_ = 0;
 }
 
-// The first cycle from `cycle` on that brings no data; whether that is after all that is known.
-bool MemorySystem::Bank::waits_for_idle(std::int64_t& cycle) {
-  while (true) {
-    const Span& span = data[first_data];
-    if (cycle << kTickBits < span.begin) return false;
-    cycle = std::max(cycle, (span.end + (1 << kTickBits) - 1) >> kTickBits);
-    if (first_data == last_data) return true;
-    if (++first_data == data.size()) first_data = 0;
-  }
+// A register holds one release at most, so that no more data than there are registers can have come
+// since the oldest release under way.
+MemorySystem::Bank::Bank(int misses_in_flight, int releases_in_flight)
+    : most_misses(static_cast<std::uint64_t>(misses_in_flight)),
+      most_releases(static_cast<std::uint64_t>(releases_in_flight)),
+      registers(most_misses + 1),
+      releases(most_releases + 1),
+      data(most_misses + 2) {
+  begin_call();
 }
 
-void MemorySystem::Bank::acknowledge(std::int64_t cycle) {
-  Release& first = releases[first_release];
-  first.answered = acknowledged = cycle + 1;
-  std::int64_t& miss_register = registers[first.miss_register];
-  miss_register = std::max(miss_register, acknowledged);
-  if (++first_release == releases.size()) first_release = 0;
-  --releases_under_way;
+void MemorySystem::Bank::begin_call() {
+  misses = most_misses;  // so that those before them have numbers
+  released = acknowledged = most_releases;
+  registers.clear();
+  releases.clear();
+  data.clear();
+  next_answer = 0;
+  first_data = last_data = 0;
 }
 
-// Those that come before data which has been asked for.
-void MemorySystem::Bank::acknowledge_in_gaps() {
-  while (releases_under_way > 0) {
-    std::int64_t cycle = std::max(releases[first_release].answered, acknowledged);
-    if (waits_for_idle(cycle)) return;
-    acknowledge(cycle);
-  }
-}
-
-// The next one, no more data being asked for before it has come.
+// The next one comes in the first cycle without data. That is asked for as late as possible, when
+// all data that may come before it is known.
 void MemorySystem::Bank::acknowledge_next() {
-  std::int64_t cycle = std::max(releases[first_release].answered, acknowledged);
-  waits_for_idle(cycle);
-  acknowledge(cycle);
-}
-
-// A release by the next register, which holds it then; when the line can be asked for.
-std::int64_t MemorySystem::Bank::release(std::int64_t time) {
-  acknowledge_in_gaps();
-  if (releases_under_way == releases.size()) acknowledge_next();
-  std::size_t place = first_release + releases_under_way++;
-  if (place >= releases.size()) place -= releases.size();
-  time = std::max(time, releases[place].answered);
-  releases[place] = {time + kReleaseAnswerCycles, next_register};
-  return time + kReleaseCycles;
-}
-
-void MemorySystem::Bank::schedule(const Span& line) {
-  if (data[last_data].end == line.begin) {
-    data[last_data].end = line.end;
-    return;
+  Release& next = releases[acknowledged++];
+  std::int64_t cycle = std::max(next.answered, next_answer);
+  if (last_data > most_misses) first_data = std::max(first_data, last_data - most_misses);
+  while (cycle << kTickBits >= data[first_data].begin) {
+    cycle = std::max(cycle, (data[first_data].end + (1 << kTickBits) - 1) >> kTickBits);
+    if (first_data == last_data) break;
+    ++first_data;
   }
-  if (++last_data == data.size()) last_data = 0;
-  if (last_data == first_data && ++first_data == data.size()) first_data = 0;
-  data[last_data] = line;
-}
-
-MemorySystem::Place MemorySystem::replace(std::int64_t line, std::int64_t time) {
-  Bank& bank = banks_[static_cast<std::size_t>(line) % banks_.size()];
-  bank.acknowledge_in_gaps();
-  // Registers are used in turn; the next one may still wait for an acknowledgement.
-  while (bank.releases_under_way > 0 &&
-         bank.releases[bank.first_release].miss_register == bank.next_register)
-    bank.acknowledge_next();
-  std::int64_t& miss_register = bank.registers[bank.next_register];
-  std::int64_t& set_free = set_free_[l2_.set_of(line)];
-  const std::int64_t accepted = std::max({time, miss_register, set_free});
-  const bool releases = l2_.fill(line) && !bank.releases.empty();
-  const std::int64_t ready = releases ? bank.release(accepted) : accepted;
-  if (++bank.next_register == bank.registers.size()) bank.next_register = 0;
-  miss_register = set_free = ready;
-  return {&bank, &miss_register, accepted, ready};
-}
-
-MemorySystem::Fetch MemorySystem::fetch(std::int64_t line, std::int64_t time) {
-  const Place place = replace(line, time);
-  const std::int64_t first =
-      std::max(page_open(line, place.ready << kTickBits) + latency_ticks_, bus_free_);
-  bus_free_ = first + line_ticks_;
-  place.bank->schedule({first, bus_free_});
-  ++fetches_;
-  const std::int64_t data = bus_free_ >> kTickBits;
-  *place.miss_register = set_free_[l2_.set_of(line)] = data;
-  return {place.accepted, data};
-}
-
-void MemorySystem::read_missing(std::int64_t line, std::int64_t time, BlockRead& read) {
-  ++read.misses;
-  read.data = fetch(line, time).data;
+  next.answered = next_answer = cycle + 1;
+  std::int64_t& register_free = registers[next.miss];
+  register_free = std::max(register_free, next_answer);
 }
 
 int request_bytes(int offset, int useful, int beat_bytes) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <utility>
@@ -19,24 +20,23 @@ enum class CacheState {
 };
 
 // The lines that L2 holds. The way that a new line takes is any of its set's, empty ones not
-// preferred, as rocket-chip's inclusive cache does (Directory.scala); drawn from the line and the
-// fills so far, so that every run is the same.
+// preferred, as in the inclusive cache (Directory.scala): it draws them from a shift register, here
+// they are drawn from a congruential generator that moves on with every fill.
 class L2Lines {
  public:
   // For lines below `lines`. `state` kEmpty: it holds nothing; otherwise lines of others only.
   L2Lines(const Hardware& hardware, std::int64_t lines, CacheState state);
 
-  bool holds(std::int64_t line) const {
-    return owners_[place(line)] == static_cast<std::uint32_t>(line);
-  }
-  // Brings the line in; whether another one had to leave.
-  bool fill(std::int64_t line) {
-    std::uint64_t x = static_cast<std::uint64_t>(line) * 0x9E3779B97F4A7C15u + ++fills_;
-    x = (x ^ x >> 31) * 0xBF58476D1CE4E5B9u;
-    x = (x ^ x >> 29) * 0x94D049BB133111EBu;
-    ways_of_[static_cast<std::size_t>(line)] =
-        static_cast<std::uint8_t>((x >> 48) * static_cast<std::uint64_t>(ways_) >> 16);
-    return std::exchange(owners_[place(line)], static_cast<std::uint32_t>(line)) != kNone;
+  bool holds(std::int64_t line) const { return held_[static_cast<std::size_t>(line)] != 0; }
+  // Brings in a line of that set, which it lacks; whether another one had to leave.
+  bool fill(std::int64_t line, std::size_t set) {
+    random_ = random_ * 6364136223846793005u + 1442695040888963407u;  // Knuth's, of MMIX
+    const std::size_t way = (random_ >> 32) * ways_ >> 32;
+    const std::uint32_t before =
+        std::exchange(owners_[set * ways_ + way], static_cast<std::uint32_t>(line));
+    held_[before] = 0;
+    held_[static_cast<std::size_t>(line)] = 1;
+    return before != none_;
   }
   std::size_t sets() const { return sets_; }
   std::size_t set_of(std::int64_t line) const {
@@ -45,18 +45,12 @@ class L2Lines {
   }
 
  private:
-  static constexpr std::uint32_t kNone = 0xFFFFFFFF, kOthers = 0xFFFFFFFE;
-  std::size_t place(std::int64_t line) const {
-    return set_of(line) * static_cast<std::size_t>(ways_) +
-           ways_of_[static_cast<std::size_t>(line)];
-  }
-
-  int ways_;
-  std::size_t sets_;
+  std::size_t ways_, sets_;
   std::uint32_t mask_;                 // of a power of two of sets; 0: another number of them
-  std::vector<std::uint8_t> ways_of_;  // by line: where it was put last
+  std::uint32_t none_;                 // as the line of an empty way
+  std::vector<std::uint8_t> held_;     // by line, with a place for what is none of them
   std::vector<std::uint32_t> owners_;  // by set and way
-  std::uint64_t fills_ = 0;
+  std::uint64_t random_ = 1;
 };
 
 // The last-level cache: any line anywhere, the one filled first leaves.
@@ -99,22 +93,9 @@ class MemorySystem {
   // A line that is written as a whole, at `time`, is not fetched (inclusive-cache MSHR.scala L284);
   // when L2 lacks it, another one has to leave for it all the same.
   void write_whole(std::int64_t line, std::int64_t time) {
-    if (!l2_.holds(line)) replace(line, time);
-  }
-
-  // Reads `rows` x `lines` lines, from `first` on, rows `stride` lines apart, a request per cycle
-  // from `time` on: how many L2 lacked, and when the last of them is back.
-  struct BlockRead {
-    std::int64_t misses = 0;
-    std::int64_t data = 0;
-  };
-  void read_block(std::int64_t first, std::int64_t stride, int rows, int lines, std::int64_t time,
-                  BlockRead& read) {
-    for (int row = 0; row < rows; ++row, first += stride)
-      for (int i = 0; i < lines; ++i) {
-        if (l2_.holds(first + i)) continue;
-        read_missing(first + i, time + row * lines + i, read);
-      }
+    if (l2_.holds(line)) return;
+    const Place place = replace(line, time);
+    place.register_free = place.set_free = place.ready;
   }
 
   // When a line that L2 lacks, asked for at `time`, gets a miss register, and when its data is
@@ -123,19 +104,26 @@ class MemorySystem {
     std::int64_t accepted;
     std::int64_t data;
   };
-  Fetch fetch(std::int64_t line, std::int64_t time);
+  Fetch fetch(std::int64_t line, std::int64_t time) {
+    const Place place = replace(line, time);
+    const std::int64_t first =
+        std::max(page_open(line, place.ready << kTickBits) + latency_ticks_, bus_free_);
+    bus_free_ = first + line_ticks_;
+    place.bank.schedule(first, bus_free_);
+    ++fetches_;
+    const std::int64_t data = bus_free_ >> kTickBits;
+    place.register_free = place.set_free = data;
+    return {place.accepted, data};
+  }
 
   std::int64_t fetches() const { return fetches_; }  // of the call
 
  private:
-  // Out of line, so that the loop over hits stays tight.
-  void read_missing(std::int64_t line, std::int64_t time, BlockRead& read);
-
   bool in_last_level(std::int64_t line) { return has_last_level_ && last_level_.lookup(line); }
 
   // When the line can be read, in ticks.
   std::int64_t page_open(std::int64_t line, std::int64_t time) {
-    if (in_last_level(line)) return time;
+    if (page_miss_ticks_ == 0 || in_last_level(line)) return time;
     const std::int64_t page = line >> page_shift_;
     Page& open = open_pages_[static_cast<std::size_t>(page) & (open_pages_.size() - 1)];
     if (open.page != page) {
@@ -152,37 +140,79 @@ class MemorySystem {
     std::int64_t page = -1;
     std::int64_t since = 0;
   };
-  struct Release {
-    std::int64_t answered = 0;  // under way: when that can be at the earliest; else when it was
-    std::size_t miss_register = 0;
-  };
-  struct Span {  // of the channel, in ticks
-    std::int64_t begin, end;
-  };
-  // A bank of L2: its miss registers, releases and channel of responses are its own.
-  struct Bank {
-    std::vector<std::int64_t> registers;  // when each is free, in order of use
-    std::size_t next_register = 0;
-    std::vector<Release> releases;  // a ring, those under way from `first_release` on
-    std::size_t first_release = 0, releases_under_way = 0;
-    std::int64_t acknowledged = 0;  // from when on the next acknowledgement can come
-    std::vector<Span> data;  // a ring of what lies after the last acknowledgement, one at least
-    std::size_t first_data = 0, last_data = 0;
-    bool waits_for_idle(std::int64_t& cycle);  // moves it on
-    void acknowledge(std::int64_t cycle);
-    void acknowledge_in_gaps();
-    void acknowledge_next();
-    std::int64_t release(std::int64_t time);
-    void schedule(const Span& line);
+  // A ring of the last things that happened, by their number; of as many as asked for, at least.
+  template <typename T>
+  class Ring {
+   public:
+    explicit Ring(std::size_t size) : mask_(std::bit_ceil(size) - 1), items_(mask_ + 1) {}
+    T& operator[](std::uint64_t number) { return items_[number & mask_]; }
+    void clear() { std::fill(items_.begin(), items_.end(), T{}); }
+
+   private:
+    std::uint64_t mask_;
+    std::vector<T> items_;
   };
 
-  // A place for a line in L2: its miss register, and when that can ask for the line.
+  struct Release {
+    std::int64_t answered = 0;  // under way: when that can be at the earliest; else when it was
+    std::uint64_t miss = 0;     // whose miss register it holds
+  };
+  struct Span {  // of the channel, in ticks
+    std::int64_t begin = 0, end = 0;
+  };
+  // A bank of L2: its miss registers, releases and channel of responses are its own. Registers are
+  // used in turn.
+  struct Bank {
+    Bank(int misses_in_flight, int releases_in_flight);
+    void begin_call();
+    void acknowledge_next();
+    // A release for the miss that takes its register at `time`; when the line can be asked for.
+    std::int64_t release(std::int64_t time) {
+      if (released - acknowledged == most_releases) acknowledge_next();
+      time = std::max(time, releases[released - most_releases].answered);
+      releases[released++] = {time + kReleaseAnswerCycles, misses};
+      return time + kReleaseCycles;
+    }
+    void schedule(std::int64_t begin, std::int64_t end) {
+      if (data[last_data].end != begin) data[++last_data].begin = begin;
+      data[last_data].end = end;
+    }
+
+    std::uint64_t most_misses, most_releases;  // at a time
+    std::uint64_t misses, released, acknowledged;
+    Ring<std::int64_t> registers;  // by miss: when its register is free again
+    Ring<Release> releases;
+    std::int64_t next_answer = 0;  // from when on the next acknowledgement can come
+    Ring<Span> data;               // those from `first_data` on may hold it up
+    std::uint64_t first_data = 0, last_data = 0;
+  };
+  // From a release to the request that follows it, and to its acknowledgement, when the channel is
+  // free (inclusive-cache MSHR.scala; cycle by cycle in RTL).
+  static constexpr std::int64_t kReleaseCycles = 3;
+  static constexpr std::int64_t kReleaseAnswerCycles = 5;
+
+  // A place for a line in L2: when its miss register got the line's turn and when it can ask for
+  // it; when the register and the set are free again is for the caller to say.
   struct Place {
-    Bank* bank;
-    std::int64_t* miss_register;
+    Bank& bank;
+    std::int64_t& register_free;
+    std::int64_t& set_free;
     std::int64_t accepted, ready;
   };
-  Place replace(std::int64_t line, std::int64_t time);
+  Place replace(std::int64_t line, std::int64_t time) {
+    Bank& bank = banks_.size() == 1 ? banks_.front()
+                                    : banks_[static_cast<std::size_t>(line) % banks_.size()];
+    const std::size_t set = l2_.set_of(line);
+    // The next register may still wait for an acknowledgement.
+    const std::uint64_t before = bank.misses - bank.most_misses;
+    if (bank.acknowledged < bank.released && bank.releases[bank.acknowledged].miss == before)
+      bank.acknowledge_next();
+    std::int64_t& set_free = set_free_[set];
+    const std::int64_t accepted = std::max({time, bank.registers[before], set_free});
+    const bool releases = l2_.fill(line, set) && bank.most_releases > 0;
+    const std::int64_t ready = releases ? bank.release(accepted) : accepted;
+    return {bank, bank.registers[bank.misses++], set_free, accepted, ready};
+  }
 
   L2Lines l2_;
   LastLevelLines last_level_;

@@ -42,7 +42,6 @@ ScratchpadPorts::Readers ScratchpadPorts::readers(const Tile& tile,
   for_banks(layout.left, blocks, [&](std::size_t bank, int in_bank) {
     readers.left_shares[bank] = fed * in_bank / blocks;
   });
-  readers.right_share = kAlways / layout.rows;
   return readers;
 }
 

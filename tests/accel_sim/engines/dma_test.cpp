@@ -159,7 +159,8 @@ TEST(StoreUnit, AnMvoutThatHitsIsAsWorkedByHand) {
   MemorySystem memory(hardware, kBytes);
   for (int row = 0; row < 4; ++row) memory.fetch(row, 0);
   memory.begin_call();
-  StoreUnit unit(hardware, memory);
+  LoadUnit loads(hardware, memory);
+  StoreUnit unit(hardware, memory, loads);
   Mvout mvout;
   mvout.stride = 64;
   mvout.rows = 4;
@@ -182,7 +183,8 @@ TEST(StoreUnit, WholeLinesAreNotFetched) {
   mvout.blocks = 4;
   for (const int bytes : {64, 60}) {
     MemorySystem memory(hardware, kBytes);
-    StoreUnit unit(hardware, memory);
+    LoadUnit loads(hardware, memory);
+    StoreUnit unit(hardware, memory, loads);
     mvout.row_bytes = bytes;
     unit.mvout(mvout, 0);
     EXPECT_EQ(memory.fetches(), bytes == 64 ? 0 : 4);

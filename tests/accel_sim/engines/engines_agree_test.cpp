@@ -168,7 +168,7 @@ TEST(EnginesAgree, OnRandomOperatorsAndHardware) {
     const Operator op = random_operator(random, target);
     compare(op, target, differences);
   }
-  differences.expect(0.02, 0.11, 4);
+  differences.expect(0.02, 0.2, 7);
 }
 
 // Matmuls of up to 500 on the hardware that comes with the library.
@@ -204,7 +204,7 @@ TEST(EnginesAgree, OnRandomSchedules) {
     SCOPED_TRACE(describe(op) + ", " + describe(mapping, work));
     compare(lower(op, target, schedule_of(mapping, work, target)), target, differences, 0.05);
   }
-  differences.expect(0.03, 0.22, 14);
+  differences.expect(0.03, 0.19, 18);
 }
 
 // Schedules that `tiling: optimal` chooses from.
@@ -248,7 +248,7 @@ TEST(EnginesAgree, OnRandomFusedLayerNorms) {
     if (is_alone(op, target)) ++alone;
     compare(op, target, differences);
   }
-  differences.expect(0.02, 0.16, 3);
+  differences.expect(0.02, 0.12, 6);
   EXPECT_GE(alone, 10);
 }
 
@@ -285,7 +285,7 @@ TEST(EnginesAgree, OnRandomBiases) {
     }
     compare(op, target, differences);
   }
-  differences.expect(0.02, 0.12, 3);
+  differences.expect(0.02, 0.15, 3);
 }
 
 }  // namespace

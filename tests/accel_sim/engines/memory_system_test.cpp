@@ -58,7 +58,7 @@ TEST(L2Lines, HoldWhatWasBroughtInAndNothingElse) {
     L2Lines lines(cache_of(512), 100, state);
     EXPECT_FALSE(lines.holds(7));
     // The first line of an empty cache takes nobody's place; that of a full one always does.
-    EXPECT_EQ(lines.fill(7), state == CacheState::kCold);
+    EXPECT_EQ(lines.fill(7, lines.set_of(7)), state == CacheState::kCold);
     EXPECT_TRUE(lines.holds(7));
     EXPECT_FALSE(lines.holds(8));
   }
@@ -72,7 +72,7 @@ TEST(L2Lines, RandomWaysForgetBySets) {
   constexpr int kLines = 8 * kSets;
   for (const int fills : {256, 1024, 2048}) {
     L2Lines lines(cache_of(64), 4 * kLines, CacheState::kEmpty);
-    for (int line = 0; line < kLines + fills; ++line) lines.fill(line);
+    for (int line = 0; line < kLines + fills; ++line) lines.fill(line, lines.set_of(line));
     double survivors = 0, expected = 0;
     for (int line = 0; line < kLines; ++line) {
       survivors += lines.holds(line) ? 1 : 0;
@@ -88,7 +88,7 @@ TEST(L2Lines, RandomWaysForgetBySets) {
 TEST(L2Lines, RowsAsFarApartAsThereAreSetsPushEachOtherOut) {
   L2Lines lines(cache_of(512), 1 << 20, CacheState::kEmpty);
   EXPECT_EQ(lines.sets(), 1024U);
-  for (int row = 0; row < 64; ++row) lines.fill(row * 1024);
+  for (int row = 0; row < 64; ++row) lines.fill(row * 1024, lines.set_of(row * 1024));
   int held = 0;
   for (int row = 0; row < 64; ++row) held += lines.holds(row * 1024) ? 1 : 0;
   EXPECT_LE(held, 8);
@@ -151,10 +151,12 @@ TEST(MemorySystem, AcknowledgementsWaitForACycleWithoutData) {
   EXPECT_EQ(memory.fetch(2, 146).data, 154 + 3 + 50);
 }
 
-// Lines of one set wait for each other's miss register: each takes the whole latency.
+// Lines of one set wait for each other's miss register: each takes the whole latency, and as one may
+// push the other out, nothing is released here.
 TEST(MemorySystem, ASetHasOneMissRegister) {
   Hardware hardware = plain_hardware();
   hardware.dram_page_miss_cycles = 0;
+  hardware.l2_releases_in_flight = 0;
   hardware.l2_misses_in_flight = 10;
   MemorySystem memory(hardware, 1 << 24);
   for (int row = 0; row < 3; ++row) EXPECT_EQ(memory.fetch(row * 1024, 0).data, (row + 1) * 50);

@@ -76,7 +76,6 @@ TEST(ScratchpadPorts, ATileReadsItsLeftOperandAlwaysAndWeightsOncePerStrip) {
   EXPECT_EQ(left, ScratchpadPorts::kAlways);
   EXPECT_EQ(readers.left_shares[static_cast<std::size_t>(ports.bank(layout.left))],
             ScratchpadPorts::kAlways);
-  EXPECT_EQ(readers.right_share, ScratchpadPorts::kAlways / 2);
 }
 
 // Computes that read the bank of the left operand in every cycle, timed before rows came into it in

@@ -1,0 +1,86 @@
+// Compares the simulator with RTL on machines that differ from the preset gemmini_soc in one
+// respect, and counts how often it names the faster of two machines or of two tiles. Bounds as in
+// soc_validation_test.cpp.
+#include <array>
+
+#include "tests/accel_sim/measured_operations.hpp"
+
+namespace paretoformer::accel_sim {
+namespace {
+
+struct Measurement {
+  MeasuredRow row;
+  double simulated;
+};
+
+std::vector<Measurement> measurements(const std::string& table) {
+  std::vector<Measurement> result;
+  for (const MeasuredRow& row : measured_rows(table)) {
+    if (!measured_operator(row) || row.notes("code cold")) continue;
+    result.push_back({row, static_cast<double>(simulated_cycles(row))});
+  }
+  return result;
+}
+
+TEST_F(MeasuredOnSoc, EveryKindOfHardware) {
+  constexpr std::array kBounds = {
+      ErrorBound{"sp256acc64", 6},
+  };
+  ErrorTable table;
+  for (const auto& [row, simulated] : measurements("variant_cycles.csv")) {
+    const std::string& hardware = row.text("hardware");
+    const std::string name = measured_name(row);
+    table.add(hardware, name, row.cycles(), simulated);
+    const bool is_matmul = row.text("kind") == "gemm";
+    table.add(hardware + (is_matmul ? ", matmuls, " : ", residual adds, ") + row.text("state"),
+              name, row.cycles(), simulated);
+  }
+  table.expect(kBounds);
+}
+
+TEST_F(MeasuredOnSoc, TheFasterOfTwoKindsOfHardware) {
+  const std::vector<Measurement> all = measurements("variant_cycles.csv");
+  for (const char* state : {"cold", "warm"}) {
+    OrderCount order;
+    for (std::size_t i = 0; i < all.size(); ++i)
+      for (std::size_t j = i + 1; j < all.size(); ++j) {
+        const MeasuredRow &a = all[i].row, &b = all[j].row;
+        if (a.text("state") != state || measured_name(a) != measured_name(b)) continue;
+        order.add(measured_name(a) + " " + a.text("hardware"), a.cycles(), all[i].simulated,
+                  b.text("hardware"), b.cycles(), all[j].simulated);
+      }
+    order.print(state);
+    EXPECT_GT(order.pairs(), 300);
+    EXPECT_LE(order.wrong(), 0);
+  }
+}
+
+// The same operation in all but its tile.
+bool differ_in_tile_only(const MeasuredRow& a, const MeasuredRow& b) {
+  for (const char* column : {"hardware", "kind", "m", "k", "n", "transpose_b", "stride_b",
+                             "dram_latency", "state", "l2_before"})
+    if (a.text(column) != b.text(column)) return false;
+  for (const char* column : {"tile_m", "tile_k", "tile_n"})
+    if (a.text(column) != b.text(column)) return a.text("note") == b.text("note");
+  return false;
+}
+
+TEST_F(MeasuredOnSoc, TheFasterOfTwoTiles) {
+  OrderCount order;
+  for (const char* table : {"soc_cycles.csv", "norm_cycles.csv"}) {
+    const std::vector<Measurement> all = measurements(table);
+    for (std::size_t i = 0; i < all.size(); ++i)
+      for (std::size_t j = i + 1; j < all.size(); ++j) {
+        const MeasuredRow &a = all[i].row, &b = all[j].row;
+        if (!differ_in_tile_only(a, b)) continue;
+        order.add(measured_name(a), a.cycles(), all[i].simulated, measured_name(b), b.cycles(),
+                  all[j].simulated);
+      }
+  }
+  order.print("two tiles");
+  EXPECT_GT(order.pairs(), 50);
+  EXPECT_LE(order.wrong(), 0);
+}
+
+}  // namespace
+}  // namespace paretoformer::accel_sim
