@@ -51,6 +51,15 @@ SimulationReport run_on_host(const Operator& op, const Hardware& hardware, Trace
   return report;
 }
 
+// Masked scores leave some of their operator's out, and have others for the mask.
+std::int64_t macs_of(const Program& program) {
+  std::int64_t macs = 0;
+  for (const Tile& tile : program.tiles)
+    if (is_matmul(tile) && tile.compute)
+      macs += std::int64_t{tile.rows} * tile.inner * tile.columns;
+  return macs;
+}
+
 SimulationReport run_program(const Call& call, const Target& target, const EngineOptions& options,
                              Trace* trace, const InPlace* place) {
   const Program program = lower(call, target, place != nullptr ? &place->placement : nullptr);
@@ -67,17 +76,29 @@ SimulationReport run_program(const Call& call, const Target& target, const Engin
   SimulationReport report;
   report.breakdown = result.breakdown;
   report.accesses = result.accesses;
-  report.accesses.macs = statistics(call.program).macs;
+  report.accesses.macs = macs_of(program);
   report.accesses.pe_register += report.accesses.macs;
   report.load_busy = result.load_busy;
   report.store_busy = result.store_busy;
   return report;
 }
 
+// Words of the accumulator that hold a matmul's results.
+std::int64_t result_words(const Call& call) {
+  const auto words = [&](int rows, int columns) {
+    return rows * std::int64_t{ceil_divide(columns, call.block_size)} * call.block_size;
+  };
+  const Operator& matmul = call.program;
+  if (matmul.bias != Bias::kTriangle) return words(matmul.rows, matmul.columns);
+  std::int64_t sum = 0;
+  for (const RowBlock& block : row_blocks(call)) sum += words(block.rows, block.columns);
+  return sum;
+}
+
 // Takes what the parts cost out of the whole run.
-void split(Run& run, const Operator& matmul, const Hardware& hardware) {
-  const std::int64_t results =
-      matmul.rows * std::int64_t{blocks(matmul, hardware).columns} * hardware.array_size;
+void split(Run& run, const Call& call) {
+  const Operator& matmul = call.program;
+  const std::int64_t results = result_words(call);
   run.norm.breakdown.normaliser = run.whole.breakdown.normaliser;
   run.norm.accesses.accumulator = kStatisticPasses * results;
   if (matmul.activation == Activation::kAddLayerNorm) {
@@ -105,7 +126,7 @@ Run run(const Call& call, const Target& target, const EngineOptions& options, Tr
       break;
   }
   Run result{run_program(call, target, options, trace, place)};
-  if (call.fused != Normalisation::kNone) split(result, call.program, target);
+  if (call.fused != Normalisation::kNone) split(result, call);
   return result;
 }
 
@@ -172,9 +193,11 @@ MatmulSchedule mapped_schedule(const Call& call, const Target& target) {
 MatmulSchedule whole_row_schedule(const Call& call, const Target& target) {
   const MatmulTile whole = blocks(call.program, target);
   BestSchedule schedules(call, target);
+  const int most_rows =
+      call.program.bias == Bias::kTriangle ? highest_row_block(call.program, target) : whole.rows;
   const auto offer = [&](int rows, int inner) {
     const MatmulTile tile{rows, inner, whole.columns};
-    if (fits(tile, target, call.takes_turns)) schedules.offer(tile);
+    if (rows <= most_rows && fits(tile, target, call.takes_turns)) schedules.offer(tile);
   };
   const std::vector<int> inners = tile_extents(whole.inner);
   for (const int rows : tile_extents(whole.rows)) {

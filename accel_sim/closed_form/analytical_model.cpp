@@ -43,42 +43,82 @@ std::int64_t padded_elements(const Operator& op, const Target& target) {
   return op.rows * ceil_divide(op.columns, target.array_size) * target.array_size;
 }
 
-AnalyticalEstimate estimate_matmul(const Call& call, const Target& target) {
+// What a matmul does in all: blocks of array_size^3 and of weights, words, bytes, loops.
+struct MatmulWork {
+  std::int64_t macs = 0, steps = 0, weights = 0, results = 0;
+  std::int64_t loaded = 0;  // int8 operands
+  std::int64_t biases = 0;  // bytes
+  std::int64_t stored = 0;  // elements
+  std::int64_t loops = 0;
+};
+
+MatmulWork work_of(const Call& call, const Target& target) {
   const Operator& op = call.op;
-  const std::int64_t size = target.array_size;
   const MatmulTile whole = blocks(op, target);
   const MatmulTile& tile = call.schedule->tile;
   const std::int64_t loops_down = ceil_divide(whole.rows, tile.rows);
   const std::int64_t loops_in = ceil_divide(whole.inner, tile.inner);
   const std::int64_t loops_across = ceil_divide(whole.columns, tile.columns);
-
-  const std::int64_t steps = std::int64_t{whole.rows} * whole.inner * whole.columns;
-  // The weights of a block are loaded once for every row of tiles, and kept for all its rows.
-  const std::int64_t flips = std::int64_t{whole.inner} * whole.columns * loops_down;
-  const bool transposed = op.right == RightOperand::kTransposedActivations;
-
   const std::int64_t left_reads = loops_down * loops_in <= 2 ? 1 : loops_across;
   const std::int64_t right_reads = loops_across * loops_in <= 2 ? 1 : loops_down;
-  const std::int64_t loaded = std::int64_t{op.rows} * op.inner * left_reads +
-                              std::int64_t{op.inner} * op.columns * right_reads;
+  MatmulWork work;
+  work.macs = statistics(op).macs;
+  work.steps = std::int64_t{whole.rows} * whole.inner * whole.columns;
+  // The weights of a block are loaded once for every row of tiles, and kept for all its rows.
+  work.weights = std::int64_t{whole.inner} * whole.columns * loops_down;
+  work.results = std::int64_t{whole.rows} * whole.columns;
+  work.loaded = std::int64_t{op.rows} * op.inner * left_reads +
+                std::int64_t{op.inner} * op.columns * right_reads;
   // The first tile of a result loads its own part; a row is loaded by every row of tiles.
-  const std::int64_t biases = bias_bytes(op) * (op.bias == Bias::kRow ? loops_down : 1);
-  const std::int64_t stored = elements(op) * call.result_bytes;
+  work.biases = bias_bytes(op) * (op.bias == Bias::kRow ? loops_down : 1);
+  work.stored = elements(op);
+  work.loops = loops_down * loops_in * loops_across;
+  return work;
+}
+
+// Every block loads the keys that it sees anew.
+MatmulWork work_of_row_blocks(const Call& call) {
+  const Operator& op = call.op;
+  const int size = call.block_size;
+  MatmulWork work;
+  for (const RowBlock& block : row_blocks(call)) {
+    const std::int64_t inner = std::int64_t{op.inner} + block.rows;
+    const std::int64_t down = ceil_divide(block.rows, size),
+                       in = ceil_divide(op.inner, size) + down;
+    const std::int64_t across = ceil_divide(block.columns, size);
+    work.macs += block.rows * inner * block.columns;
+    work.steps += down * in * across;
+    work.weights += in * across;
+    work.results += down * across;
+    work.loaded += inner * (block.rows + block.columns);
+    work.stored += std::int64_t{block.rows} * block.columns;
+    const int depth = call.schedule->tile.inner;
+    work.loops += ceil_divide(ceil_divide(op.inner, size), depth) + ceil_divide(down, depth);
+  }
+  return work;
+}
+
+AnalyticalEstimate estimate_matmul(const Call& call, const Target& target) {
+  const Operator& op = call.op;
+  const std::int64_t size = target.array_size;
+  const MatmulWork work =
+      op.bias == Bias::kTriangle ? work_of_row_blocks(call) : work_of(call, target);
+  const bool transposed = op.right == RightOperand::kTransposedActivations;
+  const std::int64_t bytes = work.loaded + work.biases + work.stored * call.result_bytes;
 
   AnalyticalEstimate result;
-  result.latency.compute = Cycles((steps + (transposed ? flips : 0)) * size);
-  result.latency.memory = dram_cycles(loaded + biases + stored, target);
-  result.latency.issue = Cycles(loops_down * loops_in * loops_across) * target.loop_issue_cycles;
+  result.latency.compute = Cycles((work.steps + (transposed ? work.weights : 0)) * size);
+  result.latency.memory = dram_cycles(bytes, target);
+  result.latency.issue = Cycles(work.loops) * target.loop_issue_cycles;
   result.latency.fixed = call_cycles(target) + Cycles(array_latency(static_cast<int>(size)));
 
   const std::int64_t block = size * size;
   AccessCounts& accesses = result.accesses;
-  accesses.macs = statistics(op).macs;
-  accesses.pe_register = accesses.macs + flips * block;
-  accesses.scratchpad = (steps + flips) * block + loaded;
-  const std::int64_t results = std::int64_t{whole.rows} * whole.columns;
-  accesses.accumulator = (2 * steps + results * (biases > 0 ? 2 : 1)) * block;
-  accesses.dram_bytes = loaded + biases + stored;
+  accesses.macs = work.macs;
+  accesses.pe_register = accesses.macs + work.weights * block;
+  accesses.scratchpad = (work.steps + work.weights) * block + work.loaded;
+  accesses.accumulator = (2 * work.steps + work.results * (work.biases > 0 ? 2 : 1)) * block;
+  accesses.dram_bytes = bytes;
   return result;
 }
 
@@ -125,9 +165,16 @@ AnalyticalEstimate estimate_norm(const Call& call, const Target& target) {
                               target);
   if (!fused) return estimate_tiled_norm(op, op.kind == OperatorKind::kSoftmax ? 4 : 1, target);
   AnalyticalEstimate result;
-  result.latency.compute = normaliser_cycles(op, target);
   // The last pass is the matmul's own way out of the accumulator.
-  result.accesses.accumulator = (kNormaliserPasses - 1) * padded_elements(op, target);
+  const auto add = [&](const Operator& rows) {
+    result.latency.compute += normaliser_cycles(rows, target);
+    result.accesses.accumulator += (kNormaliserPasses - 1) * padded_elements(rows, target);
+  };
+  if (op.bias != Bias::kTriangle)
+    add(op);
+  else
+    for (const RowBlock& block : row_blocks(call))
+      add(elementwise(op.kind, block.rows, block.columns));
   return result;
 }
 

@@ -34,7 +34,8 @@ struct AnalyticalEstimate {
 //   transposed right operands flip the weights twice (ExecuteController.scala). Tiles follow
 //   Gemmini's own rule (tiling.hpp), whatever Library::tiling says; the left input is read once
 //   per column of tiles and the right one once per row of tiles unless all of it stays in the
-//   scratchpad (gemmini.h L783-819). All traffic goes to DRAM: there is no L2.
+//   scratchpad (gemmini.h L783-819). Of causal scores in row blocks, what each block computes, for
+//   which it loads its keys anew. All traffic goes to DRAM: there is no L2.
 // - Softmax on chip is fused with the scores when whole rows fit half the accumulator: three passes
 //   of the normaliser over the accumulator, after the matmul. Otherwise the scores go to DRAM as
 //   int32 and come back. A fused LayerNorm (compile.hpp) is priced as a fused softmax is; with a

@@ -20,6 +20,10 @@ enum class Tiling { kGreedy, kOptimal };
 // (compile.hpp): what Gemmini's library does; never; whenever the rows fit; whichever is better.
 enum class Fusion { kLibrary, kOff, kOn, kBest };
 
+// How a causal mask reaches the scores whose softmax is fused with them (compile.hpp): as an int32
+// bias of all of them; by row blocks that compute only what they may see; whichever is better.
+enum class Masking { kBias, kRowBlocks, kBest };
+
 }  // namespace paretoformer::accel_sim
 
 // Every parameter of a target, declared once and in the order of its file: HW is the machine's, SW
@@ -54,6 +58,9 @@ enum class Fusion { kLibrary, kOff, kOn, kBest };
   SW(Fusion, fusion, Fusion::kLibrary, 0, 0,                                                       \
     "softmax and LayerNorm on a matmul's rows in the accumulator: softmax if they fit, never, "    \
     "both if they fit, or per pair what has the lower energy-delay product")                       \
+  SW(Masking, masking, Masking::kBias, 0, 0,                                                       \
+    "causal mask of scores with a fused softmax: bias (int32, of all scores), row_blocks (each "   \
+    "over the keys that it may see), or best (the lower energy-delay product)")                    \
   HW(int, scratchpad_banks, 4, 2, 16, "single-ported, half of them per double buffer")             \
   HW(int, accumulator_banks, 2, 2, 16, "two-ported, half of them per double buffer")               \
   HW(int, load_entries, 8, 1, 64, "reservation station: mvins waiting or running (Configs.scala L56)")\

@@ -25,10 +25,13 @@ constexpr Words<Fusion, 4> kFusionWords{{{Fusion::kLibrary, "library"},
                                          {Fusion::kOff, "off"},
                                          {Fusion::kOn, "on"},
                                          {Fusion::kBest, "best"}}};
+constexpr Words<Masking, 3> kMaskingWords{
+    {{Masking::kBias, "bias"}, {Masking::kRowBlocks, "row_blocks"}, {Masking::kBest, "best"}}};
 constexpr const auto& words(NonlinearUnits) { return kNonlinearUnitsWords; }
 constexpr const auto& words(Dataflow) { return kDataflowWords; }
 constexpr const auto& words(Tiling) { return kTilingWords; }
 constexpr const auto& words(Fusion) { return kFusionWords; }
+constexpr const auto& words(Masking) { return kMaskingWords; }
 
 constexpr Range<std::int64_t> allowed(int, double low, double high) {
   return {static_cast<std::int64_t>(low), static_cast<std::int64_t>(high)};

@@ -1,5 +1,6 @@
 #include "accel_sim/lowering/compile.hpp"
 
+#include <algorithm>
 #include <cstddef>
 #include <unordered_map>
 #include <utility>
@@ -34,9 +35,17 @@ bool runs_on_host(const Operator& op, const Hardware& hardware) {
   throw Error("an operator of unknown kind");
 }
 
+// Rows of scores in a row block, where no mapper chooses: as many as RTL takes the least time for.
+constexpr int kBlocksOfRowBlock = 2;
+
 // The tile of a matmul whose rows are normalised in the accumulator.
-std::optional<MatmulTile> fused_tile(const Operator& matmul, const Target& target) {
+std::optional<MatmulTile> fused_tile(Operator matmul, const Target& target) {
   if (!on_chip(target) || target.dataflow != Dataflow::kWeightStationary) return std::nullopt;
+  if (matmul.bias == Bias::kTriangle) {
+    const int highest = std::min(kBlocksOfRowBlock, highest_row_block(matmul, target));
+    if (highest == 0) return std::nullopt;
+    matmul.rows = std::min(matmul.rows, highest * target.array_size);
+  }
   const auto tile = whole_row_tile(matmul, target);
   return tile || target.fusion == Fusion::kLibrary ? tile : whole_row_tile(matmul, target, true);
 }
@@ -60,90 +69,132 @@ int result_bytes(const Operator& matmul, bool is_fused, const Target& target) {
   return spilled || matmul.activation == Activation::kSums ? kSumBytes : 1;
 }
 
-// A matmul and what follows it, either way.
-struct Pair {
-  std::vector<Operator> apart, fused;
-};
+// A matmul and what follows it, in one of the ways in which they can be run.
+using Form = std::vector<Operator>;
 
-Pair softmax_pair(const Operator& scores) {
+Form softmax_apart(const Operator& scores) {
   Operator sums = scores;
   sums.activation = Activation::kSums;
-  return {{sums, elementwise(OperatorKind::kSoftmax, scores.rows, scores.columns)},
-          {scores, softmax_of(scores)}};
+  return {sums, elementwise(OperatorKind::kSoftmax, scores.rows, scores.columns)};
+}
+
+Form softmax_fused(const Operator& scores) { return {scores, softmax_of(scores)}; }
+
+Form in_row_blocks(Operator scores) {
+  scores.bias = Bias::kTriangle;
+  return softmax_fused(scores);
 }
 
 // A LayerNorm that the normaliser works out by itself reads the sums of the matmul before.
-Pair layer_norm_pair(const Operator& product, const Target& target) {
-  Operator fused = product, apart = product;
-  fused.activation = Activation::kAddLayerNorm;
-  if (rows_can_be_normalised(product.columns, target)) apart.activation = Activation::kSums;
-  return {{apart, elementwise(OperatorKind::kResidualAdd, product.rows, product.columns),
-           elementwise(OperatorKind::kLayerNorm, product.rows, product.columns)},
-          {fused, residual_add_of(fused), layer_norm_of(fused)}};
+Form layer_norm_apart(Operator product, const Target& target) {
+  if (rows_can_be_normalised(product.columns, target)) product.activation = Activation::kSums;
+  return {product, elementwise(OperatorKind::kResidualAdd, product.rows, product.columns),
+          elementwise(OperatorKind::kLayerNorm, product.rows, product.columns)};
 }
 
-HardwareCost sum(const std::vector<Operator>& operators, const OperatorPricer& price) {
+Form layer_norm_fused(Operator product) {
+  product.activation = Activation::kLayerNorm;
+  return {product, elementwise(OperatorKind::kResidualAdd, product.rows, product.columns),
+          layer_norm_of(product)};
+}
+
+EnergyDelayProduct price_of(const Form& form, const OperatorPricer& price) {
   HardwareCost total;
-  for (const Operator& op : operators) total += price(op);
-  return total;
+  for (const Operator& op : form) total += price(op);
+  return total.energy_delay_product();
 }
 
-// Of a pair that can be fused.
-const std::vector<Operator>& chosen(const Pair& pair, Fusion fusion, const OperatorPricer& price) {
-  const bool fused = fusion == Fusion::kOn ||
-                     (fusion == Fusion::kBest && sum(pair.fused, price).energy_delay_product() <
-                                                     sum(pair.apart, price).energy_delay_product());
-  return fused ? pair.fused : pair.apart;
-}
-
+// Chooses among the forms of pairs that can be fused.
 class Scheduler {
  public:
-  Scheduler(const Target& target, Fusion fusion, const OperatorPricer& price)
-      : target_(target), fusion_(fusion), price_(price) {
-    if (fusion == Fusion::kBest && !price)
-      throw Error("the best fusion is found by prices: expected a cost model");
-  }
+  Scheduler(const Target& target, Fusion fusion, Masking masking, const OperatorPricer& price)
+      : target_(target), fusion_(fusion), masking_(masking), price_(price) {}
 
   void apply(std::vector<TransformerOperator>& list) const {
     for (std::size_t i = 0; i + 1 < list.size(); ++i) {
       const Operator& op = list[i].op;
       if (op.kind != OperatorKind::kMatmul) continue;
       if (op.activation == Activation::kSoftmax && rows_can_be_fused(op, target_))
-        replace(list, i, softmax(op));
+        replace(list, i, best(softmax_forms(op)));
       else if (i + 2 < list.size() && list[i + 1].op.kind == OperatorKind::kResidualAdd &&
                list[i + 2].op.kind == OperatorKind::kLayerNorm)
-        replace(list, i, layer_norm(op));
+        replace(list, i, best(layer_norm_forms(op)));
     }
   }
 
  private:
-  std::vector<Operator> softmax(const Operator& op) const {
-    const Pair pair = softmax_pair(op);
-    return fusion_ == Fusion::kLibrary ? pair.fused : chosen(pair, fusion_, price_);
-  }
-  std::vector<Operator> layer_norm(const Operator& op) const {
-    const Pair pair = layer_norm_pair(op, target_);
-    const bool can_be_fused = fusion_ != Fusion::kLibrary && rows_can_be_fused(op, target_);
-    return can_be_fused ? chosen(pair, fusion_, price_) : pair.apart;
+  bool may_be_apart() const { return fusion_ == Fusion::kOff || fusion_ == Fusion::kBest; }
+
+  // The simplest first.
+  std::vector<Form> softmax_forms(const Operator& scores) const {
+    std::vector<Form> forms;
+    if (may_be_apart()) forms.push_back(softmax_apart(scores));
+    if (fusion_ == Fusion::kOff) return forms;
+    const bool may_be_blocks = scores.bias == Bias::kFull && masking_ != Masking::kBias &&
+                               highest_row_block(scores, target_) > 0;
+    if (!may_be_blocks || masking_ == Masking::kBest) forms.push_back(softmax_fused(scores));
+    if (may_be_blocks) forms.push_back(in_row_blocks(scores));
+    return forms;
   }
 
-  static void replace(std::vector<TransformerOperator>& list, std::size_t first,
-                      const std::vector<Operator>& operators) {
-    for (const Operator& op : operators) list[first++].op = op;
+  std::vector<Form> layer_norm_forms(const Operator& product) const {
+    std::vector<Form> forms;
+    const bool may_be_fused =
+        (fusion_ == Fusion::kOn || fusion_ == Fusion::kBest) && rows_can_be_fused(product, target_);
+    if (!may_be_fused || fusion_ == Fusion::kBest)
+      forms.push_back(layer_norm_apart(product, target_));
+    if (may_be_fused) forms.push_back(layer_norm_fused(product));
+    return forms;
+  }
+
+  // Of equal ones the first.
+  Form best(const std::vector<Form>& forms) const {
+    if (forms.size() == 1) return forms[0];
+    if (!price_) throw Error("the best form is found by prices: expected a cost model");
+    std::vector<EnergyDelayProduct> prices;
+    for (const Form& form : forms) prices.push_back(price_of(form, price_));
+    return forms[static_cast<std::size_t>(std::min_element(prices.begin(), prices.end()) -
+                                          prices.begin())];
+  }
+
+  static void replace(std::vector<TransformerOperator>& list, std::size_t first, const Form& form) {
+    for (const Operator& op : form) list[first++].op = op;
   }
 
   const Target& target_;
   Fusion fusion_;
+  Masking masking_;
   const OperatorPricer& price_;
 };
 
 std::vector<TransformerOperator> scheduled(std::vector<TransformerOperator> list,
                                            const Target& target, const OperatorPricer& price) {
-  Scheduler(target, target.fusion, price).apply(list);
+  Scheduler(target, target.fusion, target.masking, price).apply(list);
   return list;
 }
 
 }  // namespace
+
+int row_block_height(const Call& scores) { return scores.schedule->tile.rows * scores.block_size; }
+
+std::vector<RowBlock> row_blocks(const Call& scores) {
+  std::vector<RowBlock> blocks;
+  const int height = row_block_height(scores);
+  for (int first = 0; first < scores.program.rows; first += height) {
+    const int rows = std::min(height, scores.program.rows - first);
+    blocks.push_back({first, rows, first + rows});
+  }
+  return blocks;
+}
+
+std::int64_t triangle_bytes(const Call& scores) {
+  const std::int64_t height = row_block_height(scores);
+  return height * height * (1 + ceil_divide(scores.program.rows, height));
+}
+
+int highest_row_block(const Operator& scores, const Hardware& hardware) {
+  return scores.inner / hardware.array_size;
+}
 
 bool rows_can_be_fused(const Operator& matmul, const Target& target) {
   return fused_tile(matmul, target).has_value();
@@ -173,9 +224,10 @@ Call compile(const Operator& op, const Target& target,
   if (product && !rows) return call;
   if (product) call.runs_in = RunsIn::kFusedRun;
   call.program = matmul;
+  call.block_size = target.array_size;
   call.schedule = schedule ? *schedule : rows ? *rows : greedy_tile(matmul, target);
   if (rows) call.fused = wanted;
-  if (!schedule)
+  if (!schedule && matmul.bias != Bias::kTriangle)
     call.search_steps = tile_search_steps(matmul, call.schedule->tile, rows.has_value(), target);
   const MatmulTile& tile = call.schedule->tile;
   // The library has no such calls.
@@ -232,15 +284,16 @@ std::vector<Operator> operators_to_schedule(const Architecture& architecture,
   const auto add = [&](const std::vector<TransformerOperator>& list) {
     for (const TransformerOperator& item : list) operators.push_back(item.op);
   };
-  if (target.fusion != Fusion::kBest) {
-    add(scheduled_operators(architecture, workload, target));
-    return operators;
-  }
-  for (const Fusion either : {Fusion::kOff, Fusion::kOn}) {
-    std::vector<TransformerOperator> list = transformer_operators(architecture, workload);
-    Scheduler(target, either, {}).apply(list);
-    add(list);
-  }
+  const auto either = [](auto choice, auto best, auto one, auto other) {
+    return choice == best ? std::vector{one, other} : std::vector{choice};
+  };
+  for (const Fusion fusion : either(target.fusion, Fusion::kBest, Fusion::kOff, Fusion::kOn))
+    for (const Masking masking :
+         either(target.masking, Masking::kBest, Masking::kBias, Masking::kRowBlocks)) {
+      std::vector<TransformerOperator> list = transformer_operators(architecture, workload);
+      Scheduler(target, fusion, masking, {}).apply(list);
+      add(list);
+    }
   return operators;
 }
 

@@ -31,6 +31,7 @@ struct Call : TransformerOperator {
   Operator program;  // what is lowered: `op`, or the matmul of whose run it is a part
   // Of a `program` that is a matmul:
   std::optional<MatmulSchedule> schedule = {};
+  int block_size = 1;                          // elements along a side of its tile's blocks
   Normalisation fused = Normalisation::kNone;  // what the normaliser does in its run
   bool takes_turns = false;  // a tile's results take all of the accumulator, not half of it
   int result_bytes = 1;      // per element: 4 for scores that the normaliser reads back as sums
@@ -47,6 +48,26 @@ struct Call : TransformerOperator {
     search_steps = -1;
   }
 };
+
+// Of causal scores in row blocks (Bias::kTriangle): so many rows, over as many keys as the last of
+// them may see.
+struct RowBlock {
+  int first, rows, columns;
+};
+
+// A row of the scores' tiles each, the last one perhaps of fewer rows.
+std::vector<RowBlock> row_blocks(const Call& scores);
+int row_block_height(const Call& scores);
+
+// Bytes of the two constants in DRAM that mask what blocks have above the diagonal: height x
+// height, and height columns for all keys.
+std::int64_t triangle_bytes(const Call& scores);
+
+// Blocks of array_size rows that a row block may have: it is no higher than heads are wide, so that
+// the constants' rows can lie as far apart in DRAM as those of queries and keys, whatever these
+// are; for a change of strides waits until no loop is in the unroller (LoopMatmul.scala). 0: there
+// are no row blocks.
+int highest_row_block(const Operator& scores, const Hardware& hardware);
 
 // An operator by itself, in no role and no layer. `schedule` is a matmul's; without one it is the
 // library's: whole rows for a matmul that something is fused with, else greedy_tile().
@@ -87,17 +108,24 @@ std::vector<Call> compile(std::vector<TransformerOperator> list,
 //
 // - scores and their softmax: fused, or the scores leave as int32 sums and come back (tiled_norm);
 // - the output projection, or FFN down, with the residual add and the LayerNorm after it, which may
-//   be the next layer's or the final one: fused, the residual stream is loaded into the
-//   accumulator, products are added to it, and the sum leaves as it is and normalised. Otherwise,
-//   where the normaliser can work on the rows, the products leave as int32 sums for it, as in the
-//   library's transformer.c, which normalises before it adds.
+//   be the next layer's or the final one: as in the library's transformer.c, which normalises
+//   before it adds. Fused, the products leave normalised; otherwise, where the normaliser can work
+//   on the rows, as int32 sums for it. The residual add is a call of its own.
 //
 // Gemmini's library fuses the softmax whenever whole rows fit (Fusion::kLibrary), and never the
 // LayerNorm. Fusion::kBest fuses a pair whose energy-delay product, that of the sum of its
-// operators by `price`, is lower for it; of equal ones it fuses neither; the others need no
-// `price`. Rows that do not fit the accumulator, and hardware without normaliser or with an
-// output-stationary array, leave nothing to choose. Throws what transformer_operators() and `price`
-// throw, and Error where there is none and must be.
+// operators by `price`, is lower for it; of equal ones it fuses neither.
+//
+// A causal mask is an int32 bias of all scores (Bias::kFull), which every head loads anew. A fused
+// softmax lets a block of rows take part with the keys up to its last row's own alone
+// (Bias::kTriangle): nothing is loaded, about half of the products and of the normaliser's work is
+// left out, and results above the diagonal blocks stay the zeros that their buffer has begun with.
+// Library::masking says which; Masking::kBest, the lower energy-delay product, and of equal ones
+// the bias.
+//
+// What is not "best" needs no `price`. Rows that do not fit the accumulator, and hardware without
+// normaliser or with an output-stationary array, leave nothing to choose. Throws what
+// transformer_operators() and `price` throw, and Error where there is none and must be.
 std::vector<TransformerOperator> scheduled_operators(const Architecture& architecture,
                                                      const Workload& workload, const Target& target,
                                                      const OperatorPricer& price = {});

@@ -87,6 +87,12 @@ NetworkMemory::NetworkMemory(const Architecture& network, const Workload& worklo
   const std::int64_t partial_sums = most_partial_sums(calls, target);
   if (partial_sums > 0) partial_sums_ = space_.place(1, partial_sums, kSumBytes);
   place_biases(calls);
+  for (const Call& call : calls) {
+    if (call.layer < 0 || call.op.activation != Activation::kLayerNorm) continue;
+    LayerMatrices& layer = layers_[static_cast<std::size_t>(call.layer)];
+    (call.role == "attention.output" ? layer.output_is_normalised : layer.down_is_normalised) |=
+        call.op.kind == OperatorKind::kMatmul;
+  }
 }
 
 void NetworkMemory::place_biases(const std::vector<Call>& calls) {
@@ -94,7 +100,10 @@ void NetworkMemory::place_biases(const std::vector<Call>& calls) {
     const Operator& op = call.op;
     if (op.kind != OperatorKind::kMatmul || op.bias == Bias::kNone) continue;
     if (call.role == "attention.scores") {
-      if (mask_.stride == 0) mask_ = space_.place_bias(op);
+      if (op.bias == Bias::kTriangle)
+        place_constants(call);
+      else if (mask_.stride == 0)
+        mask_ = space_.place_bias(op);
       continue;
     }
     LayerMatrices& layer = layers_[static_cast<std::size_t>(call.layer)];
@@ -109,6 +118,21 @@ void NetworkMemory::place_biases(const std::vector<Call>& calls) {
     else
       unknown(call.role);
   }
+}
+
+// As far apart as queries and keys: equally wide layers have the same.
+void NetworkMemory::place_constants(const Call& scores) {
+  const auto l = static_cast<std::size_t>(scores.layer);
+  for (std::size_t i = 0; i < l; ++i)
+    if (network_.layers[i].heads == network_.layers[l].heads) {
+      layers_[l].identity = layers_[i].identity;
+      layers_[l].triangle = layers_[i].triangle;
+      return;
+    }
+  Placement operands = attention(scores, 0);
+  space_.place_triangle(scores, operands);
+  layers_[l].identity = operands.identity;
+  layers_[l].triangle = operands.triangle;
 }
 
 Matrix NetworkMemory::bias(const TransformerOperator& item, int repeat) const {
@@ -132,7 +156,7 @@ Placement NetworkMemory::placement(const TransformerOperator& item, int repeat) 
   if (item.op.kind == OperatorKind::kMatmul)
     placement.partial_sums = {partial_sums_.address, std::int64_t{item.op.columns} * kSumBytes,
                               kSumBytes};
-  if (item.op.kind == OperatorKind::kMatmul && item.op.bias != Bias::kNone)
+  if (item.op.kind == OperatorKind::kMatmul && loads_bias(item.op))
     placement.bias = bias(item, repeat);
   placement.bytes = space_.bytes();
   return placement;
@@ -163,15 +187,21 @@ Placement NetworkMemory::attention(const TransformerOperator& item, int repeat) 
     const Matrix results[] = {query, layer.keys.at(first, 0), layer.values.at(first, 0)};
     return {norm_, layer.qkv[run], results[run]};
   }
-  if (item.role == "attention.scores")
-    return {query.at(0, column), layer.keys.at(0, column), scores_[run]};
+  if (item.role == "attention.scores") {
+    Placement placement{query.at(0, column), layer.keys.at(0, column), scores_[run]};
+    placement.identity = layer.identity;
+    placement.triangle = layer.triangle;
+    return placement;
+  }
   if (item.role == "attention.softmax") return {scores_[run], scores_[run], probabilities_[run]};
   if (item.role == "attention.context")
     return {probabilities_[run], layer.values.at(0, column), context.at(0, column)};
-  if (item.op.activation == Activation::kAddLayerNorm)
-    return {context, layer.output, norm_, 0, stream_, middle_};
+  if (item.op.activation == Activation::kLayerNorm) return {context, layer.output, norm_};
   if (item.role == "attention.output") return {context, layer.output, branch(item.op)};
-  if (item.role == "attention.residual") return {stream_, branch(item.op), middle_};
+  if (item.role == "attention.residual") {
+    const Matrix& other = layer.output_is_normalised ? norm_ : branch_;
+    return {stream_, {other.address, stream_.stride, 1}, middle_};
+  }
   unknown(item.role);
 }
 
@@ -181,10 +211,12 @@ Placement NetworkMemory::ffn(const TransformerOperator& item) const {
   if (item.role == "ffn.norm") return norm(middle_);
   if (item.role == "ffn.up") return {norm_, layers_[l].up, hidden};
   if (item.role == "ffn.gelu") return {hidden, hidden, hidden};
-  if (item.op.activation == Activation::kAddLayerNorm)
-    return {hidden, layers_[l].down, norm_, 0, middle_, stream_};
+  if (item.op.activation == Activation::kLayerNorm) return {hidden, layers_[l].down, norm_};
   if (item.role == "ffn.down") return {hidden, layers_[l].down, branch(item.op)};
-  if (item.role == "ffn.residual") return {middle_, branch(item.op), stream_};
+  if (item.role == "ffn.residual") {
+    const Matrix& other = layers_[l].down_is_normalised ? norm_ : branch_;
+    return {middle_, {other.address, stream_.stride, 1}, stream_};
+  }
   unknown(item.role);
 }
 

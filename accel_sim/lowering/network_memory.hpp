@@ -15,10 +15,11 @@ namespace paretoformer::accel_sim {
 // Activations have one buffer each for all layers, as in transformer.c of gemmini-rocc-tests; keys
 // and values one per layer, as decoding caches them; scores one per head, since all heads' are
 // computed before the first context; unfinished sums one for all matmuls, the mask one for all
-// heads. A LayerNorm of its own reads the int32 sums that the output projection, or FFN down, has
-// left in the place of its int8 results, where the residual add reads. Biases follow all else. A
-// tied embedding is there twice: row by row for the look-up, transposed for the language-model
-// head.
+// heads, the constants of row blocks one for those of equally wide layers. A LayerNorm of its own
+// reads the int32 sums that the output projection, or FFN down, has left in the place of its int8
+// results, where the residual add reads; after a fused one it reads what that has written. Biases
+// follow all else. A tied embedding is there twice: row by row for the look-up, transposed for the
+// language-model head.
 class NetworkMemory {
  public:
   // For the calls that compile() makes of the network, which must outlive it. Throws InputError
@@ -37,6 +38,8 @@ class NetworkMemory {
     Matrix qkv[3], output, up, down;  // weights
     Matrix keys, values;              // of all positions
     Matrix qkv_bias[3], output_bias, up_bias, down_bias;
+    bool output_is_normalised = false, down_is_normalised = false;  // as they leave
+    Matrix identity, triangle;                                      // of scores in row blocks
   };
   Placement attention(const TransformerOperator& item, int repeat) const;
   Placement ffn(const TransformerOperator& item) const;
@@ -44,6 +47,7 @@ class NetworkMemory {
   Matrix branch(const Operator& op) const;  // what it writes or reads there
   Matrix bias(const TransformerOperator& item, int repeat) const;
   void place_biases(const std::vector<Call>& calls);
+  void place_constants(const Call& scores);
 
   const Architecture& network_;
   int rows_, length_;

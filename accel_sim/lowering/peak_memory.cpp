@@ -33,8 +33,6 @@ std::int64_t alive_at(const Call& call, std::int64_t stream, bool cache) {
   }
   if (call.role == "ffn.up")  // beside the LayerNorm's result; FFN down, beside the branch's
     return 2 * stream + results;
-  if (call.op.kind == OperatorKind::kMatmul && call.op.activation == Activation::kAddLayerNorm)
-    return left + 3 * stream;  // what is added to its results, their sum, and its LayerNorm
   if (call.op.kind == OperatorKind::kMatmul && call.op.activation == Activation::kSums)
     return stream + kSumBytes * stream + std::max(left, stream);  // or the sum of a residual add
   if (call.op.kind == OperatorKind::kLayerNorm && call.operand_bytes == kSumBytes)
@@ -44,6 +42,11 @@ std::int64_t alive_at(const Call& call, std::int64_t stream, bool cache) {
   return 0;
 }
 
+// Of masked scores; with a triangle, what is 0 or -127 and the identity.
+std::int64_t mask_bytes(const Call& scores) {
+  return scores.op.bias == Bias::kTriangle ? triangle_bytes(scores) : bias_bytes(scores.op);
+}
+
 }  // namespace
 
 PeakMemory peak_memory(std::span<const Call> calls, const Workload& workload, int model_width) {
@@ -51,9 +54,8 @@ PeakMemory peak_memory(std::span<const Call> calls, const Workload& workload, in
   PeakMemory memory;
   for (const Call& call : calls) {
     const std::int64_t stream = std::int64_t{call.op.rows} * model_width;
-    const bool masked = call.role == "attention.scores" && call.op.bias == Bias::kFull;
     memory += {stored_for(call, workload, cache), alive_at(call, stream, cache),
-               masked ? bias_bytes(call.op) : 0};
+               call.role == "attention.scores" ? mask_bytes(call) : 0};
   }
   return memory;
 }

@@ -22,7 +22,9 @@ struct PeakMemory {
   // together; what a call reads and writes is (what is fused counts as one call); so is the
   // residual stream. Unless decoding, keys and values are activations of one layer like others.
   std::int64_t alive = 0;
-  std::int64_t mask = 0;  // of the scores, int32; one for all heads and layers
+  // Of the scores, int32, or the constants of row blocks: one for all heads and layers (though
+  // those of layers of other widths are places of their own).
+  std::int64_t mask = 0;
 
   std::int64_t bytes() const { return stored + alive + mask; }
 

@@ -114,11 +114,15 @@ void require_runnable(const Call& call, const Target& target) {
                      std::string("columns, inner, every operand loaded anew"));
   const bool whole_rows = blocks(op, target).columns <= schedule.tile.columns;
   const bool is_fused = call.fused != Normalisation::kNone;
-  const bool asks =
-      op.activation == Activation::kLayerNorm || op.activation == Activation::kAddLayerNorm;
+  const bool asks = op.activation == Activation::kLayerNorm ||
+                    op.activation == Activation::kAddLayerNorm || op.bias == Bias::kTriangle;
   if ((asks && !is_fused) || (is_fused && !whole_rows))
     throw InputError("\"" + describe(op) + "\" cannot be fused: expected the normaliser on the " +
                      "chip, and whole rows of results in the accumulator");
+  if (op.bias == Bias::kTriangle && schedule.tile.rows > highest_row_block(op, target))
+    throw InputError("row blocks of " + std::to_string(row_block_height(call)) +
+                     " are too high: expected at most the width of a head, " +
+                     std::to_string(op.inner));
 }
 
 // The tile at `grid`, its extents and where its operands lie.
@@ -137,7 +141,7 @@ Tile part_at(const TileGrid& grid, const Operator& op, const MatmulTile& tile, i
       part.transposed_right ? placement.right.at(column, depth) : placement.right.at(depth, column);
   const bool adds = op.activation == Activation::kAddLayerNorm;
   part.result = (adds ? placement.sum : placement.result).at(row, column);
-  const bool has_bias = op.bias != Bias::kNone;
+  const bool has_bias = loads_bias(op);
   // What the product begins with, or what the tile before along `inner` left.
   const Matrix& sums = depth > 0 || !(adds || has_bias) ? placement.partial_sums
                        : adds                           ? placement.addend
@@ -156,7 +160,7 @@ Program lower_matmul(const Call& call, const Target& target, const Placement& pl
   require_fitting(tile, accumulator_buffers, target);
   require_runnable(call, target);
   const bool adds = op.activation == Activation::kAddLayerNorm;
-  const bool has_bias = op.bias != Bias::kNone;
+  const bool has_bias = loads_bias(op);
   const bool begins_with_sums = adds || has_bias;
   const bool spills = spills_sums(schedule, op, target);
 
@@ -204,6 +208,52 @@ Program lower_matmul(const Call& call, const Target& target, const Placement& pl
       program.tiles.push_back(stored_again(item, call.fused, placement.result.at(row, 0)));
     }
   } while (grid.next(schedule));
+  return program;
+}
+
+// Causal scores, a tile of rows at a time over the keys up to its last row's own. What the diagonal
+// block has above the diagonal is masked by as many more columns along `inner` as it has rows: the
+// identity against a triangle, 127 * -127 for every later key. They are loops of their own, for
+// constants lie elsewhere than queries and keys.
+Program lower_row_blocks(const Call& call, const Target& target, const Placement& placement) {
+  const Operator& op = call.program;
+  const MatmulTile& tile = call.schedule->tile;
+  const int accumulator_buffers = call.takes_turns ? 1 : 2;
+  require_fitting(tile, accumulator_buffers, target);
+  require_runnable(call, target);
+  const int depth = tile.inner * target.array_size;
+  const std::vector<RowBlock> blocks = row_blocks(call);
+  require_countable(std::ssize(blocks) * (ceil_divide(op.inner, depth) + tile.rows), op);
+
+  Program program;
+  program.bytes = placement.bytes;
+  int half = 0;
+  for (const auto& [first, rows, columns] : blocks) {
+    Tile item;
+    item.rows = rows;
+    item.columns = columns;
+    item.normalisation = call.fused;
+    item.transposed_right = true;
+    item.result = placement.result.at(first, 0);
+    item.result_half = half++ % accumulator_buffers;
+    item.takes_turns = call.takes_turns;
+    item.store = false;
+    const auto add_products = [&](const Matrix& left, const Matrix& right, int inner) {
+      for (int k = 0; k < inner; k += depth) {
+        item.inner = std::min(depth, inner - k);
+        item.left = left.at(0, k);
+        item.right = right.at(0, k);
+        item.left_half = item.right_half = static_cast<int>(program.tiles.size() % 2);
+        program.tiles.push_back(item);
+        item.accumulate = true;
+        item.begins_results = item.takes_turns = false;
+      }
+    };
+    add_products(placement.left.at(first, 0), placement.right, op.inner);
+    add_products(placement.identity, placement.triangle.at(blocks.back().first - first, 0),
+                 item.rows);
+    program.tiles.back().store = true;
+  }
   return program;
 }
 
@@ -268,7 +318,8 @@ Placement packed(const Call& call, const Target& target) {
         *each = space.place(op.rows, op.columns);
     if (spills_sums(*call.schedule, op, target))
       placement.partial_sums = space.place(op.rows, op.columns, kSumBytes);
-    if (op.bias != Bias::kNone) placement.bias = space.place_bias(op);
+    if (loads_bias(op)) placement.bias = space.place_bias(op);
+    if (op.bias == Bias::kTriangle) space.place_triangle(call, placement);
   } else {
     placement.left = placement.right = space.place(op.rows, op.columns, call.operand_bytes);
     if (op.kind == OperatorKind::kResidualAdd) placement.right = space.place(op.rows, op.columns);
@@ -282,7 +333,8 @@ Program lower_to_tiles(const Call& call, const Target& target, const Placement& 
   const Operator& op = call.program;
   switch (op.kind) {
     case OperatorKind::kMatmul:
-      return lower_matmul(call, target, where);
+      return op.bias == Bias::kTriangle ? lower_row_blocks(call, target, where)
+                                        : lower_matmul(call, target, where);
     case OperatorKind::kSoftmax:
       return lower_normalise(op, Normalisation::kSoftmax, target, where);
     case OperatorKind::kLayerNorm:
@@ -319,6 +371,13 @@ Matrix AddressSpace::place_bias(const Operator& op) {
   Matrix bias = place(repeats ? 1 : op.rows, op.columns, kSumBytes);
   if (repeats) bias.stride = 0;
   return bias;
+}
+
+void AddressSpace::place_triangle(const Call& scores, Placement& placement) {
+  const int height = row_block_height(scores);
+  const std::int64_t keys = row_blocks(scores).back().first + std::int64_t{height};
+  placement.identity = place(height, height, 1, placement.left.stride);
+  placement.triangle = place(keys, height, 1, placement.right.stride);
 }
 
 bool spills_sums(const MatmulSchedule& schedule, const Operator& op, const Target& target) {

@@ -83,6 +83,10 @@ struct Placement {
   // Of a matmul that has one: int32, rows 0 bytes apart when one is there for all
   // (gemmini_repeating_bias, gemmini.h L684-685).
   Matrix bias = {};
+  // Of scores in row blocks (Bias::kTriangle), int8: 127 times the identity, and, transposed as
+  // keys are, 0 for all blocks of keys but the last and -127 for its later ones. Rows are as far
+  // apart as those of `left` and `right`.
+  Matrix identity = {}, triangle = {};
 };
 
 // The tiles of one call of the library, and the bytes of DRAM that its matrices span from address
@@ -114,8 +118,10 @@ class AddressSpace {
   // Rows are `stride` bytes apart, or packed. Throws InputError when they span more than 2 GiB.
   Matrix place(std::int64_t rows, std::int64_t columns, int element_bytes = 1,
                std::int64_t stride = 0);
-  // The bias of a matmul that has one.
+  // The bias of a matmul that loads one.
   Matrix place_bias(const Operator& matmul);
+  // The constants of scores in row blocks, whose operands `placement` says.
+  void place_triangle(const Call& scores, Placement& placement);
   std::int64_t bytes() const { return end_; }
 
  private:

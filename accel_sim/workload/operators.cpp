@@ -35,8 +35,10 @@ constexpr Words<Activation, 7> kActivationWords{{{Activation::kNone, "-"},
                                                  {Activation::kAddLayerNorm, "add_layer_norm"},
                                                  {Activation::kRelu, "relu"}}};
 // At the end of an operator's text, which says nothing when there is none.
-constexpr Words<Bias, 3> kBiasWords{
-    {{Bias::kNone, ""}, {Bias::kRow, "row_bias"}, {Bias::kFull, "full_bias"}}};
+constexpr Words<Bias, 4> kBiasWords{{{Bias::kNone, ""},
+                                     {Bias::kRow, "row_bias"},
+                                     {Bias::kFull, "full_bias"},
+                                     {Bias::kTriangle, "triangle"}}};
 
 template <typename Enum, std::size_t kSize>
 bool parse(const std::string& word, const Words<Enum, kSize>& words, Enum& value) {
@@ -48,6 +50,9 @@ bool parse(const std::string& word, const Words<Enum, kSize>& words, Enum& value
 bool consistent(const Operator& op) {
   if (op.rows < 1 || op.columns < 1) return false;
   if (std::max({op.rows, op.inner, op.columns}) > kLargestExtent) return false;
+  if (op.bias == Bias::kTriangle &&
+      (op.rows != op.columns || op.right != RightOperand::kTransposedActivations))
+    return false;
   if (op.kind == OperatorKind::kMatmul) return op.inner >= 1 && op.right != RightOperand::kNone;
   if (op.inner > 0 && op.right != RightOperand::kNone) {
     if (op.kind == OperatorKind::kSoftmax) return op.activation == Activation::kNone;
@@ -136,12 +141,14 @@ Operator operator_from_text(const std::string& text) {
       !parse(activation, kActivationWords, op.activation) || !consistent(op))
     throw InputError("\"" + text +
                      "\" is no operator: expected kind, right operand, activation, rows, inner, "
-                     "columns and, if it has one, row_bias or full_bias");
+                     "columns and, if it has one, row_bias, full_bias or triangle");
   return op;
 }
 
+bool loads_bias(const Operator& op) { return op.bias == Bias::kRow || op.bias == Bias::kFull; }
+
 std::int64_t bias_bytes(const Operator& op) {
-  const std::int64_t rows = op.bias == Bias::kNone ? 0 : op.bias == Bias::kRow ? 1 : op.rows;
+  const std::int64_t rows = !loads_bias(op) ? 0 : op.bias == Bias::kRow ? 1 : op.rows;
   return rows * op.columns * kSumBytes;
 }
 

@@ -31,11 +31,14 @@ enum class Activation {
   kRelu,          // free on the way out, like nothing
 };
 
-// What int32 numbers the results of a matmul begin with (LOOP_WS's D).
+// What is added to the results of a matmul: int32 numbers that they begin with (LOOP_WS's D), or
+// what further products bring.
 enum class Bias {
   kNone,
-  kRow,   // one row for all rows of results: a layer's bias
-  kFull,  // rows x columns: a mask of scores
+  kRow,       // one row for all rows of results: a layer's bias
+  kFull,      // rows x columns: a mask of scores
+  kTriangle,  // a causal mask of scores in row blocks, each over the keys that it may see, by
+              // products along `inner` (Masking::kRowBlocks)
 };
 
 // One operator of one shape, run once: the key of a look-up table. Equal layers and heads give
@@ -69,14 +72,16 @@ Operator residual_add_of(const Operator& matmul);
 std::optional<Operator> matmul_of(const Operator& part);
 
 // "matmul weights gelu 512 768 3072 row_bias": kind, right operand, activation, rows, inner,
-// columns, and "row_bias" or "full_bias" if it has one.
+// columns, and "row_bias", "full_bias" or "triangle" if it has one.
 std::string describe(const Operator& op);
 // The inverse of describe(). Throws InputError when `text` is no operator.
 Operator operator_from_text(const std::string& text);
 
 inline constexpr int kSumBytes = 4;  // int32, in DRAM
 
-// Of its bias in DRAM; 0 without one.
+// Whether its results begin with int32 numbers from DRAM.
+bool loads_bias(const Operator& op);
+// Bytes of these there; 0 without any.
 std::int64_t bias_bytes(const Operator& op);
 
 // Work and operands of an operator, counted as the survey does (Sec. 2.2, its digits decoded).
@@ -86,7 +91,7 @@ struct OperatorStatistics {
   // score; LayerNorm 8, GELU 10 and residual add 1 per element, which together make the 58 per
   // token and model-width element that the survey's sums give (how it splits them is not printed).
   std::int64_t flops = 0;
-  // Every int8 operand and result once, and every int32 of a bias.
+  // Every int8 operand and result once, and every int32 of a bias. Masked scores count whole.
   std::int64_t bytes = 0;
 };
 OperatorStatistics statistics(const Operator& op);

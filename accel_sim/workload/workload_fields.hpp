@@ -14,8 +14,7 @@ inline constexpr std::tuple kWorkloadFields{
     Field{"mode", &Workload::mode, AnyWord(kModeWords),
           "`prefill` (all positions at once) or `decode` (one token, keys and values cached)"},
     Field{"mask", &Workload::mask, AnyWord(kMaskWords),
-          "`causal`: an int32 bias of all scores masks them; `none`"},
-    Field{"biases", &Workload::biases, AnyFlag{},
-          "whether projections and FFN add their biases"}};
+          "`causal`: a position sees itself and earlier ones; `none`"},
+    Field{"biases", &Workload::biases, AnyFlag{}, "whether projections and FFN add their biases"}};
 
 }  // namespace paretoformer::accel_sim

@@ -86,6 +86,8 @@ void require_valid(const FitOptions& options) {
   if (options.base.tiling != accel_sim::Tiling::kGreedy) fail("tiling", "optimal", "greedy");
   if (options.base.fusion != accel_sim::Fusion::kLibrary)
     fail("fusion", to_json(options.base).at("fusion").get<std::string>(), "library");
+  if (options.base.masking != accel_sim::Masking::kBias)
+    fail("masking", to_json(options.base).at("masking").get<std::string>(), "bias");
 }
 
 Combination draw_combination(const FitOptions& options, std::uint64_t stream, std::uint64_t n) {

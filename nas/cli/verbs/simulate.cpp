@@ -229,7 +229,7 @@ void add_simulate(CLI::App& app, CommonOptions& common) {
   std::vector<CLI::Option*> of_network = add_pricing(verb, options.given);
   of_network.push_back(
       verb->add_option("--mask", options.given.mask,
-                       "none, or causal: an int32 bias of all scores (default: none)")
+                       "none, or causal, as the hardware's masking says (default: none)")
           ->check(CLI::IsMember(accel_sim::kMaskWords.all())));
   of_network.push_back(verb->add_option("--biases", options.given.biases,
                                         "on: projections and FFN add a row of int32 (default: off)")

@@ -55,6 +55,27 @@ TEST(AnalyticalModel, ABiasByHand) {
             1376256 + 2 * 3072);
 }
 
+// 40 positions of a head of 32 in blocks of 32 rows. The first is 32 x 64 times 64 x 32, 2 x 4 x 2
+// blocks; the second 8 x 40 times 40 x 40, 1 x 3 x 3: 25, with 8 + 9 blocks of weights, which are
+// transposed. Each loads its own: 64 * (32 + 32) + 40 * (8 + 40) = 6016 bytes; 32 * 32 + 8 * 40
+// leave. Loops: two each.
+TEST(AnalyticalModel, RowBlocksByHand) {
+  const Target target = find_target("gemmini_transformer");
+  const Operator op = matmul(40, 32, 40, RightOperand::kTransposedActivations, Activation::kSoftmax,
+                             Bias::kTriangle);
+  const AnalyticalEstimate estimate = analytical_estimate(op, target);
+  EXPECT_EQ(estimate.latency.compute, Cycles((25 + 17) * 16));
+  EXPECT_EQ(estimate.latency.memory, Cycles((6016 + 1344) / 8));
+  EXPECT_EQ(estimate.latency.issue, Cycles(4 * 128));
+  EXPECT_EQ(estimate.accesses.macs, 32 * 64 * 32 + 8 * 40 * 40);
+  EXPECT_EQ(estimate.accesses.scratchpad, (25 + 17) * 256 + 6016);
+  EXPECT_EQ(estimate.accesses.accumulator, (2 * 25 + 4 + 3) * 256);
+  EXPECT_EQ(estimate.accesses.dram_bytes, 6016 + 1344);
+  // The normaliser passes 32 rows of 32 and 8 of 40, in rows of 48 words.
+  EXPECT_EQ(analytical_estimate(softmax_of(op), target).accesses.accumulator,
+            2 * (32 * 32 + 8 * 48));
+}
+
 TEST(AnalyticalModel, TiledMatmulByHand) {
   // 128x768 times 768x768 in tiles of (5,48,5) blocks: 2 rows and 10 columns of tiles. The left
   // input stays in the scratchpad (2 <= 2), the right one is read twice:

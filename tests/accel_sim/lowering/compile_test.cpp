@@ -24,9 +24,12 @@ Target with(Fusion fusion, Target target = find_target("gemmini_transformer")) {
 
 Architecture network() { return {128, 32, 100, {{2, 256}, {1, 512}}}; }
 
-std::vector<std::string> operators(const Target& target, const OperatorPricer& price = {}) {
+constexpr Workload kMasked{64, Mode::kPrefill, Mask::kCausal};
+
+std::vector<std::string> operators(const Target& target, const OperatorPricer& price = {},
+                                   const Workload& workload = kWorkload) {
   std::vector<std::string> texts;
-  for (const TransformerOperator& item : scheduled_operators(network(), kWorkload, target, price))
+  for (const TransformerOperator& item : scheduled_operators(network(), workload, target, price))
     texts.push_back(std::string(item.role) + ": " + describe(item.op));
   return texts;
 }
@@ -36,8 +39,11 @@ OperatorPricer fused_costs(int cycles) {
   return [cycles](const Operator& op) {
     const bool fused = op.activation == Activation::kSoftmax || op.kind != OperatorKind::kMatmul
                            ? op.inner > 0
-                           : op.activation == Activation::kAddLayerNorm;
-    const std::int64_t cost = fused && op.kind == OperatorKind::kMatmul ? cycles : fused ? 0 : 1;
+                           : op.activation == Activation::kLayerNorm;
+    const int alone = op.kind == OperatorKind::kLayerNorm ? 2 : 1;
+    const std::int64_t cost = fused && op.kind == OperatorKind::kMatmul ? cycles
+                              : fused                                   ? 0
+                                                                        : alone;
     return HardwareCost{Cycles(cost), Picojoules::from_femtojoules(1000 * cost)};
   };
 }
@@ -204,26 +210,26 @@ TEST(Compile, OnFusesEveryPair) {
                                 "attention.scores: matmul transposed_activations softmax 64 32 64",
                                 "attention.softmax: softmax transposed_activations - 64 32 64",
                                 "attention.context: matmul activations - 64 64 32",
-                                "attention.output: matmul weights add_layer_norm 64 64 128",
-                                "attention.residual: residual_add weights add_layer_norm 64 64 128",
-                                "ffn.norm: layer_norm weights add_layer_norm 64 64 128",
+                                "attention.output: matmul weights layer_norm 64 64 128",
+                                "attention.residual: residual_add - - 64 0 128",
+                                "ffn.norm: layer_norm weights layer_norm 64 64 128",
                                 "ffn.up: matmul weights gelu 64 128 256",
                                 "ffn.gelu: gelu - - 64 0 256",
-                                "ffn.down: matmul weights add_layer_norm 64 256 128",
-                                "ffn.residual: residual_add weights add_layer_norm 64 256 128",
-                                "attention.norm: layer_norm weights add_layer_norm 64 256 128",
+                                "ffn.down: matmul weights layer_norm 64 256 128",
+                                "ffn.residual: residual_add - - 64 0 128",
+                                "attention.norm: layer_norm weights layer_norm 64 256 128",
                                 "attention.qkv: matmul weights - 64 128 32",
                                 "attention.scores: matmul transposed_activations softmax 64 32 64",
                                 "attention.softmax: softmax transposed_activations - 64 32 64",
                                 "attention.context: matmul activations - 64 64 32",
-                                "attention.output: matmul weights add_layer_norm 64 32 128",
-                                "attention.residual: residual_add weights add_layer_norm 64 32 128",
-                                "ffn.norm: layer_norm weights add_layer_norm 64 32 128",
+                                "attention.output: matmul weights layer_norm 64 32 128",
+                                "attention.residual: residual_add - - 64 0 128",
+                                "ffn.norm: layer_norm weights layer_norm 64 32 128",
                                 "ffn.up: matmul weights gelu 64 128 512",
                                 "ffn.gelu: gelu - - 64 0 512",
-                                "ffn.down: matmul weights add_layer_norm 64 512 128",
-                                "ffn.residual: residual_add weights add_layer_norm 64 512 128",
-                                "final.norm: layer_norm weights add_layer_norm 64 512 128",
+                                "ffn.down: matmul weights layer_norm 64 512 128",
+                                "ffn.residual: residual_add - - 64 0 128",
+                                "final.norm: layer_norm weights layer_norm 64 512 128",
                                 "language_model_head: matmul weights - 64 128 100"}));
 }
 
@@ -242,7 +248,8 @@ TEST(Compile, BestNeedsPrices) {
   EXPECT_NO_THROW(operators(with(Fusion::kOn)));
 }
 
-// Scores and softmax by themselves cost 1 + 1; matmul, residual add and LayerNorm 3.
+// Scores and softmax by themselves cost 1 + 1; matmul, residual add and LayerNorm 1 + 1 + 2, with a
+// fused LayerNorm 1 more than the matmul.
 TEST(Compile, BestTakesTheLowerEnergyDelayProductAndDoesWithoutFusionWhenEqual) {
   const Target best = with(Fusion::kBest);
   EXPECT_EQ(operators(best, fused_costs(1)), operators(with(Fusion::kOn)));
@@ -269,6 +276,100 @@ TEST(Compile, NothingToChooseWithoutNormaliserOrRoom) {
       ASSERT_EQ(list.size(), plain.size());
       for (std::size_t i = 0; i < list.size(); ++i) EXPECT_EQ(list[i].op, plain[i].op);
     }
+}
+
+Target masked(Masking masking, Fusion fusion = Fusion::kLibrary) {
+  Target target = with(fusion);
+  target.masking = masking;
+  return target;
+}
+
+// Scores and softmax of a masked network: so they begin, and so they end.
+void expect_scores(const std::vector<std::string>& texts, const std::string& scores,
+                   const std::string& softmax) {
+  int found = 0;
+  for (const std::string& text : texts) {
+    if (!text.starts_with("attention.s")) continue;
+    ++found;
+    EXPECT_EQ(text, text.starts_with("attention.scores") ? "attention.scores: " + scores
+                                                         : "attention.softmax: " + softmax);
+  }
+  EXPECT_EQ(found, 4);
+}
+
+constexpr const char* kBiased = "matmul transposed_activations softmax 64 32 64 full_bias";
+constexpr const char* kBiasedSoftmax = "softmax transposed_activations - 64 32 64 full_bias";
+constexpr const char* kBlocks = "matmul transposed_activations softmax 64 32 64 triangle";
+constexpr const char* kBlocksSoftmax = "softmax transposed_activations - 64 32 64 triangle";
+
+TEST(Masking, IsABiasOrRowBlocks) {
+  expect_scores(operators(masked(Masking::kBias), {}, kMasked), kBiased, kBiasedSoftmax);
+  for (const Fusion fusion : {Fusion::kLibrary, Fusion::kOn})
+    expect_scores(operators(masked(Masking::kRowBlocks, fusion), {}, kMasked), kBlocks,
+                  kBlocksSoftmax);
+  // A softmax by itself works on whole rows.
+  expect_scores(operators(masked(Masking::kRowBlocks, Fusion::kOff), {}, kMasked),
+                "matmul transposed_activations sums 64 32 64 full_bias", "softmax - - 64 0 64");
+}
+
+TEST(Masking, WithoutAMaskThereIsNothingToChoose) {
+  for (const Masking masking : {Masking::kRowBlocks, Masking::kBest})
+    EXPECT_EQ(operators(masked(masking)), operators(masked(Masking::kBias)));
+}
+
+// Heads of 8 have no room for the triangle of a block of 16.
+TEST(Masking, NarrowHeadsHaveNoRowBlocks) {
+  Architecture narrow = network();
+  narrow.head_width = 8;
+  const auto list = scheduled_operators(narrow, kMasked, masked(Masking::kRowBlocks));
+  EXPECT_EQ(list[3].op.bias, Bias::kFull);
+}
+
+// A run with a bias costs 2 and its softmax 1, together 3; row blocks cost 2, 3 and 4.
+TEST(Masking, BestTakesTheLowerEnergyDelayProductAndTheBiasWhenEqual) {
+  const auto chosen = [](int cycles) {
+    const OperatorPricer price = [cycles](const Operator& op) {
+      const std::int64_t cost = op.kind != OperatorKind::kMatmul ? 1
+                                : op.bias == Bias::kTriangle     ? cycles - 1
+                                : op.bias == Bias::kFull         ? 2
+                                                                 : 1;
+      return HardwareCost{Cycles(cost), Picojoules::from_femtojoules(1000 * cost)};
+    };
+    return operators(masked(Masking::kBest), price, kMasked);
+  };
+  expect_scores(chosen(2), kBlocks, kBlocksSoftmax);
+  expect_scores(chosen(3), kBiased, kBiasedSoftmax);
+  expect_scores(chosen(4), kBiased, kBiasedSoftmax);
+  EXPECT_THROW(operators(masked(Masking::kBest), {}, kMasked), Error);
+}
+
+TEST(Masking, EveryOperatorThatMayBePricedIsListed) {
+  const Target best = masked(Masking::kBest, Fusion::kBest);
+  const std::vector<Operator> known = operators_to_schedule(network(), kMasked, best);
+  const OperatorPricer price = [&](const Operator& op) {
+    EXPECT_NE(std::find(known.begin(), known.end(), op), known.end()) << describe(op);
+    return analytical_cost(op, best);
+  };
+  scheduled_operators(network(), kMasked, best, price);
+  EXPECT_NE(std::find(known.begin(), known.end(), operator_from_text(kBlocks)), known.end());
+}
+
+// 40 positions in blocks of 32: 32 rows over 32 keys, 8 rows over 40. The identity is 32 x 32, the
+// triangle has 32 columns for 2 x 32 keys.
+TEST(RowBlocks, ByHand) {
+  const Operator op = matmul(40, 64, 40, RightOperand::kTransposedActivations, Activation::kSoftmax,
+                             Bias::kTriangle);
+  const Call call = compile(op, find_target("gemmini_transformer"));
+  EXPECT_EQ(call.schedule, (MatmulTile{2, 4, 3}));
+  EXPECT_EQ(call.search_steps, -1);
+  const std::vector<RowBlock> blocks = row_blocks(call);
+  ASSERT_EQ(blocks.size(), 2U);
+  EXPECT_EQ(blocks[0].rows, 32);
+  EXPECT_EQ(blocks[0].columns, 32);
+  EXPECT_EQ(blocks[1].first, 32);
+  EXPECT_EQ(blocks[1].rows, 8);
+  EXPECT_EQ(blocks[1].columns, 40);
+  EXPECT_EQ(triangle_bytes(call), 32 * 32 + 64 * 32);
 }
 
 // What a pair costs from its matmul on.

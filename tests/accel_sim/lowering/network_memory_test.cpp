@@ -155,6 +155,33 @@ TEST(NetworkMemory, MaskAndBiasesFollowAllElse) {
   }
 }
 
+// Instead of the mask, 32 x 32 of identity and 64 x 32 of triangle, for heads of 32 and rows as far
+// apart as queries and keys are: 96 bytes in the first layer, 32 in the second. A third layer as
+// wide as the first has the same.
+TEST(NetworkMemory, ConstantsOfRowBlocksLieAsQueriesAndKeysDo) {
+  Architecture n = network();
+  n.layers.push_back(n.layers[0]);
+  Target target = find_target("gemmini_transformer");
+  const std::int64_t before = memory_of(n, {48, Mode::kPrefill}, target).bytes();
+  target.masking = Masking::kRowBlocks;
+  const Workload workload{48, Mode::kPrefill, Mask::kCausal};
+  const NetworkMemory memory = memory_of(n, workload, target);
+  EXPECT_EQ(memory.bytes(), before + (32 + 64) * 96 + (32 + 64) * 32);
+  std::vector<Placement> scores;  // the last head's of each layer
+  for (const TransformerOperator& item : scheduled_operators(n, workload, target))
+    if (item.role == "attention.scores")
+      scores.push_back(memory.placement(item, static_cast<int>(item.repeat) - 1));
+  ASSERT_EQ(scores.size(), 3U);
+  for (const Placement& each : scores) {
+    EXPECT_EQ(each.identity.stride, each.left.stride);
+    EXPECT_EQ(each.triangle.stride, each.right.stride);
+  }
+  EXPECT_EQ(scores[0].identity.address, before);
+  EXPECT_EQ(scores[0].triangle.address, before + 32 * 96);
+  EXPECT_EQ(scores[1].identity.address, before + (32 + 64) * 96);
+  EXPECT_EQ(scores[2].triangle.address, scores[0].triangle.address);
+}
+
 TEST(NetworkMemory, DecodingAppendsToTheCachedKeysAndValues) {
   const auto p = placements({48, Mode::kDecode}, 1, find_target("gemmini_transformer"));
   // One head of width 32 in the second layer: the 48th of rows of 32 bytes.
@@ -299,7 +326,7 @@ TEST(SimulatedNetwork, EnginesAgreeOnAFusedOne) {
     EXPECT_NEAR(static_cast<double>(cycles(calls)) / exact, 1,
                 mode == Mode::kDecode ? kOneRow : 0.03);
     EXPECT_TRUE(std::any_of(calls.begin(), calls.end(), [](const OperatorReport& call) {
-      return call.item.op.activation == Activation::kAddLayerNorm;
+      return call.item.op.activation == Activation::kLayerNorm;
     }));
   }
 }

@@ -58,6 +58,16 @@ TEST(PeakMemory, ByHand) {
   EXPECT_EQ(peak_of(n, prefill, {}), parameters + 800 + 12 + 12 + 300);
 }
 
+// 40 x 40 int32, or for blocks of 32 rows 32 x 32 and 64 x 32 bytes.
+TEST(PeakMemory, OfAMaskByHand) {
+  const Architecture n{64, 32, 0, {{2, 128}}};
+  const Workload workload{40, Mode::kPrefill, Mask::kCausal};
+  Target target = find_target("gemmini_transformer");
+  EXPECT_EQ(memory_of(n, workload, target).mask, 6400);
+  target.masking = Masking::kRowBlocks;
+  EXPECT_EQ(memory_of(n, workload, target).mask, 1024 + 2048);
+}
+
 using Bytes = std::vector<bool>;
 void mark(Bytes& bytes, const Matrix& m, std::int64_t rows, std::int64_t columns) {
   for (std::int64_t i = 0; i < rows; ++i)

@@ -213,6 +213,53 @@ TEST(LowerMatmul, SumsThatComeBackHoldTheBias) {
   }
 }
 
+// 40 positions of a head of 32 in blocks of 32 rows, rows of all matrices but the results 32 bytes
+// apart. A block is a loop over the head and one over the extra columns. Queries are at 0, keys at
+// 1280, results at 2560, the identity at 4160, the triangle at 5184: 32 rows of zeros, then 32 for
+// the keys of a diagonal block. The second block is over 32 keys before its own: it begins with the
+// zeros.
+TEST(LowerRowBlocks, ByHand) {
+  const Operator op = matmul(40, 32, 40, RightOperand::kTransposedActivations, Activation::kSoftmax,
+                             Bias::kTriangle);
+  const Program program = lower(op, find_target("gemmini_transformer"));
+  EXPECT_EQ(program.bytes, 5184 + 64 * 32);
+  ASSERT_EQ(program.tiles.size(), 4U);
+  struct Expected {
+    int rows, inner, columns, left, right, result;
+  };
+  constexpr Expected kExpected[] = {{32, 32, 32, 0, 1280, 2560},
+                                    {32, 32, 32, 4160, 5184 + 32 * 32, 2560},
+                                    {8, 32, 40, 32 * 32, 1280, 2560 + 32 * 40},
+                                    {8, 8, 40, 4160, 5184, 2560 + 32 * 40}};
+  for (int n = 0; n < 4; ++n) {
+    const Tile& tile = program.tiles[static_cast<std::size_t>(n)];
+    const Expected& expected = kExpected[n];
+    EXPECT_EQ(tile.rows, expected.rows);
+    EXPECT_EQ(tile.inner, expected.inner);
+    EXPECT_EQ(tile.columns, expected.columns);
+    EXPECT_EQ(tile.left.address, expected.left);
+    EXPECT_EQ(tile.right.address, expected.right);
+    EXPECT_EQ(tile.result.address, expected.result);
+    EXPECT_EQ(tile.left.stride, 32);
+    EXPECT_EQ(tile.right.stride, 32);
+    EXPECT_EQ(tile.begins_results, n % 2 == 0);
+    EXPECT_EQ(tile.accumulate, n % 2 == 1);
+    EXPECT_EQ(tile.store, n % 2 == 1);
+    EXPECT_EQ(tile.left_half, n % 2);
+    EXPECT_EQ(tile.result_half, n / 2);
+    EXPECT_EQ(tile.normalisation, Normalisation::kSoftmax);
+    EXPECT_TRUE(tile.transposed_right && tile.load_left && tile.load_right && !tile.load_sums);
+  }
+}
+
+TEST(LowerRowBlocks, NeedTheNormaliserAndBlocksNoHigherThanAHead) {
+  const Operator op = matmul(64, 32, 64, RightOperand::kTransposedActivations, Activation::kSoftmax,
+                             Bias::kTriangle);
+  EXPECT_THAT(error_of(op, find_target("gemmini_cnn")), HasSubstr("cannot be fused"));
+  EXPECT_THAT(error_of(op, find_target("gemmini_transformer"), MatmulTile{3, 2, 4}),
+              HasSubstr("row blocks of 48 are too high: expected at most the width of a head, 32"));
+}
+
 // 16 rows of 64 numbers of B, 100 bytes apart.
 TEST(LowerMatmul, RowsOfTheRightOperandMayLieApart) {
   const Target target;

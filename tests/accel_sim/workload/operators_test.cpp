@@ -126,6 +126,10 @@ TEST(OperatorStatistics, ABiasByHand) {
   EXPECT_EQ(statistics(op).macs, 30);
   op.bias = Bias::kFull;
   EXPECT_EQ(statistics(op).bytes, 31 + 40);
+  EXPECT_TRUE(loads_bias(op));
+  op.bias = Bias::kTriangle;  // products instead
+  EXPECT_FALSE(loads_bias(op));
+  EXPECT_EQ(bias_bytes(op), 0);
 }
 
 std::int64_t macs_of(const Architecture& network, const Workload& workload) {
@@ -169,18 +173,34 @@ TEST(OperatorText, RoundTripsAndRejects) {
   const Operator scores =
       matmul(8, 16, 8, RightOperand::kTransposedActivations, Activation::kSoftmax, Bias::kFull);
   EXPECT_EQ(describe(scores), "matmul transposed_activations softmax 8 16 8 full_bias");
+  Operator blocks = scores;
+  blocks.bias = Bias::kTriangle;
+  EXPECT_EQ(describe(blocks), "matmul transposed_activations softmax 8 16 8 triangle");
   for (const Operator& op :
-       {scores, softmax_of(scores),
+       {scores, softmax_of(scores), blocks, softmax_of(blocks),
         matmul(8, 16, 32, RightOperand::kWeights, Activation::kRelu, Bias::kRow)})
     EXPECT_EQ(operator_from_text(describe(op)), op) << describe(op);
   EXPECT_EQ(matmul_of(softmax_of(scores)), scores);
-  for (const char* text :
-       {"matmul weights - 1 2 3 bias", "matmul weights - 1 2 3 row_bias 4",
-        "softmax - - 1 0 3 row_bias", "", "matmul", "matmul weights - 1 2",
-        "matmul weights - 1 2 3 4", "matmul - - 1 2 3", "matmul weights - 0 2 3",
-        "softmax - - 1 2 3", "softmax weights - 1 0 3", "layer_norm weights - 1 2 3",
-        "residual_add weights layer_norm 1 2 3", "sofmax - - 1 0 3", "matmul weights - a 2 3",
-        "matmul weights - 1048577 2 3", "matmul weights - 1 1048577 3", "gelu - - 1 0 2147483647"})
+  for (const char* text : {"matmul transposed_activations softmax 8 16 16 triangle",
+                           "matmul weights - 8 8 8 triangle",
+                           "matmul weights - 1 2 3 bias",
+                           "matmul weights - 1 2 3 row_bias 4",
+                           "softmax - - 1 0 3 row_bias",
+                           "",
+                           "matmul",
+                           "matmul weights - 1 2",
+                           "matmul weights - 1 2 3 4",
+                           "matmul - - 1 2 3",
+                           "matmul weights - 0 2 3",
+                           "softmax - - 1 2 3",
+                           "softmax weights - 1 0 3",
+                           "layer_norm weights - 1 2 3",
+                           "residual_add weights layer_norm 1 2 3",
+                           "sofmax - - 1 0 3",
+                           "matmul weights - a 2 3",
+                           "matmul weights - 1048577 2 3",
+                           "matmul weights - 1 1048577 3",
+                           "gelu - - 1 0 2147483647"})
     EXPECT_THROW(operator_from_text(text), InputError) << text;
 }
 

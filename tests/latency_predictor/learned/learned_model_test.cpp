@@ -339,6 +339,8 @@ TEST(LearnedFit, NamesOptionsOutOfRange) {
               HasSubstr("tiling optimal is out of range: expected greedy"));
   EXPECT_THAT(error_of([](FitOptions& o) { o.base.fusion = accel_sim::Fusion::kBest; }),
               HasSubstr("fusion best is out of range: expected library"));
+  EXPECT_THAT(error_of([](FitOptions& o) { o.base.masking = accel_sim::Masking::kRowBlocks; }),
+              HasSubstr("masking row_blocks is out of range: expected bias"));
 }
 
 // --- its file
