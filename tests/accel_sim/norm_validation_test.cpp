@@ -34,9 +34,9 @@ TEST_F(MeasuredOnSoc, NormUnits) {
       ErrorBound{"norm_layernorm, one row, warm", 7},
       ErrorBound{"fused_softmax_bias_row, cold", 5, 12},
       ErrorBound{"fused_softmax_bias_row, warm", 5, 12},
-      // Asked for: 5, worst 12. The bias of the next tile is not loaded before this one is done.
-      ErrorBound{"fused_softmax_masked, cold", 11, 25},
-      ErrorBound{"fused_softmax_masked, warm", 10, 26},
+      ErrorBound{"fused_softmax_masked, cold", 5, 12},
+      // Asked for: 5, worst 12. A mask of 256 KiB is partly in L2 still.
+      ErrorBound{"fused_softmax_masked, warm", 6, 17},
       ErrorBound{"gemm, cold", 4, 13},
       ErrorBound{"gemm, warm", 4, 13},
       ErrorBound{"gemm_bias_row, cold", 4, 12},
