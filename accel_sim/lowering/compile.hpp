@@ -102,9 +102,9 @@ std::vector<Call> compile(std::vector<TransformerOperator> list,
                           const MatmulScheduler& scheduler = {});
 
 // The first step of compile(), for what needs no more: transformer_operators(), as Library::fusion
-// has them run. There are as many, in the same order and the same roles; what is fused has the
-// matmul's shape as well (softmax_of(), layer_norm_of(), residual_add_of()) and is priced for what
-// it adds to the matmul's run. Pairs are
+// and Library::masking have them run. There are as many, in the same order and the same roles; what
+// is fused has the matmul's shape as well (softmax_of(), layer_norm_of(), residual_add_of()) and is
+// priced for what it adds to the matmul's run. Pairs are
 //
 // - scores and their softmax: fused, or the scores leave as int32 sums and come back (tiled_norm);
 // - the output projection, or FFN down, with the residual add and the LayerNorm after it, which may
