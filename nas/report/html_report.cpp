@@ -18,6 +18,7 @@
 #include "support/hash.hpp"
 #include "support/json.hpp"
 #include "support/jsonl.hpp"
+#include "support/words.hpp"
 
 namespace paretoformer::nas {
 namespace {
@@ -205,9 +206,7 @@ Json config_data(const RunConfig& config) {
 }
 
 std::string_view part_of_page(std::string_view name) {
-  for (const auto& [file, text] : nas_report_html)
-    if (file == name) return text;
-  throw Error("the page has no part " + std::string(name));
+  return row_named(nas_report_html, name, "the page").text;
 }
 
 void replace(std::string& page, const std::string& mark, std::string_view text) {
