@@ -6,7 +6,7 @@
 
 #include "latency_predictor/latency_predictor.hpp"
 #include "latency_predictor/learned/learned_fit.hpp"
-#include "latency_predictor/learned_table.hpp"
+#include "latency_predictor/tables.hpp"
 
 namespace {
 

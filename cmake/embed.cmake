@@ -1,6 +1,6 @@
 # paretoformer_embed_json(TARGET FOLDER): makes the *.json files of FOLDER part of TARGET, so that
 # presets are found wherever the binary is installed. TARGET's own sources may then
-# #include "TARGET/embedded_json.hpp" and walk paretoformer::TARGET_json: {name without .json, text}.
+# #include "TARGET/embedded_json.hpp" and walk paretoformer::TARGET_json, a table of EmbeddedFile.
 function(paretoformer_embed_json target folder)
   cmake_path(ABSOLUTE_PATH folder BASE_DIRECTORY ${CMAKE_CURRENT_SOURCE_DIR} NORMALIZE)
   file(GLOB files CONFIGURE_DEPENDS ${folder}/*.json)
@@ -8,10 +8,8 @@ function(paretoformer_embed_json target folder)
 endfunction()
 
 # paretoformer_embed_files(TARGET KIND FILE...): the same for any text files, as
-# "TARGET/embedded_KIND.hpp" and paretoformer::TARGET_KIND: {name, text}, names of JSON files without
-# their extension.
+# "TARGET/embedded_KIND.hpp" and paretoformer::TARGET_KIND.
 function(paretoformer_embed_files target kind)
-  list(LENGTH ARGN count)
   set(entries "")
   foreach(file IN LISTS ARGN)
     cmake_path(ABSOLUTE_PATH file BASE_DIRECTORY ${CMAKE_CURRENT_SOURCE_DIR} NORMALIZE)
@@ -29,14 +27,12 @@ function(paretoformer_embed_files target kind)
 "// Generated from the ${kind} files of @target@ by cmake/embed.cmake.
 #pragma once
 
-#include <array>
-#include <string_view>
-#include <utility>
+#include \"support/embedded_file.hpp\"
 
 namespace paretoformer {
 
-inline constexpr std::array<std::pair<std::string_view, std::string_view>, @count@> @target@_${kind}{{
-@entries@}};
+inline constexpr EmbeddedFile @target@_${kind}[] = {
+@entries@};
 
 }  // namespace paretoformer
 ")

@@ -29,8 +29,8 @@ int main(int argc, char** argv) try {
   // The same, taken apart. What runs once per head is one line with a count.
   for (const auto& part : predictor.breakdown(network))
     if (part.layer == 0)
-      std::printf("%dx %s: %" PRId64 " cycles\n", static_cast<int>(part.repeat),
-                  std::string(part.role).c_str(), part.cost.latency.value());
+      std::printf("%dx %.*s: %" PRId64 " cycles\n", static_cast<int>(part.repeat),
+                  static_cast<int>(part.role.size()), part.role.data(), part.cost.latency.value());
 } catch (const std::exception& error) {
   // Every error is one line that says what was given and what was expected.
   std::fprintf(stderr, "%s\n", error.what());

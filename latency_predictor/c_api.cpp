@@ -13,6 +13,7 @@
 
 #include "latency_predictor/latency_predictor.hpp"
 #include "latency_predictor/paretoformer.h"
+#include "search_spaces/search_space.hpp"
 #include "support/error.hpp"
 #include "support/text.hpp"
 

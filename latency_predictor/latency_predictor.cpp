@@ -2,11 +2,15 @@
 
 #include <tbb/concurrent_unordered_map.h>
 
-#include <unordered_set>
+#include <string>
 #include <utility>
 
-#include "accel_sim/closed_form/analytical_model.hpp"
-#include "accel_sim/simulator.hpp"
+#include "accel_sim/lowering/compile.hpp"
+#include "latency_predictor/in_place_costs.hpp"
+#include "latency_predictor/lookup_table.hpp"
+#include "latency_predictor/network_cost.hpp"
+#include "latency_predictor/tables.hpp"
+#include "search_spaces/search_space.hpp"
 #include "support/error.hpp"
 #include "support/hash.hpp"
 #include "support/parallel.hpp"
@@ -14,6 +18,7 @@
 #include "support/text.hpp"
 
 namespace paretoformer::latency_predictor {
+namespace {
 
 // A LayerNorm goes with what is before it, as it may be fused with that: a layer's projections of
 // q, k and v up to the second LayerNorm; its FFN up to the next layer's LayerNorm, the final one or
@@ -22,7 +27,8 @@ namespace paretoformer::latency_predictor {
 enum class Part { kAttention, kFfn, kEnds };
 enum class Next { kLayer, kFinalNorm, kNothing };
 
-struct LatencyPredictor::PartKey {
+// A part that networks share.
+struct PartKey {
   Part part;
   bool first;  // layer
   Next next;   // of an FFN, or of what is before the first layer
@@ -44,135 +50,81 @@ struct LatencyPredictor::PartKey {
   };
 };
 
-struct LatencyPredictor::Parts::Map
-    : tbb::concurrent_unordered_map<PartKey, NetworkCost, PartKey::Hash> {};
+}  // namespace
 
-LatencyPredictor::Parts::Parts() : map_(std::make_unique<Map>()) {}
-LatencyPredictor::Parts::Parts(const Parts& other) : map_(std::make_unique<Map>(*other.map_)) {}
-// NOLINTNEXTLINE(performance-noexcept-move-constructor): a map is made for the other one.
-LatencyPredictor::Parts::Parts(Parts&& other)
-    : map_(std::exchange(other.map_, std::make_unique<Map>())) {}
-LatencyPredictor::Parts& LatencyPredictor::Parts::operator=(Parts other) noexcept {
-  std::swap(map_, other.map_);
-  return *this;
-}
-LatencyPredictor::Parts::~Parts() = default;
+struct LatencyPredictor::State {
+  accel_sim::HardwareCost price(const accel_sim::TransformerOperator& item) const;
+  // By the prices of the table; as they are for a device that was measured.
+  std::vector<accel_sim::Call> compile(std::vector<accel_sim::TransformerOperator> list) const;
+  std::vector<accel_sim::TransformerOperator> operators_of_part(const PartKey& key) const;
+  const NetworkCost& part(const PartKey& key);
+  // Hands `add` the costs of all parts of a network.
+  template <typename Add>
+  void for_each_part(const Architecture& architecture, Add add);
 
-inline const NetworkCost* LatencyPredictor::Parts::find(const PartKey& key) const {
-  const auto known = map_->find(key);
-  return known == map_->end() ? nullptr : &known->second;
-}
-
-inline const NetworkCost& LatencyPredictor::Parts::add(const PartKey& key,
-                                                       const NetworkCost& cost) {
-  return map_->emplace(key, cost).first->second;
-}
-
-LookupTable simulated_table(const accel_sim::Target& hardware) {
-  return LookupTable(
-      target_hash(hardware), accel_sim::kSimulatorModel,
-      [hardware](const accel_sim::Operator& op) { return simulated_cost(op, hardware); });
-}
-
-LookupTable analytical_table(const accel_sim::Target& hardware) {
-  return LookupTable(
-      target_hash(hardware), accel_sim::kAnalyticalModel,
-      [hardware](const accel_sim::Operator& op) { return analytical_cost(op, hardware); });
-}
-
-std::vector<accel_sim::Operator> operators_of(const SearchSpace& space,
-                                              const accel_sim::Workload& workload,
-                                              const std::optional<accel_sim::Target>& hardware) {
-  std::unordered_set<accel_sim::Operator, accel_sim::OperatorHash> known;
-  std::vector<accel_sim::Operator> operators;
-  const auto add = [&](const accel_sim::Operator& op) {
-    if (known.insert(op).second) operators.push_back(op);
-  };
-  // With another layer after it, and before what is outside the layers.
-  const auto add_layer = [&](Architecture network, const Layer& layer) {
-    network.layers = {layer, layer};
-    if (hardware)
-      for (const accel_sim::Operator& op : operators_to_schedule(network, workload, *hardware))
-        add(op);
-    else
-      for (const accel_sim::TransformerOperator& item : transformer_operators(network, workload))
-        add(item.op);
-  };
-  Architecture network = space.smallest();
-  for (const int width : space.model_widths()) {
-    network.model_width = width;
-    // No operator depends on two genes of a layer: heads are attention's, FFN widths the FFN's.
-    for (const auto& [gene, choices] : space.layer_genes())
-      for (const int choice : choices) {
-        Layer layer = network.layers[0];
-        gene.set(layer, choice);
-        add_layer(network, layer);
-      }
-  }
-  return operators;
-}
+  std::string device;
+  std::optional<accel_sim::Target> hardware;
+  accel_sim::Workload workload;
+  LookupTable table;
+  InPlaceCosts in_place;
+  tbb::concurrent_unordered_map<PartKey, NetworkCost, PartKey::Hash> parts;
+};
 
 LatencyPredictor::LatencyPredictor(const accel_sim::Target& hardware,
                                    const accel_sim::Workload& workload)
     : LatencyPredictor(hardware, workload, simulated_table(hardware)) {}
 
 LatencyPredictor::LatencyPredictor(const accel_sim::Target& hardware,
+                                   const accel_sim::Workload& workload, LookupTable table)
+    : LatencyPredictor(hardware, workload, std::move(table), {}) {}
+
+LatencyPredictor::LatencyPredictor(const accel_sim::Target& hardware,
                                    const accel_sim::Workload& workload, LookupTable table,
                                    InPlaceCosts in_place)
-    : hardware_(hardware),
-      workload_(workload),
-      table_(std::move(table)),
-      in_place_(std::move(in_place)) {
-  if (table_.hardware_hash() != target_hash(hardware))
-    throw InputError("the look-up table was made for hardware " + hex(table_.hardware_hash()) +
-                     ": expected " + hex(target_hash(hardware)));
+    : state_(new State{{}, hardware, workload, std::move(table), std::move(in_place), {}}) {
+  if (state_->table.hardware_hash() != target_hash(hardware))
+    throw InputError("the look-up table was made for hardware " +
+                     hex(state_->table.hardware_hash()) + ": expected " +
+                     hex(target_hash(hardware)));
 }
 
-LatencyPredictor::LatencyPredictor(std::string device, const accel_sim::Workload& workload,
+LatencyPredictor::LatencyPredictor(std::string_view device, const accel_sim::Workload& workload,
                                    LookupTable table)
-    : device_(std::move(device)), workload_(workload), table_(std::move(table)) {
-  if (table_.hardware_hash() != device_hash(device_))
-    throw InputError("the look-up table was made for " + hex(table_.hardware_hash()) +
-                     ", not for the device \"" + device_ + "\"");
+    : state_(new State{std::string(device), {}, workload, std::move(table), {}, {}}) {
+  if (state_->table.hardware_hash() != device_hash(device))
+    throw InputError("the look-up table was made for " + hex(state_->table.hardware_hash()) +
+                     ", not for the device \"" + state_->device + "\"");
 }
 
-std::uint64_t LatencyPredictor::device_hash(const std::string& device) {
+LatencyPredictor::LatencyPredictor(const LatencyPredictor& other) = default;
+LatencyPredictor::LatencyPredictor(LatencyPredictor&& other) noexcept = default;
+LatencyPredictor& LatencyPredictor::operator=(const LatencyPredictor& other) = default;
+LatencyPredictor& LatencyPredictor::operator=(LatencyPredictor&& other) noexcept = default;
+LatencyPredictor::~LatencyPredictor() = default;
+
+std::uint64_t LatencyPredictor::device_hash(std::string_view device) {
   if (device.empty() || printable(device) != device)
-    throw InputError("\"" + device + "\" is no name of a device: expected text on one line");
-  return hash_text("device " + device);
+    throw InputError("\"" + std::string(device) +
+                     "\" is no name of a device: expected text on one line");
+  return hash_text("device " + std::string(device));
 }
 
-std::size_t PlacedOperatorHash::operator()(const PlacedOperator& at) const {
-  return mix64(accel_sim::OperatorHash{}(at.op) ^ static_cast<std::uint64_t>(at.repeat) << 1 ^
-               static_cast<std::uint64_t>(at.first));
-}
-
-PlacedOperator placed(const accel_sim::TransformerOperator& item) {
-  return {item.op, item.repeat, item.layer == 0};
-}
-
-accel_sim::HardwareCost LatencyPredictor::price(const accel_sim::TransformerOperator& item) const {
-  if (const auto role = in_place_.find(item.role); role != in_place_.end())
+accel_sim::HardwareCost LatencyPredictor::State::price(
+    const accel_sim::TransformerOperator& item) const {
+  if (const auto role = in_place.find(item.role); role != in_place.end())
     if (const auto known = role->second.find(placed(item)); known != role->second.end())
       return known->second * item.repeat;
-  return table_.cost(item.op) * item.repeat;
+  return table.cost(item.op) * item.repeat;
 }
 
-std::vector<accel_sim::Call> LatencyPredictor::compile(
+std::vector<accel_sim::Call> LatencyPredictor::State::compile(
     std::vector<accel_sim::TransformerOperator> list) const {
-  return accel_sim::compile(std::move(list), hardware_,
-                            [this](const accel_sim::Operator& op) { return table_.cost(op); });
-}
-
-NetworkCost& NetworkCost::operator+=(const NetworkCost& other) {
-  hardware += other.hardware;
-  memory += other.memory;
-  macs = accel_sim::cost_arithmetic::sum(macs, other.macs);
-  return *this;
+  return accel_sim::compile(std::move(list), hardware,
+                            [this](const accel_sim::Operator& op) { return table.cost(op); });
 }
 
 // Of a network that has the part in its first layer, between the operators at which parts begin.
-std::vector<accel_sim::TransformerOperator> LatencyPredictor::operators_of_part(
+std::vector<accel_sim::TransformerOperator> LatencyPredictor::State::operators_of_part(
     const PartKey& key) const {
   constexpr std::string_view kAttentionBegin = "attention.qkv", kFfnBegin = "ffn.up";
   constexpr std::string_view kHead = "language_model_head";
@@ -187,7 +139,7 @@ std::vector<accel_sim::TransformerOperator> LatencyPredictor::operators_of_part(
   if (key.part == Part::kEnds) network.vocabulary = key.size;
   std::vector<accel_sim::TransformerOperator> items;
   Part at = Part::kEnds;
-  for (accel_sim::TransformerOperator& item : transformer_operators(network, workload_)) {
+  for (accel_sim::TransformerOperator& item : transformer_operators(network, workload)) {
     if (item.role == kAttentionBegin) at = item.layer == 0 ? Part::kAttention : Part::kEnds;
     if (item.role == kFfnBegin) at = item.layer == 0 ? Part::kFfn : Part::kEnds;
     if (item.role == kHead) at = Part::kEnds;
@@ -198,21 +150,21 @@ std::vector<accel_sim::TransformerOperator> LatencyPredictor::operators_of_part(
   return items;
 }
 
-const NetworkCost& LatencyPredictor::part(const PartKey& key) const {
-  if (const NetworkCost* known = parts_.find(key)) return *known;
+const NetworkCost& LatencyPredictor::State::part(const PartKey& key) {
+  if (const auto known = parts.find(key); known != parts.end()) return known->second;
   std::vector<accel_sim::TransformerOperator> operators = operators_of_part(key);
   const std::vector<accel_sim::Call> calls = compile(std::move(operators));
   NetworkCost total;
-  total.memory = peak_memory(calls, workload_, key.model_width);
+  total.memory = peak_memory(calls, workload, key.model_width);
   for (const accel_sim::Call& call : calls) {
     total.macs = accel_sim::cost_arithmetic::sum(total.macs, macs(call));
     total.hardware += price(call);
   }
-  return parts_.add(key, total);
+  return parts.emplace(key, total).first->second;
 }
 
 template <typename Add>
-void LatencyPredictor::for_each_part(const Architecture& architecture, Add add) const {
+void LatencyPredictor::State::for_each_part(const Architecture& architecture, Add add) {
   const int d = architecture.model_width;
   const int head_width = architecture.head_width;
   const std::size_t depth = architecture.layers.size();
@@ -228,13 +180,13 @@ void LatencyPredictor::for_each_part(const Architecture& architecture, Add add) 
 
 accel_sim::HardwareCost LatencyPredictor::predict(const Architecture& architecture) const {
   accel_sim::HardwareCost total;
-  for_each_part(architecture, [&](const NetworkCost& part) { total += part.hardware; });
+  state_->for_each_part(architecture, [&](const NetworkCost& part) { total += part.hardware; });
   return total;
 }
 
 NetworkCost LatencyPredictor::network_cost(const Architecture& architecture) const {
   NetworkCost total;
-  for_each_part(architecture, [&](const NetworkCost& part) { total += part; });
+  state_->for_each_part(architecture, [&](const NetworkCost& part) { total += part; });
   if (architecture.vocabulary == 0)
     total.memory += accel_sim::unused_final_norm(architecture.model_width);
   return total;
@@ -251,18 +203,32 @@ void LatencyPredictor::predict(std::span<const Architecture> architectures,
 std::vector<OperatorPrediction> LatencyPredictor::breakdown(
     const Architecture& architecture) const {
   std::vector<OperatorPrediction> predictions;
-  for (const accel_sim::Call& call : compile(transformer_operators(architecture, workload_)))
-    predictions.push_back({call.role, call.layer, call.repeat, call.op, price(call)});
+  for (const accel_sim::Call& call :
+       state_->compile(transformer_operators(architecture, state_->workload)))
+    predictions.push_back({call.role, call.layer, call.repeat, call.op, state_->price(call)});
   return predictions;
 }
 
-double LatencyPredictor::latency(const accel_sim::HardwareCost& cost) const {
-  return latency_in(table_.time_unit(), cost);
+bool LatencyPredictor::in_time() const {
+  return state_->table.time_unit() == TimeUnit::kFemtoseconds;
 }
 
+double LatencyPredictor::latency(const accel_sim::HardwareCost& cost) const {
+  return latency_in(state_->table.time_unit(), cost);
+}
+
+const std::string& LatencyPredictor::device() const { return state_->device; }
+const std::optional<accel_sim::Target>& LatencyPredictor::hardware() const {
+  return state_->hardware;
+}
+const accel_sim::Workload& LatencyPredictor::workload() const { return state_->workload; }
+const LookupTable& LatencyPredictor::table() const { return state_->table; }
+const InPlaceCosts& LatencyPredictor::in_place() const { return state_->in_place; }
+
 void LatencyPredictor::fill(const SearchSpace& space) const {
-  const std::vector<accel_sim::Operator> operators = operators_of(space, workload_, hardware_);
-  parallel_tasks(operators.size(), [&](std::size_t i) { table_.cost(operators[i]); });
+  const std::vector<accel_sim::Operator> operators =
+      operators_of(space, state_->workload, state_->hardware);
+  parallel_tasks(operators.size(), [&](std::size_t i) { state_->table.cost(operators[i]); });
 }
 
 }  // namespace paretoformer::latency_predictor

@@ -27,31 +27,12 @@ LookupTable::LookupTable(std::uint64_t hardware_hash, std::string model,
       model_(std::move(model)),
       pricer_(std::move(pricer)),
       time_unit_(time_unit),
-      entries_(std::make_unique<Entries>()) {}
+      entries_(new Entries) {}
 
-LookupTable::LookupTable(const LookupTable& other)
-    : hardware_hash_(other.hardware_hash_),
-      model_(other.model_),
-      pricer_(other.pricer_),
-      time_unit_(other.time_unit_),
-      entries_(std::make_unique<Entries>(*other.entries_)) {}
-
-LookupTable::LookupTable(LookupTable&& other)
-    : hardware_hash_(other.hardware_hash_),
-      model_(std::move(other.model_)),
-      pricer_(std::move(other.pricer_)),
-      time_unit_(other.time_unit_),
-      entries_(std::exchange(other.entries_, std::make_unique<Entries>())) {}
-
-LookupTable& LookupTable::operator=(LookupTable other) noexcept {
-  std::swap(hardware_hash_, other.hardware_hash_);
-  std::swap(model_, other.model_);
-  std::swap(pricer_, other.pricer_);
-  std::swap(time_unit_, other.time_unit_);
-  std::swap(entries_, other.entries_);
-  return *this;
-}
-
+LookupTable::LookupTable(const LookupTable& other) = default;
+LookupTable::LookupTable(LookupTable&& other) noexcept = default;
+LookupTable& LookupTable::operator=(const LookupTable& other) = default;
+LookupTable& LookupTable::operator=(LookupTable&& other) noexcept = default;
 LookupTable::~LookupTable() = default;
 
 std::size_t LookupTable::size() const { return entries_->size(); }

@@ -3,7 +3,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
@@ -11,6 +10,7 @@
 #include "accel_sim/hardware/hardware_cost.hpp"
 #include "accel_sim/lowering/compile.hpp"
 #include "accel_sim/workload/operators.hpp"
+#include "support/owned.hpp"
 
 namespace paretoformer::latency_predictor {
 
@@ -27,10 +27,11 @@ class LookupTable {
   // Without a pricer it holds what is inserted and nothing else.
   LookupTable(std::uint64_t hardware_hash, std::string model,
               accel_sim::OperatorPricer pricer = nullptr, TimeUnit time_unit = TimeUnit::kCycles);
-  // A table that was moved from is empty.
+  // A table that was moved from may be assigned or destroyed.
   LookupTable(const LookupTable& other);
-  LookupTable(LookupTable&& other);  // NOLINT(performance-noexcept-move-constructor)
-  LookupTable& operator=(LookupTable other) noexcept;
+  LookupTable(LookupTable&& other) noexcept;
+  LookupTable& operator=(const LookupTable& other);
+  LookupTable& operator=(LookupTable&& other) noexcept;
   ~LookupTable();
 
   // The price of `op`, from the table or else from the pricer. Threads may call it at any time;
@@ -55,7 +56,7 @@ class LookupTable {
   std::string model_;
   accel_sim::OperatorPricer pricer_;
   TimeUnit time_unit_;
-  std::unique_ptr<Entries> entries_;
+  Owned<Entries> entries_;
 };
 
 }  // namespace paretoformer::latency_predictor

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "accel_sim/simulator.hpp"
+#include "latency_predictor/tables.hpp"
 #include "support/error.hpp"
 #include "support/parallel.hpp"
 #include "support/random.hpp"

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "latency_predictor/in_place_costs.hpp"
 #include "latency_predictor/latency_predictor.hpp"
 #include "search_spaces/search_space.hpp"
 

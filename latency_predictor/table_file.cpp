@@ -1,12 +1,15 @@
 // What the file of a LatencyPredictor holds.
 #include <algorithm>
 #include <limits>
+#include <string>
 #include <utility>
 #include <vector>
 
 #include "accel_sim/workload/workload_fields.hpp"
 #include "latency_predictor/file/predictor_file.hpp"
+#include "latency_predictor/in_place_costs.hpp"
 #include "latency_predictor/latency_predictor.hpp"
+#include "latency_predictor/lookup_table.hpp"
 #include "support/error.hpp"
 #include "support/files.hpp"
 #include "support/json.hpp"
@@ -76,20 +79,21 @@ Json to_json(const InPlaceCosts& in_place) {
 
 }  // namespace
 
-void LatencyPredictor::save(const std::string& path) const {
-  Json content{{"workload", write_fields(accel_sim::kWorkloadFields, workload_)},
-               {"units", kUnitWords.word_of(table_.time_unit())},
+void LatencyPredictor::save(std::string_view path) const {
+  Json content{{"workload", write_fields(accel_sim::kWorkloadFields, workload())},
+               {"units", kUnitWords.word_of(table().time_unit())},
                {"uncertainty", relative_uncertainty ? Json(*relative_uncertainty) : Json()},
                {"entries", Json::array()},
-               {"in_place", to_json(in_place_)}};
-  for (const auto& [op, cost] : table_.entries())
+               {"in_place", to_json(in_place())}};
+  for (const auto& [op, cost] : table().entries())
     content["entries"].push_back({describe(op), cost.latency.value(), cost.energy.femtojoules()});
   write_file_atomic(
-      path, predictor_text({PredictorKind::kTable, table_.model(), device_, hardware_}, content));
+      path,
+      predictor_text({PredictorKind::kTable, table().model(), device(), hardware()}, content));
 }
 
-LatencyPredictor LatencyPredictor::load(const std::string& path) {
-  return from(PredictorFile::read(path));
+LatencyPredictor LatencyPredictor::load(std::string_view path) {
+  return from(PredictorFile::read(std::string(path)));
 }
 
 LatencyPredictor LatencyPredictor::from(const PredictorFile& file) {

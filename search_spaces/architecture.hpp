@@ -2,7 +2,7 @@
 #pragma once
 
 #include <cstdint>
-#include <string>
+#include <iosfwd>
 #include <vector>
 
 #include "support/json_fwd.hpp"

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <iterator>
+#include <type_traits>
 
 #include "support/error.hpp"
 #include "support/files.hpp"
@@ -10,6 +11,10 @@
 #include "support/words.hpp"
 
 namespace paretoformer {
+
+// json_fwd.hpp declares it piece by piece.
+static_assert(std::is_same_v<Json, nlohmann::ordered_json>);
+
 namespace {
 
 std::string where(std::string_view text, std::size_t byte) {

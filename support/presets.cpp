@@ -3,22 +3,17 @@
 #include <system_error>
 
 #include "support/error.hpp"
+#include "support/words.hpp"
 
 namespace paretoformer {
 
-std::vector<std::string> Presets::names() const {
-  std::vector<std::string> names;
-  for (const auto& [name, text] : texts_) names.emplace_back(name);
-  return names;
-}
+std::vector<std::string> Presets::names() const { return names_in(texts_); }
 
 std::optional<Document> Presets::preset(const std::string& name) const {
-  for (const auto& [preset, text] : texts_) {
-    if (preset != name) continue;
-    const std::string file = "preset " + name;
-    return Document{parse_json(text, file), file};
-  }
-  return std::nullopt;
+  const EmbeddedFile* found = find_row(texts_, name);
+  if (!found) return std::nullopt;
+  const std::string file = "preset " + name;
+  return Document{parse_json(found->text, file), file};
 }
 
 Document Presets::find(const std::string& name_or_path) const {

@@ -6,9 +6,9 @@
 #include <span>
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
+#include "support/embedded_file.hpp"
 #include "support/json.hpp"
 
 namespace paretoformer {
@@ -23,11 +23,10 @@ struct Document {
 
 class Presets {
  public:
-  using Texts = std::span<const std::pair<std::string_view, std::string_view>>;
-
   // `what` one of them is, for messages ("hardware"), and their names and texts, which must outlive
   // this object: an embedded_json.hpp, see cmake/embed.cmake.
-  constexpr Presets(std::string_view what, Texts texts) : what_(what), texts_(texts) {}
+  constexpr Presets(std::string_view what, std::span<const EmbeddedFile> texts)
+      : what_(what), texts_(texts) {}
 
   std::vector<std::string> names() const;
   // The preset of that name.
@@ -40,7 +39,7 @@ class Presets {
 
  private:
   std::string_view what_;
-  Texts texts_;
+  std::span<const EmbeddedFile> texts_;
 };
 
 }  // namespace paretoformer

@@ -36,7 +36,7 @@ LossCache train(RunFolder& folder, ProxyTask& proxy) {
   folder.keep();
   set_log_file(folder.log());
   resumes_from(folder.path() / "config.json");
-  if (folder.config().predictor.empty()) predictor.save(folder.predictor());
+  if (folder.config().predictor.empty()) predictor.save(folder.predictor().string());
   if (!proxy.corpus().tokenizer.model().empty())
     write_file_atomic(folder.tokenizer(), proxy.corpus().tokenizer.model());
   log_notice(space_summary(proxy) + told);
@@ -63,9 +63,8 @@ LossCache train(RunFolder& folder, ProxyTask& proxy) {
 
 }  // namespace
 
-TrainedRun::TrainedRun(const RunOptions& options, bool searches)
-    : folder(RunFolder::open(load_run_config(options.config, options.overrides), options.resume,
-                             searches)),
+TrainedRun::TrainedRun(const RunConfig& config, bool resume, bool searches)
+    : folder(RunFolder::open(config, resume, searches)),
       proxy(folder.config(), folder.cache()),
       losses(train(folder, proxy)),
       evaluator(cached(supernet_losses(proxy), losses), predictor_of(folder, proxy.space()),

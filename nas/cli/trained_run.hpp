@@ -3,8 +3,8 @@
 
 #include <cstddef>
 
-#include "nas/cli/options.hpp"
 #include "nas/core/search.hpp"
+#include "nas/run/config.hpp"
 #include "nas/run/loss_cache.hpp"
 #include "nas/run/proxy_task.hpp"
 #include "nas/run/run_folder.hpp"
@@ -16,7 +16,7 @@ namespace paretoformer::nas {
 // measured with these weights before are not measured again. Throws what RunFolder::open() and
 // ProxyTask::train() throw.
 struct TrainedRun {
-  explicit TrainedRun(const RunOptions& options, bool searches = false);
+  TrainedRun(const RunConfig& config, bool resume, bool searches = false);
 
   RunFolder folder;
   ProxyTask proxy;

@@ -7,8 +7,8 @@
 #include "nas/core/knapsack.hpp"
 #include "nas/core/screening.hpp"
 #include "support/error.hpp"
-#include "support/named.hpp"
 #include "support/random.hpp"
+#include "support/words.hpp"
 
 namespace paretoformer::nas {
 namespace {

@@ -9,9 +9,10 @@
 #include <variant>
 
 #include "latency_predictor/latency_predictor.hpp"
+#include "latency_predictor/network_cost.hpp"
 #include "support/error.hpp"
 #include "support/json.hpp"
-#include "support/named.hpp"
+#include "support/words.hpp"
 
 namespace paretoformer::nas {
 namespace {
@@ -102,9 +103,7 @@ bool needs_latency(Objective objective) { return row_of(objective).latency; }
 bool needs_energy(Objective objective) { return row_of(objective).energy; }
 bool adds_up(Objective objective) { return row_of(objective).adds_up; }
 
-Objective objective_from_json(const JsonNode& node) {
-  return row_named(kRows, node.choice(names_in(kRows)), "objective").objective;
-}
+Objective objective_from_json(const JsonNode& node) { return read_row(kRows, node).objective; }
 
 Objectives cost_of(const Architecture& network,
                    const latency_predictor::LatencyPredictor& predictor, int context) {

@@ -3,7 +3,6 @@
 #include "supernet/model/network_file.hpp"
 #include "support/files.hpp"
 #include "support/hash.hpp"
-#include "support/named.hpp"
 
 namespace paretoformer::nas {
 namespace {
@@ -23,10 +22,6 @@ constexpr Exporter kExporters[] = {
 }  // namespace
 
 std::span<const Exporter> exporters() { return kExporters; }
-
-const Exporter& find_exporter(std::string_view name) {
-  return row_named(kExporters, name, "format");
-}
 
 void export_network(const std::filesystem::path& stem, const ExportedNetwork& network,
                     const Exporter& exporter) {

@@ -30,8 +30,6 @@ struct Exporter {
 };
 // All of them, the first being the usual one. To add one is to add a row.
 std::span<const Exporter> exporters();
-// Throws InputError when there is none of that name.
-const Exporter& find_exporter(std::string_view name);
 
 // Writes STEM.json (architecture, objectives, hardware, provenance, the file of the weights), and
 // the weights as STEM.NAME.

@@ -3,6 +3,7 @@
 
 #include <string>
 
+#include "latency_predictor/lookup_table.hpp"
 #include "nas/core/archive.hpp"
 #include "nas/core/final_front.hpp"
 #include "nas/core/search.hpp"

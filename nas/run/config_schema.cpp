@@ -5,7 +5,7 @@
 #include "search_spaces/architecture.hpp"
 #include "support/error.hpp"
 #include "support/fields.hpp"
-#include "support/named.hpp"
+#include "support/words.hpp"
 
 namespace paretoformer::nas {
 namespace {
@@ -28,8 +28,7 @@ const std::vector<std::string>& schema_names() {
 }
 
 Json find_schema(const std::string& name) {
-  for (const Named& file : kFiles)
-    if (name == file.name) return file.schema();
+  if (const Named* file = find_row(kFiles, name)) return file->schema();
   std::vector<std::string> known = schema_names();
   const Json configuration = run_config_schema();
   for (const auto& [key, schema] : configuration["properties"].items()) {

@@ -3,6 +3,8 @@
 #include <filesystem>
 #include <utility>
 
+#include "latency_predictor/in_place_costs.hpp"
+#include "latency_predictor/lookup_table.hpp"
 #include "latency_predictor/predictor_check.hpp"
 #include "nas/run/confirmation.hpp"
 #include "support/error.hpp"
@@ -13,7 +15,8 @@ namespace {
 
 latency_predictor::LatencyPredictor load_for(const RunConfig& config,
                                              const std::filesystem::path& file) {
-  latency_predictor::LatencyPredictor predictor = latency_predictor::LatencyPredictor::load(file);
+  latency_predictor::LatencyPredictor predictor =
+      latency_predictor::LatencyPredictor::load(file.string());
   const auto fail = [&](const char* what) {
     throw InputError(file.string() + ": was made for another " + what +
                      " than the configuration's");

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <chrono>
 
+#include "latency_predictor/lookup_table.hpp"
 #include "support/error.hpp"
 #include "support/files.hpp"
 #include "support/hash.hpp"

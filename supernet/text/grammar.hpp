@@ -23,14 +23,12 @@
 // The language is unambiguous: every random choice shows in the very next word, because the
 // alternatives of a choice begin with different words, and every word belongs to one class with
 // one meaning. Reading a text from left to right therefore recovers its one derivation, and the
-// probability of a text is the product of the probabilities of its choices. information_bits()
-// below is that reader.
+// probability of a text is the product of the probabilities of its choices.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
 #include <string>
-#include <string_view>
 
 namespace paretoformer::supernet {
 
@@ -43,10 +41,5 @@ struct GeneratedText {
 // shorter code for the text than `information_bits`. The same text for the same seed on every
 // machine.
 GeneratedText generate_text(std::uint64_t seed, std::size_t bytes);
-
-// -log2 of the probability of `text`, recovered from the text alone. Throws InputError naming the
-// byte offset of the first word that the language does not allow there, and when the last
-// document is cut short.
-double information_bits(std::string_view text);
 
 }  // namespace paretoformer::supernet

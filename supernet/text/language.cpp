@@ -1,7 +1,6 @@
 #include "supernet/text/language.hpp"
 
 #include <algorithm>
-#include <cmath>
 #include <numeric>
 
 namespace paretoformer::supernet {
@@ -18,10 +17,6 @@ constexpr int kTopicNouns = 40;       // nouns that a topic prefers ...
 constexpr double kTopicShare = 0.85;  // ... with this probability in all
 constexpr double kZipfOffset = 3;     // rank r has weight 1 / (r + offset), Mandelbrot's form
 constexpr double kAdverbOffset = 1;
-
-double information(double probability) {
-  return probability > 0 ? -probability * std::log2(probability) : 0;
-}
 
 std::vector<int> shuffled(int n, Random& random) {
   std::vector<int> order(static_cast<std::size_t>(n));
@@ -64,7 +59,6 @@ Choice::Choice(const std::vector<double>& weights) {
   for (double weight : weights) {
     probability_.push_back(weight / total);
     cumulative_.push_back(sum += weight / total);
-    entropy_ += information(weight / total);
   }
 }
 
@@ -97,14 +91,6 @@ double Preference::probability(int i) const {
   for (std::size_t k = 0; k < liked_.size(); ++k)
     if (liked_[k] == i) probability += weights_[k];
   return probability;
-}
-
-double Preference::entropy() const {
-  // Of the base alone, scaled by rest_; then the liked ones (all different) put right.
-  double entropy = rest_ * base_->entropy() + information(rest_);
-  for (std::uint16_t i : liked_)
-    entropy += information(probability(i)) - information(rest_ * base_->probability(i));
-  return entropy;
 }
 
 const Language& Language::get() {

@@ -60,13 +60,11 @@ class Choice {
 
   int sample(Random& random) const;
   double probability(int i) const { return probability_[static_cast<std::size_t>(i)]; }
-  double entropy() const { return entropy_; }  // bits
   int size() const { return static_cast<int>(probability_.size()); }
 
  private:
   std::vector<double> probability_;
   std::vector<double> cumulative_;
-  double entropy_ = 0;
 };
 
 // A few liked alternatives with probabilities of their own; the rest of the probability falls on
@@ -79,7 +77,6 @@ class Preference {
 
   int sample(Random& random) const;
   double probability(int i) const;
-  double entropy() const;  // bits
   int size() const { return base_->size(); }
 
  private:

@@ -10,10 +10,12 @@
 #include "accel_sim/mapper/library_rule.hpp"
 #include "accel_sim/mapper/mapping_file.hpp"
 #include "accel_sim/workload/networks.hpp"
+#include "latency_predictor/in_place_costs.hpp"
 #include "latency_predictor/learned/learned_fit.hpp"
 #include "latency_predictor/learned/learned_model.hpp"
 #include "latency_predictor/measurements.hpp"
 #include "latency_predictor/paretoformer.h"
+#include "latency_predictor/tables.hpp"
 #include "nas/cli/command_io.hpp"
 #include "nas/report/html_report.hpp"
 #include "nas/run/comparison.hpp"
@@ -181,14 +183,14 @@ std::string predictor_text() {
     }
     latency_predictor::LatencyPredictor(accel_sim::Target(), {32}, std::move(table),
                                         std::move(costs))
-        .save(path);
+        .save(path.string());
   });
   return text;
 }
 
 void read_predictor(const std::string& input) {
   const latency_predictor::LatencyPredictor predictor =
-      latency_predictor::LatencyPredictor::load(file_of(summed(input)));
+      latency_predictor::LatencyPredictor::load(file_of(summed(input)).string());
   predictor.predict(kNetwork);
 }
 

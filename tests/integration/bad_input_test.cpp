@@ -163,7 +163,7 @@ TEST_F(BadInput, RunFolder) {
   expect_refused({"evaluate", "run", "config.json"}, {"run: is not a run folder"});
   expect_refused({"export", "run"}, {"run: is not a run folder"});
   expect_refused({"export", "run", "--format", "safetensor"},
-                 {"format: \"safetensor\" is not known", "did you mean \"safetensors\"?"});
+                 {"--format: \"safetensor\" is not known", "did you mean \"safetensors\"?"});
   expect_refused({"report", "run"}, {"run: is not a run folder"});
   write(box_ / "file", "in the way");
   expect_refused({"search", "config.json", "--run", "file"}, {"file: cannot create folder"}, 1);

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "latency_predictor/latency_predictor.hpp"
+#include "latency_predictor/lookup_table.hpp"
 #include "latency_predictor/paretoformer.h"
 #include "support/files.hpp"
 #include "tests/temporary_folder.hpp"

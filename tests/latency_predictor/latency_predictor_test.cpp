@@ -10,6 +10,9 @@
 
 #include "accel_sim/closed_form/analytical_model.hpp"
 #include "accel_sim/simulator.hpp"
+#include "latency_predictor/in_place_costs.hpp"
+#include "latency_predictor/network_cost.hpp"
+#include "latency_predictor/tables.hpp"
 #include "support/error.hpp"
 #include "support/json.hpp"
 #include "support/random.hpp"

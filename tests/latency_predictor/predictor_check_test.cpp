@@ -7,6 +7,8 @@
 #include <utility>
 
 #include "accel_sim/simulator.hpp"
+#include "latency_predictor/in_place_costs.hpp"
+#include "latency_predictor/tables.hpp"
 #include "support/error.hpp"
 #include "support/json.hpp"
 #include "support/random.hpp"

@@ -2,8 +2,6 @@
 
 #include <gmock/gmock.h>
 
-#include <array>
-
 #include "support/error.hpp"
 #include "support/files.hpp"
 #include "support/json.hpp"
@@ -15,8 +13,7 @@ namespace {
 using testing::ElementsAre;
 using testing::HasSubstr;
 
-constexpr std::array<std::pair<std::string_view, std::string_view>, 2> kTexts{
-    {{"large", R"({"size": 9})"}, {"small", R"({"size": 1})"}}};
+constexpr EmbeddedFile kTexts[] = {{"large", R"({"size": 9})"}, {"small", R"({"size": 1})"}};
 constexpr Presets kPresets("shoe", kTexts);
 
 std::string error_of(const std::string& name) {

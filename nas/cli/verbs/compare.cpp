@@ -33,7 +33,7 @@ void compare_algorithms(const RunOptions& options, const CompareOptions& compare
   std::vector<Contestant> contestants;  // refused before anything is written
   for (const std::string& text : compare_options.algorithms)
     contestants.push_back(contestant_from_text(text, config.search));
-  TrainedRun trained(options);
+  TrainedRun trained(config, options.resume);
   auto& [run, proxy, losses, evaluator] = trained;
 
   const Clock::time_point start = Clock::now();

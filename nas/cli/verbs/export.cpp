@@ -13,13 +13,14 @@
 #include "nas/run/run_search.hpp"
 #include "support/error.hpp"
 #include "support/json.hpp"
+#include "support/words.hpp"
 
 namespace paretoformer::nas {
 namespace {
 
 void export_networks(const std::filesystem::path& folder, const std::filesystem::path& target,
                      const std::string& format, const CommonOptions& common) {
-  const Exporter& exporter = find_exporter(format);
+  const Exporter& exporter = row_named(exporters(), format, "--format");
   const RunFolder run = RunFolder::read(folder);
   ProxyTask proxy(run.config(), run.cache());
   proxy.load_weights(run);

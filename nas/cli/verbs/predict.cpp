@@ -12,7 +12,7 @@
 #include "accel_sim/workload/words.hpp"
 #include "latency_predictor/file/predictor_file.hpp"
 #include "latency_predictor/learned/learned_model.hpp"
-#include "latency_predictor/learned_table.hpp"
+#include "latency_predictor/tables.hpp"
 #include "nas/cli/arguments.hpp"
 #include "nas/cli/command_io.hpp"
 #include "nas/cli/priced_network.hpp"

@@ -14,6 +14,7 @@
 #include "latency_predictor/learned/learned_model.hpp"
 #include "latency_predictor/measurements.hpp"
 #include "latency_predictor/predictor_check.hpp"
+#include "latency_predictor/tables.hpp"
 #include "nas/cli/arguments.hpp"
 #include "nas/cli/command_io.hpp"
 #include "nas/cli/verbs.hpp"
@@ -51,6 +52,10 @@ struct PredictorFitOptions {
 SearchSpace space_of(const PredictorOptions& options) {
   const SearchSpace space = SearchSpace::find(options.space);
   return options.vocabulary < 0 ? space : space.with_vocabulary(options.vocabulary);
+}
+
+accel_sim::Workload workload_of(const PredictorOptions& options) {
+  return {options.length, accel_sim::kModeWords.value_of(options.mode, "--mode")};
 }
 
 Json to_json(const latency_predictor::PredictionErrors& e) {
@@ -128,8 +133,7 @@ void build_predictor(const PredictorOptions& options, const CommonOptions& commo
   const auto threads = limit_threads(common);
   const SearchSpace space = space_of(options);
   const accel_sim::Target hardware = accel_sim::find_target(options.hardware);
-  const accel_sim::Workload workload{options.length,
-                                     accel_sim::kModeWords.value_of(options.mode, "--mode")};
+  const accel_sim::Workload workload = workload_of(options);
   const Clock::time_point start = Clock::now();
   const latency_predictor::LatencyPredictor plain(hardware, workload);
   plain.fill(space);
@@ -142,7 +146,7 @@ void build_predictor(const PredictorOptions& options, const CommonOptions& commo
       check_predictor(predictor, space, options.networks, options.seed);
   predictor.relative_uncertainty = check.latency.p95;
   // Not a file that says it is checked and is not.
-  if (check.complaint().empty()) predictor.save(options.output);
+  if (check.complaint().empty()) predictor.save(options.output.string());
   answer({{"operators", plain.table().size()},
           {"hardware_hash", hex(target_hash(hardware))},
           {"output", options.output.string()}},
@@ -152,14 +156,14 @@ void build_predictor(const PredictorOptions& options, const CommonOptions& commo
 void check_predictor(const PredictorOptions& options, const CommonOptions& common) {
   const auto threads = limit_threads(common);
   const latency_predictor::LatencyPredictor predictor =
-      latency_predictor::LatencyPredictor::load(options.file);
+      latency_predictor::LatencyPredictor::load(options.file.string());
   answer({{"predictor", options.file.string()}},
          check_predictor(predictor, space_of(options), options.networks, options.seed), "", common);
 }
 
 void list_operators(const PredictorOptions& options, const CommonOptions& common) {
-  const std::vector<accel_sim::Operator> operators = latency_predictor::operators_of(
-      space_of(options), {options.length, accel_sim::kModeWords.value_of(options.mode, "--mode")});
+  const std::vector<accel_sim::Operator> operators =
+      latency_predictor::operators_of(space_of(options), workload_of(options));
   if (!common.json) return print(latency_predictor::measurement_template(operators));
   Json json{{"operators", Json::array()}};
   for (const accel_sim::Operator& op : operators) json["operators"].push_back(describe(op));
@@ -167,8 +171,7 @@ void list_operators(const PredictorOptions& options, const CommonOptions& common
 }
 
 void import_measurements(const PredictorOptions& options, const CommonOptions& common) {
-  const accel_sim::Workload workload{options.length,
-                                     accel_sim::kModeWords.value_of(options.mode, "--mode")};
+  const accel_sim::Workload workload = workload_of(options);
   const latency_predictor::LookupTable table =
       latency_predictor::read_measurements(options.file, options.device, options.clock_mhz);
   std::size_t missing = 0;
@@ -191,7 +194,7 @@ void import_measurements(const PredictorOptions& options, const CommonOptions& c
     return entry.second.energy > accel_sim::Picojoules();
   });
   const latency_predictor::LatencyPredictor predictor(options.device, workload, table);
-  predictor.save(options.output);
+  predictor.save(options.output.string());
   if (common.json)
     return print(to_text(Json{{"operators", entries.size()},
                               {"latency_unit", predictor.in_time() ? "ns" : "cycles"},

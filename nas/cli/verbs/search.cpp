@@ -92,7 +92,7 @@ FinalFront confirm(const TrainedRun& trained, const Archive& archive) {
 
 void search_and_print(const RunOptions& options, const CommonOptions& common) {
   const auto threads = limit_threads(common);
-  TrainedRun trained(options, true);
+  TrainedRun trained(load_run_config(options.config, options.overrides), options.resume, true);
   auto& [run, proxy, losses, evaluator] = trained;
 
   const Extremes extremes = evaluate_extremes(proxy, evaluator);
@@ -133,7 +133,7 @@ void search_and_print(const RunOptions& options, const CommonOptions& common) {
 
 void train_only(const RunOptions& options, const CommonOptions& common) {
   const auto threads = limit_threads(common);
-  TrainedRun trained(options);
+  TrainedRun trained(load_run_config(options.config, options.overrides), options.resume);
   auto& [run, proxy, losses, evaluator] = trained;
   const Extremes extremes = evaluate_extremes(proxy, evaluator);
   const Separation separation = measure_separation(proxy, kSeparationNetworks, run.config().seed);

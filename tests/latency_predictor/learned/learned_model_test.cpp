@@ -16,7 +16,7 @@
 #include "latency_predictor/file/predictor_file.hpp"
 #include "latency_predictor/latency_predictor.hpp"
 #include "latency_predictor/learned/learned_fit.hpp"
-#include "latency_predictor/learned_table.hpp"
+#include "latency_predictor/tables.hpp"
 #include "support/error.hpp"
 #include "support/files.hpp"
 #include "support/hash.hpp"

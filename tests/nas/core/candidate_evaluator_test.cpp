@@ -6,6 +6,8 @@
 #include <cmath>
 #include <limits>
 
+#include "latency_predictor/network_cost.hpp"
+#include "latency_predictor/tables.hpp"
 #include "search_spaces/search_space.hpp"
 #include "support/error.hpp"
 

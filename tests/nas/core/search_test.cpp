@@ -10,6 +10,8 @@
 #include <optional>
 #include <set>
 
+#include "latency_predictor/network_cost.hpp"
+#include "latency_predictor/tables.hpp"
 #include "nas/run/front_file.hpp"
 #include "nas/run/run_predictor.hpp"
 #include "nas/run/run_search.hpp"

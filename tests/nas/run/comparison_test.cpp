@@ -8,6 +8,7 @@
 #include <atomic>
 #include <cmath>
 
+#include "latency_predictor/tables.hpp"
 #include "nas/report/comparison_report.hpp"
 #include "nas/report/plot.hpp"
 #include "support/error.hpp"

@@ -7,6 +7,7 @@
 #include <cmath>
 
 #include "accel_sim/simulator.hpp"
+#include "latency_predictor/tables.hpp"
 #include "nas/run/front_file.hpp"
 #include "nas/run/run_predictor.hpp"
 #include "nas/run/run_search.hpp"

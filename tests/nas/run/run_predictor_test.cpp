@@ -6,7 +6,9 @@
 #include <fstream>
 #include <tuple>
 
+#include "latency_predictor/in_place_costs.hpp"
 #include "latency_predictor/predictor_check.hpp"
+#include "latency_predictor/tables.hpp"
 #include "nas/run/confirmation.hpp"
 #include "support/error.hpp"
 #include "support/json.hpp"
@@ -28,7 +30,7 @@ class RunPredictorTest : public ::testing::Test {
     const latency_predictor::LatencyPredictor predictor(
         hardware, workload, latency_predictor::analytical_table(hardware));
     predictor.fill(space_);
-    predictor.save(box_ / name);
+    predictor.save((box_ / name).string());
     return box_ / name;
   }
   accel_sim::HardwareCost analytical() const {

@@ -13,6 +13,7 @@
 #include "support/error.hpp"
 #include "support/files.hpp"
 #include "support/json.hpp"
+#include "tests/supernet/text/reader.hpp"
 #include "tests/temporary_folder.hpp"
 
 namespace paretoformer::supernet {

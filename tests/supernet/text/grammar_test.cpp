@@ -11,6 +11,7 @@
 #include "support/error.hpp"
 #include "support/hash.hpp"
 #include "tests/supernet/text/language_entropy.hpp"
+#include "tests/supernet/text/reader.hpp"
 
 namespace paretoformer::supernet {
 namespace {

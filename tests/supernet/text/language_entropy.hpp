@@ -7,7 +7,7 @@
 #include <span>
 #include <vector>
 
-#include "supernet/text/grammar_rules.hpp"
+#include "supernet/text/document.hpp"
 #include "supernet/text/language.hpp"
 
 namespace paretoformer::supernet {
@@ -28,10 +28,18 @@ inline Cost branch_cost(std::span<const double> probabilities) {
 
 inline Cost option_cost(double p) { return branch_cost(std::array{p, 1 - p}); }
 
+template <typename Distribution>
+double entropy(const Distribution& distribution) {
+  double bits = 0;
+  for (int i = 0; i < distribution.size(); ++i)
+    if (const double p = distribution.probability(i); p > 0) bits -= p * std::log2(p);
+  return bits;
+}
+
 // A word of the class drawn from `distribution`; its forms have probabilities `forms`.
 template <typename Distribution>
 Cost pick_cost(const Distribution& distribution, Kind kind, std::span<const double> forms) {
-  Cost cost{distribution.entropy(), 1};  // the space before it
+  Cost cost{entropy(distribution), 1};  // the space before it
   for (int i = 0; i < distribution.size(); ++i)
     for (std::size_t form = 0; form < forms.size(); ++form)
       cost.bytes +=
@@ -96,7 +104,7 @@ class Expectation {
       Cost rest = kPlaceProbability * pick_cost(language_.prepositions(verb), Kind::kPreposition);
       if (Language::transitive(verb)) {
         const Preference objects = language_.objects(subject, verb);
-        rest += determiner_ + Cost{objects.entropy(), 1};
+        rest += determiner_ + Cost{entropy(objects), 1};
         for (int noun = 0; noun < kNouns; ++noun) {
           const double q = objects.probability(noun);
           rest.bytes += q * noun_bytes_[noun];
