@@ -33,9 +33,9 @@ std::vector<std::size_t> shown_checkpoints(const Comparison& comparison) {
   return shown;
 }
 
-double mean_of(const std::vector<Race>& races, double (*value)(const Race&)) {
+double mean_work(const std::vector<Race>& races) {
   double sum = 0;
-  for (const Race& race : races) sum += value(race);
+  for (const Race& race : races) sum += race.work;
   return sum / static_cast<double>(races.size());
 }
 
@@ -119,8 +119,7 @@ std::string comparison_table(const Comparison& comparison) {
     }
     const std::int64_t needed = known ? evaluations_to_goal(comparison, i) : -1;
     if (known) table += needed < 0 ? std::string("      never") : fmt::format(" {:10}", needed);
-    table += fmt::format(" {:>6.0f}",
-                         mean_of(comparison.races[i], [](const Race& r) { return r.work; }));
+    table += fmt::format(" {:>6.0f}", mean_work(comparison.races[i]));
     if (i > 0) table += fmt::format("  p = {:.1e}", p) + verdict(own, first, p);
     table += "\n";
   }

@@ -205,10 +205,6 @@ Json config_data(const RunConfig& config) {
   return json;
 }
 
-std::string_view part_of_page(std::string_view name) {
-  return row_named(nas_report_html, name, "the page").text;
-}
-
 void replace(std::string& page, const std::string& mark, std::string_view text) {
   const std::size_t at = page.find(mark);
   if (at == std::string::npos) throw Error("the page has no place for " + mark);
@@ -260,9 +256,9 @@ std::string html_report(const Json& data) {
   std::string json = data.dump();
   for (std::size_t at = 0; (at = json.find('<', at)) != std::string::npos;)
     json.replace(at, 1, "\\u003c");
-  std::string page(part_of_page("report_template.html"));
-  replace(page, "/* report_template.css */", part_of_page("report_template.css"));
-  replace(page, "/* report_template.js */", part_of_page("report_template.js"));
+  std::string page(row_named(nas_report_html, "report_template.html", "the page").text);
+  for (const std::string part : {"report_template.css", "report_template.js"})
+    replace(page, "/* " + part + " */", row_named(nas_report_html, part, "the page").text);
   replace(page, "/* data */", json);
   return page;
 }

@@ -360,42 +360,35 @@ std::string comparison_svg(const Comparison& comparison, const std::string& titl
   const auto shown = [&](double hypervolume) {
     return known ? std::max(kLeastGap, 100 * (1 - hypervolume)) : hypervolume;
   };
-  struct Band {
-    std::vector<double> low, median, high;
-  };
-  std::vector<Band> bands;
+  std::vector<std::vector<Quartiles>> bands(comparison.contestants.size());
   Range range;
-  for (std::size_t i = 0; i < comparison.contestants.size(); ++i) {
-    Band band;
+  for (std::size_t i = 0; i < bands.size(); ++i)
     for (std::size_t at = 0; at < comparison.checkpoints.size(); ++at) {
-      const Quartiles q = quartiles(comparison.hypervolumes(i, at));
-      band.low.push_back(shown(q.lower));
-      band.median.push_back(shown(q.median));
-      band.high.push_back(shown(q.upper));
-      range.add(band.low.back());
-      range.add(band.high.back());
+      bands[i].push_back(quartiles(comparison.hypervolumes(i, at)));
+      range.add(shown(bands[i].back().lower));
+      range.add(shown(bands[i].back().upper));
     }
-    bands.push_back(std::move(band));
-  }
   const Axis x({0, static_cast<double>(comparison.checkpoints.back())}, kFrame.left, kFrame.right,
                true);
   const Axis y(range, kFrame.bottom, kFrame.top, !known);
   std::string svg = head(title) + x_axis(x, "networks evaluated", kFrame, "{:.7g}") +
                     y_axis(y, known ? "missing hypervolume (%)" : "hypervolume (share)", kFrame);
-  const auto points = [&](const std::vector<double>& values, bool backwards) {
+  const auto points = [&](const std::vector<Quartiles>& band, double Quartiles::*part,
+                          bool backwards = false) {
     std::string text;
-    for (std::size_t i = 0; i < values.size(); ++i) {
-      const std::size_t at = backwards ? values.size() - 1 - i : i;
+    for (std::size_t i = 0; i < band.size(); ++i) {
+      const std::size_t at = backwards ? band.size() - 1 - i : i;
       text += number(x.at(static_cast<double>(comparison.checkpoints[at]))) + "," +
-              number(y.at(values[at])) + " ";
+              number(y.at(shown(band[at].*part))) + " ";
     }
     return text;
   };
   for (std::size_t i = 0; i < bands.size(); ++i) {
     const std::string& colour = kCurveColours[i % kCurveColours.size()];
-    svg += "<polygon points=\"" + points(bands[i].low, false) + points(bands[i].high, true) +
-           "\" fill=\"" + colour + "\" fill-opacity=\"0.12\"/>\n";
-    svg += polyline(points(bands[i].median, false), colour);
+    svg += "<polygon points=\"" + points(bands[i], &Quartiles::lower) +
+           points(bands[i], &Quartiles::upper, true) + "\" fill=\"" + colour +
+           "\" fill-opacity=\"0.12\"/>\n";
+    svg += polyline(points(bands[i], &Quartiles::median), colour);
     svg += key(i, comparison.contestants[i].name, colour);
   }
   return svg + "</svg>\n";

@@ -7,7 +7,7 @@
 #include <span>
 #include <vector>
 
-#include "supernet/text/grammar_rules.hpp"
+#include "supernet/text/document.hpp"
 #include "supernet/text/language.hpp"
 
 namespace paretoformer::supernet {
