@@ -6,15 +6,15 @@
 #include <nlohmann/detail/abi_macros.hpp>
 #endif
 
+#include <cstdint>
+#include <iosfwd>
+#include <vector>
+
 // As nlohmann/json_fwd.hpp declares them, without its default arguments: these want <map> and
 // <memory>, which take longer than all that such a header says. Of another version than this one
 // its own header.
 #if defined(NLOHMANN_JSON_NAMESPACE_BEGIN) && NLOHMANN_JSON_VERSION_MAJOR == 3 && \
     NLOHMANN_JSON_VERSION_MINOR == 11 && NLOHMANN_JSON_VERSION_PATCH == 2
-#include <cstdint>
-#include <iosfwd>
-#include <vector>
-
 NLOHMANN_JSON_NAMESPACE_BEGIN
 template <typename T, typename SFINAE>
 struct adl_serializer;
@@ -27,26 +27,16 @@ class basic_json;
 template <class Key, class T, class IgnoredLess, class Allocator>
 struct ordered_map;
 NLOHMANN_JSON_NAMESPACE_END
-
-namespace paretoformer {
-
-// Insertion-ordered, so that files we write read in the order we think of.
-using Json = nlohmann::basic_json<nlohmann::ordered_map, std::vector, std::string, bool,
-                                  std::int64_t, std::uint64_t, double, std::allocator,
-                                  nlohmann::adl_serializer, std::vector<std::uint8_t>>;
-
-}  // namespace paretoformer
 #else
 #include <nlohmann/json_fwd.hpp>
-
-namespace paretoformer {
-
-using Json = nlohmann::ordered_json;
-
-}  // namespace paretoformer
 #endif
 
 namespace paretoformer {
+
+// nlohmann::ordered_json: insertion-ordered, so that files we write read in the order we think of.
+using Json = nlohmann::basic_json<nlohmann::ordered_map, std::vector, std::string, bool,
+                                  std::int64_t, std::uint64_t, double, std::allocator,
+                                  nlohmann::adl_serializer, std::vector<std::uint8_t>>;
 
 class JsonNode;
 class JsonObject;

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "accel_sim/lowering/tiling.hpp"
+#include "support/error.hpp"
 
 namespace paretoformer::accel_sim {
 namespace {

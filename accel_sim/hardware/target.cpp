@@ -126,8 +126,8 @@ Target target_from_json(const JsonNode& node) {
 
 std::vector<std::string> target_presets() { return kPresets.names(); }
 
-Target find_target(const std::string& name_or_path) {
-  return target_from_json(kPresets.find(name_or_path).node());
+Target find_target(std::string_view name_or_path) {
+  return target_from_json(kPresets.find(std::string(name_or_path)).node());
 }
 
 }  // namespace paretoformer::accel_sim

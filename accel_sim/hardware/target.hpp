@@ -3,7 +3,8 @@
 #pragma once
 
 #include <cstdint>
-#include <string>
+#include <iosfwd>
+#include <string_view>
 #include <vector>
 
 #include "accel_sim/hardware/hardware.hpp"
@@ -49,6 +50,6 @@ Target target_from_json(const JsonNode& node);
 std::vector<std::string> target_presets();
 
 // A preset by its name, else the file of that path. Throws InputError when it is neither.
-Target find_target(const std::string& name_or_path);
+Target find_target(std::string_view name_or_path);
 
 }  // namespace paretoformer::accel_sim

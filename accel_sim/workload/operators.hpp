@@ -4,8 +4,8 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <iosfwd>
 #include <optional>
-#include <string>
 #include <string_view>
 #include <vector>
 

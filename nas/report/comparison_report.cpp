@@ -39,12 +39,6 @@ double mean_work(const std::vector<Race>& races) {
   return sum / static_cast<double>(races.size());
 }
 
-// In words, from a contestant's point of view.
-const char* verdict(double median, double median_of_first, double p) {
-  if (p >= kSignificance) return "";
-  return median < median_of_first ? " worse" : " better";
-}
-
 }  // namespace
 
 Json comparison_json(const Comparison& comparison) {
@@ -120,7 +114,8 @@ std::string comparison_table(const Comparison& comparison) {
     const std::int64_t needed = known ? evaluations_to_goal(comparison, i) : -1;
     if (known) table += needed < 0 ? std::string("      never") : fmt::format(" {:10}", needed);
     table += fmt::format(" {:>6.0f}", mean_work(comparison.races[i]));
-    if (i > 0) table += fmt::format("  p = {:.1e}", p) + verdict(own, first, p);
+    if (i > 0) table += fmt::format("  p = {:.1e}", p);
+    if (i > 0 && !(p >= kSignificance)) table += own < first ? " worse" : " better";
     table += "\n";
   }
   return table +

@@ -197,14 +197,6 @@ Json curves_chart(const Json& data, const std::string& x_name, const std::string
   return curves_svg(curves, "", x_name, y_name, {440, 330, false});
 }
 
-// Without what differs between equal runs.
-Json config_data(const RunConfig& config) {
-  Json json = to_json(config);
-  json.erase("run");
-  json["training"].erase("checkpoint_seconds");
-  return json;
-}
-
 void replace(std::string& page, const std::string& mark, std::string_view text) {
   const std::size_t at = page.find(mark);
   if (at == std::string::npos) throw Error("the page has no place for " + mark);
@@ -246,7 +238,9 @@ Json report_data(const RunFolder& run, const ProxyTask& proxy,
       {"hypervolume", curves_chart(hypervolume, "networks evaluated", "share of the box")},
       {"training", curves_chart(data["training"], steps, "loss (nats per token)")},
       {"convergence", curves_chart(data["convergence"], steps, "loss above the largest's")}};
-  data["config"] = config_data(run.config());
+  data["config"] = to_json(run.config());
+  data["config"].erase("run");  // this and the next differ between equal runs
+  data["config"]["training"].erase("checkpoint_seconds");
   data["provenance"] = provenance(run, proxy);
   return data;
 }

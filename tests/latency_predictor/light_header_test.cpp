@@ -7,6 +7,9 @@ constexpr const char* kHeavyHeaders[] = {
 #ifdef _GLIBCXX_ALGORITHM
     "algorithm",
 #endif
+#ifdef _GLIBCXX_CMATH
+    "cmath",
+#endif
 #ifdef _GLIBCXX_FILESYSTEM
     "filesystem",
 #endif
@@ -24,6 +27,9 @@ constexpr const char* kHeavyHeaders[] = {
 #endif
 #ifdef _GLIBCXX_REGEX
     "regex",
+#endif
+#ifdef _GLIBCXX_STRING
+    "string",
 #endif
 #ifdef _GLIBCXX_UNORDERED_MAP
     "unordered_map",

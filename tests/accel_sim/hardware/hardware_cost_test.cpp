@@ -4,6 +4,8 @@
 
 #include <cstdint>
 
+#include "support/error.hpp"
+
 namespace paretoformer::accel_sim {
 namespace {
 
