@@ -19,18 +19,14 @@ namespace {
 constexpr std::int64_t kConfigCycles = 4;
 // Passes of the normaliser that only read; the last is the way out that there is anyway.
 constexpr std::int64_t kStatisticPasses = 2;
-// Of the accumulator by a fused residual add: one operand is loaded, read with the first product
-// that is added to it, and the sum is read once more than without.
-constexpr std::int64_t kResidualAccesses = 3;
 
 // What a call ran as: by itself, or a matmul's run with what is fused with it, in its parts.
 struct Run {
-  SimulationReport whole;  // less `norm` and `residual`
-  SimulationReport norm = {}, residual = {};
+  SimulationReport whole;  // less `norm`
+  SimulationReport norm = {};
 
   const SimulationReport& part(const Call& call) const {
-    if (call.runs_in != RunsIn::kFusedRun) return whole;
-    return call.op.kind == OperatorKind::kResidualAdd ? residual : norm;
+    return call.runs_in == RunsIn::kFusedRun ? norm : whole;
   }
 };
 
@@ -55,8 +51,7 @@ SimulationReport run_on_host(const Operator& op, const Hardware& hardware, Trace
 std::int64_t macs_of(const Program& program) {
   std::int64_t macs = 0;
   for (const Tile& tile : program.tiles)
-    if (is_matmul(tile) && tile.compute)
-      macs += std::int64_t{tile.rows} * tile.inner * tile.columns;
+    if (is_matmul(tile)) macs += std::int64_t{tile.rows} * tile.inner * tile.columns;
   return macs;
 }
 
@@ -97,18 +92,10 @@ std::int64_t result_words(const Call& call) {
 
 // Takes what the parts cost out of the whole run.
 void split(Run& run, const Call& call) {
-  const Operator& matmul = call.program;
-  const std::int64_t results = result_words(call);
   run.norm.breakdown.normaliser = run.whole.breakdown.normaliser;
-  run.norm.accesses.accumulator = kStatisticPasses * results;
-  if (matmul.activation == Activation::kAddLayerNorm) {
-    run.residual.accesses.accumulator = kResidualAccesses * results;
-    run.residual.accesses.dram_bytes = std::int64_t{matmul.rows} * matmul.columns;
-  }
+  run.norm.accesses.accumulator = kStatisticPasses * result_words(call);
   run.whole.breakdown.normaliser = 0;
-  run.whole.accesses.accumulator -=
-      run.norm.accesses.accumulator + run.residual.accesses.accumulator;
-  run.whole.accesses.dram_bytes -= run.residual.accesses.dram_bytes;
+  run.whole.accesses.accumulator -= run.norm.accesses.accumulator;
 }
 
 Run run(const Call& call, const Target& target, const EngineOptions& options, Trace* trace,

@@ -73,11 +73,10 @@ std::vector<Call> compile_with_mapper(const Architecture& architecture, const Wo
 
 // Simulates a call by itself: its matrices are packed and the caches cold. The parts of one run are
 // priced where they belong: a softmax or a LayerNorm that is fused with the matmul before it costs
-// the cycles and accesses of the normaliser in their common run; a residual add that is, its
-// accesses of the accumulator and what it writes, as its cycles cannot be told apart; the matmul
-// the rest. A fused GELU costs setting its constants. What runs on the host costs its cycles per
-// element. Spans are appended to `trace`; those of a fused part are in its matmul's. Throws what
-// lower() throws. Pure, and callable from several threads at once.
+// the cycles and accesses of the normaliser in their common run; the matmul the rest. A fused GELU
+// costs setting its constants. What runs on the host costs its cycles per element. Spans are
+// appended to `trace`; those of a fused part are in its matmul's. Throws what lower() throws. Pure,
+// and callable from several threads at once.
 SimulationReport simulate(const Call& call, const Target& target, const EngineOptions& options = {},
                           Trace* trace = nullptr);
 

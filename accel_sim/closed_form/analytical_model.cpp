@@ -29,8 +29,9 @@ Cycles dram_cycles(std::int64_t bytes, const Target& target) {
 }
 
 // Cycles of one call of the C library before and after the overlapped part.
-Cycles call_cycles(const Target& target) {
-  return Cycles(target.call_overhead_cycles) + Cycles(target.tile_search_cycles) +
+Cycles call_cycles(const Call& call, const Target& target) {
+  return Cycles(prologue_cycles(call, target)) +
+         Cycles(std::min(kFenceCycles, target.call_overhead_cycles)) +
          Cycles(target.dram_latency_cycles);
 }
 
@@ -110,7 +111,7 @@ AnalyticalEstimate estimate_matmul(const Call& call, const Target& target) {
   result.latency.compute = Cycles((work.steps + (transposed ? work.weights : 0)) * size);
   result.latency.memory = dram_cycles(bytes, target);
   result.latency.issue = Cycles(work.loops) * target.loop_issue_cycles;
-  result.latency.fixed = call_cycles(target) + Cycles(array_latency(static_cast<int>(size)));
+  result.latency.fixed = call_cycles(call, target) + Cycles(array_latency(static_cast<int>(size)));
 
   const std::int64_t block = size * size;
   AccessCounts& accesses = result.accesses;
@@ -141,18 +142,19 @@ Cycles normaliser_cycles(const Operator& op, const Target& target) {
 
 // Whole matrix in, normalised matrix out (tiled_norm, gemmini.h L3416-3586): per row and pass, one
 // configuration and one command per store, each issued by the CPU.
-AnalyticalEstimate estimate_tiled_norm(const Operator& op, int input_bytes, const Target& target) {
+AnalyticalEstimate estimate_tiled_norm(const Call& call, const Target& target) {
+  const Operator& op = call.op;
   const std::int64_t row_blocks = ceil_divide(op.columns, target.array_size);
   const std::int64_t passes = std::int64_t{op.rows} * kNormaliserPasses;
   const std::int64_t commands = passes * ceil_divide(row_blocks, kBlocksPerStore);
   AnalyticalEstimate result;
   result.accesses.accumulator = (1 + kNormaliserPasses) * padded_elements(op, target);
-  result.accesses.dram_bytes = elements(op) * (input_bytes + 1);
+  result.accesses.dram_bytes = elements(op) * (call.operand_bytes + 1);
   result.latency.compute = normaliser_cycles(op, target);
   result.latency.memory = dram_cycles(result.accesses.dram_bytes, target);
   result.latency.issue =
       Cycles(commands) * target.norm_command_cycles + Cycles(passes) * target.norm_config_cycles;
-  result.latency.fixed = call_cycles(target);
+  result.latency.fixed = call_cycles(call, target);
   return result;
 }
 
@@ -163,7 +165,7 @@ AnalyticalEstimate estimate_norm(const Call& call, const Target& target) {
   if (op.kind == OperatorKind::kSoftmax && op.inner == 0 && target.fusion == Fusion::kLibrary)
     fused = rows_can_be_fused(matmul(op.rows, 1, op.columns, RightOperand::kTransposedActivations),
                               target);
-  if (!fused) return estimate_tiled_norm(op, op.kind == OperatorKind::kSoftmax ? 4 : 1, target);
+  if (!fused) return estimate_tiled_norm(call, target);
   AnalyticalEstimate result;
   // The last pass is the matmul's own way out of the accumulator.
   const auto add = [&](const Operator& rows) {
@@ -183,30 +185,23 @@ AnalyticalEstimate estimate_norm(const Call& call, const Target& target) {
 AnalyticalEstimate estimate_residual_add(const Call& call, const Target& target) {
   const Operator& op = call.op;
   AnalyticalEstimate result;
-  if (call.runs_in == RunsIn::kFusedRun) {
-    // Within a matmul: one operand comes into the accumulator, is read with the first product, and
-    // the sum leaves once more.
-    result.accesses.accumulator = 3 * padded_elements(op, target);
-    result.accesses.dram_bytes = 2 * elements(op);
-    result.latency.memory = dram_cycles(result.accesses.dram_bytes, target);
-    return result;
-  }
   result.accesses.accumulator = 4 * padded_elements(op, target);
   result.accesses.dram_bytes = 3 * elements(op);
   result.latency.compute =
       Cycles(ceil_divide(2 * elements(op), target.mvin_scale_elements_per_cycle));
   result.latency.memory = dram_cycles(result.accesses.dram_bytes, target);
-  result.latency.fixed = call_cycles(target);
+  result.latency.fixed = call_cycles(call, target);
   return result;
 }
 
 // Rows of the table through the scratchpad to where the activations are.
-AnalyticalEstimate estimate_embedding(const Operator& op, const Target& target) {
+AnalyticalEstimate estimate_embedding(const Call& call, const Target& target) {
+  const Operator& op = call.op;
   AnalyticalEstimate result;
   result.accesses.scratchpad = 2 * padded_elements(op, target);
   result.accesses.dram_bytes = 2 * elements(op);
   result.latency.memory = dram_cycles(result.accesses.dram_bytes, target);
-  result.latency.fixed = call_cycles(target);
+  result.latency.fixed = call_cycles(call, target);
   return result;
 }
 
@@ -226,7 +221,7 @@ AnalyticalEstimate estimate(const Call& call, const Target& target) {
     case OperatorKind::kMatmul:
       return estimate_matmul(call, target);
     case OperatorKind::kEmbedding:
-      return estimate_embedding(call.op, target);
+      return estimate_embedding(call, target);
     case OperatorKind::kSoftmax:
     case OperatorKind::kLayerNorm:
       return estimate_norm(call, target);

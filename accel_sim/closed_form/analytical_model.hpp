@@ -38,10 +38,9 @@ struct AnalyticalEstimate {
 //   which it loads its keys anew. All traffic goes to DRAM: there is no L2.
 // - Softmax on chip is fused with the scores when whole rows fit half the accumulator: three passes
 //   of the normaliser over the accumulator, after the matmul. Otherwise the scores go to DRAM as
-//   int32 and come back. A fused LayerNorm (compile.hpp) is priced as a fused softmax is; with a
-//   residual add, the matmul reads the residual stream and writes it once more. GELU on chip costs
-//   nothing but its constants. LayerNorm is a tiled_norm: three passes, its commands issued by the
-//   CPU. The residual add reads both operands through the scaling units.
+//   int32 and come back. A fused LayerNorm (compile.hpp) is priced as a fused softmax is. GELU on
+//   chip costs nothing but its constants. LayerNorm is a tiled_norm of int32 sums: three passes,
+//   its commands issued by the CPU. The residual add reads both operands through the scaling units.
 // - With nonlinear_units = host, all four run on the CPU at so many cycles per element.
 // Never negative, and deterministic.
 AnalyticalEstimate analytical_estimate(const Operator& op, const Target& target);

@@ -97,7 +97,6 @@ class FastEngine {
     const Time configured = configure_loop(tile);
     const TileLayout layout(tile, hardware_);
     const bool is_matmul = tile.kind == TileKind::kMatmul;
-    if (!tile.compute) return store_again(tile, configured);
     load_tile(tile, layout, configured, is_matmul);
     Time emitted = load_unroller_;
     if (is_matmul) {
@@ -112,13 +111,6 @@ class FastEngine {
     }
     if (!stores_) begin_stores(tile, configured);
     stores_->emitted = emitted;
-  }
-
-  // A loop that loads and computes nothing.
-  void store_again(const Tile& tile, Time configured) {
-    finish_stores();
-    begin_stores(tile, configured);
-    stores_->emitted = configured;
   }
 
   void load_tile(const Tile& tile, const TileLayout& layout, Time configured, bool is_matmul) {

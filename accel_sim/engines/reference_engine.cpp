@@ -40,7 +40,7 @@ class ExecuteSequence {
         layout_(tile, hardware),
         size_(hardware.array_size),
         output_stationary_(tile.kind == TileKind::kHostMatmul),
-        done_(!is_matmul(tile) || !tile.compute) {}
+        done_(!is_matmul(tile)) {}
 
   bool done() const { return done_; }
   int i() const { return i_; }
@@ -369,7 +369,7 @@ class Engine {
         store_(hardware, memory_, trace) {
     for (const Tile& tile : program.tiles) {
       const TileLayout layout(tile, hardware);
-      if (is_matmul(tile) && tile.compute)
+      if (is_matmul(tile))
         commands_left_ += 2 * std::int64_t{layout.rows} * layout.inner * layout.columns;
       if (tile.normalisation != Normalisation::kNone) normalises_ = true;
     }

@@ -56,7 +56,6 @@ Normalisation normalisation_of(Activation activation) {
     case Activation::kSoftmax:
       return Normalisation::kSoftmax;
     case Activation::kLayerNorm:
-    case Activation::kAddLayerNorm:
       return Normalisation::kLayerNorm;
     default:
       return Normalisation::kNone;

@@ -103,7 +103,7 @@ std::vector<Call> compile(std::vector<TransformerOperator> list,
 
 // The first step of compile(), for what needs no more: transformer_operators(), as Library::fusion
 // and Library::masking have them run. There are as many, in the same order and the same roles; what
-// is fused has the matmul's shape as well (softmax_of(), layer_norm_of(), residual_add_of()) and is
+// is fused has the matmul's shape as well (softmax_of(), layer_norm_of()) and is
 // priced for what it adds to the matmul's run. Pairs are
 //
 // - scores and their softmax: fused, or the scores leave as int32 sums and come back (tiled_norm);

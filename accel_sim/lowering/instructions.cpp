@@ -52,10 +52,6 @@ LoadSequence::LoadSequence(const Tile& tile, const Hardware& hardware)
     sums_ = {layout_.rows, layout_.columns, blocks_per_dma(tile.sums.element_bytes, hardware)};
     sums_.down_first = true;
     sums_.active = tile.load_sums;
-    more_sums_ = {layout_.rows, layout_.columns,
-                  blocks_per_dma(tile.more_sums.element_bytes, hardware)};
-    more_sums_.down_first = true;
-    more_sums_.active = tile.add_more_sums;
   } else if (tile.kind == TileKind::kResidualAdd) {
     right_ = left_;
   }
@@ -77,18 +73,13 @@ bool LoadSequence::right_is_next() const {
 
 std::optional<LoadSequence::Step> LoadSequence::next() {
   if (sums_.active) return sums_.take(Operand::kSums);
-  if (more_sums_.active) {
-    Step step = more_sums_.take(Operand::kSums);
-    step.adds = true;
-    return step;
-  }
   if (!left_.active && !right_.active) return std::nullopt;
   return right_is_next() ? right_.take(Operand::kRight) : left_.take(Operand::kLeft);
 }
 
 Mvin LoadSequence::mvin_of_sums(const Step& step) const {
   const int size = hardware_->array_size;
-  const Matrix& matrix = step.adds ? tile_->more_sums : tile_->sums;
+  const Matrix& matrix = tile_->sums;
   Mvin mvin;
   mvin.address = matrix.at(step.row * size, step.column * size).address;
   mvin.stride = matrix.stride;
@@ -100,7 +91,6 @@ Mvin LoadSequence::mvin_of_sums(const Step& step) const {
   mvin.target = {Memory::kAccumulator, layout_.result_block(step.row, step.column)};
   if (matrix.stride == 0) mvin.copies = std::exchange(mvin.rows, 1);
   mvin.scaled = matrix.element_bytes == 1;
-  mvin.accumulate = step.adds;
   return mvin;
 }
 

@@ -97,8 +97,7 @@ struct TileLayout {
 // then along `inner` in steps of a DMA command; right along its rows in such steps; right is next
 // when it is behind. The host loads all of right, then all of left (sp_tiled_matmul_os). A residual
 // add loads and adds step by step. Sums come before all of them, down the rows, then along the
-// columns (LoopMatmulLdD; ldD goes before ldA and ldB, LoopMatmul.scala L960-965); what is added to
-// them follows in the same order.
+// columns (LoopMatmulLdD; ldD goes before ldA and ldB, LoopMatmul.scala L960-965).
 class LoadSequence {
  public:
   LoadSequence(const Tile& tile, const Hardware& hardware);
@@ -110,7 +109,6 @@ class LoadSequence {
     int row = 0;     // of blocks, as stored
     int column = 0;  // first of `blocks` along that row
     int blocks = 0;
-    bool adds = false;  // of sums: Tile::more_sums
   };
   std::optional<Step> next();  // nothing when all are made
   Mvin mvin(const Step& step) const;
@@ -131,7 +129,7 @@ class LoadSequence {
   const Tile* tile_;
   const Hardware* hardware_;
   TileLayout layout_;
-  Walk left_, right_, sums_, more_sums_;
+  Walk left_, right_, sums_;
 };
 
 // The mvouts of a tile: rows of blocks in turn within columns in steps of a DMA command; or, with a

@@ -11,8 +11,6 @@ namespace paretoformer::accel_sim {
 namespace {
 
 constexpr std::int64_t kAlignment = 64;
-constexpr std::int64_t kResidualAddPrologue = 10;
-constexpr int kFirstGuessCycles = 100;  // of the search for a tile (RTL: softmax against none)
 // One bookkeeping word per 64-byte line keeps the simulator's memory within bounds.
 constexpr std::int64_t kLargestSpan = std::int64_t{1} << 31;
 
@@ -41,15 +39,6 @@ void require_fitting(const MatmulTile& tile, int accumulator_buffers, const Targ
   if (results > sums) throw InputError(text("accumulator", results, sums, accumulator_buffers));
   const int operands = target.scratchpad_blocks() / scratchpad_buffers;
   if (inputs > operands) throw InputError(text("scratchpad", inputs, operands, scratchpad_buffers));
-}
-
-// A loop that only stores: the rows that `tile` left in the accumulator, normalised.
-Tile stored_again(Tile tile, Normalisation normalisation, const Matrix& result) {
-  tile.load_left = tile.load_right = tile.load_sums = tile.add_more_sums = false;
-  tile.compute = tile.takes_turns = tile.begins_results = false;
-  tile.normalisation = normalisation;
-  tile.result = result;
-  return tile;
 }
 
 // In which half of the double-buffered memories the tiles of an operand lie.
@@ -114,8 +103,7 @@ void require_runnable(const Call& call, const Target& target) {
                      std::string("columns, inner, every operand loaded anew"));
   const bool whole_rows = blocks(op, target).columns <= schedule.tile.columns;
   const bool is_fused = call.fused != Normalisation::kNone;
-  const bool asks = op.activation == Activation::kLayerNorm ||
-                    op.activation == Activation::kAddLayerNorm || op.bias == Bias::kTriangle;
+  const bool asks = op.activation == Activation::kLayerNorm || op.bias == Bias::kTriangle;
   if ((asks && !is_fused) || (is_fused && !whole_rows))
     throw InputError("\"" + describe(op) + "\" cannot be fused: expected the normaliser on the " +
                      "chip, and whole rows of results in the accumulator");
@@ -139,15 +127,10 @@ Tile part_at(const TileGrid& grid, const Operator& op, const MatmulTile& tile, i
   part.left = placement.left.at(row, depth);
   part.right =
       part.transposed_right ? placement.right.at(column, depth) : placement.right.at(depth, column);
-  const bool adds = op.activation == Activation::kAddLayerNorm;
-  part.result = (adds ? placement.sum : placement.result).at(row, column);
-  const bool has_bias = loads_bias(op);
+  part.result = placement.result.at(row, column);
   // What the product begins with, or what the tile before along `inner` left.
-  const Matrix& sums = depth > 0 || !(adds || has_bias) ? placement.partial_sums
-                       : adds                           ? placement.addend
-                                                        : placement.bias;
+  const Matrix& sums = depth > 0 || !loads_bias(op) ? placement.partial_sums : placement.bias;
   part.sums = sums.at(row, column);
-  part.more_sums = placement.bias.at(row, column);
   return part;
 }
 
@@ -159,9 +142,7 @@ Program lower_matmul(const Call& call, const Target& target, const Placement& pl
   const int accumulator_buffers = call.takes_turns ? 1 : halves;
   require_fitting(tile, accumulator_buffers, target);
   require_runnable(call, target);
-  const bool adds = op.activation == Activation::kAddLayerNorm;
   const bool has_bias = loads_bias(op);
-  const bool begins_with_sums = adds || has_bias;
   const bool spills = spills_sums(schedule, op, target);
 
   TileGrid grid(op, tile, target);
@@ -169,7 +150,7 @@ Program lower_matmul(const Call& call, const Target& target, const Placement& pl
   const int deep = grid.count(MatmulLoop::kInner);
   // Of extents up to 2^18 blocks: 64 bits hold the product.
   const std::int64_t tiles = std::int64_t{down} * across * deep;
-  require_countable(adds ? tiles + down : tiles, op);
+  require_countable(tiles, op);
   const auto residence = [&](int tiles) {
     return Residence(halves, halves == 2 && target.operand_reuse && tiles <= 2, schedule.reloads);
   };
@@ -187,13 +168,12 @@ Program lower_matmul(const Call& call, const Target& target, const Placement& pl
     Tile item = part_at(grid, op, tile, target.array_size, placement);
     item.kind =
         target.dataflow == Dataflow::kWeightStationary ? TileKind::kMatmul : TileKind::kHostMatmul;
-    if (!adds) item.normalisation = call.fused;
+    item.normalisation = call.fused;
     item.takes_turns = call.takes_turns && k == 0;
     item.load_left = left.is_new;
     item.load_right = right.is_new;
-    item.load_sums = k == 0 ? begins_with_sums : spills;
-    item.add_more_sums = adds && has_bias && k == 0;
-    item.accumulate = begins_with_sums || k > 0;
+    item.load_sums = k == 0 ? has_bias : spills;
+    item.accumulate = has_bias || k > 0;
     item.begins_results = k == 0;
     item.store = spills || last;
     if (spills && !last)
@@ -203,10 +183,6 @@ Program lower_matmul(const Call& call, const Target& target, const Placement& pl
     item.right_half = right.half;
     item.result_half = results.of(i * across + j).half;
     program.tiles.push_back(item);
-    if (adds && last) {
-      const int row = i * tile.rows * target.array_size;
-      program.tiles.push_back(stored_again(item, call.fused, placement.result.at(row, 0)));
-    }
   } while (grid.next(schedule));
   return program;
 }
@@ -313,9 +289,6 @@ Placement packed(const Call& call, const Target& target) {
                           ? space.place(op.columns, op.inner, 1, call.right_stride)
                           : space.place(op.inner, op.columns, 1, call.right_stride);
     placement.result = space.place(op.rows, op.columns, call.result_bytes);
-    if (op.activation == Activation::kAddLayerNorm)
-      for (Matrix* each : {&placement.addend, &placement.sum})
-        *each = space.place(op.rows, op.columns);
     if (spills_sums(*call.schedule, op, target))
       placement.partial_sums = space.place(op.rows, op.columns, kSumBytes);
     if (loads_bias(op)) placement.bias = space.place_bias(op);
@@ -405,13 +378,12 @@ double host_cycles_per_element(OperatorKind kind, const Hardware& hardware) {
 }
 
 std::int64_t prologue_cycles(const Call& call, const Hardware& hardware) {
-  // tiled_resadd computes next to nothing (RTL: 427 cycles for 16 x 64, warm).
-  if (call.program.kind == OperatorKind::kResidualAdd) return kResidualAddPrologue;
+  if (call.program.kind == OperatorKind::kResidualAdd) return hardware.residual_prologue_cycles;
   const std::int64_t given = std::max(hardware.call_overhead_cycles - kFenceCycles, 0);
   if (call.search_steps < 0) return given;
   // Whole rows are the first guess of what is fused: no square root, no divisions.
-  const bool whole_rows = call.fused != Normalisation::kNone;
-  return given + std::max(hardware.tile_search_cycles - (whole_rows ? kFirstGuessCycles : 0), 0) +
+  const bool guesses = call.fused == Normalisation::kNone;
+  return given + hardware.tile_search_cycles + (guesses ? hardware.tile_guess_cycles : 0) +
          std::int64_t{call.search_steps} * hardware.tile_search_step_cycles;
 }
 

@@ -48,13 +48,8 @@ struct Tile {
   // int8 through the scaling units (low_D).
   Matrix sums;
   bool load_sums = false;
-  // Added to them by mvins that accumulate: the bias of a product that a residual stream is added
-  // to. Only with `load_sums`.
-  Matrix more_sums = {};
-  bool add_more_sums = false;
   bool load_left = true;  // false: in the scratchpad from an earlier tile
   bool load_right = true;
-  bool compute = true;            // false: a LOOP_WS that only stores, once more, an earlier one's
   bool transposed_right = false;  // `right` is stored columns x inner
   bool scaled = true;             // both operands of a residual add go through the scaling units
   // Begins when the loop before has left the unroller: its results take the same place.
@@ -75,10 +70,7 @@ inline bool is_matmul(const Tile& tile) {
 // Where the matrices of one call lie. `right` is the second operand of a matmul or a residual add.
 struct Placement {
   Matrix left, right, result;
-  std::int64_t bytes = 0;  // all addresses are below
-  // Of Activation::kAddLayerNorm: what is added to the product, and where the sum goes; `result` is
-  // its LayerNorm.
-  Matrix addend = {}, sum = {};
+  std::int64_t bytes = 0;    // all addresses are below
   Matrix partial_sums = {};  // of a matmul that spills_sums(): rows x columns of int32
   // Of a matmul that has one: int32, rows 0 bytes apart when one is there for all
   // (gemmini_repeating_bias, gemmini.h L684-685).

@@ -27,12 +27,11 @@ constexpr Words<RightOperand, 4> kRightWords{
      {RightOperand::kWeights, "weights"},
      {RightOperand::kActivations, "activations"},
      {RightOperand::kTransposedActivations, "transposed_activations"}}};
-constexpr Words<Activation, 7> kActivationWords{{{Activation::kNone, "-"},
+constexpr Words<Activation, 6> kActivationWords{{{Activation::kNone, "-"},
                                                  {Activation::kGelu, "gelu"},
                                                  {Activation::kSoftmax, "softmax"},
                                                  {Activation::kSums, "sums"},
                                                  {Activation::kLayerNorm, "layer_norm"},
-                                                 {Activation::kAddLayerNorm, "add_layer_norm"},
                                                  {Activation::kRelu, "relu"}}};
 // At the end of an operator's text, which says nothing when there is none.
 constexpr Words<Bias, 4> kBiasWords{{{Bias::kNone, ""},
@@ -56,9 +55,7 @@ bool consistent(const Operator& op) {
   if (op.kind == OperatorKind::kMatmul) return op.inner >= 1 && op.right != RightOperand::kNone;
   if (op.inner > 0 && op.right != RightOperand::kNone) {
     if (op.kind == OperatorKind::kSoftmax) return op.activation == Activation::kNone;
-    const bool adds = op.activation == Activation::kAddLayerNorm;
-    if (op.kind == OperatorKind::kResidualAdd) return adds;
-    return op.kind == OperatorKind::kLayerNorm && (adds || op.activation == Activation::kLayerNorm);
+    return op.kind == OperatorKind::kLayerNorm && op.activation == Activation::kLayerNorm;
   }
   return op == elementwise(op.kind, op.rows, op.columns);
 }
@@ -103,12 +100,6 @@ Operator softmax_of(const Operator& scores) {
 Operator layer_norm_of(const Operator& matmul) {
   Operator part = matmul;
   part.kind = OperatorKind::kLayerNorm;
-  return part;
-}
-
-Operator residual_add_of(const Operator& matmul) {
-  Operator part = matmul;
-  part.kind = OperatorKind::kResidualAdd;
   return part;
 }
 

@@ -25,10 +25,9 @@ enum class Activation {
   kNone,
   kGelu,
   kSoftmax,
-  kSums,          // nothing: the results leave as int32 sums, for tiled_norm
-  kLayerNorm,     // LayerNorm of whole rows
-  kAddLayerNorm,  // a residual add, whose sum leaves both as it is and normalised
-  kRelu,          // free on the way out, like nothing
+  kSums,       // nothing: the results leave as int32 sums, for tiled_norm
+  kLayerNorm,  // LayerNorm of whole rows
+  kRelu,       // free on the way out, like nothing
 };
 
 // What is added to the results of a matmul: int32 numbers that they begin with (LOOP_WS's D), or
@@ -63,11 +62,9 @@ struct OperatorHash {
 Operator matmul(int rows, int inner, int columns, RightOperand right = RightOperand::kWeights,
                 Activation activation = Activation::kNone, Bias bias = Bias::kNone);
 Operator elementwise(OperatorKind kind, int rows, int columns);
-// The parts of a fused run beside its matmul, each with the matmul's shape: softmax, LayerNorm,
-// residual add.
+// The part of a fused run beside its matmul, with the matmul's shape.
 Operator softmax_of(const Operator& scores);
 Operator layer_norm_of(const Operator& matmul);
-Operator residual_add_of(const Operator& matmul);
 // The matmul that `part` is a part of by the functions above; nothing when it stands by itself.
 std::optional<Operator> matmul_of(const Operator& part);
 

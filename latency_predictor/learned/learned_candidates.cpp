@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "accel_sim/closed_form/analytical_model.hpp"
+#include "accel_sim/lowering/compile.hpp"
 #include "support/error.hpp"
 #include "support/json.hpp"
 
@@ -144,8 +145,8 @@ void FitCandidates::add(const Combination& combination) {
   if (keys.insert(key_of(combination)).second) require_valid_hardware(combination.hardware);
   hardware.push_back(combination.hardware);
   std::unordered_set<accel_sim::Operator, accel_sim::OperatorHash> seen;
-  for (const auto& [role, layer, repeat, op] :
-       transformer_operators(combination.network, combination.workload)) {
+  for (const accel_sim::Operator& op :
+       operators_to_schedule(combination.network, combination.workload, combination.hardware)) {
     if (!seen.insert(op).second) continue;
     FitCandidate candidate{
         op, hardware.size() - 1, operator_features(op, combination.hardware), {}};
@@ -199,7 +200,10 @@ void FitCandidates::weigh(const Combination& combination) {
   std::array<std::array<FeatureVector, kLearnedGroups>, kLearnedTargets> sums{};
   double cycles = 0, picojoules = 0;
   for (const auto& [role, layer, repeat, op] :
-       transformer_operators(combination.network, combination.workload)) {
+       scheduled_operators(combination.network, combination.workload, combination.hardware,
+                           [&](const accel_sim::Operator& each) {
+                             return analytical_cost(each, combination.hardware);
+                           })) {
     const OperatorFeatures known = operator_features(op, combination.hardware);
     const auto times = static_cast<double>(repeat);
     if (known.exact()) {

@@ -9,6 +9,7 @@
 #include "accel_sim/hardware/timing.hpp"
 #include "accel_sim/lowering/compile.hpp"
 #include "accel_sim/lowering/instructions.hpp"
+#include "accel_sim/lowering/program.hpp"
 #include "accel_sim/lowering/tiling.hpp"
 
 namespace paretoformer::latency_predictor {
@@ -333,13 +334,15 @@ void count_matmul(const accel_sim::Operator& op, MatmulPlan& plan,
       hardware.bus_bytes_per_cycle);
 }
 
-// Before and after what a call of the library overlaps, but for the steps of its tile search.
-double library_call_cycles(const accel_sim::Target& hardware) {
-  return hardware.call_overhead_cycles + hardware.tile_search_cycles;
+// Before and after what a call of the library overlaps.
+double library_call_cycles(const accel_sim::Call& call, const accel_sim::Target& hardware) {
+  return static_cast<double>(prologue_cycles(call, hardware)) +
+         std::min(accel_sim::kFenceCycles, hardware.call_overhead_cycles);
 }
 
-void time_matmul(const accel_sim::Operator& op, const MatmulPlan& plan,
+void time_matmul(const accel_sim::Call& call, const MatmulPlan& plan,
                  const accel_sim::Target& hardware, Times& t, OperatorEstimate& f) {
+  const accel_sim::Operator& op = call.program;
   const int size = hardware.array_size;
   const accel_sim::MatmulTile& whole = plan.whole;
   const double strips = static_cast<double>(whole.inner) * whole.columns;
@@ -351,7 +354,7 @@ void time_matmul(const accel_sim::Operator& op, const MatmulPlan& plan,
   t.tiles = stored_tiles * plan.loops.inner;
   t.width = std::min(plan.tile.columns * size, op.columns);
   t.depth = std::min(plan.tile.inner * size, op.inner);
-  t.issue = t.tiles * hardware.loop_issue_cycles;
+  t.issue = t.tiles * hardware.loop_issue_cycles + stored_tiles * hardware.result_issue_cycles;
   if (plan.fused)
     t.normaliser = normaliser_cycles(op, accel_sim::Normalisation::kSoftmax, hardware);
   const double load = std::max({t.bus, t.window, t.dram, t.serial});
@@ -360,8 +363,9 @@ void time_matmul(const accel_sim::Operator& op, const MatmulPlan& plan,
   // The array begins with the first blocks of a tile; what it waits for comes with the last ones.
   const double begin = std::min(
       t.first, 2.0 * (hardware.dram_latency_cycles + hardware.dram_page_miss_cycles + size));
-  f.cycles = library_call_cycles(hardware) + begin + overlap(t.array, load, t.store, t.issue) +
-             (plan.fused ? 0 : t.last) + accel_sim::array_latency(size);
+  f.cycles = library_call_cycles(call, hardware) + begin +
+             overlap(t.array, load, t.store, t.issue) + (plan.fused ? 0 : t.last) +
+             accel_sim::array_latency(size);
 }
 
 // Of scores and softmax that are fused, the scores' part.
@@ -371,7 +375,7 @@ Draft draft_matmul(const accel_sim::Call& call, const accel_sim::Target& hardwar
   Draft draft;
   set_group(group_of_matmul(op, plan.fused, plan.bytes), op, draft.estimate);
   count_matmul(op, plan, hardware, draft.estimate);
-  time_matmul(op, plan, hardware, draft.times, draft.estimate);
+  time_matmul(call, plan, hardware, draft.times, draft.estimate);
   return draft;
 }
 
@@ -395,7 +399,8 @@ double padded(const accel_sim::Operator& op, const accel_sim::Target& hardware) 
          hardware.array_size;
 }
 
-Draft draft_residual_add(const accel_sim::Operator& op, const accel_sim::Target& hardware) {
+Draft draft_residual_add(const accel_sim::Call& call, const accel_sim::Target& hardware) {
+  const accel_sim::Operator& op = call.op;
   Draft draft;
   set_group(OperatorGroup::kResidualAdd, op, draft.estimate);
   const Transfer each = transfer(op.rows, op.columns, op.columns, 1, hardware);
@@ -405,13 +410,14 @@ Draft draft_residual_add(const accel_sim::Operator& op, const accel_sim::Target&
   draft.estimate.accesses.accumulator = static_cast<std::int64_t>(4 * padded(op, hardware));
   t.tiles = std::max(1.0, padded(op, hardware) * 8 / (hardware.accumulator_kib * 1024.0));
   t.issue = t.tiles * hardware.loop_issue_cycles;
-  draft.estimate.cycles = library_call_cycles(hardware) +
+  draft.estimate.cycles = library_call_cycles(call, hardware) +
                           std::max({t.bus, t.window, t.dram, t.serial, t.store}) +
                           t.issue / t.tiles;
   return draft;
 }
 
-Draft draft_embedding(const accel_sim::Operator& op, const accel_sim::Target& hardware) {
+Draft draft_embedding(const accel_sim::Call& call, const accel_sim::Target& hardware) {
+  const accel_sim::Operator& op = call.op;
   Draft draft;
   set_group(OperatorGroup::kEmbedding, op, draft.estimate);
   const Transfer each = transfer(op.rows, op.columns, op.columns, 1, hardware);
@@ -419,19 +425,21 @@ Draft draft_embedding(const accel_sim::Operator& op, const accel_sim::Target& ha
   Times& t = draft.times;
   draft.estimate.accesses.scratchpad = static_cast<std::int64_t>(2 * padded(op, hardware));
   t.issue = hardware.loop_issue_cycles;
-  draft.estimate.cycles = library_call_cycles(hardware) +
+  draft.estimate.cycles = library_call_cycles(call, hardware) +
                           std::max({t.bus, t.window, t.dram, t.serial, t.store}) + t.issue;
   return draft;
 }
 
 // tiled_norm: the host issues every command.
-Draft draft_normalise(const accel_sim::Operator& op, const accel_sim::Target& hardware) {
+Draft draft_normalise(const accel_sim::Call& call, const accel_sim::Target& hardware) {
+  const accel_sim::Operator& op = call.op;
   const bool softmax = op.kind == accel_sim::OperatorKind::kSoftmax;
   Draft draft;
   set_group(softmax ? OperatorGroup::kSoftmax : OperatorGroup::kLayerNorm, op, draft.estimate);
-  const Transfer in = transfer(op.rows, op.columns, op.columns, softmax ? 4 : 1, hardware);
+  const int bytes = call.operand_bytes;
+  const Transfer in = transfer(op.rows, op.columns, op.columns, bytes, hardware);
   const Transfer out = transfer(op.rows, op.columns, op.columns, 1, hardware);
-  count_elementwise(op, in, softmax ? 4 : 1, 1, out, hardware, draft);
+  count_elementwise(op, in, bytes, 1, out, hardware, draft);
   draft.estimate.accesses.accumulator = static_cast<std::int64_t>(4 * padded(op, hardware));
   Times& t = draft.times;
   const accel_sim::Normalisation kind =
@@ -442,7 +450,7 @@ Draft draft_normalise(const accel_sim::Operator& op, const accel_sim::Target& ha
   t.issue = 3.0 * op.rows * commands * hardware.norm_command_cycles +
             in.mvins * hardware.norm_mvin_cycles + 3.0 * op.rows * hardware.norm_config_cycles;
   draft.estimate.cycles =
-      library_call_cycles(hardware) +
+      library_call_cycles(call, hardware) +
       std::max({t.bus, t.window, t.dram, t.serial, t.store, t.issue, t.normaliser}) +
       hardware.dram_latency_cycles;
   return draft;
@@ -472,11 +480,11 @@ Draft draft_of(const accel_sim::Call& call, const accel_sim::Target& hardware) {
       return draft_matmul(call, hardware);
     case accel_sim::OperatorKind::kSoftmax:
     case accel_sim::OperatorKind::kLayerNorm:
-      return draft_normalise(call.op, hardware);
+      return draft_normalise(call, hardware);
     case accel_sim::OperatorKind::kResidualAdd:
-      return draft_residual_add(call.op, hardware);
+      return draft_residual_add(call, hardware);
     case accel_sim::OperatorKind::kEmbedding:
-      return draft_embedding(call.op, hardware);
+      return draft_embedding(call, hardware);
     case accel_sim::OperatorKind::kGelu:
       break;
   }

@@ -5,6 +5,7 @@
 #include <limits>
 #include <utility>
 
+#include "accel_sim/lowering/compile.hpp"
 #include "accel_sim/simulator.hpp"
 #include "support/error.hpp"
 #include "support/hash.hpp"
@@ -168,14 +169,16 @@ LearnedCost LearnedModel::predict(const Architecture& architecture,
   LearnedCost result;
   Priced priced;
   double cycles_off = 0, energy_off = 0;
-  for (const accel_sim::TransformerOperator& item : transformer_operators(architecture, workload)) {
-    LearnedCost each;
-    if (const LearnedCost* found = priced.find(item.op)) {
-      each = *found;
-    } else {
-      each = operator_cost(item.op, hardware);
-      priced.add(item.op, each);
-    }
+  const auto price = [&](const accel_sim::Operator& op) {
+    if (const LearnedCost* found = priced.find(op)) return *found;
+    const LearnedCost cost = operator_cost(op, hardware);
+    priced.add(op, cost);
+    return cost;
+  };
+  for (const accel_sim::TransformerOperator& item :
+       scheduled_operators(architecture, workload, hardware,
+                           [&](const accel_sim::Operator& op) { return price(op).cost; })) {
+    const LearnedCost each = price(item.op);
     const accel_sim::HardwareCost cost = each.cost * item.repeat;
     result.cost += cost;
     cycles_off += static_cast<double>(cost.latency.value()) * each.latency_uncertainty;

@@ -55,7 +55,7 @@ TEST(LookupTable, AnInsertedPriceStays) {
   EXPECT_EQ(entries[1].first, op);
 }
 
-TEST(LookupTable, CopiesAreApartAndWhatWasMovedFromIsEmpty) {
+TEST(LookupTable, CopiesAreApartAndWhatWasMovedFromMayBeAssigned) {
   const accel_sim::Operator op = accel_sim::matmul(32, 64, 48),
                             other = accel_sim::matmul(16, 64, 48);
   LookupTable table(kHardware, "measured");
@@ -66,7 +66,6 @@ TEST(LookupTable, CopiesAreApartAndWhatWasMovedFromIsEmpty) {
   EXPECT_EQ(copy.size(), 2U);
   const LookupTable moved = std::move(copy);
   EXPECT_EQ(moved.cost(other), made_up_price(other));
-  EXPECT_EQ(copy.size(), 0U);  // NOLINT(bugprone-use-after-move): on purpose
   copy = moved;
   EXPECT_EQ(copy.cost(op), made_up_price(op));
   table = std::move(copy);

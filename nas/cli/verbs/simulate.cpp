@@ -35,7 +35,8 @@ struct SimulateOptions {
   std::optional<std::string> mapping;       // or a mapping's file
   PricingOptions given;
   std::string engine = "fast";
-  std::string state = "empty";  // of the caches
+  std::string state{// of the caches
+                    accel_sim::kCacheStateWords.word_of(accel_sim::EngineOptions().state)};
   std::int64_t cycle_limit =
       accel_sim::kDefaultCycleLimit;  // of the reference engine, per operator
   std::optional<std::string> trace;   // a file to write

@@ -233,8 +233,8 @@ TEST(EnginesAgree, OnTheMappersBest) {
   differences.expect(0.01, 0.07, 0);
 }
 
-// Matmuls whose LayerNorm is fused, with and without the residual stream, on hardware where whole
-// rows fit. Tiles are a few rows high, so that more of them than usual wait for memory.
+// Matmuls whose LayerNorm is fused, on hardware where whole rows fit. Tiles are a few rows high, so
+// that more of them than usual wait for memory.
 TEST(EnginesAgree, OnRandomFusedLayerNorms) {
   Differences differences;
   int alone = 0;
@@ -242,7 +242,7 @@ TEST(EnginesAgree, OnRandomFusedLayerNorms) {
     Random random(2028, {static_cast<std::uint64_t>(i)});
     Target target = random_hardware(random);
     Operator op = matmul(random_extent(random), random_extent(random), random_extent(random));
-    op.activation = random.chance(0.6) ? Activation::kAddLayerNorm : Activation::kLayerNorm;
+    op.activation = Activation::kLayerNorm;
     target.fusion = random.chance(0.5) ? Fusion::kLibrary : Fusion::kOn;  // half or all of it
     if (!rows_can_be_fused(op, target)) continue;
     if (is_alone(op, target)) ++alone;
@@ -278,7 +278,7 @@ TEST(EnginesAgree, OnRandomBiases) {
       op.activation = Activation::kSoftmax;
     } else if (kind < 0.6) {
       target.fusion = Fusion::kOn;
-      op.activation = Activation::kAddLayerNorm;
+      op.activation = Activation::kLayerNorm;
       if (!rows_can_be_fused(op, target)) continue;
     } else if (kind < 0.7) {
       target.dataflow = Dataflow::kOutputStationary;

@@ -14,7 +14,8 @@ Target plain_hardware() {
   Target target;
   target.call_overhead_cycles = 130;  // 100 before, 30 of fence after
   target.loop_issue_cycles = 50;
-  target.tile_search_cycles = target.tile_search_step_cycles = target.result_issue_cycles = 0;
+  target.tile_search_cycles = target.tile_guess_cycles = target.tile_search_step_cycles =
+      target.result_issue_cycles = 0;
   target.bus_latency_cycles = 5;
   target.l2_hit_cycles = 10;
   target.dram_latency_cycles = 20;
@@ -123,32 +124,6 @@ TEST(FastEngine, SumsAreThereBeforeTheFirstProduct) {
   trace.clear();
   run_fast_engine({{tile}, 4096, 100}, plain_hardware(), &trace);
   EXPECT_EQ(lane(trace, Lane::kExecute).front().begin, 242 + 16);
-}
-
-// Stored twice: the second loop is configured 50 cycles after the first and has nothing to load or
-// compute; its passes begin when the store before is complete and add no computes.
-TEST(FastEngine, ALoopMayOnlyStore) {
-  const Target target = plain_hardware();
-  Tile tile;
-  tile.rows = tile.inner = tile.columns = 16;
-  tile.left = {1024, 64, 1};
-  tile.right = {2048, 64, 1};
-  tile.result = {3072, 64, 1};
-  Tile again = tile;
-  again.compute = again.load_left = again.load_right = false;
-  again.normalisation = Normalisation::kLayerNorm;
-  again.result.address = 4096;
-  const EngineResult once = run_fast_engine({{tile}, 5120}, target);
-  Trace trace;
-  const EngineResult twice = run_fast_engine({{tile, again}, 5120}, target, &trace);
-  EXPECT_EQ(twice.breakdown.array, once.breakdown.array);
-  EXPECT_EQ(twice.accesses.scratchpad, once.accesses.scratchpad);
-  // Three passes over the block.
-  EXPECT_EQ(twice.accesses.accumulator, once.accesses.accumulator + 3 * 256);
-  EXPECT_EQ(twice.accesses.l2_bytes, once.accesses.l2_bytes + 256);
-  const std::vector<TraceSpan> stores = lane(trace, Lane::kStore);
-  ASSERT_EQ(stores.size(), 1 + 3U * 16);
-  EXPECT_EQ(stores[1].begin, stores[0].end + 3);
 }
 
 // 128x2048 times 2048x64 in eight tiles: each adds to the sums of the one before, and its loads

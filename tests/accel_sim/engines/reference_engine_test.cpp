@@ -15,7 +15,8 @@ namespace {
 Target bare() {
   Target target;
   target.call_overhead_cycles = 0;
-  target.tile_search_cycles = target.tile_search_step_cycles = target.result_issue_cycles = 0;
+  target.tile_search_cycles = target.tile_guess_cycles = target.tile_search_step_cycles =
+      target.result_issue_cycles = 0;
   target.loop_issue_cycles = 0;
   target.dram_page_miss_cycles = 0;
   target.dram_latency_cycles = 70;

@@ -124,13 +124,11 @@ TEST(Compile, RowsTooLongToBeNormalisedAreTheHosts) {
   }
 }
 
-TEST(Compile, AResidualAddAndALayerNormArePartsOfOneRun) {
-  const Operator op = matmul(32, 32, 64, RightOperand::kWeights, Activation::kAddLayerNorm);
+TEST(Compile, AFusedLayerNormIsAPartOfTheRun) {
+  const Operator op = matmul(32, 32, 64, RightOperand::kWeights, Activation::kLayerNorm);
   EXPECT_EQ(compile(op, small()).fused, Normalisation::kLayerNorm);
-  for (const Operator& part : {residual_add_of(op), layer_norm_of(op)}) {
-    EXPECT_EQ(compile(part, small()).runs_in, RunsIn::kFusedRun);
-    EXPECT_EQ(compile(part, small()).program, op);
-  }
+  EXPECT_EQ(compile(layer_norm_of(op), small()).runs_in, RunsIn::kFusedRun);
+  EXPECT_EQ(compile(layer_norm_of(op), small()).program, op);
 }
 
 TEST(Compile, SumsAreOfFourBytes) {

@@ -86,25 +86,6 @@ TEST(LoadSequence, ARowOfBiasIsReadOnceForABlock) {
   }
 }
 
-// The residual stream comes first, int8 and scaled; the bias is added to it.
-TEST(LoadSequence, ABiasIsAddedToAResidualStream) {
-  Target target = find_target("gemmini_transformer");
-  target.fusion = Fusion::kOn;
-  const Program program = lower(
-      matmul(16, 16, 32, RightOperand::kWeights, Activation::kAddLayerNorm, Bias::kRow), target);
-  ASSERT_EQ(program.tiles.size(), 2U);
-  EXPECT_EQ(order(program.tiles[0], target), "S00 S00 S01 R00 L00");
-  EXPECT_EQ(order(program.tiles[1], target), "");
-  LoadSequence sequence(program.tiles[0], target);
-  const Mvin stream = sequence.mvin(*sequence.next()), bias = sequence.mvin(*sequence.next());
-  EXPECT_TRUE(stream.scaled && !stream.accumulate);
-  EXPECT_EQ(stream.row_bytes, 32);
-  EXPECT_EQ(stream.rows, 16);
-  EXPECT_TRUE(!bias.scaled && bias.accumulate);
-  EXPECT_EQ(bias.row_bytes, 64);
-  EXPECT_EQ(bias.copies, 16);
-}
-
 // Both operands of 16 x 16 pass the scaling units, unless their scales are 1.
 TEST(LoadSequence, AScaleOfOneBypassesTheScalingUnits) {
   const Target target = find_target("gemmini_transformer");

@@ -97,17 +97,12 @@ std::int64_t peak_of_placements(const Architecture& n, const Workload& workload,
     if (op.kind == OperatorKind::kLayerNorm) parameters += 5 * op.columns;
     if (op.kind == OperatorKind::kEmbedding)
       parameters += (n.vocabulary + workload.sequence_length) * op.columns;
-    if (op.kind == OperatorKind::kLayerNorm || op.kind == OperatorKind::kResidualAdd)
-      if (matmul_of(op)) continue;  // a part of the matmul's run
+    if (op.kind == OperatorKind::kLayerNorm && matmul_of(op)) continue;  // of the matmul's run
     if (item->role == "attention.scores" && op.bias != Bias::kNone)
       mark(mask, memory.placement(*item, 0).bias, op.rows, op.columns);
     Bytes read = none, written = none;
     for (int i = 0; i < item->repeat; ++i) {
       const Placement p = memory.placement(*item, i);
-      if (op.activation == Activation::kAddLayerNorm) {
-        mark(read, p.addend, op.rows, op.columns);
-        mark(written, p.sum, op.rows, op.columns);
-      }
       const std::int64_t right_rows = !matmul ? op.rows : transposed ? op.columns : op.inner;
       const std::int64_t right_columns = matmul && transposed ? op.inner : op.columns;
       if (op.kind == OperatorKind::kEmbedding) {

@@ -100,7 +100,7 @@ TEST(LearnedModel, ANetworkIsTheSumOfItsOperators) {
   for (const accel_sim::Mode mode : {accel_sim::Mode::kPrefill, accel_sim::Mode::kDecode}) {
     accel_sim::HardwareCost sum;
     for (const accel_sim::TransformerOperator& item :
-         accel_sim::transformer_operators(kNetwork, {100, mode}))
+         accel_sim::scheduled_operators(kNetwork, {100, mode}, hardware))
       sum += small_model().predict(item.op, hardware).cost * item.repeat;
     EXPECT_EQ(small_model().predict(kNetwork, {100, mode}, hardware).cost, sum);
   }
