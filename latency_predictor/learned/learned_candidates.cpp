@@ -101,6 +101,8 @@ Combination draw_combination(const FitOptions& options, std::uint64_t stream, st
       static_cast<int>(std::lround(options.shortest * std::pow(ratio, random.uniform()))),
       options.shortest, options.longest);
   result.workload.mode = options.modes[random.below(options.modes.size())];
+  result.workload.mask = random.chance(0.5) ? accel_sim::Mask::kCausal : accel_sim::Mask::kNone;
+  result.workload.biases = random.chance(0.5);
   result.hardware = options.base;
 #define PARETOFORMER_DRAW_KNOB(key) \
   result.hardware.key = pick(options.key, options.base.key, random);
@@ -135,8 +137,12 @@ FitCandidates::FitCandidates(const FitOptions& options) {
   for (const bool highest : {false, true})
     for (const int length : {options.shortest, options.longest})
       for (const accel_sim::Mode mode : options.modes)
-        for (const Architecture& network : options.space.extremes())
-          add({network, {length, mode}, extreme(content, highest)});
+        for (const bool has_biases : {false, true})
+          for (const Architecture& network : options.space.extremes())
+            add({network,
+                 {length, mode, has_biases ? accel_sim::Mask::kCausal : accel_sim::Mask::kNone,
+                  has_biases},
+                 extreme(content, highest)});
   scale_inputs();
   for (const Combination& each : drawn) weigh(each);
 }

@@ -124,6 +124,7 @@ struct Times {
   double serial = 0;  // mvins one after the other
   double pages = 0;   // opening DRAM pages
   double store = 0;
+  double sums = 0;        // loading a full bias, which nothing overlaps
   double issue = 0;       // of the host
   double normaliser = 0;  // three passes over the rows
   double first = 0;       // before the array, or the normaliser, can begin
@@ -275,19 +276,22 @@ struct MatmulPlan {
 
   bool fused;  // with its softmax, as one run
   bool transposed = false;
+  bool has_bias;
   int bytes;  // of a result
   accel_sim::MatmulTile tile;
   accel_sim::MatmulTile whole;  // in blocks
   accel_sim::MatmulTile loops;  // tiles along each extent
-  Stream operands[2];
+  Stream operands[3];           // the third only with `has_bias`
   Stream& left() { return operands[0]; }
   Stream& right() { return operands[1]; }
+  Stream& bias() { return operands[2]; }
   Transfer out;
 };
 
 MatmulPlan::MatmulPlan(const accel_sim::Call& call, const accel_sim::Target& hardware)
     : fused(call.fused != accel_sim::Normalisation::kNone),
       transposed(call.program.right == accel_sim::RightOperand::kTransposedActivations),
+      has_bias(loads_bias(call.program)),
       bytes(call.result_bytes),
       tile(call.schedule->tile),
       whole(blocks(call.program, hardware)) {
@@ -309,6 +313,14 @@ MatmulPlan::MatmulPlan(const accel_sim::Call& call, const accel_sim::Target& har
   left().new_pages = new_pages(left(), tile.rows, depth, right(), hardware);
   right().new_pages = transposed ? new_pages(right(), tile.columns, depth, left(), hardware)
                                  : new_pages(right(), 1, width, left(), hardware);
+  if (!has_bias) return;
+  // A row of it is read again for every row of tiles, from L2.
+  const bool is_row = op.bias == accel_sim::Bias::kRow;
+  bias().once = transfer(is_row ? 1 : op.rows, op.columns, width, accel_sim::kSumBytes, hardware);
+  bias().passes = is_row ? loops.rows : 1;
+  bias().misses = bias().once.lines;
+  bias().new_pages =
+      new_pages(bias(), is_row ? 1 : tile.rows, width * accel_sim::kSumBytes, left(), hardware);
 }
 
 // As the engine counts them (fast_engine.cpp).
@@ -324,14 +336,18 @@ void count_matmul(const accel_sim::Operator& op, MatmulPlan& plan,
   f.accesses.pe_register = f.accesses.macs + static_cast<std::int64_t>(weights);
   f.accesses.scratchpad =
       static_cast<std::int64_t>(rows * inner * columns * size + weights + loaded);
-  // The first sum is written, others are read and written, and all are read on the way out.
-  f.accesses.accumulator = static_cast<std::int64_t>(rows * size * columns * 2 * inner);
+  // The first sum is written, others are read and written, and all are read on the way out. A bias
+  // is written before the first, which is then read, too.
+  f.accesses.accumulator =
+      static_cast<std::int64_t>(rows * size * columns * (2 * inner + (plan.has_bias ? 2 : 0)));
   f.written_bytes = rows * op.columns * plan.bytes;
   // A line written in part is fetched, once.
-  f.fetches = left.misses + right.misses + std::min(plan.out.partial, plan.out.lines);
-  f.accesses.l2_bytes = static_cast<std::int64_t>(
-      (left.once.beats * left.passes + right.once.beats * right.passes + plan.out.beats) *
-      hardware.bus_bytes_per_cycle);
+  f.fetches =
+      left.misses + right.misses + plan.bias().misses + std::min(plan.out.partial, plan.out.lines);
+  f.accesses.l2_bytes =
+      static_cast<std::int64_t>((left.once.beats * left.passes + right.once.beats * right.passes +
+                                 plan.bias().once.beats * plan.bias().passes + plan.out.beats) *
+                                hardware.bus_bytes_per_cycle);
 }
 
 // Before and after what a call of the library overlaps.
@@ -346,7 +362,14 @@ void time_matmul(const accel_sim::Call& call, const MatmulPlan& plan,
   const int size = hardware.array_size;
   const accel_sim::MatmulTile& whole = plan.whole;
   const double strips = static_cast<double>(whole.inner) * whole.columns;
-  time_loads(plan.operands, 2, hardware, t);
+  // A row of biases is hidden; a full one waits for the computes (waits_for_computes()).
+  const bool waits = op.bias == accel_sim::Bias::kFull;
+  time_loads(plan.operands, plan.has_bias && !waits ? 3 : 2, hardware, t);
+  if (waits) {
+    Times sums;
+    time_loads(&plan.operands[2], 1, hardware, sums);
+    t.sums = std::max({sums.bus, sums.window, sums.dram, sums.serial});
+  }
   t.array = strips * size * (whole.rows + (plan.transposed ? plan.loops.rows : 0));
   t.store = std::max(plan.out.beats, static_cast<double>(op.rows) * whole.columns) +
             plan.out.mvins * kStoreOverheadCycles;
@@ -363,7 +386,7 @@ void time_matmul(const accel_sim::Call& call, const MatmulPlan& plan,
   // The array begins with the first blocks of a tile; what it waits for comes with the last ones.
   const double begin = std::min(
       t.first, 2.0 * (hardware.dram_latency_cycles + hardware.dram_page_miss_cycles + size));
-  f.cycles = library_call_cycles(call, hardware) + begin +
+  f.cycles = library_call_cycles(call, hardware) + begin + t.sums +
              overlap(t.array, load, t.store, t.issue) + (plan.fused ? 0 : t.last) +
              accel_sim::array_latency(size);
 }
@@ -526,7 +549,8 @@ void fill(const Times& t, OperatorFeatures& f) {
          std::log(t.width),
          std::log(t.depth),
          serial * serial,
-         array * serial};
+         array * serial,
+         share(t.sums)};
 }
 
 }  // namespace

@@ -35,7 +35,7 @@ inline constexpr int kLearnedGroups = 2 * kOperatorGroups;
 // "projection", "projection of one row".
 std::string learned_group_name(int group);
 
-inline constexpr std::size_t kLearnedFeatures = 28;
+inline constexpr std::size_t kLearnedFeatures = 29;
 
 struct OperatorEstimate {
   int group = 0;  // 2 * OperatorGroup + (one row)

@@ -191,10 +191,7 @@ LearnedCost LearnedModel::predict(const Architecture& architecture,
   if (energy > 0) result.energy_uncertainty = energy_off / energy;
   const bool known_mode =
       workload.mode == accel_sim::Mode::kDecode ? content_.decode : content_.prefill;
-  // Features leave biases out, and a mask.
-  const bool has_biases = workload.biases || masks_scores(workload);
-  result.extrapolates = result.extrapolates || !known_mode || has_biases ||
-                        !knobs_within(hardware) ||
+  result.extrapolates = result.extrapolates || !known_mode || !knobs_within(hardware) ||
                         !content_.length.contains(workload.sequence_length);
   return result;
 }

@@ -80,7 +80,15 @@ std::vector<CLI::Option*> add_pricing(CLI::App* verb, PricingOptions& given) {
               ->check(CLI::Range(1, 1 << 20)),
           verb->add_option("--mode", given.mode,
                            "prefill or decode (default: an exported file's, or prefill)")
-              ->check(CLI::IsMember(accel_sim::kModeWords.all()))};
+              ->check(CLI::IsMember(accel_sim::kModeWords.all())),
+          verb->add_option("--mask", given.mask,
+                           "none, or causal, as the hardware's masking says (default: an exported "
+                           "file's, or none)")
+              ->check(CLI::IsMember(accel_sim::kMaskWords.all())),
+          verb->add_option("--biases", given.biases,
+                           "on: projections and FFN add a row of int32 (default: an exported "
+                           "file's, or off)")
+              ->check(CLI::IsMember(accel_sim::kBiasesWords.all()))};
 }
 
 }  // namespace paretoformer::nas

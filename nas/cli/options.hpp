@@ -23,8 +23,7 @@ struct PricingOptions {
   std::optional<std::string> hardware;
   std::optional<int> length;
   std::optional<std::string> mode;
-  std::optional<std::string> mask;  // these two only of `simulate`
-  std::optional<std::string> biases;
+  std::optional<std::string> mask, biases;
 
   bool any() const { return hardware || length || mode || mask || biases; }
 };

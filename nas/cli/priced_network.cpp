@@ -46,6 +46,8 @@ Origin origin_of(const Json& json, const std::string& file) {
     accel_sim::Workload workload;
     workload.sequence_length = static_cast<int>(object.integer("sequence_length", 1, kLongest));
     workload.mode = accel_sim::kModeWords.read(object, "mode", workload.mode);
+    workload.mask = accel_sim::kMaskWords.read(object, "mask", workload.mask);
+    workload.biases = object.boolean("biases", workload.biases);
     origin.workload = workload;
   }
   if (!origin.hardware && object.has("hardware_hash"))  // files of before they held it

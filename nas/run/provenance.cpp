@@ -15,7 +15,9 @@ Json provenance(const RunFolder& run, const ProxyTask& proxy) {
               {"supernet", proxy.fingerprint()},
               {"cost_model", accel_sim::kSimulatorModel},
               {"mode", accel_sim::kModeWords.word_of(run.config().workload.mode)},
-              {"sequence_length", run.config().workload.sequence_length}};
+              {"sequence_length", run.config().workload.sequence_length},
+              {"mask", accel_sim::kMaskWords.word_of(run.config().workload.mask)},
+              {"biases", run.config().workload.biases}};
 }
 
 }  // namespace paretoformer::nas

@@ -5,6 +5,8 @@
 
 #include <cstdio>
 
+#include "latency_predictor/in_place_costs.hpp"
+#include "latency_predictor/lookup_table.hpp"
 #include "latency_predictor/predictor_check.hpp"
 
 namespace paretoformer::latency_predictor {

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "latency_predictor/latency_predictor.hpp"
+#include "latency_predictor/network_cost.hpp"
 #include "latency_predictor/tables.hpp"
 #include "support/random.hpp"
 #include "tests/counted_allocations.hpp"

@@ -59,9 +59,8 @@ std::string text_of(const NetworkPrediction& prediction) {
   if (prediction.relative_uncertainty)
     text += fmt::format(" (+- {:.2f} %)", 100 * *prediction.relative_uncertainty);
   if (prediction.extrapolates) text += ", extrapolated";
-  text += ", " + prediction.model + " model on " + printable(prediction.on) +
-          fmt::format(" at length {} ({})\n", prediction.workload.sequence_length,
-                      std::string(accel_sim::kModeWords.word_of(prediction.workload.mode)));
+  text += ", " + prediction.model + " model on " + printable(prediction.on) + " at " +
+          in_words(prediction.workload) + "\n";
   return prediction.note.empty() ? text : text + prediction.note + "\n";
 }
 
@@ -85,6 +84,8 @@ Json json_of(const NetworkPrediction& prediction, bool breakdown) {
                {"hardware_hash", hex(prediction.hardware_hash)},
                {"sequence_length", prediction.workload.sequence_length},
                {"mode", accel_sim::kModeWords.word_of(prediction.workload.mode)},
+               {"mask", accel_sim::kMaskWords.word_of(prediction.workload.mask)},
+               {"biases", prediction.workload.biases},
                {"note", prediction.note.empty() ? Json() : Json(prediction.note)}});
   if (!breakdown) return json;
   json["operators"] = Json::array();
@@ -150,8 +151,8 @@ void predict(const PredictOptions& options, const CommonOptions& common) {
   if (!options.predictor.empty()) file = latency_predictor::PredictorFile::read(options.predictor);
   if (file && options.given.any() && !is_learned(*file))
     throw InputError(options.predictor.string() +
-                     ": says hardware, length and mode itself: expected none of --hardware, "
-                     "--length and --mode");
+                     ": says hardware and workload itself: expected none of --hardware, "
+                     "--length, --mode, --mask and --biases");
   const PricedNetwork network = priced_network(options.architecture, options.given);
   const NetworkPrediction prediction = file ? predicted(network, *file) : simulated(network);
   if (common.json) return print(to_text(json_of(prediction, options.breakdown)));
@@ -170,7 +171,7 @@ void add_predict(CLI::App& app, CommonOptions& common) {
       ->required();
   add_pricing(verb, options.given);
   verb->add_option("--predictor", options.predictor,
-                   "Predictor file: of predictor build or import, which says all three, or of fit");
+                   "Predictor file: of predictor build or import, which says all five, or of fit");
   verb->add_flag("--breakdown", options.breakdown, "Also print a line per operator");
   add_common(verb, common);
   verb->callback([owned, &common] { predict(*owned, common); });

@@ -33,8 +33,9 @@ struct PredictorOptions {
   std::string hardware = "gemmini_transformer";
   int length = 512;
   std::string mode = "prefill";
-  std::string device;               // its name, of measurements
-  std::optional<double> clock_mhz;  // of cycles that were measured
+  std::string mask = "causal", biases = "on";  // as the networks of a supernet
+  std::string device;                          // its name, of measurements
+  std::optional<double> clock_mhz;             // of cycles that were measured
   std::filesystem::path output;
   int networks = 200;  // to check with
   std::uint64_t seed = 1;
@@ -55,7 +56,9 @@ SearchSpace space_of(const PredictorOptions& options) {
 }
 
 accel_sim::Workload workload_of(const PredictorOptions& options) {
-  return {options.length, accel_sim::kModeWords.value_of(options.mode, "--mode")};
+  return {options.length, accel_sim::kModeWords.value_of(options.mode, "--mode"),
+          accel_sim::kMaskWords.value_of(options.mask, "--mask"),
+          accel_sim::kBiasesWords.value_of(options.biases, "--biases")};
 }
 
 Json to_json(const latency_predictor::PredictionErrors& e) {
@@ -219,6 +222,10 @@ void add_predictor_workload(CLI::App* verb, PredictorOptions& options) {
   verb->add_option("--length", options.length, "Sequence length")->check(CLI::Range(1, 1 << 20));
   verb->add_option("--mode", options.mode, "prefill or decode")
       ->check(CLI::IsMember(accel_sim::kModeWords.all()));
+  verb->add_option("--mask", options.mask, "none, or causal")
+      ->check(CLI::IsMember(accel_sim::kMaskWords.all()));
+  verb->add_option("--biases", options.biases, "on: projections and FFN add a row of int32")
+      ->check(CLI::IsMember(accel_sim::kBiasesWords.all()));
 }
 
 void add_predictor_check(CLI::App* verb, PredictorOptions& options) {

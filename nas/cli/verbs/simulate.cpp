@@ -227,15 +227,8 @@ void add_simulate(CLI::App& app, CommonOptions& common) {
   const auto [gemm, elementwise] = add_operator(verb, options.one);
   CLI::Option* mapping = verb->add_option("--mapping", options.mapping,
                                           "A matmul's mapping, as map --output writes it");
-  std::vector<CLI::Option*> of_network = add_pricing(verb, options.given);
-  of_network.push_back(
-      verb->add_option("--mask", options.given.mask,
-                       "none, or causal, as the hardware's masking says (default: none)")
-          ->check(CLI::IsMember(accel_sim::kMaskWords.all())));
-  of_network.push_back(verb->add_option("--biases", options.given.biases,
-                                        "on: projections and FFN add a row of int32 (default: off)")
-                           ->check(CLI::IsMember(accel_sim::kBiasesWords.all())));
-  for (CLI::Option* option : of_network) option->excludes(gemm, elementwise, mapping);
+  for (CLI::Option* option : add_pricing(verb, options.given))
+    option->excludes(gemm, elementwise, mapping);
   verb->add_option("--engine", options.engine, "fast, or reference (cycle by cycle, slow)")
       ->check(CLI::IsMember(accel_sim::kEngineWords.all()));
   verb->add_option("--state", options.state,
