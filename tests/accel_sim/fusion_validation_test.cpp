@@ -125,12 +125,12 @@ std::vector<std::string> disagreements(const std::string& preset, int norm_comma
 
 using Wrong = std::vector<std::string>;
 
-// The simulator as it is, whose 35 cycles per command were fitted to LayerNorm's share of Sec. 3.4:
-// a LayerNorm by itself takes 74 % of the time of the matmul before it, so that fusing it pays off
-// even where the matmul becomes 45 % slower.
+// The simulator as it is, with 29 cycles per command as in RTL: a LayerNorm by itself takes 71 % of
+// the time of the matmul before it, so that fusing it pays off even where the matmul becomes half as
+// slow again.
 TEST(FusionTable, AsTheSimulatorIs) {
   for (const char* preset : {"gemmini_transformer", "survey_analytical"})
-    EXPECT_EQ(disagreements(preset, 35), (Wrong{"Wout + LayerNorm 128 512"})) << preset;
+    EXPECT_EQ(disagreements(preset, Target().norm_command_cycles), (Wrong{"Wout + LayerNorm 128 512"})) << preset;
 }
 
 // Commands that come as fast as those of an output-stationary matmul, the simulator's other
@@ -162,7 +162,7 @@ TEST(FusionTable, TheRangeInWhichAllRowsAgree) {
   }
   std::printf("all LayerNorm rows of length 512 agree up to %d cycles per command\n", last);
   EXPECT_GE(last, 12);
-  EXPECT_LT(last, 35);
+  EXPECT_LT(last, Target().norm_command_cycles);
 }
 
 // Encoder layers in RTL simulation (DRAM latency 40, cold): cycles of output projection or FFN

@@ -95,7 +95,7 @@ TEST_F(Predictor, RefusesWhatItDoesNotKnow) {
   expect_refused({"predictor", "check", "space.json"},
                  "space.json: is no predictor of this version");
   expect_refused({"predict", "network.json", "--predictor", "my.predictor", "--length", "64"},
-                 "says hardware, length and mode itself");
+                 "says hardware and workload itself");
 }
 
 // One operator ten times as slow as it is, under a checksum that fits.
