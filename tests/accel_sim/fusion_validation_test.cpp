@@ -126,11 +126,13 @@ std::vector<std::string> disagreements(const std::string& preset, int norm_comma
 using Wrong = std::vector<std::string>;
 
 // The simulator as it is, with 29 cycles per command as in RTL: a LayerNorm by itself takes 71 % of
-// the time of the matmul before it, so that fusing it pays off even where the matmul becomes half as
-// slow again.
+// the time of the matmul before it, so that fusing it pays off even where the matmul becomes half
+// as slow again.
 TEST(FusionTable, AsTheSimulatorIs) {
   for (const char* preset : {"gemmini_transformer", "survey_analytical"})
-    EXPECT_EQ(disagreements(preset, Target().norm_command_cycles), (Wrong{"Wout + LayerNorm 128 512"})) << preset;
+    EXPECT_EQ(disagreements(preset, Target().norm_command_cycles),
+              (Wrong{"Wout + LayerNorm 128 512"}))
+        << preset;
 }
 
 // Commands that come as fast as those of an output-stationary matmul, the simulator's other
