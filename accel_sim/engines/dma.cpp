@@ -11,7 +11,7 @@ namespace {
 // Beats of the last request of an mvin, about.
 constexpr int kLastBeats = 3;
 
-constexpr std::int64_t kNever = std::numeric_limits<std::int64_t>::max();
+constexpr std::int64_t kUntilDone = std::numeric_limits<std::int64_t>::max();
 
 }  // namespace
 
@@ -73,7 +73,7 @@ std::int64_t LoadUnit::from_idle(std::int64_t requests, std::int64_t occupied) c
 
 LoadUnit::Span LoadUnit::mvin(const Mvin& mvin, std::int64_t time) {
   begin(mvin, time);
-  return *advance(kNever);
+  return *advance(kUntilDone);
 }
 
 void LoadUnit::begin(const Mvin& mvin, std::int64_t time) {
@@ -89,7 +89,8 @@ void LoadUnit::begin(const Mvin& mvin, std::int64_t time) {
 // A request a cycle comes to L2; one that finds no miss register free holds the others up.
 std::optional<LoadUnit::Span> LoadUnit::advance(std::int64_t time) {
   std::int64_t asking = asking_ + bus_latency_, misses = 0, last = last_data_;
-  const std::int64_t until = time < kNever ? time + bus_latency_ : kNever, stride = current_.stride;
+  const std::int64_t until = time < kUntilDone ? time + bus_latency_ : kUntilDone,
+                     stride = current_.stride;
   std::int64_t address = current_.address + row_ * stride;
   int row = row_;
   for (; row < current_.rows && asking < until; ++row, address += stride) {
@@ -154,7 +155,7 @@ StoreUnit::StoreUnit(const Hardware& hardware, MemorySystem& memory, LoadUnit& l
 
 LoadUnit::Span StoreUnit::mvout(const Mvout& mvout, std::int64_t time) {
   begin(mvout, time);
-  return *advance(kNever);
+  return *advance(kUntilDone);
 }
 
 void StoreUnit::begin(const Mvout& mvout, std::int64_t time, std::int64_t shared_until, int share) {
