@@ -10,7 +10,7 @@ namespace paretoformer::accel_sim {
 
 // The name under which look-up tables carry this model's numbers. Its number goes up when a formula
 // changes, so that a table of the old prices is refused.
-inline constexpr const char* kAnalyticalModel = "analytical/1";
+inline constexpr const char* kAnalyticalModel = "analytical/2";
 
 // Where the cycles of an operator go. Compute, memory and issue overlap perfectly, as in the
 // survey's model (Sec. 3.3): the slowest of the three decides, and `fixed` comes on top.
