@@ -18,41 +18,38 @@
 #include "support/text.hpp"
 
 namespace paretoformer::latency_predictor {
-namespace {
-
-// A LayerNorm goes with what is before it, as it may be fused with that: a layer's projections of
-// q, k and v up to the second LayerNorm; its FFN up to the next layer's LayerNorm, the final one or
-// none; what is before the first of them, and the language-model head (without layers, all there
-// is).
-enum class Part { kAttention, kFfn, kEnds };
-enum class Next { kLayer, kFinalNorm, kNothing };
-
-// A part that networks share.
-struct PartKey {
-  Part part;
-  bool first;  // layer
-  Next next;   // of an FFN, or of what is before the first layer
-  int model_width, head_width;
-  int size;  // heads, FFN width or vocabulary
-  bool operator==(const PartKey&) const = default;
-
-  struct Hash {
-    std::size_t operator()(const PartKey& key) const {
-      const auto word = [](int high, int low) {
-        return static_cast<std::uint64_t>(static_cast<std::uint32_t>(high)) << 32 |
-               static_cast<std::uint32_t>(low);
-      };
-      return mix64(word(key.model_width, key.size) ^
-                   mix64(word(key.head_width, static_cast<int>(key.part) << 4 |
-                                                  static_cast<int>(key.next) << 1 |
-                                                  static_cast<int>(key.first))));
-    }
-  };
-};
-
-}  // namespace
 
 struct LatencyPredictor::State {
+  // A LayerNorm goes with what is before it, as it may be fused with that: a layer's projections of
+  // q, k and v up to the second LayerNorm; its FFN up to the next layer's LayerNorm, the final one
+  // or none; what is before the first of them, and the language-model head (without layers, all
+  // there is).
+  enum class Part { kAttention, kFfn, kEnds };
+  enum class Next { kLayer, kFinalNorm, kNothing };
+
+  // A part that networks share.
+  struct PartKey {
+    Part part;
+    bool first;  // layer
+    Next next;   // of an FFN, or of what is before the first layer
+    int model_width, head_width;
+    int size;  // heads, FFN width or vocabulary
+    bool operator==(const PartKey&) const = default;
+
+    struct Hash {
+      std::size_t operator()(const PartKey& key) const {
+        const auto word = [](int high, int low) {
+          return static_cast<std::uint64_t>(static_cast<std::uint32_t>(high)) << 32 |
+                 static_cast<std::uint32_t>(low);
+        };
+        return mix64(word(key.model_width, key.size) ^
+                     mix64(word(key.head_width, static_cast<int>(key.part) << 4 |
+                                                    static_cast<int>(key.next) << 1 |
+                                                    static_cast<int>(key.first))));
+      }
+    };
+  };
+
   accel_sim::HardwareCost price(const accel_sim::TransformerOperator& item) const;
   // By the prices of the table; as they are for a device that was measured.
   std::vector<accel_sim::Call> compile(std::vector<accel_sim::TransformerOperator> list) const;

@@ -220,6 +220,13 @@ void write_all(int descriptor, std::string_view content, const fs::path& path) {
   }
 }
 
+bool create_folder(const fs::path& folder) {
+  std::error_code error;
+  const bool created = fs::create_directories(folder, error);
+  if (error) throw Error(folder.string() + ": cannot create folder: " + error.message());
+  return created;
+}
+
 void write_file_atomic(const fs::path& path, std::string_view content) {
   write_file_atomic(path, std::vector<std::string_view>{content});
 }

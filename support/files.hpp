@@ -32,6 +32,9 @@ void write_file_atomic(const std::filesystem::path& path, std::string_view conte
 void write_file_atomic(const std::filesystem::path& path,
                        const std::vector<std::string_view>& pieces);
 
+// Creates the folder and those above it; whether it was not there before. Throws Error.
+bool create_folder(const std::filesystem::path& folder);
+
 // Removes from `folder` what write_file_atomic() left there when its process was killed, but not
 // what another process is writing. Errors are passed over.
 void remove_unfinished_files(const std::filesystem::path& folder);

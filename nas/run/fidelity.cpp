@@ -14,6 +14,7 @@
 #include "accel_sim/workload/operators.hpp"
 #include "supernet/model/network_file.hpp"
 #include "support/error.hpp"
+#include "support/files.hpp"
 #include "support/hash.hpp"
 #include "support/parallel.hpp"
 
@@ -45,10 +46,7 @@ class StandaloneTraining {
         watch_(watch),
         stop_with_it_(watch.stop, [this] { stop_.request_stop(); }),
         steps_(networks.size()) {
-    std::error_code error;
-    fs::create_directories(run.standalone(), error);
-    if (error)
-      throw Error(run.standalone().string() + ": cannot create folder: " + error.message());
+    create_folder(run.standalone());
     for (std::size_t i = 0; i < networks.size(); ++i) {
       if (!fs::exists(file(i))) continue;
       steps_[i] = all_steps_;

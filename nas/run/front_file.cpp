@@ -117,9 +117,7 @@ Json front_json(const RunFolder& run, const ProxyTask& proxy, const Archive& arc
 std::size_t export_front(const RunFolder& run, const ProxyTask& proxy, const Archive& archive,
                          const FinalFront& front, const std::filesystem::path& folder,
                          const Exporter& exporter) {
-  std::error_code error;
-  std::filesystem::create_directories(folder, error);
-  if (error) throw Error(folder.string() + ": cannot create folder: " + error.message());
+  create_folder(folder);
   const Json origin = provenance(run, proxy);
   for (const FrontMember& member : front.members)
     export_network(folder / hex(member.candidate.id),

@@ -52,14 +52,6 @@ int lock_folder(const fs::path& folder) {
   return descriptor;
 }
 
-// Whether it was not there before.
-bool create_folder(const fs::path& folder) {
-  std::error_code error;
-  const bool created = fs::create_directories(folder, error);
-  if (error) throw Error(folder.string() + ": cannot create folder: " + error.message());
-  return created;
-}
-
 }  // namespace
 
 RunFolder RunFolder::open(const RunConfig& config, bool resume, bool searches) {

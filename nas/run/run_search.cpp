@@ -147,6 +147,13 @@ Archive load_archive(const RunFolder& run, const SearchSpace& space) {
   return archive;
 }
 
+Archive load_evaluated(const RunFolder& run, const SearchSpace& space) {
+  Archive archive = load_archive(run, space);
+  if (archive.size() == 0)
+    throw InputError(run.history().string() + ": the run has no evaluated networks yet");
+  return archive;
+}
+
 FinishedSearch run_search(const RunFolder& run, const ProxyTask& proxy,
                           CandidateEvaluator& evaluator, const SearchHooks& hooks) {
   const RunConfig& config = run.config();

@@ -26,6 +26,8 @@ std::string require_telling(const RunConfig& config, const SearchSpace& space,
 
 // Candidates in a run folder, in the order of evaluation.
 Archive load_archive(const RunFolder& run, const SearchSpace& space);
+// The same; throws InputError when there are none.
+Archive load_evaluated(const RunFolder& run, const SearchSpace& space);
 
 struct FinishedSearch {
   Archive archive;

@@ -293,7 +293,7 @@ Tokenizer train_bpe_cached(std::string_view text, int vocabulary,
     log_warning(std::string(error.what()) + "; the tokeniser is learnt again");
   }
   Tokenizer tokenizer = Tokenizer::train_bpe(text, vocabulary);
-  std::filesystem::create_directories(cache_folder);
+  create_folder(cache_folder);
   const std::string header = std::string(kCacheHeader) + hex(hash_text(tokenizer.model())) + "\n";
   write_file_atomic(path, {header, tokenizer.model()});
   return tokenizer;

@@ -52,6 +52,14 @@ TEST_F(Files, AtomicWriteReplacesAndLeavesNothingBehind) {
   EXPECT_EQ(std::distance(fs::directory_iterator(folder_), {}), 1);
 }
 
+TEST_F(Files, FoldersAreCreatedOnceOrNamed) {
+  EXPECT_TRUE(create_folder(folder_ / "a" / "b"));
+  EXPECT_FALSE(create_folder(folder_ / "a" / "b"));
+  write_file_atomic(folder_ / "file", "");
+  EXPECT_THAT(message_of<Error>([&] { create_folder(folder_ / "file" / "c"); }),
+              HasSubstr((folder_ / "file" / "c").string() + ": cannot create folder: "));
+}
+
 TEST_F(Files, FailedWriteKeepsTheOldFileAndNamesIt) {
   // The target is a folder, so the final rename fails after the temporary file was written.
   fs::create_directories(folder_ / "a" / "b");

@@ -11,7 +11,6 @@
 #include "nas/run/front_file.hpp"
 #include "nas/run/run_predictor.hpp"
 #include "nas/run/run_search.hpp"
-#include "support/error.hpp"
 #include "support/json.hpp"
 #include "support/words.hpp"
 
@@ -24,9 +23,7 @@ void export_networks(const std::filesystem::path& folder, const std::filesystem:
   const RunFolder run = RunFolder::read(folder);
   ProxyTask proxy(run.config(), run.cache());
   proxy.load_weights(run);
-  const Archive archive = load_archive(run, proxy.space());
-  if (archive.size() == 0)
-    throw InputError(run.history().string() + ": the run has no evaluated networks yet");
+  const Archive archive = load_evaluated(run, proxy.space());
   require_front(archive);
   const FinalFront front = load_final_front(run, proxy, predictor_of(run, proxy.space()), archive);
   const std::filesystem::path to = target.empty() ? run.exports() : target;

@@ -57,9 +57,7 @@ void finetune_member(const FinetuneOptions& options, const CommonOptions& common
   const auto threads = limit_threads(common);
   const RunFolder run = RunFolder::read(options.run);
   ProxyTask proxy(run.config(), run.cache());
-  const Archive archive = load_archive(run, proxy.space());
-  if (archive.size() == 0)
-    throw InputError(run.history().string() + ": the run has no evaluated networks yet");
+  const Archive archive = load_evaluated(run, proxy.space());
   const Candidate& member = find_member(archive, options.member, run.history().string());
   const FinetuneFiles files(options.output.empty()
                                 ? run.finetuned() / (hex(member.id) + ".safetensors")
@@ -69,9 +67,7 @@ void finetune_member(const FinetuneOptions& options, const CommonOptions& common
   const supernet::TrainingConfig config =
       finetune_config(run.config().training, options.steps, options.learning_rate);
   const std::filesystem::path folder = files.stem.parent_path();
-  std::error_code error;
-  if (!folder.empty()) std::filesystem::create_directories(folder, error);
-  if (error) throw Error(folder.string() + ": cannot create folder: " + error.message());
+  if (!folder.empty()) create_folder(folder);
 
   resumes_from(files.checkpoint());
   LongWork work;

@@ -7,7 +7,6 @@
 #include "nas/run/confirmation.hpp"
 #include "nas/run/run_predictor.hpp"
 #include "nas/run/run_search.hpp"
-#include "support/error.hpp"
 #include "support/json.hpp"
 
 namespace paretoformer::nas {
@@ -17,9 +16,7 @@ void write_report(const std::filesystem::path& folder, const CommonOptions& comm
   const RunFolder run = RunFolder::read(folder);
   const ProxyTask proxy(run.config(), run.cache());
   const latency_predictor::LatencyPredictor predictor = predictor_of(run, proxy.space());
-  const Archive archive = load_archive(run, proxy.space());
-  if (archive.size() == 0)
-    throw InputError(run.history().string() + ": the run has no evaluated networks yet");
+  const Archive archive = load_evaluated(run, proxy.space());
   require_front(archive);
   const FinalFront front = load_final_front(run, proxy, predictor, archive);
   write_pictures(run, proxy, predictor, archive, front);
