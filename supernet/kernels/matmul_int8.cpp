@@ -20,18 +20,16 @@ Blocks& blocks() {
   return *buffer;
 }
 
-// Rows of `columns` floats of rows x columns elements, read along the direction that is contiguous.
-void convert(int rows, int columns, const std::int8_t* from, MatrixView<std::int8_t> view,
-             float* to) {
-  if (view.column_stride == 1) {
-    for (int i = 0; i < rows; ++i)
-      for (int j = 0; j < columns; ++j)
-        to[i * columns + j] = static_cast<float>(from[i * view.row_stride + j]);
-    return;
+// Rows x columns elements as floats, in the order in which they lie in memory.
+MatrixView<float> convert(int rows, int columns, MatrixView<std::int8_t> from, float* to) {
+  const bool by_rows = from.column_stride == 1;
+  const int lines = by_rows ? rows : columns;
+  const int length = by_rows ? columns : rows;
+  for (int i = 0; i < lines; ++i) {
+    const std::int8_t* line = from.data + i * (by_rows ? from.row_stride : from.column_stride);
+    for (int j = 0; j < length; ++j) to[i * length + j] = static_cast<float>(line[j]);
   }
-  for (int j = 0; j < columns; ++j)
-    for (int i = 0; i < rows; ++i)
-      to[i * columns + j] = static_cast<float>(from[i * view.row_stride + j * view.column_stride]);
+  return by_rows ? plain(to, length) : transposed(to, length);
 }
 
 void add(int rows, int columns, const float* product, bool accumulate, std::int32_t* c,
@@ -52,12 +50,17 @@ void matmul_by_floats(int m, int n, int k, MatrixView<std::int8_t> a, MatrixView
     for (int p = 0; p < k; p += Blocks::kK) {
       const int columns = std::min(Blocks::kN, n - j);
       const int depth = std::min(Blocks::kK, k - p);
-      convert(depth, columns, b.data + p * b.row_stride + j * b.column_stride, b, block.b);
+      const MatrixView<float> block_b =
+          convert(depth, columns,
+                  {b.data + p * b.row_stride + j * b.column_stride, b.row_stride, b.column_stride},
+                  block.b);
       for (int i = 0; i < m; i += Blocks::kM) {
         const int rows = std::min(Blocks::kM, m - i);
-        convert(rows, depth, a.data + i * a.row_stride + p * a.column_stride, a, block.a);
-        matmul_vector<float>(rows, columns, depth, plain(block.a, depth), plain(block.b, columns),
-                             block.c, columns);
+        const MatrixView<float> block_a = convert(
+            rows, depth,
+            {a.data + i * a.row_stride + p * a.column_stride, a.row_stride, a.column_stride},
+            block.a);
+        matmul_vector<float>(rows, columns, depth, block_a, block_b, block.c, columns);
         add(rows, columns, block.c, into == Into::accumulate || p > 0, c + i * c_stride + j,
             c_stride);
       }
