@@ -26,7 +26,8 @@ double largest_sum_of_squares(IntegerRange range, int columns);
 // root is then below 32768, and so positive.
 bool layer_norm_is_safe(IntegerRange range, int columns);
 
-// How many of the rows have a sum that wraps in integer_layer_norm(), exactly.
+// How many of the rows have a sum that wraps in integer_layer_norm(), exactly; for columns of 1 and
+// more. Rows whose range is safe cost one look at each number.
 int wrapping_layer_norm_rows(int rows, int columns, Rows<const std::int32_t> x);
 
 // Whether no sum of integer_softmax() can wrap: columns times the largest i-exp, which is

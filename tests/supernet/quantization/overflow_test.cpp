@@ -53,6 +53,19 @@ TEST(Overflow, TheSumOfARowCountsToo) {
   EXPECT_EQ(wrapping_rows({kLowest, std::numeric_limits<std::int32_t>::max()}), 1);
 }
 
+TEST(Overflow, RowsThatWrapAreCounted) {
+  const std::vector<std::int32_t> rows = {40000, -40000, 0, 9, 9, 9, 30000, -40000, -5, 1, 2, 3};
+  EXPECT_EQ(wrapping_layer_norm_rows(3, 3, {rows.data(), 3}), 2);
+  EXPECT_EQ(wrapping_layer_norm_rows(3, 3, {rows.data() + 3, 3}), 1);
+  // Unsafe as its range is, the row is not.
+  EXPECT_FALSE(layer_norm_is_safe({0, 45000}, 40));
+  std::vector<std::int32_t> row(40, 0);
+  row[7] = 45000;
+  EXPECT_EQ(wrapping_rows(row), 0);
+  row[8] = 45000;
+  EXPECT_EQ(wrapping_rows(row), 1);
+}
+
 // The bound holds for every row, and some rows come close to it.
 TEST(Overflow, NoSumOfSquaresIsBeyondTheBound) {
   Random random(4);
