@@ -74,6 +74,10 @@ TEST(IntegerArithmetic, ConstantsAreThoseOfTheLibrary) {
   const GeluConstants gelu = gelu_constants(0.05F);
   EXPECT_EQ(gelu.b, -50);
   EXPECT_EQ(gelu.c, -2770);
+  // Where double and single precision truncate to different integers: in C, 0.693147 is a double,
+  // the other constants of i-exp are floats.
+  EXPECT_EQ(exp_constants(9.1e-5F).ln2, 7616);
+  EXPECT_EQ(exp_constants(1.042e-3F).c, 883759);
 }
 
 template <class Function>

@@ -229,6 +229,23 @@ TEST(IntegerMatmul, SumsOfTheLargestProductsWrap) {
   EXPECT_EQ(expected, -1);
 }
 
+// Beyond 2^24 floats do not hold odd sums.
+TEST(IntegerMatmul, LargeSumsAreExact) {
+  Random random(9);
+  const int k = 20'000;
+  std::vector<std::int8_t> a(k);
+  std::int64_t expected = 0;
+  for (std::int8_t& value : a) {
+    value = static_cast<std::int8_t>(100 + random.below(28));
+    expected += value * value;
+  }
+  for (const Int8Unit unit : units()) {
+    std::int32_t c = 0;
+    matmul_int8(1, 1, k, plain(a.data(), k), transposed(a.data(), k), &c, 1, Into::replace, unit);
+    EXPECT_EQ(c, expected);
+  }
+}
+
 TEST(IntegerMatmul, NothingIsTheBias) {
   const std::int8_t none = 1;
   const std::array<std::int32_t, 2> bias = {5, kLowest};

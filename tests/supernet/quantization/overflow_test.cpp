@@ -108,17 +108,32 @@ TEST(Overflow, SoftmaxIsSafeUpToTheBoundAndNotBeyond) {
   EXPECT_FALSE(softmax_is_safe({kLowest, 0}, constants, 1));
 }
 
-// i-exp is never larger than what the check reckons with, also where 65536 / ln2 is coarse.
-TEST(Overflow, SoftmaxThatIsSafeHasNoLargerExponential) {
-  for (const float scale : {0.5F, 0.05F, 1e-3F, 1e-4F, 3e-5F, 2.2e-5F}) {
+// i-exp of q <= 0 in 64 bits, which nothing wraps.
+std::int64_t exact_exp(std::int64_t q, const ExpConstants& constants) {
+  const std::int64_t z = (-q * constants.inverse_ln2) >> 16;
+  if (z >= 32) return 0;
+  const std::int64_t sum = q + z * constants.ln2 + constants.b;
+  return (sum * sum + constants.c) >> z;
+}
+
+// Also where 65536 / ln2 is so coarse that z comes out too small: at 4.2e-5 the polynomial wraps
+// far from the largest number, though not at it.
+TEST(Overflow, SoftmaxThatIsSafeHasTheExactExponentials) {
+  for (const float scale : {0.5F, 0.05F, 1e-3F, 1e-4F, 6e-5F, 4.2e-5F, 3e-5F, 2.2e-5F}) {
     const ExpConstants constants = exp_constants(scale);
-    std::int64_t largest = 0;
     const std::int32_t furthest = 40 * constants.ln2;
-    for (std::int32_t q = 0; q <= furthest; q += 1 + constants.ln2 / 1000)
-      largest = std::max<std::int64_t>(largest, static_cast<std::uint32_t>(i_exp(-q, constants)));
+    std::int64_t largest = 0;
+    bool exact = true;
+    for (std::int32_t q = 0; q <= furthest; q += 1 + constants.ln2 / 1000) {
+      largest = std::max(largest, exact_exp(-q, constants));
+      exact = exact && i_exp(-q, constants) == exact_exp(-q, constants);
+    }
+    EXPECT_EQ(softmax_is_safe({-furthest, 0}, constants, 1), exact) << scale;
+    EXPECT_EQ(exact, scale > 5e-5F) << scale;
     for (int columns = 1; softmax_is_safe({-furthest, 0}, constants, columns); columns *= 2)
       ASSERT_LT(largest * columns, std::int64_t{1} << 31) << scale;
   }
+  EXPECT_TRUE(softmax_is_safe({-20'000, 0}, exp_constants(4.2e-5F), 1));
 }
 
 TEST(Overflow, GeluIsSafeUpToTheBoundAndNotBeyond) {
