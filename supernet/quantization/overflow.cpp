@@ -39,8 +39,8 @@ bool sums_wrap(int columns, const std::int32_t* row) {
 // a multiple of 1 / columns, is off by less than 2^-20.
 double largest_sum_of_squares(IntegerRange range, int columns) {
   const double n = columns;
-  const double lower_half = columns / 2;
-  const double spread = lower_half * (n - lower_half) * width(range) * width(range) / n;
+  const int half = columns / 2;
+  const double spread = static_cast<double>(half) * (n - half) * width(range) * width(range) / n;
   return spread + (n - 1) * (n - 1) / n;
 }
 
