@@ -34,13 +34,14 @@ struct Bias {
   std::ptrdiff_t stride = 0;
 };
 
-// What a mask adds to the scores that a row must not see, in a bias matrix: scores below 2^30 in
-// size neither wrap with it nor come near those that the row sees. A row of nothing else is
-// softmaxed as if it had no mask: only differences count.
+// What a mask adds to the scores that a row must not see, in a bias matrix. Scores below 2^28 in
+// size do not wrap with it, and their exponentials are 0 beside any that the row sees. A row of
+// nothing else is softmaxed as if it had no mask: only differences count.
 inline constexpr std::int32_t kMasked = -(std::int32_t{1} << 30);
 
-// C[m x n] = bias + A[m x k] B[k x n] in wrapping int32 (Mesh.scala; the array's own sums of 20
-// bits hold 16 products). C must not overlap A, B or the bias; m, n and k may be 0.
+// C[m x n] = bias + A[m x k] B[k x n] in wrapping int32 (Mesh.scala). The array's own sums have 20
+// bits, enough for 16 products; 32 would wrap if all were -128 times -128, which is not modelled. C
+// must not overlap A, B or the bias; m, n and k may be 0.
 void integer_matmul(int m, int n, int k, MatrixView<std::int8_t> a, MatrixView<std::int8_t> b,
                     Bias bias, Rows<std::int32_t> c);
 

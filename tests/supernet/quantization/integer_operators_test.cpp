@@ -276,6 +276,10 @@ std::vector<std::int8_t> layer_norm(const std::vector<std::int32_t>& row, float 
 TEST(IntegerSoftmax, MaskedScoresAreNothing) {
   EXPECT_THAT(softmax({20, 20, 100 + kMasked, -3 + kMasked}), ElementsAre(64, 64, 0, 0));
   EXPECT_THAT(softmax({20}), ElementsAre(127));
+  // The largest scores that this holds for, at a scale whose exponentials reach far.
+  constexpr std::int32_t kSize = (1 << 28) - 1;
+  EXPECT_THAT(softmax({-kSize, kSize + kMasked, -kSize + kMasked}, 5.2e-5F),
+              ElementsAre(127, 0, 0));
 }
 
 TEST(IntegerSoftmax, ARowOfMaskedScoresIsAsWithoutTheMask) {
