@@ -1,6 +1,7 @@
 #include "supernet/quantization/integer_operators.hpp"
 
 #include <cstring>
+#include <limits>
 #include <string>
 
 #include "supernet/kernels/kernel_sets.hpp"
@@ -12,10 +13,10 @@
 namespace paretoformer::supernet {
 namespace {
 
-void require_countable(int columns) {
-  if (columns < 1 || columns > 65535)
-    throw InputError("rows of " + std::to_string(columns) +
-                     " columns: the accelerator normalises 1 to 65535");
+void require_columns(int columns, int most) {
+  if (columns < 1 || columns > most)
+    throw InputError("rows of " + std::to_string(columns) + " columns: expected 1 to " +
+                     std::to_string(most));
 }
 
 }  // namespace
@@ -62,7 +63,7 @@ void integer_gelu(int rows, int columns, Rows<const std::int32_t> x, const GeluC
 
 void integer_softmax(int rows, int columns, Rows<const std::int32_t> x,
                      const ExpConstants& constants, float scale, Rows<std::int8_t> y) {
-  require_countable(columns);
+  require_columns(columns, std::numeric_limits<int>::max());
   if (constants.inverse_ln2 < 0 ||
       constants.inverse_ln2 > 65536)  // of nobody's making but a test's
     return scalar::integer_softmax(rows, columns, x, constants, scale, y);
@@ -71,7 +72,7 @@ void integer_softmax(int rows, int columns, Rows<const std::int32_t> x,
 
 void integer_layer_norm(int rows, int columns, Rows<const std::int32_t> x, float scale,
                         Rows<std::int8_t> y) {
-  require_countable(columns);
+  require_columns(columns, 65535);
   integer_kernels().integer_layer_norm(rows, columns, x, scale, y);
 }
 

@@ -61,8 +61,7 @@ void integer_gelu(int rows, int columns, Rows<const std::int32_t> x, const GeluC
 
 // With m the largest of a row and e = i_exp(x - m): y = requantize(e, k),
 // k = f32(f32(127 / f32(sum of e)) * scale), so that with scale 1 y stands for y / 127. The sum
-// wraps: supernet/quantization/overflow.hpp says when it cannot. Throws InputError unless columns
-// are 1 to 65535 (Normalizer.scala: counts have 16 bits).
+// wraps: supernet/quantization/overflow.hpp says when it cannot. Throws InputError without columns.
 void integer_softmax(int rows, int columns, Rows<const std::int32_t> x,
                      const ExpConstants& constants, float scale, Rows<std::int8_t> y);
 
@@ -71,7 +70,7 @@ void integer_softmax(int rows, int columns, Rows<const std::int32_t> x,
 // is below 1 keeps x - mean. Both sums wrap, and a root of 32768 or more counts as negative
 // (Normalizer.scala: IntSqrt's 16 bits are sign-extended): such rows are garbage, and
 // supernet/quantization/overflow.hpp says when there are none. No gain, no bias: they are the next
-// product's. Throws InputError unless columns are 1 to 65535.
+// product's. Throws InputError unless columns are 1 to 65535 (they are counted in 16 bits).
 void integer_layer_norm(int rows, int columns, Rows<const std::int32_t> x, float scale,
                         Rows<std::int8_t> y);
 

@@ -331,11 +331,11 @@ TEST(IntegerOperators, RowsThatCannotBeCountedAreRefused) {
   const std::vector<std::int32_t> row(65536, 1);
   std::vector<std::int8_t> y(row.size());
   const Rows<const std::int32_t> x{row.data(), 0};
-  for (const int columns : {0, 65536}) {
-    EXPECT_THROW(integer_layer_norm(1, columns, x, 1, {y.data(), 0}), InputError);
-    EXPECT_THROW(integer_softmax(1, columns, x, exp_constants(0.05F), 1, {y.data(), 0}),
-                 InputError);
-  }
+  const ExpConstants constants = exp_constants(0.05F);
+  EXPECT_THROW(integer_softmax(1, 0, x, constants, 1, {y.data(), 0}), InputError);
+  EXPECT_NO_THROW(integer_softmax(1, 65536, x, constants, 1, {y.data(), 0}));
+  EXPECT_THROW(integer_layer_norm(1, 0, x, 1, {y.data(), 0}), InputError);
+  EXPECT_THROW(integer_layer_norm(1, 65536, x, 1, {y.data(), 0}), InputError);
   EXPECT_NO_THROW(integer_layer_norm(1, 65535, x, 1, {y.data(), 0}));
 }
 
