@@ -5,6 +5,7 @@
 #include <type_traits>
 
 #include "supernet/kernels/matmul_bf16.hpp"
+#include "supernet/kernels/matmul_int8.hpp"
 #include "support/error.hpp"
 
 #ifdef PARETOFORMER_X86_64_KERNELS
@@ -69,6 +70,13 @@ Bf16Unit find_unit() {
 #endif
 }
 
+Int8Unit find_int8_unit() {
+#ifdef PARETOFORMER_VNNI_KERNELS
+  if (!wanted() && has_x86_64_v4() && __builtin_cpu_supports("avx512vnni")) return Int8Unit::vnni;
+#endif
+  return Int8Unit::none;
+}
+
 }  // namespace
 
 const std::vector<const KernelSet*>& kernel_sets() {
@@ -110,6 +118,11 @@ template const Kernels<double>& kernels<double>();
 
 Bf16Unit bf16_unit() {
   static const Bf16Unit unit = find_unit();
+  return unit;
+}
+
+Int8Unit int8_unit() {
+  static const Int8Unit unit = find_int8_unit();
   return unit;
 }
 

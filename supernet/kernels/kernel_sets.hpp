@@ -54,7 +54,8 @@ const std::vector<const KernelSet*>& kernel_sets();
 const KernelSet& kernel_set_named(const char* name);
 
 // The one in use: what the environment variable PARETOFORMER_CPU names at the first call, otherwise
-// the fastest. A set that is named is used alone, without bfloat16 units: bf16_unit() is none.
+// the fastest. A set that is named is used alone, without units for bfloat16 or int8: bf16_unit()
+// and int8_unit() are none.
 // Throws InputError for a name that is not in kernel_sets().
 const KernelSet& kernel_set();
 

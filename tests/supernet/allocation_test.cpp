@@ -1,4 +1,4 @@
-// Training steps allocate nothing.
+// Training steps allocate nothing, nor do integer operators.
 #include <gtest/gtest.h>
 #include <oneapi/tbb/global_control.h>
 #include <oneapi/tbb/task_arena.h>
@@ -8,6 +8,8 @@
 #include <vector>
 
 #include "supernet/kernels/matmul.hpp"
+#include "supernet/kernels/matmul_int8.hpp"
+#include "supernet/quantization/integer_operators.hpp"
 #include "supernet/training/trainer.hpp"
 #include "support/parallel.hpp"
 #include "support/random.hpp"
@@ -62,6 +64,26 @@ TEST(TrainerAllocation, NoneAfterTheFirstSteps) {
       // Not the first two: whatever is made once is made there.
       EXPECT_EQ(step < 2 ? 0 : after - before, 0) << "in step " << step;
     });
+  }
+}
+
+TEST(IntegerAllocation, NoneAfterTheFirstProduct) {
+  constexpr int kSize = 70;
+  const std::vector<std::int8_t> a(kSize * kSize, 3);
+  std::vector<std::int32_t> c(a.size());
+  std::vector<std::int8_t> y(a.size());
+  const Rows<const std::int32_t> sums{c.data(), kSize};
+  const Rows<std::int8_t> result{y.data(), kSize};
+  for (int round = 0; round < 3; ++round) {
+    const long before = allocations;
+    for (const Int8Unit unit : {Int8Unit::none, int8_unit()})
+      matmul_int8(kSize, kSize, kSize, plain(a.data(), kSize), transposed(a.data(), kSize),
+                  c.data(), kSize, Into::replace, unit);
+    requantize_rows(kSize, kSize, sums, 0.5F, result);
+    integer_gelu(kSize, kSize, sums, gelu_constants(0.05F), 0.5F, result);
+    integer_softmax(kSize, kSize, sums, exp_constants(0.05F), 1, result);
+    integer_layer_norm(kSize, kSize, sums, 16, result);
+    EXPECT_EQ(round < 1 ? 0 : allocations - before, 0) << "in round " << round;
   }
 }
 

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "supernet/kernels/matmul_bf16.hpp"
+#include "supernet/kernels/matmul_int8.hpp"
 #include "support/error.hpp"
 #include "support/random.hpp"
 
@@ -37,6 +38,7 @@ TEST(KernelSets, TheFastestIsUsedUnlessTheEnvironmentNamesOne) {
   if (wanted && *wanted) {
     EXPECT_EQ(std::string(kernel_set().name), wanted);
     EXPECT_EQ(bf16_unit(), Bf16Unit::none);
+    EXPECT_EQ(int8_unit(), Int8Unit::none);
   } else {
     EXPECT_EQ(&kernel_set(), kernel_sets().back());
   }

@@ -1,0 +1,25 @@
+// Products of int8 numbers summed in int32, which wraps: the same bits whatever they are computed
+// with.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "supernet/kernels/matmul.hpp"
+
+namespace paretoformer::supernet {
+
+// What this processor multiplies int8 with: AVX-512 VNNI, or nothing of its own.
+enum class Int8Unit { none, vnni };
+Int8Unit int8_unit();
+
+// Like matmul() of supernet/kernels/matmul.hpp on int8, modulo 2^32; m, n and k may be 0. `unit` is
+// none or that of this processor. Allocates only on a thread's first call.
+void matmul_int8(int m, int n, int k, MatrixView<std::int8_t> a, MatrixView<std::int8_t> b,
+                 std::int32_t* c, std::ptrdiff_t c_stride, Into into, Int8Unit unit);
+
+// The same with VNNI; m, n and k are not 0.
+void matmul_vnni(int m, int n, int k, MatrixView<std::int8_t> a, MatrixView<std::int8_t> b,
+                 std::int32_t* c, std::ptrdiff_t c_stride, Into into);
+
+}  // namespace paretoformer::supernet
