@@ -8,8 +8,10 @@ here=$(dirname "$0")
 out=${1:-runs/edge}
 mkdir -p "$out"
 
-# What does one network cost on edge.json, and where do its cycles go?
-paretoformer simulate "$here/network.json" --hardware "$here/edge.json" --length 32
+# What does one network cost on edge.json, and where do its cycles go? Those of a search are causal
+# and have biases.
+paretoformer simulate "$here/network.json" --hardware "$here/edge.json" --length 32 \
+  --mask causal --biases on
 
 # Every operator of the space, priced once; checked against simulations of whole networks. Nothing
 # is written, and the script ends, if the sum over operators is too far off.
