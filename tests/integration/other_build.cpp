@@ -67,7 +67,7 @@ class EveryVerb {
     say({"predictor", "build", "--space", "space.json", "--vocabulary", "330", "--hardware",
          "hardware.json", "--length", "32", "--networks", "40", "--output", "my.predictor", "-q"});
     say({"predictor", "check", "my.predictor", "--space", "space.json", "--vocabulary", "330",
-         "--networks", "20"});
+         "--networks", "60"});
     say({"predictor", "fit", "--space", "space.json", "--shortest", "32", "--longest", "64",
          "--samples", "60", "--networks", "20", "--output", "my.model", "-q"});
     say({"predict", "network.json", "--length", "32", "--predictor", "my.model"});
