@@ -2,8 +2,11 @@
 // looked up one by one and against the simulation of the whole network.
 #include <benchmark/benchmark.h>
 
+#include "accel_sim/lowering/compile.hpp"
 #include "accel_sim/simulator.hpp"
 #include "latency_predictor/latency_predictor.hpp"
+#include "latency_predictor/lookup_table.hpp"
+#include "search_spaces/search_space.hpp"
 #include "support/random.hpp"
 
 namespace {
@@ -54,7 +57,7 @@ void operator_by_operator(benchmark::State& state) {
     for (const Architecture& network : batch) {
       accel_sim::HardwareCost total;
       for (const accel_sim::TransformerOperator& item :
-           accel_sim::transformer_operators(network, kWorkload))
+           scheduled_operators(network, kWorkload, *filled().hardware()))
         total += filled().table().cost(item.op) * item.repeat;
       benchmark::DoNotOptimize(total);
     }
