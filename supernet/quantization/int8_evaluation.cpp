@@ -73,7 +73,7 @@ Sites<float> scales_of(const Sites<Distribution>& seen, Calibration method) {
 QuantizedNetwork calibrated(const FoldedNetwork& network, const Batch& calibration,
                             const QuantizationConfig& config) {
   return quantize(network, scales_of(observe(network, calibration), config.activations),
-                  config.weights);
+                  config.weights, config.norm_reads);
 }
 
 double integer_loss(const QuantizedNetwork& network, const Batch& batch) {

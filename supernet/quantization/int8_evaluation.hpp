@@ -11,8 +11,9 @@
 namespace paretoformer::supernet {
 
 struct QuantizationConfig {
-  Calibration activations = Calibration::kMeanSquare;
-  Calibration weights = Calibration::kMinMax;
+  Calibration activations = Calibration::kPercentile9999;
+  Calibration weights = Calibration::kMeanSquare;
+  int norm_reads = kNormReads;
 };
 
 // What the activations of the fp32 pass over these sequences are, of up to network.context tokens.

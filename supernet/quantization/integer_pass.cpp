@@ -59,9 +59,9 @@ IntegerActivations::IntegerActivations(const QuantizedNetwork& network, int rows
                        area(kIntegerQueryBlock, std::max(network.context, attention))));
 }
 
-void integer_norm(int rows, int columns, const std::int8_t* x, float scale, std::int32_t* sums,
-                  std::int8_t* y) {
-  std::copy_n(x, area(rows, columns), sums);
+void integer_norm(int rows, int columns, const std::int8_t* x, int reads, float scale,
+                  std::int32_t* sums, std::int8_t* y) {
+  for (std::size_t i = 0; i < area(rows, columns); ++i) sums[i] = reads * x[i];
   integer_layer_norm(rows, columns, {sums, columns}, scale, {y, columns});
 }
 
@@ -116,7 +116,7 @@ void integer_logits(const QuantizedNetwork& network, std::span<const std::int32_
   std::int32_t* const sums = act.sums.data();
   integer_embedding(network, tokens, length, act.x.data());
   for (const IntegerLayer& layer : network.layers) {
-    integer_norm(rows, d, act.x.data(), layer.norm1, sums, act.norm.data());
+    integer_norm(rows, d, act.x.data(), network.norm_reads, layer.norm1, sums, act.norm.data());
     project(layer.query, rows, act.norm.data(), sums, act.query.data());
     project(layer.key, rows, act.norm.data(), sums, act.key.data());
     project(layer.value, rows, act.norm.data(), sums, act.value.data());
@@ -126,13 +126,13 @@ void integer_logits(const QuantizedNetwork& network, std::span<const std::int32_
                std::ptrdiff_t{row} * layer.query.outputs + head * network.network.head_width, act);
     project(layer.output, rows, act.context.data(), sums, act.added.data());
     add(rows, d, layer.attention_add, act);
-    integer_norm(rows, d, act.x.data(), layer.norm2, sums, act.norm.data());
+    integer_norm(rows, d, act.x.data(), network.norm_reads, layer.norm2, sums, act.norm.data());
     project(layer.up, rows, act.norm.data(), sums, act.wide.data());
     integer_gelu_of(layer, rows, layer.up.outputs, act.wide.data(), sums, act.gelu.data());
     project(layer.down, rows, act.gelu.data(), sums, act.added.data());
     add(rows, d, layer.ffn_add, act);
   }
-  integer_norm(rows, d, act.x.data(), network.norm, sums, act.norm.data());
+  integer_norm(rows, d, act.x.data(), network.norm_reads, network.norm, sums, act.norm.data());
   integer_matmul(rows, network.head.outputs, d, plain(act.norm.data(), d),
                  transposed(network.head.weight.data(), d), {network.head.bias.data(), 0},
                  {logits, network.head.outputs});

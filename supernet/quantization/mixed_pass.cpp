@@ -85,7 +85,8 @@ Values Mixed::norm(const Values& x, float x_scale, float y_scale, float scale) {
   if (integer(Kind::kLayerNorm)) {
     std::vector<std::int8_t> y(x.size());
     sums_.resize(x.size());
-    integer_norm(rows_, d_, quantized(x, x_scale).data(), scale, sums_.data(), y.data());
+    integer_norm(rows_, d_, quantized(x, x_scale).data(), pass_.quantized->norm_reads, scale,
+                 sums_.data(), y.data());
     return dequantized(y, y_scale);
   }
   const Values gain(static_cast<std::size_t>(d_), 1), bias(static_cast<std::size_t>(d_), 0);

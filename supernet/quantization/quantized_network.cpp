@@ -11,6 +11,7 @@ namespace paretoformer::supernet {
 namespace {
 
 constexpr IntegerRange kInt8{-128, 127};
+constexpr int kMostNormReads = 256;
 constexpr float kProbability = 1.0F / 127;  // the scale of probabilities
 
 std::string layer_name(std::size_t layer) { return "layer " + std::to_string(layer) + ", "; }
@@ -81,12 +82,14 @@ float score_scale(float query, float key, int head_width) {
 void coarsen_scores(float& query, float& key, int head_width, int columns,
                     const std::string& name) {
   constexpr float kStep = 1.005F;
-  while (!softmax_is_safe(score_scale(query, key, head_width), head_width, columns)) {
-    query *= kStep;
-    key *= kStep;
-    if (score_scale(query, key, head_width) > 0.69F)
-      throw InputError(name + "softmax: no scale of q and k is safe for rows of " +
-                       std::to_string(columns) + " columns");
+  constexpr float kLargest = 0.69F;  // ln 2 is a whole number of steps, at least one
+  for (;; query *= kStep, key *= kStep) {
+    const float scale = score_scale(query, key, head_width);
+    if (!(scale <= kLargest))
+      throw InputError(name + "softmax: scores have steps of " + std::to_string(scale) +
+                       ", expected at most " + std::to_string(kLargest) +
+                       " and fine enough for rows of " + std::to_string(columns) + " columns");
+    if (softmax_is_safe(scale, head_width, columns)) return;
   }
 }
 
@@ -168,8 +171,12 @@ void require_safe_layer(const IntegerLayer& layer, int head_width, int context,
 }  // namespace
 
 QuantizedNetwork quantize(const FoldedNetwork& network, const Sites<float>& scales,
-                          Calibration weights) {
-  QuantizedNetwork result{network.network, network.context, scales, {}, {}, {}, {}, 0, {}, 0};
+                          Calibration weights, int norm_reads) {
+  QuantizedNetwork result;
+  result.network = network.network;
+  result.context = network.context;
+  result.norm_reads = norm_reads;
+  result.scales = scales;
   Sites<float>& s = result.scales;
   s.tokens = scale_of(network.tokens, weights, "token embedding");
   s.positions = scale_of(network.positions, weights, "position embedding");
@@ -197,9 +204,11 @@ QuantizedNetwork quantize(const FoldedNetwork& network, const Sites<float>& scal
 
 void require_safe(const QuantizedNetwork& network) {
   const int d = network.network.model_width;
-  if (!layer_norm_is_safe(kInt8, d))
-    throw InputError("rows of " + std::to_string(d) +
-                     " columns: the squares of a LayerNorm of int8 may not fit 32 bits");
+  const int reads = network.norm_reads;
+  if (reads < 1 || reads > kMostNormReads ||
+      !layer_norm_is_safe({reads * kInt8.lowest, reads * kInt8.highest}, d))
+    throw InputError("LayerNorm of rows of " + std::to_string(d) + " columns that are read " +
+                     std::to_string(reads) + " times: its squares may not fit 32 bits");
   for (std::size_t l = 0; l < network.layers.size(); ++l)
     require_safe_layer(network.layers[l], network.network.head_width, network.context,
                        layer_name(l));

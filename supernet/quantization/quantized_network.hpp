@@ -3,20 +3,25 @@
 //
 //   x = residual_add(tokens[t], positions[p])                  int8
 //   per layer:
-//     n = layer_norm(x read into int32)                        int8
+//     n = layer_norm(4 x, read into int32)                     int8
 //     q, k, v = requantize(n W + bias)                         int8, three products
 //     per head: p = softmax(mask + q k^T), c = requantize(p v)
 //     x = residual_add(x, requantize(c W + bias))
-//     n = layer_norm(x read into int32)
+//     n = layer_norm(4 x, read into int32)
 //     u = requantize(n W + bias)
 //     g = gelu(u read into int32)
 //     x = residual_add(x, requantize(g W + bias))
-//   logits = layer_norm(x read into int32) W + bias            int32, times a scale in fp32
+//   logits = layer_norm(4 x, read into int32) W + bias         int32, times a scale in fp32
 //
 // Why these places: a LayerNorm fused onto the int32 sums of a projection wraps (overflow.hpp), and
 // so does i-GELU of raw sums, whose steps are so fine that its constants fill 32 bits. Both read
 // int8 instead, for which their bounds hold whatever the values are; require_safe() checks that
 // they do. The softmax does read raw sums; the scales of q and k are made coarse enough for it.
+//
+// 4 x, because the normaliser's mean and root are whole numbers: of rows whose deviation is 20, the
+// root is up to a twentieth too small. Rows that are read into the accumulator four times, three of
+// them accumulating (as gemmini.h's sp_tiled_resadd reads two operands), have four times as fine
+// steps. docs/results.md has what that is worth; the simulator does not price it yet.
 //
 // Scales: one per tensor. A product has one output scale, so q, k and v are products of their own
 // with scales of their own, and each head's scores and context are. What a projection adds to the
@@ -56,9 +61,14 @@ struct IntegerLayer {
   float gelu_scale = 0;  // from i-GELU's numbers to S_gelu: negative
 };
 
+// How often a LayerNorm's rows are read into the accumulator. With 4, the sum of squares fits 32
+// bits up to 8256 columns.
+inline constexpr int kNormReads = 4;
+
 struct QuantizedNetwork {
   Architecture network;
   int context = 0;
+  int norm_reads = kNormReads;
   Sites<float> scales;                         // of every int8 tensor, as they are used
   std::vector<std::int8_t> tokens, positions;  // [vocabulary][d], [context][d]
   ResidualScales embedding{};
@@ -74,7 +84,8 @@ struct QuantizedNetwork {
 // products safe. Throws InputError that names the tensor where a scale is not a positive number or
 // a bias does not fit int32, and what require_safe() throws.
 QuantizedNetwork quantize(const FoldedNetwork& network, const Sites<float>& scales,
-                          Calibration weights = Calibration::kMinMax);
+                          Calibration weights = Calibration::kMeanSquare,
+                          int norm_reads = kNormReads);
 
 // Throws InputError unless no sum or product of the pass can wrap, whatever the tokens are: the
 // bounds of overflow.hpp for all int8 inputs of LayerNorm and GELU and all scores of int8 q and k,
@@ -97,9 +108,9 @@ void integer_logits(const QuantizedNetwork& network, std::span<const std::int32_
 
 // Steps of the pass, for whoever puts them together in another way. Row-wise arguments are dense.
 
-// Reads int8 rows into `sums` and normalises them.
-void integer_norm(int rows, int columns, const std::int8_t* x, float scale, std::int32_t* sums,
-                  std::int8_t* y);
+// Reads int8 rows `reads` times into `sums` and normalises them.
+void integer_norm(int rows, int columns, const std::int8_t* x, int reads, float scale,
+                  std::int32_t* sums, std::int8_t* y);
 void project(const IntegerLinear& linear, int rows, const std::int8_t* x, std::int32_t* sums,
              std::int8_t* y);
 // Reads int8 rows into `sums` and applies i-GELU.
