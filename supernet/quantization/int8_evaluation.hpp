@@ -11,7 +11,7 @@
 namespace paretoformer::supernet {
 
 struct QuantizationConfig {
-  Calibration activations = Calibration::kPercentile9999;
+  Calibration activations = Calibration::kMeanSquare;
   Calibration weights = Calibration::kMeanSquare;
   int norm_reads = kNormReads;
 };
