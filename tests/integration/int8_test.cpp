@@ -44,6 +44,20 @@ TEST_F(Int8, PerplexityStandsBesideThatOfFp32) {
     EXPECT_THAT(text, HasSubstr(part));
 }
 
+// Read once, a LayerNorm's rows are whole steps beside its mean and root; read 200 times, the sum
+// of the squares of 32 columns could be 2^31 and more.
+TEST_F(Int8, NormsReadTheirRowsSeveralTimes) {
+  const Json four = parse(evaluate({"--int8", "--json"}).out);
+  EXPECT_EQ(parse(evaluate({"--int8", "--json", "--norm-reads", "4"}).out), four);
+  const Json once = parse(evaluate({"--int8", "--json", "--norm-reads", "1"}).out);
+  EXPECT_NE(once["perplexity_with_integer"]["layer_norm"],
+            four["perplexity_with_integer"]["layer_norm"]);
+  EXPECT_EQ(once["perplexity_with_integer"]["products"],
+            four["perplexity_with_integer"]["products"]);
+  expect_refused({"evaluate", "base", "network.json", "--int8", "--norm-reads", "200"},
+                 {"LayerNorm of rows of 32 columns that are read 200 times"});
+}
+
 TEST_F(Int8, CalibrationIsChosenByName) {
   const Result one = evaluate({"--int8", "--json"});
   EXPECT_EQ(evaluate({"--int8", "--json", "--calibration", "mean_square"}).out, one.out);

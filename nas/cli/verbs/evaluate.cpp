@@ -32,6 +32,7 @@ struct Request {
   std::filesystem::path run_folder, architecture, weights;
   bool int8 = false;
   std::string calibration = "mean_square";
+  int norm_reads = supernet::kNormReads;
 };
 
 // Of the network in integers: its loss, and the loss with each kind of operator alone in integers.
@@ -49,6 +50,7 @@ Int8Loss int8_loss(const supernet::ParameterLayout& layout, const std::vector<fl
   const supernet::FoldedNetwork folded = supernet::fold(layout, parameters.data(), network);
   supernet::QuantizationConfig config;
   config.activations = supernet::kCalibrationWords.value_of(request.calibration, "--calibration");
+  config.norm_reads = request.norm_reads;
   const supernet::QuantizedNetwork quantized =
       supernet::calibrated(folded, training.batch(), config);
   return {supernet::integer_loss(quantized, evaluator.batch()),
@@ -178,6 +180,12 @@ void add_evaluate(CLI::App& app, CommonOptions& common) {
                    "How activations get their scales: min_max, percentile_99.9, percentile_99.99 "
                    "or mean_square")
       ->capture_default_str()
+      ->needs(int8);
+  evaluate
+      ->add_option("--norm-reads", given->norm_reads,
+                   "How often a LayerNorm's rows are read into the accumulator, for finer steps")
+      ->capture_default_str()
+      ->check(CLI::Range(1, 256))
       ->needs(int8);
   add_common(evaluate, common);
   evaluate->callback([given, &common] { evaluate_network(*given, common); });
