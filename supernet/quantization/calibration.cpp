@@ -102,8 +102,9 @@ float Distribution::scale(Calibration method) const {
 void quantize(std::span<const float> x, float scale, std::int8_t* y) {
   const float inverse = 1 / scale;
   for (std::size_t i = 0; i < x.size(); ++i) {
-    const float value = std::clamp(x[i] * inverse, -128.0F, 127.0F);
-    y[i] = static_cast<std::int8_t>(std::nearbyintf(value));
+    const float steps = x[i] * inverse;
+    const float clipped = steps < 127.0F ? std::max(steps, -128.0F) : 127.0F;
+    y[i] = static_cast<std::int8_t>(std::nearbyintf(clipped));
   }
 }
 

@@ -50,7 +50,8 @@ class Distribution {
   std::vector<std::uint64_t> bins_;  // empty or kBins
 };
 
-// x / scale rounded to the nearest integer, ties to even, clipped to int8.
+// x / scale rounded to the nearest integer, ties to even, clipped to int8; NaN is 127, as in
+// requantize().
 void quantize(std::span<const float> x, float scale, std::int8_t* y);
 
 }  // namespace paretoformer::supernet

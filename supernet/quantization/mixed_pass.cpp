@@ -150,7 +150,8 @@ void Mixed::head_softmax(std::size_t l, int first, Values& scores) {
   for (int i = 0; i < queries; ++i)
     for (int j = 0; j < keys; ++j) {
       const std::size_t at = area(i, keys) + static_cast<std::size_t>(j);
-      const double sum = std::clamp(std::nearbyint(scores[at] / step), -most, most);
+      const double steps = std::nearbyint(scores[at] / step);
+      const double sum = steps < most ? std::max(steps, -most) : most;  // NaN too
       sums[at] = static_cast<std::int32_t>(sum) + (j > first + i ? kMasked : 0);
     }
   std::vector<std::int8_t> p(scores.size());

@@ -68,11 +68,20 @@ ResidualScales plan_addition(float x, float& added, float& sum) {
   return {x / added, 1, added / sum};
 }
 
+// Of scores of int8 q and k with and without a mask, which hold below 2^28.
+IntegerRange score_range(int head_width) {
+  constexpr int kMost = (1 << 28) / (128 * 128) - 1;
+  if (head_width > kMost)
+    throw InputError("heads of width " + std::to_string(head_width) + ": in int8 at most " +
+                     std::to_string(kMost));
+  const std::int32_t most = 128 * 128 * head_width;
+  return {kMasked - most, most};
+}
+
 bool softmax_is_safe(float scale, int head_width, int columns) {
   constexpr float kSmallest = 3e-5F;  // smaller ones may have constants beyond 32 bits
-  if (scale < kSmallest) return false;
-  const std::int32_t most = 128 * 128 * head_width;
-  return softmax_is_safe({kMasked - most, most}, exp_constants(scale), columns);
+  return scale >= kSmallest &&
+         softmax_is_safe(score_range(head_width), exp_constants(scale), columns);
 }
 
 float score_scale(float query, float key, int head_width) {
@@ -160,8 +169,7 @@ void require_safe_layer(const IntegerLayer& layer, int head_width, int context,
   require_safe(layer.down, name + "down");
   require_finite(layer.context, name + "context");
   require_finite(layer.gelu_scale, name + "gelu");
-  const std::int32_t most = 128 * 128 * head_width;
-  if (!softmax_is_safe({kMasked - most, most}, layer.softmax, context))
+  if (!softmax_is_safe(score_range(head_width), layer.softmax, context))
     throw InputError(name + "softmax: sums of " + std::to_string(context) +
                      " exponentials may not fit 32 bits: the scales of query and key are too fine");
   if (!gelu_is_safe(kInt8, layer.gelu))

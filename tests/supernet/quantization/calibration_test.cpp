@@ -102,10 +102,11 @@ TEST(Calibration, NeitherOrderNorPartsMatter) {
 }
 
 TEST(Quantize, RoundsToEvenAndClips) {
-  const std::vector<float> x{0.25F, 0.75F, -0.75F, 63.5F, 1000, -1000, 0};
+  const float none = std::numeric_limits<float>::quiet_NaN();
+  const std::vector<float> x{0.25F, 0.75F, -0.75F, 63.5F, 1000, -1000, 0, none};
   std::vector<std::int8_t> y(x.size());
   quantize(x, 0.5F, y.data());
-  EXPECT_THAT(y, ElementsAre(0, 2, -2, 127, 127, -128, 0));
+  EXPECT_THAT(y, ElementsAre(0, 2, -2, 127, 127, -128, 0, 127));
 }
 
 }  // namespace

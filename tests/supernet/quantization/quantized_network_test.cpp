@@ -372,6 +372,8 @@ TEST(QuantizedNetwork, WhatMayWrapIsRefusedAtRunTime) {
   EXPECT_THAT(with([](auto& q) { q.norm_reads = 200; }), HasSubstr("are read 200 times"));
   EXPECT_THAT(with([](auto& q) { q.head.bias[3] = std::numeric_limits<std::int32_t>::min(); }),
               HasSubstr("head: sums of 16 products"));
+  EXPECT_THAT(with([](auto& q) { q.network.head_width = 1 << 20; }),
+              HasSubstr("heads of width 1048576: in int8 at most 16383"));
   const std::vector<std::int32_t> unknown{3, 31};
   IntegerActivations activations(good, 2);
   std::vector<std::int32_t> logits(2 * 31);
