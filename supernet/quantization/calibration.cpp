@@ -28,9 +28,7 @@ void Distribution::widen(int exponent) {
       exponent_ = exponent;
       return;
     }
-    for (int i = 0; i < kBins / 2; ++i)
-      bins_[static_cast<std::size_t>(i)] =
-          bins_[static_cast<std::size_t>(2 * i)] + bins_[static_cast<std::size_t>(2 * i + 1)];
+    for (std::size_t i = 0; i < kBins / 2; ++i) bins_[i] = bins_[2 * i] + bins_[2 * i + 1];
     std::fill(bins_.begin() + kBins / 2, bins_.end(), 0);
   }
 }

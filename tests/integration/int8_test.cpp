@@ -27,7 +27,7 @@ TEST_F(Int8, PerplexityStandsBesideThatOfFp32) {
   ASSERT_EQ(result.status, 0) << result.err;
   const Json answer = parse(result.out);
   const double exact = answer["perplexity"];
-  // What issue and README promise of trained networks.
+  // The bound that docs/results.md has for trained networks; these are hardly trained.
   EXPECT_NEAR(answer["perplexity_int8"].get<double>(), exact, 0.02 * exact);
   EXPECT_NE(answer["perplexity_int8"], answer["perplexity"]);
   EXPECT_EQ(answer["perplexity_with_integer"].size(), 6u);
