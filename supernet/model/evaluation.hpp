@@ -31,6 +31,8 @@ class Evaluator {
 
   int sequences() const { return static_cast<int>(tokens_.size()) / context_; }
   int tokens() const { return static_cast<int>(tokens_.size()); }
+  // All of them, in the order in which they are kept; as long as this lives.
+  Batch batch() const { return {tokens_.data(), targets_.data(), sequences(), context_}; }
   // How many of them are in a subset: a quarter, rounded up, or what is left.
   int sequences(Subset subset) const;
 

@@ -1,0 +1,111 @@
+#include "supernet/quantization/int8_evaluation.hpp"
+
+#include <oneapi/tbb/enumerable_thread_specific.h>
+
+#include <algorithm>
+#include <cstddef>
+#include <span>
+
+#include "supernet/kernels/kernels.hpp"
+#include "support/parallel.hpp"
+
+namespace paretoformer::supernet {
+namespace {
+
+// The tokens of one row task.
+struct Part {
+  Part(const Batch& batch, std::size_t task)
+      : first(task * static_cast<std::size_t>(sequences_per_task(batch) * batch.length)),
+        tokens(batch.tokens + first,
+               std::min(static_cast<std::size_t>(sequences_per_task(batch) * batch.length),
+                        static_cast<std::size_t>(batch.rows()) - first)),
+        targets(batch.targets + first) {}
+
+  std::size_t first;
+  std::span<const std::int32_t> tokens;
+  const std::int32_t* targets;
+};
+
+// Sums of parts in their order, so that threads do not show.
+template <class Loss>
+double mean_loss(const Batch& batch, const Loss& loss) {
+  std::vector<double> sums(static_cast<std::size_t>(row_tasks(batch)));
+  parallel_tasks(sums.size(), [&](std::size_t task) { sums[task] = loss(Part(batch, task)); });
+  double sum = 0;
+  for (const double each : sums) sum += each;
+  return sum / batch.rows();
+}
+
+double loss_of(std::vector<float>& logits, const Part& part) {
+  const auto rows = part.tokens.size();
+  return cross_entropy_loss(static_cast<int>(rows), static_cast<int>(logits.size() / rows),
+                            logits.data(), part.targets);
+}
+
+}  // namespace
+
+Sites<Distribution> observe(const FoldedNetwork& network, const Batch& batch) {
+  tbb::enumerable_thread_specific<Sites<Distribution>> seen(
+      [&] { return Sites<Distribution>(network.layers.size()); });
+  parallel_tasks(static_cast<std::size_t>(row_tasks(batch)), [&](std::size_t task) {
+    std::vector<float> logits;
+    mixed_logits({network, nullptr, {}, &seen.local()}, Part(batch, task).tokens, batch.length,
+                 logits);
+  });
+  Sites<Distribution> all(network.layers.size());  // counts: in any order
+  for (Sites<Distribution>& each : seen) {
+    const std::vector<Distribution*> from = each.all();
+    const std::vector<Distribution*> to = all.all();
+    for (std::size_t i = 0; i < to.size(); ++i) to[i]->add(*from[i]);
+  }
+  return all;
+}
+
+Sites<float> scales_of(const Sites<Distribution>& seen, Calibration method) {
+  Sites<Distribution> copy = seen;
+  Sites<float> scales(seen.layers.size());
+  const std::vector<Distribution*> from = copy.all();
+  const std::vector<float*> to = scales.all();
+  parallel_tasks(to.size(), [&](std::size_t i) { *to[i] = from[i]->scale(method); });
+  return scales;
+}
+
+QuantizedNetwork calibrated(const FoldedNetwork& network, const Batch& calibration,
+                            const QuantizationConfig& config) {
+  return quantize(network, scales_of(observe(network, calibration), config.activations),
+                  config.weights, config.norm_reads);
+}
+
+double integer_loss(const QuantizedNetwork& network, const Batch& batch) {
+  const int rows = sequences_per_task(batch) * batch.length;
+  tbb::enumerable_thread_specific<IntegerActivations> activations(
+      [&] { return IntegerActivations(network, rows); });
+  return mean_loss(batch, [&](const Part& part) {
+    const std::size_t count = part.tokens.size() * static_cast<std::size_t>(network.head.outputs);
+    std::vector<std::int32_t> sums(count);
+    integer_logits(network, part.tokens, batch.length, activations.local(), sums.data());
+    std::vector<float> logits(count);
+    for (std::size_t i = 0; i < count; ++i)
+      logits[i] = static_cast<float>(sums[i]) * network.logit_scale;
+    return loss_of(logits, part);
+  });
+}
+
+double mixed_loss(const MixedPass& pass, const Batch& batch) {
+  return mean_loss(batch, [&](const Part& part) {
+    std::vector<float> logits;
+    mixed_logits(pass, part.tokens, batch.length, logits);
+    return loss_of(logits, part);
+  });
+}
+
+std::vector<OperatorLoss> operator_losses(const FoldedNetwork& network,
+                                          const QuantizedNetwork& quantized, const Batch& batch) {
+  std::vector<OperatorLoss> losses;
+  for (const IntegerOperator kind : kIntegerOperatorWords.values())
+    losses.push_back(
+        {kind, mixed_loss({network, &quantized, OperatorSet::only(kind), nullptr}, batch)});
+  return losses;
+}
+
+}  // namespace paretoformer::supernet
