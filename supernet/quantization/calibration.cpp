@@ -106,4 +106,10 @@ void quantize(std::span<const float> x, float scale, std::int8_t* y) {
   }
 }
 
+std::vector<std::int8_t> quantized(std::span<const float> x, float scale) {
+  std::vector<std::int8_t> y(x.size());
+  quantize(x, scale, y.data());
+  return y;
+}
+
 }  // namespace paretoformer::supernet

@@ -53,5 +53,6 @@ class Distribution {
 // x / scale rounded to the nearest integer, ties to even, clipped to int8; NaN is 127, as in
 // requantize().
 void quantize(std::span<const float> x, float scale, std::int8_t* y);
+std::vector<std::int8_t> quantized(std::span<const float> x, float scale);
 
 }  // namespace paretoformer::supernet

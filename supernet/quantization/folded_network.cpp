@@ -5,15 +5,11 @@
 namespace paretoformer::supernet {
 namespace {
 
-std::size_t size(int rows, int columns) {
-  return static_cast<std::size_t>(rows) * static_cast<std::size_t>(columns);
-}
-
 // A prefix of a matrix in the arena: row r begins at data + row(r).
 template <class RowStart>
 std::vector<float> rows_of(const float* data, int rows, int columns, RowStart row) {
   std::vector<float> values;
-  values.reserve(size(rows, columns));
+  values.reserve(area(rows, columns));
   for (int r = 0; r < rows; ++r)
     values.insert(values.end(), data + row(r), data + row(r) + columns);
   return values;
@@ -26,7 +22,7 @@ std::vector<float> prefix(const float* data, int rows, int columns, std::ptrdiff
 // W (gain * x + norm_bias) + bias as a matrix of x.
 void fold_norm(Linear& linear, const float* gain, const float* norm_bias) {
   for (int o = 0; o < linear.outputs; ++o) {
-    float* row = linear.weight.data() + size(o, linear.inputs);
+    float* row = linear.weight.data() + area(o, linear.inputs);
     double sum = linear.bias[static_cast<std::size_t>(o)];
     for (int i = 0; i < linear.inputs; ++i) {
       sum += double{row[i]} * norm_bias[i];

@@ -13,12 +13,18 @@
 // matrices, from v to the output projection and between q and k.
 #pragma once
 
+#include <cstddef>
 #include <vector>
 
 #include "search_spaces/architecture.hpp"
 #include "supernet/model/parameters.hpp"
 
 namespace paretoformer::supernet {
+
+// Elements of a matrix.
+inline std::size_t area(int rows, int columns) {
+  return static_cast<std::size_t>(rows) * static_cast<std::size_t>(columns);
+}
 
 // y = W x + bias.
 struct Linear {

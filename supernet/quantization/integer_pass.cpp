@@ -7,10 +7,6 @@
 namespace paretoformer::supernet {
 namespace {
 
-std::size_t area(int rows, int columns) {
-  return static_cast<std::size_t>(rows) * static_cast<std::size_t>(columns);
-}
-
 // One head of one sequence: from q, k and v, rows of `width`, to its columns of the context.
 void attend(const QuantizedNetwork& network, const IntegerLayer& layer, int length,
             std::ptrdiff_t offset, IntegerActivations& act) {

@@ -13,16 +13,6 @@ namespace {
 using Kind = IntegerOperator;
 using Values = std::vector<float>;
 
-std::size_t area(int rows, int columns) {
-  return static_cast<std::size_t>(rows) * static_cast<std::size_t>(columns);
-}
-
-std::vector<std::int8_t> quantized(const Values& x, float scale) {
-  std::vector<std::int8_t> y(x.size());
-  quantize(x, scale, y.data());
-  return y;
-}
-
 template <class T>
 Values dequantized(const std::vector<T>& x, float scale) {
   Values y(x.size());

@@ -30,12 +30,6 @@ float scale_of(const std::vector<float>& values, Calibration method, const std::
   return scale;
 }
 
-std::vector<std::int8_t> quantized(const std::vector<float>& values, float scale) {
-  std::vector<std::int8_t> result(values.size());
-  quantize(values, scale, result.data());
-  return result;
-}
-
 // Without `scale`, which depends on where its result goes.
 IntegerLinear quantize_linear(const Linear& linear, float input_scale, Calibration method,
                               const std::string& name) {

@@ -47,7 +47,7 @@ class EveryVerb {
     say({"report", "run"});
     say({"schema"});
     say({"export", "run"});
-    say({"evaluate", "run", "network.json"});
+    say({"evaluate", "run", "network.json", "--int8"});
     const std::string best = parse(content(box_ / "run/front.json"))["front"][0]["id"];
     say({"finetune", "run", "--member", best, "--steps", "8", "--quiet"});
     say({"fidelity", "run", "--resume", "--networks", "3", "--steps-alone", "8", "--quiet"});
