@@ -54,7 +54,7 @@ struct OperatorFeatures : OperatorEstimate {
   std::array<double, kLearnedFeatures> x;
 };
 
-// Pure, allocates nothing. `op` as transformer_operators() makes it. Weight-stationary hardware
+// Pure, allocates nothing. `op` as scheduled_operators() makes it. Weight-stationary hardware
 // only; output-stationary matmuls are issued by the host, command by command.
 OperatorFeatures operator_features(const accel_sim::Operator& op,
                                    const accel_sim::Target& hardware);

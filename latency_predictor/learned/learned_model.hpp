@@ -116,7 +116,7 @@ class LearnedModel {
   // The cost of running `op` once, as simulated_cost() would give it. Throws InputError when the
   // hardware differs from the base in anything but the knobs, naming the parameter.
   LearnedCost predict(const accel_sim::Operator& op, const accel_sim::Target& hardware) const;
-  // The sum over transformer_operators(), equal operators computed once. Throws what they throw.
+  // The sum over scheduled_operators(), equal operators computed once. Throws what they throw.
   LearnedCost predict(const Architecture& architecture, const accel_sim::Workload& workload,
                       const accel_sim::Target& hardware) const;
 

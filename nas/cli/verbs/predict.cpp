@@ -30,7 +30,7 @@ namespace {
 struct PredictOptions {
   std::filesystem::path architecture;
   PricingOptions given;
-  // A file of LatencyPredictor, which says hardware, length and mode, or of LearnedModel, which
+  // A file of LatencyPredictor, which says hardware and workload, or of LearnedModel, which
   // takes them; empty: the simulator, as `simulate`.
   std::filesystem::path predictor;
   bool breakdown = false;
