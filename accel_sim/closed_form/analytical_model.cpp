@@ -148,7 +148,9 @@ AnalyticalEstimate estimate_tiled_norm(const Call& call, const Target& target) {
   const std::int64_t passes = std::int64_t{op.rows} * kNormaliserPasses;
   const std::int64_t commands = passes * ceil_divide(row_blocks, kBlocksPerStore);
   AnalyticalEstimate result;
-  result.accesses.accumulator = (1 + kNormaliserPasses) * padded_elements(op, target);
+  // The first read is written, those after it are added.
+  const std::int64_t loads = 2 * call.reads - 1;
+  result.accesses.accumulator = (loads + kNormaliserPasses) * padded_elements(op, target);
   result.accesses.dram_bytes = elements(op) * (call.operand_bytes + 1);
   result.latency.compute = normaliser_cycles(op, target);
   result.latency.memory = dram_cycles(result.accesses.dram_bytes, target);
@@ -205,6 +207,21 @@ AnalyticalEstimate estimate_embedding(const Call& call, const Target& target) {
   return result;
 }
 
+// Through the accumulator, a command of the CPU for four blocks in and one for them out.
+AnalyticalEstimate estimate_gelu_of_int8(const Call& call, const Target& target) {
+  const Operator& op = call.op;
+  AnalyticalEstimate result;
+  result.accesses.accumulator = 2 * padded_elements(op, target);
+  result.accesses.dram_bytes = 2 * elements(op);
+  result.latency.memory = dram_cycles(result.accesses.dram_bytes, target);
+  const std::int64_t rows = ceil_divide(op.rows, target.array_size);
+  const std::int64_t moves =
+      rows * ceil_divide(ceil_divide(op.columns, target.array_size), kBlocksPerStore);
+  result.latency.issue = Cycles(2 * moves) * target.command_issue_cycles;
+  result.latency.fixed = call_cycles(call, target);
+  return result;
+}
+
 // On the CPU: int8 operands are read and dequantised, results quantised and written.
 AnalyticalEstimate estimate_on_host(const Operator& op, const Target& target) {
   AnalyticalEstimate result;
@@ -228,6 +245,7 @@ AnalyticalEstimate estimate(const Call& call, const Target& target) {
     case OperatorKind::kResidualAdd:
       return estimate_residual_add(call, target);
     case OperatorKind::kGelu: {
+      if (reads_int8(call.op)) return estimate_gelu_of_int8(call, target);
       // The activation unit works at the rate of the matmul's stores: only constants are set.
       AnalyticalEstimate result;
       result.latency.issue = Cycles(kRoccCommandCycles);

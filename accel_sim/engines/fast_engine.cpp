@@ -51,7 +51,8 @@ class FastEngine {
     for (const Tile& tile : program_.tiles) {
       switch (tile.kind) {
         case TileKind::kHostMatmul:
-          run_host_matmul(tile);
+        case TileKind::kActivate:
+          run_unrolled(tile);
           break;
         case TileKind::kNormalise:
           run_normalise(tile);
@@ -339,8 +340,8 @@ class FastEngine {
 
   // sp_tiled_matmul_os (gemmini.h L380-505): everything in program order, sums stay in the array
   // while `inner` goes by, and `left` passes the transposer, so that every step takes `size`
-  // cycles.
-  void run_host_matmul(const Tile& tile) {
+  // cycles. A GELU is its loads and stores alone.
+  void run_unrolled(const Tile& tile) {
     const TileLayout layout(tile, hardware_);
     const int issue = hardware_.command_issue_cycles;
     LoadSequence loads(tile, hardware_);

@@ -20,7 +20,8 @@ using Kind = Instruction::Kind;
 
 constexpr std::size_t kResidentLoops = 2;
 bool is_unrolled_by_host(const Tile& tile) {
-  return tile.kind == TileKind::kHostMatmul || tile.kind == TileKind::kNormalise;
+  return tile.kind == TileKind::kHostMatmul || tile.kind == TileKind::kNormalise ||
+         tile.kind == TileKind::kActivate;
 }
 
 Instruction instruction_of(const Mvin& mvin) {
@@ -262,7 +263,7 @@ class HostSequence {
 
   std::optional<Instruction> next() {
     // A normalisation goes on to the next row of blocks when this one is out.
-    const bool load_first = tile_->kind == TileKind::kHostMatmul || !stores_.next() ||
+    const bool load_first = tile_->kind != TileKind::kNormalise || !stores_.next() ||
                             (step_ && step_->row <= row_of(*stores_.next()));
     if (step_ && load_first) {
       const Mvin mvin = loads_.mvin(*step_);

@@ -116,7 +116,7 @@ class Scheduler {
       if (op.activation == Activation::kSoftmax && rows_can_be_fused(op, target_))
         replace(list, i, best(softmax_forms(op)));
       else if (i + 2 < list.size() && list[i + 1].op.kind == OperatorKind::kResidualAdd &&
-               list[i + 2].op.kind == OperatorKind::kLayerNorm)
+               list[i + 2].op.kind == OperatorKind::kLayerNorm && !reads_int8(list[i + 2].op))
         replace(list, i, best(layer_norm_forms(op)));
     }
   }
@@ -206,6 +206,10 @@ Call compile(const Operator& op, const Target& target,
   call.op = call.program = op;
   if (runs_on_host(op, target)) {
     call.runs_in = RunsIn::kHost;
+    return call;
+  }
+  if (reads_int8(op)) {
+    call.reads = op.inner;
     return call;
   }
   if (op.kind == OperatorKind::kGelu) {

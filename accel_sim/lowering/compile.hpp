@@ -40,6 +40,7 @@ struct Call : TransformerOperator {
   std::int64_t right_stride = 0;
   // Of other programs:
   int operand_bytes = 1;  // per element of what is read: 4 of the sums that tiled_norm reads
+  int reads = 1;          // how often that is added up in the accumulator
   bool scaled = true;     // a residual add's scales are not 1, which its scaling units would bypass
 
   // For which the host need not search then, even if it is the library's own.
@@ -75,8 +76,10 @@ int highest_row_block(const Operator& scores, const Hardware& hardware);
 // A softmax or a LayerNorm is fused when it is a part of a matmul's run (matmul_of()) and
 // rows_can_be_fused(). Scores whose softmax is not go to DRAM as int32 sums and come back, where
 // the normaliser can work on them. A softmax or a LayerNorm by itself is the library's tiled_norm,
-// which reads int32 only (gemmini.h L3416). Rows too long for the accumulator are the host's, even
-// with the units on the chip. Pure, allocates nothing.
+// which reads int32 only (gemmini.h L3416); one that reads_int8() is the same loop with mvins of
+// int8 into the accumulator, as the library's residual adds have them (config_ld's `shrunk`). Rows
+// too long for the accumulator are the host's, even with the units on the chip. Pure, allocates
+// nothing.
 Call compile(const Operator& op, const Target& target,
              const std::optional<MatmulSchedule>& schedule = std::nullopt);
 

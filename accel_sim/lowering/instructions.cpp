@@ -74,7 +74,18 @@ bool LoadSequence::right_is_next() const {
 std::optional<LoadSequence::Step> LoadSequence::next() {
   if (sums_.active) return sums_.take(Operand::kSums);
   if (!left_.active && !right_.active) return std::nullopt;
-  return right_is_next() ? right_.take(Operand::kRight) : left_.take(Operand::kLeft);
+  return right_is_next() ? right_.take(Operand::kRight) : take_left();
+}
+
+LoadSequence::Step LoadSequence::take_left() {
+  const Walk before = left_;
+  Step step = left_.take(Operand::kLeft);
+  step.again = reads_ > 0;
+  if (++reads_ < tile_->reads)
+    left_ = before;
+  else
+    reads_ = 0;
+  return step;
 }
 
 Mvin LoadSequence::mvin_of_sums(const Step& step) const {
@@ -122,7 +133,7 @@ Mvin LoadSequence::mvin(const Step& step) const {
     mvin.target.index = layout_.left + step.row * layout_.columns + step.column;
   } else {
     mvin.target = {Memory::kAccumulator, layout_.result_block(step.row, step.column)};
-    mvin.accumulate = !is_left;
+    mvin.accumulate = !is_left || step.again;
     mvin.scaled = tile_->kind == TileKind::kResidualAdd && tile_->scaled;
   }
   return mvin;

@@ -96,8 +96,9 @@ struct TileLayout {
 // take turns as the unroller's arbiter decides (WeightedArbiter.scala): left goes down the rows,
 // then along `inner` in steps of a DMA command; right along its rows in such steps; right is next
 // when it is behind. The host loads all of right, then all of left (sp_tiled_matmul_os). A residual
-// add loads and adds step by step. Sums come before all of them, down the rows, then along the
-// columns (LoopMatmulLdD; ldD goes before ldA and ldB, LoopMatmul.scala L960-965).
+// add loads and adds step by step; a normalisation reads each step as often as it says. Sums come
+// before all of them, down the rows, then along the columns (LoopMatmulLdD; ldD goes before ldA and
+// ldB, LoopMatmul.scala L960-965).
 class LoadSequence {
  public:
   LoadSequence(const Tile& tile, const Hardware& hardware);
@@ -109,6 +110,7 @@ class LoadSequence {
     int row = 0;     // of blocks, as stored
     int column = 0;  // first of `blocks` along that row
     int blocks = 0;
+    bool again = false;  // not the first of the tile's `reads`
   };
   std::optional<Step> next();  // nothing when all are made
   Mvin mvin(const Step& step) const;
@@ -124,12 +126,14 @@ class LoadSequence {
     Step take(Operand operand);
   };
   bool right_is_next() const;
+  Step take_left();
   Mvin mvin_of_sums(const Step& step) const;
 
   const Tile* tile_;
   const Hardware* hardware_;
   TileLayout layout_;
   Walk left_, right_, sums_;
+  int reads_ = 0;  // of the next step of `left_`, so far
 };
 
 // The mvouts of a tile: rows of blocks in turn within columns in steps of a DMA command; or, with a

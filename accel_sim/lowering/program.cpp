@@ -267,15 +267,23 @@ Program lower_elementwise(const Operator& op, TileKind kind, int capacity, const
 }
 
 // tiled_norm_auto, gemmini.h L3416-3586: whole rows, all of the accumulator.
-Program lower_normalise(const Operator& op, Normalisation normalisation, const Target& target,
+Program lower_normalise(const Call& call, Normalisation normalisation, const Target& target,
                         const Placement& placement) {
-  Program program =
-      lower_elementwise(op, TileKind::kNormalise, target.accumulator_blocks(), target, placement);
+  Program program = lower_elementwise(call.program, TileKind::kNormalise,
+                                      target.accumulator_blocks(), target, placement);
   for (Tile& tile : program.tiles) {
     tile.normalisation = normalisation;
+    tile.reads = call.reads;
     tile.result_half = 0;
   }
   return program;
+}
+
+// A row of blocks at a time, so that one comes in while the one before leaves.
+Program lower_gelu(const Operator& op, const Target& target, const Placement& placement) {
+  const int capacity =
+      std::min(ceil_divide(op.columns, target.array_size), target.accumulator_blocks() / 2);
+  return lower_elementwise(op, TileKind::kActivate, capacity, target, placement);
 }
 
 // Its matrices one behind the other, from address 0.
@@ -309,16 +317,16 @@ Program lower_to_tiles(const Call& call, const Target& target, const Placement& 
       return op.bias == Bias::kTriangle ? lower_row_blocks(call, target, where)
                                         : lower_matmul(call, target, where);
     case OperatorKind::kSoftmax:
-      return lower_normalise(op, Normalisation::kSoftmax, target, where);
+      return lower_normalise(call, Normalisation::kSoftmax, target, where);
     case OperatorKind::kLayerNorm:
-      return lower_normalise(op, Normalisation::kLayerNorm, target, where);
+      return lower_normalise(call, Normalisation::kLayerNorm, target, where);
     case OperatorKind::kResidualAdd:
       return lower_elementwise(op, TileKind::kResidualAdd, target.accumulator_blocks() / 2, target,
                                where, call.scaled);
     case OperatorKind::kEmbedding:
       return lower_elementwise(op, TileKind::kCopy, target.scratchpad_blocks() / 2, target, where);
     case OperatorKind::kGelu:
-      return {};  // fused with the way out of the accumulator
+      return lower_gelu(op, target, where);
   }
   throw Error("lowering of an unknown kind of operator");
 }

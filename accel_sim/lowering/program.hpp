@@ -32,6 +32,7 @@ enum class TileKind {
   kHostMatmul,   // the same, output-stationary: unrolled by the host (sp_tiled_matmul_os)
   kResidualAdd,  // result = left + right, both scaled: one LOOP_WS with is_resadd
   kNormalise,    // result = norm(left): unrolled by the host (tiled_norm)
+  kActivate,     // result = GELU(left), through the accumulator: unrolled by the host
   kCopy,         // result = rows of left, through the scratchpad
 };
 
@@ -48,6 +49,7 @@ struct Tile {
   // int8 through the scaling units (low_D).
   Matrix sums;
   bool load_sums = false;
+  int reads = 1;          // of `left`, those after the first added to it: of a normalisation
   bool load_left = true;  // false: in the scratchpad from an earlier tile
   bool load_right = true;
   bool transposed_right = false;  // `right` is stored columns x inner

@@ -57,7 +57,8 @@ bool consistent(const Operator& op) {
     if (op.kind == OperatorKind::kSoftmax) return op.activation == Activation::kNone;
     return op.kind == OperatorKind::kLayerNorm && op.activation == Activation::kLayerNorm;
   }
-  return op == elementwise(op.kind, op.rows, op.columns);
+  return op == elementwise(op.kind, op.rows, op.columns) ||
+         (reads_int8(op) && op == of_int8(op.kind, op.rows, op.columns));
 }
 
 int attention_width(int heads, int head_width) {
@@ -90,6 +91,17 @@ Operator elementwise(OperatorKind kind, int rows, int columns) {
   return {kind, RightOperand::kNone, Activation::kNone, rows, 0, columns};
 }
 
+Operator of_int8(OperatorKind kind, int rows, int columns) {
+  Operator op = elementwise(kind, rows, columns);
+  op.inner = kind == OperatorKind::kLayerNorm ? kNormReads : 1;
+  return op;
+}
+
+bool reads_int8(const Operator& op) {
+  return op.inner > 0 && op.right == RightOperand::kNone &&
+         (op.kind == OperatorKind::kLayerNorm || op.kind == OperatorKind::kGelu);
+}
+
 Operator softmax_of(const Operator& scores) {
   Operator part = scores;
   part.kind = OperatorKind::kSoftmax;
@@ -104,7 +116,8 @@ Operator layer_norm_of(const Operator& matmul) {
 }
 
 std::optional<Operator> matmul_of(const Operator& part) {
-  if (part.kind == OperatorKind::kMatmul || part.inner == 0) return std::nullopt;
+  if (part.kind == OperatorKind::kMatmul || part.inner == 0 || reads_int8(part))
+    return std::nullopt;
   Operator matmul = part;
   matmul.kind = OperatorKind::kMatmul;
   if (part.kind == OperatorKind::kSoftmax) matmul.activation = Activation::kSoftmax;
@@ -180,7 +193,11 @@ std::vector<TransformerOperator> transformer_operators(const Architecture& archi
   const int rows = workload.mode == Mode::kDecode ? 1 : length;
   const int d = architecture.model_width;
   const int head = architecture.head_width;
-  const Operator norm = elementwise(OperatorKind::kLayerNorm, rows, d);
+  const bool of_sums = workload.nonlinear_inputs == NonlinearInputs::kSums;
+  const auto nonlinear = [&](OperatorKind kind, int columns) {
+    return of_sums ? elementwise(kind, rows, columns) : of_int8(kind, rows, columns);
+  };
+  const Operator norm = nonlinear(OperatorKind::kLayerNorm, d);
   const Operator residual = elementwise(OperatorKind::kResidualAdd, rows, d);
   const Bias bias = workload.biases ? Bias::kRow : Bias::kNone;
   const auto projection = [&](int inner, int columns, Activation then = Activation::kNone) {
@@ -207,8 +224,9 @@ std::vector<TransformerOperator> transformer_operators(const Architecture& archi
     list.push_back({"attention.output", layer, 1, projection(a, d)});
     list.push_back({"attention.residual", layer, 1, residual});
     list.push_back({"ffn.norm", layer, 1, norm});
-    list.push_back({"ffn.up", layer, 1, projection(d, f, Activation::kGelu)});
-    list.push_back({"ffn.gelu", layer, 1, elementwise(OperatorKind::kGelu, rows, f)});
+    const Activation then = of_sums ? Activation::kGelu : Activation::kNone;
+    list.push_back({"ffn.up", layer, 1, projection(d, f, then)});
+    list.push_back({"ffn.gelu", layer, 1, nonlinear(OperatorKind::kGelu, f)});
     list.push_back({"ffn.down", layer, 1, projection(f, d)});
     list.push_back({"ffn.residual", layer, 1, residual});
   }

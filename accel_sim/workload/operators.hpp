@@ -42,7 +42,8 @@ enum class Bias {
 
 // One operator of one shape, run once: the key of a look-up table. Equal layers and heads give
 // equal operators. A matmul is rows x inner times inner x columns; everything else works on rows x
-// columns elements (softmax and LayerNorm along a row) and leaves the other fields alone.
+// columns elements (softmax and LayerNorm along a row) and leaves the other fields alone, but for
+// `inner` of what reads int8 (of_int8()).
 struct Operator {
   OperatorKind kind = OperatorKind::kMatmul;
   RightOperand right = RightOperand::kNone;
@@ -62,6 +63,10 @@ struct OperatorHash {
 Operator matmul(int rows, int inner, int columns, RightOperand right = RightOperand::kWeights,
                 Activation activation = Activation::kNone, Bias bias = Bias::kNone);
 Operator elementwise(OperatorKind kind, int rows, int columns);
+// A LayerNorm or a GELU that reads int8 and adds it up in the accumulator as often as `inner` says;
+// without, a LayerNorm reads int32 sums, and a GELU is worked out as they leave.
+Operator of_int8(OperatorKind kind, int rows, int columns);
+bool reads_int8(const Operator& op);
 // The part of a fused run beside its matmul, with the matmul's shape.
 Operator softmax_of(const Operator& scores);
 Operator layer_norm_of(const Operator& matmul);
@@ -75,6 +80,10 @@ std::string describe(const Operator& op);
 Operator operator_from_text(const std::string& text);
 
 inline constexpr int kSumBytes = 4;  // int32, in DRAM
+
+// How often a LayerNorm reads its int8 rows: mean and root are whole numbers, of steps four times
+// as fine (supernet/quantization/quantized_network.hpp, with what that is worth).
+inline constexpr int kNormReads = 4;
 
 // Whether its results begin with int32 numbers from DRAM.
 bool loads_bias(const Operator& op);
@@ -98,6 +107,14 @@ enum class Mode {
   kDecode,   // one token at the last position, keys and values of all earlier ones cached
 };
 
+// What LayerNorms and GELUs read.
+enum class NonlinearInputs {
+  kSums,  // int32 sums of the product before, as Gemmini's library has it: of a network's size
+          // they do not fit the units' 32 bits
+  kInt8,  // int8, as a quantised network computes them exactly: a LayerNorm the residual stream,
+          // a GELU the product before, each in a pass of its own
+};
+
 // Which keys a position may attend to.
 enum class Mask {
   kNone,    // all
@@ -109,9 +126,15 @@ struct Workload {
   Mode mode = Mode::kPrefill;
   Mask mask = Mask::kNone;
   bool biases = false;  // whether projections and FFN add their bias
+  NonlinearInputs nonlinear_inputs = NonlinearInputs::kSums;
 
   bool operator==(const Workload&) const = default;
 };
+
+// That of a supernet's networks as they run on the accelerator: quantised, causal and with biases
+// (supernet/model/network.hpp).
+inline constexpr Workload kSupernetWorkload{
+    .mask = Mask::kCausal, .biases = true, .nonlinear_inputs = NonlinearInputs::kInt8};
 
 // Whether its scores are masked: a token that is decoded may attend to all.
 bool masks_scores(const Workload& workload);

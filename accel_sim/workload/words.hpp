@@ -13,4 +13,7 @@ inline constexpr Words<Mask, 2> kMaskWords{{{Mask::kNone, "none"}, {Mask::kCausa
 
 inline constexpr Words<bool, 2> kBiasesWords{{{false, "off"}, {true, "on"}}};
 
+inline constexpr Words<NonlinearInputs, 2> kNonlinearInputsWords{
+    {{NonlinearInputs::kSums, "sums"}, {NonlinearInputs::kInt8, "int8"}}};
+
 }  // namespace paretoformer::accel_sim

@@ -15,6 +15,9 @@ inline constexpr std::tuple kWorkloadFields{
           "`prefill` (all positions at once) or `decode` (one token, keys and values cached)"},
     Field{"mask", &Workload::mask, AnyWord(kMaskWords),
           "`causal`: a position sees itself and earlier ones; `none`"},
-    Field{"biases", &Workload::biases, AnyFlag{}, "whether projections and FFN add their biases"}};
+    Field{"biases", &Workload::biases, AnyFlag{}, "whether projections and FFN add their biases"},
+    Field{"nonlinear_inputs", &Workload::nonlinear_inputs, AnyWord(kNonlinearInputsWords),
+          "what LayerNorms and GELUs read: `int8`, as the quantised network has it, or the int32 "
+          "`sums` of the product before, as Gemmini's library has it"}};
 
 }  // namespace paretoformer::accel_sim

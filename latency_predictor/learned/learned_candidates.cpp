@@ -103,6 +103,7 @@ Combination draw_combination(const FitOptions& options, std::uint64_t stream, st
   result.workload.mode = options.modes[random.below(options.modes.size())];
   result.workload.mask = random.chance(0.5) ? accel_sim::Mask::kCausal : accel_sim::Mask::kNone;
   result.workload.biases = random.chance(0.5);
+  if (random.chance(0.5)) result.workload.nonlinear_inputs = accel_sim::NonlinearInputs::kInt8;
   result.hardware = options.base;
 #define PARETOFORMER_DRAW_KNOB(key) \
   result.hardware.key = pick(options.key, options.base.key, random);
@@ -137,12 +138,14 @@ FitCandidates::FitCandidates(const FitOptions& options) {
   for (const bool highest : {false, true})
     for (const int length : {options.shortest, options.longest})
       for (const accel_sim::Mode mode : options.modes)
-        for (const bool has_biases : {false, true})
-          for (const Architecture& network : options.space.extremes())
-            add({network,
-                 {length, mode, has_biases ? accel_sim::Mask::kCausal : accel_sim::Mask::kNone,
-                  has_biases},
-                 extreme(content, highest)});
+        for (const accel_sim::Workload& kind :
+             {accel_sim::Workload{}, accel_sim::kSupernetWorkload})
+          for (const Architecture& network : options.space.extremes()) {
+            accel_sim::Workload workload = kind;
+            workload.sequence_length = length;
+            workload.mode = mode;
+            add({network, workload, extreme(content, highest)});
+          }
   scale_inputs();
   for (const Combination& each : drawn) weigh(each);
 }

@@ -462,8 +462,10 @@ Draft draft_normalise(const accel_sim::Call& call, const accel_sim::Target& hard
   const int bytes = call.operand_bytes;
   const Transfer in = transfer(op.rows, op.columns, op.columns, bytes, hardware);
   const Transfer out = transfer(op.rows, op.columns, op.columns, 1, hardware);
-  count_elementwise(op, in, bytes, 1, out, hardware, draft);
-  draft.estimate.accesses.accumulator = static_cast<std::int64_t>(4 * padded(op, hardware));
+  count_elementwise(op, in, bytes, call.reads, out, hardware, draft);
+  draft.estimate.fetches -= in.lines * (call.reads - 1);  // which L2 still has
+  draft.estimate.accesses.accumulator =
+      static_cast<std::int64_t>((2 * call.reads + 2) * padded(op, hardware));
   Times& t = draft.times;
   const accel_sim::Normalisation kind =
       softmax ? accel_sim::Normalisation::kSoftmax : accel_sim::Normalisation::kLayerNorm;
@@ -471,11 +473,29 @@ Draft draft_normalise(const accel_sim::Call& call, const accel_sim::Target& hard
   const int commands = accel_sim::ceil_divide(
       accel_sim::ceil_divide(op.columns, hardware.array_size), blocks_per_dma(1, hardware));
   t.issue = 3.0 * op.rows * commands * hardware.norm_command_cycles +
-            in.mvins * hardware.norm_mvin_cycles + 3.0 * op.rows * hardware.norm_config_cycles;
+            in.mvins * call.reads * hardware.norm_mvin_cycles +
+            3.0 * op.rows * hardware.norm_config_cycles;
   draft.estimate.cycles =
       library_call_cycles(call, hardware) +
       std::max({t.bus, t.window, t.dram, t.serial, t.store, t.issue, t.normaliser}) +
       hardware.dram_latency_cycles;
+  return draft;
+}
+
+// A pass of its own: the host issues every command.
+Draft draft_gelu(const accel_sim::Call& call, const accel_sim::Target& hardware) {
+  const accel_sim::Operator& op = call.op;
+  Draft draft;
+  if (!reads_int8(op)) return draft;
+  set_group(OperatorGroup::kGelu, op, draft.estimate);
+  const Transfer each = transfer(op.rows, op.columns, op.columns, 1, hardware);
+  count_elementwise(op, each, 1, 1, each, hardware, draft);
+  draft.estimate.accesses.accumulator = static_cast<std::int64_t>(2 * padded(op, hardware));
+  Times& t = draft.times;
+  t.issue = 2 * each.mvins * hardware.command_issue_cycles;
+  draft.estimate.cycles = library_call_cycles(call, hardware) +
+                          std::max({t.bus, t.window, t.dram, t.serial, t.store, t.issue}) +
+                          hardware.dram_latency_cycles;
   return draft;
 }
 
@@ -509,7 +529,7 @@ Draft draft_of(const accel_sim::Call& call, const accel_sim::Target& hardware) {
     case accel_sim::OperatorKind::kEmbedding:
       return draft_embedding(call, hardware);
     case accel_sim::OperatorKind::kGelu:
-      break;
+      return draft_gelu(call, hardware);
   }
   return {};
 }
@@ -558,7 +578,7 @@ void fill(const Times& t, OperatorFeatures& f) {
 std::string learned_group_name(int group) {
   static constexpr std::array<const char*, kOperatorGroups> kNames = {
       "exact",         "projection", "fused_scores", "spilled_scores", "plain_scores", "context",
-      "fused_softmax", "softmax",    "layer_norm",   "residual_add",   "embedding"};
+      "fused_softmax", "softmax",    "layer_norm",   "residual_add",   "embedding",    "gelu"};
   return std::string(kNames[static_cast<std::size_t>(group / 2)]) +
          (group % 2 == 1 ? "_of_one_row" : "");
 }

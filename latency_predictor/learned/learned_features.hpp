@@ -27,8 +27,9 @@ enum class OperatorGroup {
   kLayerNorm,
   kResidualAdd,
   kEmbedding,
+  kGelu,  // of int8
 };
-inline constexpr int kOperatorGroups = 11;
+inline constexpr int kOperatorGroups = 12;
 // Groups times several rows or one.
 inline constexpr int kLearnedGroups = 2 * kOperatorGroups;
 

@@ -88,7 +88,11 @@ std::vector<CLI::Option*> add_pricing(CLI::App* verb, PricingOptions& given) {
           verb->add_option("--biases", given.biases,
                            "on: projections and FFN add a row of int32 (default: an exported "
                            "file's, or off)")
-              ->check(CLI::IsMember(accel_sim::kBiasesWords.all()))};
+              ->check(CLI::IsMember(accel_sim::kBiasesWords.all())),
+          verb->add_option("--nonlinear-inputs", given.nonlinear_inputs,
+                           "What LayerNorm and GELU read: int8, as quantised networks have it, or "
+                           "sums of int32 (default: an exported file's, or sums)")
+              ->check(CLI::IsMember(accel_sim::kNonlinearInputsWords.all()))};
 }
 
 }  // namespace paretoformer::nas

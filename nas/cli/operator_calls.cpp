@@ -20,6 +20,7 @@ using accel_sim::Call;
 using accel_sim::Operator;
 using accel_sim::OperatorKind;
 using accel_sim::Target;
+using accel_sim::TransformerOperator;
 
 constexpr int kLargestExtent = 1 << 20;
 constexpr std::int64_t kLargestStride = std::int64_t{1} << 30;
@@ -35,10 +36,18 @@ constexpr std::array<Choice<Activation>, 4> kActivations = {
      {"softmax", Activation::kSoftmax},
      {"layernorm", Activation::kLayerNorm}}};
 constexpr std::array<Choice<Bias>, 2> kBiases = {{{"row", Bias::kRow}, {"full", Bias::kFull}}};
-constexpr std::array<Choice<OperatorKind>, 3> kElementwise = {
-    {{"residual_add", OperatorKind::kResidualAdd},
-     {"layernorm", OperatorKind::kLayerNorm},
-     {"softmax", OperatorKind::kSoftmax}}};
+using MakeOperator = Operator (*)(OperatorKind, int, int);
+struct Elementwise {
+  OperatorKind kind;
+  MakeOperator make;
+  std::string_view role;
+};
+constexpr std::array<Choice<Elementwise>, 5> kElementwise = {
+    {{"residual_add", {OperatorKind::kResidualAdd, accel_sim::elementwise, "residual_add"}},
+     {"layernorm", {OperatorKind::kLayerNorm, accel_sim::elementwise, "layer_norm"}},
+     {"layernorm_int8", {OperatorKind::kLayerNorm, accel_sim::of_int8, "layer_norm"}},
+     {"softmax", {OperatorKind::kSoftmax, accel_sim::elementwise, "softmax"}},
+     {"gelu_int8", {OperatorKind::kGelu, accel_sim::of_int8, "gelu"}}}};
 
 template <typename Choices>
 std::vector<std::string> words_of(const Choices& choices) {
@@ -79,17 +88,17 @@ std::array<int, 3> parse_extents(const std::string& option, const std::string& t
   return extents;
 }
 
-Operator parse_elementwise(const std::string& text) {
+TransformerOperator parse_elementwise(const std::string& text) {
   const std::size_t comma = std::min(text.find(','), text.size());
   const std::string kind = text.substr(0, comma);
   std::array<int, 2> extents{};
   if (comma == text.size() || !parse(std::string_view(text).substr(comma + 1), extents))
     throw InputError("--elementwise: \"" + text +
-                     "\" is not KIND,M,N: expected residual_add, layernorm or softmax, and two "
-                     "numbers from 1 to " +
+                     "\" is not KIND,M,N: expected residual_add, layernorm, layernorm_int8, "
+                     "softmax or gelu_int8, and two numbers from 1 to " +
                      std::to_string(kLargestExtent));
-  return accel_sim::elementwise(value_of(kind, kElementwise, "--elementwise"), extents[0],
-                                extents[1]);
+  const Elementwise what = value_of(kind, kElementwise, "--elementwise");
+  return {what.role, -1, 1, what.make(what.kind, extents[0], extents[1])};
 }
 
 Operator operator_of(const OperatorOptions& options) {
@@ -181,11 +190,9 @@ std::vector<Call> matmul_calls(const OperatorOptions& options, const Target& har
 }
 
 Call elementwise_call(const OperatorOptions& options, const Target& hardware) {
-  const Operator op = parse_elementwise(*options.elementwise);
+  const auto [role, layer, repeat, op] = parse_elementwise(*options.elementwise);
   Call call = compile(op, hardware);
-  call.role = op.kind == OperatorKind::kResidualAdd ? "residual_add"
-              : op.kind == OperatorKind::kSoftmax   ? "softmax"
-                                                    : "layer_norm";
+  call.role = role;
   // tiled_norm reads the sums that a matmul left in DRAM (gemmini.h L3416).
   if (options.scales && op.kind != OperatorKind::kResidualAdd)
     throw InputError("--scales: \"" + *options.elementwise +

@@ -23,9 +23,9 @@ struct PricingOptions {
   std::optional<std::string> hardware;
   std::optional<int> length;
   std::optional<std::string> mode;
-  std::optional<std::string> mask, biases;
+  std::optional<std::string> mask, biases, nonlinear_inputs;
 
-  bool any() const { return hardware || length || mode || mask || biases; }
+  bool any() const { return hardware || length || mode || mask || biases || nonlinear_inputs; }
 };
 
 }  // namespace paretoformer::nas

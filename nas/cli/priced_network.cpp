@@ -48,6 +48,8 @@ Origin origin_of(const Json& json, const std::string& file) {
     workload.mode = accel_sim::kModeWords.read(object, "mode", workload.mode);
     workload.mask = accel_sim::kMaskWords.read(object, "mask", workload.mask);
     workload.biases = object.boolean("biases", workload.biases);
+    workload.nonlinear_inputs = accel_sim::kNonlinearInputsWords.read(object, "nonlinear_inputs",
+                                                                      workload.nonlinear_inputs);
     origin.workload = workload;
   }
   if (!origin.hardware && object.has("hardware_hash"))  // files of before they held it
@@ -91,15 +93,21 @@ void choose_workload(const PricingOptions& given, const Origin& origin, PricedNe
   if (given.mask) network.workload.mask = accel_sim::kMaskWords.value_of(*given.mask, "--mask");
   if (given.biases)
     network.workload.biases = accel_sim::kBiasesWords.value_of(*given.biases, "--biases");
+  if (given.nonlinear_inputs)
+    network.workload.nonlinear_inputs =
+        accel_sim::kNonlinearInputsWords.value_of(*given.nonlinear_inputs, "--nonlinear-inputs");
 }
 
 }  // namespace
 
 std::string in_words(const accel_sim::Workload& workload) {
-  return fmt::format("length {} ({}{}{})", workload.sequence_length,
+  return fmt::format("length {} ({}{}{}{})", workload.sequence_length,
                      std::string(accel_sim::kModeWords.word_of(workload.mode)),
                      workload.mask == accel_sim::Mask::kCausal ? ", causal mask" : "",
-                     workload.biases ? ", biases" : "");
+                     workload.biases ? ", biases" : "",
+                     workload.nonlinear_inputs == accel_sim::NonlinearInputs::kInt8
+                         ? ", LayerNorm and GELU of int8"
+                         : "");
 }
 
 PricedNetwork priced_network(const std::filesystem::path& path, const PricingOptions& given) {

@@ -26,11 +26,12 @@ struct PricedNetwork {
   bool confirms_no_cost = false;  // but the loss: its run priced another device
 };
 
-// "length 48 (prefill)", "length 48 (prefill, causal mask, biases)".
+// "length 48 (prefill)", "length 48 (prefill, causal mask, biases, LayerNorm and GELU of int8)".
 std::string in_words(const accel_sim::Workload& workload);
 
 // What is not given is what an exported file says of its run; of a bare architecture it is
-// gemmini_transformer, 512 positions, prefill, neither mask nor biases. Throws InputError.
+// gemmini_transformer, 512 positions, prefill, neither mask nor biases, LayerNorm and GELU of sums.
+// Throws InputError.
 PricedNetwork priced_network(const std::filesystem::path& file, const PricingOptions& given);
 
 struct WholeSimulation {

@@ -44,12 +44,9 @@ constexpr std::tuple kRunFields{
     Field{"seed", &RunConfig::seed, Range<std::int64_t>{0, INT64_MAX},
           "of everything random: weights, batches, sub-networks, search"}};
 
-// The networks of a supernet are causal and have biases (supernet/model/network.hpp).
-constexpr accel_sim::Workload kWorkload{.mask = accel_sim::Mask::kCausal, .biases = true};
-
 accel_sim::Workload workload_from_json(const JsonNode& node, int context) {
   const JsonObject object(node);
-  accel_sim::Workload workload = kWorkload;
+  accel_sim::Workload workload = accel_sim::kSupernetWorkload;
   workload.sequence_length = context;
   read_fields(object, accel_sim::kWorkloadFields, workload);
   object.finish();
@@ -264,7 +261,7 @@ Json run_config_schema() {
              "; [parameters](simulator.md#hardware). "
              "`{\"preset\": \"gemmini_transformer\", \"fusion\": \"best\"}`, or `--set "
              "hardware.fusion=best`, is a preset but for what is said"}}},
-      {"workload", section(schema_of(accel_sim::kWorkloadFields, kWorkload),
+      {"workload", section(schema_of(accel_sim::kWorkloadFields, accel_sim::kSupernetWorkload),
                            "what an inference is, for its price")},
       {"predictor",
        {{"anyOf", {name, predictor}},

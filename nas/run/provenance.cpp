@@ -17,7 +17,9 @@ Json provenance(const RunFolder& run, const ProxyTask& proxy) {
               {"mode", accel_sim::kModeWords.word_of(run.config().workload.mode)},
               {"sequence_length", run.config().workload.sequence_length},
               {"mask", accel_sim::kMaskWords.word_of(run.config().workload.mask)},
-              {"biases", run.config().workload.biases}};
+              {"biases", run.config().workload.biases},
+              {"nonlinear_inputs",
+               accel_sim::kNonlinearInputsWords.word_of(run.config().workload.nonlinear_inputs)}};
 }
 
 }  // namespace paretoformer::nas

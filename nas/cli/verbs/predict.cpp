@@ -86,6 +86,8 @@ Json json_of(const NetworkPrediction& prediction, bool breakdown) {
                {"mode", accel_sim::kModeWords.word_of(prediction.workload.mode)},
                {"mask", accel_sim::kMaskWords.word_of(prediction.workload.mask)},
                {"biases", prediction.workload.biases},
+               {"nonlinear_inputs",
+                accel_sim::kNonlinearInputsWords.word_of(prediction.workload.nonlinear_inputs)},
                {"note", prediction.note.empty() ? Json() : Json(prediction.note)}});
   if (!breakdown) return json;
   json["operators"] = Json::array();
@@ -152,7 +154,7 @@ void predict(const PredictOptions& options, const CommonOptions& common) {
   if (file && options.given.any() && !is_learned(*file))
     throw InputError(options.predictor.string() +
                      ": says hardware and workload itself: expected none of --hardware, "
-                     "--length, --mode, --mask and --biases");
+                     "--length, --mode, --mask, --biases and --nonlinear-inputs");
   const PricedNetwork network = priced_network(options.architecture, options.given);
   const NetworkPrediction prediction = file ? predicted(network, *file) : simulated(network);
   if (common.json) return print(to_text(json_of(prediction, options.breakdown)));

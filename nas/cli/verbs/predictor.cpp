@@ -33,9 +33,9 @@ struct PredictorOptions {
   std::string hardware = "gemmini_transformer";
   int length = 512;
   std::string mode = "prefill";
-  std::string mask = "causal", biases = "on";  // as the networks of a supernet
-  std::string device;                          // its name, of measurements
-  std::optional<double> clock_mhz;             // of cycles that were measured
+  std::string mask = "causal", biases = "on", nonlinear_inputs = "int8";  // kSupernetWorkload
+  std::string device;               // its name, of measurements
+  std::optional<double> clock_mhz;  // of cycles that were measured
   std::filesystem::path output;
   int networks = 200;  // to check with
   std::uint64_t seed = 1;
@@ -56,9 +56,11 @@ SearchSpace space_of(const PredictorOptions& options) {
 }
 
 accel_sim::Workload workload_of(const PredictorOptions& options) {
-  return {options.length, accel_sim::kModeWords.value_of(options.mode, "--mode"),
-          accel_sim::kMaskWords.value_of(options.mask, "--mask"),
-          accel_sim::kBiasesWords.value_of(options.biases, "--biases")};
+  return {
+      options.length, accel_sim::kModeWords.value_of(options.mode, "--mode"),
+      accel_sim::kMaskWords.value_of(options.mask, "--mask"),
+      accel_sim::kBiasesWords.value_of(options.biases, "--biases"),
+      accel_sim::kNonlinearInputsWords.value_of(options.nonlinear_inputs, "--nonlinear-inputs")};
 }
 
 Json to_json(const latency_predictor::PredictionErrors& e) {
@@ -226,6 +228,9 @@ void add_predictor_workload(CLI::App* verb, PredictorOptions& options) {
       ->check(CLI::IsMember(accel_sim::kMaskWords.all()));
   verb->add_option("--biases", options.biases, "on: projections and FFN add a row of int32")
       ->check(CLI::IsMember(accel_sim::kBiasesWords.all()));
+  verb->add_option("--nonlinear-inputs", options.nonlinear_inputs,
+                   "int8 or sums: what LayerNorm and GELU read")
+      ->check(CLI::IsMember(accel_sim::kNonlinearInputsWords.all()));
 }
 
 void add_predictor_check(CLI::App* verb, PredictorOptions& options) {

@@ -126,6 +126,8 @@ Answer answer_on_network(const SimulateOptions& options, const accel_sim::Engine
   answer.about["mode"] = accel_sim::kModeWords.word_of(workload.mode);
   answer.about["mask"] = accel_sim::kMaskWords.word_of(workload.mask);
   answer.about["biases"] = workload.biases;
+  answer.about["nonlinear_inputs"] =
+      accel_sim::kNonlinearInputsWords.word_of(workload.nonlinear_inputs);
   answer.about["note"] = answer.note.empty() ? Json() : Json(answer.note);
   answer.again = [=](const accel_sim::CallTraces& traces) {
     accel_sim::NetworkOptions traced{how};
@@ -204,9 +206,10 @@ OperatorArguments add_operator(CLI::App* verb, OperatorOptions& one) {
                    "int32 that results begin with: a row for all of them, or a full matrix")
       ->check(CLI::IsMember(bias_words()))
       ->needs(gemm);
-  CLI::Option* elementwise =
-      verb->add_option("--elementwise", one.elementwise,
-                       "KIND,M,N: residual_add, layernorm or softmax of an M x N matrix");
+  CLI::Option* elementwise = verb->add_option(
+      "--elementwise", one.elementwise,
+      "KIND,M,N: residual_add, softmax or layernorm (of int32 sums), layernorm_int8 or "
+      "gelu_int8 of an M x N matrix");
   verb->add_option("--scales", one.scales,
                    "Of a residual add's operands: 1 bypasses the scaling units")
       ->needs(elementwise);
