@@ -1,8 +1,9 @@
 #include "supernet/quantization/calibration.hpp"
 
 #include <algorithm>
+#include <array>
+#include <bit>
 #include <cmath>
-#include <string>
 
 #include "support/error.hpp"
 
@@ -20,6 +21,16 @@ int exponent_for(float size) {
   return std::max(exponent - 13, -126);
 }
 
+// Bits of finite numbers are in the order of their sizes, and below those of all others.
+float largest_size(std::span<const float> values) {
+  std::int32_t largest = 0;
+  for (const float value : values)
+    largest = std::max(largest, std::bit_cast<std::int32_t>(value) & 0x7fffffff);
+  const auto size = std::bit_cast<float>(largest);
+  if (!std::isfinite(size)) throw InputError("calibration: an activation is not finite");
+  return size;
+}
+
 }  // namespace
 
 void Distribution::widen(int exponent) {
@@ -35,16 +46,17 @@ void Distribution::widen(int exponent) {
 
 void Distribution::add(std::span<const float> values) {
   if (bins_.empty()) bins_.resize(kBins);
-  float largest = largest_;
-  for (const float value : values) {
-    if (!std::isfinite(value))
-      throw InputError("calibration: an activation is " + std::to_string(value));
-    largest = std::max(largest, std::abs(value));
-  }
-  largest_ = largest;
-  widen(exponent_for(largest));
+  largest_ = std::max(largest_, largest_size(values));
+  widen(exponent_for(largest_));
   const float inverse = std::ldexp(1.0F, -exponent_);
-  for (const float value : values) ++bins_[static_cast<std::size_t>(std::abs(value) * inverse)];
+  std::array<std::int32_t, 64> bins;  // some at a time, which vectorises
+  for (std::size_t begin = 0; begin < values.size(); begin += bins.size()) {
+    const std::span<const float> part =
+        values.subspan(begin, std::min(bins.size(), values.size() - begin));
+    for (std::size_t i = 0; i < part.size(); ++i)
+      bins[i] = static_cast<std::int32_t>(std::abs(part[i]) * inverse);
+    for (std::size_t i = 0; i < part.size(); ++i) ++bins_[static_cast<std::size_t>(bins[i])];
+  }
   count_ += values.size();
 }
 
@@ -59,36 +71,50 @@ void Distribution::add(const Distribution& other) {
   count_ += other.count_;
 }
 
-// Every value counts as the middle of its bin.
-double Distribution::mean_square(double step) const {
-  double sum = 0;
-  const double width = std::ldexp(1.0, exponent_);
+// Values that are rounded to the same level are those of neighbouring bins, whose errors follow
+// from their moments: sum (x - l)^2 = sum x^2 - 2 l sum x + l^2 n.
+float Distribution::mean_square_scale() const {
+  constexpr int kPlaces = 128;
+  struct Moments {
+    double n = 0, x = 0, squares = 0;
+  };
+  std::vector<Moments> below(kBins +
+                             1);  // of all bins before, in bins; a value is its bin's middle
   for (std::size_t i = 0; i < bins_.size(); ++i) {
-    if (bins_[i] == 0) continue;
-    const double value = (static_cast<double>(i) + 0.5) * width;
-    const double error = std::min(std::nearbyint(value / step), kSteps) * step - value;
-    sum += static_cast<double>(bins_[i]) * error * error;
+    const auto n = static_cast<double>(bins_[i]);
+    const double x = static_cast<double>(i) + 0.5;
+    below[i + 1] = {below[i].n + n, below[i].x + n * x, below[i].squares + n * x * x};
   }
-  return sum / static_cast<double>(count_);
+  const double largest = std::ldexp(double{largest_}, -exponent_);
+  double best = 0, least = 0;
+  for (int place = kPlaces; place > 0; --place) {
+    const double step = largest * place / kPlaces / kSteps;
+    double error = 0;
+    std::size_t first = 0;
+    for (int level = 0; level <= static_cast<int>(kSteps) && first < kBins; ++level) {
+      const bool last = level == static_cast<int>(kSteps);  // and all that is clipped to it
+      const double end =
+          last ? kBins : std::min<double>(std::ceil((level + 0.5) * step - 0.5), kBins);
+      const auto next = static_cast<std::size_t>(std::max(end, 0.0));
+      if (next <= first) continue;
+      const double value = level * step;
+      error += below[next].squares - below[first].squares -
+               2 * value * (below[next].x - below[first].x) +
+               value * value * (below[next].n - below[first].n);
+      first = next;
+    }
+    if (best == 0 || error < least) {
+      best = step;
+      least = error;
+    }
+  }
+  return static_cast<float>(std::ldexp(best, exponent_));
 }
 
 float Distribution::scale(Calibration method) const {
   if (largest_ == 0) return 1;
   if (method == Calibration::kMinMax) return largest_ / static_cast<float>(kSteps);
-  if (method == Calibration::kMeanSquare) {
-    constexpr int kPlaces = 128;
-    double best = 0;
-    double least = 0;
-    for (int place = kPlaces; place > 0; --place) {
-      const double step = double{largest_} * place / kPlaces / kSteps;
-      const double error = mean_square(step);
-      if (best == 0 || error < least) {
-        best = step;
-        least = error;
-      }
-    }
-    return static_cast<float>(best);
-  }
+  if (method == Calibration::kMeanSquare) return mean_square_scale();
   const double share = method == Calibration::kPercentile999 ? 0.999 : 0.9999;
   std::uint64_t below = 0;
   std::size_t bin = 0;

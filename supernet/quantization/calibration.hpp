@@ -42,7 +42,7 @@ class Distribution {
 
  private:
   void widen(int exponent);
-  double mean_square(double step) const;
+  float mean_square_scale() const;
 
   int exponent_ = -126;  // a bin is 2^exponent wide
   float largest_ = 0;

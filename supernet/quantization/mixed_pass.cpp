@@ -277,6 +277,7 @@ void Mixed::logits(Values& result) {
   const float scale = pass_.quantized ? scales().norm : 0;
   const Values n = norm(x, x_scale, scale, pass_.quantized ? pass_.quantized->norm : 0);
   see(pass_.seen ? &pass_.seen->norm : nullptr, n);
+  if (pass_.seen) return;
   if (!integer(Kind::kProducts)) {
     result = linear(head, nullptr, n, 0, 0);
     return;

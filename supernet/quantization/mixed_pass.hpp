@@ -48,7 +48,7 @@ struct MixedPass {
 };
 
 // The fp32 logits [sequences * length][vocabulary] of sequences of `length` tokens, one after the
-// other, up to network.context. Single-threaded.
+// other, up to network.context; none when the pass is `seen`. Single-threaded.
 void mixed_logits(const MixedPass& pass, std::span<const std::int32_t> tokens, int length,
                   std::vector<float>& logits);
 
