@@ -66,8 +66,7 @@ LossSums read_losses(const std::string& path, const SearchSpace& space) {
 }
 
 nas::LossSource recorded(const SearchSpace& space, const LossSums& sums) {
-  return {kQuarter, kSequences,
-          [&](std::span<const Architecture> networks, supernet::Subset subset) {
+  return {kQuarter, kSequences, [&](std::span<const Architecture> networks, nas::LossPart part) {
             std::vector<double> result;
             for (const Architecture& network : networks)
               result.push_back(sums[static_cast<std::size_t>(space.index_of(network))]

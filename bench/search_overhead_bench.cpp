@@ -74,7 +74,7 @@ nas::LossSource charged(nas::LossSource source, Ledger& ledger, Account& before,
                         Account then) {
   nas::LossSource result = source;
   result.sums = [source = std::move(source), &ledger, &before, during, then](
-                    std::span<const Architecture> networks, supernet::Subset subset) {
+                    std::span<const Architecture> networks, nas::LossPart part) {
     ledger.charge(before);
     before = then;
     std::vector<double> sums = source.sums(networks, subset);

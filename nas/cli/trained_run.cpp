@@ -67,8 +67,8 @@ TrainedRun::TrainedRun(const RunConfig& config, bool resume, bool searches)
     : folder(RunFolder::open(config, resume, searches)),
       proxy(folder.config(), folder.cache()),
       losses(train(folder, proxy)),
-      evaluator(cached(supernet_losses(proxy), losses), predictor_of(folder, proxy.space()),
-                proxy.context()) {
+      evaluator(cached(supernet_losses(proxy, asks_for_int8(folder.config())), losses),
+                predictor_of(folder, proxy.space()), proxy.context()) {
   if (losses.read_only())
     log_warning(folder.losses().string() +
                 ": cannot be written; other runs will not know the losses measured now");

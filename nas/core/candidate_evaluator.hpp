@@ -22,16 +22,18 @@ class CandidateEvaluator {
   // The first part of evaluate(): sums of losses over `quarter()` sequences.
   std::vector<double> quarter_sums(std::span<const Architecture> networks);
   int quarter() const { return losses_.quarter; }
+  // Whether networks that are scored in full get the loss in integers, too.
+  bool scores_int8() const { return losses_.int8; }
   // The second part, when the first is known.
   std::vector<Objectives> complete(std::span<const Architecture> networks,
                                    std::span<const double> quarter_sums);
 
-  // The text scored so far, in evaluations: sequences of all networks over those of one.
+  // The text scored so far in fp32, in evaluations: sequences of all networks over those of one.
   double work() const;
   const latency_predictor::LatencyPredictor& predictor() const { return predictor_; }
 
  private:
-  std::vector<double> sums(std::span<const Architecture> networks, supernet::Subset subset);
+  std::vector<double> sums(std::span<const Architecture> networks, LossPart part);
 
   LossSource losses_;
   latency_predictor::LatencyPredictor predictor_;

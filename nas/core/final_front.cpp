@@ -20,12 +20,11 @@ Point point_of(const FinalFront& front, const FrontMember& member) {
   return point;
 }
 
-// What the others are weighed against: perplexity, where it is searched for.
+// What the others are weighed against: the first perplexity that is searched for, if any.
 Objective main_objective(const FinalFront& front) {
   const auto& all = front.objectives;
-  return std::find(all.begin(), all.end(), Objective::kPerplexity) != all.end()
-             ? Objective::kPerplexity
-             : all.front();
+  const auto found = std::find_if(all.begin(), all.end(), is_perplexity);
+  return found != all.end() ? *found : all.front();
 }
 
 Objective first_other(const FinalFront& front, Objective than) {
@@ -141,10 +140,10 @@ std::vector<BestWithin> best_within(const FinalFront& front) {
     const Objective minimised = limit.objective == main ? first_other(front, main) : main;
     result.push_back({limit, {}, minimised, lowest(front, minimised, limit)});
   }
-  if (main != Objective::kPerplexity || front.members.empty()) return result;
+  if (!is_perplexity(main) || front.members.empty()) return result;
   double best = INFINITY;
   for (const FrontMember& member : front.members)
-    best = std::min(best, member.confirmed.perplexity);
+    best = std::min(best, value(member.confirmed, main));
   const Objective cost = first_other(front, main);
   for (const double budget : kPerplexityBudgets) {
     const Limit limit{main, best + budget};

@@ -175,7 +175,8 @@ std::vector<Architecture> knapsack(const SearchState& state,
   std::vector<double> losses;
   for (std::size_t member : earlier) {
     known.push_back(state.archive.candidates()[member].architecture);
-    losses.push_back(state.archive.candidates()[member].objectives.validation_loss);
+    losses.push_back(
+        searched_loss(state.archive.candidates()[member].objectives, state.archive.objectives()));
   }
   const AdditiveLoss loss(state.space, known, losses);
   const Objective objective = additive_objective(state.archive.objectives());

@@ -6,18 +6,24 @@
 #include <vector>
 
 #include "search_spaces/architecture.hpp"
-#include "supernet/model/evaluation.hpp"
 
 namespace paretoformer::nas {
 
-struct LossSource {
-  int quarter = 0;    // sequences in Subset::kQuarter
-  int sequences = 0;  // in both subsets
-  // As Evaluator::loss_sums().
-  std::function<std::vector<double>(std::span<const Architecture>, supernet::Subset)> sums;
+// What of a network's losses is asked for: those in fp32 on a quarter of the validation sequences,
+// or on the others; or those in the accelerator's integers, on all of them.
+enum class LossPart { kQuarter, kRest, kInt8 };
 
-  int size(supernet::Subset subset) const {
-    return subset == supernet::Subset::kQuarter ? quarter : sequences - quarter;
+struct LossSource {
+  int quarter = 0;    // sequences in the quarter
+  int sequences = 0;  // in all
+  // For each network the sum, over the part's sequences, of mean losses (nats per token).
+  std::function<std::vector<double>(std::span<const Architecture>, LossPart)> sums;
+  bool int8 = false;  // whether LossPart::kInt8 may be asked for
+
+  int size(LossPart part) const {
+    return part == LossPart::kQuarter ? quarter
+           : part == LossPart::kRest  ? sequences - quarter
+                                      : sequences;
   }
 };
 

@@ -55,6 +55,8 @@ struct Row {
 constexpr Row kRows[] = {
     {Objective::kPerplexity, "perplexity", "perplexity", "perplexity", "", &Objectives::perplexity,
      nullptr, false, false, false, 4},
+    {Objective::kPerplexityInt8, "perplexity_int8", "perplexity_int8", "perplexity in int8", "",
+     &Objectives::perplexity_int8, nullptr, false, false, false, 4},
     {Objective::kLatency, "latency", "latency_cycles", "latency", "cycles", &Objectives::latency,
      [](const Priced& p, Objectives& o) { o.latency = p.predictor.latency(p.cost.hardware); },
      true},
@@ -103,6 +105,10 @@ bool needs_latency(Objective objective) { return row_of(objective).latency; }
 bool needs_energy(Objective objective) { return row_of(objective).energy; }
 bool adds_up(Objective objective) { return row_of(objective).adds_up; }
 
+bool is_perplexity(Objective objective) {
+  return objective == Objective::kPerplexity || objective == Objective::kPerplexityInt8;
+}
+
 Objective objective_from_json(const JsonNode& node) { return read_row(kRows, node).objective; }
 
 Objectives cost_of(const Architecture& network,
@@ -119,6 +125,19 @@ Objectives with_loss(Objectives cost, double loss) {
   cost.validation_loss = loss;
   cost.perplexity = std::exp(loss);
   return cost;
+}
+
+Objectives with_int8_loss(Objectives objectives, double loss) {
+  objectives.validation_loss_int8 = loss;
+  objectives.perplexity_int8 = std::exp(loss);
+  return objectives;
+}
+
+double searched_loss(const Objectives& objectives, const std::vector<Objective>& searched) {
+  const auto first = std::find_if(searched.begin(), searched.end(), is_perplexity);
+  return first != searched.end() && *first == Objective::kPerplexityInt8
+             ? objectives.validation_loss_int8
+             : objectives.validation_loss;
 }
 
 double value(const Objectives& objectives, Objective objective) {
@@ -145,7 +164,9 @@ Json to_json(const Objectives& objectives) {
     json[key] = number;
   };
   put("validation_loss", objectives.validation_loss);
+  if (objectives.has_int8()) put("validation_loss_int8", objectives.validation_loss_int8);
   for (const Row& row : kRows) {
+    if (row.objective == Objective::kPerplexityInt8 && !objectives.has_int8()) continue;
     const std::string key = in_unit(row.key, objectives.in_time);
     if (const auto* count = std::get_if<std::int64_t Objectives::*>(&row.member))
       json[key] = objectives.**count;
@@ -159,8 +180,12 @@ Objectives objectives_from_json(const JsonNode& node) {
   const JsonObject object(node);
   Objectives objectives;
   objectives.validation_loss = object.number("validation_loss", 0, kLargest);
+  const bool has_int8 = object.has("validation_loss_int8");
+  if (has_int8)
+    objectives.validation_loss_int8 = object.number("validation_loss_int8", 0, kLargest);
   objectives.in_time = object.has(key_of(Objective::kLatency, true));
   for (const Row& row : kRows) {
+    if (row.objective == Objective::kPerplexityInt8 && !has_int8) continue;
     const JsonNode at = object.at(in_unit(row.key, objectives.in_time));
     if (const auto* number = std::get_if<double Objectives::*>(&row.member)) {
       objectives.** number = at.number(0, kLargest);

@@ -19,13 +19,22 @@ class LatencyPredictor;
 namespace paretoformer::nas {
 
 // What each is, is a row of the table in objectives.cpp; everything else goes by that.
-enum class Objective { kPerplexity, kLatency, kEnergy, kEdp, kParameters, kPeakMemory, kMacs };
+enum class Objective {
+  kPerplexity,
+  kPerplexityInt8,
+  kLatency,
+  kEnergy,
+  kEdp,
+  kParameters,
+  kPeakMemory,
+  kMacs
+};
 
 // All of them, in the order above.
 const std::vector<Objective>& all_objectives();
 
-// The name in a configuration: "perplexity", "latency", "energy", "edp", "parameters",
-// "peak_memory", "macs".
+// The name in a configuration: "perplexity", "perplexity_int8", "latency", "energy", "edp",
+// "parameters", "peak_memory", "macs".
 std::string name_of(Objective objective);
 // The key in an output: the same, with units: "latency_cycles", "energy_pj", "peak_memory_bytes";
 // of a device that was measured in time "latency_ns".
@@ -37,12 +46,17 @@ bool needs_latency(Objective objective);
 bool needs_energy(Objective objective);
 // Whether a network's is the sum of its layers' and of what is outside them.
 bool adds_up(Objective objective);
+// Whether it is a loss, known only when the network has been scored.
+bool is_perplexity(Objective objective);
 // Reads a configuration name. Throws InputError.
 Objective objective_from_json(const JsonNode& node);
 
 struct Objectives {
   double validation_loss = 0;  // nats per token
   double perplexity = 0;
+  // Of the network in the accelerator's integers; 0 and 0 where it has not been scored.
+  double validation_loss_int8 = 0;
+  double perplexity_int8 = 0;
   double latency = 0;  // cycles; nanoseconds of a device that was measured in time
   double energy_pj = 0;
   std::int64_t parameters = 0;
@@ -52,22 +66,27 @@ struct Objectives {
 
   // Energy-delay product: picojoules times cycles, or nanoseconds.
   double edp() const { return latency * energy_pj; }
+  bool has_int8() const { return perplexity_int8 > 0; }
 
   bool operator==(const Objectives&) const = default;
 };
 
-// All but loss and perplexity; `context` learned positions are among the parameters.
+// All but losses and perplexities; `context` learned positions are among the parameters.
 Objectives cost_of(const Architecture& network,
                    const latency_predictor::LatencyPredictor& predictor, int context);
 // With that loss and its perplexity.
 Objectives with_loss(Objectives cost, double loss);
+Objectives with_int8_loss(Objectives objectives, double loss);
+// The loss of which the first perplexity among the objectives is made, by default fp32's.
+double searched_loss(const Objectives& objectives, const std::vector<Objective>& searched);
 
 double value(const Objectives& objectives, Objective objective);
 // As a person reads it: "perplexity 12.3456", "latency 1000 cycles", "energy 5.125 uJ".
 std::string shown(const Objectives& objectives, Objective objective);
 
 // {"validation_loss", "perplexity", "latency_cycles", "energy_pj", "edp", "parameters",
-// "peak_memory_bytes", "macs"}, "latency_ns" where that is known, every double with all its digits.
+// "peak_memory_bytes", "macs"}, "latency_ns" where that is known, "validation_loss_int8" and
+// "perplexity_int8" where those are, every double with all its digits.
 // Throws Error when a value is not finite, which JSON cannot hold.
 Json to_json(const Objectives& objectives);
 // The exact inverse. Throws InputError, also when "edp" is not the product it should be.

@@ -88,7 +88,7 @@ Archive expectations(const SearchState& state, const std::vector<Proposal>& draw
     if (candidate.generation >= state.generation) continue;
     earlier.push_back(i);
     networks.push_back(candidate.architecture);
-    losses.push_back(candidate.objectives.validation_loss);
+    losses.push_back(searched_loss(candidate.objectives, state.archive.objectives()));
   }
   const LossSurrogate surrogate(state.space, networks, losses);
   Archive expected(state.archive.objectives(), state.archive.limits());
@@ -96,8 +96,10 @@ Archive expectations(const SearchState& state, const std::vector<Proposal>& draw
     const LossEstimate estimate = surrogate.estimate(proposal.architecture);
     const double hopeful =
         std::clamp(estimate.loss - kOptimism * estimate.deviation, 0.0, kWorstLoss);
-    expected.add({proposal.id, proposal.architecture,
-                  with_loss(state.cost(proposal.architecture), hopeful), state.generation});
+    // Of two perplexities, one is as good an estimate of the other.
+    const Objectives objectives =
+        with_int8_loss(with_loss(state.cost(proposal.architecture), hopeful), hopeful);
+    expected.add({proposal.id, proposal.architecture, objectives, state.generation});
   }
   for (std::size_t member : state.archive.front(earlier))
     expected.add(state.archive.candidates()[member]);

@@ -57,6 +57,15 @@ bool goes_beyond(const Archive& archive, int generation) {
                      [&](const Candidate& c) { return c.generation > generation; });
 }
 
+// From the loss on the quarter to another one: on average, and how much less it may yet be.
+struct Change {
+  Change() = default;
+  explicit Change(const std::vector<double>& changes)
+      : mean(paretoformer::mean(changes)), hope(kHope * standard_deviation(changes)) {}
+
+  double mean = 0, hope = 0;
+};
+
 // How the networks of one generation are evaluated, given all earlier ones.
 class Appraisal {
  public:
@@ -64,15 +73,16 @@ class Appraisal {
       : archive_(archive), generation_(generation) {
     if (!config.quarter_first || generation == 0) return;
     const std::vector<std::size_t> members = members_until(archive, generation - 1);
-    std::vector<double> changes;  // what the rest of the text adds to the loss on the quarter
+    std::vector<double> fp32, int8;  // what the rest of the text, and integers, add
     for (std::size_t member : members) {
       const Candidate& c = archive.candidates()[member];
-      if (c.quarter_loss && !c.estimated)
-        changes.push_back(c.objectives.validation_loss - *c.quarter_loss);
+      if (!c.quarter_loss || c.estimated) continue;
+      fp32.push_back(c.objectives.validation_loss - *c.quarter_loss);
+      int8.push_back(c.objectives.validation_loss_int8 - *c.quarter_loss);
     }
-    if (changes.size() < kLeastForEstimates) return;
-    change_ = mean(changes);
-    hope_ = kHope * standard_deviation(changes);
+    if (fp32.size() < kLeastForEstimates) return;
+    fp32_ = Change(fp32);
+    int8_ = Change(int8);
     for (std::size_t member : archive.front(members))
       front_.push_back(archive.point(archive.candidates()[member]));
   }
@@ -88,9 +98,13 @@ class Appraisal {
     for (std::size_t i = 0; i < proposals.size(); ++i) {
       const double loss = quarter[i] / evaluator.quarter();
       const Objectives cost = evaluator.cost(networks[i]);
-      result.push_back({proposals[i].id, networks[i], with_loss(cost, loss + change_), generation_,
+      const auto with = [&](double fp32, double int8) {
+        const Objectives both = with_loss(cost, loss + fp32);
+        return evaluator.scores_int8() ? with_int8_loss(both, loss + int8) : both;
+      };
+      result.push_back({proposals[i].id, networks[i], with(fp32_.mean, int8_.mean), generation_,
                         proposals[i].parents, loss});
-      result.back().estimated = hopeless(with_loss(cost, loss + change_ - hope_));
+      result.back().estimated = hopeless(with(fp32_.mean - fp32_.hope, int8_.mean - int8_.hope));
       if (result.back().estimated) continue;
       promising.push_back(networks[i]);
       promising_quarter.push_back(quarter[i]);
@@ -114,7 +128,7 @@ class Appraisal {
 
   const Archive& archive_;
   int generation_;
-  double change_ = 0, hope_ = 0;
+  Change fp32_, int8_;
   std::vector<Point> front_;  // empty: everything is promising
 };
 

@@ -42,9 +42,10 @@ std::string row(const supernet::Corpus& corpus, const FrontMember& member,
   const Objectives& seen = member.candidate.objectives;
   const Objectives& own = member.confirmed;
   return fmt::format(
-      "{:<16} {:>10.3f} {:>8.3f}{} {:>7.2f} {:>11.0f} {:>11.0f} {:>10.2f} {:>10.2f} {:>7.2f} "
+      "{:<16} {:>10.3f} {:>8.3f}{}{} {:>7.2f} {:>11.0f} {:>11.0f} {:>10.2f} {:>10.2f} {:>7.2f} "
       "{:>8.1f}  {}\n",
       hex(member.candidate.id), seen.perplexity, own.perplexity,
+      cell(own.has_int8() ? std::optional(own.perplexity_int8) : std::nullopt, 8, 3),
       per_word_and_byte(corpus, own.validation_loss),
       100 * (seen.perplexity / largest.perplexity - 1), seen.latency, own.latency,
       seen.energy_pj * 1e-6, own.energy_pj * 1e-6, largest.edp() / seen.edp(),
@@ -94,11 +95,11 @@ std::string confirmation_summary(const FinalFront& front) {
 
 std::string front_table(const supernet::Corpus& corpus, const FinalFront& front,
                         const Objectives& largest) {
-  std::string table =
-      fmt::format("{:<16} {:>10} {:>8}{} {:>7} {:>11} {:>11} {:>10} {:>10} {:>7} {:>8}  {}\n", "id",
-                  "perplexity", "whole", corpus.words == 0 ? "" : "  per word bits/byte", "+%",
-                  largest.in_time ? "ns" : "cycles", "simulated", "energy/uJ", "simulated", "EDP x",
-                  "param/k", "network");
+  std::string table = fmt::format(
+      "{:<16} {:>10} {:>8} {:>8}{} {:>7} {:>11} {:>11} {:>10} {:>10} {:>7} {:>8}  {}\n", "id",
+      "perplexity", "whole", "int8", corpus.words == 0 ? "" : "  per word bits/byte", "+%",
+      largest.in_time ? "ns" : "cycles", "simulated", "energy/uJ", "simulated", "EDP x", "param/k",
+      "network");
   std::vector<const FrontMember*> members;
   for (const FrontMember& member : front.members) members.push_back(&member);
   std::stable_sort(members.begin(), members.end(), [](const FrontMember* a, const FrontMember* b) {
@@ -106,7 +107,8 @@ std::string front_table(const supernet::Corpus& corpus, const FinalFront& front,
   });
   for (const FrontMember* member : members) table += row(corpus, *member, largest);
   table +=
-      "whole: perplexity of the whole validation text; simulated: as one program, beside the "
+      "whole: perplexity of the whole validation text, and int8, in the accelerator's integers; "
+      "simulated: as one program, beside the "
       "predicted sum of operators\n"
       "+%: perplexity above the largest network's; EDP x: how many times better its "
       "energy-delay product is\n";

@@ -7,6 +7,7 @@
 #include <numeric>
 #include <unordered_map>
 
+#include "search_spaces/search_space.hpp"
 #include "support/error.hpp"
 #include "support/json.hpp"
 #include "support/parallel.hpp"
@@ -23,7 +24,7 @@ void check_stop(const ComparisonTask& task) {
 // The losses of all networks of the space, which then cost nothing.
 struct Enumeration {
   std::vector<Architecture> networks;
-  std::unordered_map<std::uint64_t, std::array<double, 2>> sums;  // by id, then subset
+  std::unordered_map<std::uint64_t, std::array<double, 3>> sums;  // by id, then part
 };
 
 Enumeration enumerate(const ComparisonTask& task) {
@@ -36,10 +37,12 @@ Enumeration enumerate(const ComparisonTask& task) {
     check_stop(task);
     const auto part =
         std::span(all.networks).subspan(begin, std::min(kChunk, all.networks.size() - begin));
-    const std::vector<double> quarter = task.losses.sums(part, supernet::Subset::kQuarter);
-    const std::vector<double> rest = task.losses.sums(part, supernet::Subset::kRest);
+    const std::vector<double> quarter = task.losses.sums(part, LossPart::kQuarter);
+    const std::vector<double> rest = task.losses.sums(part, LossPart::kRest);
+    const std::vector<double> int8 =
+        task.losses.int8 ? task.losses.sums(part, LossPart::kInt8) : std::vector(part.size(), 0.0);
     for (std::size_t i = 0; i < part.size(); ++i)
-      all.sums[architecture_id(part[i])] = {quarter[i], rest[i]};
+      all.sums[architecture_id(part[i])] = {quarter[i], rest[i], int8[i]};
     task.watch.report({"all networks", static_cast<std::int64_t>(begin + part.size()),
                        static_cast<std::int64_t>(all.networks.size())});
   }
@@ -48,10 +51,10 @@ Enumeration enumerate(const ComparisonTask& task) {
 
 LossSource losses_of(const Enumeration& all, const LossSource& source) {
   LossSource result = source;
-  result.sums = [&all](std::span<const Architecture> networks, supernet::Subset subset) {
+  result.sums = [&all](std::span<const Architecture> networks, LossPart part) {
     std::vector<double> sums;
     for (const Architecture& network : networks)
-      sums.push_back(all.sums.at(architecture_id(network))[static_cast<std::size_t>(subset)]);
+      sums.push_back(all.sums.at(architecture_id(network))[static_cast<std::size_t>(part)]);
     return sums;
   };
   return result;
@@ -155,7 +158,7 @@ Comparison compare(const ComparisonTask& task) {
     result.true_hypervolume = unit;
     result.true_front = space.front().size();
     for (const Architecture& network : all.networks) {
-      const auto& [quarter, rest] = all.sums.at(architecture_id(network));
+      const auto& [quarter, rest, int8] = all.sums.at(architecture_id(network));
       result.losses.push_back({quarter / losses.quarter, (quarter + rest) / losses.sequences});
     }
   }

@@ -6,10 +6,12 @@
 
 #include "accel_sim/lowering/network_memory.hpp"
 #include "accel_sim/simulator.hpp"
+#include "nas/run/supernet_losses.hpp"
 #include "support/error.hpp"
 #include "support/hash.hpp"
 #include "support/json.hpp"
 #include "support/jsonl.hpp"
+#include "support/log.hpp"
 #include "support/parallel.hpp"
 
 namespace paretoformer::nas {
@@ -22,12 +24,15 @@ constexpr double kLargest = std::numeric_limits<double>::max();
 // One line of confirmed.jsonl.
 struct Confirmed {
   double validation_loss = 0;
+  std::optional<double> validation_loss_int8;       // nothing where it cannot be quantised
   std::optional<double> latency_cycles, energy_pj;  // both or none
 };
 using Records = std::map<std::uint64_t, Confirmed>;
 
 Json to_json(std::uint64_t id, const Confirmed& record) {
   Json json{{"id", hex(id)}, {"validation_loss", record.validation_loss}};
+  json["validation_loss_int8"] =
+      record.validation_loss_int8 ? Json(*record.validation_loss_int8) : Json(nullptr);
   if (record.latency_cycles) {
     json["latency_cycles"] = *record.latency_cycles;
     json["energy_pj"] = *record.energy_pj;
@@ -35,19 +40,23 @@ Json to_json(std::uint64_t id, const Confirmed& record) {
   return json;
 }
 
-// Records without costs are of no use where networks are simulated.
+// Records without costs are of no use where networks are simulated, nor those of versions that did
+// not score in int8.
 void read_line(const JsonNode& node, bool simulated, Records& records) {
   const JsonObject object(node);
   const std::uint64_t id = id_from_json(object.at("id"));
   Confirmed record;
   record.validation_loss = object.number("validation_loss", 0, kLargest);
+  const bool has_int8 = object.has("validation_loss_int8");
+  if (has_int8 && !object.at("validation_loss_int8").json().is_null())
+    record.validation_loss_int8 = object.number("validation_loss_int8", 0, kLargest);
   const bool has_cost = object.has("latency_cycles");
   if (has_cost) {
     record.latency_cycles = object.number("latency_cycles", 0, kLargest);
     record.energy_pj = object.number("energy_pj", 0, kLargest);
   }
   object.finish();
-  if (has_cost == simulated) records[id] = record;
+  if (has_int8 && has_cost == simulated) records[id] = record;
 }
 
 Records read_records(const RunFolder& run, bool simulated) {
@@ -68,6 +77,8 @@ FinalFront judge(const Archive& archive, const ProxyTask& proxy, const Records& 
   for (const Candidate& member : front_of(archive)) {
     const Confirmed& record = records.at(member.id);
     confirmed.push_back(with_loss(member.objectives, record.validation_loss));
+    if (record.validation_loss_int8)
+      confirmed.back() = with_int8_loss(confirmed.back(), *record.validation_loss_int8);
     if (!record.latency_cycles) continue;
     confirmed.back().latency = *record.latency_cycles;
     confirmed.back().energy_pj = *record.energy_pj;
@@ -90,21 +101,38 @@ void confirm_cost(const Architecture& network, const latency_predictor::LatencyP
   record.energy_pj = cost.energy.value();
 }
 
-std::vector<Confirmed> confirm(const std::vector<Architecture>& networks,
-                               supernet::Evaluator& evaluator,
-                               const latency_predictor::LatencyPredictor& predictor,
+// What the networks of a run are confirmed with.
+struct Confirmer {
+  const ProxyTask& proxy;
+  const latency_predictor::LatencyPredictor& predictor;
+  supernet::Evaluator evaluator;    // of the whole validation text
+  supernet::Evaluator calibration;  // of the training text
+};
+
+std::optional<double> int8_loss(const Confirmer& with, const Architecture& network) {
+  try {
+    return int8_losses(with.proxy.layout(), with.proxy.weights(), {&network, 1},
+                       with.calibration.batch(), with.evaluator.batch())[0];
+  } catch (const InputError& error) {
+    log_warning(error.what());
+    return std::nullopt;
+  }
+}
+
+std::vector<Confirmed> confirm(const std::vector<Architecture>& networks, Confirmer& with,
                                bool simulated) {
   std::vector<Confirmed> records(networks.size());
-  const std::vector<double> losses = evaluator.losses(networks);
+  const std::vector<double> losses = with.evaluator.losses(networks);
   for (std::size_t i = 0; i < networks.size(); ++i) {
     if (!std::isfinite(losses[i]))
       throw Error("the loss of " + describe(networks[i]) +
                   " on the whole validation text is not finite");
     records[i].validation_loss = losses[i];
   }
-  if (simulated)
-    parallel_tasks(networks.size(),
-                   [&](std::size_t i) { confirm_cost(networks[i], predictor, records[i]); });
+  parallel_tasks(networks.size(), [&](std::size_t i) {
+    records[i].validation_loss_int8 = int8_loss(with, networks[i]);
+    if (simulated) confirm_cost(networks[i], with.predictor, records[i]);
+  });
   return records;
 }
 
@@ -135,8 +163,11 @@ FinalFront confirm_front(const RunFolder& run, const ProxyTask& proxy,
   const std::vector<Candidate> members = front_of(archive);
   std::vector<Candidate> missing = members;
   std::erase_if(missing, [&](const Candidate& c) { return records.contains(c.id); });
-  supernet::Evaluator evaluator(proxy.layout(), proxy.weights(), proxy.corpus().validation,
-                                proxy.context(), 0, proxy.products());
+  Confirmer with{proxy,
+                 predictor,
+                 {proxy.layout(), proxy.weights(), proxy.corpus().validation, proxy.context(), 0,
+                  proxy.products()},
+                 calibration_sequences(proxy)};
   const auto report = [&](std::size_t done) {
     watch.report({"confirmation", static_cast<std::int64_t>(done),
                   static_cast<std::int64_t>(members.size()), "members of the front"});
@@ -150,8 +181,7 @@ FinalFront confirm_front(const RunFolder& run, const ProxyTask& proxy,
     const std::size_t end = std::min(begin + kMembersAtOnce, missing.size());
     std::vector<Architecture> networks;
     for (std::size_t i = begin; i < end; ++i) networks.push_back(missing[i].architecture);
-    const std::vector<Confirmed> chunk =
-        confirm(networks, evaluator, predictor, unsimulated.empty());
+    const std::vector<Confirmed> chunk = confirm(networks, with, unsimulated.empty());
     for (std::size_t i = begin; i < end; ++i) log.write(to_json(missing[i].id, chunk[i - begin]));
     log.flush();
     for (std::size_t i = begin; i < end; ++i) records[missing[i].id] = chunk[i - begin];

@@ -1,5 +1,6 @@
 // The front of a search looked at again, closely: every member simulated as a whole network, where
-// the search added up predicted operators, and scored on the whole validation text.
+// the search added up predicted operators, and scored on the whole validation text, in fp32 and in
+// the accelerator's integers.
 #pragma once
 
 #include <string>

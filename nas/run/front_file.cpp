@@ -22,6 +22,10 @@ Json confirmed_json(const supernet::Corpus& corpus, const FinalFront& front,
   const Objectives& own = member.confirmed;
   Json json{{"validation_loss", own.validation_loss}, {"perplexity", own.perplexity}};
   add_per_word_and_byte(json, corpus, own.validation_loss);
+  if (own.has_int8()) {
+    json["validation_loss_int8"] = own.validation_loss_int8;
+    json["perplexity_int8"] = own.perplexity_int8;
+  }
   if (front.unsimulated.empty()) {
     json["latency_cycles"] = own.latency;
     json["energy_pj"] = own.energy_pj;

@@ -28,7 +28,7 @@ struct Header {
 };
 struct Record {
   std::uint64_t network;
-  std::uint64_t subset;
+  std::uint64_t part;
   double sum;
   std::uint64_t check;
 };
@@ -116,8 +116,8 @@ void LossCache::read() {
        at += sizeof(Record)) {
     Record record;
     std::memcpy(&record, content.data() + at, sizeof record);
-    const bool own = record.check == check_of(record, key_) && record.subset < 2;
-    if (own) sums_[record.subset].emplace(record.network, record.sum);
+    const bool own = record.check == check_of(record, key_) && record.part < 3;
+    if (own) sums_[record.part].emplace(record.network, record.sum);
     ++(own ? known : others);
   }
   if (known > 0) log_info(fmt::format("{}: {} losses are known", path_.string(), known));
@@ -127,8 +127,8 @@ void LossCache::read() {
         path_.string(), others));
 }
 
-std::optional<double> LossCache::find(std::uint64_t network, supernet::Subset subset) const {
-  const auto& sums = sums_[static_cast<std::size_t>(subset)];
+std::optional<double> LossCache::find(std::uint64_t network, LossPart part) const {
+  const auto& sums = sums_[static_cast<std::size_t>(part)];
   const auto found = sums.find(network);
   return found == sums.end() ? std::nullopt : std::optional(found->second);
 }
@@ -136,9 +136,9 @@ std::optional<double> LossCache::find(std::uint64_t network, supernet::Subset su
 void LossCache::add(const std::vector<Entry>& entries) {
   std::vector<Record> records;
   for (const Entry& entry : entries) {
-    const auto subset = static_cast<std::size_t>(entry.subset);
-    if (!sums_[subset].emplace(entry.network, entry.sum).second) continue;
-    records.push_back({entry.network, subset, entry.sum, 0});
+    const auto part = static_cast<std::size_t>(entry.part);
+    if (!sums_[part].emplace(entry.network, entry.sum).second) continue;
+    records.push_back({entry.network, part, entry.sum, 0});
     records.back().check = check_of(records.back(), key_);
   }
   if (read_only_) return;
@@ -150,12 +150,12 @@ void LossCache::add(const std::vector<Entry>& entries) {
 LossSource cached(LossSource source, LossCache& cache) {
   LossSource result = source;
   result.sums = [source = std::move(source), &cache](std::span<const Architecture> networks,
-                                                     supernet::Subset subset) {
+                                                     LossPart part) {
     std::vector<double> sums(networks.size());
     std::vector<Architecture> unknown;
     std::vector<std::size_t> places;
     for (std::size_t i = 0; i < networks.size(); ++i) {
-      if (const auto known = cache.find(architecture_id(networks[i]), subset)) {
+      if (const auto known = cache.find(architecture_id(networks[i]), part)) {
         sums[i] = *known;
         continue;
       }
@@ -163,11 +163,11 @@ LossSource cached(LossSource source, LossCache& cache) {
       places.push_back(i);
     }
     if (unknown.empty()) return sums;
-    const std::vector<double> fresh = source.sums(unknown, subset);
+    const std::vector<double> fresh = source.sums(unknown, part);
     std::vector<LossCache::Entry> entries;
     for (std::size_t i = 0; i < unknown.size(); ++i) {
       sums[places[i]] = fresh[i];
-      entries.push_back({architecture_id(unknown[i]), subset, fresh[i]});
+      entries.push_back({architecture_id(unknown[i]), part, fresh[i]});
     }
     cache.add(entries);
     return sums;

@@ -24,18 +24,18 @@ class LossCache {
   LossCache(const LossCache&) = delete;
   LossCache& operator=(const LossCache&) = delete;
 
-  std::optional<double> find(std::uint64_t network, supernet::Subset subset) const;
+  std::optional<double> find(std::uint64_t network, LossPart part) const;
   struct Entry {
     std::uint64_t network;  // architecture_id()
-    supernet::Subset subset;
-    double sum;  // as Evaluator::loss_sums()
+    LossPart part;
+    double sum;  // as LossSource::sums()
   };
   // Throws Error (a full disk).
   void add(const std::vector<Entry>& entries);
   // Whether this process may not write the file or its folder: what it holds, if anything, is
   // known, and what is added goes with the process.
   bool read_only() const { return read_only_; }
-  std::size_t size() const { return sums_[0].size() + sums_[1].size(); }
+  std::size_t size() const { return sums_[0].size() + sums_[1].size() + sums_[2].size(); }
 
  private:
   void read();
@@ -44,7 +44,7 @@ class LossCache {
   std::uint64_t key_;
   bool read_only_ = false;
   int descriptor_ = -1;
-  std::unordered_map<std::uint64_t, double> sums_[2];  // by subset
+  std::unordered_map<std::uint64_t, double> sums_[3];  // by part
 };
 
 // `source`, asked only for what the cache does not hold, which must outlive the result.

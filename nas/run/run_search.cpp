@@ -54,7 +54,7 @@ void require_feasible(const RunConfig& config, const ProxyTask& proxy,
     const std::string unmet = "no network of the space meets the limit " +
                               name_of(limit.objective) +
                               " <= " + fmt::format("{:.6g}", limit.maximum) + ": ";
-    if (limit.objective == Objective::kPerplexity) {
+    if (is_perplexity(limit.objective)) {
       // What a network reaches is known only after training; what none can reach is known now.
       const double lowest = proxy.corpus().oracle_perplexity.value_or(1.0);
       if (limit.maximum < lowest)
@@ -120,7 +120,7 @@ std::string require_telling(const RunConfig& config, const SearchSpace& space,
   std::string text;
   for (std::size_t i = 0; i < config.objectives.size(); ++i) {
     const Objective objective = config.objectives[i];
-    if (objective == Objective::kPerplexity) continue;
+    if (is_perplexity(objective)) continue;
     const double first = value(costs.front(), objective);
     if (std::any_of(costs.begin(), costs.end(),
                     [&](const Objectives& cost) { return value(cost, objective) != first; }))

@@ -44,13 +44,12 @@ class RecordedLosses {
   const latency_predictor::LatencyPredictor& predictor() const { return predictor_; }
   // Valid as long as this object.
   LossSource source() const {
-    return {kQuarter, kSequences,
-            [this](std::span<const Architecture> networks, supernet::Subset subset) {
+    return {kQuarter, kSequences, [this](std::span<const Architecture> networks, LossPart part) {
               std::vector<double> sums;
               for (const Architecture& network : networks) {
                 const auto& [quarter, rest] =
                     sums_.at(static_cast<std::size_t>(space_.index_of(network)));
-                sums.push_back(subset == supernet::Subset::kQuarter ? quarter : rest);
+                sums.push_back(subset == LossPart::kQuarter ? quarter : rest);
               }
               return sums;
             }};

@@ -45,7 +45,7 @@ void compare_algorithms(const RunOptions& options, const CompareOptions& compare
                       .seeds = compare_options.seeds,
                       .step = config.search.population,
                       .budget = config.search.evaluations,
-                      .losses = cached(supernet_losses(proxy), losses),
+                      .losses = cached(supernet_losses(proxy, asks_for_int8(run.config())), losses),
                       .predictor = evaluator.predictor(),
                       .context = proxy.context(),
                       .enumerable = compare_options.enumerable};

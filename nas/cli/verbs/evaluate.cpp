@@ -26,8 +26,6 @@
 namespace paretoformer::nas {
 namespace {
 
-constexpr int kCalibrationSequences = 128;
-
 struct Request {
   std::filesystem::path run_folder, architecture, weights;
   bool int8 = false;
@@ -45,8 +43,7 @@ struct Int8Loss {
 Int8Loss int8_loss(const supernet::ParameterLayout& layout, const std::vector<float>& parameters,
                    const Architecture& network, const supernet::Evaluator& evaluator,
                    const ProxyTask& proxy, const Request& request) {
-  const supernet::Evaluator training(layout, parameters, proxy.corpus().train, proxy.context(),
-                                     kCalibrationSequences);
+  const supernet::Evaluator training = calibration_sequences(proxy);
   const supernet::FoldedNetwork folded = supernet::fold(layout, parameters.data(), network);
   supernet::QuantizationConfig config;
   config.activations = supernet::kCalibrationWords.value_of(request.calibration, "--calibration");
@@ -138,7 +135,8 @@ std::string answer_text(const Architecture& network, const Evaluated& evaluated,
     text += fmt::format("perplexity per word {:.4f}\n", *word);
   if (const auto bits = corpus.bits_per_byte(objectives.validation_loss))
     text += fmt::format("bits per byte {:.6f}\n", *bits);
-  for (const Objective objective : all_objectives()) text += shown(objectives, objective) + "\n";
+  for (const Objective objective : all_objectives())
+    if (objective != Objective::kPerplexityInt8) text += shown(objectives, objective) + "\n";
   if (evaluated.int8) text += int8_text(*evaluated.int8, objectives.validation_loss);
   return text;
 }

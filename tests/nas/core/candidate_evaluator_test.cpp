@@ -21,13 +21,13 @@ constexpr int kContext = 32;
 
 // Three sequences of ten are the quarter, so that no sum or mean is exact in binary.
 LossSource made_up_losses() {
-  return {3, 10, [](std::span<const Architecture> networks, supernet::Subset subset) {
-            std::vector<double> sums;
-            for (const Architecture& network : networks)
-              sums.push_back((subset == supernet::Subset::kQuarter ? 3.3 : 7.1) +
-                             1.0 / network.model_width);
-            return sums;
-          }};
+  return {
+      3, 10, [](std::span<const Architecture> networks, LossPart part) {
+        std::vector<double> sums;
+        for (const Architecture& network : networks)
+          sums.push_back((subset == LossPart::kQuarter ? 3.3 : 7.1) + 1.0 / network.model_width);
+        return sums;
+      }};
 }
 
 class CandidateEvaluatorTest : public ::testing::Test {
@@ -91,10 +91,9 @@ TEST_F(CandidateEvaluatorTest, WorkIsTextInEvaluations) {
 TEST_F(CandidateEvaluatorTest, ALossThatIsNotFiniteIsAnErrorThatNamesTheNetwork) {
   for (double wrong : {std::nan(""), std::numeric_limits<double>::infinity(),
                        -std::numeric_limits<double>::infinity()})
-    for (supernet::Subset broken : {supernet::Subset::kQuarter, supernet::Subset::kRest}) {
+    for (LossPart broken : {LossPart::kQuarter, LossPart::kRest}) {
       LossSource source = made_up_losses();
-      source.sums = [wrong, broken](std::span<const Architecture> networks,
-                                    supernet::Subset subset) {
+      source.sums = [wrong, broken](std::span<const Architecture> networks, LossPart part) {
         std::vector<double> sums(networks.size(), 1.0);
         if (subset == broken) sums.back() = wrong;
         return sums;
@@ -108,7 +107,7 @@ TEST_F(CandidateEvaluatorTest, ALossThatIsNotFiniteIsAnErrorThatNamesTheNetwork)
                     AllOf(HasSubstr(describe(networks_.back())), HasSubstr("is not finite")));
       }
       // The half that is in order is no error.
-      if (broken == supernet::Subset::kRest) {
+      if (broken == LossPart::kRest) {
         EXPECT_EQ(evaluator.quarter_sums(networks_).size(), 3u);
       }
     }

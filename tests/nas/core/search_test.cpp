@@ -257,12 +257,11 @@ TEST_F(SearchTest, SubsetsAddUpToTheWhole) {
   for (int sequences : {1, 2, 3, 4, 7, 8, 13}) {
     supernet::Evaluator evaluator(run_.proxy.layout(), run_.proxy.weights(),
                                   run_.proxy.corpus().validation, run_.proxy.context(), sequences);
-    EXPECT_EQ(evaluator.sequences(supernet::Subset::kQuarter), (sequences + 3) / 4);
-    EXPECT_EQ(evaluator.sequences(supernet::Subset::kQuarter) +
-                  evaluator.sequences(supernet::Subset::kRest),
+    EXPECT_EQ(evaluator.sequences(LossPart::kQuarter), (sequences + 3) / 4);
+    EXPECT_EQ(evaluator.sequences(LossPart::kQuarter) + evaluator.sequences(LossPart::kRest),
               sequences);
-    const std::vector<double> quarter = evaluator.loss_sums(networks, supernet::Subset::kQuarter);
-    const std::vector<double> rest = evaluator.loss_sums(networks, supernet::Subset::kRest);
+    const std::vector<double> quarter = evaluator.loss_sums(networks, LossPart::kQuarter);
+    const std::vector<double> rest = evaluator.loss_sums(networks, LossPart::kRest);
     const auto each = evaluator.sequence_losses(networks);
     for (std::size_t i = 0; i < networks.size(); ++i) {
       EXPECT_EQ((quarter[i] + rest[i]) / sequences, evaluator.losses(networks)[i]);

@@ -35,19 +35,18 @@ SearchSpace tiny_space() {
 
 // Wider and deeper networks lose less; the network's id decides on the last digits, and on how far
 // a quarter of the sequences is from all of them.
-double made_up_loss(const Architecture& network, supernet::Subset subset) {
+double made_up_loss(const Architecture& network, LossPart part) {
   double capacity = 0;
   for (const Layer& layer : network.layers)
     capacity += network.model_width * (64.0 * layer.heads + 2.0 * layer.ffn_width);
   const std::uint64_t id = architecture_id(network);
-  const auto chance =
-      static_cast<double>(subset == supernet::Subset::kQuarter ? id % 101 : id % 103);
+  const auto chance = static_cast<double>(subset == LossPart::kQuarter ? id % 101 : id % 103);
   return 5 - 0.3 * std::log(capacity) + 1e-4 * chance;
 }
 
 LossSource hashed_losses() {
   LossSource source{2, 8, {}};
-  source.sums = [source](std::span<const Architecture> networks, supernet::Subset subset) {
+  source.sums = [source](std::span<const Architecture> networks, LossPart part) {
     std::vector<double> sums;
     for (const Architecture& network : networks)
       sums.push_back(source.size(subset) * made_up_loss(network, subset));
@@ -164,9 +163,8 @@ TEST_F(Compare, TheTrueFrontAndTheReferenceAreThoseOfTheWholeSpace) {
   space_.enumerate([&](const Architecture& network) {
     whole.add({architecture_id(network), network, evaluator.evaluate(std::span(&network, 1))[0]});
     // Two sequences of eight are the quarter.
-    const double quarter = made_up_loss(network, supernet::Subset::kQuarter);
-    losses.push_back(
-        {quarter, (2 * quarter + 6 * made_up_loss(network, supernet::Subset::kRest)) / 8});
+    const double quarter = made_up_loss(network, LossPart::kQuarter);
+    losses.push_back({quarter, (2 * quarter + 6 * made_up_loss(network, LossPart::kRest)) / 8});
     return true;
   });
   Point worst(2, 0.0);  // of the corners
@@ -303,7 +301,7 @@ TEST_F(Compare, StopsWhenAsked) {
       stopped.enumerable = enumerable;
       stopped.watch = stop.watch();
       stopped.losses.sums = [&stop, sums = stopped.losses.sums](
-                                std::span<const Architecture> networks, supernet::Subset subset) {
+                                std::span<const Architecture> networks, LossPart part) {
         stop.count();
         return sums(networks, subset);
       };
@@ -323,7 +321,7 @@ TEST_F(Compare, StopsWhenAsked) {
 
 TEST_F(Compare, ALossThatIsNotFiniteIsAnError) {
   ComparisonTask broken = task({"random"});
-  broken.losses.sums = [](std::span<const Architecture> networks, supernet::Subset) {
+  broken.losses.sums = [](std::span<const Architecture> networks, LossPart) {
     return std::vector<double>(networks.size(), NAN);
   };
   EXPECT_THROW(compare(broken), Error);

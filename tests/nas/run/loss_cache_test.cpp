@@ -29,17 +29,16 @@ TEST_F(LossCacheTest, KeepsSumsBySubset) {
   {
     LossCache cache(path_, kKey);
     EXPECT_EQ(cache.size(), 0u);
-    cache.add({{1, supernet::Subset::kQuarter, 0.25},
-               {1, supernet::Subset::kRest, 1.5},
-               {2, supernet::Subset::kQuarter, 3.0}});
-    EXPECT_EQ(cache.find(1, supernet::Subset::kRest), 1.5);
+    cache.add(
+        {{1, LossPart::kQuarter, 0.25}, {1, LossPart::kRest, 1.5}, {2, LossPart::kQuarter, 3.0}});
+    EXPECT_EQ(cache.find(1, LossPart::kRest), 1.5);
   }
   LossCache cache(path_, kKey);
   EXPECT_EQ(cache.size(), 3u);
-  EXPECT_EQ(cache.find(1, supernet::Subset::kQuarter), 0.25);
-  EXPECT_EQ(cache.find(1, supernet::Subset::kRest), 1.5);
-  EXPECT_EQ(cache.find(2, supernet::Subset::kQuarter), 3.0);
-  EXPECT_EQ(cache.find(2, supernet::Subset::kRest), std::nullopt);
+  EXPECT_EQ(cache.find(1, LossPart::kQuarter), 0.25);
+  EXPECT_EQ(cache.find(1, LossPart::kRest), 1.5);
+  EXPECT_EQ(cache.find(2, LossPart::kQuarter), 3.0);
+  EXPECT_EQ(cache.find(2, LossPart::kRest), std::nullopt);
 }
 
 // As a user who may not write: root may always.
@@ -57,7 +56,7 @@ class AnotherUser {
 TEST_F(LossCacheTest, WhereItCannotBeWrittenItIsRead) {
   namespace fs = std::filesystem;
   {
-    LossCache(path_, kKey).add({{1, supernet::Subset::kRest, 1.5}});
+    LossCache(path_, kKey).add({{1, LossPart::kRest, 1.5}});
   }
   const std::string before = read_file(path_);
   fs::create_directory(box_ / "empty");
@@ -68,15 +67,15 @@ TEST_F(LossCacheTest, WhereItCannotBeWrittenItIsRead) {
     const AnotherUser user;
     LossCache cache(path_, kKey);
     EXPECT_TRUE(cache.read_only());
-    EXPECT_EQ(cache.find(1, supernet::Subset::kRest), 1.5);
-    cache.add({{2, supernet::Subset::kRest, 2.5}});
-    EXPECT_EQ(cache.find(2, supernet::Subset::kRest), 2.5);
+    EXPECT_EQ(cache.find(1, LossPart::kRest), 1.5);
+    cache.add({{2, LossPart::kRest, 2.5}});
+    EXPECT_EQ(cache.find(2, LossPart::kRest), 2.5);
 
     LossCache none(box_ / "empty/losses.cache", kKey);
     EXPECT_TRUE(none.read_only());
     EXPECT_EQ(none.size(), 0u);
-    none.add({{2, supernet::Subset::kRest, 2.5}});
-    EXPECT_EQ(none.find(2, supernet::Subset::kRest), 2.5);
+    none.add({{2, LossPart::kRest, 2.5}});
+    EXPECT_EQ(none.find(2, LossPart::kRest), 2.5);
   }
   for (const fs::path& folder : {box_.path(), box_ / "empty"})
     fs::permissions(folder, fs::perms(0755));
@@ -87,49 +86,43 @@ TEST_F(LossCacheTest, WhereItCannotBeWrittenItIsRead) {
 }
 
 TEST_F(LossCacheTest, LossesOfOtherWeightsOrSequencesLieBesideEachOther) {
-  { LossCache(path_, kKey).add({{1, supernet::Subset::kRest, 1.5}}); }
+  { LossCache(path_, kKey).add({{1, LossPart::kRest, 1.5}}); }
   {
     LossCache other(path_, kKey + 1);
     EXPECT_EQ(other.size(), 0u);
-    other.add({{1, supernet::Subset::kRest, 2.5}});
+    other.add({{1, LossPart::kRest, 2.5}});
   }
-  EXPECT_EQ(LossCache(path_, kKey).find(1, supernet::Subset::kRest), 1.5);
-  EXPECT_EQ(LossCache(path_, kKey + 1).find(1, supernet::Subset::kRest), 2.5);
+  EXPECT_EQ(LossCache(path_, kKey).find(1, LossPart::kRest), 1.5);
+  EXPECT_EQ(LossCache(path_, kKey + 1).find(1, LossPart::kRest), 2.5);
 }
 
 TEST_F(LossCacheTest, ARecordThatAnotherProcessLeftUnfinishedIsDropped) {
   LossCache cache(path_, kKey);
-  cache.add({{1, supernet::Subset::kRest, 1.5}});
+  cache.add({{1, LossPart::kRest, 1.5}});
   std::filesystem::resize_file(path_, 2 * kRecord + 5);  // its disk was full
   CapturedLog said;
-  cache.add({{2, supernet::Subset::kRest, 2.5}});
+  cache.add({{2, LossPart::kRest, 2.5}});
   EXPECT_THAT(said.text(), HasSubstr("losses.cache: the last record was cut short"));
   const LossCache all(path_, kKey);
-  EXPECT_EQ(all.find(1, supernet::Subset::kRest), 1.5);
-  EXPECT_EQ(all.find(2, supernet::Subset::kRest), 2.5);
+  EXPECT_EQ(all.find(1, LossPart::kRest), 1.5);
+  EXPECT_EQ(all.find(2, LossPart::kRest), 2.5);
 }
 
 TEST_F(LossCacheTest, CutAnywhereItKeepsWholeRecords) {
-  {
-    LossCache(path_, kKey)
-        .add({{1, supernet::Subset::kRest, 1.5}, {2, supernet::Subset::kRest, 2.5}});
-  }
+  { LossCache(path_, kKey).add({{1, LossPart::kRest, 1.5}, {2, LossPart::kRest, 2.5}}); }
   const std::string whole = read_file(path_);
   ASSERT_EQ(whole.size(), 3 * kRecord);
   for (std::size_t size = 0; size <= whole.size(); ++size) {
     write_file_atomic(path_, whole.substr(0, size));
     LossCache cache(path_, kKey);
     EXPECT_EQ(cache.size(), size < 2 * kRecord ? 0u : size / kRecord - 1);
-    cache.add({{3, supernet::Subset::kQuarter, 9}});
-    EXPECT_EQ(LossCache(path_, kKey).find(3, supernet::Subset::kQuarter), 9) << size;
+    cache.add({{3, LossPart::kQuarter, 9}});
+    EXPECT_EQ(LossCache(path_, kKey).find(3, LossPart::kQuarter), 9) << size;
   }
 }
 
 TEST_F(LossCacheTest, ASpoiltRecordIsPassedOver) {
-  {
-    LossCache(path_, kKey)
-        .add({{1, supernet::Subset::kRest, 1.5}, {2, supernet::Subset::kRest, 2.5}});
-  }
+  { LossCache(path_, kKey).add({{1, LossPart::kRest, 1.5}, {2, LossPart::kRest, 2.5}}); }
   const std::string whole = read_file(path_);
   for (std::size_t at = kRecord; at < 2 * kRecord; ++at) {
     std::string spoilt = whole;
@@ -139,20 +132,20 @@ TEST_F(LossCacheTest, ASpoiltRecordIsPassedOver) {
     const LossCache cache(path_, kKey);
     EXPECT_THAT(said.text(), AllOf(HasSubstr("losses.cache: 1 losses are known\n"),
                                    HasSubstr("losses.cache: 1 records are of other weights")));
-    EXPECT_EQ(cache.find(1, supernet::Subset::kRest), std::nullopt) << at;
-    EXPECT_EQ(cache.find(2, supernet::Subset::kRest), 2.5);
+    EXPECT_EQ(cache.find(1, LossPart::kRest), std::nullopt) << at;
+    EXPECT_EQ(cache.find(2, LossPart::kRest), 2.5);
   }
 }
 
 TEST_F(LossCacheTest, SeveralAtATime) {
   LossCache one(path_, kKey);
   LossCache other(path_, kKey);
-  one.add({{1, supernet::Subset::kRest, 1}});
-  other.add({{2, supernet::Subset::kRest, 2}});
-  one.add({{3, supernet::Subset::kRest, 3}});
+  one.add({{1, LossPart::kRest, 1}});
+  other.add({{2, LossPart::kRest, 2}});
+  one.add({{3, LossPart::kRest, 3}});
   const LossCache all(path_, kKey);
   EXPECT_EQ(all.size(), 3u);
-  EXPECT_EQ(all.find(2, supernet::Subset::kRest), 2.0);
+  EXPECT_EQ(all.find(2, LossPart::kRest), 2.0);
 }
 
 TEST_F(LossCacheTest, AnotherFileIsNotOverwritten) {
@@ -172,7 +165,7 @@ TEST_F(LossCacheTest, AnotherFileIsNotOverwritten) {
 
 TEST_F(LossCacheTest, CachedAsksOnlyForWhatIsUnknown) {
   std::vector<int> asked;
-  const LossSource source{1, 4, [&](std::span<const Architecture> networks, supernet::Subset) {
+  const LossSource source{1, 4, [&](std::span<const Architecture> networks, LossPart) {
                             std::vector<double> sums;
                             for (const Architecture& network : networks) {
                               asked.push_back(network.model_width);
@@ -186,13 +179,13 @@ TEST_F(LossCacheTest, CachedAsksOnlyForWhatIsUnknown) {
   LossCache cache(path_, kKey);
   const LossSource remembering = cached(source, cache);
   EXPECT_EQ(remembering.quarter, 1);
-  EXPECT_THAT(remembering.sums(std::vector{network(2), network(4)}, supernet::Subset::kRest),
+  EXPECT_THAT(remembering.sums(std::vector{network(2), network(4)}, LossPart::kRest),
               ElementsAre(20, 40));
   EXPECT_THAT(remembering.sums(std::vector{network(1), network(2), network(3), network(4)},
-                               supernet::Subset::kRest),
+                               LossPart::kRest),
               ElementsAre(10, 20, 30, 40));
   EXPECT_THAT(asked, ElementsAre(2, 4, 1, 3));
-  remembering.sums(std::vector{network(2)}, supernet::Subset::kQuarter);
+  remembering.sums(std::vector{network(2)}, LossPart::kQuarter);
   EXPECT_THAT(asked, ElementsAre(2, 4, 1, 3, 2));
 }
 
