@@ -30,63 +30,23 @@ Instruction instruction_of(const Mvin& mvin) {
   return instruction;
 }
 
-// The PRELOADs and COMPUTEs of a matmul tile, in the order of their emission: weight-stationary
-// with rows innermost, new weights for the first (LoopMatmul.scala L412-484); output-stationary
-// with `inner` innermost, new sums for the first (gemmini.h L380-505).
-class ExecuteSequence {
+// The PRELOADs and COMPUTEs of a matmul tile.
+class ExecuteCommands : public ExecuteSequence {
  public:
-  ExecuteSequence(const Tile& tile, const Hardware& hardware)
-      : tile_(&tile),
-        layout_(tile, hardware),
-        size_(hardware.array_size),
-        output_stationary_(tile.kind == TileKind::kHostMatmul),
-        done_(!is_matmul(tile)) {}
-
-  bool done() const { return done_; }
-  int i() const { return i_; }
-  int j() const { return j_; }
-  int k() const { return k_; }
-  // Whether everything has been emitted for that block of results.
-  bool is_past(int i, int j) const {
-    return done_ || (k_ == layout_.inner - 1 && (j_ > j || (j_ == j && i_ > i)));
-  }
+  using ExecuteSequence::ExecuteSequence;
 
   Instruction take() {
     Instruction instruction;
     instruction.kind = compute_next_ ? Kind::kCompute : Kind::kPreload;
     instruction.execute = execute();
-    instruction.output_stationary = output_stationary_;
+    instruction.output_stationary = output_stationary();
     if (compute_next_) advance();
     compute_next_ = !compute_next_;
     return instruction;
   }
 
  private:
-  Execute execute() const {
-    const bool last = k_ == layout_.inner - 1;
-    Execute execute;
-    execute.left = layout_.left_block(i_, k_);
-    execute.right = layout_.right_block(k_, j_);
-    execute.result = output_stationary_ && !last ? -1 : layout_.result_block(i_, j_);
-    execute.rows = std::min(size_, tile_->rows - i_ * size_);
-    execute.flip = output_stationary_ ? k_ == 0 : i_ == 0;
-    execute.accumulate = tile_->accumulate || (!output_stationary_ && k_ > 0);
-    execute.transposer = output_stationary_ || layout_.transposed;
-    return execute;
-  }
-  void advance() {
-    const auto next = [](int& index, int extent) { return ++index == extent && (index = 0, true); };
-    done_ = output_stationary_
-                ? next(k_, layout_.inner) && next(j_, layout_.columns) && next(i_, layout_.rows)
-                : next(i_, layout_.rows) && next(j_, layout_.columns) && next(k_, layout_.inner);
-  }
-
-  const Tile* tile_;
-  TileLayout layout_;
-  int size_;
-  bool output_stationary_, done_;
   bool compute_next_ = false;
-  int i_ = 0, j_ = 0, k_ = 0;
 };
 
 // The mvouts of a tile, and the config_norm before each pass of the normaliser.
@@ -196,7 +156,7 @@ class Loop {
   const Tile* tile_;
   TileLayout layout_;
   LoadSequence loads_;
-  ExecuteSequence executes_;
+  ExecuteCommands executes_;
   StoreCommands stores_;
   std::optional<LoadSequence::Step> step_;
   Blocks emitted_;
@@ -282,7 +242,7 @@ class HostSequence {
   const Tile* tile_;
   int size_;
   LoadSequence loads_;
-  ExecuteSequence executes_;
+  ExecuteCommands executes_;
   StoreCommands stores_;
   std::optional<LoadSequence::Step> step_;
 };

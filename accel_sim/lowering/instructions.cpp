@@ -140,6 +140,35 @@ Mvin LoadSequence::mvin(const Step& step) const {
   return mvin;
 }
 
+ExecuteSequence::ExecuteSequence(const Tile& tile, const Hardware& hardware)
+    : tile_(&tile),
+      layout_(tile, hardware),
+      size_(hardware.array_size),
+      output_stationary_(tile.kind == TileKind::kHostMatmul),
+      done_(!is_matmul(tile)) {}
+
+Execute ExecuteSequence::execute() const {
+  const bool last = k_ == layout_.inner - 1;
+  Execute execute;
+  execute.left = layout_.left_block(i_, k_);
+  execute.right = layout_.right_block(k_, j_);
+  execute.result = output_stationary_ && !last ? -1 : layout_.result_block(i_, j_);
+  execute.rows = std::min(size_, tile_->rows - i_ * size_);
+  execute.inner = std::min(size_, tile_->inner - k_ * size_);
+  execute.columns = std::min(size_, tile_->columns - j_ * size_);
+  execute.flip = output_stationary_ ? k_ == 0 : i_ == 0;
+  execute.accumulate = tile_->accumulate || (!output_stationary_ && k_ > 0);
+  execute.transposer = output_stationary_ || layout_.transposed;
+  return execute;
+}
+
+void ExecuteSequence::advance() {
+  const auto next = [](int& index, int extent) { return ++index == extent && (index = 0, true); };
+  done_ = output_stationary_
+              ? next(k_, layout_.inner) && next(j_, layout_.columns) && next(i_, layout_.rows)
+              : next(i_, layout_.rows) && next(j_, layout_.columns) && next(k_, layout_.inner);
+}
+
 StoreSequence::StoreSequence(const Tile& tile, const Hardware& hardware)
     : tile_(&tile),
       hardware_(&hardware),
@@ -157,6 +186,7 @@ Mvout StoreSequence::mvout(int row, int rows) const {
   mvout.address = place.address;
   mvout.stride = place.stride;
   mvout.rows = rows;
+  mvout.first_row = row % size;
   mvout.element_bytes = place.element_bytes;
   mvout.blocks = std::min(step_, layout_.columns - column_);
   mvout.row_bytes =

@@ -46,6 +46,9 @@ struct Execute {
   int right = 0;   // used when `flip`
   int result = 0;  // block of the accumulator; -1: the sums stay in the array (output-stationary)
   int rows = 0;    // rows of `left` fed
+  // What takes part of both operands: the array has zeros beyond (PRELOAD and COMPUTE say so).
+  int inner = 0;
+  int columns = 0;
   bool flip = false;  // new weights (weight-stationary) or new sums (output-stationary)
   bool accumulate = false;
   bool transposer = false;  // an operand passes the transposer: every step takes array_size cycles
@@ -64,6 +67,7 @@ struct Mvout {
   int element_bytes = 1;  // in DRAM
   int blocks = 0;
   LocalBlock source;
+  int first_row = 0;  // of these blocks
   NormPass pass = NormPass::kNone;
   Normalisation normalisation = Normalisation::kNone;
   int statistics = 0;          // which of the two sets of statistics
@@ -134,6 +138,35 @@ class LoadSequence {
   TileLayout layout_;
   Walk left_, right_, sums_;
   int reads_ = 0;  // of the next step of `left_`, so far
+};
+
+// The steps of a matmul tile, in the order of their emission: weight-stationary with rows
+// innermost, new weights for the first (LoopMatmul.scala L412-484); output-stationary with `inner`
+// innermost, new sums for the first (gemmini.h L380-505).
+class ExecuteSequence {
+ public:
+  ExecuteSequence(const Tile& tile, const Hardware& hardware);
+
+  bool done() const { return done_; }
+  // The next step: PRELOAD and COMPUTE of row i and column j of the results' blocks.
+  Execute execute() const;
+  int i() const { return i_; }
+  int j() const { return j_; }
+  int k() const { return k_; }
+  void advance();
+
+  // Whether everything has been emitted for that block of results.
+  bool is_past(int i, int j) const {
+    return done_ || (k_ == layout_.inner - 1 && (j_ > j || (j_ == j && i_ > i)));
+  }
+  bool output_stationary() const { return output_stationary_; }
+
+ private:
+  const Tile* tile_;
+  TileLayout layout_;
+  int size_;
+  bool output_stationary_, done_;
+  int i_ = 0, j_ = 0, k_ = 0;
 };
 
 // The mvouts of a tile: rows of blocks in turn within columns in steps of a DMA command; or, with a

@@ -176,9 +176,11 @@ Program lower_matmul(const Call& call, const Target& target, const Placement& pl
     item.accumulate = has_bias || k > 0;
     item.begins_results = k == 0;
     item.store = spills || last;
-    if (spills && !last)
+    if (spills && !last) {  // as they are: what is fused waits for the last products
+      item.normalisation = Normalisation::kNone;
       item.result = placement.partial_sums.at(std::int64_t{i} * tile.rows * target.array_size,
                                               std::int64_t{j} * tile.columns * target.array_size);
+    }
     item.left_half = left.half;
     item.right_half = right.half;
     item.result_half = results.of(i * across + j).half;
@@ -288,30 +290,6 @@ Program lower_gelu(const Operator& op, const Target& target, const Placement& pl
   return program;
 }
 
-// Its matrices one behind the other, from address 0.
-Placement packed(const Call& call, const Target& target) {
-  const Operator& op = call.program;
-  AddressSpace space;
-  Placement placement;
-  if (op.kind == OperatorKind::kMatmul) {
-    placement.left = space.place(op.rows, op.inner);
-    placement.right = op.right == RightOperand::kTransposedActivations
-                          ? space.place(op.columns, op.inner, 1, call.right_stride)
-                          : space.place(op.inner, op.columns, 1, call.right_stride);
-    placement.result = space.place(op.rows, op.columns, call.result_bytes);
-    if (spills_sums(*call.schedule, op, target))
-      placement.partial_sums = space.place(op.rows, op.columns, kSumBytes);
-    if (loads_bias(op)) placement.bias = space.place_bias(op);
-    if (op.bias == Bias::kTriangle) space.place_triangle(call, placement);
-  } else {
-    placement.left = placement.right = space.place(op.rows, op.columns, call.operand_bytes);
-    if (op.kind == OperatorKind::kResidualAdd) placement.right = space.place(op.rows, op.columns);
-    placement.result = space.place(op.rows, op.columns);
-  }
-  placement.bytes = space.bytes();
-  return placement;
-}
-
 Program lower_to_tiles(const Call& call, const Target& target, const Placement& where) {
   const Operator& op = call.program;
   switch (op.kind) {
@@ -361,6 +339,29 @@ void AddressSpace::place_triangle(const Call& scores, Placement& placement) {
   const std::int64_t keys = row_blocks(scores).back().first + std::int64_t{height};
   placement.identity = place(height, height, 1, placement.left.stride);
   placement.triangle = place(keys, height, 1, placement.right.stride);
+}
+
+Placement packed(const Call& call, const Target& target) {
+  const Operator& op = call.program;
+  AddressSpace space;
+  Placement placement;
+  if (op.kind == OperatorKind::kMatmul) {
+    placement.left = space.place(op.rows, op.inner);
+    placement.right = op.right == RightOperand::kTransposedActivations
+                          ? space.place(op.columns, op.inner, 1, call.right_stride)
+                          : space.place(op.inner, op.columns, 1, call.right_stride);
+    placement.result = space.place(op.rows, op.columns, call.result_bytes);
+    if (spills_sums(*call.schedule, op, target))
+      placement.partial_sums = space.place(op.rows, op.columns, kSumBytes);
+    if (loads_bias(op)) placement.bias = space.place_bias(op);
+    if (op.bias == Bias::kTriangle) space.place_triangle(call, placement);
+  } else {
+    placement.left = placement.right = space.place(op.rows, op.columns, call.operand_bytes);
+    if (op.kind == OperatorKind::kResidualAdd) placement.right = space.place(op.rows, op.columns);
+    placement.result = space.place(op.rows, op.columns);
+  }
+  placement.bytes = space.bytes();
+  return placement;
 }
 
 bool spills_sums(const MatmulSchedule& schedule, const Operator& op, const Target& target) {

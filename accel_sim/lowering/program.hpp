@@ -88,6 +88,9 @@ struct Placement {
   Matrix identity = {}, triangle = {};
 };
 
+// Matrices of the `program` of a call one behind the other, from address 0.
+Placement packed(const Call& call, const Target& target);
+
 // The tiles of one call of the library, and the bytes of DRAM that its matrices span from address
 // 0.
 struct Program {

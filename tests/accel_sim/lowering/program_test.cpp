@@ -118,6 +118,19 @@ TEST(LowerMatmul, SumsThatLeaveUnfinishedComeBack) {
   EXPECT_EQ(program.bytes, sums + 4 * 64 * 64);
 }
 
+// They leave as they are: what is fused is for the finished ones.
+TEST(LowerMatmul, UnfinishedSumsAreNotNormalised) {
+  Target target = find_target("gemmini_transformer");
+  target.fusion = Fusion::kOn;
+  MatmulSchedule schedule = MatmulTile{2, 2, 4};
+  schedule.order = {kInner, kRows, kColumns};
+  const Operator op = matmul(64, 64, 64, RightOperand::kWeights, Activation::kLayerNorm);
+  ASSERT_TRUE(spills_sums(schedule, op, target));
+  for (const Tile& tile : lower(op, target, schedule).tiles)
+    EXPECT_EQ(tile.normalisation,
+              tile.result.element_bytes == 4 ? Normalisation::kNone : Normalisation::kLayerNorm);
+}
+
 // With `inner` innermost, or nothing but one tile inside it, sums stay in the accumulator.
 TEST(LowerMatmul, SumsSpillOnlyAcrossOtherLoops) {
   const Target target;

@@ -1,80 +1,26 @@
 // Compares the integer operators, fast and plain, with what Gemmini's RTL with norm units computed,
-// bit for bit: ../shared/data/gemmini_rtl/golden.csv beside the sources, whose columns and inputs
-// the README.md there and facts/integer-arithmetic.md describe.
+// bit for bit (tests/rtl_results.hpp).
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <bit>
 #include <cstdint>
 #include <cstdio>
 #include <filesystem>
-#include <fstream>
 #include <map>
-#include <sstream>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "supernet/quantization/integer_operators.hpp"
 #include "supernet/quantization/scalar_operators.hpp"
+#include "tests/rtl_results.hpp"
 
 namespace paretoformer::supernet {
 namespace {
 
-// A line of the table: its fields by the names of the columns.
-struct Case {
-  std::map<std::string, std::string> fields;
-
-  const std::string& text(const std::string& column) const { return fields.at(column); }
-  int number(const std::string& column) const {
-    return text(column).empty() ? 0 : std::stoi(text(column));
-  }
-  float scale(const std::string& column) const {
-    return std::bit_cast<float>(static_cast<std::uint32_t>(std::stoul(text(column), nullptr, 16)));
-  }
-};
-
-std::vector<std::string> split(const std::string& line, char separator) {
-  std::vector<std::string> parts;
-  std::istringstream stream(line);
-  for (std::string part; std::getline(stream, part, separator);) parts.push_back(part);
-  return parts;
-}
-
-std::vector<Case> read_cases(const std::filesystem::path& file) {
-  std::ifstream stream(file);
-  std::string line;
-  std::getline(stream, line);
-  const std::vector<std::string> columns = split(line, ',');
-  std::vector<Case> cases;
-  while (std::getline(stream, line)) {
-    const std::vector<std::string> values = split(line, ',');
-    Case row;
-    for (std::size_t i = 0; i < columns.size(); ++i) row.fields[columns[i]] = values.at(i);
-    cases.push_back(row);
-  }
-  return cases;
-}
-
-// The numbers that the table's inputs are made of.
-class Numbers {
- public:
-  explicit Numbers(int number) : state_(static_cast<std::uint32_t>(number)) {}
-
-  int next(int range) {
-    state_ = state_ * 1664525 + 1013904223;
-    return static_cast<int>((state_ >> 16) % static_cast<std::uint32_t>(2 * range + 1)) - range;
-  }
-
-  template <class T>
-  std::vector<T> matrix(int rows, int columns, int range, int factor = 1) {
-    std::vector<T> values(static_cast<std::size_t>(rows) * static_cast<std::size_t>(columns));
-    for (T& value : values) value = static_cast<T>(next(range) * factor);
-    return values;
-  }
-
- private:
-  std::uint32_t state_;
-};
+using rtl_results::Case;
+using rtl_results::hexadecimal;
+using rtl_results::Numbers;
 
 // The functions under test.
 struct Operators {
@@ -93,20 +39,6 @@ const Operators kFast{integer_matmul,  requantize_rows,    integer_relu, integer
 const Operators kScalar{scalar::integer_matmul, scalar::requantize_rows, scalar::integer_relu,
                         scalar::integer_gelu,   scalar::integer_softmax, scalar::integer_layer_norm,
                         scalar::rescale,        scalar::residual_add};
-
-// Results as the table has them.
-template <class T>
-std::string hexadecimal(const std::vector<T>& values, int columns) {
-  std::string text;
-  for (std::size_t i = 0; i < values.size(); ++i) {
-    if (i > 0 && i % static_cast<std::size_t>(columns) == 0) text += ' ';
-    char digits[9];
-    std::snprintf(digits, sizeof digits, sizeof(T) == 1 ? "%02x" : "%08x",
-                  static_cast<unsigned>(static_cast<std::make_unsigned_t<T>>(values[i])));
-    text += digits;
-  }
-  return text;
-}
 
 // What leaves the accumulator.
 std::string activated(const Case& row, const std::vector<std::int32_t>& x, const Operators& run) {
@@ -191,11 +123,10 @@ std::string result(const Case& row, const Operators& run) {
 }
 
 TEST(IntegerOperators, EqualTheResultsOfTheRtl) {
-  const std::filesystem::path file = std::filesystem::path(PARETOFORMER_SOURCE_DIR) / ".." /
-                                     "shared" / "data" / "gemmini_rtl" / "golden.csv";
+  const std::filesystem::path file = rtl_results::file();
   if (!std::filesystem::exists(file)) GTEST_SKIP() << "no results of RTL in " << file;
   std::map<std::string, std::pair<int, int>> passed;
-  for (const Case& row : read_cases(file)) {
+  for (const Case& row : rtl_results::read_cases(file)) {
     const std::string& expected = row.text("result_rows_hex");
     const bool equal = result(row, kFast) == expected && result(row, kScalar) == expected;
     EXPECT_TRUE(equal) << "case " << row.text("case") << "\nis  " << result(row, kScalar)
