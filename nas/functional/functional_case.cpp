@@ -62,10 +62,12 @@ class Maker {
  private:
   template <class T>
   std::vector<T> drawn(int rows, int columns, int range) {
+    const int choices = 2 * range + 1;
     std::vector<T> values(count(rows, columns));
-    for (T& value : values)
-      value = static_cast<T>(
-          static_cast<int>(random_.below(static_cast<std::uint64_t>(2 * range + 1))) - range);
+    for (T& value : values) {
+      const std::uint64_t choice = random_.below(static_cast<std::uint64_t>(choices));
+      value = static_cast<T>(static_cast<int>(choice) - range);
+    }
     return values;
   }
 

@@ -146,7 +146,7 @@ void Interpreter::multiply(const Execute& execute) {
     const auto left = scratchpad_.read(execute.left, r, execute.inner);
     products.fill(0);
     for (int k = 0; k < execute.inner; ++k) {
-      const std::int32_t factor = left[index(k)];
+      const std::int8_t factor = left[index(k)];
       const std::int8_t* weights = weights_.data() + std::ptrdiff_t{k} * size_;
       for (int c = 0; c < size_; ++c) products[index(c)] += factor * weights[c];
     }

@@ -274,6 +274,24 @@ TEST_F(Simulate, ABiasIsReadOnce) {
   EXPECT_EQ(bytes({"--stride-b", "96"}), 8192 + 16 * 64);
 }
 
+TEST_F(Simulate, FunctionalResultsAreThoseOfTheIntegerOperators) {
+  const auto functional = [&](Words arguments) {
+    for (const char* word : {"--hardware", "gemmini_soc", "--functional"})
+      arguments.emplace_back(word);
+    const Json answer = simulate(arguments)["functional"];
+    EXPECT_TRUE(answer["equal"].get<bool>());
+    return answer["checksum"].get<std::string>();
+  };
+  const std::string checksum = functional({"--gemm", "100,300,70", "--bias", "row"});
+  EXPECT_EQ(functional({"--gemm", "100,300,70", "--bias", "row"}), checksum);
+  // Other tiles, other instructions, the same results.
+  EXPECT_EQ(functional({"--gemm", "100,300,70", "--bias", "row", "--tile", "32,32,32"}), checksum);
+  EXPECT_NE(functional({"--gemm", "100,300,70"}), checksum);
+  functional({"--gemm", "60,64,60", "--transpose-b", "--activation", "softmax"});
+  functional({"--elementwise", "layernorm_int8,40,100"});
+  expect_refused({"network.json", "--functional"}, "--functional excludes");
+}
+
 TEST_F(Simulate, TheSecondTimeOperandsAreInL2) {
   const Words gemm{"--gemm", "64,32,64", "--hardware", "gemmini_soc", "--state"};
   const auto in = [&](const char* state) {

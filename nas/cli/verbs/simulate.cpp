@@ -20,6 +20,7 @@
 #include "nas/cli/priced_network.hpp"
 #include "nas/cli/progress.hpp"
 #include "nas/cli/verbs.hpp"
+#include "nas/functional/functional_case.hpp"
 #include "nas/report/simulation_report.hpp"
 #include "support/error.hpp"
 #include "support/hash.hpp"
@@ -40,6 +41,7 @@ struct SimulateOptions {
   std::int64_t cycle_limit =
       accel_sim::kDefaultCycleLimit;  // of the reference engine, per operator
   std::optional<std::string> trace;   // a file to write
+  bool functional = false;            // execute the operator's instructions with values, too
 };
 
 // A span of the trace is a transfer of at most a kilobyte on a 16 x 16 array, and takes about a
@@ -137,6 +139,14 @@ Answer answer_on_network(const SimulateOptions& options, const accel_sim::Engine
   return answer;
 }
 
+// Of the random operands of --functional.
+constexpr std::uint64_t kFunctionalSeed = 1;
+
+FunctionalResult executed(const Simulation& simulation) {
+  const accel_sim::Call& call = simulation.operators[0].item;
+  return run(random_case(call, simulation.hardware, kFunctionalSeed), simulation.hardware);
+}
+
 // Of every operator the first call is drawn.
 void write_trace(const std::string& path, const Answer& answer) {
   std::unordered_map<accel_sim::Operator, accel_sim::Trace, accel_sim::OperatorHash> drawn;
@@ -173,6 +183,13 @@ void simulate_and_print(const SimulateOptions& options, const CommonOptions& com
   answer.about["engine"] = options.engine;
   answer.about["state"] = options.state;
   if (options.trace) write_trace(*options.trace, answer);
+  if (options.functional) {
+    const FunctionalResult result = executed(answer.simulation);
+    answer.about["functional"] = {{"equal", result.equal}, {"checksum", hex(result.checksum)}};
+    answer.note = std::string("executed with random operands, its results are ") +
+                  (result.equal ? "" : "NOT ") + "those of the integer operators (" +
+                  hex(result.checksum) + ")";
+  }
   if (common.json) {
     Json json = to_json(answer.simulation);
     json.update(answer.about);
@@ -242,6 +259,10 @@ void add_simulate(CLI::App& app, CommonOptions& common) {
                    "Cycles per operator after which the reference engine gives up")
       ->check(CLI::PositiveNumber);
   verb->add_option("--trace", options.trace, "Write a Chrome trace (ui.perfetto.dev) to this file");
+  verb->add_flag("--functional", options.functional,
+                 "Execute the operator's instructions on random int8 operands as well, and compare "
+                 "the results, bit for bit, with the integer operators'")
+      ->excludes(network);
   gemm->excludes(network, elementwise, mapping);
   elementwise->excludes(network, mapping);
   mapping->excludes(network);
