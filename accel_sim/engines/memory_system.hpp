@@ -210,7 +210,8 @@ class MemorySystem {
     if (bank.acknowledged < bank.released && bank.releases[bank.acknowledged].miss == before)
       bank.acknowledge_next();
     std::int64_t& set_free = set_free_[set];
-    const std::int64_t accepted = std::max({time, bank.registers[before], set_free});
+    const std::int64_t accepted =
+        std::max({time, bank.registers[before], has_sets_ ? set_free : 0});
     const bool releases = l2_.fill(line, set) && bank.most_releases > 0;
     const std::int64_t ready = releases ? bank.release(accepted) : accepted;
     return {bank, bank.registers[bank.misses++], set_free, accepted, ready};
@@ -220,6 +221,7 @@ class MemorySystem {
   LastLevelLines last_level_;
   bool has_last_level_;
   std::vector<Bank> banks_;
+  bool has_sets_;
   std::vector<std::int64_t> set_free_;  // a set has one miss register at a time
   std::vector<Page> open_pages_;
   std::int64_t bus_free_ = 0;

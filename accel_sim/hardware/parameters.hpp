@@ -74,7 +74,9 @@ enum class Masking { kBias, kRowBlocks, kBest };
   HW(int, bus_bytes_per_cycle, 16, 4, 64, "system bus, a power of two (dma_buswidth 128 bit)")     \
   HW(int, bus_latency_cycles, 4, 0, 10000, "from the DMA to L2 (an estimate)")                     \
   HW(int, l2_kib, 512, 16, 1048576, "L2 cache, lines of 64 bytes, random replacement")             \
-  HW(int, l2_ways, 8, 1, 64, "lines of a set (Chipyard WithInclusiveCache)")                       \
+  HW(int, l2_ways, 8, 0, 64,                                                                       \
+    "lines of a set (Chipyard WithInclusiveCache); 0: any line anywhere, for rows whose addresses "\
+    "are not known")                                                                               \
   HW(int, l2_banks, 1, 1, 64, "consecutive lines lie in consecutive banks (Chipyard WithNBanks)")  \
   HW(int, l2_hit_cycles, 16, 0, 10000,                                                             \
     "from a request at L2 to its first data (RTL: an mvin of a row takes 30 cycles by itself)")    \
