@@ -8,7 +8,8 @@
 namespace paretoformer::accel_sim {
 namespace {
 
-std::int64_t lines_of(std::int64_t bytes) { return bytes / kLineBytes + 1; }
+// A row of a block that begins at the last byte has 512 bytes at most.
+std::int64_t lines_of(std::int64_t bytes) { return (bytes + 512) / kLineBytes + 1; }
 
 int l2_lines(const Hardware& hardware) { return hardware.l2_kib * (1024 / kLineBytes); }
 
@@ -38,7 +39,8 @@ MemorySystem::MemorySystem(const Hardware& hardware, std::int64_t bytes, CacheSt
       // From the request to the first data: the latency is that to the end of a line of 8 beats.
       latency_ticks_(std::max<std::int64_t>(
           (std::int64_t{hardware.dram_latency_cycles} << kTickBits) - line_ticks_, 0)),
-      page_shift_(std::countr_zero(static_cast<unsigned>(hardware.dram_page_bytes / kLineBytes))) {
+      page_shift_(std::countr_zero(static_cast<unsigned>(hardware.dram_page_bytes / kLineBytes))),
+      last_row_(std::max<std::int64_t>(bytes - 1, 0)) {
   for (int i = 0; i < hardware.l2_banks; ++i)
     banks_.emplace_back(hardware.l2_misses_in_flight, hardware.l2_releases_in_flight);
 }

@@ -333,16 +333,12 @@ Program lower_to_tiles(const Call& call, const Target& target, const Placement& 
 
 }  // namespace
 
-// Hardware::array_size, at most.
-constexpr std::int64_t kMostRowsOfBlock = 128;
-
 Matrix AddressSpace::place(std::int64_t rows, std::int64_t columns, int element_bytes,
                            std::int64_t stride) {
   if (stride == 0) stride = columns * element_bytes;
   const Matrix matrix{end_, stride, element_bytes};
   // Extents are at most 2^20 and the span at most 2^31 before, so that 64 bits hold the product.
   end_ += (rows * stride + kAlignment - 1) / kAlignment * kAlignment;
-  past_end_ = std::max(past_end_, kMostRowsOfBlock * stride);
   if (end_ > kLargestSpan)
     throw InputError("a matrix of " + std::to_string(rows) + " x " + std::to_string(columns) +
                      " does not fit the simulator's address space: expected operands and results "

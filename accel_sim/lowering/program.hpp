@@ -116,11 +116,10 @@ class AddressSpace {
   Matrix place_bias(const Operator& matmul);
   // The constants of scores in row blocks, whose operands `placement` says.
   void place_triangle(const Call& scores, Placement& placement);
-  // All addresses are below, those of a last block's rows that a matrix does not have as well.
-  std::int64_t bytes() const { return end_ + past_end_; }
+  std::int64_t bytes() const { return end_; }
 
  private:
-  std::int64_t end_ = 0, past_end_ = 0;
+  std::int64_t end_ = 0;
 };
 
 // What a call takes on the host before its first command: the library searches for a matmul's tile
