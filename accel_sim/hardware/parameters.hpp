@@ -35,8 +35,8 @@ enum class Masking { kBias, kRowBlocks, kBest };
 // constants come from three places: l2_* from single commands on RTL and from the L2's sources;
 // dram_latency_cycles and dram_page_miss_cycles by choice, so that the simulator came close to 24
 // GEMMs measured on FireSim (DOSA's runs, tests/accel_sim/rtl_validation_test.cpp); and for the
-// machine of these 24 itself, whose DRAM and L2 are not described, l2_ways, l2_releases_in_flight,
-// l2_hit_cycles and dram_latency_cycles were chosen anew on them (presets/gemmini_dosa.json), so
+// machine of these 24 itself, the addresses of whose operands are not known, L2 without sets and
+// lines that leave it without a word were chosen on them as well (presets/gemmini_dosa.json), so
 // that its errors are those of a fit. Energies are the 40 nm Accelergy fit of DOSA
 // (dataset/dse/energy_model.py), per word access.
 // clang-format off
