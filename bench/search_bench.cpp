@@ -70,7 +70,7 @@ nas::LossSource recorded(const SearchSpace& space, const LossSums& sums) {
             std::vector<double> result;
             for (const Architecture& network : networks)
               result.push_back(sums[static_cast<std::size_t>(space.index_of(network))]
-                                   [static_cast<std::size_t>(subset)]);
+                                   [static_cast<std::size_t>(part)]);
             return result;
           }};
 }

@@ -77,7 +77,7 @@ nas::LossSource charged(nas::LossSource source, Ledger& ledger, Account& before,
                     std::span<const Architecture> networks, nas::LossPart part) {
     ledger.charge(before);
     before = then;
-    std::vector<double> sums = source.sums(networks, subset);
+    std::vector<double> sums = source.sums(networks, part);
     ledger.charge(during);
     return sums;
   };

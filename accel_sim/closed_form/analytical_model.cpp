@@ -183,14 +183,16 @@ AnalyticalEstimate estimate_norm(const Call& call, const Target& target) {
 }
 
 // One LOOP_WS in its residual-add form (gemmini.h L3135-3305): one operand is written to the
-// accumulator, the other added to it, the sum read.
+// accumulator, the other added to it, the sum read. A GELU of int8 has one operand, not scaled.
 AnalyticalEstimate estimate_residual_add(const Call& call, const Target& target) {
   const Operator& op = call.op;
+  const bool adds = op.kind == OperatorKind::kResidualAdd;
   AnalyticalEstimate result;
-  result.accesses.accumulator = 4 * padded_elements(op, target);
-  result.accesses.dram_bytes = 3 * elements(op);
-  result.latency.compute =
-      Cycles(ceil_divide(2 * elements(op), target.mvin_scale_elements_per_cycle));
+  result.accesses.accumulator = (adds ? 4 : 2) * padded_elements(op, target);
+  result.accesses.dram_bytes = (adds ? 3 : 2) * elements(op);
+  if (adds)
+    result.latency.compute =
+        Cycles(ceil_divide(2 * elements(op), target.mvin_scale_elements_per_cycle));
   result.latency.memory = dram_cycles(result.accesses.dram_bytes, target);
   result.latency.fixed = call_cycles(call, target);
   return result;
@@ -203,21 +205,6 @@ AnalyticalEstimate estimate_embedding(const Call& call, const Target& target) {
   result.accesses.scratchpad = 2 * padded_elements(op, target);
   result.accesses.dram_bytes = 2 * elements(op);
   result.latency.memory = dram_cycles(result.accesses.dram_bytes, target);
-  result.latency.fixed = call_cycles(call, target);
-  return result;
-}
-
-// Through the accumulator, a command of the CPU for four blocks in and one for them out.
-AnalyticalEstimate estimate_gelu_of_int8(const Call& call, const Target& target) {
-  const Operator& op = call.op;
-  AnalyticalEstimate result;
-  result.accesses.accumulator = 2 * padded_elements(op, target);
-  result.accesses.dram_bytes = 2 * elements(op);
-  result.latency.memory = dram_cycles(result.accesses.dram_bytes, target);
-  const std::int64_t rows = ceil_divide(op.rows, target.array_size);
-  const std::int64_t moves =
-      rows * ceil_divide(ceil_divide(op.columns, target.array_size), kBlocksPerStore);
-  result.latency.issue = Cycles(2 * moves) * target.command_issue_cycles;
   result.latency.fixed = call_cycles(call, target);
   return result;
 }
@@ -245,7 +232,7 @@ AnalyticalEstimate estimate(const Call& call, const Target& target) {
     case OperatorKind::kResidualAdd:
       return estimate_residual_add(call, target);
     case OperatorKind::kGelu: {
-      if (reads_int8(call.op)) return estimate_gelu_of_int8(call, target);
+      if (reads_int8(call.op)) return estimate_residual_add(call, target);
       // The activation unit works at the rate of the matmul's stores: only constants are set.
       AnalyticalEstimate result;
       result.latency.issue = Cycles(kRoccCommandCycles);

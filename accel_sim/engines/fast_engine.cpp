@@ -51,8 +51,7 @@ class FastEngine {
     for (const Tile& tile : program_.tiles) {
       switch (tile.kind) {
         case TileKind::kHostMatmul:
-        case TileKind::kActivate:
-          run_unrolled(tile);
+          run_host_matmul(tile);
           break;
         case TileKind::kNormalise:
           run_normalise(tile);
@@ -126,7 +125,7 @@ class FastEngine {
       run_stores_until(std::max(issued, load_.next_begin()));
       mvin(command, issued);
       if (is_matmul) continue;
-      if (step->operand != LoadSequence::Operand::kLeft || tile.kind == TileKind::kCopy) {
+      if (step->operand != LoadSequence::Operand::kLeft || has_one_operand(tile)) {
         if (stores_ && stores_->tile != &tile && !stores_->next) finish_stores();
         if (!stores_) begin_stores(tile, configured);
         if (stores_->tile == &tile)
@@ -340,8 +339,8 @@ class FastEngine {
 
   // sp_tiled_matmul_os (gemmini.h L380-505): everything in program order, sums stay in the array
   // while `inner` goes by, and `left` passes the transposer, so that every step takes `size`
-  // cycles. A GELU is its loads and stores alone.
-  void run_unrolled(const Tile& tile) {
+  // cycles.
+  void run_host_matmul(const Tile& tile) {
     const TileLayout layout(tile, hardware_);
     const int issue = hardware_.command_issue_cycles;
     LoadSequence loads(tile, hardware_);

@@ -20,8 +20,7 @@ using Kind = Instruction::Kind;
 
 constexpr std::size_t kResidentLoops = 2;
 bool is_unrolled_by_host(const Tile& tile) {
-  return tile.kind == TileKind::kHostMatmul || tile.kind == TileKind::kNormalise ||
-         tile.kind == TileKind::kActivate;
+  return tile.kind == TileKind::kHostMatmul || tile.kind == TileKind::kNormalise;
 }
 
 Instruction instruction_of(const Mvin& mvin) {
@@ -178,8 +177,8 @@ class Loop {
     const Mvin mvin = loads_.mvin(*step_);
     using Operand = LoadSequence::Operand;
     const Operand operand = step_->operand;
-    if (operand == Operand::kRight || tile_->kind == TileKind::kCopy ||
-        (operand == Operand::kLeft && is_matmul(*tile_)))
+    if (operand == Operand::kRight ||
+        (operand == Operand::kLeft && (is_matmul(*tile_) || has_one_operand(*tile_))))
       emitted_.add(mvin.target, mvin.blocks);
     step_ = loads_.next();
     return instruction_of(mvin);
@@ -263,7 +262,7 @@ class HostSequence {
 
   std::optional<Instruction> next() {
     // A normalisation goes on to the next row of blocks when this one is out.
-    const bool load_first = tile_->kind != TileKind::kNormalise || !stores_.next() ||
+    const bool load_first = tile_->kind == TileKind::kHostMatmul || !stores_.next() ||
                             (step_ && step_->row <= row_of(*stores_.next()));
     if (step_ && load_first) {
       const Mvin mvin = loads_.mvin(*step_);

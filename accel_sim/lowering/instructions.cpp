@@ -54,6 +54,7 @@ LoadSequence::LoadSequence(const Tile& tile, const Hardware& hardware)
     sums_.active = tile.load_sums;
   } else if (tile.kind == TileKind::kResidualAdd) {
     right_ = left_;
+    right_.active = tile.load_right;
   }
 }
 

@@ -279,11 +279,13 @@ Program lower_normalise(const Call& call, Normalisation normalisation, const Tar
   return program;
 }
 
-// A row of blocks at a time, so that one comes in while the one before leaves.
+// A residual add of one operand: LOOP_WS skips what has address 0 (as gemmini.h has it leave out
+// operands that stay).
 Program lower_gelu(const Operator& op, const Target& target, const Placement& placement) {
-  const int capacity =
-      std::min(ceil_divide(op.columns, target.array_size), target.accumulator_blocks() / 2);
-  return lower_elementwise(op, TileKind::kActivate, capacity, target, placement);
+  Program program = lower_elementwise(op, TileKind::kResidualAdd, target.accumulator_blocks() / 2,
+                                      target, placement, /*scaled=*/false);
+  for (Tile& tile : program.tiles) tile.load_right = false;
+  return program;
 }
 
 // Its matrices one behind the other, from address 0.
@@ -386,7 +388,8 @@ double host_cycles_per_element(OperatorKind kind, const Hardware& hardware) {
 }
 
 std::int64_t prologue_cycles(const Call& call, const Hardware& hardware) {
-  if (call.program.kind == OperatorKind::kResidualAdd) return hardware.residual_prologue_cycles;
+  if (call.program.kind == OperatorKind::kResidualAdd || call.program.kind == OperatorKind::kGelu)
+    return hardware.residual_prologue_cycles;
   const std::int64_t given = std::max(hardware.call_overhead_cycles - kFenceCycles, 0);
   if (call.search_steps < 0) return given;
   // Whole rows are the first guess of what is fused: no square root, no divisions.

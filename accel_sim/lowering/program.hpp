@@ -30,9 +30,9 @@ struct Matrix {
 enum class TileKind {
   kMatmul,       // result = left * right, weight-stationary: one LOOP_WS
   kHostMatmul,   // the same, output-stationary: unrolled by the host (sp_tiled_matmul_os)
-  kResidualAdd,  // result = left + right, both scaled: one LOOP_WS with is_resadd
+  kResidualAdd,  // result = left + right, both scaled: one LOOP_WS with is_resadd; without right,
+                 // left through the accumulator and its activation unit
   kNormalise,    // result = norm(left): unrolled by the host (tiled_norm)
-  kActivate,     // result = GELU(left), through the accumulator: unrolled by the host
   kCopy,         // result = rows of left, through the scratchpad
 };
 
@@ -67,6 +67,11 @@ struct Tile {
 
 inline bool is_matmul(const Tile& tile) {
   return tile.kind == TileKind::kMatmul || tile.kind == TileKind::kHostMatmul;
+}
+
+// Of what is no matmul: whether its results are there with the left operand alone.
+inline bool has_one_operand(const Tile& tile) {
+  return tile.kind == TileKind::kCopy || !tile.load_right;
 }
 
 // Where the matrices of one call lie. `right` is the second operand of a matmul or a residual add.

@@ -422,15 +422,19 @@ double padded(const accel_sim::Operator& op, const accel_sim::Target& hardware) 
          hardware.array_size;
 }
 
+// Or a GELU of int8, which has one operand, not scaled.
 Draft draft_residual_add(const accel_sim::Call& call, const accel_sim::Target& hardware) {
   const accel_sim::Operator& op = call.op;
+  const bool adds = op.kind == accel_sim::OperatorKind::kResidualAdd;
   Draft draft;
-  set_group(OperatorGroup::kResidualAdd, op, draft.estimate);
+  set_group(adds ? OperatorGroup::kResidualAdd : OperatorGroup::kGelu, op, draft.estimate);
   const Transfer each = transfer(op.rows, op.columns, op.columns, 1, hardware);
-  count_elementwise(op, each, 1, 2, each, hardware, draft);
+  count_elementwise(op, each, 1, adds ? 2 : 1, each, hardware, draft);
   Times& t = draft.times;
-  t.bus = std::max(t.bus, 2.0 * op.rows * op.columns / hardware.mvin_scale_elements_per_cycle);
-  draft.estimate.accesses.accumulator = static_cast<std::int64_t>(4 * padded(op, hardware));
+  if (adds)
+    t.bus = std::max(t.bus, 2.0 * op.rows * op.columns / hardware.mvin_scale_elements_per_cycle);
+  draft.estimate.accesses.accumulator =
+      static_cast<std::int64_t>((adds ? 4 : 2) * padded(op, hardware));
   t.tiles = std::max(1.0, padded(op, hardware) * 8 / (hardware.accumulator_kib * 1024.0));
   t.issue = t.tiles * hardware.loop_issue_cycles;
   draft.estimate.cycles = library_call_cycles(call, hardware) +
@@ -482,23 +486,6 @@ Draft draft_normalise(const accel_sim::Call& call, const accel_sim::Target& hard
   return draft;
 }
 
-// A pass of its own: the host issues every command.
-Draft draft_gelu(const accel_sim::Call& call, const accel_sim::Target& hardware) {
-  const accel_sim::Operator& op = call.op;
-  Draft draft;
-  if (!reads_int8(op)) return draft;
-  set_group(OperatorGroup::kGelu, op, draft.estimate);
-  const Transfer each = transfer(op.rows, op.columns, op.columns, 1, hardware);
-  count_elementwise(op, each, 1, 1, each, hardware, draft);
-  draft.estimate.accesses.accumulator = static_cast<std::int64_t>(2 * padded(op, hardware));
-  Times& t = draft.times;
-  t.issue = 2 * each.mvins * hardware.command_issue_cycles;
-  draft.estimate.cycles = library_call_cycles(call, hardware) +
-                          std::max({t.bus, t.window, t.dram, t.serial, t.store, t.issue}) +
-                          hardware.dram_latency_cycles;
-  return draft;
-}
-
 // The softmax's part of the common run: its share of the accesses, and what it makes the array
 // wait.
 Draft draft_fused_softmax(const accel_sim::Call& call, const accel_sim::Target& hardware) {
@@ -529,7 +516,7 @@ Draft draft_of(const accel_sim::Call& call, const accel_sim::Target& hardware) {
     case accel_sim::OperatorKind::kEmbedding:
       return draft_embedding(call, hardware);
     case accel_sim::OperatorKind::kGelu:
-      return draft_gelu(call, hardware);
+      return reads_int8(call.op) ? draft_residual_add(call, hardware) : Draft{};
   }
   return {};
 }

@@ -43,6 +43,14 @@ const Candidate* Archive::find(std::uint64_t id) const {
   return found == index_.end() ? nullptr : &candidates_[found->second];
 }
 
+std::vector<Objective> Archive::known_objectives() const {
+  std::vector<Objective> known = all_objectives();
+  if (!std::all_of(candidates_.begin(), candidates_.end(),
+                   [](const Candidate& candidate) { return candidate.objectives.has_int8(); }))
+    std::erase(known, Objective::kPerplexityInt8);
+  return known;
+}
+
 Point Archive::point(const Candidate& candidate) const {
   Point point;
   for (Objective objective : objectives_) point.push_back(value(candidate.objectives, objective));

@@ -43,6 +43,10 @@ class Archive {
   const Candidate* find(std::uint64_t id) const;
   bool contains(std::uint64_t id) const { return find(id) != nullptr; }
 
+  // What all candidates have a value of: all objectives, but for the perplexity in int8 of a search
+  // that did not score it.
+  std::vector<Objective> known_objectives() const;
+
   // The chosen objectives of a candidate.
   Point point(const Candidate& candidate) const;
 

@@ -29,22 +29,21 @@ constexpr std::size_t kCurvePoints = 300;
 // Six digits are more than a reader sees, and half of the file's size.
 double rounded(double value) { return std::strtod(fmt::format("{:.6g}", value).c_str(), nullptr); }
 
-Json values_json(const Objectives& objectives) {
+Json values_json(const Objectives& objectives, const std::vector<Objective>& known) {
   Json values = Json::array();
-  for (Objective objective : all_objectives())
-    values.push_back(rounded(value(objectives, objective)));
+  for (Objective objective : known) values.push_back(rounded(value(objectives, objective)));
   return values;
 }
 
 // [id, generation, model width, [[heads, FFN width] of every layer], values]
-Json candidate_json(const Candidate& candidate) {
+Json candidate_json(const Candidate& candidate, const std::vector<Objective>& known) {
   Json layers = Json::array();
   for (const Layer& layer : candidate.architecture.layers) {
     Json& genes = layers.emplace_back();
     for (const Gene<Layer>& gene : kLayerGenes) genes.push_back(gene.get(layer));
   }
   return Json::array({hex(candidate.id), candidate.generation, candidate.architecture.model_width,
-                      layers, values_json(candidate.objectives)});
+                      layers, values_json(candidate.objectives, known)});
 }
 
 // [[role, layer, latency, picojoules]...], the role as an index into `roles`, which grows.
@@ -61,13 +60,17 @@ Json operators_json(const Architecture& network,
   return operators;
 }
 
-Json front_data(const FinalFront& front, const latency_predictor::LatencyPredictor& predictor) {
+Json front_data(const FinalFront& front, const std::vector<Objective>& known,
+                const latency_predictor::LatencyPredictor& predictor) {
   Json data;
   data["roles"] = Json::array();
   const auto member_json = [&](const FrontMember& member) {
     return Json{
         {"id", hex(member.candidate.id)},
-        {"confirmed", front.confirmed ? values_json(member.confirmed) : Json(nullptr)},
+        {"confirmed", front.confirmed ? values_json(member.confirmed, known) : Json(nullptr)},
+        {"perplexity_int8", member.confirmed.has_int8()
+                                ? Json(rounded(member.confirmed.perplexity_int8))
+                                : Json(nullptr)},
         {"operators", operators_json(member.candidate.architecture, predictor, data["roles"])}};
   };
   data["members"] = Json::array();
@@ -218,14 +221,15 @@ Json report_data(const RunFolder& run, const ProxyTask& proxy,
             {"chosen", Json::array()}};
   for (const auto& [gene, choices] : space.layer_genes())
     data["largest"][std::string(gene.key)] = choices.back();
-  for (Objective objective : all_objectives())
+  const std::vector<Objective> known = archive.known_objectives();
+  for (Objective objective : known)
     data["objectives"].push_back(
         {{"name", name_of(objective)}, {"label", label_of(objective, predictor.in_time())}});
   for (Objective objective : front.objectives) data["chosen"].push_back(name_of(objective));
   data["candidates"] = Json::array();
   for (const Candidate& candidate : archive.candidates())
-    data["candidates"].push_back(candidate_json(candidate));
-  data.update(front_data(front, predictor));
+    data["candidates"].push_back(candidate_json(candidate, known));
+  data.update(front_data(front, known, predictor));
   data["text"] = text_data(proxy.corpus());
   data["confirmation"] = confirmation_data(front);
   data["hypervolume"] = hypervolume_data(run);

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <map>
 #include <numeric>
 #include <optional>
 #include <set>
@@ -201,11 +202,11 @@ class FrontChart {
     }
     for (const FrontMember& member : front.members) shown_.push_back(&member.confirmed);
     for (const DroppedMember& each : front.dropped) shown_.push_back(&each.member.confirmed);
-    for (Objective objective : all_objectives()) {
+    for (Objective objective : objectives_) {
       Range range;
       for (const Objectives* own : shown_) range.add(value(*own, objective));
-      xs_.emplace_back(range, kFrame.left, kFrame.right);
-      ys_.emplace_back(range, kFrame.bottom, kFrame.top);
+      xs_.emplace(objective, Axis(range, kFrame.left, kFrame.right));
+      ys_.emplace(objective, Axis(range, kFrame.bottom, kFrame.top));
     }
   }
 
@@ -228,8 +229,8 @@ class FrontChart {
   }
 
  private:
-  const Axis& x(Objective objective) const { return xs_[static_cast<std::size_t>(objective)]; }
-  const Axis& y(Objective objective) const { return ys_[static_cast<std::size_t>(objective)]; }
+  const Axis& x(Objective objective) const { return xs_.at(objective); }
+  const Axis& y(Objective objective) const { return ys_.at(objective); }
   // What a page shows for some axes alone.
   std::string shown_for(const std::string& choice, const std::string& svg) const {
     return for_page_ ? "<g data-for=\"" + choice + "\">\n" + svg + "</g>\n" : svg;
@@ -237,7 +238,7 @@ class FrontChart {
 
   std::string axes() const {
     std::string svg;
-    for (Objective objective : all_objectives()) {
+    for (Objective objective : objectives_) {
       const std::string name = label_of(objective, in_time_);
       if (for_page_ || objective == right_)
         svg += shown_for("x " + name_of(objective), x_axis(x(objective), name, kFrame));
@@ -265,7 +266,7 @@ class FrontChart {
 
   std::string shares(const Objectives& own) const {
     std::string text;
-    for (Objective objective : all_objectives())
+    for (Objective objective : objectives_)
       text += std::to_string(std::lround(1e4 * x(objective).share(value(own, objective)))) + " ";
     return text;
   }
@@ -312,7 +313,8 @@ class FrontChart {
   std::vector<const Objectives*> shown_;
   int generations_ = 1;
   bool in_time_ = false;
-  std::vector<Axis> xs_, ys_;  // of all objectives
+  std::vector<Objective> objectives_ = archive_.known_objectives();
+  std::map<Objective, Axis> xs_, ys_;
 };
 
 }  // namespace

@@ -18,8 +18,9 @@ namespace paretoformer::nas {
 // its network; the knee has a ring of its own.
 //
 // For a page whose script picks the axes, networks have an id (data-id) and, per objective in the
-// order of all_objectives(), how far along the axis they lie, in ten-thousandths (data-at, and for
-// members as seen data-seen). Groups are to be shown for what their data-for names: an axis
+// order of archive.known_objectives(), how far along the axis they lie, in ten-thousandths
+// (data-at, and for members as seen data-seen). Groups are to be shown for what their data-for
+// names: an axis
 // ("x latency"), or the staircase over two ("x latency y perplexity confirmed").
 std::string front_svg(const Archive& archive, const FinalFront& front, const std::string& title,
                       bool for_page = false);

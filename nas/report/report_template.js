@@ -37,7 +37,7 @@ function short(value, digits = 3) {
 // Enough digits to see a small difference.
 function full(name, value) {
   if (value === null) return '–';
-  if (name === 'perplexity') return value.toFixed(3);
+  if (name.startsWith('perplexity')) return value.toFixed(3);
   if (name === 'energy') return `${Number((value * 1e-6).toPrecision(5))} µJ`;
   if (value < 1e9) return Math.round(value).toLocaleString('en-US');
   return short(value, 5);
@@ -70,7 +70,7 @@ const units = data.text === null ? [] : [
 // An objective as what stands in tables: itself, and a perplexity in its other units.
 function quantitiesOf(index) {
   const name = names[index];
-  const more = name !== 'perplexity' ? [] : units.map((unit) => ({...unit, of: (values) => unit.of(values[index])}));
+  const more = !name.startsWith('perplexity') ? [] : units.map((unit) => ({...unit, of: (values) => unit.of(values[index])}));
   return [{name, of: (values) => values[index], show: (value) => full(name, value)}, ...more];
 }
 
@@ -164,6 +164,10 @@ function valueTable(network, wanted) {
     }
     body.append(row);
   }
+  // Of members alone, where the search did not go by it.
+  if (network.perplexity_int8 && !names.includes('perplexity_int8'))
+    body.append(html('tr', {}, html('td', {}, 'in int8'), html('td', {}, '–'),
+                     html('td', {}, network.perplexity_int8.toFixed(3)), html('td')));
   return html('table', {}, html('thead', {}, head), body);
 }
 

@@ -49,8 +49,8 @@ Sites<Distribution> observe(const FoldedNetwork& network, const Batch& batch) {
       [&] { return Sites<Distribution>(network.layers.size()); });
   parallel_tasks(static_cast<std::size_t>(row_tasks(batch)), [&](std::size_t task) {
     std::vector<float> logits;
-    mixed_logits({network, nullptr, {}, &seen.local()}, Part(batch, task).tokens, batch.length,
-                 logits);
+    mixed_logits({network, nullptr, {}, &seen.local(), nullptr}, Part(batch, task).tokens,
+                 batch.length, logits);
   });
   Sites<Distribution> all(network.layers.size());  // counts: in any order
   for (Sites<Distribution>& each : seen) {
@@ -58,6 +58,20 @@ Sites<Distribution> observe(const FoldedNetwork& network, const Batch& batch) {
     const std::vector<Distribution*> to = all.all();
     for (std::size_t i = 0; i < to.size(); ++i) to[i]->add(*from[i]);
   }
+  return all;
+}
+
+std::vector<ChannelSizes> channel_sizes(const FoldedNetwork& network, const Batch& batch) {
+  tbb::enumerable_thread_specific<std::vector<ChannelSizes>> seen(
+      [&] { return std::vector<ChannelSizes>(network.layers.size()); });
+  parallel_tasks(static_cast<std::size_t>(row_tasks(batch)), [&](std::size_t task) {
+    std::vector<float> logits;
+    mixed_logits({network, nullptr, {}, nullptr, &seen.local()}, Part(batch, task).tokens,
+                 batch.length, logits);
+  });
+  std::vector<ChannelSizes> all(network.layers.size());  // the largest: in any order
+  for (const std::vector<ChannelSizes>& each : seen)
+    for (std::size_t l = 0; l < all.size(); ++l) all[l].include(each[l]);
   return all;
 }
 
@@ -104,7 +118,8 @@ std::vector<OperatorLoss> operator_losses(const FoldedNetwork& network,
   std::vector<OperatorLoss> losses;
   for (const IntegerOperator kind : kIntegerOperatorWords.values())
     losses.push_back(
-        {kind, mixed_loss({network, &quantized, OperatorSet::only(kind), nullptr}, batch)});
+        {kind,
+         mixed_loss({network, &quantized, OperatorSet::only(kind), nullptr, nullptr}, batch)});
   return losses;
 }
 

@@ -2,7 +2,6 @@
 // adds to that.
 #pragma once
 
-#include <string>
 #include <vector>
 
 #include "supernet/model/network.hpp"
@@ -20,6 +19,9 @@ struct QuantizationConfig {
 // Results here and below do not depend on the number of threads. Throws InputError where one is not
 // finite.
 Sites<Distribution> observe(const FoldedNetwork& network, const Batch& batch);
+
+// The sizes of their channels.
+std::vector<ChannelSizes> channel_sizes(const FoldedNetwork& network, const Batch& batch);
 
 // Scales of what was seen, one per site; the tables' are 1.
 Sites<float> scales_of(const Sites<Distribution>& seen, Calibration method);

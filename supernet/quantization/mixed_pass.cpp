@@ -214,6 +214,15 @@ Values Mixed::add(const Values& x, const Values& added, float x_scale, float add
   return y;
 }
 
+std::vector<float> largest_by_channel(const Values& rows, int channels) {
+  std::vector<float> largest(static_cast<std::size_t>(channels));
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    float& size = largest[i % largest.size()];
+    size = std::max(size, std::abs(rows[i]));
+  }
+  return largest;
+}
+
 void see(Distribution* seen, const Values& values) {
   if (seen) seen->add(values);
 }
@@ -230,6 +239,10 @@ Values Mixed::attention_block(std::size_t l, const Values& x, float x_scale) {
   const Values v = linear(weights.value, &w.value, n, s.norm1, s.value);
   const Values context = attention(l, q, k, v);
   const Values added = linear(weights.output, &w.output, context, s.context, s.attention);
+  if (pass_.channels)
+    (*pass_.channels)[l].include({largest_by_channel(q, weights.query.outputs),
+                                  largest_by_channel(k, weights.query.outputs),
+                                  largest_by_channel(context, weights.query.outputs)});
   Values middle = add(x, added, x_scale, s.attention, s.middle, &w.attention_add);
   if (pass_.seen) {
     LayerSites<Distribution>& seen = pass_.seen->layers[l];
@@ -277,7 +290,7 @@ void Mixed::logits(Values& result) {
   const float scale = pass_.quantized ? scales().norm : 0;
   const Values n = norm(x, x_scale, scale, pass_.quantized ? pass_.quantized->norm : 0);
   see(pass_.seen ? &pass_.seen->norm : nullptr, n);
-  if (pass_.seen) return;
+  if (pass_.seen || pass_.channels) return;
   if (!integer(Kind::kProducts)) {
     result = linear(head, nullptr, n, 0, 0);
     return;

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "supernet/quantization/quantized_network.hpp"
+#include "supernet/quantization/smoothing.hpp"
 #include "support/words.hpp"
 
 namespace paretoformer::supernet {
@@ -45,10 +46,11 @@ struct MixedPass {
   const QuantizedNetwork* quantized = nullptr;  // of it; needed with any integer operator
   OperatorSet operators{};
   Sites<Distribution>* seen = nullptr;  // null: not wanted; all but the tables are added to
+  std::vector<ChannelSizes>* channels = nullptr;  // by layer; null: not wanted
 };
 
 // The fp32 logits [sequences * length][vocabulary] of sequences of `length` tokens, one after the
-// other, up to network.context; none when the pass is `seen`. Single-threaded.
+// other, up to network.context; none when it is `seen`, or its `channels` are. Single-threaded.
 void mixed_logits(const MixedPass& pass, std::span<const std::int32_t> tokens, int length,
                   std::vector<float>& logits);
 

@@ -21,7 +21,7 @@
 // 4 x, because the normaliser's mean and root are whole numbers: of rows whose deviation is 20, the
 // root is up to a twentieth too small. Rows that are read into the accumulator four times, three of
 // them accumulating (as gemmini.h's sp_tiled_resadd reads two operands), have four times as fine
-// steps. docs/results.md has what that is worth; the simulator does not price it yet.
+// steps. docs/results.md has what that is worth, docs/simulator.md what it costs.
 //
 // Scales: one per tensor. A product has one output scale, so q, k and v are products of their own
 // with scales of their own, and each head's scores and context are. What a projection adds to the

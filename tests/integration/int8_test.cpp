@@ -58,6 +58,34 @@ TEST_F(Int8, NormsReadTheirRowsSeveralTimes) {
                  {"LayerNorm of rows of 32 columns that are read 200 times"});
 }
 
+TEST_F(Int8, ChannelsMayBeSmoothed) {
+  const Json without = parse(evaluate({"--int8", "--json"}).out);
+  const Json smoothed = parse(evaluate({"--int8", "--json", "--smoothing", "0.5"}).out);
+  const double exact = without["perplexity"];
+  EXPECT_EQ(smoothed["perplexity"], exact);
+  EXPECT_NE(smoothed["perplexity_int8"], without["perplexity_int8"]);
+  EXPECT_NEAR(smoothed["perplexity_int8"].get<double>(), exact, 0.02 * exact);
+  expect_refused({"evaluate", "base", "network.json", "--int8", "--smoothing", "1.5"},
+                 {"--smoothing", "1.5"});
+}
+
+// What a search by the perplexity in integers finds is on its front, in its table and its exports.
+TEST_F(Int8, ASearchMayGoByIt) {
+  const Result result = box_.run(
+      {"search", "config.json", "--run", "by_int8", "--set", "supernet=base", "--set",
+       R"(objectives=["perplexity_int8","edp"])", "--set", "search.evaluations=12", "--quiet"});
+  ASSERT_EQ(result.status, 0) << result.err;
+  EXPECT_THAT(result.out, HasSubstr(" int8 "));
+  const Json front = parse(file("by_int8", "front.json"));
+  EXPECT_EQ(front["objectives"], (Json{"perplexity_int8", "edp"}));
+  ASSERT_FALSE(front["front"].empty());
+  for (const Json& member : front["front"]) {
+    EXPECT_TRUE(member["objectives"].contains("perplexity_int8"));
+    const double exact = member["confirmed"]["perplexity"];
+    EXPECT_NEAR(member["confirmed"]["perplexity_int8"].get<double>(), exact, 0.02 * exact);
+  }
+}
+
 TEST_F(Int8, CalibrationIsChosenByName) {
   const Result one = evaluate({"--int8", "--json"});
   EXPECT_EQ(evaluate({"--int8", "--json", "--calibration", "mean_square"}).out, one.out);

@@ -49,7 +49,7 @@ class RecordedLosses {
               for (const Architecture& network : networks) {
                 const auto& [quarter, rest] =
                     sums_.at(static_cast<std::size_t>(space_.index_of(network)));
-                sums.push_back(subset == LossPart::kQuarter ? quarter : rest);
+                sums.push_back(part == LossPart::kQuarter ? quarter : rest);
               }
               return sums;
             }};

@@ -18,6 +18,7 @@
 #include "nas/run/supernet_losses.hpp"
 #include "supernet/model/network_file.hpp"
 #include "supernet/quantization/int8_evaluation.hpp"
+#include "supernet/quantization/smoothing.hpp"
 #include "support/error.hpp"
 #include "support/files.hpp"
 #include "support/hash.hpp"
@@ -31,6 +32,7 @@ struct Request {
   bool int8 = false;
   std::string calibration = "mean_square";
   int norm_reads = supernet::kNormReads;
+  std::optional<double> smoothing;
 };
 
 // Of the network in integers: its loss, and the loss with each kind of operator alone in integers.
@@ -44,7 +46,8 @@ Int8Loss int8_loss(const supernet::ParameterLayout& layout, const std::vector<fl
                    const Architecture& network, const supernet::Evaluator& evaluator,
                    const ProxyTask& proxy, const Request& request) {
   const supernet::Evaluator training = calibration_sequences(proxy);
-  const supernet::FoldedNetwork folded = supernet::fold(layout, parameters.data(), network);
+  supernet::FoldedNetwork folded = supernet::fold(layout, parameters.data(), network);
+  if (request.smoothing) folded = smoothed(folded, training.batch(), *request.smoothing);
   supernet::QuantizationConfig config;
   config.activations = supernet::kCalibrationWords.value_of(request.calibration, "--calibration");
   config.norm_reads = request.norm_reads;
@@ -184,6 +187,13 @@ void add_evaluate(CLI::App& app, CommonOptions& common) {
                    "How often a LayerNorm's rows are read into the accumulator, for finer steps")
       ->capture_default_str()
       ->check(CLI::Range(1, 256))
+      ->needs(int8);
+  evaluate
+      ->add_option("--smoothing", given->smoothing,
+                   "SmoothQuant's alpha, between v and output projection and between q and k "
+                   "(default: neither is smoothed)")
+      ->check(CLI::Range(0.0, 1.0))
+      ->check(is_number())
       ->needs(int8);
   add_common(evaluate, common);
   evaluate->callback([given, &common] { evaluate_network(*given, common); });

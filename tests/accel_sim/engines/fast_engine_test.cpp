@@ -201,6 +201,34 @@ TEST(FastEngine, LayerNormIsAsSlowAsTheHostIssuesIt) {
   EXPECT_LE(result.cycles, 32 * 3 * (150 + 250) + 3000);
 }
 
+// Of 32 x 64 int8 the host issues two mvins, four times each, and the same mvouts as of int32.
+TEST(FastEngine, ALayerNormOfInt8ReadsItFourTimes) {
+  Target target = plain_hardware();
+  target.nonlinear_units = NonlinearUnits::kOnChip;
+  target.norm_mvin_cycles = 1000;
+  target.norm_command_cycles = 150;
+  target.norm_config_cycles = 250;
+  const EngineResult result = run(of_int8(OperatorKind::kLayerNorm, 32, 64), target);
+  EXPECT_GE(result.cycles, 32 * 3 * (150 + 250) + 2 * 4 * 1000);
+  EXPECT_LE(result.cycles, 32 * 3 * (150 + 250) + 2 * 4 * 1000 + 3000);
+  // Written, three times read and written, and read in three passes.
+  EXPECT_EQ(result.accesses.accumulator, 32 * 64 * (1 + 3 * 2 + 3));
+  // From DRAM once, from L2 four times; written once.
+  EXPECT_EQ(result.accesses.dram_bytes, 2 * 32 * 64);
+  EXPECT_EQ(result.accesses.l2_bytes, 5 * 32 * 64);
+}
+
+// 256 x 256 bytes in and out over a bus of 16 a cycle; nothing is scaled.
+TEST(FastEngine, AGeluOfInt8IsAsSlowAsTheBus) {
+  Target target = plain_hardware();
+  target.nonlinear_units = NonlinearUnits::kOnChip;
+  const EngineResult result = run(of_int8(OperatorKind::kGelu, 256, 256), target);
+  EXPECT_GE(result.cycles, 256 * 256 / target.bus_bytes_per_cycle);
+  EXPECT_LT(result.cycles, run(elementwise(OperatorKind::kResidualAdd, 256, 256), target).cycles);
+  EXPECT_EQ(result.accesses.accumulator, 2 * 256 * 256);
+  EXPECT_EQ(result.accesses.l2_bytes, 2 * 256 * 256);
+}
+
 // Both operands go through scaling units of 4 values a cycle.
 TEST(FastEngine, ResidualAddIsBoundByItsScalingUnits) {
   const Target target = plain_hardware();

@@ -78,6 +78,43 @@ TEST(Compile, AGeluOnTheChipIsInItsMatmulsStores) {
   EXPECT_EQ(compile(elementwise(OperatorKind::kGelu, 8, 8), small()).runs_in, RunsIn::kStores);
 }
 
+TEST(Compile, WhatReadsInt8IsAPassOfItsOwn) {
+  const Call norm = compile(of_int8(OperatorKind::kLayerNorm, 8, 64), small(Fusion::kOn));
+  EXPECT_EQ(norm.runs_in, RunsIn::kOwnProgram);
+  EXPECT_EQ(norm.operand_bytes, 1);
+  EXPECT_EQ(norm.reads, 4);
+  EXPECT_EQ(compile(elementwise(OperatorKind::kLayerNorm, 8, 64), small()).operand_bytes, 4);
+  const Call gelu = compile(of_int8(OperatorKind::kGelu, 8, 64), small());
+  EXPECT_EQ(gelu.runs_in, RunsIn::kOwnProgram);
+  EXPECT_EQ(gelu.reads, 1);
+  for (const OperatorKind kind : {OperatorKind::kLayerNorm, OperatorKind::kGelu})
+    EXPECT_EQ(compile(of_int8(kind, 8, 64), find_target("gemmini_cnn")).runs_in, RunsIn::kHost);
+  // Rows of 16 blocks do not fit; a GELU's may be cut.
+  EXPECT_EQ(compile(of_int8(OperatorKind::kLayerNorm, 8, 256), small()).runs_in, RunsIn::kHost);
+  EXPECT_EQ(compile(of_int8(OperatorKind::kGelu, 8, 256), small()).runs_in, RunsIn::kOwnProgram);
+}
+
+// No LayerNorm is fused, no product leaves as sums or activated, whatever fusion says.
+TEST(Compile, AQuantisedNetworkKeepsLayerNormAndGeluApart) {
+  const Architecture network{64, 16, 50, {{2, 128}, {4, 64}}};
+  Workload workload = kSupernetWorkload;
+  workload.sequence_length = 32;
+  for (const Fusion fusion : {Fusion::kLibrary, Fusion::kOn, Fusion::kOff}) {
+    Target target = find_target("gemmini_transformer");
+    target.fusion = fusion;
+    int norms = 0, gelus = 0;
+    for (const Call& call : compile(network, workload, target)) {
+      norms += call.op == of_int8(OperatorKind::kLayerNorm, 32, 64);
+      gelus += call.op.kind == OperatorKind::kGelu && reads_int8(call.op);
+      if (call.op.kind != OperatorKind::kMatmul || call.role == "attention.scores") continue;
+      EXPECT_EQ(call.op.activation, Activation::kNone) << call.role;
+      EXPECT_EQ(call.result_bytes, 1) << call.role;
+    }
+    EXPECT_EQ(norms, 5);
+    EXPECT_EQ(gelus, 2);
+  }
+}
+
 // Rows of 4 blocks fit half the accumulator, one row of blocks at a time, both inner blocks at
 // once.
 TEST(Compile, ASoftmaxWhoseRowsFitIsAPartOfItsScoresRun) {

@@ -102,6 +102,50 @@ TEST(LoadSequence, AScaleOfOneBypassesTheScalingUnits) {
   }
 }
 
+// 20 x 80 int8: four blocks and one, in two rows of blocks, each read four times running, of which
+// the last three are added. Then a row of blocks leaves as it came.
+TEST(LoadSequence, ANormalisationMayReadItsRowsAgain) {
+  const Target target = find_target("gemmini_transformer");
+  const Program program = lower(of_int8(OperatorKind::kLayerNorm, 20, 80), target);
+  ASSERT_EQ(program.tiles.size(), 1U);
+  EXPECT_EQ(order(program.tiles[0], target),
+            "L00 L00 L00 L00 L04 L04 L04 L04 L10 L10 L10 L10 L14 L14 L14 L14");
+  LoadSequence sequence(program.tiles[0], target);
+  for (int n = 0; n < 16; ++n) {
+    const Mvin mvin = sequence.mvin(*sequence.next());
+    EXPECT_EQ(mvin.accumulate, n % 4 > 0);
+    EXPECT_EQ(mvin.element_bytes, 1);
+    EXPECT_EQ(mvin.target.memory, Memory::kAccumulator);
+    EXPECT_EQ(mvin.target.index, n / 8 * 5 + n / 4 % 2 * 4);
+    EXPECT_EQ(mvin.rows, n < 8 ? 16 : 4);
+    EXPECT_EQ(mvin.row_bytes, n / 4 % 2 == 0 ? 64 : 16);
+    EXPECT_FALSE(mvin.scaled);
+  }
+  EXPECT_FALSE(sequence.next());
+}
+
+// 16 x 80 go into the accumulator, not added to anything nor scaled, and leave from there.
+TEST(LoadSequence, AGeluGoesThroughTheAccumulator) {
+  const Target target = find_target("gemmini_transformer");
+  const Program program = lower(of_int8(OperatorKind::kGelu, 16, 80), target);
+  ASSERT_EQ(program.tiles.size(), 1U);
+  const Tile& tile = program.tiles[0];
+  EXPECT_EQ(order(tile, target), "L00 L04");
+  LoadSequence loads(tile, target);
+  StoreSequence stores(tile, target);
+  for (int i = 0; i < 2; ++i) {
+    const Mvin mvin = loads.mvin(*loads.next());
+    const Mvout mvout = *stores.next();
+    EXPECT_EQ(mvin.target.memory, Memory::kAccumulator);
+    EXPECT_EQ(mvin.target.index, 4 * i);
+    EXPECT_FALSE(mvin.accumulate || mvin.scaled);
+    EXPECT_EQ(mvout.source.index, mvin.target.index);
+    EXPECT_EQ(mvout.rows, 16);
+    EXPECT_EQ(mvout.pass, NormPass::kNone);
+  }
+  EXPECT_FALSE(stores.next());
+}
+
 TEST(LoadSequence, TheHostLoadsTheRightOperandFirst) {
   Target target;
   target.dataflow = Dataflow::kOutputStationary;

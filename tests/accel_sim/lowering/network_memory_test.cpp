@@ -101,6 +101,20 @@ TEST(NetworkMemory, LayerNormsOnTheChipReadSums) {
   EXPECT_EQ(p.at("ffn.up").left.address, p.at("ffn.norm").result.address);
 }
 
+// In int8, LayerNorms read the residual stream, and GELUs work in place.
+TEST(NetworkMemory, LayerNormsOfInt8ReadTheStream) {
+  const Workload workload{48, Mode::kPrefill, Mask::kNone, false, NonlinearInputs::kInt8};
+  const auto p = placements(workload, 0, find_target("gemmini_transformer"));
+  EXPECT_EQ(p.at("attention.norm 0").left.address, p.at("embedding 0").result.address);
+  EXPECT_EQ(p.at("ffn.norm 0").left.address, p.at("attention.residual 0").result.address);
+  EXPECT_EQ(p.at("final.norm 0").left.address, p.at("ffn.residual 0").result.address);
+  for (const char* norm : {"attention.norm 0", "ffn.norm 0", "final.norm 0"})
+    EXPECT_EQ(p.at(norm).left.element_bytes, 1);
+  EXPECT_EQ(p.at("attention.output 0").result.element_bytes, 1);
+  EXPECT_EQ(p.at("ffn.gelu 0").left.address, p.at("ffn.up 0").result.address);
+  EXPECT_EQ(p.at("ffn.gelu 0").result.address, p.at("ffn.down 0").left.address);
+}
+
 // The host's softmax puts int8 probabilities where the scores were; the accelerator's own, when
 // rows are too long to be fused, reads sums of four bytes each and writes elsewhere.
 TEST(NetworkMemory, ScoresThatAreNotFusedAreSums) {
@@ -312,6 +326,22 @@ TEST(SimulatedNetwork, EnginesAgree) {
           static_cast<double>(cycles(simulate_network(network(), {48, mode}, target, reference)));
       EXPECT_NEAR(fast / exact, 1, mode == Mode::kDecode ? kOneRow : 0.03) << preset;
     }
+}
+
+TEST(SimulatedNetwork, EnginesAgreeOnAQuantisedOne) {
+  const Target target = find_target("gemmini_transformer");
+  NetworkOptions reference;
+  reference.engine = Engine::kReference;
+  for (const Mode mode : {Mode::kPrefill, Mode::kDecode}) {
+    Workload workload = kSupernetWorkload;
+    workload.sequence_length = 48;
+    workload.mode = mode;
+    const auto calls = simulate_network(network(), workload, target);
+    const double exact =
+        static_cast<double>(cycles(simulate_network(network(), workload, target, reference)));
+    EXPECT_NEAR(static_cast<double>(cycles(calls)) / exact, 1,
+                mode == Mode::kDecode ? kOneRow : 0.03);
+  }
 }
 
 TEST(SimulatedNetwork, EnginesAgreeOnAFusedOne) {

@@ -357,6 +357,10 @@ TEST(Lower, ElementwiseTilesCoverEveryElementOnce) {
           EXPECT_TRUE(!whole_rows || tile.columns == columns);
         }
         EXPECT_EQ(elements, std::int64_t{rows} * columns);
+        std::int64_t activated = 0;
+        for (const Tile& tile : lower(of_int8(OperatorKind::kGelu, rows, columns), target).tiles)
+          activated += std::int64_t{tile.rows} * tile.columns;
+        EXPECT_EQ(activated, elements);
       }
 }
 

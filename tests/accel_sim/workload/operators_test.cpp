@@ -93,6 +93,34 @@ TEST(TransformerOperators, BiasesAreRowsOfTheLayersMatmuls) {
   }
 }
 
+// LayerNorms read their rows four times, GELUs once, and products leave without activation.
+TEST(TransformerOperators, OfInt8) {
+  const Architecture network{64, 16, 50, {{2, 128}}};
+  Workload workload{32};
+  workload.nonlinear_inputs = NonlinearInputs::kInt8;
+  int norms = 0;
+  for (const TransformerOperator& item : transformer_operators(network, workload)) {
+    if (item.op.kind == OperatorKind::kLayerNorm) {
+      ++norms;
+      EXPECT_EQ(item.op, of_int8(OperatorKind::kLayerNorm, 32, 64));
+    }
+    if (item.role == "ffn.gelu") {
+      EXPECT_EQ(describe(item.op), "gelu - - 32 1 128");
+    }
+    if (item.role == "ffn.up") {
+      EXPECT_EQ(item.op.activation, Activation::kNone);
+    }
+    EXPECT_EQ(operator_from_text(describe(item.op)), item.op);
+    if (reads_int8(item.op)) {
+      EXPECT_FALSE(matmul_of(item.op));
+    }
+  }
+  EXPECT_EQ(norms, 3);
+  EXPECT_EQ(describe(of_int8(OperatorKind::kLayerNorm, 8, 64)), "layer_norm - - 8 4 64");
+  for (const char* text : {"layer_norm - - 8 3 64", "gelu - - 8 2 64", "softmax - - 8 1 64"})
+    EXPECT_THROW(operator_from_text(text), InputError) << text;
+}
+
 TEST(TransformerOperators, RejectsSizesThatNobodyMeans) {
   const Architecture small{96, 16, 0, {{4, 384}}};
   EXPECT_THROW(transformer_operators(small, {0, Mode::kPrefill}), InputError);

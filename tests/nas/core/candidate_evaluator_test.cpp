@@ -21,13 +21,12 @@ constexpr int kContext = 32;
 
 // Three sequences of ten are the quarter, so that no sum or mean is exact in binary.
 LossSource made_up_losses() {
-  return {
-      3, 10, [](std::span<const Architecture> networks, LossPart part) {
-        std::vector<double> sums;
-        for (const Architecture& network : networks)
-          sums.push_back((subset == LossPart::kQuarter ? 3.3 : 7.1) + 1.0 / network.model_width);
-        return sums;
-      }};
+  return {3, 10, [](std::span<const Architecture> networks, LossPart part) {
+            std::vector<double> sums;
+            for (const Architecture& network : networks)
+              sums.push_back((part == LossPart::kQuarter ? 3.3 : 7.1) + 1.0 / network.model_width);
+            return sums;
+          }};
 }
 
 class CandidateEvaluatorTest : public ::testing::Test {
@@ -95,7 +94,7 @@ TEST_F(CandidateEvaluatorTest, ALossThatIsNotFiniteIsAnErrorThatNamesTheNetwork)
       LossSource source = made_up_losses();
       source.sums = [wrong, broken](std::span<const Architecture> networks, LossPart part) {
         std::vector<double> sums(networks.size(), 1.0);
-        if (subset == broken) sums.back() = wrong;
+        if (part == broken) sums.back() = wrong;
         return sums;
       };
       CandidateEvaluator evaluator(source, predictor_, kContext);
@@ -111,6 +110,28 @@ TEST_F(CandidateEvaluatorTest, ALossThatIsNotFiniteIsAnErrorThatNamesTheNetwork)
         EXPECT_EQ(evaluator.quarter_sums(networks_).size(), 3u);
       }
     }
+}
+
+TEST_F(CandidateEvaluatorTest, IntegersAreScoredOnTheWholeTextOfWhatIsCompleted) {
+  LossSource source = made_up_losses();
+  source.int8 = true;
+  std::vector<std::size_t> asked;
+  source.sums = [&asked, fp32 = source.sums](std::span<const Architecture> networks,
+                                             LossPart part) {
+    if (part != LossPart::kInt8) return fp32(networks, part);
+    asked.push_back(networks.size());
+    return std::vector<double>(networks.size(), 12.5);
+  };
+  CandidateEvaluator evaluator(source, predictor_, kContext);
+  const std::vector<double> quarter = evaluator.quarter_sums(networks_);
+  EXPECT_TRUE(asked.empty());
+  const Objectives both = evaluator.complete(std::span(networks_).first(1), quarter)[0];
+  EXPECT_EQ(asked, std::vector<std::size_t>{1});
+  EXPECT_EQ(both.validation_loss_int8, 1.25);  // 12.5 over ten sequences
+  EXPECT_EQ(both.perplexity_int8, std::exp(1.25));
+  EXPECT_DOUBLE_EQ(evaluator.work(), 3 * 0.3 + 0.7);  // of fp32 alone
+  EXPECT_FALSE(
+      CandidateEvaluator(made_up_losses(), predictor_, kContext).evaluate(networks_)[0].has_int8());
 }
 
 }  // namespace

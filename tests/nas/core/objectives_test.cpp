@@ -13,7 +13,7 @@ namespace {
 
 using ::testing::HasSubstr;
 
-const Objectives kSample{3.1, 22.2, 1000, 5e6, 1234, 7700, 88000};
+const Objectives kSample{3.1, 22.2, 3.2, 24.5, 1000, 5e6, 1234, 7700, 88000};
 
 template <typename Action>
 std::string error_of(const Action& action) {
@@ -33,8 +33,10 @@ TEST(Objective, NamesAndKeys) {
     const Json json = name_of(objective);
     EXPECT_EQ(objective_from_json(JsonNode(json, "x")), objective);
   }
-  EXPECT_EQ(names, "perplexity latency energy edp parameters peak_memory macs ");
-  EXPECT_EQ(keys, "perplexity latency_cycles energy_pj edp parameters peak_memory_bytes macs ");
+  EXPECT_EQ(names, "perplexity perplexity_int8 latency energy edp parameters peak_memory macs ");
+  EXPECT_EQ(keys,
+            "perplexity perplexity_int8 latency_cycles energy_pj edp parameters peak_memory_bytes "
+            "macs ");
   const Json wrong = "latancy";
   EXPECT_THAT(error_of([&] { objective_from_json(JsonNode(wrong, "x")); }),
               HasSubstr("did you mean \"latency\"?"));
@@ -42,6 +44,7 @@ TEST(Objective, NamesAndKeys) {
 
 TEST(Objective, Values) {
   EXPECT_EQ(value(kSample, Objective::kPerplexity), 22.2);
+  EXPECT_EQ(value(kSample, Objective::kPerplexityInt8), 24.5);
   EXPECT_EQ(value(kSample, Objective::kLatency), 1000);
   EXPECT_EQ(value(kSample, Objective::kEnergy), 5e6);
   EXPECT_EQ(value(kSample, Objective::kEdp), 5e9);
@@ -57,10 +60,12 @@ TEST(Objective, AreShownWithTheirUnits) {
     labels += label_of(objective) + ", ";
   }
   EXPECT_EQ(all,
-            "perplexity 22.2000, latency 1000 cycles, energy 5 uJ, energy-delay product 5000000000 "
-            "pJ x cycles, parameters 1234, peak memory 7700 bytes, multiply-accumulates 88000, ");
+            "perplexity 22.2000, perplexity in int8 24.5000, latency 1000 cycles, energy 5 uJ, "
+            "energy-delay product 5000000000 pJ x cycles, parameters 1234, peak memory 7700 bytes, "
+            "multiply-accumulates 88000, ");
   EXPECT_EQ(labels,
-            "perplexity, latency (cycles), energy (pJ), energy-delay product (pJ x cycles), "
+            "perplexity, perplexity in int8, latency (cycles), energy (pJ), energy-delay product "
+            "(pJ x cycles), "
             "parameters, peak memory (bytes), multiply-accumulates, ");
   Objectives in_time = kSample;
   in_time.in_time = true;
@@ -72,6 +77,30 @@ TEST(Objective, AreShownWithTheirUnits) {
   EXPECT_EQ(json["latency_ns"], 8613.1);
   EXPECT_FALSE(json.contains("latency_cycles"));
   EXPECT_EQ(objectives_from_json(JsonNode(json, "x")), in_time);
+}
+
+TEST(ObjectivesJson, IntegersAreLeftOutWhereTheyWereNotScored) {
+  const Json both = to_json(kSample);
+  EXPECT_EQ(both["validation_loss_int8"], 3.2);
+  EXPECT_EQ(both["perplexity_int8"], 24.5);
+  EXPECT_EQ(objectives_from_json(JsonNode(both, "x")), kSample);
+  Objectives fp32 = kSample;
+  fp32.validation_loss_int8 = fp32.perplexity_int8 = 0;
+  EXPECT_FALSE(fp32.has_int8());
+  const Json alone = to_json(fp32);
+  EXPECT_FALSE(alone.contains("validation_loss_int8") || alone.contains("perplexity_int8"));
+  EXPECT_EQ(objectives_from_json(JsonNode(alone, "x")), fp32);
+  Json half = both;
+  half.erase("perplexity_int8");
+  EXPECT_THAT(error_of([&] { objectives_from_json(JsonNode(half, "x")); }),
+              HasSubstr("perplexity_int8"));
+}
+
+TEST(Objective, TheSearchedLossIsThatOfTheFirstPerplexity) {
+  using enum Objective;
+  EXPECT_EQ(searched_loss(kSample, {kEdp, kPerplexity}), 3.1);
+  EXPECT_EQ(searched_loss(kSample, {kEdp, kPerplexityInt8, kPerplexity}), 3.2);
+  EXPECT_EQ(searched_loss(kSample, {kEdp, kMacs}), 3.1);
 }
 
 TEST(ObjectivesJson, RejectsWhatDoesNotFit) {

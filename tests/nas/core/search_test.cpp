@@ -257,11 +257,12 @@ TEST_F(SearchTest, SubsetsAddUpToTheWhole) {
   for (int sequences : {1, 2, 3, 4, 7, 8, 13}) {
     supernet::Evaluator evaluator(run_.proxy.layout(), run_.proxy.weights(),
                                   run_.proxy.corpus().validation, run_.proxy.context(), sequences);
-    EXPECT_EQ(evaluator.sequences(LossPart::kQuarter), (sequences + 3) / 4);
-    EXPECT_EQ(evaluator.sequences(LossPart::kQuarter) + evaluator.sequences(LossPart::kRest),
+    EXPECT_EQ(evaluator.sequences(supernet::Subset::kQuarter), (sequences + 3) / 4);
+    EXPECT_EQ(evaluator.sequences(supernet::Subset::kQuarter) +
+                  evaluator.sequences(supernet::Subset::kRest),
               sequences);
-    const std::vector<double> quarter = evaluator.loss_sums(networks, LossPart::kQuarter);
-    const std::vector<double> rest = evaluator.loss_sums(networks, LossPart::kRest);
+    const std::vector<double> quarter = evaluator.loss_sums(networks, supernet::Subset::kQuarter);
+    const std::vector<double> rest = evaluator.loss_sums(networks, supernet::Subset::kRest);
     const auto each = evaluator.sequence_losses(networks);
     for (std::size_t i = 0; i < networks.size(); ++i) {
       EXPECT_EQ((quarter[i] + rest[i]) / sequences, evaluator.losses(networks)[i]);
@@ -277,7 +278,7 @@ TEST_F(SearchTest, InfeasibleLimitsAreExplainedByTheSmallestNetwork) {
   const Objectives smallest =
       cost_of(space.smallest(), evaluator_.predictor(), config_.training.context);
   for (Objective objective : all_objectives()) {
-    if (objective == Objective::kPerplexity) continue;
+    if (is_perplexity(objective)) continue;
     RunConfig config = config_;
     config.limits = {{objective, value(smallest, objective)}};
     EXPECT_NO_THROW(require_feasible(config, run_.proxy, evaluator_.predictor()));

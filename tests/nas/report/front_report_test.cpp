@@ -148,7 +148,7 @@ TEST_F(ReportTest, ATextOfWordsHasLossesPerWordAndByte) {
   EXPECT_NEAR(json["perplexity_per_word"].get<double>(), 16, 1e-9);
   EXPECT_NEAR(json["bits_per_byte"].get<double>(), 1, 1e-12);
   const std::string table = front_table(corpus, front, confirmed[0]);
-  EXPECT_THAT(table, HasSubstr("    whole  per word bits/byte      +% "));
+  EXPECT_THAT(table, HasSubstr("    whole     int8  per word bits/byte      +% "));
   EXPECT_THAT(table, HasSubstr("     16.00    1.0000 "));
 
   const Json own = confirmed_json(run_.proxy.corpus(), front, front.members[0]);

@@ -40,7 +40,7 @@ double made_up_loss(const Architecture& network, LossPart part) {
   for (const Layer& layer : network.layers)
     capacity += network.model_width * (64.0 * layer.heads + 2.0 * layer.ffn_width);
   const std::uint64_t id = architecture_id(network);
-  const auto chance = static_cast<double>(subset == LossPart::kQuarter ? id % 101 : id % 103);
+  const auto chance = static_cast<double>(part == LossPart::kQuarter ? id % 101 : id % 103);
   return 5 - 0.3 * std::log(capacity) + 1e-4 * chance;
 }
 
@@ -49,7 +49,7 @@ LossSource hashed_losses() {
   source.sums = [source](std::span<const Architecture> networks, LossPart part) {
     std::vector<double> sums;
     for (const Architecture& network : networks)
-      sums.push_back(source.size(subset) * made_up_loss(network, subset));
+      sums.push_back(source.size(part) * made_up_loss(network, part));
     return sums;
   };
   return source;
@@ -303,7 +303,7 @@ TEST_F(Compare, StopsWhenAsked) {
       stopped.losses.sums = [&stop, sums = stopped.losses.sums](
                                 std::span<const Architecture> networks, LossPart part) {
         stop.count();
-        return sums(networks, subset);
+        return sums(networks, part);
       };
       compare(stopped);
     };

@@ -65,12 +65,14 @@ TEST(RunConfigJson, EveryKeyRoundTrips) {
       "quickstart", {"limits.energy=1e9", "soft_limits.energy=5e8", "soft_limits.macs=1e7",
                      "objectives=[\"perplexity\",\"latency\",\"energy\"]", "workload.mode=decode",
                      "workload.sequence_length=77", "workload.mask=causal", "workload.biases=true",
-                     "search.algorithm=random", "seed=9", "training.distillation=0.25",
-                     "validation_sequences=3", "run=elsewhere"}));
+                     "workload.nonlinear_inputs=sums", "search.algorithm=random", "seed=9",
+                     "training.distillation=0.25", "validation_sequences=3", "run=elsewhere"}));
   EXPECT_EQ(to_json(parse(json)), json);
-  EXPECT_EQ(
-      json["workload"],
-      (Json{{"sequence_length", 77}, {"mode", "decode"}, {"mask", "causal"}, {"biases", true}}));
+  EXPECT_EQ(json["workload"], (Json{{"sequence_length", 77},
+                                    {"mode", "decode"},
+                                    {"mask", "causal"},
+                                    {"biases", true},
+                                    {"nonlinear_inputs", "sums"}}));
   EXPECT_EQ(json["limits"], (Json{{"energy", 1e9}}));
   EXPECT_EQ(json["soft_limits"], (Json{{"energy", 5e8}, {"macs", 1e7}}));
   EXPECT_EQ(json["run"], "elsewhere");

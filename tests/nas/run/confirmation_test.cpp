@@ -67,9 +67,58 @@ TEST_F(ConfirmationTest, EveryMemberIsSimulatedAndScoredOnTheWholeText) {
     EXPECT_EQ(member.confirmed.energy_pj, cost.energy.value());
     EXPECT_EQ(member.confirmed.validation_loss, whole.losses(std::span(&network, 1))[0]);
     EXPECT_EQ(member.confirmed.perplexity, std::exp(member.confirmed.validation_loss));
+    EXPECT_EQ(member.confirmed.validation_loss_int8,
+              int8_losses(run_.proxy.layout(), run_.proxy.weights(), {&network, 1},
+                          calibration_sequences(run_.proxy).batch(), whole.batch())[0]);
+    EXPECT_NE(member.confirmed.validation_loss_int8, member.confirmed.validation_loss);
+    EXPECT_NEAR(member.confirmed.validation_loss_int8, member.confirmed.validation_loss, 0.1);
     EXPECT_EQ(member.confirmed.parameters, member.candidate.objectives.parameters);
     EXPECT_EQ(member.candidate, *archive_.find(member.candidate.id));
   }
+}
+
+// Those of versions that did not score in int8 are confirmed again.
+TEST_F(ConfirmationTest, RecordsWithoutIntegersAreOfNoUse) {
+  const std::string whole = text(confirm());
+  const std::string log = records();
+  fs::remove(run_.folder.confirmed());
+  Json old = parse_json(log.substr(0, log.find('\n')), "line");
+  old.erase("check");
+  old.erase("validation_loss_int8");
+  JsonlWriter(run_.folder.confirmed()).write(old);
+  EXPECT_FALSE(load().confirmed);
+  EXPECT_EQ(text(confirm()), whole);
+}
+
+// A search by the perplexity in integers scores both, and its front is that of the integers.
+TEST_F(ConfirmationTest, ASearchMayGoByIntegers) {
+  RunConfig config = tiny_config(box_ / "int8");
+  config.objectives = {Objective::kPerplexityInt8, Objective::kEdp};
+  EXPECT_TRUE(asks_for_int8(config));
+  EXPECT_FALSE(asks_for_int8(config_));
+  TinyRun run(config);
+  CandidateEvaluator evaluator(supernet_losses(run.proxy, true), predictor_of(config),
+                               run.proxy.context());
+  const Archive archive = run_search(run.folder, run.proxy, evaluator, {}).archive;
+  int scored = 0;
+  for (const Candidate& each : archive.candidates()) {
+    if (each.estimated) continue;
+    ++scored;
+    EXPECT_EQ(
+        each.objectives.validation_loss_int8,
+        int8_losses(run.proxy.layout(), run.proxy.weights(), {&each.architecture, 1},
+                    calibration_sequences(run.proxy).batch(), run.proxy.evaluator().batch())[0]);
+    EXPECT_NE(each.objectives.validation_loss_int8, each.objectives.validation_loss);
+  }
+  EXPECT_GT(scored, 5);
+  const FinalFront front =
+      confirm_front(run.folder, run.proxy, evaluator.predictor(), archive, Watch{});
+  for (std::size_t i = 1; i < front.members.size(); ++i)
+    for (std::size_t j = 0; j < i; ++j) {
+      const Objectives &a = front.members[i].confirmed, &b = front.members[j].confirmed;
+      EXPECT_EQ(a.perplexity_int8<b.perplexity_int8, a.edp()> b.edp());
+    }
+  EXPECT_EQ(load_archive(run.folder, run.proxy.space()).candidates(), archive.candidates());
 }
 
 TEST_F(ConfirmationTest, DoesNotDependOnThreads) {
@@ -106,14 +155,15 @@ TEST_F(ConfirmationTest, WhatIsKnownIsNotDoneAgainAndOthersStayThere) {
   const Json first = parse_json(before.substr(0, before.find('\n')), "line");
   fs::remove(run_.folder.confirmed());
   JsonlWriter writer(run_.folder.confirmed());
-  writer.write(parse_json(
-      R"({"id":"0123456789abcdef","validation_loss":1.5,"latency_cycles":5.0,"energy_pj":6.0})",
-      "line"));
+  writer.write(
+      parse_json(R"({"id":"0123456789abcdef","validation_loss":1.5,"validation_loss_int8":null,)"
+                 R"("latency_cycles":5.0,"energy_pj":6.0})",
+                 "line"));
   for (std::size_t begin = 0, end; (end = before.find('\n', begin)) != std::string::npos;
        begin = end + 1) {
     Json record = parse_json(before.substr(begin, end - begin), "line");
     record.erase("check");
-    if (begin == 0) record["validation_loss"] = 0.125;
+    if (begin == 0) record["validation_loss"] = 0.125, record["validation_loss_int8"] = nullptr;
     writer.write(record);
   }
   const std::string log = records();
@@ -125,6 +175,7 @@ TEST_F(ConfirmationTest, WhatIsKnownIsNotDoneAgainAndOthersStayThere) {
   EXPECT_EQ(calls, std::vector<std::size_t>{archive_.front().size()});
   EXPECT_EQ(records(), log);
   EXPECT_EQ(front.members[0].confirmed.validation_loss, 0.125);
+  EXPECT_FALSE(front.members[0].confirmed.has_int8());
   EXPECT_EQ(hex(front.members[0].candidate.id), first["id"]);
 }
 

@@ -29,16 +29,19 @@ TEST_F(LossCacheTest, KeepsSumsBySubset) {
   {
     LossCache cache(path_, kKey);
     EXPECT_EQ(cache.size(), 0u);
-    cache.add(
-        {{1, LossPart::kQuarter, 0.25}, {1, LossPart::kRest, 1.5}, {2, LossPart::kQuarter, 3.0}});
+    cache.add({{1, LossPart::kQuarter, 0.25},
+               {1, LossPart::kRest, 1.5},
+               {2, LossPart::kQuarter, 3.0},
+               {2, LossPart::kInt8, 4.5}});
     EXPECT_EQ(cache.find(1, LossPart::kRest), 1.5);
   }
   LossCache cache(path_, kKey);
-  EXPECT_EQ(cache.size(), 3u);
+  EXPECT_EQ(cache.size(), 4u);
   EXPECT_EQ(cache.find(1, LossPart::kQuarter), 0.25);
   EXPECT_EQ(cache.find(1, LossPart::kRest), 1.5);
   EXPECT_EQ(cache.find(2, LossPart::kQuarter), 3.0);
   EXPECT_EQ(cache.find(2, LossPart::kRest), std::nullopt);
+  EXPECT_EQ(cache.find(2, LossPart::kInt8), 4.5);
 }
 
 // As a user who may not write: root may always.

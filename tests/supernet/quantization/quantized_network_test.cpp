@@ -15,6 +15,7 @@
 
 #include "supernet/quantization/int8_evaluation.hpp"
 #include "supernet/quantization/scalar_operators.hpp"
+#include "supernet/quantization/smoothing.hpp"
 #include "support/error.hpp"
 #include "support/random.hpp"
 
@@ -99,6 +100,55 @@ TEST(FoldedNetwork, ComputesTheSame) {
     ASSERT_EQ(logits.size(), expected.size());
     // Rounding of fp32, some hundred operations deep.
     EXPECT_LT(root_mean_square_difference(logits, expected), 1e-5 * largest_size(expected));
+  }
+}
+
+TEST(Smoothing, ComputesTheSameWithChannelsOfOtherSizes) {
+  const Supernet net;
+  const Text text(6);
+  const FoldedNetwork folded = net.folded(kLargest);
+  std::vector<float> exact;
+  mixed_logits({folded}, first_task(text.batch), kContext, exact);
+  const std::vector<ChannelSizes> before = channel_sizes(folded, text.batch);
+  for (const double alpha : {0.0, 0.5, 1.0}) {
+    const FoldedNetwork network = smoothed(folded, text.batch, alpha);
+    std::vector<float> logits;
+    mixed_logits({network}, first_task(text.batch), kContext, logits);
+    EXPECT_LT(root_mean_square_difference(logits, exact), 1e-5 * largest_size(exact)) << alpha;
+    // What was divided by |a|^alpha / |b|^(1 - alpha) is |a|^(1 - alpha) |b|^(1 - alpha) large.
+    const std::vector<ChannelSizes> after = channel_sizes(network, text.batch);
+    for (std::size_t l = 0; l < after.size(); ++l)
+      for (std::size_t c = 0; c < after[l].query.size(); ++c) {
+        const double q = before[l].query[c], k = before[l].key[c];
+        EXPECT_NEAR(after[l].query[c] / std::pow(q * k, 1 - alpha), 1, 1e-3);
+        EXPECT_NEAR(after[l].key[c] / std::pow(q * k, alpha), 1, 1e-3);
+        float column = 0;
+        for (int o = 0; o < folded.layers[l].output.outputs; ++o)
+          column = std::max(
+              column,
+              std::abs(
+                  folded.layers[l].output.weight[area(o, folded.layers[l].output.inputs) + c]));
+        const double product = double{before[l].context[c]} * column;
+        EXPECT_NEAR(after[l].context[c] / std::pow(product, 1 - alpha), 1, 1e-3);
+      }
+  }
+}
+
+// A channel that is always 0 stays as it is.
+TEST(Smoothing, LeavesWhatIsZeroAlone) {
+  const Supernet net;
+  FoldedNetwork folded = net.folded(kSlice);
+  std::vector<ChannelSizes> sizes(2);
+  for (std::size_t l = 0; l < 2; ++l) {
+    const auto width = static_cast<std::size_t>(folded.layers[l].query.outputs);
+    sizes[l] = {std::vector<float>(width, 0), std::vector<float>(width, 1),
+                std::vector<float>(width, 0)};
+  }
+  const FoldedNetwork same = smoothed(folded, sizes, 0.5);
+  for (std::size_t l = 0; l < 2; ++l) {
+    EXPECT_EQ(same.layers[l].query.weight, folded.layers[l].query.weight);
+    EXPECT_EQ(same.layers[l].value.weight, folded.layers[l].value.weight);
+    EXPECT_EQ(same.layers[l].output.weight, folded.layers[l].output.weight);
   }
 }
 
