@@ -95,7 +95,7 @@ std::optional<LoadUnit::Span> LoadUnit::advance(std::int64_t time) {
   int row = row_;
   for (; row < current_.rows && asking < until; ++row, address += stride) {
     if (!repeats_) add(data_of_row(current_, static_cast<int>(address % kLineBytes)), 1);
-    std::int64_t line = address / kLineBytes;
+    std::int64_t line = memory_->inside(address) / kLineBytes;
     for (int i = lines_of_row_; i > 0; --i, ++line, ++asking) {
       if (memory_->in_l2(line)) continue;
       const MemorySystem::Fetch fetch = memory_->fetch(line, asking);
@@ -233,8 +233,8 @@ void StoreUnit::write_row(std::int64_t address, int bytes) {
     const std::int64_t line = address / kLine;
     if (useful == kLine)
       memory_->write_whole(line, writer_free_ + bus_latency_);
-    else if (!memory_->in_l2(line))  // the rest of it is fetched first
-      done = memory_->fetch(line, writer_free_ + bus_latency_).data + bus_latency_;
+    else
+      done = std::max(done, memory_->write_part(line, writer_free_ + bus_latency_) + bus_latency_);
     in_flight_.take(done);
     acknowledged_ = std::max(acknowledged_, done);
     beats_sent_ += beats;

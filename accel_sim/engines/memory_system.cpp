@@ -8,14 +8,16 @@
 namespace paretoformer::accel_sim {
 namespace {
 
-std::int64_t lines_of(std::int64_t bytes) { return bytes / kLineBytes + 1; }
+// A row of a block that begins at the last byte has 512 bytes at most.
+std::int64_t lines_of(std::int64_t bytes) { return (bytes + 512) / kLineBytes + 1; }
+
+int l2_lines(const Hardware& hardware) { return hardware.l2_kib * (1024 / kLineBytes); }
 
 }  // namespace
 
 L2Lines::L2Lines(const Hardware& hardware, std::int64_t lines, CacheState state)
-    : ways_(static_cast<std::size_t>(hardware.l2_ways)),
-      sets_(static_cast<std::size_t>(
-          std::max(hardware.l2_kib * 1024 / kLineBytes / hardware.l2_ways, 1))),
+    : ways_(static_cast<std::size_t>(hardware.l2_ways > 0 ? hardware.l2_ways : l2_lines(hardware))),
+      sets_(std::max<std::size_t>(static_cast<std::size_t>(l2_lines(hardware)) / ways_, 1)),
       mask_(std::has_single_bit(sets_) ? static_cast<std::uint32_t>(sets_ - 1) : 0),
       none_(static_cast<std::uint32_t>(lines)),
       held_(static_cast<std::size_t>(lines) + 2, 0),
@@ -29,6 +31,7 @@ MemorySystem::MemorySystem(const Hardware& hardware, std::int64_t bytes, CacheSt
     : l2_(hardware, lines_of(bytes), state),
       last_level_(hardware.last_level_kib, lines_of(bytes)),
       has_last_level_(hardware.last_level_kib > 0),
+      has_sets_(hardware.l2_ways > 0),
       set_free_(l2_.sets(), 0),
       open_pages_(static_cast<std::size_t>(hardware.dram_banks)),
       line_ticks_(std::llround((kLineBytes << kTickBits) / hardware.dram_bytes_per_cycle)),
@@ -36,7 +39,8 @@ MemorySystem::MemorySystem(const Hardware& hardware, std::int64_t bytes, CacheSt
       // From the request to the first data: the latency is that to the end of a line of 8 beats.
       latency_ticks_(std::max<std::int64_t>(
           (std::int64_t{hardware.dram_latency_cycles} << kTickBits) - line_ticks_, 0)),
-      page_shift_(std::countr_zero(static_cast<unsigned>(hardware.dram_page_bytes / kLineBytes))) {
+      page_shift_(std::countr_zero(static_cast<unsigned>(hardware.dram_page_bytes / kLineBytes))),
+      last_row_(std::max<std::int64_t>(bytes - 1, 0)) {
   for (int i = 0; i < hardware.l2_banks; ++i)
     banks_.emplace_back(hardware.l2_misses_in_flight, hardware.l2_releases_in_flight);
 }

@@ -89,6 +89,9 @@ class MemorySystem {
   // and the open pages are as the call before left them.
   void begin_call();
 
+  // Where a row is read that begins there: unrollers read rows that a matrix does not have, and
+  // what lies behind all matrices is not modelled.
+  std::int64_t inside(std::int64_t address) const { return std::min(address, last_row_); }
   bool in_l2(std::int64_t line) const { return l2_.holds(line); }
   // A line that is written as a whole, at `time`, is not fetched (inclusive-cache MSHR.scala L284);
   // when L2 lacks it, another one has to leave for it all the same.
@@ -96,6 +99,13 @@ class MemorySystem {
     if (l2_.holds(line)) return;
     const Place place = replace(line, time);
     place.register_free = place.set_free = place.ready;
+  }
+
+  // A line of which a part is written at `time` is fetched first if L2 lacks it; when it is there.
+  // A set has one miss register at a time, so that other writes to it wait for that.
+  std::int64_t write_part(std::int64_t line, std::int64_t time) {
+    if (!l2_.holds(line)) return fetch(line, time).data;
+    return has_sets_ ? std::max(time, set_free_[l2_.set_of(line)]) : time;
   }
 
   // When a line that L2 lacks, asked for at `time`, gets a miss register, and when its data is
@@ -210,7 +220,8 @@ class MemorySystem {
     if (bank.acknowledged < bank.released && bank.releases[bank.acknowledged].miss == before)
       bank.acknowledge_next();
     std::int64_t& set_free = set_free_[set];
-    const std::int64_t accepted = std::max({time, bank.registers[before], set_free});
+    const std::int64_t accepted =
+        std::max({time, bank.registers[before], has_sets_ ? set_free : 0});
     const bool releases = l2_.fill(line, set) && bank.most_releases > 0;
     const std::int64_t ready = releases ? bank.release(accepted) : accepted;
     return {bank, bank.registers[bank.misses++], set_free, accepted, ready};
@@ -220,11 +231,13 @@ class MemorySystem {
   LastLevelLines last_level_;
   bool has_last_level_;
   std::vector<Bank> banks_;
+  bool has_sets_;
   std::vector<std::int64_t> set_free_;  // a set has one miss register at a time
   std::vector<Page> open_pages_;
   std::int64_t bus_free_ = 0;
   std::int64_t line_ticks_, page_miss_ticks_, latency_ticks_;
   int page_shift_;
+  std::int64_t last_row_;
   std::int64_t fetches_ = 0;
 };
 

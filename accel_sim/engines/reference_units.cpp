@@ -303,11 +303,12 @@ void LoadController::request(Cycle cycle, ReservationStation& station) {
   if (in_flight_ >= hardware_->requests_in_flight) return;
   const Tracked& current = tracked_.back();
   const Mvin& mvin = current.mvin;
-  const std::int64_t address = mvin.address + row_ * mvin.stride + offset_;
+  const std::int64_t row = mvin.address + row_ * mvin.stride, address = row + offset_;
   const int in_line = static_cast<int>(address % kLine);
   const int useful = std::min(kLine - in_line, mvin.row_bytes - offset_);
   const int bus = hardware_->bus_bytes_per_cycle;
-  to_l2_.push_back({address / kLine, current.id, order_++, offset_, useful,
+  const std::int64_t line = memory_->inside(row) / kLine + (row % kLine + offset_) / kLine;
+  to_l2_.push_back({line, current.id, order_++, offset_, useful,
                     request_bytes(in_line, useful, bus) / bus,
                     cycle + hardware_->bus_latency_cycles});
   ++in_flight_;
@@ -569,8 +570,9 @@ void StoreController::arrive(Cycle cycle) {
     Cycle acknowledged = write.acknowledged;
     if (write.whole)
       memory_->write_whole(write.line, cycle);
-    else if (!memory_->in_l2(write.line))
-      acknowledged = memory_->fetch(write.line, cycle).data + hardware_->bus_latency_cycles;
+    else
+      acknowledged = std::max(
+          acknowledged, memory_->write_part(write.line, cycle) + hardware_->bus_latency_cycles);
     if (acknowledged > cycle) acknowledgements_.push_back(acknowledged);
   }
 }

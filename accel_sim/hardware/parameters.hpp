@@ -35,8 +35,8 @@ enum class Masking { kBias, kRowBlocks, kBest };
 // constants come from three places: l2_* from single commands on RTL and from the L2's sources;
 // dram_latency_cycles and dram_page_miss_cycles by choice, so that the simulator came close to 24
 // GEMMs measured on FireSim (DOSA's runs, tests/accel_sim/rtl_validation_test.cpp); and for the
-// machine of these 24 itself, whose DRAM and L2 are not described, l2_ways, l2_releases_in_flight,
-// l2_hit_cycles and dram_latency_cycles were chosen anew on them (presets/gemmini_dosa.json), so
+// machine of these 24 itself, the addresses of whose operands are not known, L2 without sets and
+// lines that leave it without a word were chosen on them as well (presets/gemmini_dosa.json), so
 // that its errors are those of a fit. Energies are the 40 nm Accelergy fit of DOSA
 // (dataset/dse/energy_model.py), per word access.
 // clang-format off
@@ -74,7 +74,9 @@ enum class Masking { kBias, kRowBlocks, kBest };
   HW(int, bus_bytes_per_cycle, 16, 4, 64, "system bus, a power of two (dma_buswidth 128 bit)")     \
   HW(int, bus_latency_cycles, 4, 0, 10000, "from the DMA to L2 (an estimate)")                     \
   HW(int, l2_kib, 512, 16, 1048576, "L2 cache, lines of 64 bytes, random replacement")             \
-  HW(int, l2_ways, 8, 1, 64, "lines of a set (Chipyard WithInclusiveCache)")                       \
+  HW(int, l2_ways, 8, 0, 64,                                                                       \
+    "lines of a set (Chipyard WithInclusiveCache); 0: any line anywhere, for rows whose addresses "\
+    "are not known")                                                                               \
   HW(int, l2_banks, 1, 1, 64, "consecutive lines lie in consecutive banks (Chipyard WithNBanks)")  \
   HW(int, l2_hit_cycles, 16, 0, 10000,                                                             \
     "from a request at L2 to its first data (RTL: an mvin of a row takes 30 cycles by itself)")    \

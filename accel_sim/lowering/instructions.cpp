@@ -121,7 +121,10 @@ Mvin LoadSequence::mvin(const Step& step) const {
   Mvin mvin;
   mvin.address = matrix.at(step.row * size, step.column * size).address;
   mvin.stride = matrix.stride;
-  mvin.rows = std::min(size, rows - step.row * size);
+  // The unroller reads whole blocks of rows of the right operand: its test for the last one is
+  // never true (LoopMatmul.scala L185).
+  const bool whole = !is_left && tile_->kind == TileKind::kMatmul;
+  mvin.rows = whole ? size : std::min(size, rows - step.row * size);
   mvin.row_bytes =
       std::min(step.blocks * size, columns - step.column * size) * matrix.element_bytes;
   mvin.element_bytes = matrix.element_bytes;

@@ -11,7 +11,6 @@
 #include "support/hash.hpp"
 #include "support/json.hpp"
 #include "support/jsonl.hpp"
-#include "support/log.hpp"
 #include "support/parallel.hpp"
 
 namespace paretoformer::nas {
@@ -109,16 +108,6 @@ struct Confirmer {
   supernet::Evaluator calibration;  // of the training text
 };
 
-std::optional<double> int8_loss(const Confirmer& with, const Architecture& network) {
-  try {
-    return int8_losses(with.proxy.layout(), with.proxy.weights(), {&network, 1},
-                       with.calibration.batch(), with.evaluator.batch())[0];
-  } catch (const InputError& error) {
-    log_warning(error.what());
-    return std::nullopt;
-  }
-}
-
 std::vector<Confirmed> confirm(const std::vector<Architecture>& networks, Confirmer& with,
                                bool simulated) {
   std::vector<Confirmed> records(networks.size());
@@ -130,7 +119,9 @@ std::vector<Confirmed> confirm(const std::vector<Architecture>& networks, Confir
     records[i].validation_loss = losses[i];
   }
   parallel_tasks(networks.size(), [&](std::size_t i) {
-    records[i].validation_loss_int8 = int8_loss(with, networks[i]);
+    records[i].validation_loss_int8 =
+        int8_loss(with.proxy.layout(), with.proxy.weights(), networks[i], with.calibration.batch(),
+                  with.evaluator.batch());
     if (simulated) confirm_cost(networks[i], with.predictor, records[i]);
   });
   return records;

@@ -4,6 +4,7 @@
 
 #include "nas/export/network_export.hpp"
 #include "nas/run/provenance.hpp"
+#include "nas/run/supernet_losses.hpp"
 #include "support/error.hpp"
 #include "support/hash.hpp"
 #include "support/json.hpp"
@@ -18,11 +19,16 @@ FinetuneLosses losses_of(const ProxyTask& proxy, const supernet::ParameterLayout
                                   sequences, proxy.products());
     return evaluator.losses(std::span(&layout.largest(), 1))[0];
   };
-  return {loss(0), loss(proxy.validation_sequences())};
+  const supernet::Evaluator whole(layout, weights, proxy.corpus().validation, proxy.context());
+  const std::optional<double> int8 = int8_loss(layout, weights, layout.largest(),
+                                               calibration_sequences(proxy).batch(), whole.batch());
+  return {loss(0), loss(proxy.validation_sequences()), int8};
 }
 
 Json to_json(const FinetuneLosses& losses) {
-  return Json{{"validation_text", losses.whole}, {"scoring_sequences", losses.scoring}};
+  return Json{{"validation_text", losses.whole},
+              {"scoring_sequences", losses.scoring},
+              {"validation_text_int8", losses.int8 ? Json(*losses.int8) : Json(nullptr)}};
 }
 
 }  // namespace

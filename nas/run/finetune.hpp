@@ -3,6 +3,7 @@
 #pragma once
 
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -27,8 +28,9 @@ supernet::TrainingConfig finetune_config(supernet::TrainingConfig run, int steps
 
 // Nats per token.
 struct FinetuneLosses {
-  double whole = 0;    // of the whole validation text
-  double scoring = 0;  // of the sequences that score candidates
+  double whole = 0;                 // of the whole validation text
+  double scoring = 0;               // of the sequences that score candidates
+  std::optional<double> int8 = {};  // of the whole text, in the accelerator's integers, if it can
 };
 
 struct FinetuneFiles {

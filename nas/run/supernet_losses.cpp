@@ -5,6 +5,7 @@
 
 #include "support/error.hpp"
 #include "support/hash.hpp"
+#include "support/log.hpp"
 #include "support/parallel.hpp"
 
 namespace paretoformer::nas {
@@ -36,6 +37,17 @@ std::vector<double> int8_losses(const supernet::ParameterLayout& layout,
     }
   });
   return losses;
+}
+
+std::optional<double> int8_loss(const supernet::ParameterLayout& layout,
+                                const std::vector<float>& parameters, const Architecture& network,
+                                const supernet::Batch& calibration, const supernet::Batch& scored) {
+  try {
+    return int8_losses(layout, parameters, {&network, 1}, calibration, scored)[0];
+  } catch (const InputError& error) {
+    log_warning(error.what());
+    return std::nullopt;
+  }
 }
 
 LossSource supernet_losses(ProxyTask& proxy, bool int8) {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -25,6 +26,11 @@ std::vector<double> int8_losses(const supernet::ParameterLayout& layout,
                                 std::span<const Architecture> networks,
                                 const supernet::Batch& calibration, const supernet::Batch& scored,
                                 const supernet::QuantizationConfig& config = {});
+
+// Of one; nothing, and a warning, where it cannot be quantised.
+std::optional<double> int8_loss(const supernet::ParameterLayout& layout,
+                                const std::vector<float>& parameters, const Architecture& network,
+                                const supernet::Batch& calibration, const supernet::Batch& scored);
 
 // The validation losses of slices of the supernet, which must have weights and outlive the result;
 // `int8`: in integers, too.

@@ -109,8 +109,8 @@ TEST(MeasuredOnRtl, CyclesOfGemms) {
   const double rank = correlation(ranks(measured), ranks(simulated));
   std::printf("mean absolute error %.1f %%, worst %.1f %%, rank correlation %.3f\n", 100 * mean,
               100 * worst, rank);
-  EXPECT_LE(mean, 0.08);
-  EXPECT_LE(worst, 0.22);
+  EXPECT_LE(mean, 0.05);
+  EXPECT_LE(worst, 0.17);
   EXPECT_GE(rank, 0.98);
 }
 

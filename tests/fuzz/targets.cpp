@@ -275,13 +275,13 @@ void read_tokenizer(const std::string& model) {
 
 void read_cache(const std::string& input) {
   const nas::LossCache cache(file_of(input), 7);
-  cache.find(3, supernet::Subset::kRest);
+  cache.find(3, nas::LossPart::kRest);
 }
 
 std::string cache_text() {
   return written([](const auto& path) {
     nas::LossCache cache(path, 7);
-    cache.add({{3, supernet::Subset::kRest, 1.5}, {4, supernet::Subset::kQuarter, 2.5}});
+    cache.add({{3, nas::LossPart::kRest, 1.5}, {4, nas::LossPart::kQuarter, 2.5}});
   });
 }
 

@@ -79,8 +79,8 @@ TEST_F(OneAnswer, SaysWhenItIsAnother) {
   for (const auto& [more, note] :
        {std::pair<Words, std::string>{
             {"--length", "64"},
-            "not what front.json confirms, which is at length 32 (prefill, causal mask, biases) on "
-            "gemmini_transformer"},
+            "not what front.json confirms, which is at length 32 (prefill, causal mask, biases, "
+            "LayerNorm and GELU of int8) on gemmini_transformer"},
         {{"--mode", "decode"}, "not what front.json confirms"},
         {{"--hardware", "gemmini_cnn"}, "not what front.json confirms"}})
     for (const char* verb : {"predict", "simulate"}) {

@@ -87,7 +87,7 @@ TEST_F(Predictor, RefusesWhatItDoesNotKnow) {
   write(box_ / "other.json",
         R"({"model_width": 48, "head_width": 16, "layers": [{"heads": 2, "ffn_width": 97}]})");
   expect_refused({"predict", "other.json", "--predictor", "my.predictor"},
-                 "no entry for \"matmul weights gelu 32 48 97 row_bias\"", 1);
+                 "no entry for \"matmul weights - 32 48 97 row_bias\"", 1);
   std::string text = content(box_ / "my.predictor");
   write(box_ / "cut.predictor", text.substr(0, text.size() / 2));
   expect_refused({"predict", "network.json", "--predictor", "cut.predictor"},

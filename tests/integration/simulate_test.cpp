@@ -352,10 +352,11 @@ TEST_F(Simulate, OperatorsThatCannotBe) {
                            "softmax,16,16,1", "softmax,16,x", "softmax,16,1048577"})
     refused({"--elementwise", text},
             std::string("--elementwise: \"") + text +
-                "\" is not KIND,M,N: expected residual_add, layernorm or softmax, and two numbers");
+                "\" is not KIND,M,N: expected residual_add, layernorm, layernorm_int8, softmax or "
+                "gelu_int8, and two numbers");
   refused({"--elementwise", "sofmax,16,16"},
           "--elementwise: \"sofmax\" is not known: expected one of residual_add, layernorm, "
-          "softmax (did you mean \"softmax\"?)");
+          "layernorm_int8, softmax, gelu_int8 (did you mean \"softmax\"?)");
   refused({"--elementwise", "softmax,16,16", "--scales", "1"},
           "--scales: \"softmax,16,16\" has none: expected a residual_add");
   refused({"--gemm", "16,16,16", "--elementwise", "softmax,16,16"}, "excludes");

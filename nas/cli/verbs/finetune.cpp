@@ -49,6 +49,10 @@ std::string row(const char* name, std::optional<double> before, std::optional<do
                      100 * (*after / *before - 1));
 }
 
+std::optional<double> perplexity(const std::optional<double>& loss) {
+  return loss ? std::optional(std::exp(*loss)) : std::nullopt;
+}
+
 Json to_json(double before, double after) {
   return Json{{"before", std::exp(before)}, {"after", std::exp(after)}};
 }
@@ -84,6 +88,8 @@ void finetune_member(const FinetuneOptions& options, const CommonOptions& common
               {"perplexity", to_json(before.scoring, after.scoring)},
               {"weights", files.weights().string()},
               {"description", files.description().string()}};
+    if (before.int8 && after.int8)
+      json["perplexity_of_validation_text_int8"] = to_json(*before.int8, *after.int8);
     for (const auto& [time, loss] :
          {std::pair{"before", before.whole}, std::pair{"after", after.whole}}) {
       Json units;
@@ -99,6 +105,7 @@ void finetune_member(const FinetuneOptions& options, const CommonOptions& common
             corpus.perplexity_per_word(after.whole)) +
         row("  bits per byte", corpus.bits_per_byte(before.whole),
             corpus.bits_per_byte(after.whole)) +
+        row("  in int8", perplexity(before.int8), perplexity(after.int8)) +
         row("scoring sequences", std::exp(before.scoring), std::exp(after.scoring)));
   if (after.whole >= before.whole)
     print("Training on did not help: the supernet's weights, which export writes, are better.\n");

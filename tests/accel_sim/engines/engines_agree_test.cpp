@@ -168,7 +168,7 @@ TEST(EnginesAgree, OnRandomOperatorsAndHardware) {
     const Operator op = random_operator(random, target);
     compare(op, target, differences);
   }
-  differences.expect(0.02, 0.23, 5);
+  differences.expect(0.02, 0.19, 6);
 }
 
 // Passes over int8: LayerNorms that read their rows again and again, and GELUs, which are mvins and
@@ -204,7 +204,7 @@ TEST(EnginesAgree, OnRandomMatmulsAndThePresets) {
                    : matmul(rows, inner, columns),
             target, differences);
   }
-  differences.expect(0.012, 0.1, 1);
+  differences.expect(0.012, 0.07, 0);
 }
 
 // Loops in any order, operands that stay, sums that leave and come back. Random tiles are small,
@@ -222,7 +222,7 @@ TEST(EnginesAgree, OnRandomSchedules) {
     SCOPED_TRACE(describe(op) + ", " + describe(mapping, work));
     compare(lower(op, target, schedule_of(mapping, work, target)), target, differences, 0.05);
   }
-  differences.expect(0.04, 0.22, 20);
+  differences.expect(0.04, 0.2, 22);
 }
 
 // Schedules that `tiling: optimal` chooses from.
@@ -279,7 +279,7 @@ TEST(EnginesAgree, OnRandomLoadedSums) {
     const Operator op = matmul(random_extent(random), random_extent(random), random_extent(random));
     compare(with_sums(lower(op, target), op, random.chance(0.5) ? 4 : 1), target, differences);
   }
-  differences.expect(0.02, 0.08, 0);
+  differences.expect(0.02, 0.09, 1);
 }
 
 // Biases by the row and in full, with and without softmax (a mask), in whichever tiles.

@@ -95,6 +95,19 @@ TEST(L2Lines, RowsAsFarApartAsThereAreSetsPushEachOtherOut) {
   EXPECT_GE(held, 1);
 }
 
+// Without sets, rows keep out of each other's way wherever they lie: of 64 lines in 8192 places,
+// one after the other, hardly any is pushed out.
+TEST(L2Lines, WithoutSetsAnyLineGoesAnywhere) {
+  Hardware hardware = cache_of(512);
+  hardware.l2_ways = 0;
+  L2Lines lines(hardware, 1 << 20, CacheState::kEmpty);
+  EXPECT_EQ(lines.sets(), 1U);
+  for (int row = 0; row < 64; ++row) lines.fill(row * 1024, lines.set_of(row * 1024));
+  int held = 0;
+  for (int row = 0; row < 64; ++row) held += lines.holds(row * 1024) ? 1 : 0;
+  EXPECT_GE(held, 62);
+}
+
 Hardware plain_hardware() {
   Hardware hardware;
   hardware.last_level_kib = 4096;
@@ -105,6 +118,23 @@ Hardware plain_hardware() {
   hardware.dram_page_bytes = 1024;  // 16 lines
   hardware.dram_banks = 2;
   return hardware;
+}
+
+// A part of a line that L2 lacks waits for the rest of it, and so do the parts written next: a set
+// has one miss register at a time.
+TEST(MemorySystem, PartsOfALineWaitForTheRestOfIt) {
+  MemorySystem memory(plain_hardware(), 1 << 20);
+  EXPECT_EQ(memory.write_part(0, 100), 100 + 20 + 50);
+  EXPECT_EQ(memory.write_part(0, 102), 170);
+  EXPECT_EQ(memory.write_part(0, 200), 200);
+  EXPECT_EQ(memory.fetches(), 1);
+}
+
+// Rows past the end are read at the last line.
+TEST(MemorySystem, RowsBehindAllMatricesAreReadAtTheEnd) {
+  const MemorySystem memory(plain_hardware(), 1 << 20);
+  EXPECT_EQ(memory.inside(4711), 4711);
+  EXPECT_EQ(memory.inside((1 << 20) + 4711), (1 << 20) - 1);
 }
 
 TEST(MemorySystem, MissesByHand) {

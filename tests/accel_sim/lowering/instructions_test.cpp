@@ -211,7 +211,8 @@ TEST(LoadSequence, RequestsAgreeWithAReadCounterOfRtl) {
 }
 
 // Whatever the shape: every block of either operand is loaded once, to a place of its own in its
-// half of the scratchpad, and every byte of the matrices is asked for once.
+// half of the scratchpad, and every byte of the matrices is asked for once; those of a last block's
+// rows that the right one does not have as well.
 TEST(LoadSequence, CoversEveryBlockOnce) {
   Random random(5);
   for (int i = 0; i < 300; ++i) {
@@ -232,8 +233,13 @@ TEST(LoadSequence, CoversEveryBlockOnce) {
         for (int b = 0; b < mvin.blocks; ++b) places.insert(mvin.target.index + b);
       }
       EXPECT_EQ(places.size(), static_cast<std::size_t>(blocks)) << describe(op);
+      const bool transposed = op.right == RightOperand::kTransposedActivations;
+      const int rows = transposed ? tile.columns : tile.inner;
+      const int size = target.array_size;
       EXPECT_EQ(bytes, (tile.load_left ? std::int64_t{tile.rows} * tile.inner : 0) +
-                           (tile.load_right ? std::int64_t{tile.inner} * tile.columns : 0))
+                           (tile.load_right ? std::int64_t{(rows + size - 1) / size * size} *
+                                                  (transposed ? tile.inner : tile.columns)
+                                            : 0))
           << describe(op);
       const int half = target.scratchpad_blocks() / 2;
       for (const int place : places) {

@@ -108,6 +108,10 @@ TEST(Finetune, StartsWhereTheSupernetEndedAndSaysWhatItSaves) {
   const FinetuneResult result = finetune(run.folder, run.proxy, member, training, files, {});
   EXPECT_NEAR(result.before.scoring, member.objectives.validation_loss, 1e-6);
   EXPECT_LT(result.after.whole, result.before.whole);
+  for (const FinetuneLosses& losses : {result.before, result.after}) {
+    EXPECT_NE(losses.int8.value(), losses.whole);
+    EXPECT_NEAR(losses.int8.value(), losses.whole, 0.02);  // the bound of the whole product
+  }
   const supernet::StandaloneNetwork alone = supernet::load_network(files.weights());
   EXPECT_EQ(alone.layout.largest(), member.architecture);
   supernet::Evaluator own(alone.layout, alone.parameters, run.proxy.corpus().validation,
