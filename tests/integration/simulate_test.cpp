@@ -289,7 +289,7 @@ TEST_F(Simulate, FunctionalResultsAreThoseOfTheIntegerOperators) {
   EXPECT_NE(functional({"--gemm", "100,300,70"}), checksum);
   functional({"--gemm", "60,64,60", "--transpose-b", "--activation", "softmax"});
   functional({"--elementwise", "layernorm_int8,40,100"});
-  expect_refused({"network.json", "--functional"}, "--functional excludes");
+  expect_refused({"network.json", "--functional"}, "ARCHITECTURE excludes --functional");
 }
 
 TEST_F(Simulate, TheSecondTimeOperandsAreInL2) {
