@@ -124,7 +124,9 @@ Mvin LoadSequence::mvin(const Step& step) const {
   // The unroller reads whole blocks of rows of the right operand: its test for the last one is
   // never true (LoopMatmul.scala L185).
   const bool whole = !is_left && tile_->kind == TileKind::kMatmul;
-  mvin.rows = whole ? size : std::min(size, rows - step.row * size);
+  const int there = std::min(size, rows - step.row * size);
+  mvin.rows = whole ? size : there;
+  mvin.rows_beyond = mvin.rows - there;
   mvin.row_bytes =
       std::min(step.blocks * size, columns - step.column * size) * matrix.element_bytes;
   mvin.element_bytes = matrix.element_bytes;

@@ -23,6 +23,7 @@ struct Mvin {
   std::int64_t address = 0;
   std::int64_t stride = 0;
   int rows = 0;
+  int rows_beyond = 0;  // the last of them, which the matrix does not have
   int row_bytes = 0;
   int element_bytes = 1;  // in DRAM
   int blocks = 0;

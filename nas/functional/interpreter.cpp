@@ -90,12 +90,16 @@ void Interpreter::mvin(const Mvin& mvin, float scale) {
     if (scale != 1) throw Error("an mvin is to be scaled that bypasses the scaling units");
   }
   const int elements = mvin.row_bytes / mvin.element_bytes;
-  for (int b = 0; b < mvin.blocks; ++b)
-    for (int r = 0; r < mvin.rows; ++r)
+  const int there = mvin.rows - mvin.rows_beyond;
+  for (int b = 0; b < mvin.blocks; ++b) {
+    const int block = mvin.target.index + b;
+    for (int r = 0; r < there; ++r)
       for (int copy = 0; copy < mvin.copies; ++copy)
-        mvin_row(mvin, scale, mvin.target.index + b, r * mvin.copies + copy,
-                 std::min(size_, elements - b * size_),
+        mvin_row(mvin, scale, block, r * mvin.copies + copy, std::min(size_, elements - b * size_),
                  mvin.address + r * mvin.stride + std::int64_t{b} * size_ * mvin.element_bytes);
+    // Whatever DRAM has there is nothing to compute with.
+    for (int r = there; r < mvin.rows; ++r) scratchpad_.forget(block, r);
+  }
 }
 
 void Interpreter::mvin_row(const Mvin& mvin, float scale, int block, int row, int columns,

@@ -59,6 +59,10 @@ class LocalMemory {
         written_(values_.size()) {}
 
   void forget() { std::fill(written_.begin(), written_.end(), char{0}); }
+  void forget(int block, int row) {
+    std::fill_n(written_.begin() + static_cast<std::ptrdiff_t>(offset(block, row, size_)), size_,
+                char{0});
+  }
 
   // The first elements of a row of a block.
   std::span<T> write(int block, int row, int columns) {

@@ -1,5 +1,7 @@
-// A quantised network on the simulated accelerator: every call of the compiled network that moves
-// activations, executed by the interpreter. Its logits are integer_logits(), bit for bit.
+// A quantised network on the simulated accelerator: the calls of the compiled network, executed by
+// the interpreter one after the other; but the embedding, which is timed as a look-up alone, is a
+// residual add, and the head has a bias and int32 results. Its logits are integer_logits(), bit for
+// bit.
 #include <gtest/gtest.h>
 
 #include <algorithm>
