@@ -4,6 +4,7 @@
 
 #include "accel_sim/hardware/energy.hpp"
 #include "accel_sim/hardware/target.hpp"
+#include "accel_sim/mapper/line_cost.hpp"
 #include "accel_sim/mapper/mapping.hpp"
 
 namespace paretoformer::accel_sim {
@@ -110,42 +111,68 @@ class MappingCostModel {
   };
   Visits visits(const Mapping& mapping, const PerDimension<int>& tiles) const;
 
-  // Elements of the inputs that a visit of each of their tiles reads, and sums that go out and in.
-  struct Traffic {
-    double inputs = 0, spilled = 0;
+  // How the rows of a tensor lie in memory, and what is known of it whatever the tile.
+  struct Rows {
+    int stride;                 // bytes from one to the next
+    double again, pages_again;  // shares of lines and pages that a later visit finds no more
+    double per_page;            // pages from one row to the next
+    double set_bytes;           // how much of L2 a line of each takes, as they meet in its sets
   };
-  // What caches leave to the DRAM of a tensor of so many bytes in rows `stride` bytes apart.
-  struct CacheReuse {
-    CacheReuse(const Target& target, double bytes, int stride);
-
-    double fetched_again;  // share of the lines of a visit after the first that L2 lacks
-    double opened_again;   // and that the last-level cache lacks as well
-    double pages_per_row;
+  Rows rows_of(double bytes, int stride) const;
+  // Rows of a tile.
+  struct TileRows {
+    const Rows* rows;
+    const Rows* rival;  // of the other operand
+    int width;          // bytes
+    double count;
+    double between;      // bytes loaded between two tiles that share lines
+    double strip;        // rows that mvins go along
+    double rival_mvins;  // for each of its own
   };
-  // An operand: its bytes, how often its tiles are loaded, bytes of a row of a tile and between
-  // rows.
+  double page_turns(const TileRows& tile) const;
+  // A tensor on its way in, all its tiles once.
   struct Operand {
-    double bytes, times;
-    int width, stride;
-    const CacheReuse& reuse;
+    double bytes, times;            // how often its tiles are loaded
+    double lines, requests, pages;  // lines and pages that come from DRAM
+    double first_tiles;             // share of tiles for which they come; others share them
+    double again, pages_again;      // as in Rows
   };
+  Operand operand(double bytes, double times, const TileRows& tile) const;
+  struct Reads {
+    double bytes = 0, requests = 0, fetched = 0, pages = 0;
+  };
+  Reads reads(const Operand& operand, double visits, double fetched, double opened) const;
+  struct Writes {
+    double requests, whole, partial;  // lines: written as a whole, or fetched first
+  };
+  Writes writes(double bytes, int width, int stride) const;
+  double lost(double bytes) const;
+  double cycles(const Reads& reads) const;
+  double memory_cycles(const Operand& inputs, const Operand& weights, const Writes& results) const;
   // Cycles that the array waits for tiles of the operand, of which `hidden` are computed meanwhile
   // for all of its tiles once.
   double burst_cycles(const Operand& operand, double hidden) const;
-  double memory_cycles(const PerDimension<int>& tile, const Traffic& traffic,
-                       const Visits& times) const;
+  double store_cycles(const Writes& results, int width, double compute) const;
+  double sum_cycles(const PerDimension<int>& tile, double visits) const;
+  double first_load_cycles(const PerDimension<int>& tile, double loads, double least) const;
+  double bank_conflicts(const PerDimension<int>& tile, const PerDimension<int>& tiles,
+                        const Visits& times) const;
+  // Sets all cycles of `cost` but the array's.
+  void time_transfers(const Mapping& mapping, const PerDimension<int>& tiles, const Visits& times,
+                      double inputs, double spilled, MappingCost& cost) const;
 
   Workpiece work_;
   Target target_;
   AccessEnergies energies_;
   CostRules rules_;
   double macs_, weights_, outputs_;
-  double cycles_per_byte_;                      // of the DRAM
+  LineCost line_;
   double hit_share_, miss_share_, byte_share_;  // of all requests in flight, cycles
-  double turns_per_line_;                       // of the miss registers
-  double cycles_per_line_;
-  double page_wait_;  // cycles of the bus
-  CacheReuse input_reuse_, weight_reuse_;
+  double read_cycles_, line_write_cycles_, acknowledged_share_, result_cycles_;
+  double l2_bytes_;
+  double turns_per_line_;  // of the miss registers
+  double page_wait_;       // cycles of the bus
+  Rows input_rows_, weight_rows_, sum_rows_;
   double fixed_cycles_;
 };
 
