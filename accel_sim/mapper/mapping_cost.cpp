@@ -144,12 +144,15 @@ MappingCostModel::Operand MappingCostModel::operand(double bytes, double times,
   result.times = times;
   result.requests = bytes * requests.all;
   result.pages = bytes * requests.rows * std::min(tile.rows->per_page, 1.0) * page_turns(tile);
-  const double own = bytes / kLine, touched = bytes * requests.lines;
+  const double own = bytes / kLine;
+  // Whole rows follow one another: tiles share no line.
+  const double touched =
+      tile.width == tile.rows->stride ? own : std::max(bytes * requests.lines, own);
   result.lines = own;
   if (touched > own)
     result.lines +=
         (touched - own) * lost(std::max(tile.between, tile.count * tile.rows->set_bytes));
-  result.first_tiles = result.lines / std::max(touched, own);
+  result.first_tiles = result.lines / touched;
   result.again = tile.rows->again;
   result.pages_again = tile.rows->pages_again;
   return result;
