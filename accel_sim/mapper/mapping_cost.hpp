@@ -56,10 +56,9 @@ struct MappingCost {
 //   since the next weights are loaded meanwhile (ExecuteController.scala L285-302).
 // - Accesses as in the analytical model: rows of scratchpad and accumulator are read whole.
 // - Energy: all traffic goes to DRAM, as in Timeloop's and DOSA's Gemmini.
-// - Memory: the slowest of what follows, as the engines have it (engines/memory_system.hpp,
-// dma.hpp),
-//   and neither Timeloop nor DOSA. Without it the best mapping is one of narrow tiles that the
-//   cycle simulator finds slow.
+// - Memory: the slowest of what follows, as in the engines (memory_system.hpp, dma.hpp), and in
+//   neither Timeloop nor DOSA. Without it the best mapping is one of narrow tiles that the cycle
+//   simulator finds slow.
 //   * Lines: L2 fetches whole ones, each for LineCost's cycles. A row of a tile that is not aligned
 //     touches a line more than it fills. Two tiles share that line, and a tensor is visited again:
 //     a line is then still in L2 with probability exp(-bytes filled since / capacity), as
@@ -68,12 +67,10 @@ struct MappingCost {
 //     on which the exact search relies: between two visits it is the tensor itself.
 //   * Results: a line that is written in part is fetched first, one that is written as a whole only
 //     makes another one leave.
-//   * L2 and the bus: a beat or a row of the scratchpad a cycle, and l2_write_cycles() for what
-//   goes
-//     out.
+//   * L2 and the bus: a beat or a row of the scratchpad a cycle, and l2_write_cycles() for what is
+//     written.
 //   * Requests: so many are in flight each way, reads until their last beat, each for as long as
-//   the
-//     DRAM or L2 is away, writes until they are acknowledged.
+//     the DRAM or L2 is away, writes until they are acknowledged.
 //   * Pages: mvins go down the rows of a tile, a line of each at a time, and open the pages of all
 //     of them each time if these are more than there are banks, or if the other operand took the
 //     bank. The bus waits for that, less what the miss registers hide. A last-level cache, from
@@ -88,8 +85,8 @@ struct MappingCost {
 // Latency is the maximum of array with its waiting, memory and the host's commands, for these
 // overlap; besides, the sums; before it, the call and the first lines of the first tile's rows, or
 // what of that tile the array does not hide; after it, the last tile's results leave the
-// accumulator. No constant is fitted to the simulator
-// (tests/accel_sim/mapper/mapping_validation_test.cpp).
+// accumulator. No constant is fitted to the simulator; mapping_validation_test.cpp says how far
+// they are apart.
 //
 // Worked by hand: M x K x N = 32 x 32 x 64, tiles of 32 x 16 x 32, order M K N outside to inside,
 // 16 x 16 array full, 32 rows past each block. Tiles: 1 of M, 2 of K, 2 of N. Inputs (M, K): the
