@@ -4,7 +4,7 @@
 
 #include "accel_sim/hardware/energy.hpp"
 #include "accel_sim/hardware/target.hpp"
-#include "accel_sim/mapper/line_cost.hpp"
+#include "accel_sim/hardware/line_cost.hpp"
 #include "accel_sim/mapper/mapping.hpp"
 
 namespace paretoformer::accel_sim {

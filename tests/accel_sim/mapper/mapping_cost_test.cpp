@@ -84,18 +84,6 @@ TEST(MappingCost, RowsThatMeetInFewSetsLoseTheLinesTheyShare) {
   EXPECT_GT(memory_of(3072), 1.2 * memory_of(3088));
 }
 
-// Lines as the engines have them: with the defaults, 15 of 8 cycles follow one another, and then
-// the bus runs dry for the 61 from a release (3 cycles) to the end of the line that is asked for
-// then (65 cycles, of which 8 are the line's own) and the acknowledgement (1).
-TEST(LineCost, IsThatOfTheEnginesMemory) {
-  Target target;
-  EXPECT_NEAR(LineCost(target).fetched, (15 * 8 + 3 + 65 - 8 + 1) / 15.0, 1e-9);
-  target.l2_releases_in_flight = 0;
-  EXPECT_NEAR(LineCost(target).fetched, 8, 1e-9);
-  target.dram_latency_cycles = 130;  // over 10 miss registers
-  EXPECT_NEAR(LineCost(target).fetched, 13, 1e-9);
-}
-
 // What L2 and the last-level cache keep does not wait for DRAM pages again.
 TEST(MappingCost, CachesSavePages) {
   const Workpiece work = matmul_workpiece(512, 3072, 768);
