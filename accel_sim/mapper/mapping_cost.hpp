@@ -3,8 +3,8 @@
 #pragma once
 
 #include "accel_sim/hardware/energy.hpp"
-#include "accel_sim/hardware/target.hpp"
 #include "accel_sim/hardware/line_cost.hpp"
+#include "accel_sim/hardware/target.hpp"
 #include "accel_sim/mapper/mapping.hpp"
 
 namespace paretoformer::accel_sim {
