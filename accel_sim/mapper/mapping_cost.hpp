@@ -3,6 +3,7 @@
 #pragma once
 
 #include "accel_sim/hardware/energy.hpp"
+#include "accel_sim/hardware/line_cost.hpp"
 #include "accel_sim/hardware/target.hpp"
 #include "accel_sim/mapper/mapping.hpp"
 
@@ -23,8 +24,8 @@ enum class CostRules {
 // Counts are doubles, exact up to 2^53, so that no workpiece overflows.
 struct MappingCost {
   double compute = 0;  // cycles of the array
-  double memory = 0;   // cycles of the DRAM
-  double stall = 0;    // of the array, waiting for operands that come in a burst
+  double memory = 0;   // cycles of the memory, sums apart
+  double stall = 0;    // of the array, waiting for what comes in a burst, or for a bank
   double cycles = 0;   // of the whole
   double dram_bytes = 0;
   double energy_pj = 0;
@@ -55,42 +56,47 @@ struct MappingCost {
 //   since the next weights are loaded meanwhile (ExecuteController.scala L285-302).
 // - Accesses as in the analytical model: rows of scratchpad and accumulator are read whole.
 // - Energy: all traffic goes to DRAM, as in Timeloop's and DOSA's Gemmini.
-// - DRAM cycles: the slowest of what follows, which neither Timeloop nor DOSA has. Without it the
-//   best mapping is one of narrow tiles that the cycle simulator finds slow.
-//   * Lines: L2 fetches whole ones. The DMA asks for a row of a tile in pieces of at most 64 bytes,
-//     and for each line that a piece touches by itself (DMA.scala L174-205); a row that is not
-//     aligned touches a line more than it fills. Each takes the DRAM's bus for 64 bytes, or one of
-//     L2's miss registers for the DRAM's latency. Caches keep nothing from tile to tile.
-//   * Pages: a tile of narrow rows far apart opens pages that other tiles open again. Lines come in
-//     order, so that the bus waits for a page, less what the miss registers hide: they hold so many
-//     lines that are asked for ahead, whose pages open at the same time, so that the bus waits at
-//     most once per turn of them. Here caches count, for what they keep waits for no page. Between
-//     two visits about the tensor itself is filled into L2, and with random replacement a line is
-//     still there with probability exp(-bytes filled / capacity). A last-level cache, from which
-//     the oldest line goes first, keeps a tensor that fits. That this does not depend on the order
-//     of loops is an approximation, on which the exact search relies.
-//   * Requests: so many are in flight each way (reads until their last beat), each for as long as
-//     the DRAM is away, or L2 when the piece before ended in the same line. Of writes, lines that
-//     are written in part are fetched first.
-//   No constant is fitted to the simulator (tests/accel_sim/mapper/mapping_validation_test.cpp),
-//   but that caches count for the pages and not for the lines was decided by comparing with it.
+// - Memory: the slowest of what follows, as in the engines (memory_system.hpp, dma.hpp), and in
+//   neither Timeloop nor DOSA. Without it the best mapping is one of narrow tiles that the cycle
+//   simulator finds slow.
+//   * Lines: L2 fetches whole ones, each for LineCost's cycles. A row of a tile that is not aligned
+//     touches a line more than it fills. Two tiles share that line, and a tensor is visited again:
+//     a line is then still in L2 with probability exp(-bytes filled since / capacity), as
+//     replacement is random. Rows whose distance has a factor in common with the number of sets
+//     meet in few of them. That the bytes do not depend on the order of loops is an approximation,
+//     on which the exact search relies: between two visits it is the tensor itself.
+//   * Results: a line that is written in part is fetched first, one that is written as a whole only
+//     makes another one leave.
+//   * L2 and the bus: a beat or a row of the scratchpad a cycle, and l2_write_cycles() for what is
+//     written.
+//   * Requests: so many are in flight each way, reads until their last beat, each for as long as
+//     the DRAM or L2 is away, writes until they are acknowledged.
+//   * Pages: mvins go down the rows of a tile, a line of each at a time, and open the pages of all
+//     of them each time if these are more than there are banks, or if the other operand took the
+//     bank. The bus waits for that, less what the miss registers hide. A last-level cache, from
+//     which the oldest line goes first, keeps a tensor that fits.
 // - Bursts: while a tile is computed the operands of the next one come, and no others. An operand
-//   that stays for many tiles and then changes must come within one of them; the array waits for
-//   the rest, whatever the bus did before. Of the two operands the one that costs more counts.
-//   Without this the fastest mapping is one whose weights stay while tiles of 16 rows pass, and
-//   takes half as long again in the cycle simulator (tests/accel_sim/mapper/).
-// Latency is the maximum of array and DRAM cycles, for loads, computes and stores overlap; before
-// it, the inputs and weights of the first tile's first block of channels arrive; after it, the last
-// tile's results leave; and a call costs what it costs the analytical model.
+//   that stays for many tiles and then changes must come within one of them, and so must lines that
+//   the tiles after it share; the array waits for the rest, whatever the bus did before. In the
+//   same way results wait for lines that are written in part. The one that costs most counts.
+// - Banks: weights that lie in the bank of the inputs take turns with them.
+// - Sums that come back wait until the computes before them are done (waits_for_computes()), and
+//   their tile's operands come after them: nothing hides them.
+// Latency is the maximum of array with its waiting, memory and the host's commands, for these
+// overlap; besides, the sums; before it, the call and the first lines of the first tile's rows, or
+// what of that tile the array does not hide; after it, the last tile's results leave the
+// accumulator. No constant is fitted to the simulator; mapping_validation_test.cpp says how far
+// they are apart.
 //
 // Worked by hand: M x K x N = 32 x 32 x 64, tiles of 32 x 16 x 32, order M K N outside to inside,
 // 16 x 16 array full, 32 rows past each block. Tiles: 1 of M, 2 of K, 2 of N. Inputs (M, K): the
 // loop over N is innermost, so each of 2 tiles of 512 B is read once: 1024 B. Weights (K, N): 4
 // tiles of 512 B, once: 2048 B. Outputs (M, N): K lies outside N, so 2048 sums go out and come back
 // as int32 (8192 B each way) and go out as int8 (2048 B). DRAM: 1024 + 2048 + 16384 + 2048 = 21504
-// B. Array: 2 x 4 blocks of weights x 32 rows = 256 cycles. Rows of inputs have 16 B, of weights
-// 32, of sums 128, and touch 1, 1 and 2 lines: 64 + 64 + 128 lines in and 10240 B out, at 8 B per
-// cycle 3328 cycles, more than their requests or pages take.
+// B. Array: 2 x 4 blocks of weights x 32 rows = 256 cycles. Memory without pages and releases, 8
+// cycles a line: 16 lines of inputs and 32 of weights, which L2 keeps for the tiles that share
+// them, and 32 of results, written 32 B at a time: 640 cycles. Sums: 8192 B from L2 at 16 B a
+// cycle, 512, and 128 lines of them that take L2 6 cycles each to write, 768.
 class MappingCostModel {
  public:
   // Throws InputError when the hardware is not weight-stationary.
@@ -110,42 +116,68 @@ class MappingCostModel {
   };
   Visits visits(const Mapping& mapping, const PerDimension<int>& tiles) const;
 
-  // Elements of the inputs that a visit of each of their tiles reads, and sums that go out and in.
-  struct Traffic {
-    double inputs = 0, spilled = 0;
+  // How the rows of a tensor lie in memory, and what is known of it whatever the tile.
+  struct Rows {
+    int stride;                 // bytes from one to the next
+    double again, pages_again;  // shares of lines and pages that a later visit finds no more
+    double per_page;            // pages from one row to the next
+    double set_bytes;           // how much of L2 a line of each takes, as they meet in its sets
   };
-  // What caches leave to the DRAM of a tensor of so many bytes in rows `stride` bytes apart.
-  struct CacheReuse {
-    CacheReuse(const Target& target, double bytes, int stride);
-
-    double fetched_again;  // share of the lines of a visit after the first that L2 lacks
-    double opened_again;   // and that the last-level cache lacks as well
-    double pages_per_row;
+  Rows rows_of(double bytes, int stride) const;
+  // Rows of a tile.
+  struct TileRows {
+    const Rows* rows;
+    const Rows* rival;  // of the other operand
+    int width;          // bytes
+    double count;
+    double between;      // bytes loaded between two tiles that share lines
+    double strip;        // rows that mvins go along
+    double rival_mvins;  // for each of its own
   };
-  // An operand: its bytes, how often its tiles are loaded, bytes of a row of a tile and between
-  // rows.
+  double page_turns(const TileRows& tile) const;
+  // A tensor on its way in, all its tiles once.
   struct Operand {
-    double bytes, times;
-    int width, stride;
-    const CacheReuse& reuse;
+    double bytes, times;            // how often its tiles are loaded
+    double lines, requests, pages;  // lines and pages that come from DRAM
+    double first_tiles;             // share of tiles for which they come; others share them
+    double again, pages_again;      // as in Rows
   };
+  Operand operand(double bytes, double times, const TileRows& tile) const;
+  struct Reads {
+    double bytes = 0, requests = 0, fetched = 0, pages = 0;
+  };
+  Reads reads(const Operand& operand, double visits, double fetched, double opened) const;
+  struct Writes {
+    double requests, whole, partial;  // lines: written as a whole, or fetched first
+  };
+  Writes writes(double bytes, int width, int stride) const;
+  double lost(double bytes) const;
+  double cycles(const Reads& reads) const;
+  double memory_cycles(const Operand& inputs, const Operand& weights, const Writes& results) const;
   // Cycles that the array waits for tiles of the operand, of which `hidden` are computed meanwhile
   // for all of its tiles once.
   double burst_cycles(const Operand& operand, double hidden) const;
-  double memory_cycles(const PerDimension<int>& tile, const Traffic& traffic,
-                       const Visits& times) const;
+  double store_cycles(const Writes& results, int width, double compute) const;
+  double sum_cycles(const PerDimension<int>& tile, double visits) const;
+  double first_load_cycles(const PerDimension<int>& tile, double loads, double least) const;
+  double bank_conflicts(const PerDimension<int>& tile, const PerDimension<int>& tiles,
+                        const Visits& times) const;
+  // Sets all cycles of `cost` but the array's.
+  void time_transfers(const Mapping& mapping, const PerDimension<int>& tiles, const Visits& times,
+                      double inputs, double spilled, MappingCost& cost) const;
 
   Workpiece work_;
   Target target_;
   AccessEnergies energies_;
   CostRules rules_;
   double macs_, weights_, outputs_;
-  double cycles_per_byte_;                      // of the DRAM
+  LineCost line_;
   double hit_share_, miss_share_, byte_share_;  // of all requests in flight, cycles
-  double turns_per_line_;                       // of the miss registers
-  double cycles_per_line_;
-  double page_wait_;  // cycles of the bus
-  CacheReuse input_reuse_, weight_reuse_;
+  double read_cycles_, line_write_cycles_, acknowledged_share_, result_cycles_;
+  double l2_bytes_;
+  double turns_per_line_;  // of the miss registers
+  double page_wait_;       // cycles of the bus
+  Rows input_rows_, weight_rows_, sum_rows_;
   double fixed_cycles_;
 };
 

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
+
 #include "accel_sim/closed_form/analytical_model.hpp"
 #include "accel_sim/mapper/library_rule.hpp"
 #include "support/error.hpp"
@@ -15,9 +17,16 @@ Target without_operand_reuse() {
   return target;
 }
 
+// A line takes 8 cycles of the bus and nothing else.
+Target with_plain_lines() {
+  Target target = without_operand_reuse();
+  target.dram_page_miss_cycles = target.l2_releases_in_flight = 0;
+  return target;
+}
+
 // The case worked by hand in mapping_cost.hpp.
 TEST(MappingCost, IsAsWorkedByHand) {
-  Target target = without_operand_reuse();
+  Target target = with_plain_lines();
   const Workpiece work = matmul_workpiece(32, 32, 64);
   Mapping mapping;
   mapping.tile = {32, 1, 16, 32, 1, 1};
@@ -27,10 +36,11 @@ TEST(MappingCost, IsAsWorkedByHand) {
   const MappingCost cost = MappingCostModel(work, target)(mapping);
   EXPECT_EQ(cost.dram_bytes, 21504);
   EXPECT_EQ(cost.compute, 256);
-  EXPECT_EQ(cost.memory, 3328);
-  // First 16 columns of 32 rows of inputs and 16 rows of 32 columns of weights, 128 cycles; the
-  // last tile's 32 x 32 results, 128 cycles; the call.
-  EXPECT_EQ(cost.cycles, 3328 + 128 + 128 + 240 + 65 + 35);
+  EXPECT_NEAR(cost.memory, 640, 3);  // of 2 KiB L2 loses 0.4 %
+  // The first 16 columns of 32 rows of inputs and 16 rows of weights, a line each; sums; the last
+  // tile's 32 x 32 results at 28 cycles per block; the call, its first loop, DRAM and array.
+  EXPECT_NEAR(cost.cycles,
+              cost.memory + (32 + 16) * 8 + 512 + 768 + 4 * 28 + 240 + 128 + 20 + 65 + 35, 1e-9);
   // MACs; 8 blocks of weights and 256 rows of 16 words through the array; 1024 + 2048 bytes loaded;
   // sums twice per row, and 2048 out, in and out.
   const AccessEnergies each(target);
@@ -48,19 +58,30 @@ TEST(MappingCost, IsAsWorkedByHand) {
 }
 
 // Rows of 1000 bytes of which a tile has 512: 8 whole lines and, for 7 of the 8 alignments that a
-// row can have, a ninth.
+// row can have, a ninth, which the other tile shares. When that one comes, all others of the tile
+// and the inputs did, so that L2 still has e^-2 of them.
 TEST(MappingCost, RowsThatAreNotAlignedTouchALineMore) {
   const Workpiece work = matmul_workpiece(1, 2048, 1000);
-  const Target target;
+  const Target target = with_plain_lines();
   const Mapping mapping = library_mapping({1, 4, 32}, work, target);
-  // 2048 x 1000 weights in rows of 512, and 32 tiles of a line of inputs: a line crosses the bus in
-  // 8 cycles. A row is 1000 bytes of a page's 8192, an input tile a quarter of a page: the bus
-  // waits 65 + 100 cycles for a page, less 80 in which it brings the lines of 10 miss registers.
   const double rows = 2048 * 1000 / 512.0;
-  const double pages = rows * 1000 / 8192 + 32 * 0.25;
-  // The 2048 inputs are loaded for both tiles of columns, the second time nearly all from L2.
-  EXPECT_NEAR(MappingCostModel(work, target)(mapping).memory,
-              (rows * (8 + 7 / 8.0) + 32) * 8 + pages * (65 + 100 - 80), 4);
+  const double lost = 1 - std::exp(-(1024000 + 2048) / 524288.0);
+  const double shared = rows * (8 + 7 / 8.0) - 2048 * 1000 / 64.0;
+  // And 32 lines of inputs, the second time from L2, and 16 of results, of which 2 are whole.
+  EXPECT_NEAR(MappingCostModel(work, target)(mapping).memory, (32000 + shared * lost + 32 + 14) * 8,
+              10);
+}
+
+// 768 rows of weights 3072 bytes, 48 lines, apart lie in every 16th of 1024 sets: as if each line
+// took the place of 16, 768 KiB in all. Of lines that two tiles of 80 columns share L2 of 512 KiB
+// therefore loses 78 %; 16 bytes more from row to row, and it keeps two thirds.
+TEST(MappingCost, RowsThatMeetInFewSetsLoseTheLinesTheyShare) {
+  const Target target = with_plain_lines();
+  const auto memory_of = [&](int columns) {
+    const Workpiece work = matmul_workpiece(80, 768, columns);
+    return MappingCostModel(work, target)(library_mapping({5, 48, 5}, work, target)).memory;
+  };
+  EXPECT_GT(memory_of(3072), 1.2 * memory_of(3088));
 }
 
 // What L2 and the last-level cache keep does not wait for DRAM pages again.
@@ -77,28 +98,45 @@ TEST(MappingCost, CachesSavePages) {
   EXPECT_LE(large_l2, last_level);
 }
 
-// 32 x 16 times 16 x 64 in four tiles of 16 x 16 x 32, 32 cycles of the array each. Either tile of
+// 32 x 16 times 16 x 128 in four tiles of 16 x 16 x 64, 64 cycles of the array each. Either tile of
 // weights has 16 rows of a line each, 8 cycles of the bus a line: 128 cycles, of which one tile's
-// 32 are hidden. So has either tile of inputs.
+// 64 are hidden. When they come again L2 gives them in 64.
 TEST(MappingCost, AnOperandThatChangesComesInABurst) {
-  Target target = without_operand_reuse();
-  target.dram_latency_cycles = target.dram_page_miss_cycles = 0;
-  const Workpiece work = matmul_workpiece(32, 16, 64);
+  Target target = with_plain_lines();
+  target.dram_latency_cycles = 0;
+  const Workpiece work = matmul_workpiece(32, 16, 128);
   Mapping mapping;
-  mapping.tile = {16, 1, 16, 32, 1, 1};
+  mapping.tile = {16, 1, 16, 64, 1, 1};
   mapping.inner = {16, 1, 16, 16, 1, 1};
-  // Weights stay while two tiles of rows pass, and come twice; inputs come with every tile.
+  // Weights stay while two tiles of rows pass, and come once.
   mapping.order = {kQ, kR, kS, kC, kK, kP};
   ASSERT_TRUE(is_valid(mapping, work, target));
   const MappingCostModel model(work, target);
-  EXPECT_EQ(model(mapping).compute, 4 * 32);
-  EXPECT_EQ(model(mapping).stall, 4 * (128 - 32));
-  // The other way round it is the weights that come every time; both times one operand stays.
+  EXPECT_EQ(model(mapping).compute, 4 * 64);
+  EXPECT_NEAR(model(mapping).stall, 2 * (128 - 64), 1);
+  // The other way round they come with every tile.
   mapping.order = {kQ, kR, kS, kC, kP, kK};
-  EXPECT_EQ(model(mapping).stall, 4 * (128 - 32));
-  // Tiles of 32 rows: 64 cycles of the array each. All inputs come in one burst of 32 lines.
+  EXPECT_NEAR(model(mapping).stall, 2 * (128 - 64), 1);
+  // Tiles of 32 rows hide all.
   mapping.tile[kP] = mapping.inner[kP] = 32;
-  EXPECT_EQ(model(mapping).stall, 256 - 64);
+  EXPECT_EQ(model(mapping).stall, 0);
+}
+
+// 256 KiB have 256 blocks in a bank. 128 x 640 inputs are 320 blocks, whose last rows lie in the
+// half's second bank, where the 160 blocks of weights lie as well: 16 cycles more for each block of
+// weights.
+TEST(MappingCost, WeightsInTheBankOfTheInputsTakeTurns) {
+  const Workpiece work = matmul_workpiece(128, 640, 64);
+  const MappingCost cost =
+      MappingCostModel(work, Target())(library_mapping({8, 40, 4}, work, Target()));
+  const Workpiece narrow = matmul_workpiece(128, 448, 64);  // 224 blocks: the first bank
+  const MappingCost none =
+      MappingCostModel(narrow, Target())(library_mapping({8, 28, 4}, narrow, Target()));
+  Target wide;
+  wide.scratchpad_kib = 4096;
+  const MappingCost apart = MappingCostModel(work, wide)(library_mapping({8, 40, 4}, work, wide));
+  EXPECT_NEAR(cost.stall - apart.stall, 160 * 16, 1e-6);
+  EXPECT_LT(none.stall, cost.stall);
 }
 
 TEST(MappingCost, HalosOfAConvolutionAreLoadedForEachTile) {

@@ -151,15 +151,12 @@ TEST(MappingSearch, ExactNeverLosesToTheGreedyRule) {
   }
 }
 
-// By itself the model takes the 128 x 768 x 3072 of BERT's FFN in tiles 32 columns wide, two of
-// which share every line of the weights.
 TEST(MappingSearch, TilesOfWholeLinesAreOfMultiplesOf64) {
   const Mapspace space(matmul_workpiece(128, 768, 3072), find_target("gemmini_soc"),
                        Factors::kBlocks);
   const auto best = [&](bool whole_lines) {
     return best_library_mapping(space, MappingObjective::kEdp, whole_lines);
   };
-  EXPECT_EQ(best(false).mapping.tile[kK], 32);
   const Mapping whole = best(true).mapping;
   EXPECT_EQ(whole.tile[kK] % 64, 0);
   EXPECT_EQ(whole.tile[kC] % 64, 0);

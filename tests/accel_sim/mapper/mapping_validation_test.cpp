@@ -53,7 +53,11 @@ TEST(SurveyMappings, SpreadOfRandomMappings) {
       EXPECT_GE(spread.best(), exact);
       const bool perfect = factors == Factors::kPerfect;
       EXPECT_EQ(tenth > published.tenth_percentile, perfect);
-      EXPECT_EQ(within < published.percent_within_3x, perfect);
+      // But for one of the four: of ResNet-50's 1x1 few mappings of whole blocks are good either.
+      if (perfect)
+        EXPECT_LT(within, published.percent_within_3x);
+      else
+        EXPECT_GT(within, 0.75 * published.percent_within_3x);
     }
   }
 }
@@ -102,8 +106,7 @@ double error_of(const char* what, const Mapping& mapping, const MappingCostModel
 }
 
 // The shapes of rtl_validation_test.cpp on the machine that was measured: the best mapping, the
-// best among those with the library's loops, and the library's own. The cost model does not know
-// what L2 loses and fetches again: up to 29 %, where columns of tiles share lines.
+// best among those with the library's loops, and the library's own.
 TEST(MappingCost, CyclesOfTheSimulator) {
   const Target target = find_target("gemmini_dosa");
   std::printf("   m     k      n  best      mapping%48s cost model  simulated   error\n", "");
@@ -114,7 +117,7 @@ TEST(MappingCost, CyclesOfTheSimulator) {
     for (const auto& [objective, what] :
          {std::pair{MappingObjective::kLatency, "latency"}, {MappingObjective::kEdp, "EDP"}}) {
       const Mapping best = best_mapping(space, objective).mapping;
-      EXPECT_LE(std::abs(error_of(what, best, model)), 0.29);
+      EXPECT_LE(std::abs(error_of(what, best, model)), 0.15);
       const Mapping librarys = best_library_mapping(space, objective).mapping;
       EXPECT_LE(std::abs(error_of("library's", librarys, model)), 0.15);
     }
@@ -147,15 +150,24 @@ TEST(MappingCost, CyclesOfAVectorWithOtherMemories) {
     check("requests", [=](Target& target) { target.requests_in_flight = requests; });
 }
 
-// Other memories: where the cost model is further off, and by how much.
+// All presets: the best mappings for either objective, those of the library's loops, and its own.
 TEST(MappingCost, CyclesOfTheSimulatorOnThePresets) {
-  for (const char* preset : {"gemmini_cnn", "gemmini_transformer"}) {
+  for (const char* preset :
+       {"gemmini_cnn", "gemmini_transformer", "gemmini_dosa", "gemmini_soc", "survey_analytical"}) {
     const Target target = find_target(preset);
-    double sum = 0, worst = 0;
+    double sum = 0, bias = 0, worst = 0;
     int count = 0;
     std::printf("%s\n", preset);
+    const auto add = [&](double error) {
+      sum += std::abs(error);
+      bias += error;
+      worst = std::max(worst, std::abs(error));
+      ++count;
+    };
     for (const auto& [m, k, n] : {std::array{128, 768, 768},
+                                  {128, 64, 128},
                                   {128, 3072, 768},
+                                  {1, 2048, 1000},
                                   {512, 768, 768},
                                   {512, 768, 3072},
                                   {512, 3072, 768},
@@ -164,16 +176,18 @@ TEST(MappingCost, CyclesOfTheSimulatorOnThePresets) {
       const Workpiece work = matmul_workpiece(m, k, n);
       const Mapspace space(work, target, Factors::kBlocks);
       const MappingCostModel model(work, target);
-      for (const double error :
-           {error_of("EDP", best_mapping(space, MappingObjective::kEdp).mapping, model),
-            error_of("greedy", greedy_mapping(work, target), model)}) {
-        sum += std::abs(error);
-        worst = std::max(worst, std::abs(error));
-        ++count;
+      for (const auto& [objective, what] :
+           {std::pair{MappingObjective::kLatency, "latency"}, {MappingObjective::kEdp, "EDP"}}) {
+        add(error_of(what, best_mapping(space, objective).mapping, model));
+        add(error_of("library's", best_library_mapping(space, objective).mapping, model));
       }
+      add(error_of("greedy", greedy_mapping(work, target), model));
     }
-    std::printf("mean absolute error %.1f %%, worst %.1f %%\n", 100 * sum / count, 100 * worst);
-    EXPECT_LE(sum / count, 0.16);
+    std::printf("mean absolute error %.1f %%, bias %+.1f %%, worst %.1f %%\n", 100 * sum / count,
+                100 * bias / count, 100 * worst);
+    EXPECT_LE(sum / count, 0.08);
+    EXPECT_LE(std::abs(bias / count), 0.055);
+    EXPECT_LE(worst, 0.25);
   }
 }
 
