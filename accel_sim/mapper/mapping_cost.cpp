@@ -112,7 +112,8 @@ double MappingCostModel::lost(double bytes) const { return 1 - std::exp(-bytes /
 
 // Rows whose distance has a factor in common with the number of L2's sets meet in few of them.
 MappingCostModel::Rows MappingCostModel::rows_of(double bytes, int stride) const {
-  const int sets = std::max(target_.l2_kib * 1024 / kLine / target_.l2_ways, 1);
+  const int lines = target_.l2_kib * 1024 / kLine;
+  const int sets = std::max(lines / (target_.l2_ways > 0 ? target_.l2_ways : lines), 1);
   Rows rows;
   rows.stride = stride;
   rows.again = lost(bytes);

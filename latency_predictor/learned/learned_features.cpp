@@ -330,7 +330,7 @@ void count_matmul(const accel_sim::Operator& op, MatmulPlan& plan,
   const double inner = plan.whole.inner, columns = plan.whole.columns;
   const Stream &left = plan.left(), &right = plan.right();
   const double weights = inner * columns * plan.loops.rows * size * size;
-  const double right_elements = size * (plan.transposed ? op.columns * inner : op.inner * columns);
+  const double right_elements = inner * columns * size * size;  // in whole blocks
   const double loaded = rows * inner * size * left.passes + right_elements * right.passes;
   f.accesses.macs = statistics(op).macs;
   f.accesses.pe_register = f.accesses.macs + static_cast<std::int64_t>(weights);
