@@ -8,10 +8,10 @@ here=$(dirname "$0")
 out=${1:-runs/edge}
 mkdir -p "$out"
 
-# What does one network cost on edge.json, and where do its cycles go? Those of a search are causal
-# and have biases.
+# What does one network cost on edge.json, and where do its cycles go? Those of a search are causal,
+# have biases and are quantised.
 paretoformer simulate "$here/network.json" --hardware "$here/edge.json" --length 32 \
-  --mask causal --biases on
+  --mask causal --biases on --nonlinear-inputs int8
 
 # Every operator of the space, priced once; checked against simulations of whole networks. Nothing
 # is written, and the script ends, if the sum over operators is too far off.
