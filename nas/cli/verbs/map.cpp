@@ -81,6 +81,7 @@ struct MapAnswer {
   accel_sim::MappingObjective objective;
   accel_sim::FoundMapping best;
   accel_sim::Factors best_in;  // the mapspace that has it
+  accel_sim::Mapping best_of_blocks;
   accel_sim::Mapping greedy;
   accel_sim::MappingCost greedy_cost;
   double reference;  // the best of the mapspace of the samples
@@ -119,6 +120,7 @@ MapAnswer answer(const MapOptions& options, const accel_sim::Target& hardware) {
     const accel_sim::FoundMapping found =
         best_mapping(space, result.objective, progress.part("thousandths, best mapping"));
     const double cost = found.cost.of(result.objective);
+    if (factors == accel_sim::Factors::kBlocks) result.best_of_blocks = found.mapping;
     if (factors == accel_sim::Factors::kBlocks || cost < result.best.cost.of(result.objective)) {
       result.best = found;
       result.best_in = factors;
@@ -228,8 +230,9 @@ void map_workpiece(const MapOptions& options, const CommonOptions& common) {
   const accel_sim::Target hardware = accel_sim::find_target(options.hardware);
   const MapAnswer found = answer(options, hardware);
   if (options.output)
-    write_file_atomic(*options.output,
-                      to_text(to_json(accel_sim::MappedWorkpiece{found.work, found.best.mapping})));
+    write_file_atomic(
+        *options.output,
+        to_text(to_json(accel_sim::MappedWorkpiece{found.work, found.best_of_blocks})));
   if (options.svg) write_file_atomic(*options.svg, histogram(found, options));
   print(common.json ? to_text(to_json(found, options, hardware)) : table(found, options));
 }
@@ -266,7 +269,7 @@ void add_map(CLI::App& app, CommonOptions& common) {
   verb->add_option("--seed", options.seed, "Seed of the samples");
   verb->add_option("--svg", options.svg, "Write a histogram of the samples to this file");
   verb->add_option("--output", options.output,
-                   "Write the best mapping to this file (for simulate --mapping)");
+                   "Write the best mapping of whole blocks to this file (for simulate --mapping)");
   add_common(verb, common);
   verb->callback([owned, &common] { map_workpiece(*owned, common); });
 }
