@@ -173,7 +173,7 @@ TEST(EnginesAgree, OnRandomOperatorsAndHardware) {
 
 // Passes over int8: LayerNorms that read their rows again and again, and GELUs, which are mvins and
 // mvouts in turns and nothing else: all of their time is the two at L2, where the fast engine's
-// instructions do not interleave request by request. On the presets they are 1 % apart.
+// instructions do not interleave request by request.
 TEST(EnginesAgree, OnRandomPassesOverInt8) {
   Differences differences;
   for (int i = 0; i < kCases; ++i) {

@@ -50,8 +50,8 @@ TEST(LearnedModelValidation, NetworksOfThePublishedSpace) {
   EXPECT_LE(against_sums.relative.energy_mape, kTarget);
   EXPECT_GE(against_sums.latency_coverage, 0.9);
   EXPECT_GE(against_sums.energy_coverage, 0.9);
-  // Passes over int8 by themselves fetch what in a network the call before has left in L2: up to a
-  // third of a GELU's cycles, about 1 % of a network's, which a model of operators cannot know.
+  // Passes over int8 by themselves fetch what in a network the call before has left in L2: about
+  // a quarter of a GELU's cycles, 1 % of a network's, which a model of operators cannot know.
   EXPECT_LE(against_wholes.relative.latency_mape, kTarget + 0.01);
   EXPECT_LE(against_wholes.relative.energy_mape, kTarget);
 }
