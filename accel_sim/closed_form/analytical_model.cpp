@@ -5,6 +5,7 @@
 
 #include "accel_sim/hardware/timing.hpp"
 #include "accel_sim/lowering/compile.hpp"
+#include "accel_sim/lowering/instructions.hpp"
 #include "accel_sim/lowering/program.hpp"
 #include "accel_sim/lowering/tiling.hpp"
 #include "support/error.hpp"
@@ -154,8 +155,8 @@ AnalyticalEstimate estimate_tiled_norm(const Call& call, const Target& target) {
   result.accesses.dram_bytes = elements(op) * (call.operand_bytes + 1);
   result.latency.compute = normaliser_cycles(op, target);
   result.latency.memory = dram_cycles(result.accesses.dram_bytes, target);
-  result.latency.issue =
-      Cycles(commands) * target.norm_command_cycles + Cycles(passes) * target.norm_config_cycles;
+  const HostCommandCycles host = host_command_cycles(call, target);
+  result.latency.issue = Cycles(commands) * host.mvout + Cycles(passes) * host.config;
   result.latency.fixed = call_cycles(call, target);
   return result;
 }
@@ -198,10 +199,22 @@ AnalyticalEstimate estimate_residual_add(const Call& call, const Target& target)
   return result;
 }
 
-// Rows of the table through the scratchpad to where the activations are.
+// Rows of the table through the scratchpad to where the activations are, or through the accumulator
+// onto those of the positions.
 AnalyticalEstimate estimate_embedding(const Call& call, const Target& target) {
   const Operator& op = call.op;
   AnalyticalEstimate result;
+  if (reads_int8(op)) {
+    const int commands =
+        ceil_divide(ceil_divide(op.columns, target.array_size), blocks_per_dma(1, target));
+    result.accesses.accumulator = 4 * padded_elements(op, target);
+    result.accesses.dram_bytes = 3 * elements(op);
+    result.latency.issue =
+        Cycles(std::int64_t{op.rows} * commands) * host_command_cycles(call, target).mvin;
+    result.latency.memory = dram_cycles(result.accesses.dram_bytes, target);
+    result.latency.fixed = call_cycles(call, target);
+    return result;
+  }
   result.accesses.scratchpad = 2 * padded_elements(op, target);
   result.accesses.dram_bytes = 2 * elements(op);
   result.latency.memory = dram_cycles(result.accesses.dram_bytes, target);

@@ -54,7 +54,8 @@ class FastEngine {
           run_host_matmul(tile);
           break;
         case TileKind::kNormalise:
-          run_normalise(tile);
+        case TileKind::kGather:
+          run_host_rows(tile);
           break;
         default:
           run_loop(tile);
@@ -117,6 +118,7 @@ class FastEngine {
     LoadSequence sequence(tile, hardware_);
     load_unroller_ = std::max(load_unroller_, configured);
     ports_.begin_tile();
+    int to_come = sequence.steps();
     while (const auto step = sequence.next()) {
       load_unroller_ = std::max(load_unroller_ + 1, load_entries_.oldest());
       const Mvin command = sequence.mvin(*step);
@@ -125,11 +127,15 @@ class FastEngine {
       run_stores_until(std::max(issued, load_.next_begin()));
       mvin(command, issued);
       if (is_matmul) continue;
-      if (step->operand != LoadSequence::Operand::kLeft || has_one_operand(tile)) {
+      // Stores follow the loads of the right operand; where there is none, until all of the left
+      // one have been emitted (LoopMatmul.scala L632, L1027-1031).
+      const bool all_emitted = --to_come < hardware_.load_entries;
+      if (step->operand != LoadSequence::Operand::kLeft || tile.kind == TileKind::kCopy ||
+          (!tile.load_right && all_emitted)) {
         if (stores_ && stores_->tile != &tile && !stores_->next) finish_stores();
         if (!stores_) begin_stores(tile, configured);
         if (stores_->tile == &tile)
-          stores_loaded(layout.result_block(step->row, step->column) - layout.result);
+          stores_loaded(stores_->position(step->row * layout.columns + step->column));
       }
     }
   }
@@ -145,6 +151,13 @@ class FastEngine {
           sequence(its_tile, hardware),
           next(sequence.next()) {}
 
+    // Of a block's load among those that stores follow: down the rows first where there is one
+    // operand.
+    int position(int block) const {
+      if (tile->kind != TileKind::kResidualAdd || tile->load_right) return block;
+      return block % layout.columns * layout.rows + block / layout.columns;
+    }
+
     const Tile* tile;
     TileLayout layout;
     StoreSequence sequence;
@@ -153,7 +166,7 @@ class FastEngine {
     Time computed = 0;     // before that the results to be normalised cannot be read
     Time added_until = 0;  // computes add to their bank until then ...
     Time adding = 0;       // ... in so many of 256 cycles
-    int loaded = -1;       // element-wise: the last block that has been loaded
+    int loaded = -1;       // element-wise: the last block that may leave
   };
 
   void stores_loaded(int blocks) {
@@ -199,10 +212,9 @@ class FastEngine {
       }
       if (!stores_->next) return;
       const Mvout& command = *stores_->next;
-      const TileLayout& layout = stores_->layout;
-      const bool copies = stores_->tile->kind == TileKind::kCopy;
-      const int first = command.source.index - (copies ? layout.left : layout.result);
-      if (first > stores_->loaded) return;
+      const int first =
+          stores_->tile->kind == TileKind::kCopy ? stores_->layout.left : stores_->layout.result;
+      if (stores_->position(command.source.index - first) > stores_->loaded) return;
       const Time emitted = std::max(store_unroller_ + 1, store_entries_.oldest());
       const Time issued = std::max(emitted, stores_->computed) + kIssueCycles;
       if (const Time start = store_start(command, issued); start > time) {
@@ -389,27 +401,27 @@ class FastEngine {
     accesses_.accumulator += size_ * size_ * (tile.accumulate ? 2 : 1);
   }
 
-  // sp_tiled_norm (gemmini.h L3416-3520): a row of blocks in, its normalised rows out.
-  void run_normalise(const Tile& tile) {
-    const int issue = hardware_.norm_command_cycles;
+  // A row of blocks in, its results out, as in sp_tiled_norm (gemmini.h L3416-3520).
+  void run_host_rows(const Tile& tile) {
+    const HostCommandCycles cycles = host_command_cycles(tile, hardware_);
     LoadSequence loads(tile, hardware_);
     StoreSequence stores(tile, hardware_);
     auto step = loads.next();
     auto command = stores.next();
     for (int row = 0; step || command; ++row) {
       for (; step && step->row == row; step = loads.next()) {
-        const Time issued = issue_command(hardware_.norm_mvin_cycles, load_entries_);
+        const Time issued = issue_command(cycles.mvin, load_entries_);
         mvin(loads.mvin(*step), issued);
       }
       const std::int64_t next_rows = tile.result.at((row + 1) * size_, 0).address;
       for (; command && command->address < next_rows; command = stores.next()) {
         // A config_norm precedes the commands of a pass.
-        const int config = command->first_of_pass ? hardware_.norm_config_cycles : 0;
-        const Time issued = issue_command(config + issue, store_entries_);
+        const int config = command->first_of_pass ? cycles.config : 0;
+        const Time issued = issue_command(config + cycles.mvout, store_entries_);
         mvout(*command, issued);
       }
     }
-    normalised_ = true;
+    if (tile.kind == TileKind::kNormalise) normalised_ = true;
   }
 
   // --- instructions

@@ -19,9 +19,6 @@ namespace {
 using Kind = Instruction::Kind;
 
 constexpr std::size_t kResidentLoops = 2;
-bool is_unrolled_by_host(const Tile& tile) {
-  return tile.kind == TileKind::kHostMatmul || tile.kind == TileKind::kNormalise;
-}
 
 Instruction instruction_of(const Mvin& mvin) {
   Instruction instruction;
@@ -121,8 +118,8 @@ class Loop {
            (!tile_->load_right || emitted_.has(right));
   }
 
-  // The next mvout follows the last computes of its blocks, or its mvins; a normalised one those of
-  // the whole tile (L627-633).
+  // The next mvout follows the last computes of its blocks, or its mvins of the right operand, and
+  // without one all mvins; a normalised one the computes of the whole tile (L627-633, L1027-1031).
   bool may_store() const {
     const std::optional<Mvout>& mvout = stores_.next();
     if (!mvout) return false;
@@ -138,7 +135,7 @@ class Loop {
     using Operand = LoadSequence::Operand;
     const Operand operand = step_->operand;
     if (operand == Operand::kRight ||
-        (operand == Operand::kLeft && (is_matmul(*tile_) || has_one_operand(*tile_))))
+        (operand == Operand::kLeft && (is_matmul(*tile_) || tile_->kind == TileKind::kCopy)))
       emitted_.add(mvin.target, mvin.blocks);
     step_ = loads_.next();
     return instruction_of(mvin);
@@ -277,11 +274,18 @@ class Host {
   const std::optional<Instruction>& command() const { return command_; }
 
  private:
-  int norm_cycles(const Instruction& command) const {
+  int cycles_of(const Instruction& command) const {
     using Kind = Instruction::Kind;
-    if (command.kind == Kind::kConfigNorm) return hardware_->norm_config_cycles;
-    return command.kind == Kind::kMvin ? hardware_->norm_mvin_cycles
-                                       : hardware_->norm_command_cycles;
+    switch (command.kind) {
+      case Kind::kMvin:
+        return cycles_.mvin;
+      case Kind::kMvout:
+        return cycles_.mvout;
+      case Kind::kConfigNorm:
+        return cycles_.config;
+      default:
+        return cycles_.execute;
+    }
   }
   void prepare(Cycle cycle) {
     while (!command_ && loop_ == nullptr) {
@@ -290,16 +294,15 @@ class Host {
       sequence_.reset();
       if (next_tile_ == program_->tiles.size()) return;
       const Tile& tile = program_->tiles[next_tile_++];
-      norm_ = tile.kind == TileKind::kNormalise;
+      cycles_ = host_command_cycles(tile, *hardware_);
       if (is_unrolled_by_host(tile)) {
         sequence_.emplace(tile, *hardware_);
       } else {
         loop_ = &tile;
       }
     }
-    ready_ = cycle + (loop_ != nullptr ? loop_issue_cycles(*loop_, *hardware_)
-                      : norm_          ? norm_cycles(*command_)
-                                       : hardware_->command_issue_cycles);
+    ready_ =
+        cycle + (loop_ != nullptr ? loop_issue_cycles(*loop_, *hardware_) : cycles_of(*command_));
   }
 
   const Program* program_;
@@ -308,8 +311,8 @@ class Host {
   std::optional<HostSequence> sequence_;
   std::optional<Instruction> command_;
   const Tile* loop_ = nullptr;
-  bool norm_ = false;
-  Cycle ready_;  // when what it prepares is ready
+  HostCommandCycles cycles_;  // of its tile
+  Cycle ready_;               // when what it prepares is ready
 };
 
 class Engine {

@@ -20,7 +20,7 @@ TileLayout::TileLayout(const Tile& tile, const Hardware& hardware)
       inner(ceil_divide(tile.inner, hardware.array_size)),
       columns(ceil_divide(tile.columns, hardware.array_size)),
       transposed(tile.transposed_right) {
-  const bool whole = tile.kind == TileKind::kHostMatmul || tile.kind == TileKind::kNormalise;
+  const bool whole = is_unrolled_by_host(tile);
   const int scratchpad = hardware.scratchpad_blocks() / (whole ? 1 : 2);
   const int accumulator = hardware.accumulator_blocks() / (whole ? 1 : 2);
   left = tile.left_half * scratchpad;
@@ -40,7 +40,8 @@ LoadSequence::LoadSequence(const Tile& tile, const Hardware& hardware)
     : tile_(&tile), hardware_(&hardware), layout_(tile, hardware) {
   const int step = blocks_per_dma(tile.left.element_bytes, hardware);
   left_ = {layout_.rows, is_matmul(tile) ? layout_.inner : layout_.columns, step};
-  left_.down_first = tile.kind == TileKind::kMatmul;
+  left_.down_first =
+      tile.kind == TileKind::kMatmul || (tile.kind == TileKind::kResidualAdd && !tile.load_right);
   left_.active = tile.load_left;
   if (is_matmul(tile)) {
     right_ = layout_.transposed ? Walk{layout_.columns, layout_.inner, step}
@@ -58,6 +59,10 @@ LoadSequence::LoadSequence(const Tile& tile, const Hardware& hardware)
   }
 }
 
+int LoadSequence::steps() const {
+  return left_.active ? left_.rows * ceil_divide(left_.columns, left_.step) : 0;
+}
+
 bool LoadSequence::right_is_next() const {
   if (!left_.active || !right_.active) return right_.active;
   switch (tile_->kind) {
@@ -66,6 +71,7 @@ bool LoadSequence::right_is_next() const {
       return left_.column > right_inner || (right_.row == 0 && right_.column == 0);
     }
     case TileKind::kHostMatmul:
+    case TileKind::kGather:
       return true;
     default:
       return left_.row > right_.row || left_.column > right_.column;
@@ -75,7 +81,16 @@ bool LoadSequence::right_is_next() const {
 std::optional<LoadSequence::Step> LoadSequence::next() {
   if (sums_.active) return sums_.take(Operand::kSums);
   if (!left_.active && !right_.active) return std::nullopt;
-  return right_is_next() ? right_.take(Operand::kRight) : take_left();
+  return right_is_next() ? take_right() : take_left();
+}
+
+LoadSequence::Step LoadSequence::take_right() {
+  Step step = right_.take(Operand::kRight);
+  if (tile_->kind == TileKind::kGather) {
+    step.only_row = step.row;
+    step.row = gathered_;
+  }
+  return step;
 }
 
 LoadSequence::Step LoadSequence::take_left() {
@@ -86,6 +101,12 @@ LoadSequence::Step LoadSequence::take_left() {
     left_ = before;
   else
     reads_ = 0;
+  if (tile_->kind == TileKind::kGather && step.column + step.blocks == layout_.columns) {
+    const int size = hardware_->array_size;
+    gathered_ = step.row;
+    right_ = {std::min(size, tile_->rows - step.row * size), left_.columns, left_.step};
+    right_.active = true;
+  }
   return step;
 }
 
@@ -140,7 +161,12 @@ Mvin LoadSequence::mvin(const Step& step) const {
   } else {
     mvin.target = {Memory::kAccumulator, layout_.result_block(step.row, step.column)};
     mvin.accumulate = !is_left || step.again;
-    mvin.scaled = tile_->kind == TileKind::kResidualAdd && tile_->scaled;
+    mvin.scaled = tile_->scaled && (tile_->kind == TileKind::kResidualAdd || step.only_row >= 0);
+  }
+  if (step.only_row >= 0) {
+    mvin.address += step.only_row * matrix.stride;
+    mvin.first_row = step.only_row;
+    mvin.rows = 1;
   }
   return mvin;
 }
@@ -208,6 +234,11 @@ std::optional<Mvout> StoreSequence::next() {
   if (column_ >= layout_.columns) return std::nullopt;
   const int rows = std::min(hardware_->array_size, tile_->rows - row_);
   const Mvout taken = mvout(row_, rows);
+  if (tile_->kind == TileKind::kGather) {
+    column_ += step_;
+    if (column_ >= layout_.columns && row_ + rows < tile_->rows) row_ += rows, column_ = 0;
+    return taken;
+  }
   row_ += rows;
   if (row_ >= tile_->rows) row_ = 0, column_ += step_;
   return taken;

@@ -28,6 +28,7 @@ struct Mvin {
   int element_bytes = 1;  // in DRAM
   int blocks = 0;
   LocalBlock target;
+  int first_row = 0;        // of these blocks
   int copies = 1;           // rows written for each that is read: a stride of 0 reads a row once
                             // and writes it as often as there are rows (LoadController.scala L76)
   bool accumulate = false;  // added to what the accumulator holds
@@ -101,9 +102,11 @@ struct TileLayout {
 // take turns as the unroller's arbiter decides (WeightedArbiter.scala): left goes down the rows,
 // then along `inner` in steps of a DMA command; right along its rows in such steps; right is next
 // when it is behind. The host loads all of right, then all of left (sp_tiled_matmul_os). A residual
-// add loads and adds step by step; a normalisation reads each step as often as it says. Sums come
-// before all of them, down the rows, then along the columns (LoopMatmulLdD; ldD goes before ldA and
-// ldB, LoopMatmul.scala L960-965).
+// add loads and adds step by step, of one operand down the rows first (LoopMatmul.scala L98-115); a
+// normalisation reads each step as often as it says. Sums come before all of them, down the rows,
+// then along the columns (LoopMatmulLdD; ldD goes before ldA and ldB, LoopMatmul.scala L960-965). A
+// gather loads the left operand's part of a row of blocks, then the right operand's rows there, one
+// by one.
 class LoadSequence {
  public:
   LoadSequence(const Tile& tile, const Hardware& hardware);
@@ -116,8 +119,10 @@ class LoadSequence {
     int column = 0;  // first of `blocks` along that row
     int blocks = 0;
     bool again = false;  // not the first of the tile's `reads`
+    int only_row = -1;   // of the blocks, if it is one alone
   };
   std::optional<Step> next();  // nothing when all are made
+  int steps() const;           // of the left operand, before the first, read once
   Mvin mvin(const Step& step) const;
 
  private:
@@ -132,13 +137,15 @@ class LoadSequence {
   };
   bool right_is_next() const;
   Step take_left();
+  Step take_right();
   Mvin mvin_of_sums(const Step& step) const;
 
   const Tile* tile_;
   const Hardware* hardware_;
   TileLayout layout_;
   Walk left_, right_, sums_;
-  int reads_ = 0;  // of the next step of `left_`, so far
+  int reads_ = 0;     // of the next step of `left_`, so far
+  int gathered_ = 0;  // row of blocks whose rows of the right operand are next
 };
 
 // The steps of a matmul tile, in the order of their emission: weight-stationary with rows
@@ -171,7 +178,8 @@ class ExecuteSequence {
 };
 
 // The mvouts of a tile: rows of blocks in turn within columns in steps of a DMA command; or, with a
-// normalisation, per pair of rows three passes of one-row mvouts for either row in turn.
+// normalisation, per pair of rows three passes of one-row mvouts for either row in turn. Of a
+// gather, columns within rows of blocks.
 class StoreSequence {
  public:
   StoreSequence(const Tile& tile, const Hardware& hardware);

@@ -59,6 +59,7 @@ NetworkMemory::NetworkMemory(const Architecture& network, const Workload& worklo
   }
   const std::int64_t widest = std::int64_t{heads} * network.head_width;
   if (network.vocabulary > 0) embedding_ = space_.place(network.vocabulary, d);
+  if (network.vocabulary > 0 && reads_int8(calls.front().op)) positions_ = space_.place(length_, d);
   for (Matrix* each : {&stream_, &norm_, &middle_}) *each = space_.place(rows_, d);
   branch_ = space_.place(rows_, d, leaves_sums(calls) ? kSumBytes : 1);
   query_ = space_.place(rows_, widest);
@@ -82,7 +83,7 @@ NetworkMemory::NetworkMemory(const Architecture& network, const Workload& worklo
   }
   if (network.vocabulary > 0) {
     head_ = space_.place(d, network.vocabulary);
-    logits_ = space_.place(rows_, network.vocabulary);
+    logits_ = space_.place(rows_, network.vocabulary, calls.back().result_bytes);
   }
   const std::int64_t partial_sums = most_partial_sums(calls, target);
   if (partial_sums > 0) partial_sums_ = space_.place(1, partial_sums, kSumBytes);
@@ -104,6 +105,10 @@ void NetworkMemory::place_biases(const std::vector<Call>& calls) {
         place_constants(call);
       else if (mask_.stride == 0)
         mask_ = space_.place_bias(op);
+      continue;
+    }
+    if (call.role == "language_model_head") {
+      head_bias_ = space_.place_bias(op);
       continue;
     }
     LayerMatrices& layer = layers_[static_cast<std::size_t>(call.layer)];
@@ -137,6 +142,7 @@ void NetworkMemory::place_constants(const Call& scores) {
 
 Matrix NetworkMemory::bias(const TransformerOperator& item, int repeat) const {
   if (item.role == "attention.scores") return mask_;
+  if (item.role == "language_model_head") return head_bias_;
   const LayerMatrices& layer = layers_[static_cast<std::size_t>(item.layer)];
   if (item.role == "attention.qkv") return layer.qkv_bias[repeat];
   if (item.role == "attention.output") return layer.output_bias;
@@ -146,7 +152,9 @@ Matrix NetworkMemory::bias(const TransformerOperator& item, int repeat) const {
 Placement NetworkMemory::placement(const TransformerOperator& item, int repeat) const {
   Placement placement;
   if (item.role == "embedding")
-    placement = {embedding_, embedding_, stream_};
+    placement = positions_.stride > 0
+                    ? Placement{positions_.at(length_ - rows_, 0), embedding_, stream_}
+                    : Placement{embedding_, embedding_, stream_};
   else if (item.role == "final.norm")
     placement = norm(stream_);
   else if (item.role == "language_model_head")

@@ -19,7 +19,7 @@ namespace paretoformer::accel_sim {
 // reads the int32 sums that the output projection, or FFN down, has left in the place of its int8
 // results, where the residual add reads; after a fused one it reads what that has written. Biases
 // follow all else. A tied embedding is there twice: row by row for the look-up, transposed for the
-// language-model head.
+// language-model head. Positions are there when the embedding adds them.
 class NetworkMemory {
  public:
   // For the calls that compile() makes of the network, which must outlive it. Throws InputError
@@ -54,7 +54,8 @@ class NetworkMemory {
   AddressSpace space_;
   Matrix partial_sums_;  // of whichever matmul runs
   Matrix mask_;          // of every head's scores
-  Matrix embedding_, stream_, middle_, norm_, branch_, query_, context_, hidden_, head_, logits_;
+  Matrix embedding_, positions_, head_bias_;
+  Matrix stream_, middle_, norm_, branch_, query_, context_, hidden_, head_, logits_;
   std::vector<Matrix> scores_, probabilities_;  // by head
   std::vector<LayerMatrices> layers_;
 };

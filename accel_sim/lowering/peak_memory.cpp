@@ -12,7 +12,7 @@ std::int64_t stored_for(const Call& call, const Workload& workload, bool cache) 
   const std::int64_t inner = call.op.inner, columns = call.op.columns;
   if (call.op.kind == OperatorKind::kLayerNorm) return layer_norm_bytes(columns);
   if (call.role == "embedding") return workload.sequence_length * columns;  // positions
-  if (call.role == "language_model_head") return 2 * inner * columns;
+  if (call.role == "language_model_head") return 2 * inner * columns + bias_bytes(call.op);
   if (call.role == "attention.scores") return cache ? 2 * call.repeat * inner * columns : 0;
   if (call.op.right != RightOperand::kWeights || call.op.kind != OperatorKind::kMatmul) return 0;
   return call.repeat * (inner + kBiasBytes) * columns;
@@ -33,12 +33,12 @@ std::int64_t alive_at(const Call& call, std::int64_t stream, bool cache) {
   }
   if (call.role == "ffn.up")  // beside the LayerNorm's result; FFN down, beside the branch's
     return 2 * stream + results;
+  if (call.role == "language_model_head") return stream + call.result_bytes * results;
   if (call.op.kind == OperatorKind::kMatmul && call.op.activation == Activation::kSums)
     return stream + kSumBytes * stream + std::max(left, stream);  // or the sum of a residual add
   if (call.op.kind == OperatorKind::kLayerNorm && call.operand_bytes == kSumBytes)
     return kSumBytes * stream + (call.layer < 0 ? stream : 2 * stream);  // its result, the residual
   if (call.op.kind == OperatorKind::kResidualAdd) return 3 * stream;
-  if (call.role == "language_model_head") return stream + results;
   return 0;
 }
 

@@ -281,6 +281,15 @@ Program lower_normalise(const Call& call, Normalisation normalisation, const Tar
   return program;
 }
 
+// Rows of blocks of positions, and onto each of their rows that of its token, which may lie
+// anywhere: an mvin each. In an order of its own (nothing of the library does it).
+Program lower_gather(const Operator& op, const Target& target, const Placement& placement) {
+  Program program = lower_elementwise(op, TileKind::kGather, target.accumulator_blocks(), target,
+                                      placement, /*scaled=*/false);
+  for (Tile& tile : program.tiles) tile.result_half = tile.left_half = 0;
+  return program;
+}
+
 // A residual add of one operand: LOOP_WS skips what has address 0 (as gemmini.h has it leave out
 // operands that stay).
 Program lower_gelu(const Operator& op, const Target& target, const Placement& placement) {
@@ -288,6 +297,14 @@ Program lower_gelu(const Operator& op, const Target& target, const Placement& pl
                                       target, placement, /*scaled=*/false);
   for (Tile& tile : program.tiles) tile.load_right = false;
   return program;
+}
+
+// Of loops over rows. The library's own, over int32, as it was measured; those over int8, which it
+// does not have, at what RTL takes for commands with addresses of their own.
+HostCommandCycles host_row_cycles(int element_bytes, const Hardware& hardware) {
+  const int command = hardware.norm_mvin_cycles;
+  if (element_bytes == 1) return {command, 0, command, kConfigIssueCycles};
+  return {command, 0, hardware.norm_command_cycles, hardware.norm_config_cycles};
 }
 
 Program lower_to_tiles(const Call& call, const Target& target, const Placement& where) {
@@ -304,6 +321,7 @@ Program lower_to_tiles(const Call& call, const Target& target, const Placement& 
       return lower_elementwise(op, TileKind::kResidualAdd, target.accumulator_blocks() / 2, target,
                                where, call.scaled);
     case OperatorKind::kEmbedding:
+      if (reads_int8(op)) return lower_gather(op, target, where);
       return lower_elementwise(op, TileKind::kCopy, target.scratchpad_blocks() / 2, target, where);
     case OperatorKind::kGelu:
       return lower_gelu(op, target, where);
@@ -357,7 +375,9 @@ Placement packed(const Call& call, const Target& target) {
     if (op.bias == Bias::kTriangle) space.place_triangle(call, placement);
   } else {
     placement.left = placement.right = space.place(op.rows, op.columns, call.operand_bytes);
-    if (op.kind == OperatorKind::kResidualAdd) placement.right = space.place(op.rows, op.columns);
+    const bool adds = op.kind == OperatorKind::kResidualAdd ||
+                      (op.kind == OperatorKind::kEmbedding && reads_int8(op));
+    if (adds) placement.right = space.place(op.rows, op.columns);
     placement.result = space.place(op.rows, op.columns);
   }
   placement.bytes = space.bytes();
@@ -386,6 +406,18 @@ double host_cycles_per_element(OperatorKind kind, const Hardware& hardware) {
     default:
       return hardware.host_residual_add_cycles_per_element;
   }
+}
+
+HostCommandCycles host_command_cycles(const Tile& tile, const Hardware& hardware) {
+  if (tile.kind == TileKind::kHostMatmul) {
+    const int issue = hardware.command_issue_cycles;
+    return {issue, issue, issue, 0};
+  }
+  return host_row_cycles(tile.left.element_bytes, hardware);
+}
+
+HostCommandCycles host_command_cycles(const Call& call, const Hardware& hardware) {
+  return host_row_cycles(call.operand_bytes, hardware);
 }
 
 std::int64_t prologue_cycles(const Call& call, const Hardware& hardware) {

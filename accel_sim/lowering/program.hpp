@@ -33,6 +33,7 @@ enum class TileKind {
   kResidualAdd,  // result = left + right, both scaled: one LOOP_WS with is_resadd; without right,
                  // left through the accumulator and its activation unit
   kNormalise,    // result = norm(left): unrolled by the host (tiled_norm)
+  kGather,       // result = left + a row of right for each, found by the host, which unrolls it
   kCopy,         // result = rows of left, through the scratchpad
 };
 
@@ -67,11 +68,6 @@ struct Tile {
 
 inline bool is_matmul(const Tile& tile) {
   return tile.kind == TileKind::kMatmul || tile.kind == TileKind::kHostMatmul;
-}
-
-// Of what is no matmul: whether its results are there with the left operand alone.
-inline bool has_one_operand(const Tile& tile) {
-  return tile.kind == TileKind::kCopy || !tile.load_right;
 }
 
 // Where the matrices of one call lie. `right` is the second operand of a matmul or a residual add.
@@ -133,6 +129,20 @@ class AddressSpace {
 // What a call takes on the host before its first command: the library searches for a matmul's tile
 // unless its schedule is given. (Residual adds halve theirs a few times at most.)
 std::int64_t prologue_cycles(const Call& call, const Hardware& hardware);
+
+// Whether the host issues every command of the tile.
+inline bool is_unrolled_by_host(const Tile& tile) {
+  return tile.kind == TileKind::kHostMatmul || tile.kind == TileKind::kNormalise ||
+         tile.kind == TileKind::kGather;
+}
+
+// What it takes for each of them; for a pass of the normaliser's config beside its mvouts.
+struct HostCommandCycles {
+  int mvin = 0, execute = 0, mvout = 0, config = 0;
+};
+HostCommandCycles host_command_cycles(const Tile& tile, const Hardware& hardware);
+// Of the tiles of a call that normalises, or gathers, by itself.
+HostCommandCycles host_command_cycles(const Call& call, const Hardware& hardware);
 
 // Of the loop that runs the tile: what the host takes to issue it.
 inline int loop_issue_cycles(const Tile& tile, const Hardware& hardware) {

@@ -99,7 +99,8 @@ Operator of_int8(OperatorKind kind, int rows, int columns) {
 
 bool reads_int8(const Operator& op) {
   return op.inner > 0 && op.right == RightOperand::kNone &&
-         (op.kind == OperatorKind::kLayerNorm || op.kind == OperatorKind::kGelu);
+         (op.kind == OperatorKind::kLayerNorm || op.kind == OperatorKind::kGelu ||
+          op.kind == OperatorKind::kEmbedding);
 }
 
 Operator softmax_of(const Operator& scores) {
@@ -175,6 +176,7 @@ OperatorStatistics statistics(const Operator& op) {
     case OperatorKind::kResidualAdd:
       return {0, elements, 3 * elements};
     case OperatorKind::kEmbedding:
+      if (reads_int8(op)) return {0, elements, 3 * elements};
       return {0, 0, 2 * elements};
   }
   throw Error("statistics of an unknown kind of operator");
@@ -207,7 +209,7 @@ std::vector<TransformerOperator> transformer_operators(const Architecture& archi
   std::vector<TransformerOperator> list;
   list.reserve(kOperatorsPerLayer * architecture.layers.size() + kOperatorsOutsideLayers);
   if (architecture.vocabulary > 0)
-    list.push_back({"embedding", -1, 1, elementwise(OperatorKind::kEmbedding, rows, d)});
+    list.push_back({"embedding", -1, 1, nonlinear(OperatorKind::kEmbedding, d)});
   for (std::size_t i = 0; i < architecture.layers.size(); ++i) {
     const int layer = static_cast<int>(i);
     const auto [heads, f] = architecture.layers[i];
@@ -232,7 +234,9 @@ std::vector<TransformerOperator> transformer_operators(const Architecture& archi
   }
   if (architecture.vocabulary > 0) {
     list.push_back({"final.norm", -1, 1, norm});
-    list.push_back({"language_model_head", -1, 1, matmul(rows, d, architecture.vocabulary)});
+    const Operator head = of_sums ? matmul(rows, d, architecture.vocabulary)
+                                  : projection(d, architecture.vocabulary, Activation::kSums);
+    list.push_back({"language_model_head", -1, 1, head});
   }
   return list;
 }

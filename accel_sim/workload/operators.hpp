@@ -64,7 +64,8 @@ Operator matmul(int rows, int inner, int columns, RightOperand right = RightOper
                 Activation activation = Activation::kNone, Bias bias = Bias::kNone);
 Operator elementwise(OperatorKind kind, int rows, int columns);
 // A LayerNorm or a GELU that reads int8 and adds it up in the accumulator as often as `inner` says;
-// without, a LayerNorm reads int32 sums, and a GELU is worked out as they leave.
+// without, a LayerNorm reads int32 sums, and a GELU is worked out as they leave. An embedding that
+// adds its rows to those of the positions in the accumulator; without, rows are copied.
 Operator of_int8(OperatorKind kind, int rows, int columns);
 bool reads_int8(const Operator& op);
 // The part of a fused run beside its matmul, with the matmul's shape.
@@ -112,7 +113,8 @@ enum class NonlinearInputs {
   kSums,  // int32 sums of the product before, as Gemmini's library has it: of a network's size
           // they do not fit the units' 32 bits
   kInt8,  // int8, as a quantised network computes them exactly: a LayerNorm the residual stream,
-          // a GELU the product before, each in a pass of its own
+          // a GELU the product before, each in a pass of its own. Its embedding adds positions,
+          // and its logits are int32 sums, begun with the head's bias.
 };
 
 // Which keys a position may attend to.

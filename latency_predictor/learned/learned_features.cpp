@@ -448,10 +448,13 @@ Draft draft_embedding(const accel_sim::Call& call, const accel_sim::Target& hard
   Draft draft;
   set_group(OperatorGroup::kEmbedding, op, draft.estimate);
   const Transfer each = transfer(op.rows, op.columns, op.columns, 1, hardware);
-  count_elementwise(op, each, 1, 1, each, hardware, draft);
+  const bool adds = reads_int8(op);
+  count_elementwise(op, each, 1, adds ? 2 : 1, each, hardware, draft);
   Times& t = draft.times;
-  draft.estimate.accesses.scratchpad = static_cast<std::int64_t>(2 * padded(op, hardware));
-  t.issue = hardware.loop_issue_cycles;
+  (adds ? draft.estimate.accesses.accumulator : draft.estimate.accesses.scratchpad) =
+      static_cast<std::int64_t>((adds ? 4 : 2) * padded(op, hardware));
+  t.issue = adds ? each.mvins * hardware.array_size * host_command_cycles(call, hardware).mvin
+                 : hardware.loop_issue_cycles;
   draft.estimate.cycles = library_call_cycles(call, hardware) +
                           std::max({t.bus, t.window, t.dram, t.serial, t.store}) + t.issue;
   return draft;
@@ -476,9 +479,9 @@ Draft draft_normalise(const accel_sim::Call& call, const accel_sim::Target& hard
   t.normaliser = normaliser_cycles(op, kind, hardware);
   const int commands = accel_sim::ceil_divide(
       accel_sim::ceil_divide(op.columns, hardware.array_size), blocks_per_dma(1, hardware));
-  t.issue = 3.0 * op.rows * commands * hardware.norm_command_cycles +
-            in.mvins * call.reads * hardware.norm_mvin_cycles +
-            3.0 * op.rows * hardware.norm_config_cycles;
+  const accel_sim::HostCommandCycles host = host_command_cycles(call, hardware);
+  t.issue = 3.0 * op.rows * commands * host.mvout + in.mvins * call.reads * host.mvin +
+            3.0 * op.rows * host.config;
   draft.estimate.cycles =
       library_call_cycles(call, hardware) +
       std::max({t.bus, t.window, t.dram, t.serial, t.store, t.issue, t.normaliser}) +

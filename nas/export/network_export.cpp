@@ -1,6 +1,14 @@
 #include "nas/export/network_export.hpp"
 
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "accel_sim/simulator.hpp"
+#include "nas/export/gemmini_c.hpp"
 #include "supernet/model/network_file.hpp"
+#include "supernet/quantization/int8_evaluation.hpp"
+#include "support/error.hpp"
 #include "support/files.hpp"
 #include "support/hash.hpp"
 
@@ -15,8 +23,52 @@ void write_safetensors(const std::filesystem::path& path, const ExportedNetwork&
                 {"provenance", network.provenance.dump()}});
 }
 
+void require_workload_of_programs(const accel_sim::Workload& workload) {
+  accel_sim::Workload expected = accel_sim::kSupernetWorkload;
+  expected.sequence_length = workload.sequence_length;
+  if (workload != expected)
+    throw InputError(
+        "a program computes all positions of a sequence, as the quantised network does: expected "
+        "the workload's mode to be prefill, mask causal, biases true and nonlinear_inputs int8");
+}
+
+void write_gemmini_c(const std::filesystem::path& path, const ExportedNetwork& network) {
+  require_workload_of_programs(network.workload);
+  const Architecture& architecture = network.candidate.architecture;
+  const int length = network.workload.sequence_length;
+  if (network.text.size() < static_cast<std::size_t>(length))
+    throw InputError(fmt::format("a sequence of {} tokens: the validation text has {}", length,
+                                 network.text.size()));
+  const auto tokens = network.text.first(static_cast<std::size_t>(length));
+  const supernet::QuantizedNetwork quantized = calibrated(
+      fold(network.layout, network.parameters.data(), architecture), network.calibration);
+  const NetworkProgram program =
+      network_program(quantized, tokens, network.hardware,
+                      compile_with_mapper(architecture, network.workload, network.hardware,
+                                          accel_sim::simulated_prices(network.hardware)));
+  supernet::IntegerActivations activations(quantized, length);
+  std::vector<std::int32_t> logits(supernet::area(length, quantized.head.outputs));
+  integer_logits(quantized, tokens, length, activations, logits.data());
+  if (run(program, network.hardware) != logits)
+    throw Error("the simulated accelerator computes other logits than the integer operators");
+  std::int64_t cycles = 0;
+  for (const accel_sim::OperatorReport& each :
+       simulate_network(architecture, network.workload, network.hardware))
+    cycles += each.report.cost.latency.value();
+  const GemminiProgram about{
+      fmt::format("{}, {} tokens ({})", describe(architecture), length, hex(network.candidate.id)),
+      fmt::format("{} x {} array, {} / {} KiB", network.hardware.array_size,
+                  network.hardware.array_size, network.hardware.scratchpad_kib,
+                  network.hardware.accumulator_kib),
+      gemmini_checksum(logits), cycles, tokens};
+  write_file_atomic(path, gemmini_c(program, network.hardware, about));
+}
+
 constexpr Exporter kExporters[] = {
-    {"safetensors", "fp32 weights by name, for PyTorch and others", write_safetensors},
+    {"safetensors", "safetensors", "fp32 weights by name, for PyTorch and others",
+     write_safetensors},
+    {"gemmini-c", "c", "a C program of the int8 network for a machine with Gemmini",
+     write_gemmini_c},
 };
 
 }  // namespace
@@ -29,7 +81,7 @@ void export_network(const std::filesystem::path& stem, const ExportedNetwork& ne
     std::filesystem::path path = stem;
     return (path += ".") += extension;
   };
-  const std::filesystem::path weights = file(exporter.name);
+  const std::filesystem::path weights = file(exporter.extension);
   Json json = to_json(network.candidate);
   if (!network.confirmed.is_null()) json["confirmed"] = network.confirmed;
   json["hardware"] = to_json(network.hardware);

@@ -1,13 +1,16 @@
 // One network as files that other programs read.
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <span>
 #include <string_view>
 #include <vector>
 
 #include "accel_sim/hardware/target.hpp"
+#include "accel_sim/workload/operators.hpp"
 #include "nas/core/candidate.hpp"
+#include "supernet/model/network.hpp"
 #include "supernet/model/parameters.hpp"
 #include "support/json.hpp"
 
@@ -16,23 +19,27 @@ namespace paretoformer::nas {
 struct ExportedNetwork {
   const Candidate& candidate;
   const accel_sim::Target& hardware;
-  const Json& provenance;  // which also says the workload
+  const accel_sim::Workload& workload;
+  const Json& provenance;
   const supernet::ParameterLayout& layout;
   const std::vector<float>& parameters;  // of the layout: the network's are cut from them
+  supernet::Batch calibration;           // training text on which it is quantised
+  std::span<const std::int32_t> text;    // other text, of which a program takes its tokens
   Json confirmed = nullptr;              // what confirmed_json() says
 };
 
-// A format of weights.
 struct Exporter {
-  std::string_view name;  // on the command line, and the extension of its files
+  std::string_view name;  // on the command line
+  std::string_view extension;
   std::string_view meaning;
   void (*write)(const std::filesystem::path& path, const ExportedNetwork& network);
 };
 // All of them, the first being the usual one. To add one is to add a row.
 std::span<const Exporter> exporters();
 
-// Writes STEM.json (architecture, objectives, hardware, provenance, the file of the weights), and
-// the weights as STEM.NAME.
+// Writes STEM.json (architecture, objectives, hardware, provenance, the other file), and the
+// weights, or the program, as STEM.EXTENSION. Throws InputError for a network, hardware or workload
+// that the format does not have.
 void export_network(const std::filesystem::path& stem, const ExportedNetwork& network,
                     const Exporter& exporter = exporters().front());
 

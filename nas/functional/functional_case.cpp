@@ -41,15 +41,9 @@ class Maker {
         place_(packed(call, target)),
         random_(seed),
         range_(random_.chance(0.25) ? 127 : 8),
-        made_{lower(call, target),
-              {},
-              MainMemory(place_.bytes),
-              MainMemory(0),
-              place_.result,
-              op_.rows,
-              op_.columns,
-              place_.partial_sums,
-              0} {}
+        made_{lower(call, target), CallConstants(),     MainMemory(place_.bytes),
+              MainMemory(0),       place_.result,       op_.rows,
+              op_.columns,         place_.partial_sums, 0} {}
 
   FunctionalCase make() {
     if (op_.kind == OperatorKind::kMatmul)
@@ -86,7 +80,7 @@ class Maker {
     constants.gelu = supernet::gelu_constants(step);
     constants.scale = 40 / size;
     if (call_.fused != Normalisation::kNone || op_.kind != OperatorKind::kMatmul)
-      constants.scale = op_.kind == OperatorKind::kResidualAdd ? 0.75F : 1;
+      constants.scale = adds() ? 0.75F : 1;
     const bool layer_norm =
         call_.fused == Normalisation::kLayerNorm || op_.kind == OperatorKind::kLayerNorm;
     if (layer_norm) constants.scale = 40;
@@ -168,10 +162,16 @@ class Maker {
     return values;
   }
 
+  // Two int8 operands.
+  bool adds() const {
+    return op_.kind == OperatorKind::kResidualAdd ||
+           (op_.kind == OperatorKind::kEmbedding && reads_int8(op_));
+  }
+
   void elementwise() {
     const int m = op_.rows, n = op_.columns;
     choose_scales(static_cast<float>(range_));
-    if (op_.kind == OperatorKind::kResidualAdd) return residual_add();
+    if (adds()) return residual_add();
     Words x(count(m, n));
     if (call_.operand_bytes == 4) {
       x = operand<std::int32_t>(place_.left, m, n, range_ * range_);
@@ -183,12 +183,27 @@ class Maker {
     leave(x, 0, m, n);
   }
 
+  // Rows of a table, any of them, some more than once.
+  Bytes gathered(const Bytes& table) {
+    Bytes rows;
+    for (int r = 0; r < op_.rows; ++r) {
+      const auto row = static_cast<int>(random_.below(static_cast<std::uint64_t>(op_.rows)));
+      made_.constants.gathered.push_back(row);
+      const auto first = table.begin() + static_cast<std::ptrdiff_t>(count(row, op_.columns));
+      rows.insert(rows.end(), first, first + op_.columns);
+    }
+    return rows;
+  }
+
   void residual_add() {
     const int m = op_.rows, n = op_.columns;
     const Bytes a = operand<std::int8_t>(place_.left, m, n, 127);
-    const Bytes b = operand<std::int8_t>(place_.right, m, n, 127);
+    Bytes b = operand<std::int8_t>(place_.right, m, n, 127);
     CallConstants& constants = made_.constants;
-    if (call_.scaled) constants.left_scale = 0.8F, constants.right_scale = 1.3F;
+    if (op_.kind == OperatorKind::kEmbedding)
+      b = gathered(b);
+    else if (call_.scaled)
+      constants.left_scale = 0.8F, constants.right_scale = 1.3F;
     Bytes y(a.size());
     supernet::residual_add(m, n, {a.data(), n}, {b.data(), n},
                            {constants.left_scale, constants.right_scale, constants.scale},

@@ -55,6 +55,11 @@ std::int32_t word(std::span<const std::int8_t> bytes, int index) {
 
 std::size_t index(int value) { return static_cast<std::size_t>(value); }
 
+// Of two places in the same rows.
+std::int64_t rows_between(const accel_sim::Matrix& first, const accel_sim::Matrix& later) {
+  return first.stride == 0 ? 0 : (later.address - first.address) / first.stride;
+}
+
 }  // namespace
 
 Interpreter::Interpreter(const accel_sim::Hardware& hardware, MainMemory& memory)
@@ -69,13 +74,21 @@ Interpreter::Interpreter(const accel_sim::Hardware& hardware, MainMemory& memory
 void Interpreter::run(const accel_sim::Program& program, const CallConstants& constants) {
   scratchpad_.forget();
   accumulator_.forget();
-  for (const Tile& tile : program.tiles) run(tile, constants);
+  for (const Tile& tile : program.tiles)
+    run(tile, constants, rows_between(program.tiles.front().result, tile.result));
 }
 
-void Interpreter::run(const Tile& tile, const CallConstants& constants) {
+void Interpreter::run(const Tile& tile, const CallConstants& constants, std::int64_t first_row) {
   LoadSequence loads(tile, hardware_);
-  while (const auto step = loads.next())
-    mvin(loads.mvin(*step), scale_of(step->operand, constants));
+  while (const auto step = loads.next()) {
+    Mvin command = loads.mvin(*step);
+    if (step->only_row >= 0 && !constants.gathered.empty()) {
+      const std::int64_t row = first_row + std::int64_t{step->row} * size_ + step->only_row;
+      command.address +=
+          (constants.gathered.at(static_cast<std::size_t>(row)) - row) * command.stride;
+    }
+    mvin(command, scale_of(step->operand, constants));
+  }
   for (ExecuteSequence steps(tile, hardware_); !steps.done(); steps.advance())
     execute(steps.execute(), steps, tile.transposed_right);
   Normaliser norm(constants.exp, constants.scale);
@@ -95,7 +108,8 @@ void Interpreter::mvin(const Mvin& mvin, float scale) {
     const int block = mvin.target.index + b;
     for (int r = 0; r < there; ++r)
       for (int copy = 0; copy < mvin.copies; ++copy)
-        mvin_row(mvin, scale, block, r * mvin.copies + copy, std::min(size_, elements - b * size_),
+        mvin_row(mvin, scale, block, mvin.first_row + r * mvin.copies + copy,
+                 std::min(size_, elements - b * size_),
                  mvin.address + r * mvin.stride + std::int64_t{b} * size_ * mvin.element_bytes);
     // Whatever DRAM has there is nothing to compute with.
     for (int r = there; r < mvin.rows; ++r) scratchpad_.forget(block, r);

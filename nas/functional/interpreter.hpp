@@ -34,6 +34,8 @@ struct CallConstants {
   StoreActivation activation = StoreActivation::kNone;
   supernet::GeluConstants gelu{};
   supernet::ExpConstants exp{};  // of a softmax
+  // Which row of the right operand a gather adds to each row of results; empty: as many, in order.
+  std::vector<std::int32_t> gathered{};
 };
 
 class Interpreter {
@@ -46,7 +48,8 @@ class Interpreter {
   void run(const accel_sim::Program& program, const CallConstants& constants);
 
  private:
-  void run(const accel_sim::Tile& tile, const CallConstants& constants);
+  // `first_row`: of the call's results.
+  void run(const accel_sim::Tile& tile, const CallConstants& constants, std::int64_t first_row);
   void mvin(const accel_sim::Mvin& mvin, float scale);
   void mvin_row(const accel_sim::Mvin& mvin, float scale, int block, int row, int columns,
                 std::int64_t address);

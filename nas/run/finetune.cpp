@@ -98,7 +98,9 @@ FinetuneResult finetune(const RunFolder& run, const ProxyTask& proxy, const Cand
                              {"learning_rate", config.learning_rate},
                              {"loss_before", to_json(result.before)},
                              {"loss_after", to_json(result.after)}};
-  export_network(files.stem, {tuned, run.config().hardware, origin, layout, weights});
+  const RunConfig& of_run = run.config();
+  export_network(files.stem,
+                 {tuned, of_run.hardware, of_run.workload, origin, layout, weights, {}, {}});
   return result;
 }
 

@@ -2,8 +2,10 @@
 
 #include <algorithm>
 #include <optional>
+#include <vector>
 
 #include "nas/run/provenance.hpp"
+#include "nas/run/supernet_losses.hpp"
 #include "support/error.hpp"
 #include "support/files.hpp"
 #include "support/hash.hpp"
@@ -118,20 +120,40 @@ Json front_json(const RunFolder& run, const ProxyTask& proxy, const Archive& arc
   return json;
 }
 
+namespace {
+
+std::vector<const FrontMember*> members_named(const FinalFront& front, const std::string& name) {
+  const auto bend = knee(front);
+  std::vector<const FrontMember*> found;
+  for (std::size_t i = 0; i < front.members.size(); ++i)
+    if (name == "knee" ? bend && *bend == i
+                       : hex(front.members[i].candidate.id).compare(0, name.size(), name) == 0)
+      found.push_back(&front.members[i]);
+  if (!name.empty() && found.size() != 1)
+    throw InputError("--member: \"" + name + "\" is that of " + std::to_string(found.size()) +
+                     " members of the front: expected knee, or the beginning of one ID");
+  return found;
+}
+
+}  // namespace
+
 std::size_t export_front(const RunFolder& run, const ProxyTask& proxy, const Archive& archive,
                          const FinalFront& front, const std::filesystem::path& folder,
-                         const Exporter& exporter) {
+                         const Exporter& exporter, const std::string& only) {
+  const std::vector<const FrontMember*> members = members_named(front, only);
   create_folder(folder);
   const Json origin = provenance(run, proxy);
-  for (const FrontMember& member : front.members)
-    export_network(folder / hex(member.candidate.id),
-                   {member.candidate, run.config().hardware, origin, proxy.layout(),
-                    proxy.weights(), confirmed_json(proxy.corpus(), front, member)},
+  const supernet::Evaluator calibration = calibration_sequences(proxy);
+  for (const FrontMember* const member : members)
+    export_network(folder / hex(member->candidate.id),
+                   {member->candidate, run.config().hardware, run.config().workload, origin,
+                    proxy.layout(), proxy.weights(), calibration.batch(), proxy.corpus().validation,
+                    confirmed_json(proxy.corpus(), front, *member)},
                    exporter);
   write_file_atomic(folder / "front.json", to_text(front_json(run, proxy, archive, front)));
   if (!proxy.corpus().tokenizer.model().empty())
     write_file_atomic(folder / "tokenizer.model", proxy.corpus().tokenizer.model());
-  return front.members.size();
+  return members.size();
 }
 
 }  // namespace paretoformer::nas

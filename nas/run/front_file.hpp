@@ -28,9 +28,12 @@ Json confirmed_json(const supernet::Corpus& corpus, const FinalFront& front,
 void add_per_word_and_byte(Json& json, const supernet::Corpus& corpus, double loss);
 
 // Writes every member of the front, as export_network() does by its ID, and front.json into
-// `folder`; returns the number of members.
+// `folder`; returns the number of members. `member`, if not empty, is the one that is written:
+// "knee", or its ID's beginning. Throws InputError when there is not one such, and what
+// export_network() throws.
 std::size_t export_front(const RunFolder& run, const ProxyTask& proxy, const Archive& archive,
                          const FinalFront& front, const std::filesystem::path& folder,
-                         const Exporter& exporter = exporters().front());
+                         const Exporter& exporter = exporters().front(),
+                         const std::string& member = "");
 
 }  // namespace paretoformer::nas

@@ -78,10 +78,6 @@ bool softmax_is_safe(float scale, int head_width, int columns) {
          softmax_is_safe(score_range(head_width), exp_constants(scale), columns);
 }
 
-float score_scale(float query, float key, int head_width) {
-  return query * key / std::sqrt(static_cast<float>(head_width));
-}
-
 void coarsen_scores(float& query, float& key, int head_width, int columns,
                     const std::string& name) {
   constexpr float kStep = 1.005F;
@@ -171,6 +167,10 @@ void require_safe_layer(const IntegerLayer& layer, int head_width, int context,
 }
 
 }  // namespace
+
+float score_scale(float query, float key, int head_width) {
+  return query * key / std::sqrt(static_cast<float>(head_width));
+}
 
 QuantizedNetwork quantize(const FoldedNetwork& network, const Sites<float>& scales,
                           Calibration weights, int norm_reads) {

@@ -92,6 +92,9 @@ QuantizedNetwork quantize(const FoldedNetwork& network, const Sites<float>& scal
 // and the sums of all products.
 void require_safe(const QuantizedNetwork& network);
 
+// Of the scores of int8 q and k with these scales.
+float score_scale(float query, float key, int head_width);
+
 // Memory for the pass of up to `rows` tokens: of one thread.
 struct IntegerActivations {
   IntegerActivations(const QuantizedNetwork& network, int rows);

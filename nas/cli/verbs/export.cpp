@@ -18,7 +18,8 @@ namespace paretoformer::nas {
 namespace {
 
 void export_networks(const std::filesystem::path& folder, const std::filesystem::path& target,
-                     const std::string& format, const CommonOptions& common) {
+                     const std::string& format, const std::string& member,
+                     const CommonOptions& common) {
   const Exporter& exporter = row_named(exporters(), format, "--format");
   const RunFolder run = RunFolder::read(folder);
   ProxyTask proxy(run.config(), run.cache());
@@ -27,7 +28,7 @@ void export_networks(const std::filesystem::path& folder, const std::filesystem:
   require_front(archive);
   const FinalFront front = load_final_front(run, proxy, predictor_of(run, proxy.space()), archive);
   const std::filesystem::path to = target.empty() ? run.exports() : target;
-  const std::size_t count = export_front(run, proxy, archive, front, to, exporter);
+  const std::size_t count = export_front(run, proxy, archive, front, to, exporter, member);
   if (common.json) return print(to_text(Json{{"folder", to.string()}, {"networks", count}}));
   print(fmt::format("{} networks of the front: ", count) + path_text(to) + "\n");
 }
@@ -36,7 +37,7 @@ void export_networks(const std::filesystem::path& folder, const std::filesystem:
 
 void add_export(CLI::App& app, CommonOptions& common) {
   struct Given {
-    std::string run_folder, target, format{exporters().front().name};
+    std::string run_folder, target, format{exporters().front().name}, member;
   };
   const auto given = std::make_shared<Given>();
   CLI::App* verb = app.add_subcommand("export", "Write every network of a run's front");
@@ -46,9 +47,11 @@ void add_export(CLI::App& app, CommonOptions& common) {
   for (const Exporter& each : exporters())
     formats += fmt::format("{}{}: {}", formats.empty() ? "" : "; ", each.name, each.meaning);
   verb->add_option("--format", given->format, formats)->capture_default_str();
+  verb->add_option("--member", given->member,
+                   "Only this one: knee, or the beginning of an ID (default: all of the front)");
   add_common(verb, common);
   verb->callback([given, &common] {
-    export_networks(given->run_folder, given->target, given->format, common);
+    export_networks(given->run_folder, given->target, given->format, given->member, common);
   });
 }
 

@@ -6,6 +6,7 @@
 #include <map>
 #include <vector>
 
+#include "accel_sim/hardware/timing.hpp"
 namespace paretoformer::accel_sim {
 namespace {
 
@@ -201,21 +202,34 @@ TEST(FastEngine, LayerNormIsAsSlowAsTheHostIssuesIt) {
   EXPECT_LE(result.cycles, 32 * 3 * (150 + 250) + 3000);
 }
 
-// Of 32 x 64 int8 the host issues two mvins, four times each, and the same mvouts as of int32.
+// Of 32 x 64 int8 the host issues two mvins, four times each, and the same mvouts as of int32, all
+// by the price of a command with addresses of its own.
 TEST(FastEngine, ALayerNormOfInt8ReadsItFourTimes) {
   Target target = plain_hardware();
   target.nonlinear_units = NonlinearUnits::kOnChip;
   target.norm_mvin_cycles = 1000;
-  target.norm_command_cycles = 150;
-  target.norm_config_cycles = 250;
   const EngineResult result = run(of_int8(OperatorKind::kLayerNorm, 32, 64), target);
-  EXPECT_GE(result.cycles, 32 * 3 * (150 + 250) + 2 * 4 * 1000);
-  EXPECT_LE(result.cycles, 32 * 3 * (150 + 250) + 2 * 4 * 1000 + 3000);
+  constexpr int kHost = 32 * 3 * (1000 + kConfigIssueCycles) + 2 * 4 * 1000;
+  EXPECT_GE(result.cycles, kHost);
+  EXPECT_LE(result.cycles, kHost + 3000);
   // Written, three times read and written, and read in three passes.
   EXPECT_EQ(result.accesses.accumulator, 32 * 64 * (1 + 3 * 2 + 3));
   // From DRAM once, from L2 four times; written once.
   EXPECT_EQ(result.accesses.dram_bytes, 2 * 32 * 64);
   EXPECT_EQ(result.accesses.l2_bytes, 5 * 32 * 64);
+}
+
+// Of 32 x 128 the positions come in by four mvins, each token's row by two, and four mvouts leave.
+TEST(FastEngine, AnEmbeddingOfInt8IssuesItsRowsOneByOne) {
+  Target target = plain_hardware();
+  target.norm_mvin_cycles = 1000;
+  const EngineResult result = run(of_int8(OperatorKind::kEmbedding, 32, 128), target);
+  constexpr int kHost = (4 + 32 * 2 + 4) * 1000;
+  EXPECT_GE(result.cycles, kHost);
+  EXPECT_LE(result.cycles, kHost + 2000);
+  // Written, then read and written for the sum, then read.
+  EXPECT_EQ(result.accesses.accumulator, 32 * 128 * (1 + 2 + 1));
+  EXPECT_EQ(result.accesses.dram_bytes, 3 * 32 * 128);
 }
 
 // 256 x 256 bytes in and out over a bus of 16 a cycle; nothing is scaled.

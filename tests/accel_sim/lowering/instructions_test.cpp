@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <set>
 #include <string>
 #include <vector>
@@ -122,6 +123,50 @@ TEST(LoadSequence, ANormalisationMayReadItsRowsAgain) {
     EXPECT_FALSE(mvin.scaled);
   }
   EXPECT_FALSE(sequence.next());
+}
+
+// 18 x 80: the positions of 16 rows, four blocks and one; onto them the row of each token,
+// likewise; then the same of 2 rows, which are in the blocks after them. Rows of blocks leave in
+// turn.
+TEST(LoadSequence, AGatherAddsRowsOneByOne) {
+  const Target target = find_target("gemmini_transformer");
+  const Program program = lower(of_int8(OperatorKind::kEmbedding, 18, 80), target);
+  ASSERT_EQ(program.tiles.size(), 1U);
+  const Tile& tile = program.tiles[0];
+  LoadSequence loads(tile, target);
+  for (int row = 0; row < 18; row += 16) {
+    const int rows = std::min(16, 18 - row), first = row / 16 * 5;
+    for (int r = -1; r < rows; ++r)
+      for (const int column : {0, 4}) {
+        const auto step = loads.next();
+        ASSERT_TRUE(step);
+        const Mvin mvin = loads.mvin(*step);
+        const Matrix& from = r < 0 ? tile.left : tile.right;
+        EXPECT_EQ(mvin.address, from.at(row + std::max(r, 0), column * 16).address);
+        EXPECT_EQ(mvin.rows, r < 0 ? rows : 1);
+        EXPECT_EQ(mvin.first_row, std::max(r, 0));
+        EXPECT_EQ(mvin.row_bytes, column == 0 ? 64 : 16);
+        EXPECT_EQ(mvin.accumulate, r >= 0);
+        EXPECT_FALSE(mvin.scaled);
+        EXPECT_EQ(mvin.target.memory, Memory::kAccumulator);
+        EXPECT_EQ(mvin.target.index, first + column);
+      }
+  }
+  EXPECT_FALSE(loads.next());
+  StoreSequence stores(tile, target);
+  for (const int block : {0, 4, 5, 9}) {
+    const Mvout mvout = *stores.next();
+    EXPECT_EQ(mvout.source.index, block);
+    EXPECT_EQ(mvout.rows, block < 5 ? 16 : 2);
+  }
+  EXPECT_FALSE(stores.next());
+}
+
+// 32 x 80 of one operand come in down the rows first, as they leave.
+TEST(LoadSequence, OneOperandGoesDownItsRows) {
+  const Target target = find_target("gemmini_transformer");
+  const Program program = lower(of_int8(OperatorKind::kGelu, 32, 80), target);
+  EXPECT_EQ(order(program.tiles[0], target), "L00 L10 L04 L14");
 }
 
 // 16 x 80 go into the accumulator, not added to anything nor scaled, and leave from there.

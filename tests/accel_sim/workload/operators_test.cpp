@@ -93,7 +93,8 @@ TEST(TransformerOperators, BiasesAreRowsOfTheLayersMatmuls) {
   }
 }
 
-// LayerNorms read their rows four times, GELUs once, and products leave without activation.
+// LayerNorms read their rows four times, GELUs once, and products leave without activation; the
+// embedding adds positions, and logits are sums.
 TEST(TransformerOperators, OfInt8) {
   const Architecture network{64, 16, 50, {{2, 128}}};
   Workload workload{32};
@@ -116,6 +117,9 @@ TEST(TransformerOperators, OfInt8) {
     }
   }
   EXPECT_EQ(norms, 3);
+  const auto list = transformer_operators(network, workload);
+  EXPECT_EQ(list.front().op, of_int8(OperatorKind::kEmbedding, 32, 64));
+  EXPECT_EQ(list.back().op, matmul(32, 64, 50, RightOperand::kWeights, Activation::kSums));
   EXPECT_EQ(describe(of_int8(OperatorKind::kLayerNorm, 8, 64)), "layer_norm - - 8 4 64");
   for (const char* text : {"layer_norm - - 8 3 64", "gelu - - 8 2 64", "softmax - - 8 1 64"})
     EXPECT_THROW(operator_from_text(text), InputError) << text;
