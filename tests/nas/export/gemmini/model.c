@@ -23,11 +23,11 @@ enum {                 // GemminiISA.scala
   kStridesDC
 };
 enum { kConfigLoad = 1, kConfigStore, kConfigNorm };
-static FILE *rocc_log;
+static FILE* rocc_log;
 
 struct operand {  // in a half of the scratchpad
   int rows, columns;
-  int8_t *values;
+  int8_t* values;
 };
 static struct {
   long stride;
@@ -51,11 +51,11 @@ static struct operand lefts[kHalves], rights[kHalves];
 static uint64_t loop[kStridesDC + 1][2];
 static int slot = 0, result_half = 0;
 
-static void fail(const char *why) {
+static void fail(const char* why) {
   fprintf(stderr, "%s\n", why);
   exit(3);
 }
-static void require(int condition, const char *what) {
+static void require(int condition, const char* what) {
   if (!condition) fail(what);
 }
 
@@ -133,9 +133,9 @@ static void mvin(uint64_t from, uint64_t rs2) {
           place >> 30 & 1);
   for (int r = 0; r < rows; ++r)
     for (int c = 0; c < columns; ++c) {
-      const int8_t *x = (const int8_t *)from + r * loads[0].stride + c;
+      const int8_t* x = (const int8_t*)from + r * loads[0].stride + c;
       const int32_t value = loads[0].scale == 1 ? *x : scaled(*x, loads[0].scale);
-      int32_t *to = &accumulator[(place & 0xffffff) + c / DIM * DIM + r][c % DIM];
+      int32_t* to = &accumulator[(place & 0xffffff) + c / DIM * DIM + r][c % DIM];
       *to = wrap((place >> 30 & 1 ? (int64_t)*to : 0) + value);
     }
 }
@@ -160,7 +160,7 @@ static void mvout(uint64_t to, uint64_t rs2) {
       } else {
         require(command == 0, "an unknown command of the normaliser");
         const int32_t result = normalises ? wrap((int64_t)x - rows_of[statistics].centre) : x;
-        ((int8_t *)to)[r * stores.stride + c] =
+        ((int8_t*)to)[r * stores.stride + c] =
             scaled(result, normalises ? rows_of[statistics].factor : stores.scale);
       }
     }
@@ -181,12 +181,11 @@ static uint64_t extent(int which, int shift) { return loop[kBounds][which] >> sh
 static int elements(int shift) { return (int)(extent(1, shift) * DIM - extent(0, shift)); }
 
 // A row of a matrix: blocks of rows are as far apart as the loop says, rows in them as the config.
-static const int8_t *row(uint64_t base, int r, uint64_t loop_stride, long bytes, long stride) {
-  return (const int8_t *)base + (long)(r / DIM * DIM) * (long)loop_stride * bytes +
-         r % DIM * stride;
+static const int8_t* row(uint64_t base, int r, uint64_t loop_stride, long bytes, long stride) {
+  return (const int8_t*)base + (long)(r / DIM * DIM) * (long)loop_stride * bytes + r % DIM * stride;
 }
 
-static void load(struct operand *to, uint64_t from, int rows, int columns, uint64_t loop_stride,
+static void load(struct operand* to, uint64_t from, int rows, int columns, uint64_t loop_stride,
                  int id) {
   if (from == 0) {
     require(to->rows == rows && to->columns == columns, "an operand that is not there");
@@ -199,12 +198,12 @@ static void load(struct operand *to, uint64_t from, int rows, int columns, uint6
     memcpy(to->values + (long)r * columns, row(from, r, loop_stride, 1, loads[id].stride), columns);
 }
 
-static void leave(int32_t *sums, int rows, int columns, uint64_t to, int full, int act) {
+static void leave(int32_t* sums, int rows, int columns, uint64_t to, int full, int act) {
   const uint64_t stride = loop[kStridesDC][1];
   require(full || act == stores.activation || (act == 0 && stores.activation == 0),
           "an activation that is not configured");
   for (int r = 0; r < rows; ++r, sums += columns) {
-    int8_t *y = (int8_t *)row(to, r, stride, full ? 4 : 1, stores.stride);
+    int8_t* y = (int8_t*)row(to, r, stride, full ? 4 : 1, stores.stride);
     float factor = stores.scale;
     if (act == SOFTMAX) {
       int32_t most = INT32_MIN, sum = 0;
@@ -226,14 +225,14 @@ static void leave(int32_t *sums, int rows, int columns, uint64_t to, int full, i
 
 static void add(int rows, int columns, int act) {
   const uint64_t a = loop[kAB][0], b = loop[kAB][1], c = loop[kDC][1];
-  const uint64_t *strides = loop[kStridesAB];
+  const uint64_t* strides = loop[kStridesAB];
   require(loads[0].is_int8 && loads[1].is_int8, "operands of an addition that are not int8");
   fprintf(rocc_log, "add %d %d %ld %ld %ld %d\n", rows, columns, offset(a), offset(b), offset(c),
           act);
-  int32_t *sums = calloc((size_t)rows * columns, 4);
+  int32_t* sums = calloc((size_t)rows * columns, 4);
   for (int r = 0; r < rows; ++r)
     for (int i = 0; i < columns; ++i) {
-      int32_t *sum = &sums[r * columns + i];
+      int32_t* sum = &sums[r * columns + i];
       *sum = scaled(row(a, r, strides[0], 1, loads[0].stride)[i], loads[0].scale);
       if (b != 0) *sum += scaled(row(b, r, strides[1], 1, loads[1].stride)[i], loads[1].scale);
     }
@@ -242,7 +241,7 @@ static void add(int rows, int columns, int act) {
 }
 
 static void run_loop(uint64_t rs1, uint64_t rs2) {
-  static int32_t *halves[2];
+  static int32_t* halves[2];
   const int rows = elements(0), columns = elements(16), inner = elements(32), act = rs1 >> 8 & 7;
   if (rs2 >> 2 & 1) {
     add(rows, columns, act);
@@ -252,25 +251,23 @@ static void run_loop(uint64_t rs1, uint64_t rs2) {
   const uint64_t a = loop[kAB][0], b = loop[kAB][1];
   const uint64_t bias = loop[kDC][0], c = loop[kDC][1];
   slot = slot % 2 + 1;
-  struct operand *left = &lefts[rs1 >> 18 & 3 ? rs1 >> 18 & 3 : (uint64_t)slot];
-  struct operand *right = &rights[rs1 >> 16 & 3 ? rs1 >> 16 & 3 : (uint64_t)slot];
+  struct operand* left = &lefts[rs1 >> 18 & 3 ? rs1 >> 18 & 3 : (uint64_t)slot];
+  struct operand* right = &rights[rs1 >> 16 & 3 ? rs1 >> 16 & 3 : (uint64_t)slot];
   fprintf(rocc_log, "loop %d %d %d %ld %ld %ld %ld %d %d %d %d\n", rows, inner, columns, offset(a),
           offset(b), offset(bias), offset(c), transposed, full, (int)(rs1 & 1), act);
   require((long)rows * columns <= ACC_ROWS / 2 * DIM, "results that do not fit the accumulator");
   load(left, a, rows, inner, loop[kStridesAB][0], 0);
-  load(right, b, transposed ? columns : inner, transposed ? inner : columns,
-       loop[kStridesAB][1], 1);
-  int32_t **sums = &halves[result_half];
+  load(right, b, transposed ? columns : inner, transposed ? inner : columns, loop[kStridesAB][1],
+       1);
+  int32_t** sums = &halves[result_half];
   if (!*sums) *sums = malloc(sizeof(int32_t) * ACC_ROWS * DIM);
   for (int r = 0; r < rows; ++r)
     for (int j = 0; j < columns; ++j) {
       int32_t sum = rs1 & 1 ? (*sums)[r * columns + j] : 0;
-      if (bias != 0)
-        memcpy(&sum, row(bias, r, loop[kStridesDC][0], 4, loads[2].stride) + 4 * j, 4);
+      if (bias != 0) memcpy(&sum, row(bias, r, loop[kStridesDC][0], 4, loads[2].stride) + 4 * j, 4);
       for (int k = 0; k < inner; ++k)
-        sum = wrap((int64_t)sum +
-                   left->values[r * inner + k] *
-                       right->values[transposed ? j * inner + k : k * columns + j]);
+        sum = wrap((int64_t)sum + left->values[r * inner + k] *
+                                      right->values[transposed ? j * inner + k : k * columns + j]);
       (*sums)[r * columns + j] = sum;
     }
   if (c == 0) return;
@@ -296,7 +293,7 @@ void rocc(uint64_t rs1, uint64_t rs2, int funct) {
 
 void platform_put(char c) { putchar(c); }
 
-int main(int count, char **arguments) {
+int main(int count, char** arguments) {
   rocc_log = fopen(count > 1 ? arguments[1] : "/dev/null", "w");
   const int status = program();
   fclose(rocc_log);
