@@ -1,12 +1,16 @@
 #include "nas/functional/network_program.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <map>
 #include <string_view>
 #include <utility>
 
 #include "accel_sim/lowering/network_memory.hpp"
+#include "supernet/quantization/int8_evaluation.hpp"
 #include "support/error.hpp"
+#include "support/hash.hpp"
+#include "support/random.hpp"
 
 namespace paretoformer::nas {
 namespace {
@@ -223,6 +227,37 @@ std::vector<std::int32_t> run(const NetworkProgram& program, const accel_sim::Ta
   std::vector<std::int32_t> logits(supernet::area(program.rows, program.columns));
   memory.get(program.logits, program.rows, program.columns, logits.data());
   return logits;
+}
+
+FunctionalResult run_random_network(const Architecture& architecture, int length,
+                                    const accel_sim::Target& target, const std::vector<Call>& calls,
+                                    std::uint64_t seed) {
+  constexpr int kCalibrationSequences = 8;
+  if (architecture.vocabulary < 1)
+    throw InputError("a network without a vocabulary has no logits to compare");
+  Random random(seed);
+  const auto tokens = [&](int count) {
+    std::vector<std::int32_t> values(static_cast<std::size_t>(count));
+    for (std::int32_t& value : values)
+      value = static_cast<std::int32_t>(
+          random.below(static_cast<std::uint64_t>(architecture.vocabulary)));
+    return values;
+  };
+  const supernet::ParameterLayout layout(architecture, length);
+  std::vector<float> parameters(layout.size());
+  const double deviation = 1 / std::sqrt(static_cast<double>(architecture.model_width));
+  for (float& parameter : parameters) parameter = static_cast<float>(deviation * random.normal());
+  const std::vector<std::int32_t> seen = tokens(kCalibrationSequences * length);
+  const QuantizedNetwork network =
+      calibrated(fold(layout, parameters.data(), architecture),
+                 {seen.data(), seen.data(), kCalibrationSequences, length});
+  const std::vector<std::int32_t> sequence = tokens(length);
+  supernet::IntegerActivations activations(network, length);
+  std::vector<std::int32_t> expected(supernet::area(length, network.head.outputs));
+  integer_logits(network, sequence, length, activations, expected.data());
+  const std::vector<std::int32_t> logits =
+      run(network_program(network, sequence, target, calls), target);
+  return {logits == expected, hash_bytes(logits.data(), logits.size() * sizeof(std::int32_t), 0)};
 }
 
 }  // namespace paretoformer::nas

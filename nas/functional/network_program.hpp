@@ -10,6 +10,7 @@
 #include "accel_sim/hardware/target.hpp"
 #include "accel_sim/lowering/compile.hpp"
 #include "accel_sim/lowering/program.hpp"
+#include "nas/functional/functional_case.hpp"
 #include "nas/functional/interpreter.hpp"
 #include "nas/functional/memories.hpp"
 #include "supernet/quantization/quantized_network.hpp"
@@ -53,5 +54,12 @@ NetworkProgram network_program(const supernet::QuantizedNetwork& network,
 
 // The logits, by the interpreter. Throws what Interpreter::run() throws.
 std::vector<std::int32_t> run(const NetworkProgram& program, const accel_sim::Target& target);
+
+// The network with random weights, quantised on random tokens, executed on others: whether its
+// logits are those of the integer pass, and their checksum. Throws what network_program() throws,
+// and InputError for a network without a vocabulary.
+FunctionalResult run_random_network(const Architecture& network, int length,
+                                    const accel_sim::Target& target,
+                                    const std::vector<accel_sim::Call>& calls, std::uint64_t seed);
 
 }  // namespace paretoformer::nas

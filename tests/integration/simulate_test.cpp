@@ -282,6 +282,7 @@ TEST_F(Simulate, FunctionalResultsAreThoseOfTheIntegerOperators) {
     EXPECT_TRUE(answer["equal"].get<bool>());
     return answer["checksum"].get<std::string>();
   };
+  Words of_network{"network.json"};
   const std::string checksum = functional({"--gemm", "100,300,70", "--bias", "row"});
   EXPECT_EQ(functional({"--gemm", "100,300,70", "--bias", "row"}), checksum);
   // Other tiles, other instructions, the same results.
@@ -289,7 +290,11 @@ TEST_F(Simulate, FunctionalResultsAreThoseOfTheIntegerOperators) {
   EXPECT_NE(functional({"--gemm", "100,300,70"}), checksum);
   functional({"--gemm", "60,64,60", "--transpose-b", "--activation", "softmax"});
   functional({"--elementwise", "layernorm_int8,40,100"});
-  expect_refused({"network.json", "--functional"}, "ARCHITECTURE excludes --functional");
+  expect_refused({"network.json", "--functional"}, "expected --mode prefill, --mask causal");
+  for (const char* word :
+       {"--length", "40", "--mask", "causal", "--biases", "on", "--nonlinear-inputs", "int8"})
+    of_network.emplace_back(word);
+  functional(of_network);
 }
 
 TEST_F(Simulate, TheSecondTimeOperandsAreInL2) {

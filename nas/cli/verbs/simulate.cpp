@@ -21,6 +21,7 @@
 #include "nas/cli/progress.hpp"
 #include "nas/cli/verbs.hpp"
 #include "nas/functional/functional_case.hpp"
+#include "nas/functional/network_program.hpp"
 #include "nas/report/simulation_report.hpp"
 #include "support/error.hpp"
 #include "support/hash.hpp"
@@ -139,12 +140,34 @@ Answer answer_on_network(const SimulateOptions& options, const accel_sim::Engine
   return answer;
 }
 
-// Of the random operands of --functional.
+// Of the random numbers of --functional.
 constexpr std::uint64_t kFunctionalSeed = 1;
 
 FunctionalResult executed(const Simulation& simulation) {
   const accel_sim::Call& call = simulation.operators[0].item;
   return run(random_case(call, simulation.hardware, kFunctionalSeed), simulation.hardware);
+}
+
+FunctionalResult executed(const PricedNetwork& network) {
+  accel_sim::Workload expected = accel_sim::kSupernetWorkload;
+  expected.sequence_length = network.workload.sequence_length;
+  if (network.workload != expected)
+    throw InputError(
+        "--functional: networks are executed as they are quantised: expected --mode prefill, "
+        "--mask causal, --biases on and --nonlinear-inputs int8");
+  return run_random_network(network.architecture, expected.sequence_length, network.hardware,
+                            compile_with_mapper(network.architecture, expected, network.hardware,
+                                                accel_sim::simulated_prices(network.hardware)),
+                            kFunctionalSeed);
+}
+
+// For the report; a result that is wrong is told by the status as well.
+void add_functional(const FunctionalResult& result, const char* what, Answer& answer) {
+  answer.about["functional"] = {{"equal", result.equal}, {"checksum", hex(result.checksum)}};
+  if (!answer.note.empty()) answer.note += "\n";
+  answer.note +=
+      fmt::format("executed with random {}, {} {}those of the integer operators ({})", what,
+                  "its results are", result.equal ? "" : "NOT ", hex(result.checksum));
 }
 
 // Of every operator the first call is drawn.
@@ -183,20 +206,23 @@ void simulate_and_print(const SimulateOptions& options, const CommonOptions& com
   answer.about["engine"] = options.engine;
   answer.about["state"] = options.state;
   if (options.trace) write_trace(*options.trace, answer);
+  bool is_wrong = false;
   if (options.functional) {
-    const FunctionalResult result = executed(answer.simulation);
-    answer.about["functional"] = {{"equal", result.equal}, {"checksum", hex(result.checksum)}};
-    answer.note = std::string("executed with random operands, its results are ") +
-                  (result.equal ? "" : "NOT ") + "those of the integer operators (" +
-                  hex(result.checksum) + ")";
+    const FunctionalResult result =
+        options.architecture ? executed(priced_network(*options.architecture, options.given))
+                             : executed(answer.simulation);
+    add_functional(result, options.architecture ? "weights and tokens" : "operands", answer);
+    is_wrong = !result.equal;
   }
   if (common.json) {
     Json json = to_json(answer.simulation);
     json.update(answer.about);
-    return print(to_text(json));
+    print(to_text(json));
+  } else {
+    print(answer.title + " on " + printable(answer.hardware_name) + "\n" +
+          simulation_table(answer.simulation) + (answer.note.empty() ? "" : answer.note + "\n"));
   }
-  print(answer.title + " on " + printable(answer.hardware_name) + "\n" +
-        simulation_table(answer.simulation) + (answer.note.empty() ? "" : answer.note + "\n"));
+  if (is_wrong) throw Error("--functional: the instructions compute something else");
 }
 
 struct OperatorArguments {
@@ -260,9 +286,9 @@ void add_simulate(CLI::App& app, CommonOptions& common) {
       ->check(CLI::PositiveNumber);
   verb->add_option("--trace", options.trace, "Write a Chrome trace (ui.perfetto.dev) to this file");
   verb->add_flag("--functional", options.functional,
-                 "Execute the operator's instructions on random int8 operands as well, and compare "
-                 "the results, bit for bit, with the integer operators'")
-      ->excludes(network);
+                 "Execute the instructions as well, on random int8 operands, or of a network on "
+                 "random weights and tokens, and compare the results, bit for bit, with the "
+                 "integer operators'");
   gemm->excludes(network, elementwise, mapping);
   elementwise->excludes(network, mapping);
   mapping->excludes(network);
