@@ -103,7 +103,7 @@ TEST_F(Predictor, ABadOneIsNotBlessed) {
   ASSERT_EQ(build("my.predictor", {"-q"}).status, 0);
   std::string text = content(box_ / "my.predictor");
   const std::string key = ",\n  \"checksum\": \"",
-                    head = "[\"matmul weights - 32 48 300\",1,false,";
+                    head = "[\"matmul weights sums 32 48 300 row_bias\",1,false,";
   text.resize(text.rfind(key));
   const std::size_t at = text.find(head, text.find("\"language_model_head\""));
   ASSERT_NE(at, std::string::npos);
