@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "accel_sim/hardware/hardware.hpp"
+#include "accel_sim/hardware/timing.hpp"
 
 namespace paretoformer::accel_sim {
 
@@ -120,7 +121,8 @@ class MemorySystem {
         std::max(page_open(line, place.ready << kTickBits) + latency_ticks_, bus_free_);
     bus_free_ = first + line_ticks_;
     // Between beats that do not follow one another acknowledgements pass.
-    if (line_ticks_ <= kBeatsOfLine << kTickBits) place.bank.schedule(first, bus_free_);
+    if (line_ticks_ <= std::int64_t{kBeatsOfLine} << kTickBits)
+      place.bank.schedule(first, bus_free_);
     ++fetches_;
     const std::int64_t data = bus_free_ >> kTickBits;
     place.register_free = place.set_free = data;
@@ -146,7 +148,6 @@ class MemorySystem {
 
   // Ticks are 1/256 cycle, for bandwidths that do not divide a line.
   static constexpr int kTickBits = 8;
-  static constexpr std::int64_t kBeatsOfLine = 8;  // on the channel of responses
 
   struct Page {  // of a bank of the DRAM
     std::int64_t page = -1;
@@ -198,9 +199,8 @@ class MemorySystem {
     Ring<Span> data;               // those from `first_data` on may hold it up
     std::uint64_t first_data = 0, last_data = 0;
   };
-  // From a release to the request that follows it, and to its acknowledgement, when the channel is
-  // free (inclusive-cache MSHR.scala; cycle by cycle in RTL).
-  static constexpr std::int64_t kReleaseCycles = 3;
+  // From a release to its acknowledgement, when the channel is free (inclusive-cache MSHR.scala;
+  // cycle by cycle in RTL).
   static constexpr std::int64_t kReleaseAnswerCycles = 5;
 
   // A place for a line in L2: when its miss register got the line's turn and when it can ask for

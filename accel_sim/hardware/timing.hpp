@@ -10,7 +10,7 @@ inline constexpr int kLineBytes = 64;
 inline constexpr int kBeatsOfLine = 8;  // on the channel from DRAM
 
 // From the release of a line that leaves L2 to the request that follows it (inclusive-cache
-// MSHR.scala; cycle by cycle in RTL). The engines' MemorySystem has the same.
+// MSHR.scala; cycle by cycle in RTL).
 inline constexpr int kReleaseCycles = 3;
 
 // The fence at the end of a call, which Hardware::call_overhead_cycles contains.
