@@ -60,9 +60,45 @@ Head<T> head_of(T* qkv, std::ptrdiff_t row, int head, int heads, int head_width)
   return {base, base + head_width, base + 2 * head_width, stride};
 }
 
+// Of layer l; null in a pass that does not round.
+template <class T>
+const LayerSites<RoundedSite<T>>* sites_of(const Pass<T>& pass, std::size_t l) {
+  return pass.rounding ? &pass.rounding->sites.layers[l] : nullptr;
+}
+
 template <class T>
 T attention_scale(int head_width) {
   return static_cast<T>(1.0 / std::sqrt(static_cast<double>(head_width)));
+}
+
+// Of a pass that rounds: what its row tasks do at one site.
+template <class T>
+void round_site(const RoundedSite<T>& site, const Rows<T>& rows, int width, T* x) {
+  round_to_int8(rows.count, width, width, site.scale, x, site.inside + rows.first * width);
+}
+
+template <class T>
+void keep_inside(const RoundedSite<T>& site, const Rows<T>& rows, int width, const T* dx, T* kept) {
+  where_inside(static_cast<std::size_t>(rows.count) * static_cast<std::size_t>(width),
+               site.inside + rows.first * width, dx, kept);
+}
+
+template <class T>
+void round_heads(const LayerSites<RoundedSite<T>>& sites, const Rows<T>& rows, int heads,
+                 int head_width, T* qkv) {
+  const std::ptrdiff_t stride = 3 * static_cast<std::ptrdiff_t>(heads) * head_width;
+  const T scales[] = {sites.query.scale, sites.key.scale, sites.value.scale};
+  for (int part = 0; part < 3 * heads; ++part) {
+    const std::ptrdiff_t column = static_cast<std::ptrdiff_t>(part) * head_width;
+    round_to_int8(rows.count, head_width, stride, scales[part % 3], qkv + column,
+                  sites.query.inside + rows.first * stride + column);
+  }
+}
+
+// Probabilities have the scale 1 / 127 and need no clipping.
+template <class T>
+void round_probabilities(const Pass<T>& pass, int queries, int keys, T* p, std::ptrdiff_t stride) {
+  if (pass.rounding) round_to_int8<T>(queries, keys, stride, static_cast<T>(1.0 / 127), p, nullptr);
 }
 
 template <class T>
@@ -85,6 +121,7 @@ void attention_forward(const Pass<T>& pass, const Rows<T>& rows, int task,
         head_product(pass, queries, keys, hd, plain<T>(head.q + q0 * head.stride, head.stride),
                      transposed<T>(head.k, head.stride), scores, length);
         causal_softmax(queries, keys, q0, attention_scale<T>(hd), scores, length, lse + q0);
+        round_probabilities(pass, queries, keys, scores, length);
         head_product(pass, queries, hd, keys, plain<T>(scores, length),
                      plain<T>(head.v, head.stride),
                      out + static_cast<std::ptrdiff_t>(q0) * heads * hd, heads * hd);
@@ -123,9 +160,10 @@ void attention_backward(const Pass<T>& pass, const Rows<T>& rows, int task,
         causal_softmax_again(queries, keys, q0, scale, p, length, lse + q0);
         head_product(pass, queries, keys, hd, plain<T>(d_out, heads * hd),
                      transposed<T>(head.v, head.stride), dp, length);
+        softmax_backward(queries, keys, p, dp, length, scale);
+        round_probabilities(pass, queries, keys, p, length);
         head_product(pass, keys, hd, queries, transposed<T>(p, length), plain<T>(d_out, heads * hd),
                      d_head.v, d_head.stride, into);
-        softmax_backward(queries, keys, p, dp, length, scale);
         head_product(pass, queries, hd, keys, plain<T>(dp, length), plain<T>(head.k, head.stride),
                      d_head.q + q0 * d_head.stride, d_head.stride);
         head_product(pass, keys, hd, queries, transposed<T>(dp, length), plain<T>(q, head.stride),
@@ -139,6 +177,37 @@ template <class T>
 T* stream_gradient(const Activations<T>& activations, std::size_t layer, int width) {
   return activations.d_stream +
          static_cast<std::ptrdiff_t>(layer) * activations.row_capacity * width;
+}
+
+// The gradients of what layer l added to the residual stream: the stream's own unless rounding
+// clipped some of it.
+template <class T>
+T* added_attention(const Pass<T>& pass, std::size_t l) {
+  return pass.rounding ? pass.rounding->d_attention[l] : pass.activations.layers[l].d_middle;
+}
+
+template <class T>
+T* added_ffn(const Pass<T>& pass, std::size_t l) {
+  return pass.rounding ? pass.rounding->d_ffn[l]
+                       : stream_gradient(pass.activations, l + 1, pass.network.model_width);
+}
+
+// From the gradient of a rounded sum to that of the exact one, in place, and of what was added.
+template <class T>
+void split_gradient(const Rows<T>& rows, int width, const RoundedSite<T>& sum,
+                    const RoundedSite<T>& added, T* d_sum, T* d_added, T* d_bias) {
+  keep_inside(sum, rows, width, d_sum, d_sum);
+  keep_inside(added, rows, width, d_sum, rows.of(d_added, width));
+  add_bias_backward(rows.count, width, rows.of(d_added, width), d_bias);
+}
+
+// y = x + (y + bias), at the sites of what is added and of the sum where the pass rounds.
+template <class T>
+void add(const Rows<T>& rows, int width, const RoundedSite<T>* added, const RoundedSite<T>* sum,
+         const T* x, const T* bias, T* y) {
+  if (!added) return add_residual(rows.count, width, x, bias, y);
+  rounded_residual(rows.count, width, x, bias, added->scale, sum->scale, y,
+                   added->inside + rows.first * width, sum->inside + rows.first * width);
 }
 
 }  // namespace
@@ -249,6 +318,7 @@ void forward(const Pass<T>& pass, int task) {
   embed(n, d, rows.length, pass.batch.tokens + rows.first, w + layout.token_embedding,
         w + layout.position_embedding, stride, rows.of(act.layers[0].input, d));
   T* x = rows.of(act.layers[0].input, d);
+  if (pass.rounding) round_site(pass.rounding->sites.input, rows, d, x);
   for (std::size_t l = 0; l < depth; ++l) {
     const auto& b = act.layers[l];
     const LayerOffsets& o = layout.layer(static_cast<int>(l));
@@ -261,28 +331,40 @@ void forward(const Pass<T>& pass, int task) {
     T* norm2 = rows.of(b.norm2, d);
     T* up = rows.of(b.up, f);
     T* gelu = rows.of(b.gelu, f);
+    const LayerSites<RoundedSite<T>>* sites = sites_of(pass, l);
     layer_norm(n, d, x, w + o.norm1_gain + row, w + o.norm1_bias + row, norm1, b.mean1 + rows.first,
                b.deviation1 + rows.first);
+    if (sites) round_site(sites->norm1, rows, d, norm1);
     product(pass, n, 3 * a, d, plain<T>(norm1, d), transposed<T>(w + o.qkv, stride), qkv, 3 * a);
     add_bias(n, 3 * a, w + o.qkv_bias, qkv);
+    if (sites) round_heads(*sites, rows, heads, layout.head_width(), qkv);
     attention_forward(pass, rows, task, b, heads);
+    if (sites) round_site(sites->context, rows, a, rows.of(b.attended, a));
     product(pass, n, d, a, plain<T>(rows.of(b.attended, a), a),
             transposed<T>(w + o.output, o.attention_width), middle, d);
-    add_residual(n, d, x, w + o.output_bias, middle);
+    add(rows, d, sites ? &sites->attention : nullptr, sites ? &sites->middle : nullptr, x,
+        w + o.output_bias, middle);
     layer_norm(n, d, middle, w + o.norm2_gain + row, w + o.norm2_bias + row, norm2,
                b.mean2 + rows.first, b.deviation2 + rows.first);
+    if (sites) round_site(sites->norm2, rows, d, norm2);
     product(pass, n, f, d, plain<T>(norm2, d), transposed<T>(w + o.up, stride), up, f);
-    bias_gelu(n, f, w + o.up_bias, act.training, up, gelu);
+    if (sites)
+      rounded_gelu(n, f, w + o.up_bias, sites->up.scale, sites->gelu.scale, up, gelu);
+    else
+      bias_gelu(n, f, w + o.up_bias, act.training, up, gelu);
     x = rows.of(l + 1 < depth ? act.layers[l + 1].input : act.output, d);
     product(pass, n, d, f, plain<T>(gelu, f), transposed<T>(w + o.down, o.ffn_width), x, d);
-    add_residual(n, d, middle, w + o.down_bias, x);
+    add(rows, d, sites ? &sites->ffn : nullptr, sites ? &sites->output : nullptr, middle,
+        w + o.down_bias, x);
   }
   T* norm = rows.of(act.norm, d);
   layer_norm(n, d, x, w + layout.final_gain + final_row, w + layout.final_bias + final_row, norm,
              act.mean + rows.first, act.deviation + rows.first);
+  if (pass.rounding) round_site(pass.rounding->sites.norm, rows, d, norm);
   const int v = layout.vocabulary();
-  product(pass, n, v, d, plain<T>(norm, d), transposed<T>(w + layout.token_embedding, stride),
+  product(pass, n, v, d, plain<T>(norm, d), transposed<T>(w + layout.head, stride),
           logits_of(pass, task), v);
+  if (layout.untied()) add_bias(n, v, w + layout.head_bias, logits_of(pass, task));
 }
 
 template <class T>
@@ -308,19 +390,25 @@ void backward(const Pass<T>& pass, int task, T* vector_gradients) {
   const auto gradient = [&](std::size_t offset) {
     return vector_gradients + (offset - layout.matrix_size());
   };
+  // Where the sum of a stream's gradients is that of the bias that was added to it.
+  const auto sum_of_rows = [&](std::size_t bias) {
+    return pass.rounding ? nullptr : gradient(bias);
+  };
 
   T* d_norm = rows.of(act.d_norm, d);
   // Layers differ in attention width and tasks are in different layers at one time: each task's
   // part must lie where the widest layer puts it.
   T* d_attended = rows.of(act.d_attended, act.attention_width);
-  product(pass, n, d, v, plain<T>(logits_of(pass, task), v),
-          plain<T>(w + layout.token_embedding, stride), d_norm, d);
+  if (layout.untied()) add_bias_backward(n, v, logits_of(pass, task), gradient(layout.head_bias));
+  product(pass, n, d, v, plain<T>(logits_of(pass, task), v), plain<T>(w + layout.head, stride),
+          d_norm, d);
+  if (pass.rounding) keep_inside(pass.rounding->sites.norm, rows, d, d_norm, d_norm);
   T* d_x = rows.of(stream_gradient(act, depth, d), d);
   layer_norm_backward<T>(n, d, d_norm, rows.of(act.output, d), w + layout.final_gain + final_row,
                          act.mean + rows.first, act.deviation + rows.first, nullptr, d_x,
                          gradient(layout.final_gain + final_row),
                          gradient(layout.final_bias + final_row),
-                         gradient(layout.layer(static_cast<int>(depth) - 1).down_bias));
+                         sum_of_rows(layout.layer(static_cast<int>(depth) - 1).down_bias));
   for (std::size_t l = depth; l-- > 0;) {
     const auto& b = act.layers[l];
     const LayerOffsets& o = layout.layer(static_cast<int>(l));
@@ -330,23 +418,39 @@ void backward(const Pass<T>& pass, int task, T* vector_gradients) {
     T* d_up = rows.of(b.d_up, f);
     T* d_middle = rows.of(b.d_middle, d);
     T* d_qkv = rows.of(b.d_qkv, 3 * a);
-    product(pass, n, f, d, plain<T>(d_x, d), plain<T>(w + o.down, o.ffn_width), d_up, f);
+    const LayerSites<RoundedSite<T>>* sites = sites_of(pass, l);
+    if (sites)
+      split_gradient(rows, d, sites->output, sites->ffn, d_x, added_ffn(pass, l),
+                     gradient(o.down_bias));
+    product(pass, n, f, d, plain<T>(rows.of(added_ffn(pass, l), d), d),
+            plain<T>(w + o.down, o.ffn_width), d_up, f);
     bias_gelu_backward(n, f, rows.of(b.up, f), d_up, gradient(o.up_bias));
     product(pass, n, d, f, plain<T>(d_up, f), plain<T>(w + o.up, stride), d_norm, d);
+    if (sites) keep_inside(sites->norm2, rows, d, d_norm, d_norm);
     layer_norm_backward(n, d, d_norm, rows.of(b.middle, d), w + o.norm2_gain + row,
                         b.mean2 + rows.first, b.deviation2 + rows.first, d_x, d_middle,
                         gradient(o.norm2_gain + row), gradient(o.norm2_bias + row),
-                        gradient(o.output_bias));
-    product(pass, n, a, d, plain<T>(d_middle, d), plain<T>(w + o.output, o.attention_width),
-            d_attended, a);
+                        sum_of_rows(o.output_bias));
+    if (sites)
+      split_gradient(rows, d, sites->middle, sites->attention, d_middle, added_attention(pass, l),
+                     gradient(o.output_bias));
+    product(pass, n, a, d, plain<T>(rows.of(added_attention(pass, l), d), d),
+            plain<T>(w + o.output, o.attention_width), d_attended, a);
+    if (sites) keep_inside(sites->context, rows, a, d_attended, d_attended);
     attention_backward(pass, rows, task, b, heads, d_attended);
+    if (sites) keep_inside(sites->query, rows, 3 * a, d_qkv, d_qkv);
     add_bias_backward(n, 3 * a, d_qkv, gradient(o.qkv_bias));
     product(pass, n, d, 3 * a, plain<T>(d_qkv, 3 * a), plain<T>(w + o.qkv, stride), d_norm, d);
+    if (sites) keep_inside(sites->norm1, rows, d, d_norm, d_norm);
     d_x = rows.of(stream_gradient(act, l, d), d);
-    T* down_bias = l > 0 ? gradient(layout.layer(static_cast<int>(l) - 1).down_bias) : nullptr;
+    T* down_bias = l > 0 ? sum_of_rows(layout.layer(static_cast<int>(l) - 1).down_bias) : nullptr;
     layer_norm_backward(n, d, d_norm, rows.of(b.input, d), w + o.norm1_gain + row,
                         b.mean1 + rows.first, b.deviation1 + rows.first, d_middle, d_x,
                         gradient(o.norm1_gain + row), gradient(o.norm1_bias + row), down_bias);
+  }
+  if (pass.rounding) {
+    T* d_input = rows.of(stream_gradient(act, 0, d), d);
+    keep_inside(pass.rounding->sites.input, rows, d, d_input, d_input);
   }
 }
 
@@ -408,7 +512,11 @@ void token_embedding_gradient(const Pass<T>& pass, int first_task, int last_task
   T* table = gradient + pass.layout.token_embedding;
   product(pass, rows, d, last - first, transposed<T>(logits_of(pass, first_task) + first_row, v),
           plain<T>(pass.activations.norm + static_cast<std::ptrdiff_t>(first) * d, d),
-          table + first_row * stride, stride, replace ? Into::replace : Into::accumulate);
+          gradient + pass.layout.head + first_row * stride, stride,
+          replace ? Into::replace : Into::accumulate);
+  if (pass.layout.untied() && replace)
+    for (int row = first_row; row < first_row + rows; ++row)
+      std::fill_n(table + row * stride, d, T{0});
   for (int row = first; row < last; ++row)
     if (const int token = pass.batch.tokens[row]; token >= first_row && token < first_row + rows)
       add_input_gradient(pass, row, table + token * stride);
@@ -438,11 +546,11 @@ void weight_gradient(const Pass<T>& pass, const WeightTask& task, bool replace, 
     case Kind::qkv:
       return outer(b.d_qkv, 3 * a, b.norm1, d, o.qkv, stride);
     case Kind::output:
-      return outer(b.d_middle, d, b.attended, a, o.output, o.attention_width);
+      return outer(added_attention(pass, l), d, b.attended, a, o.output, o.attention_width);
     case Kind::up:
       return outer(b.d_up, f, b.norm2, d, o.up, stride);
     default:  // down
-      return outer(stream_gradient(pass.activations, l + 1, d), d, b.gelu, f, o.down, o.ffn_width);
+      return outer(added_ffn(pass, l), d, b.gelu, f, o.down, o.ffn_width);
   }
 }
 

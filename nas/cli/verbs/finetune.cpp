@@ -27,7 +27,12 @@ struct FinetuneOptions {
   int steps = 0;                 // 0: a quarter of the run's
   double learning_rate = 0;      // peak; 0: a third of the run's
   std::filesystem::path output;  // weights, *.safetensors; empty: RUN/finetune/ID.safetensors
+  bool int8 = false;
   bool resume = false;
+
+  supernet::Arithmetic arithmetic() const {
+    return int8 ? supernet::Arithmetic::int8 : supernet::Arithmetic::fp32;
+  }
 };
 
 void require_place(const FinetuneFiles& files, bool resume) {
@@ -75,7 +80,8 @@ void finetune_member(const FinetuneOptions& options, const CommonOptions& common
 
   resumes_from(files.checkpoint());
   LongWork work;
-  const FinetuneResult result = finetune(run, proxy, member, config, files, work.watch());
+  const FinetuneResult result =
+      finetune(run, proxy, member, config, options.arithmetic(), files, work.watch());
   work.end();
   const auto& [before, after] = result;
   const supernet::Corpus& corpus = proxy.corpus();
@@ -84,6 +90,7 @@ void finetune_member(const FinetuneOptions& options, const CommonOptions& common
               {"architecture", to_json(member.architecture)},
               {"steps", config.steps},
               {"learning_rate", config.learning_rate},
+              {"arithmetic", options.int8 ? "int8" : "fp32"},
               {"perplexity_of_validation_text", to_json(before.whole, after.whole)},
               {"perplexity", to_json(before.scoring, after.scoring)},
               {"weights", files.weights().string()},
@@ -130,6 +137,8 @@ void add_finetune(CLI::App& app, CommonOptions& common) {
       ->check(is_number());
   verb->add_option("--output", options.output,
                    "Weights to write (default: RUN/finetune/ID.safetensors)");
+  verb->add_flag("--int8", options.int8,
+                 "Train what its weights are as int8 numbers: quantisation-aware");
   verb->add_flag("--resume", options.resume,
                  "Continue an interrupted fine-tuning, with the same options");
   add_common(verb, common);

@@ -105,7 +105,8 @@ TEST(Finetune, StartsWhereTheSupernetEndedAndSaysWhatItSaves) {
   member.objectives = evaluator.evaluate(std::span(&member.architecture, 1))[0];
   const FinetuneFiles files(box.path() / "tuned.safetensors");
   supernet::TrainingConfig training = finetune_config(config.training, 60, 3e-3);
-  const FinetuneResult result = finetune(run.folder, run.proxy, member, training, files, {});
+  const FinetuneResult result =
+      finetune(run.folder, run.proxy, member, training, supernet::Arithmetic::fp32, files, {});
   EXPECT_NEAR(result.before.scoring, member.objectives.validation_loss, 1e-6);
   EXPECT_LT(result.after.whole, result.before.whole);
   for (const FinetuneLosses& losses : {result.before, result.after}) {
@@ -122,7 +123,9 @@ TEST(Finetune, StartsWhereTheSupernetEndedAndSaysWhatItSaves) {
   EXPECT_EQ(json["provenance"]["finetuned"]["steps"], 60);
   // Another training does not continue from this checkpoint.
   training.steps = 61;
-  EXPECT_THROW(finetune(run.folder, run.proxy, member, training, files, {}), InputError);
+  EXPECT_THROW(
+      finetune(run.folder, run.proxy, member, training, supernet::Arithmetic::fp32, files, {}),
+      InputError);
 }
 
 }  // namespace
