@@ -100,9 +100,9 @@ FinetuneResult finetune(const RunFolder& run, const ProxyTask& proxy, const Cand
   Json origin = provenance(run, proxy);
   origin["finetuned"] = Json{{"steps", config.steps},
                              {"learning_rate", config.learning_rate},
-                             {"arithmetic", int8 ? "int8" : "fp32"},
                              {"loss_before", to_json(result.before)},
                              {"loss_after", to_json(result.after)}};
+  if (int8) origin["finetuned"]["int8"] = true;
   const RunConfig& of_run = run.config();
   export_network(files.stem,
                  {tuned, of_run.hardware, of_run.workload, origin, layout, weights, {}, {}});

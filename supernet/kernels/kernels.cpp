@@ -63,6 +63,12 @@ void where_inside(std::size_t count, const std::uint8_t* inside, const T* x, T* 
 }
 
 template <class T>
+void rounded_layer_norm(int rows, int width, const T* x, T step, T scale, T* y, T* mean,
+                        T* inverse_deviation, std::uint8_t* inside) {
+  kernels<T>().rounded_layer_norm(rows, width, x, step, scale, y, mean, inverse_deviation, inside);
+}
+
+template <class T>
 void rounded_residual(int rows, int width, const T* x, const T* bias, T added_scale, T sum_scale,
                       T* y, std::uint8_t* added_inside, std::uint8_t* sum_inside) {
   kernels<T>().rounded_residual(rows, width, x, bias, added_scale, sum_scale, y, added_inside,
@@ -134,6 +140,7 @@ void adamw(std::size_t count, const AdamW& adamw, const T* gradient, T* paramete
   template void bias_gelu_backward<T>(int, int, const T*, T*, T*);                                 \
   template void round_to_int8<T>(int, int, std::ptrdiff_t, T, T*, std::uint8_t*);                  \
   template void where_inside<T>(std::size_t, const std::uint8_t*, const T*, T*);                   \
+  template void rounded_layer_norm<T>(int, int, const T*, T, T, T*, T*, T*, std::uint8_t*);        \
   template void rounded_residual<T>(int, int, const T*, const T*, T, T, T*, std::uint8_t*,         \
                                     std::uint8_t*);                                                \
   template void rounded_gelu<T>(int, int, const T*, T, T, T*, T*);                                 \

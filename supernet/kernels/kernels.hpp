@@ -58,6 +58,12 @@ void round_to_int8(int rows, int width, std::ptrdiff_t stride, T scale, T* x, st
 // y = inside ? x : 0; y may be x.
 template <class T>
 void where_inside(std::size_t count, const std::uint8_t* inside, const T* x, T* y);
+// layer_norm() as integers have it, without gain and bias: x in steps of `step`; mean, variance and
+// its root are whole numbers of steps, rounded down (the mean to 0, the root to 1 at least); y is
+// rounded to `scale`. layer_norm_backward() with what it keeps is the straight-through gradient.
+template <class T>
+void rounded_layer_norm(int rows, int width, const T* x, T step, T scale, T* y, T* mean,
+                        T* inverse_deviation, std::uint8_t* inside);
 // add_residual() as integers have it: y + bias and x are rounded to `added_scale`, their sum to
 // `sum_scale`. x must not be clipped by that.
 template <class T>

@@ -50,6 +50,8 @@ inline float multiply_add(float a, float b, float c) {
 
 inline float square_root(float x) { return __builtin_sqrtf(x); }
 inline double square_root(double x) { return __builtin_sqrt(x); }
+inline float truncated(float x) { return __builtin_truncf(x); }
+inline double truncated(double x) { return __builtin_trunc(x); }
 inline float logarithm(float x) { return __builtin_logf(x); }
 inline double logarithm(double x) { return __builtin_log(x); }
 inline double exponential(double x) { return __builtin_exp(x); }
@@ -223,16 +225,18 @@ void bias_gelu_backward(int rows, int width, const T* slope, T* dy, T* d_bias) {
 inline float round_to_integer(float x) { return (x + 12582912.0f) - 12582912.0f; }
 inline double round_to_integer(double x) { return (x + 6755399441055744.0) - 6755399441055744.0; }
 
+// The nearest int8 number, in steps of it. Written without branches, like what follows.
 template <class T>
-inline T clip_to_int8(T x) {
-  return x < T{-128} ? T{-128} : x > T{127} ? T{127} : x;
+inline T to_int8(T steps) {
+  steps = steps < T{-128} ? T{-128} : steps;
+  steps = steps > T{127} ? T{127} : steps;
+  return round_to_integer(steps);
 }
 
-// In steps of int8. What is far outside is clipped first, to numbers that are still outside.
+// Whether the nearest integer is an int8 number.
 template <class T>
-inline T rounded_steps(T x) {
-  x = x < T{-256} ? T{-256} : x > T{256} ? T{256} : x;
-  return round_to_integer(x);
+inline bool is_inside(T steps) {
+  return (steps >= T{-128.5}) & (steps < T{127.5});
 }
 
 template <class T>
@@ -241,13 +245,10 @@ void round_to_int8(int rows, int width, std::ptrdiff_t stride, T scale, T* x,
   const T inverse = T{1} / scale;
   for (int r = 0; r < rows; ++r, x += stride) {
     if (inside) {
-      for (int i = 0; i < width; ++i) {
-        const T steps = rounded_steps(x[i] * inverse);
-        inside[i] = steps == clip_to_int8(steps);
-      }
+      for (int i = 0; i < width; ++i) inside[i] = is_inside(x[i] * inverse);
       inside += stride;
     }
-    for (int i = 0; i < width; ++i) x[i] = clip_to_int8(rounded_steps(x[i] * inverse)) * scale;
+    for (int i = 0; i < width; ++i) x[i] = to_int8(x[i] * inverse) * scale;
   }
 }
 
@@ -257,18 +258,36 @@ void where_inside(std::size_t count, const std::uint8_t* inside, const T* x, T* 
 }
 
 template <class T>
+void rounded_layer_norm(int rows, int width, const T* x, T step, T scale, T* y, T* mean,
+                        T* inverse_deviation, std::uint8_t* inside) {
+  const T per_step = T{1} / step;
+  const T inverse = T{1} / scale;
+  for (int r = 0; r < rows; ++r, x += width, y += width, inside += width) {
+    const T sum = round_to_integer(reduce_sum<T>(width, [&](int i) { return x[i]; }) * per_step);
+    const T m = truncated(sum / static_cast<T>(width)) * step;
+    const T squares = reduce_sum<T>(
+        width, [&](int i) { return (x[i] - m) * per_step * ((x[i] - m) * per_step); });
+    const T root = truncated(square_root(truncated(squares / static_cast<T>(width))));
+    const T s = T{1} / (root < T{1} ? step : root * step);
+    for (int i = 0; i < width; ++i) y[i] = (x[i] - m) * s * inverse;
+    for (int i = 0; i < width; ++i) inside[i] = is_inside(y[i]);
+    for (int i = 0; i < width; ++i) y[i] = to_int8(y[i]) * scale;
+    mean[r] = m;
+    inverse_deviation[r] = s;
+  }
+}
+
+template <class T>
 void rounded_residual(int rows, int width, const T* x, const T* bias, T added_scale, T sum_scale,
                       T* y, std::uint8_t* added_inside, std::uint8_t* sum_inside) {
   const T inverse = T{1} / added_scale;
   const T ratio = added_scale / sum_scale;
   for (int r = 0; r < rows; ++r, x += width, y += width) {
-    for (int i = 0; i < width; ++i) y[i] = rounded_steps((y[i] + bias[i]) * inverse);
-    for (int i = 0; i < width; ++i) added_inside[i] = y[i] == clip_to_int8(y[i]);
-    for (int i = 0; i < width; ++i)
-      y[i] =
-          rounded_steps((clip_to_int8(y[i]) + clip_to_int8(rounded_steps(x[i] * inverse))) * ratio);
-    for (int i = 0; i < width; ++i) sum_inside[i] = y[i] == clip_to_int8(y[i]);
-    for (int i = 0; i < width; ++i) y[i] = clip_to_int8(y[i]) * sum_scale;
+    for (int i = 0; i < width; ++i) y[i] = (y[i] + bias[i]) * inverse;
+    for (int i = 0; i < width; ++i) added_inside[i] = is_inside(y[i]);
+    for (int i = 0; i < width; ++i) y[i] = (to_int8(y[i]) + to_int8(x[i] * inverse)) * ratio;
+    for (int i = 0; i < width; ++i) sum_inside[i] = is_inside(y[i]);
+    for (int i = 0; i < width; ++i) y[i] = to_int8(y[i]) * sum_scale;
     added_inside += width;
     sum_inside += width;
   }
@@ -283,16 +302,16 @@ void rounded_gelu(int rows, int width, const T* bias, T u_scale, T y_scale, T* u
   const T y_inverse = T{1} / y_scale;
   for (int r = 0; r < rows; ++r, u += width, y += width)
     for (int i = 0; i < width; ++i) {
-      const T steps = rounded_steps((u[i] + bias[i]) * u_inverse);
-      const T x = clip_to_int8(steps) * u_scale;
+      const T steps = (u[i] + bias[i]) * u_inverse;
+      const T x = to_int8(steps) * u_scale;
       const T size = x < T{0} ? -x : x;
       const T left = (size < kKnee ? size : kKnee) - kKnee;
       const T erf = kA * left * left + T{1};  // of |x|
       const T half = T{0.5} * x + T{0.5} * size * erf;
       const T slope = T{0.5} + T{0.5} * (x < T{0} ? T{-1} : T{1}) * (erf + T{2} * kA * left * size);
-      const T level = rounded_steps(half * y_inverse);
-      y[i] = clip_to_int8(level) * y_scale;
-      u[i] = steps == clip_to_int8(steps) && level == clip_to_int8(level) ? slope : T{0};
+      const T level = half * y_inverse;
+      y[i] = to_int8(level) * y_scale;
+      u[i] = is_inside(steps) & is_inside(level) ? slope : T{0};
     }
 }
 
@@ -409,6 +428,7 @@ constexpr Kernels<T> table(MatmulVector<T>* matmul) {
           bias_gelu_backward<T>,
           round_to_int8<T>,
           where_inside<T>,
+          rounded_layer_norm<T>,
           rounded_residual<T>,
           rounded_gelu<T>,
           causal_softmax<T>,

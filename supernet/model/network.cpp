@@ -78,6 +78,15 @@ void round_site(const RoundedSite<T>& site, const Rows<T>& rows, int width, T* x
 }
 
 template <class T>
+void rounded_norm(const Rounding<T>& rounding, const RoundedSite<T>& input,
+                  const RoundedSite<T>& site, const Rows<T>& rows, int width, const T* x, T* y,
+                  T* mean, T* inverse_deviation) {
+  rounded_layer_norm(rows.count, width, x, input.scale / rounding.norm_reads, site.scale, y,
+                     mean + rows.first, inverse_deviation + rows.first,
+                     site.inside + rows.first * width);
+}
+
+template <class T>
 void keep_inside(const RoundedSite<T>& site, const Rows<T>& rows, int width, const T* dx, T* kept) {
   where_inside(static_cast<std::size_t>(rows.count) * static_cast<std::size_t>(width),
                site.inside + rows.first * width, dx, kept);
@@ -332,9 +341,13 @@ void forward(const Pass<T>& pass, int task) {
     T* up = rows.of(b.up, f);
     T* gelu = rows.of(b.gelu, f);
     const LayerSites<RoundedSite<T>>* sites = sites_of(pass, l);
-    layer_norm(n, d, x, w + o.norm1_gain + row, w + o.norm1_bias + row, norm1, b.mean1 + rows.first,
-               b.deviation1 + rows.first);
-    if (sites) round_site(sites->norm1, rows, d, norm1);
+    if (sites)
+      rounded_norm(*pass.rounding,
+                   l > 0 ? sites_of(pass, l - 1)->output : pass.rounding->sites.input, sites->norm1,
+                   rows, d, x, norm1, b.mean1, b.deviation1);
+    else
+      layer_norm(n, d, x, w + o.norm1_gain + row, w + o.norm1_bias + row, norm1,
+                 b.mean1 + rows.first, b.deviation1 + rows.first);
     product(pass, n, 3 * a, d, plain<T>(norm1, d), transposed<T>(w + o.qkv, stride), qkv, 3 * a);
     add_bias(n, 3 * a, w + o.qkv_bias, qkv);
     if (sites) round_heads(*sites, rows, heads, layout.head_width(), qkv);
@@ -344,9 +357,12 @@ void forward(const Pass<T>& pass, int task) {
             transposed<T>(w + o.output, o.attention_width), middle, d);
     add(rows, d, sites ? &sites->attention : nullptr, sites ? &sites->middle : nullptr, x,
         w + o.output_bias, middle);
-    layer_norm(n, d, middle, w + o.norm2_gain + row, w + o.norm2_bias + row, norm2,
-               b.mean2 + rows.first, b.deviation2 + rows.first);
-    if (sites) round_site(sites->norm2, rows, d, norm2);
+    if (sites)
+      rounded_norm(*pass.rounding, sites->middle, sites->norm2, rows, d, middle, norm2, b.mean2,
+                   b.deviation2);
+    else
+      layer_norm(n, d, middle, w + o.norm2_gain + row, w + o.norm2_bias + row, norm2,
+                 b.mean2 + rows.first, b.deviation2 + rows.first);
     product(pass, n, f, d, plain<T>(norm2, d), transposed<T>(w + o.up, stride), up, f);
     if (sites)
       rounded_gelu(n, f, w + o.up_bias, sites->up.scale, sites->gelu.scale, up, gelu);
@@ -358,9 +374,12 @@ void forward(const Pass<T>& pass, int task) {
         w + o.down_bias, x);
   }
   T* norm = rows.of(act.norm, d);
-  layer_norm(n, d, x, w + layout.final_gain + final_row, w + layout.final_bias + final_row, norm,
-             act.mean + rows.first, act.deviation + rows.first);
-  if (pass.rounding) round_site(pass.rounding->sites.norm, rows, d, norm);
+  if (pass.rounding)
+    rounded_norm(*pass.rounding, sites_of(pass, depth - 1)->output, pass.rounding->sites.norm, rows,
+                 d, x, norm, act.mean, act.deviation);
+  else
+    layer_norm(n, d, x, w + layout.final_gain + final_row, w + layout.final_bias + final_row, norm,
+               act.mean + rows.first, act.deviation + rows.first);
   const int v = layout.vocabulary();
   product(pass, n, v, d, plain<T>(norm, d), transposed<T>(w + layout.head, stride),
           logits_of(pass, task), v);

@@ -3,8 +3,9 @@
 namespace paretoformer::supernet {
 
 template <class T>
-Rounding<T>::Rounding(const ParameterLayout& layout, int rows)
-    : sites(layout.largest().layers.size()),
+Rounding<T>::Rounding(const ParameterLayout& layout, int rows, int reads)
+    : norm_reads(static_cast<T>(reads)),
+      sites(layout.largest().layers.size()),
       d_attention(sites.layers.size()),
       d_ffn(sites.layers.size()) {
   const Architecture& network = layout.largest();

@@ -3,8 +3,8 @@
 //
 // The parameters of such a pass are those of a folded network (untied head, LayerNorms without gain
 // and bias), their matrices already rounded. After every step of the pass its result is rounded to
-// the scale of its site; softmax and LayerNorm are those of fp32, and GELU is I-BERT's polynomial
-// in floating point. Backward, the gradient of what clipping changed is 0.
+// the scale of its site. LayerNorm and GELU are what the integer units compute, in floating point;
+// softmax is that of fp32. Backward, the gradient of what clipping changed is 0.
 #pragma once
 
 #include <cstddef>
@@ -25,8 +25,11 @@ struct RoundedSite {
 template <class T>
 class Rounding {
  public:
-  // For passes of layout.largest() over `rows` tokens.
-  Rounding(const ParameterLayout& layout, int rows);
+  // For passes of layout.largest() over `rows` tokens. A LayerNorm works in steps of a
+  // `norm_reads`-th of those of its input.
+  Rounding(const ParameterLayout& layout, int rows, int norm_reads);
+
+  T norm_reads;
 
   // `inside` of query is that of the rows of q, k and v of all heads, as the pass has them; key and
   // value have none of their own, up and gelu none (the slope of GELU has theirs), nor the tables.

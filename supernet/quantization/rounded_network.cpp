@@ -4,7 +4,7 @@
 #include <utility>
 
 #include "supernet/kernels/kernels.hpp"
-#include "supernet/quantization/calibration.hpp"
+#include "supernet/quantization/quantized_network.hpp"
 #include "support/error.hpp"
 #include "support/parallel.hpp"
 
@@ -14,7 +14,7 @@ template <class T>
 RoundedNetwork<T>::RoundedNetwork(const ParameterLayout& own, int rows)
     : own_(own),
       folded_(own.largest(), own.context(), Head::untied),
-      rounding_(folded_, rows),
+      rounding_(folded_, rows, kNormReads),
       weights_(folded_.size()),
       gradient_(folded_.size()),
       inside_(folded_.matrix_size()) {

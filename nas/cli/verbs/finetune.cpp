@@ -90,7 +90,7 @@ void finetune_member(const FinetuneOptions& options, const CommonOptions& common
               {"architecture", to_json(member.architecture)},
               {"steps", config.steps},
               {"learning_rate", config.learning_rate},
-              {"arithmetic", options.int8 ? "int8" : "fp32"},
+              {"int8", options.int8},
               {"perplexity_of_validation_text", to_json(before.whole, after.whole)},
               {"perplexity", to_json(before.scoring, after.scoring)},
               {"weights", files.weights().string()},
