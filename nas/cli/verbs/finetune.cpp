@@ -54,6 +54,15 @@ std::string row(const char* name, std::optional<double> before, std::optional<do
                      100 * (*after / *before - 1));
 }
 
+// How far the perplexity in int8 is above that in fp32.
+std::string row_above(const FinetuneLosses& before, const FinetuneLosses& after) {
+  if (!before.int8 || !after.int8) return "";
+  const auto percent = [](const FinetuneLosses& losses) {
+    return fmt::format("{:+.2f} %", 100 * std::expm1(*losses.int8 - losses.whole));
+  };
+  return fmt::format("{:<24} {:>10} {:>10}\n", "    above fp32", percent(before), percent(after));
+}
+
 std::optional<double> perplexity(const std::optional<double>& loss) {
   return loss ? std::optional(std::exp(*loss)) : std::nullopt;
 }
@@ -113,8 +122,9 @@ void finetune_member(const FinetuneOptions& options, const CommonOptions& common
         row("  bits per byte", corpus.bits_per_byte(before.whole),
             corpus.bits_per_byte(after.whole)) +
         row("  in int8", perplexity(before.int8), perplexity(after.int8)) +
+        row_above(before, after) +
         row("scoring sequences", std::exp(before.scoring), std::exp(after.scoring)));
-  if (after.whole >= before.whole)
+  if (options.int8 ? after.int8 >= before.int8 : after.whole >= before.whole)
     print("Training on did not help: the supernet's weights, which export writes, are better.\n");
   print("Weights: " + path_text(files.weights()) +
         "  architecture: " + path_text(files.description()) + "\n");
