@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "supernet/kernels/kernels.hpp"
+#include "supernet/model/rounded_steps.hpp"
 
 namespace paretoformer::supernet {
 namespace {
@@ -28,24 +29,6 @@ void head_product(const Pass<T>& pass, int m, int n, int k, MatrixView<T> a, Mat
   matmul_vector<T>(m, n, k, a, b, c, c_stride, into);
 }
 
-// One network's sizes and one task's rows.
-template <class T>
-struct Rows {
-  Rows(const Pass<T>& pass, int task)
-      : length(pass.batch.length),
-        first_sequence(task * sequences_per_task(pass.batch)),
-        sequences(std::min(sequences_per_task(pass.batch), pass.batch.sequences - first_sequence)),
-        first(static_cast<std::ptrdiff_t>(first_sequence) * length),
-        count(sequences * length) {}
-
-  // This task's part of an array of rows of `width`.
-  T* of(T* rows, int width) const { return rows + first * width; }
-
-  int length, first_sequence, sequences;
-  std::ptrdiff_t first;
-  int count;
-};
-
 // Views of one head of one sequence in the interleaved q, k, v rows.
 template <class T>
 struct Head {
@@ -60,58 +43,13 @@ Head<T> head_of(T* qkv, std::ptrdiff_t row, int head, int heads, int head_width)
   return {base, base + head_width, base + 2 * head_width, stride};
 }
 
-// Of layer l; null in a pass that does not round.
-template <class T>
-const LayerSites<RoundedSite<T>>* sites_of(const Pass<T>& pass, std::size_t l) {
-  return pass.rounding ? &pass.rounding->sites.layers[l] : nullptr;
-}
-
 template <class T>
 T attention_scale(int head_width) {
   return static_cast<T>(1.0 / std::sqrt(static_cast<double>(head_width)));
 }
 
-// Of a pass that rounds: what its row tasks do at one site.
 template <class T>
-void round_site(const RoundedSite<T>& site, const Rows<T>& rows, int width, T* x) {
-  round_to_int8(rows.count, width, width, site.scale, x, site.inside + rows.first * width);
-}
-
-template <class T>
-void rounded_norm(const Rounding<T>& rounding, const RoundedSite<T>& input,
-                  const RoundedSite<T>& site, const Rows<T>& rows, int width, const T* x, T* y,
-                  T* mean, T* inverse_deviation) {
-  rounded_layer_norm(rows.count, width, x, input.scale / rounding.norm_reads, site.scale, y,
-                     mean + rows.first, inverse_deviation + rows.first,
-                     site.inside + rows.first * width);
-}
-
-template <class T>
-void keep_inside(const RoundedSite<T>& site, const Rows<T>& rows, int width, const T* dx, T* kept) {
-  where_inside(static_cast<std::size_t>(rows.count) * static_cast<std::size_t>(width),
-               site.inside + rows.first * width, dx, kept);
-}
-
-template <class T>
-void round_heads(const LayerSites<RoundedSite<T>>& sites, const Rows<T>& rows, int heads,
-                 int head_width, T* qkv) {
-  const std::ptrdiff_t stride = 3 * static_cast<std::ptrdiff_t>(heads) * head_width;
-  const T scales[] = {sites.query.scale, sites.key.scale, sites.value.scale};
-  for (int part = 0; part < 3 * heads; ++part) {
-    const std::ptrdiff_t column = static_cast<std::ptrdiff_t>(part) * head_width;
-    round_to_int8(rows.count, head_width, stride, scales[part % 3], qkv + column,
-                  sites.query.inside + rows.first * stride + column);
-  }
-}
-
-// Probabilities have the scale 1 / 127 and need no clipping.
-template <class T>
-void round_probabilities(const Pass<T>& pass, int queries, int keys, T* p, std::ptrdiff_t stride) {
-  if (pass.rounding) round_to_int8<T>(queries, keys, stride, static_cast<T>(1.0 / 127), p, nullptr);
-}
-
-template <class T>
-void attention_forward(const Pass<T>& pass, const Rows<T>& rows, int task,
+void attention_forward(const Pass<T>& pass, const TaskRows<T>& rows, int task,
                        const typename Activations<T>::LayerBuffers& buffers, int heads) {
   const int hd = pass.layout.head_width();
   const int length = rows.length;
@@ -141,7 +79,7 @@ void attention_forward(const Pass<T>& pass, const Rows<T>& rows, int task,
 // From d_attended to d_qkv. Probabilities are recomputed from the stored log-sum-exp, as in
 // FlashAttention (Dao et al. 2022, algorithm 4).
 template <class T>
-void attention_backward(const Pass<T>& pass, const Rows<T>& rows, int task,
+void attention_backward(const Pass<T>& pass, const TaskRows<T>& rows, int task,
                         const typename Activations<T>::LayerBuffers& buffers, int heads,
                         const T* d_attended) {
   const int hd = pass.layout.head_width();
@@ -199,24 +137,6 @@ template <class T>
 T* added_ffn(const Pass<T>& pass, std::size_t l) {
   return pass.rounding ? pass.rounding->d_ffn[l]
                        : stream_gradient(pass.activations, l + 1, pass.network.model_width);
-}
-
-// From the gradient of a rounded sum to that of the exact one, in place, and of what was added.
-template <class T>
-void split_gradient(const Rows<T>& rows, int width, const RoundedSite<T>& sum,
-                    const RoundedSite<T>& added, T* d_sum, T* d_added, T* d_bias) {
-  keep_inside(sum, rows, width, d_sum, d_sum);
-  keep_inside(added, rows, width, d_sum, rows.of(d_added, width));
-  add_bias_backward(rows.count, width, rows.of(d_added, width), d_bias);
-}
-
-// y = x + (y + bias), at the sites of what is added and of the sum where the pass rounds.
-template <class T>
-void add(const Rows<T>& rows, int width, const RoundedSite<T>* added, const RoundedSite<T>* sum,
-         const T* x, const T* bias, T* y) {
-  if (!added) return add_residual(rows.count, width, x, bias, y);
-  rounded_residual(rows.count, width, x, bias, added->scale, sum->scale, y,
-                   added->inside + rows.first * width, sum->inside + rows.first * width);
 }
 
 }  // namespace
@@ -313,7 +233,7 @@ Activations<T>::Activations(const ParameterLayout& layout, int sequences, int se
 
 template <class T>
 void forward(const Pass<T>& pass, int task) {
-  const Rows<T> rows(pass, task);
+  const TaskRows<T> rows(pass, task);
   const ParameterLayout& layout = pass.layout;
   const T* w = pass.parameters;
   Activations<T>& act = pass.activations;
@@ -327,7 +247,7 @@ void forward(const Pass<T>& pass, int task) {
   embed(n, d, rows.length, pass.batch.tokens + rows.first, w + layout.token_embedding,
         w + layout.position_embedding, stride, rows.of(act.layers[0].input, d));
   T* x = rows.of(act.layers[0].input, d);
-  if (pass.rounding) round_site(pass.rounding->sites.input, rows, d, x);
+  round_site(input_site(pass, 0), rows, d, x);
   for (std::size_t l = 0; l < depth; ++l) {
     const auto& b = act.layers[l];
     const LayerOffsets& o = layout.layer(static_cast<int>(l));
@@ -340,46 +260,31 @@ void forward(const Pass<T>& pass, int task) {
     T* norm2 = rows.of(b.norm2, d);
     T* up = rows.of(b.up, f);
     T* gelu = rows.of(b.gelu, f);
-    const LayerSites<RoundedSite<T>>* sites = sites_of(pass, l);
-    if (sites)
-      rounded_norm(*pass.rounding,
-                   l > 0 ? sites_of(pass, l - 1)->output : pass.rounding->sites.input, sites->norm1,
-                   rows, d, x, norm1, b.mean1, b.deviation1);
-    else
-      layer_norm(n, d, x, w + o.norm1_gain + row, w + o.norm1_bias + row, norm1,
-                 b.mean1 + rows.first, b.deviation1 + rows.first);
+    const auto& sites = sites_of(pass, l);
+    normalise(pass, input_site(pass, l), sites.norm1, rows,
+              {w + o.norm1_gain + row, w + o.norm1_bias + row, b.mean1, b.deviation1}, x, norm1);
     product(pass, n, 3 * a, d, plain<T>(norm1, d), transposed<T>(w + o.qkv, stride), qkv, 3 * a);
     add_bias(n, 3 * a, w + o.qkv_bias, qkv);
-    if (sites) round_heads(*sites, rows, heads, layout.head_width(), qkv);
+    round_heads(sites, rows, heads, layout.head_width(), qkv);
     attention_forward(pass, rows, task, b, heads);
-    if (sites) round_site(sites->context, rows, a, rows.of(b.attended, a));
+    round_site(sites.context, rows, a, rows.of(b.attended, a));
     product(pass, n, d, a, plain<T>(rows.of(b.attended, a), a),
             transposed<T>(w + o.output, o.attention_width), middle, d);
-    add(rows, d, sites ? &sites->attention : nullptr, sites ? &sites->middle : nullptr, x,
-        w + o.output_bias, middle);
-    if (sites)
-      rounded_norm(*pass.rounding, sites->middle, sites->norm2, rows, d, middle, norm2, b.mean2,
-                   b.deviation2);
-    else
-      layer_norm(n, d, middle, w + o.norm2_gain + row, w + o.norm2_bias + row, norm2,
-                 b.mean2 + rows.first, b.deviation2 + rows.first);
+    add_to_stream(sites.attention, sites.middle, rows, d, x, w + o.output_bias, middle);
+    normalise(pass, sites.middle, sites.norm2, rows,
+              {w + o.norm2_gain + row, w + o.norm2_bias + row, b.mean2, b.deviation2}, middle,
+              norm2);
     product(pass, n, f, d, plain<T>(norm2, d), transposed<T>(w + o.up, stride), up, f);
-    if (sites)
-      rounded_gelu(n, f, w + o.up_bias, sites->up.scale, sites->gelu.scale, up, gelu);
-    else
-      bias_gelu(n, f, w + o.up_bias, act.training, up, gelu);
+    activate(pass, sites, n, f, w + o.up_bias, up, gelu);
     x = rows.of(l + 1 < depth ? act.layers[l + 1].input : act.output, d);
     product(pass, n, d, f, plain<T>(gelu, f), transposed<T>(w + o.down, o.ffn_width), x, d);
-    add(rows, d, sites ? &sites->ffn : nullptr, sites ? &sites->output : nullptr, middle,
-        w + o.down_bias, x);
+    add_to_stream(sites.ffn, sites.output, rows, d, middle, w + o.down_bias, x);
   }
   T* norm = rows.of(act.norm, d);
-  if (pass.rounding)
-    rounded_norm(*pass.rounding, sites_of(pass, depth - 1)->output, pass.rounding->sites.norm, rows,
-                 d, x, norm, act.mean, act.deviation);
-  else
-    layer_norm(n, d, x, w + layout.final_gain + final_row, w + layout.final_bias + final_row, norm,
-               act.mean + rows.first, act.deviation + rows.first);
+  normalise(pass, input_site(pass, depth), final_site(pass), rows,
+            {w + layout.final_gain + final_row, w + layout.final_bias + final_row, act.mean,
+             act.deviation},
+            x, norm);
   const int v = layout.vocabulary();
   product(pass, n, v, d, plain<T>(norm, d), transposed<T>(w + layout.head, stride),
           logits_of(pass, task), v);
@@ -395,7 +300,7 @@ T* logits_of(const Pass<T>& pass, int task) {
 
 template <class T>
 void backward(const Pass<T>& pass, int task, T* vector_gradients) {
-  const Rows<T> rows(pass, task);
+  const TaskRows<T> rows(pass, task);
   const ParameterLayout& layout = pass.layout;
   const T* w = pass.parameters;
   Activations<T>& act = pass.activations;
@@ -421,7 +326,7 @@ void backward(const Pass<T>& pass, int task, T* vector_gradients) {
   if (layout.untied()) add_bias_backward(n, v, logits_of(pass, task), gradient(layout.head_bias));
   product(pass, n, d, v, plain<T>(logits_of(pass, task), v), plain<T>(w + layout.head, stride),
           d_norm, d);
-  if (pass.rounding) keep_inside(pass.rounding->sites.norm, rows, d, d_norm, d_norm);
+  keep_inside(final_site(pass), rows, d, d_norm, d_norm);
   T* d_x = rows.of(stream_gradient(act, depth, d), d);
   layer_norm_backward<T>(n, d, d_norm, rows.of(act.output, d), w + layout.final_gain + final_row,
                          act.mean + rows.first, act.deviation + rows.first, nullptr, d_x,
@@ -437,40 +342,35 @@ void backward(const Pass<T>& pass, int task, T* vector_gradients) {
     T* d_up = rows.of(b.d_up, f);
     T* d_middle = rows.of(b.d_middle, d);
     T* d_qkv = rows.of(b.d_qkv, 3 * a);
-    const LayerSites<RoundedSite<T>>* sites = sites_of(pass, l);
-    if (sites)
-      split_gradient(rows, d, sites->output, sites->ffn, d_x, added_ffn(pass, l),
-                     gradient(o.down_bias));
-    product(pass, n, f, d, plain<T>(rows.of(added_ffn(pass, l), d), d),
-            plain<T>(w + o.down, o.ffn_width), d_up, f);
+    T* d_ffn = rows.of(added_ffn(pass, l), d);
+    T* d_attention = rows.of(added_attention(pass, l), d);
+    const auto& sites = sites_of(pass, l);
+    split_gradient(sites.ffn, sites.output, rows, d, d_x, d_ffn, gradient(o.down_bias));
+    product(pass, n, f, d, plain<T>(d_ffn, d), plain<T>(w + o.down, o.ffn_width), d_up, f);
     bias_gelu_backward(n, f, rows.of(b.up, f), d_up, gradient(o.up_bias));
     product(pass, n, d, f, plain<T>(d_up, f), plain<T>(w + o.up, stride), d_norm, d);
-    if (sites) keep_inside(sites->norm2, rows, d, d_norm, d_norm);
+    keep_inside(sites.norm2, rows, d, d_norm, d_norm);
     layer_norm_backward(n, d, d_norm, rows.of(b.middle, d), w + o.norm2_gain + row,
                         b.mean2 + rows.first, b.deviation2 + rows.first, d_x, d_middle,
                         gradient(o.norm2_gain + row), gradient(o.norm2_bias + row),
                         sum_of_rows(o.output_bias));
-    if (sites)
-      split_gradient(rows, d, sites->middle, sites->attention, d_middle, added_attention(pass, l),
-                     gradient(o.output_bias));
-    product(pass, n, a, d, plain<T>(rows.of(added_attention(pass, l), d), d),
-            plain<T>(w + o.output, o.attention_width), d_attended, a);
-    if (sites) keep_inside(sites->context, rows, a, d_attended, d_attended);
+    split_gradient(sites.attention, sites.middle, rows, d, d_middle, d_attention,
+                   gradient(o.output_bias));
+    product(pass, n, a, d, plain<T>(d_attention, d), plain<T>(w + o.output, o.attention_width),
+            d_attended, a);
+    keep_inside(sites.context, rows, a, d_attended, d_attended);
     attention_backward(pass, rows, task, b, heads, d_attended);
-    if (sites) keep_inside(sites->query, rows, 3 * a, d_qkv, d_qkv);
+    keep_inside(sites.query, rows, 3 * a, d_qkv, d_qkv);
     add_bias_backward(n, 3 * a, d_qkv, gradient(o.qkv_bias));
     product(pass, n, d, 3 * a, plain<T>(d_qkv, 3 * a), plain<T>(w + o.qkv, stride), d_norm, d);
-    if (sites) keep_inside(sites->norm1, rows, d, d_norm, d_norm);
+    keep_inside(sites.norm1, rows, d, d_norm, d_norm);
     d_x = rows.of(stream_gradient(act, l, d), d);
     T* down_bias = l > 0 ? sum_of_rows(layout.layer(static_cast<int>(l) - 1).down_bias) : nullptr;
     layer_norm_backward(n, d, d_norm, rows.of(b.input, d), w + o.norm1_gain + row,
                         b.mean1 + rows.first, b.deviation1 + rows.first, d_middle, d_x,
                         gradient(o.norm1_gain + row), gradient(o.norm1_bias + row), down_bias);
   }
-  if (pass.rounding) {
-    T* d_input = rows.of(stream_gradient(act, 0, d), d);
-    keep_inside(pass.rounding->sites.input, rows, d, d_input, d_input);
-  }
+  keep_inside(input_site(pass, 0), rows, d, d_x, d_x);
 }
 
 int token_embedding_panel(int vocabulary) { return weight_panel(vocabulary); }
@@ -576,7 +476,7 @@ void weight_gradient(const Pass<T>& pass, const WeightTask& task, bool replace, 
 template <class T>
 void sequence_losses(const Pass<T>& pass, int task, std::span<double> losses) {
   forward(pass, task);
-  const Rows<T> rows(pass, task);
+  const TaskRows<T> rows(pass, task);
   const int v = pass.layout.vocabulary();
   for (int s = 0; s < rows.sequences; ++s) {
     const std::ptrdiff_t first = rows.first + static_cast<std::ptrdiff_t>(s) * rows.length;

@@ -57,7 +57,13 @@ void centre_columns(int rows, int columns, T* values) {
 
 template <class T>
 void centre_rows(int rows, int columns, T* values) {
-  for (int r = 0; r < rows; ++r) centre_columns(columns, 1, values + std::ptrdiff_t{r} * columns);
+  const T* const end = values + area(rows, columns);
+  for (T* row = values; row != end; row += columns) {
+    double sum = 0;
+    for (int i = 0; i < columns; ++i) sum += row[i];
+    const double mean = sum / columns;
+    for (int i = 0; i < columns; ++i) row[i] = static_cast<T>(row[i] - mean);
+  }
 }
 
 // What writes to the residual stream in layer l, of parameters or of their gradient.
@@ -66,9 +72,9 @@ void centre_layer(const ParameterLayout& layout, int l, T* w) {
   const LayerOffsets& o = layout.layer(l);
   const int d = layout.model_width();
   centre_columns(d, o.attention_width, w + o.output);
-  centre_columns(d, 1, w + o.output_bias);
+  centre_rows(1, d, w + o.output_bias);
   centre_columns(d, o.ffn_width, w + o.down);
-  centre_columns(d, 1, w + o.down_bias);
+  centre_rows(1, d, w + o.down_bias);
 }
 
 // Offsets of a LayerNorm and what reads it, in one layout.
