@@ -73,18 +73,22 @@ std::filesystem::path FinetuneFiles::with(const std::string& extension) const {
 }
 
 FinetuneResult finetune(const RunFolder& run, const ProxyTask& proxy, const Candidate& member,
-                        const supernet::TrainingConfig& config, const FinetuneFiles& files,
-                        const Watch& watch) {
+                        const supernet::TrainingConfig& config, supernet::Arithmetic arithmetic,
+                        const FinetuneFiles& files, const Watch& watch) {
   const supernet::ParameterLayout layout(member.architecture, proxy.context());
   Json training = config.to_json();
   training.erase("checkpoint_seconds");
-  const std::string text = proxy.fingerprint() + hex(member.id) + training.dump();
+  const bool int8 = arithmetic == supernet::Arithmetic::int8;
+  const std::string text =
+      proxy.fingerprint() + hex(member.id) + training.dump() + (int8 ? "int8" : "");
+  const supernet::Evaluator calibration = calibration_sequences(proxy);
   supernet::TrainingRun alone{
       layout, [&](std::int64_t) { return std::vector{member.architecture}; }, config,
       // Other batches than those of the supernet.
       hash_text(hex(member.id), run.config().seed), proxy.corpus().train, files.checkpoint(),
       files.log(), hex(hash_text(text))};
   alone.start = extract(proxy.layout(), proxy.weights(), layout);
+  if (int8) alone.calibration = calibration.batch();
   alone.watch = watch;
   FinetuneResult result;
   result.before = losses_of(proxy, layout, alone.start);
@@ -98,6 +102,7 @@ FinetuneResult finetune(const RunFolder& run, const ProxyTask& proxy, const Cand
                              {"learning_rate", config.learning_rate},
                              {"loss_before", to_json(result.before)},
                              {"loss_after", to_json(result.after)}};
+  if (int8) origin["finetuned"]["int8"] = true;
   const RunConfig& of_run = run.config();
   export_network(files.stem,
                  {tuned, of_run.hardware, of_run.workload, origin, layout, weights, {}, {}});

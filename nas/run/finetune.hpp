@@ -50,10 +50,10 @@ struct FinetuneResult {
 };
 
 // Trains `member` on from its slice of the supernet, or from the checkpoint, with fresh optimiser
-// state, and writes its weights and a description that `evaluate` and `predict` accept. The proxy
-// has weights. Throws what a training run throws.
+// state, as `arithmetic` sees it, and writes its weights and a description that `evaluate` and
+// `predict` accept. The proxy has weights. Throws what a training run throws.
 FinetuneResult finetune(const RunFolder& run, const ProxyTask& proxy, const Candidate& member,
-                        const supernet::TrainingConfig& config, const FinetuneFiles& files,
-                        const Watch& watch);
+                        const supernet::TrainingConfig& config, supernet::Arithmetic arithmetic,
+                        const FinetuneFiles& files, const Watch& watch);
 
 }  // namespace paretoformer::nas

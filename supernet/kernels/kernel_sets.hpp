@@ -30,6 +30,11 @@ struct Kernels {
   decltype(&supernet::add_residual<T>) add_residual;
   decltype(&supernet::bias_gelu<T>) bias_gelu;
   decltype(&supernet::bias_gelu_backward<T>) bias_gelu_backward;
+  decltype(&supernet::round_to_int8<T>) round_to_int8;
+  decltype(&supernet::where_inside<T>) where_inside;
+  decltype(&supernet::rounded_layer_norm<T>) rounded_layer_norm;
+  decltype(&supernet::rounded_residual<T>) rounded_residual;
+  decltype(&supernet::rounded_gelu<T>) rounded_gelu;
   decltype(&supernet::causal_softmax<T>) causal_softmax;
   decltype(&supernet::causal_softmax_again<T>) causal_softmax_again;
   decltype(&supernet::softmax_backward<T>) softmax_backward;

@@ -52,6 +52,35 @@ void bias_gelu_backward(int rows, int width, const T* slope, T* dy, T* d_bias) {
 }
 
 template <class T>
+void round_to_int8(int rows, int width, std::ptrdiff_t stride, T scale, T* x,
+                   std::uint8_t* inside) {
+  kernels<T>().round_to_int8(rows, width, stride, scale, x, inside);
+}
+
+template <class T>
+void where_inside(std::size_t count, const std::uint8_t* inside, const T* x, T* y) {
+  kernels<T>().where_inside(count, inside, x, y);
+}
+
+template <class T>
+void rounded_layer_norm(int rows, int width, const T* x, T step, T scale, T* y, T* mean,
+                        T* inverse_deviation, std::uint8_t* inside) {
+  kernels<T>().rounded_layer_norm(rows, width, x, step, scale, y, mean, inverse_deviation, inside);
+}
+
+template <class T>
+void rounded_residual(int rows, int width, const T* x, const T* bias, T added_scale, T sum_scale,
+                      T* y, std::uint8_t* added_inside, std::uint8_t* sum_inside) {
+  kernels<T>().rounded_residual(rows, width, x, bias, added_scale, sum_scale, y, added_inside,
+                                sum_inside);
+}
+
+template <class T>
+void rounded_gelu(int rows, int width, const T* bias, T u_scale, T y_scale, T* u, T* y) {
+  kernels<T>().rounded_gelu(rows, width, bias, u_scale, y_scale, u, y);
+}
+
+template <class T>
 void causal_softmax(int rows, int columns, int first_query, T scale, T* scores,
                     std::ptrdiff_t stride, T* log_sum_exp) {
   kernels<T>().causal_softmax(rows, columns, first_query, scale, scores, stride, log_sum_exp);
@@ -109,6 +138,12 @@ void adamw(std::size_t count, const AdamW& adamw, const T* gradient, T* paramete
   template void add_residual<T>(int, int, const T*, const T*, T*);                                 \
   template void bias_gelu<T>(int, int, const T*, bool, T*, T*);                                    \
   template void bias_gelu_backward<T>(int, int, const T*, T*, T*);                                 \
+  template void round_to_int8<T>(int, int, std::ptrdiff_t, T, T*, std::uint8_t*);                  \
+  template void where_inside<T>(std::size_t, const std::uint8_t*, const T*, T*);                   \
+  template void rounded_layer_norm<T>(int, int, const T*, T, T, T*, T*, T*, std::uint8_t*);        \
+  template void rounded_residual<T>(int, int, const T*, const T*, T, T, T*, std::uint8_t*,         \
+                                    std::uint8_t*);                                                \
+  template void rounded_gelu<T>(int, int, const T*, T, T, T*, T*);                                 \
   template void causal_softmax<T>(int, int, int, T, T*, std::ptrdiff_t, T*);                       \
   template void causal_softmax_again<T>(int, int, int, T, T*, std::ptrdiff_t, const T*);           \
   template void softmax_backward<T>(int, int, const T*, T*, std::ptrdiff_t, T);                    \

@@ -48,6 +48,33 @@ void bias_gelu(int rows, int width, const T* bias, bool slope, T* u, T* y);
 template <class T>
 void bias_gelu_backward(int rows, int width, const T* slope, T* dy, T* d_bias);
 
+// Steps of a training pass that sees an int8 network. x becomes its int8 number times the scale S:
+// x / S rounded to the nearest integer (ties to even), clipped to -128 and 127. `inside` tells
+// where clipping changed nothing (null: not wanted), its rows as far apart as those of x: the
+// gradient of x is then that of its int8 number, and 0 elsewhere (the straight-through estimator,
+// Bengio et al. 2013, arXiv 1308.3432).
+template <class T>
+void round_to_int8(int rows, int width, std::ptrdiff_t stride, T scale, T* x, std::uint8_t* inside);
+// y = inside ? x : 0; y may be x.
+template <class T>
+void where_inside(std::size_t count, const std::uint8_t* inside, const T* x, T* y);
+// layer_norm() as integers have it, without gain and bias: x in steps of `step`; mean, variance and
+// its root are whole numbers of steps, rounded down (the mean to 0, the root to 1 at least); y is
+// rounded to `scale`. layer_norm_backward() with what it keeps is the straight-through gradient.
+template <class T>
+void rounded_layer_norm(int rows, int width, const T* x, T step, T scale, T* y, T* mean,
+                        T* inverse_deviation, std::uint8_t* inside);
+// add_residual() as integers have it: y + bias and x are rounded to `added_scale`, their sum to
+// `sum_scale`. x must not be clipped by that.
+template <class T>
+void rounded_residual(int rows, int width, const T* x, const T* bias, T added_scale, T sum_scale,
+                      T* y, std::uint8_t* added_inside, std::uint8_t* sum_inside);
+// bias_gelu() as integers have it: u + bias is rounded to `u_scale` and gelu(), I-BERT's polynomial
+// (Kim et al. 2021, arXiv 2101.01321, section 3.4), to `y_scale`. u becomes its slope, or 0 where
+// either was clipped.
+template <class T>
+void rounded_gelu(int rows, int width, const T* bias, T u_scale, T y_scale, T* u, T* y);
+
 // Causal softmax of one block of attention scores: row r (query first_query + r) keeps columns
 // 0..first_query + r, scaled by `scale`; columns up to `columns` beyond them become 0. Stores
 // log(sum(exp)) of the scaled scores per row.

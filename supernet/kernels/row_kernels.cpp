@@ -50,6 +50,8 @@ inline float multiply_add(float a, float b, float c) {
 
 inline float square_root(float x) { return __builtin_sqrtf(x); }
 inline double square_root(double x) { return __builtin_sqrt(x); }
+inline float truncated(float x) { return __builtin_truncf(x); }
+inline double truncated(double x) { return __builtin_trunc(x); }
 inline float logarithm(float x) { return __builtin_logf(x); }
 inline double logarithm(double x) { return __builtin_log(x); }
 inline double exponential(double x) { return __builtin_exp(x); }
@@ -219,6 +221,100 @@ void bias_gelu_backward(int rows, int width, const T* slope, T* dy, T* d_bias) {
     }
 }
 
+// Adding 1.5 * 2^(mantissa bits) rounds numbers below half of that to integers, ties to even.
+inline float round_to_integer(float x) { return (x + 12582912.0f) - 12582912.0f; }
+inline double round_to_integer(double x) { return (x + 6755399441055744.0) - 6755399441055744.0; }
+
+// The nearest int8 number, in steps of it. Written without branches, like what follows.
+template <class T>
+inline T to_int8(T steps) {
+  steps = steps < T{-128} ? T{-128} : steps;
+  steps = steps > T{127} ? T{127} : steps;
+  return round_to_integer(steps);
+}
+
+// Whether the nearest integer is an int8 number.
+template <class T>
+inline bool is_inside(T steps) {
+  return (steps >= T{-128.5}) & (steps < T{127.5});
+}
+
+template <class T>
+void round_to_int8(int rows, int width, std::ptrdiff_t stride, T scale, T* x,
+                   std::uint8_t* inside) {
+  const T inverse = T{1} / scale;
+  for (int r = 0; r < rows; ++r, x += stride) {
+    if (inside) {
+      for (int i = 0; i < width; ++i) inside[i] = is_inside(x[i] * inverse);
+      inside += stride;
+    }
+    for (int i = 0; i < width; ++i) x[i] = to_int8(x[i] * inverse) * scale;
+  }
+}
+
+template <class T>
+void where_inside(std::size_t count, const std::uint8_t* inside, const T* x, T* y) {
+  for (std::size_t i = 0; i < count; ++i) y[i] = inside[i] ? x[i] : T{0};
+}
+
+template <class T>
+void rounded_layer_norm(int rows, int width, const T* x, T step, T scale, T* y, T* mean,
+                        T* inverse_deviation, std::uint8_t* inside) {
+  const T per_step = T{1} / step;
+  const T inverse = T{1} / scale;
+  for (int r = 0; r < rows; ++r, x += width, y += width, inside += width) {
+    const T sum = round_to_integer(reduce_sum<T>(width, [&](int i) { return x[i]; }) * per_step);
+    const T m = truncated(sum / static_cast<T>(width)) * step;
+    const T squares = reduce_sum<T>(
+        width, [&](int i) { return (x[i] - m) * per_step * ((x[i] - m) * per_step); });
+    const T root = truncated(square_root(truncated(squares / static_cast<T>(width))));
+    const T s = T{1} / (root < T{1} ? step : root * step);
+    for (int i = 0; i < width; ++i) y[i] = (x[i] - m) * s * inverse;
+    for (int i = 0; i < width; ++i) inside[i] = is_inside(y[i]);
+    for (int i = 0; i < width; ++i) y[i] = to_int8(y[i]) * scale;
+    mean[r] = m;
+    inverse_deviation[r] = s;
+  }
+}
+
+template <class T>
+void rounded_residual(int rows, int width, const T* x, const T* bias, T added_scale, T sum_scale,
+                      T* y, std::uint8_t* added_inside, std::uint8_t* sum_inside) {
+  const T inverse = T{1} / added_scale;
+  const T ratio = added_scale / sum_scale;
+  for (int r = 0; r < rows; ++r, x += width, y += width) {
+    for (int i = 0; i < width; ++i) y[i] = (y[i] + bias[i]) * inverse;
+    for (int i = 0; i < width; ++i) added_inside[i] = is_inside(y[i]);
+    for (int i = 0; i < width; ++i) y[i] = (to_int8(y[i]) + to_int8(x[i] * inverse)) * ratio;
+    for (int i = 0; i < width; ++i) sum_inside[i] = is_inside(y[i]);
+    for (int i = 0; i < width; ++i) y[i] = to_int8(y[i]) * sum_scale;
+    added_inside += width;
+    sum_inside += width;
+  }
+}
+
+template <class T>
+void rounded_gelu(int rows, int width, const T* bias, T u_scale, T y_scale, T* u, T* y) {
+  // erf(x / sqrt 2) is about sign(x) (kA (min(|x|, kKnee) - kKnee)^2 + 1)
+  constexpr T kA = static_cast<T>(-0.2888 / 2);
+  constexpr T kKnee = static_cast<T>(1.769 * 1.4142135623730951);
+  const T u_inverse = T{1} / u_scale;
+  const T y_inverse = T{1} / y_scale;
+  for (int r = 0; r < rows; ++r, u += width, y += width)
+    for (int i = 0; i < width; ++i) {
+      const T steps = (u[i] + bias[i]) * u_inverse;
+      const T x = to_int8(steps) * u_scale;
+      const T size = x < T{0} ? -x : x;
+      const T left = (size < kKnee ? size : kKnee) - kKnee;
+      const T erf = kA * left * left + T{1};  // of |x|
+      const T half = T{0.5} * x + T{0.5} * size * erf;
+      const T slope = T{0.5} + T{0.5} * (x < T{0} ? T{-1} : T{1}) * (erf + T{2} * kA * left * size);
+      const T level = half * y_inverse;
+      y[i] = to_int8(level) * y_scale;
+      u[i] = is_inside(steps) & is_inside(level) ? slope : T{0};
+    }
+}
+
 template <class T>
 void causal_softmax(int rows, int columns, int first_query, T scale, T* scores,
                     std::ptrdiff_t stride, T* log_sum_exp) {
@@ -330,6 +426,11 @@ constexpr Kernels<T> table(MatmulVector<T>* matmul) {
           add_residual<T>,
           bias_gelu<T>,
           bias_gelu_backward<T>,
+          round_to_int8<T>,
+          where_inside<T>,
+          rounded_layer_norm<T>,
+          rounded_residual<T>,
+          rounded_gelu<T>,
           causal_softmax<T>,
           causal_softmax_again<T>,
           softmax_backward<T>,

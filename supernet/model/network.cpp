@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "supernet/kernels/kernels.hpp"
+#include "supernet/model/rounded_steps.hpp"
 
 namespace paretoformer::supernet {
 namespace {
@@ -28,24 +29,6 @@ void head_product(const Pass<T>& pass, int m, int n, int k, MatrixView<T> a, Mat
   matmul_vector<T>(m, n, k, a, b, c, c_stride, into);
 }
 
-// One network's sizes and one task's rows.
-template <class T>
-struct Rows {
-  Rows(const Pass<T>& pass, int task)
-      : length(pass.batch.length),
-        first_sequence(task * sequences_per_task(pass.batch)),
-        sequences(std::min(sequences_per_task(pass.batch), pass.batch.sequences - first_sequence)),
-        first(static_cast<std::ptrdiff_t>(first_sequence) * length),
-        count(sequences * length) {}
-
-  // This task's part of an array of rows of `width`.
-  T* of(T* rows, int width) const { return rows + first * width; }
-
-  int length, first_sequence, sequences;
-  std::ptrdiff_t first;
-  int count;
-};
-
 // Views of one head of one sequence in the interleaved q, k, v rows.
 template <class T>
 struct Head {
@@ -66,7 +49,7 @@ T attention_scale(int head_width) {
 }
 
 template <class T>
-void attention_forward(const Pass<T>& pass, const Rows<T>& rows, int task,
+void attention_forward(const Pass<T>& pass, const TaskRows<T>& rows, int task,
                        const typename Activations<T>::LayerBuffers& buffers, int heads) {
   const int hd = pass.layout.head_width();
   const int length = rows.length;
@@ -85,6 +68,7 @@ void attention_forward(const Pass<T>& pass, const Rows<T>& rows, int task,
         head_product(pass, queries, keys, hd, plain<T>(head.q + q0 * head.stride, head.stride),
                      transposed<T>(head.k, head.stride), scores, length);
         causal_softmax(queries, keys, q0, attention_scale<T>(hd), scores, length, lse + q0);
+        round_probabilities(pass, queries, keys, scores, length);
         head_product(pass, queries, hd, keys, plain<T>(scores, length),
                      plain<T>(head.v, head.stride),
                      out + static_cast<std::ptrdiff_t>(q0) * heads * hd, heads * hd);
@@ -95,7 +79,7 @@ void attention_forward(const Pass<T>& pass, const Rows<T>& rows, int task,
 // From d_attended to d_qkv. Probabilities are recomputed from the stored log-sum-exp, as in
 // FlashAttention (Dao et al. 2022, algorithm 4).
 template <class T>
-void attention_backward(const Pass<T>& pass, const Rows<T>& rows, int task,
+void attention_backward(const Pass<T>& pass, const TaskRows<T>& rows, int task,
                         const typename Activations<T>::LayerBuffers& buffers, int heads,
                         const T* d_attended) {
   const int hd = pass.layout.head_width();
@@ -123,9 +107,10 @@ void attention_backward(const Pass<T>& pass, const Rows<T>& rows, int task,
         causal_softmax_again(queries, keys, q0, scale, p, length, lse + q0);
         head_product(pass, queries, keys, hd, plain<T>(d_out, heads * hd),
                      transposed<T>(head.v, head.stride), dp, length);
+        softmax_backward(queries, keys, p, dp, length, scale);
+        round_probabilities(pass, queries, keys, p, length);
         head_product(pass, keys, hd, queries, transposed<T>(p, length), plain<T>(d_out, heads * hd),
                      d_head.v, d_head.stride, into);
-        softmax_backward(queries, keys, p, dp, length, scale);
         head_product(pass, queries, hd, keys, plain<T>(dp, length), plain<T>(head.k, head.stride),
                      d_head.q + q0 * d_head.stride, d_head.stride);
         head_product(pass, keys, hd, queries, transposed<T>(dp, length), plain<T>(q, head.stride),
@@ -139,6 +124,19 @@ template <class T>
 T* stream_gradient(const Activations<T>& activations, std::size_t layer, int width) {
   return activations.d_stream +
          static_cast<std::ptrdiff_t>(layer) * activations.row_capacity * width;
+}
+
+// The gradients of what layer l added to the residual stream: the stream's own unless rounding
+// clipped some of it.
+template <class T>
+T* added_attention(const Pass<T>& pass, std::size_t l) {
+  return pass.rounding ? pass.rounding->d_attention[l] : pass.activations.layers[l].d_middle;
+}
+
+template <class T>
+T* added_ffn(const Pass<T>& pass, std::size_t l) {
+  return pass.rounding ? pass.rounding->d_ffn[l]
+                       : stream_gradient(pass.activations, l + 1, pass.network.model_width);
 }
 
 }  // namespace
@@ -235,7 +233,7 @@ Activations<T>::Activations(const ParameterLayout& layout, int sequences, int se
 
 template <class T>
 void forward(const Pass<T>& pass, int task) {
-  const Rows<T> rows(pass, task);
+  const TaskRows<T> rows(pass, task);
   const ParameterLayout& layout = pass.layout;
   const T* w = pass.parameters;
   Activations<T>& act = pass.activations;
@@ -249,6 +247,7 @@ void forward(const Pass<T>& pass, int task) {
   embed(n, d, rows.length, pass.batch.tokens + rows.first, w + layout.token_embedding,
         w + layout.position_embedding, stride, rows.of(act.layers[0].input, d));
   T* x = rows.of(act.layers[0].input, d);
+  round_site(input_site(pass, 0), rows, d, x);
   for (std::size_t l = 0; l < depth; ++l) {
     const auto& b = act.layers[l];
     const LayerOffsets& o = layout.layer(static_cast<int>(l));
@@ -261,28 +260,35 @@ void forward(const Pass<T>& pass, int task) {
     T* norm2 = rows.of(b.norm2, d);
     T* up = rows.of(b.up, f);
     T* gelu = rows.of(b.gelu, f);
-    layer_norm(n, d, x, w + o.norm1_gain + row, w + o.norm1_bias + row, norm1, b.mean1 + rows.first,
-               b.deviation1 + rows.first);
+    const auto& sites = sites_of(pass, l);
+    normalise(pass, input_site(pass, l), sites.norm1, rows,
+              {w + o.norm1_gain + row, w + o.norm1_bias + row, b.mean1, b.deviation1}, x, norm1);
     product(pass, n, 3 * a, d, plain<T>(norm1, d), transposed<T>(w + o.qkv, stride), qkv, 3 * a);
     add_bias(n, 3 * a, w + o.qkv_bias, qkv);
+    round_heads(sites, rows, heads, layout.head_width(), qkv);
     attention_forward(pass, rows, task, b, heads);
+    round_site(sites.context, rows, a, rows.of(b.attended, a));
     product(pass, n, d, a, plain<T>(rows.of(b.attended, a), a),
             transposed<T>(w + o.output, o.attention_width), middle, d);
-    add_residual(n, d, x, w + o.output_bias, middle);
-    layer_norm(n, d, middle, w + o.norm2_gain + row, w + o.norm2_bias + row, norm2,
-               b.mean2 + rows.first, b.deviation2 + rows.first);
+    add_to_stream(sites.attention, sites.middle, rows, d, x, w + o.output_bias, middle);
+    normalise(pass, sites.middle, sites.norm2, rows,
+              {w + o.norm2_gain + row, w + o.norm2_bias + row, b.mean2, b.deviation2}, middle,
+              norm2);
     product(pass, n, f, d, plain<T>(norm2, d), transposed<T>(w + o.up, stride), up, f);
-    bias_gelu(n, f, w + o.up_bias, act.training, up, gelu);
+    activate(pass, sites, n, f, w + o.up_bias, up, gelu);
     x = rows.of(l + 1 < depth ? act.layers[l + 1].input : act.output, d);
     product(pass, n, d, f, plain<T>(gelu, f), transposed<T>(w + o.down, o.ffn_width), x, d);
-    add_residual(n, d, middle, w + o.down_bias, x);
+    add_to_stream(sites.ffn, sites.output, rows, d, middle, w + o.down_bias, x);
   }
   T* norm = rows.of(act.norm, d);
-  layer_norm(n, d, x, w + layout.final_gain + final_row, w + layout.final_bias + final_row, norm,
-             act.mean + rows.first, act.deviation + rows.first);
+  normalise(pass, input_site(pass, depth), final_site(pass), rows,
+            {w + layout.final_gain + final_row, w + layout.final_bias + final_row, act.mean,
+             act.deviation},
+            x, norm);
   const int v = layout.vocabulary();
-  product(pass, n, v, d, plain<T>(norm, d), transposed<T>(w + layout.token_embedding, stride),
+  product(pass, n, v, d, plain<T>(norm, d), transposed<T>(w + layout.head, stride),
           logits_of(pass, task), v);
+  if (layout.untied()) add_bias(n, v, w + layout.head_bias, logits_of(pass, task));
 }
 
 template <class T>
@@ -294,7 +300,7 @@ T* logits_of(const Pass<T>& pass, int task) {
 
 template <class T>
 void backward(const Pass<T>& pass, int task, T* vector_gradients) {
-  const Rows<T> rows(pass, task);
+  const TaskRows<T> rows(pass, task);
   const ParameterLayout& layout = pass.layout;
   const T* w = pass.parameters;
   Activations<T>& act = pass.activations;
@@ -308,19 +314,25 @@ void backward(const Pass<T>& pass, int task, T* vector_gradients) {
   const auto gradient = [&](std::size_t offset) {
     return vector_gradients + (offset - layout.matrix_size());
   };
+  // Where the sum of a stream's gradients is that of the bias that was added to it.
+  const auto sum_of_rows = [&](std::size_t bias) {
+    return pass.rounding ? nullptr : gradient(bias);
+  };
 
   T* d_norm = rows.of(act.d_norm, d);
   // Layers differ in attention width and tasks are in different layers at one time: each task's
   // part must lie where the widest layer puts it.
   T* d_attended = rows.of(act.d_attended, act.attention_width);
-  product(pass, n, d, v, plain<T>(logits_of(pass, task), v),
-          plain<T>(w + layout.token_embedding, stride), d_norm, d);
+  if (layout.untied()) add_bias_backward(n, v, logits_of(pass, task), gradient(layout.head_bias));
+  product(pass, n, d, v, plain<T>(logits_of(pass, task), v), plain<T>(w + layout.head, stride),
+          d_norm, d);
+  keep_inside(final_site(pass), rows, d, d_norm, d_norm);
   T* d_x = rows.of(stream_gradient(act, depth, d), d);
   layer_norm_backward<T>(n, d, d_norm, rows.of(act.output, d), w + layout.final_gain + final_row,
                          act.mean + rows.first, act.deviation + rows.first, nullptr, d_x,
                          gradient(layout.final_gain + final_row),
                          gradient(layout.final_bias + final_row),
-                         gradient(layout.layer(static_cast<int>(depth) - 1).down_bias));
+                         sum_of_rows(layout.layer(static_cast<int>(depth) - 1).down_bias));
   for (std::size_t l = depth; l-- > 0;) {
     const auto& b = act.layers[l];
     const LayerOffsets& o = layout.layer(static_cast<int>(l));
@@ -330,24 +342,35 @@ void backward(const Pass<T>& pass, int task, T* vector_gradients) {
     T* d_up = rows.of(b.d_up, f);
     T* d_middle = rows.of(b.d_middle, d);
     T* d_qkv = rows.of(b.d_qkv, 3 * a);
-    product(pass, n, f, d, plain<T>(d_x, d), plain<T>(w + o.down, o.ffn_width), d_up, f);
+    T* d_ffn = rows.of(added_ffn(pass, l), d);
+    T* d_attention = rows.of(added_attention(pass, l), d);
+    const auto& sites = sites_of(pass, l);
+    split_gradient(sites.ffn, sites.output, rows, d, d_x, d_ffn, gradient(o.down_bias));
+    product(pass, n, f, d, plain<T>(d_ffn, d), plain<T>(w + o.down, o.ffn_width), d_up, f);
     bias_gelu_backward(n, f, rows.of(b.up, f), d_up, gradient(o.up_bias));
     product(pass, n, d, f, plain<T>(d_up, f), plain<T>(w + o.up, stride), d_norm, d);
+    keep_inside(sites.norm2, rows, d, d_norm, d_norm);
     layer_norm_backward(n, d, d_norm, rows.of(b.middle, d), w + o.norm2_gain + row,
                         b.mean2 + rows.first, b.deviation2 + rows.first, d_x, d_middle,
                         gradient(o.norm2_gain + row), gradient(o.norm2_bias + row),
-                        gradient(o.output_bias));
-    product(pass, n, a, d, plain<T>(d_middle, d), plain<T>(w + o.output, o.attention_width),
+                        sum_of_rows(o.output_bias));
+    split_gradient(sites.attention, sites.middle, rows, d, d_middle, d_attention,
+                   gradient(o.output_bias));
+    product(pass, n, a, d, plain<T>(d_attention, d), plain<T>(w + o.output, o.attention_width),
             d_attended, a);
+    keep_inside(sites.context, rows, a, d_attended, d_attended);
     attention_backward(pass, rows, task, b, heads, d_attended);
+    keep_inside(sites.query, rows, 3 * a, d_qkv, d_qkv);
     add_bias_backward(n, 3 * a, d_qkv, gradient(o.qkv_bias));
     product(pass, n, d, 3 * a, plain<T>(d_qkv, 3 * a), plain<T>(w + o.qkv, stride), d_norm, d);
+    keep_inside(sites.norm1, rows, d, d_norm, d_norm);
     d_x = rows.of(stream_gradient(act, l, d), d);
-    T* down_bias = l > 0 ? gradient(layout.layer(static_cast<int>(l) - 1).down_bias) : nullptr;
+    T* down_bias = l > 0 ? sum_of_rows(layout.layer(static_cast<int>(l) - 1).down_bias) : nullptr;
     layer_norm_backward(n, d, d_norm, rows.of(b.input, d), w + o.norm1_gain + row,
                         b.mean1 + rows.first, b.deviation1 + rows.first, d_middle, d_x,
                         gradient(o.norm1_gain + row), gradient(o.norm1_bias + row), down_bias);
   }
+  keep_inside(input_site(pass, 0), rows, d, d_x, d_x);
 }
 
 int token_embedding_panel(int vocabulary) { return weight_panel(vocabulary); }
@@ -408,7 +431,11 @@ void token_embedding_gradient(const Pass<T>& pass, int first_task, int last_task
   T* table = gradient + pass.layout.token_embedding;
   product(pass, rows, d, last - first, transposed<T>(logits_of(pass, first_task) + first_row, v),
           plain<T>(pass.activations.norm + static_cast<std::ptrdiff_t>(first) * d, d),
-          table + first_row * stride, stride, replace ? Into::replace : Into::accumulate);
+          gradient + pass.layout.head + first_row * stride, stride,
+          replace ? Into::replace : Into::accumulate);
+  if (pass.layout.untied() && replace)
+    for (int row = first_row; row < first_row + rows; ++row)
+      std::fill_n(table + row * stride, d, T{0});
   for (int row = first; row < last; ++row)
     if (const int token = pass.batch.tokens[row]; token >= first_row && token < first_row + rows)
       add_input_gradient(pass, row, table + token * stride);
@@ -438,18 +465,18 @@ void weight_gradient(const Pass<T>& pass, const WeightTask& task, bool replace, 
     case Kind::qkv:
       return outer(b.d_qkv, 3 * a, b.norm1, d, o.qkv, stride);
     case Kind::output:
-      return outer(b.d_middle, d, b.attended, a, o.output, o.attention_width);
+      return outer(added_attention(pass, l), d, b.attended, a, o.output, o.attention_width);
     case Kind::up:
       return outer(b.d_up, f, b.norm2, d, o.up, stride);
     default:  // down
-      return outer(stream_gradient(pass.activations, l + 1, d), d, b.gelu, f, o.down, o.ffn_width);
+      return outer(added_ffn(pass, l), d, b.gelu, f, o.down, o.ffn_width);
   }
 }
 
 template <class T>
 void sequence_losses(const Pass<T>& pass, int task, std::span<double> losses) {
   forward(pass, task);
-  const Rows<T> rows(pass, task);
+  const TaskRows<T> rows(pass, task);
   const int v = pass.layout.vocabulary();
   for (int s = 0; s < rows.sequences; ++s) {
     const std::ptrdiff_t first = rows.first + static_cast<std::ptrdiff_t>(s) * rows.length;

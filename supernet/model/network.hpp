@@ -1,9 +1,9 @@
 // Forward and backward pass of one sub-network through the shared weights.
 //
 // The model is GPT-2's pre-norm decoder: x += attention(norm(x)); x += ffn(norm(x)); learned
-// positions, causal attention, tanh-GELU, the output layer tied to the token embedding. Work is cut
-// into tasks whose number and bounds depend on the batch alone, so results have the same bits on
-// any number of threads:
+// positions, causal attention, tanh-GELU, the output layer tied to the token embedding unless the
+// layout has one of its own. Work is cut into tasks whose number and bounds depend on the batch
+// alone, so results have the same bits on any number of threads:
 //   - a row task carries a few whole sequences forward and back through all layers;
 //   - a weight task forms some rows of one weight gradient from all positions of the batch.
 #pragma once
@@ -16,6 +16,7 @@
 #include "search_spaces/architecture.hpp"
 #include "supernet/kernels/matmul.hpp"
 #include "supernet/model/parameters.hpp"
+#include "supernet/model/rounding.hpp"
 
 namespace paretoformer::supernet {
 
@@ -78,6 +79,7 @@ struct Pass {
   Batch batch;
   Activations<T>& activations;
   Products products = Products::fp32;
+  const Rounding<T>* rounding = nullptr;  // to int8 after every step; null: none
 };
 
 // Fills the logits of one row task.
@@ -94,8 +96,8 @@ template <class T>
 void backward(const Pass<T>& pass, int task, T* vector_gradients);
 
 // Adds (or with `replace` writes) to rows [first_row, first_row + rows) of the gradient of the
-// token embedding what row tasks [first_task, last_task) contribute: all through the logits, which
-// must still be there, and those tokens through the look-up.
+// token embedding, and of an untied head, what row tasks [first_task, last_task) contribute: all
+// through the logits, which must still be there, and those tokens through the look-up.
 template <class T>
 void token_embedding_gradient(const Pass<T>& pass, int first_task, int last_task, int first_row,
                               int rows, bool replace, T* gradient);

@@ -26,7 +26,7 @@ std::size_t ParameterLayout::add(std::string name, int rows, int columns) {
 }
 
 ParameterLayout::ParameterLayout(const Architecture& largest, int context, std::vector<int> widths,
-                                 std::vector<int> depths)
+                                 std::vector<int> depths, Head output)
     : largest_(largest),
       context_(context),
       widths_(std::move(widths)),
@@ -49,6 +49,7 @@ ParameterLayout::ParameterLayout(const Architecture& largest, int context, std::
     layers_[l].up = add(prefix(l) + "ffn.up.weight", f, d);
     layers_[l].down = add(prefix(l) + "ffn.down.weight", d, f);
   }
+  if (output == Head::untied) head = add("head.weight", largest.vocabulary, d);
   matrix_size_ = size_;
   for (std::size_t l = 0; l < layers_.size(); ++l) {
     layers_[l].norm1_gain = add(prefix(l) + "attention.norm.weight", norms, d);
@@ -62,6 +63,7 @@ ParameterLayout::ParameterLayout(const Architecture& largest, int context, std::
   }
   final_gain = add("final_norm.weight", final_norms, d);
   final_bias = add("final_norm.bias", final_norms, d);
+  if (untied()) head_bias = add("head.bias", 1, largest.vocabulary);
   if (size_ > kMostParameters)
     throw InputError("a network of model width " + std::to_string(d) + " and depth " +
                      std::to_string(largest.depth()) + " is too large: it has " +
@@ -109,9 +111,8 @@ std::vector<T> initial_parameters(const ParameterLayout& layout, std::uint64_t s
 }
 
 template <class T>
-std::vector<T> extract(const ParameterLayout& supernet, const std::vector<T>& parameters,
-                       const ParameterLayout& target) {
-  std::vector<T> extracted(target.size());
+void extract(const ParameterLayout& supernet, const T* parameters, const ParameterLayout& target,
+             T* extracted) {
   for (const Tensor& tensor : target.tensors()) {
     const auto source = std::find_if(supernet.tensors().begin(), supernet.tensors().end(),
                                      [&](const Tensor& t) { return t.name == tensor.name; });
@@ -124,16 +125,23 @@ std::vector<T> extract(const ParameterLayout& supernet, const std::vector<T>& pa
     else if (ends_with(tensor.name, "norm.weight") || ends_with(tensor.name, "norm.bias"))
       first += supernet.norm_row(target.largest());
     for (int row = 0; row < tensor.rows; ++row)
-      std::copy_n(
-          parameters.data() + first + static_cast<std::size_t>(row) * source->columns,
-          tensor.columns,
-          extracted.data() + tensor.offset + static_cast<std::size_t>(row) * tensor.columns);
+      std::copy_n(parameters + first + static_cast<std::size_t>(row) * source->columns,
+                  tensor.columns,
+                  extracted + tensor.offset + static_cast<std::size_t>(row) * tensor.columns);
   }
+}
+
+template <class T>
+std::vector<T> extract(const ParameterLayout& supernet, const std::vector<T>& parameters,
+                       const ParameterLayout& target) {
+  std::vector<T> extracted(target.size());
+  extract(supernet, parameters.data(), target, extracted.data());
   return extracted;
 }
 
 template std::vector<float> initial_parameters<float>(const ParameterLayout&, std::uint64_t);
 template std::vector<double> initial_parameters<double>(const ParameterLayout&, std::uint64_t);
+template void extract<float>(const ParameterLayout&, const float*, const ParameterLayout&, float*);
 template std::vector<float> extract<float>(const ParameterLayout&, const std::vector<float>&,
                                            const ParameterLayout&);
 template std::vector<double> extract<double>(const ParameterLayout&, const std::vector<double>&,

@@ -33,6 +33,9 @@ struct LayerOffsets {
   std::size_t norm2_gain, norm2_bias, up_bias, down_bias;
 };
 
+// Whether the output layer is the token embedding's matrix, or one of its own with a bias.
+enum class Head { tied, untied };
+
 // All matrices come first (they are decayed by AdamW), then all vectors. The constructors throw
 // InputError beyond 2^40 parameters.
 class ParameterLayout {
@@ -43,10 +46,13 @@ class ParameterLayout {
   // "Slimmable neural networks", do so with batch normalisation). The space must have a
   // vocabulary.
   ParameterLayout(const SearchSpace& space, int context)
-      : ParameterLayout(space.largest(), context, space.model_widths(), space.depths()) {}
-  // One network, which must have a vocabulary, or slices of it that share all parameters.
-  ParameterLayout(const Architecture& largest, int context)
-      : ParameterLayout(largest, context, {largest.model_width}, {largest.depth()}) {}
+      : ParameterLayout(space.largest(), context, space.model_widths(), space.depths(),
+                        Head::tied) {}
+  // One network, which must have a vocabulary, or slices of it that share all parameters. An untied
+  // head's matrix is behind all other matrices and its bias behind all other vectors, so that what
+  // both kinds of layouts have is in the same order.
+  ParameterLayout(const Architecture& largest, int context, Head head = Head::tied)
+      : ParameterLayout(largest, context, {largest.model_width}, {largest.depth()}, head) {}
 
   const Architecture& largest() const { return largest_; }
   int model_width() const { return largest_.model_width; }  // row stride of most matrices
@@ -63,14 +69,16 @@ class ParameterLayout {
   std::size_t norm_row(const Architecture& network) const;
   std::size_t final_norm_row(const Architecture& network) const;
 
-  // The token embedding [vocabulary][d] is tied to the language-model head.
-  std::size_t token_embedding = 0;
+  std::size_t token_embedding = 0;     // [vocabulary][d]
   std::size_t position_embedding = 0;  // [context][d]
+  std::size_t head = 0;                // [vocabulary][d]; tied: the token embedding
+  std::size_t head_bias = 0;           // of an untied head
+  bool untied() const { return head != token_embedding; }
   std::size_t final_gain = 0, final_bias = 0;
 
  private:
   ParameterLayout(const Architecture& largest, int context, std::vector<int> widths,
-                  std::vector<int> depths);
+                  std::vector<int> depths, Head head);
   std::size_t add(std::string name, int rows, int columns);
 
   Architecture largest_;
@@ -91,6 +99,9 @@ template <class T>
 std::vector<T> initial_parameters(const ParameterLayout& layout, std::uint64_t seed);
 
 // The weights of one sub-network, copied out into an arena of its own (`target`'s layout).
+template <class T>
+void extract(const ParameterLayout& supernet, const T* parameters, const ParameterLayout& target,
+             T* extracted);
 template <class T>
 std::vector<T> extract(const ParameterLayout& supernet, const std::vector<T>& parameters,
                        const ParameterLayout& target);

@@ -48,6 +48,19 @@ struct FoldedNetwork {
   Linear head;  // [vocabulary][d] of the normalised stream: logits
 };
 
+// The same in an arena, for training. `own` is the layout of one network, `folded` the same with an
+// untied head; its LayerNorms have gains of 1 and biases of 0.
+template <class T>
+void fold(const ParameterLayout& own, const T* parameters, const ParameterLayout& folded,
+          T* result);
+// The gradient of the parameters from that of what fold() makes of them, its derivative transposed.
+template <class T>
+void fold_backward(const ParameterLayout& own, const T* parameters, const ParameterLayout& folded,
+                   const T* d_result, T* gradient);
+
+// What is in such an arena.
+FoldedNetwork folded_network(const ParameterLayout& folded, const std::vector<float>& arena);
+
 // `network` is a prefix of layout.largest(), `parameters` has layout.size() values.
 FoldedNetwork fold(const ParameterLayout& layout, const float* parameters,
                    const Architecture& network);

@@ -33,7 +33,7 @@
 #include <span>
 #include <vector>
 
-#include "supernet/quantization/activation_sites.hpp"
+#include "supernet/model/activation_sites.hpp"
 #include "supernet/quantization/calibration.hpp"
 #include "supernet/quantization/folded_network.hpp"
 #include "supernet/quantization/integer_operators.hpp"

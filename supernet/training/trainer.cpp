@@ -140,15 +140,18 @@ void draw_batch(std::span<const std::int32_t> text, int batch, int context, std:
 
 template <class T>
 Trainer<T>::Trainer(const ParameterLayout& layout, const TrainingConfig& config,
-                    TrainingState<T> state)
+                    TrainingState<T> state, Arithmetic arithmetic)
     : layout_(layout),
       config_(config),
       state_(std::move(state)),
+      rounded_(arithmetic == Arithmetic::int8
+                   ? std::make_unique<RoundedNetwork<T>>(layout, config.batch * config.context)
+                   : nullptr),
       activations_(layout, config.batch, config.context, Activations<T>::Keep::all_layers),
       gradient_(layout.size()) {
   const Batch batch{nullptr, nullptr, config.batch, config.context};
   const auto tasks = static_cast<std::size_t>(row_tasks(batch));
-  vector_gradients_.resize(tasks * layout.vector_size());
+  vector_gradients_.resize(tasks * pass_layout().vector_size());
   task_losses_.resize(tasks);
   losses_.reserve(2 + static_cast<std::size_t>(config.random_subnetworks));
   if (config.distillation > 0)
@@ -158,6 +161,14 @@ Trainer<T>::Trainer(const ParameterLayout& layout, const TrainingConfig& config,
   list_weight_tasks(layout.largest(), layout.context(), weight_tasks_);
   state_.m.resize(layout.size());
   state_.v.resize(layout.size());
+  if (rounded_ && !state_.scales.empty()) rounded_->set_scales(state_.scales);
+}
+
+template <class T>
+void Trainer<T>::set_scales(const std::vector<float>& scales) {
+  if (!rounded_) throw Error("a training in fp32 has no scales");
+  rounded_->set_scales(scales);
+  state_.scales = scales;
 }
 
 // Forward, loss and backward of network `index` for row tasks [first_task, last_task).
@@ -171,8 +182,9 @@ void Trainer<T>::run_row_tasks(const Pass<T>& pass, std::size_t index, bool firs
   parallel_tasks(static_cast<std::size_t>(last_task - first_task), [&](std::size_t i) {
     const int t = first_task + static_cast<int>(i);
     const auto task = static_cast<std::size_t>(t);
-    T* vectors = vector_gradients_.data() + task * layout_.vector_size();
-    if (first_part && index == 0) std::fill_n(vectors, layout_.vector_size(), T{0});
+    const std::size_t vector_size = pass.layout.vector_size();
+    T* vectors = vector_gradients_.data() + task * vector_size;
+    if (first_part && index == 0) std::fill_n(vectors, vector_size, T{0});
     forward(pass, t);
     const int sequences = std::min(per_task, pass.batch.sequences - t * per_task);
     const int rows = sequences * pass.batch.length;
@@ -199,10 +211,10 @@ void Trainer<T>::run_weight_tasks(const Pass<T>& pass, bool replace, int first_t
   if (all) list_weight_tasks(pass.network, layout_.context(), weight_tasks_);
   parallel_tasks(panels + (all ? weight_tasks_.size() : 0), [&](std::size_t task) {
     if (task >= panels)
-      return weight_gradient(pass, weight_tasks_[task - panels], replace, gradient_.data());
+      return weight_gradient(pass, weight_tasks_[task - panels], replace, pass_gradient().data());
     const int row = static_cast<int>(task) * panel;
     token_embedding_gradient(pass, first_task, last_task, row, std::min(panel, v - row),
-                             replace && first_task == 0, gradient_.data());
+                             replace && first_task == 0, pass_gradient().data());
   });
 }
 
@@ -214,6 +226,10 @@ std::span<const double> Trainer<T>::compute_gradients(const Batch& batch,
   if (batch.sequences != config_.sequences_per_step(networks.size()) ||
       batch.length != config_.context)
     throw Error("the batch of a step is not what the trainer was made for");
+  if (rounded_) {
+    if (networks.size() > 1) throw Error("a network is trained in int8 alone");
+    rounded_->round(state_.parameters);
+  }
   networks_ = networks.size();
   losses_.assign(networks.size(), 0.0);
   const bool shared = config_.distillation > 0;
@@ -229,6 +245,7 @@ std::span<const double> Trainer<T>::compute_gradients(const Batch& batch,
     }
   for (double& loss : losses_) loss /= static_cast<double>(config_.tokens_per_network());
   reduce_vector_gradients();
+  if (rounded_) rounded_->pull_back(state_.parameters, gradient_);
   return losses_;
 }
 
@@ -237,8 +254,13 @@ std::span<const double> Trainer<T>::compute_gradients(const Batch& batch,
 template <class T>
 void Trainer<T>::add_gradients(const Batch& part, std::size_t index, const Architecture& network,
                                bool first_part) {
-  const Pass<T> pass{layout_,      state_.parameters.data(), network, part,
-                     activations_, config_.products};
+  const Pass<T> pass{pass_layout(),
+                     rounded_ ? rounded_->weights() : state_.parameters.data(),
+                     network,
+                     part,
+                     activations_,
+                     config_.products,
+                     rounded_ ? &rounded_->rounding() : nullptr};
   const int tasks = row_tasks(part);
   const int at_a_time = logit_tasks(part, layout_.vocabulary());
   for (int first = 0; first < tasks; first += at_a_time) {
@@ -254,11 +276,12 @@ void Trainer<T>::add_gradients(const Batch& part, std::size_t index, const Archi
 
 template <class T>
 void Trainer<T>::reduce_vector_gradients() {
-  T* target = gradient_.data() + layout_.matrix_size();
-  std::copy_n(vector_gradients_.begin(), layout_.vector_size(), target);
+  const std::size_t vector_size = pass_layout().vector_size();
+  T* target = pass_gradient().data() + pass_layout().matrix_size();
+  std::copy_n(vector_gradients_.begin(), vector_size, target);
   for (std::size_t task = 1; task < task_losses_.size(); ++task) {
-    const T* source = vector_gradients_.data() + task * layout_.vector_size();
-    for (std::size_t i = 0; i < layout_.vector_size(); ++i) target[i] += source[i];
+    const T* source = vector_gradients_.data() + task * vector_size;
+    for (std::size_t i = 0; i < vector_size; ++i) target[i] += source[i];
   }
 }
 

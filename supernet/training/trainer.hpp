@@ -8,6 +8,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <span>
 #include <vector>
@@ -17,6 +18,7 @@
 #include "supernet/kernels/matmul.hpp"
 #include "supernet/model/network.hpp"
 #include "supernet/model/parameters.hpp"
+#include "supernet/quantization/rounded_network.hpp"
 #include "support/json_fwd.hpp"
 
 namespace paretoformer::supernet {
@@ -84,13 +86,21 @@ struct TrainingState {
   std::vector<T> parameters, m, v;  // weights and AdamW's moments, same layout
   // The step at which the training was found to be converged and its end began.
   std::optional<std::int64_t> converged = {};
+  // Of activations, Sites::all(), when the network is trained as int8 numbers see it.
+  std::vector<float> scales = {};
 };
+
+// What the passes of a training see: the weights as they are, or the int8 network that they become
+// (supernet/quantization/rounded_network.hpp).
+enum class Arithmetic { fp32, int8 };
 
 template <class T>
 class Trainer {
  public:
-  // Plans all memory; steps allocate nothing afterwards. `layout` must outlive the trainer.
-  Trainer(const ParameterLayout& layout, const TrainingConfig& config, TrainingState<T> state);
+  // Plans all memory; steps in fp32 allocate nothing afterwards. `layout` must outlive the trainer,
+  // and be that of one network where it is trained in int8.
+  Trainer(const ParameterLayout& layout, const TrainingConfig& config, TrainingState<T> state,
+          Arithmetic arithmetic = Arithmetic::fp32);
 
   // Gradients of the mean loss of every network on its sequences, summed over the networks, the
   // first of which must be the largest of the layout. Returns the hard-label loss (nats per token)
@@ -101,6 +111,8 @@ class Trainer {
   // Averages, clips and applies them. Returns the norm of the averaged gradient before clipping;
   // when that is not finite, nothing is applied.
   double apply_gradients();
+  // Of activations from now on, needed before the first step in int8 of a state without.
+  void set_scales(const std::vector<float>& scales);
   // Begins the end of the training, see training_steps().
   void set_converged() { state_.converged = state_.step; }
 
@@ -116,12 +128,17 @@ class Trainer {
   void run_weight_tasks(const Pass<T>& pass, bool replace, int first_task, int last_task);
   void reduce_vector_gradients();
 
+  // What passes work on: the layout, and where their gradients go.
+  const ParameterLayout& pass_layout() const { return rounded_ ? rounded_->layout() : layout_; }
+  std::vector<T>& pass_gradient() { return rounded_ ? rounded_->gradient() : gradient_; }
+
   const ParameterLayout& layout_;
   TrainingConfig config_;
   TrainingState<T> state_;
+  std::unique_ptr<RoundedNetwork<T>> rounded_;  // in int8
   Activations<T> activations_;
   std::vector<T> gradient_;
-  std::vector<T> vector_gradients_;  // [row task][layout.vector_size()]
+  std::vector<T> vector_gradients_;  // [row task][pass_layout().vector_size()]
   std::vector<T> teacher_;           // [rows][vocabulary] probabilities of the largest network
   std::vector<double> task_losses_, losses_, partial_norms_;
   std::vector<WeightTask> weight_tasks_;

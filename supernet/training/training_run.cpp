@@ -10,6 +10,7 @@
 #include <map>
 
 #include "supernet/model/safetensors.hpp"
+#include "supernet/quantization/int8_evaluation.hpp"
 #include "support/error.hpp"
 #include "support/json.hpp"
 #include "support/jsonl.hpp"
@@ -21,6 +22,8 @@ namespace {
 constexpr const char* kFormat = "paretoformer.supernet.1";
 // Of the names of parameters and of Adam's two moments.
 constexpr std::array kPrefixes{"", "adam.m.", "adam.v."};
+// The tensor of a training in int8.
+constexpr const char* kScales = "int8.scales";
 constexpr int kLogLines = 400;
 constexpr int kProbesPerRun = 40;
 
@@ -32,6 +35,16 @@ std::int64_t step_in(const Safetensors& file, const std::string& key) {
     throw InputError(file.file + ": metadata \"" + key + "\" is \"" + text +
                      "\", expected a number");
   return step;
+}
+
+std::vector<float> read_scales(const Safetensors& file, const ParameterLayout& layout) {
+  const std::size_t count = Sites<float>(layout.largest().layers.size()).all().size();
+  const std::span<const float> scales = file.at(kScales, {static_cast<std::int64_t>(count)});
+  for (const float scale : scales)
+    if (!(scale > 0) || !std::isnormal(scale))
+      throw InputError(file.file + ": tensor " + kScales + " holds " + std::to_string(scale) +
+                       ": expected positive numbers");
+  return {scales.begin(), scales.end()};
 }
 
 // Drops log lines written after the checkpoint that the run continues from.
@@ -105,11 +118,26 @@ void require_finite(const TrainingRun& run, const std::vector<float>& parameters
     if (!std::isfinite(parameter)) fail_diverged(run, "a weight is not finite", step);
 }
 
+Arithmetic arithmetic_of(const TrainingRun& run) {
+  return run.calibration ? Arithmetic::int8 : Arithmetic::fp32;
+}
+
+// The scales that activations have in the integer network of today's weights.
+std::vector<float> calibrated_scales(const TrainingRun& run, const std::vector<float>& parameters) {
+  QuantizedNetwork network =
+      calibrated(fold(run.layout, parameters.data(), run.layout.largest()), *run.calibration);
+  std::vector<float> scales;
+  for (const float* scale : network.scales.all()) scales.push_back(*scale);
+  return scales;
+}
+
 // The steps of one call of train().
 class Session {
  public:
   Session(const TrainingRun& run, TrainingState<float> start)
-      : run_(run), trainer_(run.layout, run.config, std::move(start)), log_(run.log) {
+      : run_(run),
+        trainer_(run.layout, run.config, std::move(start), arithmetic_of(run)),
+        log_(run.log) {
     if (run.probes)
       probe_.emplace(*run.probes, run.layout, trainer_.state().parameters, run.config.context,
                      run.config.products);
@@ -119,6 +147,7 @@ class Session {
     const std::int64_t first = step();
     while (step() < end()) {
       const std::vector<Architecture> networks = run_.networks(step());
+      if (run_.calibration) calibrate();
       const std::span<const double> losses = compute(networks);
       // What is saved are weights whose losses have just been found good; those after this step
       // are judged by the next one.
@@ -143,6 +172,15 @@ class Session {
 
   std::int64_t step() const { return trainer_.state().step; }
   std::int64_t end() const { return training_steps(run_.config, trainer_.state().converged); }
+
+  // A calibration is a function of the weights alone, so one that is due where a training continues
+  // has been saved or finds the same scales again.
+  void calibrate() {
+    const TrainingState<float>& state = trainer_.state();
+    require_finite(run_, state.parameters, step());
+    if (state.scales.empty() || step() % kCalibrationInterval == 0)
+      trainer_.set_scales(calibrated_scales(run_, state.parameters));
+  }
 
   std::span<const double> compute(const std::vector<Architecture>& networks) {
     const int sequences = run_.config.sequences_per_step(networks.size());
@@ -206,13 +244,15 @@ void save_checkpoint(const std::filesystem::path& path, const ParameterLayout& l
   add(kPrefixes[2], state.v);
   std::map<std::string, std::string> metadata{
       {"format", kFormat}, {"step", std::to_string(state.step)}, {"fingerprint", fingerprint}};
+  if (!state.scales.empty())
+    tensors.push_back({kScales, {static_cast<std::int64_t>(state.scales.size())}, state.scales});
   if (state.converged) metadata["converged"] = std::to_string(*state.converged);
   write_safetensors(path, tensors, metadata);
 }
 
 TrainingState<float> load_checkpoint(const std::filesystem::path& path,
-                                     const ParameterLayout& layout,
-                                     const std::string& fingerprint) {
+                                     const ParameterLayout& layout, const std::string& fingerprint,
+                                     Arithmetic arithmetic) {
   const Safetensors file = read_safetensors(path, [&layout](const Safetensors&) {
     std::vector<std::string> names;
     for (const char* prefix : kPrefixes) append_names(layout, prefix, names);
@@ -221,6 +261,11 @@ TrainingState<float> load_checkpoint(const std::filesystem::path& path,
   if (file.meta("format") != kFormat)
     throw InputError(file.file + ": metadata \"format\" is \"" + file.meta("format") +
                      "\", expected \"" + kFormat + "\"");
+  const bool int8 = std::any_of(file.tensors.begin(), file.tensors.end(),
+                                [](const NamedTensor& tensor) { return tensor.name == kScales; });
+  if (int8 != (arithmetic == Arithmetic::int8))
+    throw InputError(file.file + ": was trained " + (int8 ? "in int8" : "in fp32") +
+                     ", expected a training " + (int8 ? "in fp32" : "in int8"));
   if (file.meta("fingerprint") != fingerprint)
     throw InputError(file.file +
                      ": was trained with another search space, text, tokeniser, seed or training "
@@ -231,13 +276,14 @@ TrainingState<float> load_checkpoint(const std::filesystem::path& path,
   state.parameters = read_tensors(file, layout, kPrefixes[0]);
   state.m = read_tensors(file, layout, kPrefixes[1]);
   state.v = read_tensors(file, layout, kPrefixes[2]);
+  if (int8) state.scales = read_scales(file, layout);
   return state;
 }
 
 std::vector<float> train(const TrainingRun& run) {
   TrainingState<float> start;
   if (std::filesystem::exists(run.checkpoint)) {
-    start = load_checkpoint(run.checkpoint, run.layout, run.fingerprint);
+    start = load_checkpoint(run.checkpoint, run.layout, run.fingerprint, arithmetic_of(run));
     log_info(fmt::format("{}: trained for {} of {} steps already", run.checkpoint.string(),
                          start.step, training_steps(run.config, start.converged)));
   } else {

@@ -25,6 +25,9 @@ struct TrainingRecord {
   double gradient_norm = 0;
 };
 
+// Steps between two calibrations of a training in int8.
+inline constexpr int kCalibrationInterval = 50;
+
 struct TrainingRun {
   const ParameterLayout& layout;
   // The networks of a step, a pure function of its number, the largest first: a sandwich(), or
@@ -42,6 +45,9 @@ struct TrainingRun {
   // Probes at regular intervals and at the end whether the gaps between networks are converged;
   // config.stop_when_converged has no effect without it.
   std::optional<ProbePlan> probes = {};
+  // To train layout.largest() in int8: the sequences on which its activations are calibrated, at
+  // the start and every kCalibrationInterval steps. As long as the run.
+  std::optional<Batch> calibration = {};
   Watch watch = {};  // told of every step done, of as many as are known to come, and asked in each
 };
 
@@ -57,6 +63,7 @@ void save_checkpoint(const std::filesystem::path& path, const ParameterLayout& l
                      const TrainingState<float>& state, const std::string& fingerprint);
 // Throws InputError naming the file when it is damaged or made from something else.
 TrainingState<float> load_checkpoint(const std::filesystem::path& path,
-                                     const ParameterLayout& layout, const std::string& fingerprint);
+                                     const ParameterLayout& layout, const std::string& fingerprint,
+                                     Arithmetic arithmetic = Arithmetic::fp32);
 
 }  // namespace paretoformer::supernet

@@ -1,6 +1,8 @@
 // One network of a run, trained on alone.
 #include <gmock/gmock.h>
 
+#include <algorithm>
+
 #include "tests/integration/run_binary.hpp"
 
 namespace paretoformer::integration {
@@ -93,6 +95,31 @@ TEST_F(Finetune, InterruptedAndResumedEndsWithTheSameBytes) {
     EXPECT_TRUE(content(box_ / ("new/parts" + std::string(name))) ==
                 content(box_ / ("whole" + std::string(name))))
         << name;
+}
+
+TEST_F(Finetune, InInt8) {
+  Words options{"--steps", "120", "--learning-rate", "3e-3", "--output", "int8.safetensors"};
+  options.emplace_back("--int8");
+  const Result text = finetune(options, id());
+  ASSERT_EQ(text.status, 0) << text.err;
+  EXPECT_THAT(text.out, AllOf(HasSubstr("\n  in int8 "), HasSubstr("\n    above fp32 ")));
+  options.insert(options.end(), {"--resume", "--json"});
+  const Result again = finetune(options, id());  // it is finished
+  ASSERT_EQ(again.status, 0) << again.err;
+  const Json answer = parse(again.out);
+  EXPECT_EQ(answer["int8"], true);
+  const Json& int8 = answer["perplexity_of_validation_text_int8"];
+  EXPECT_LT(int8["after"].get<double>(), int8["before"].get<double>());
+  const Result evaluated = box_.run(
+      {"evaluate", "run", "int8.json", "--weights", "int8.safetensors", "--int8", "--json"});
+  EXPECT_EQ(evaluated.status, 0) << evaluated.err;
+  EXPECT_EQ(parse(evaluated.out)["perplexity"], answer["perplexity"]["after"]);
+  options.erase(std::find(options.begin(), options.end(), "--int8"));
+  const Result refused = finetune(options, id());
+  EXPECT_EQ(refused.status, 2);
+  EXPECT_EQ(lines(refused.err).size(), 1u) << refused.err;
+  EXPECT_THAT(refused.err,
+              HasSubstr("int8.checkpoint: was trained in int8, expected a training in fp32"));
 }
 
 TEST_F(Finetune, BadInputIsOneLine) {

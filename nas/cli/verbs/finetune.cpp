@@ -27,7 +27,12 @@ struct FinetuneOptions {
   int steps = 0;                 // 0: a quarter of the run's
   double learning_rate = 0;      // peak; 0: a third of the run's
   std::filesystem::path output;  // weights, *.safetensors; empty: RUN/finetune/ID.safetensors
+  bool int8 = false;
   bool resume = false;
+
+  supernet::Arithmetic arithmetic() const {
+    return int8 ? supernet::Arithmetic::int8 : supernet::Arithmetic::fp32;
+  }
 };
 
 void require_place(const FinetuneFiles& files, bool resume) {
@@ -47,6 +52,15 @@ std::string row(const char* name, std::optional<double> before, std::optional<do
   if (!before || !after) return "";
   return fmt::format("{:<24} {:>10.4f} {:>10.4f} {:>+9.2f} %\n", name, *before, *after,
                      100 * (*after / *before - 1));
+}
+
+// How far the perplexity in int8 is above that in fp32.
+std::string row_above(const FinetuneLosses& before, const FinetuneLosses& after) {
+  if (!before.int8 || !after.int8) return "";
+  const auto percent = [](const FinetuneLosses& losses) {
+    return fmt::format("{:+.2f} %", 100 * std::expm1(*losses.int8 - losses.whole));
+  };
+  return fmt::format("{:<24} {:>10} {:>10}\n", "    above fp32", percent(before), percent(after));
 }
 
 std::optional<double> perplexity(const std::optional<double>& loss) {
@@ -75,7 +89,8 @@ void finetune_member(const FinetuneOptions& options, const CommonOptions& common
 
   resumes_from(files.checkpoint());
   LongWork work;
-  const FinetuneResult result = finetune(run, proxy, member, config, files, work.watch());
+  const FinetuneResult result =
+      finetune(run, proxy, member, config, options.arithmetic(), files, work.watch());
   work.end();
   const auto& [before, after] = result;
   const supernet::Corpus& corpus = proxy.corpus();
@@ -84,6 +99,7 @@ void finetune_member(const FinetuneOptions& options, const CommonOptions& common
               {"architecture", to_json(member.architecture)},
               {"steps", config.steps},
               {"learning_rate", config.learning_rate},
+              {"int8", options.int8},
               {"perplexity_of_validation_text", to_json(before.whole, after.whole)},
               {"perplexity", to_json(before.scoring, after.scoring)},
               {"weights", files.weights().string()},
@@ -106,8 +122,9 @@ void finetune_member(const FinetuneOptions& options, const CommonOptions& common
         row("  bits per byte", corpus.bits_per_byte(before.whole),
             corpus.bits_per_byte(after.whole)) +
         row("  in int8", perplexity(before.int8), perplexity(after.int8)) +
+        row_above(before, after) +
         row("scoring sequences", std::exp(before.scoring), std::exp(after.scoring)));
-  if (after.whole >= before.whole)
+  if (options.int8 ? after.int8 >= before.int8 : after.whole >= before.whole)
     print("Training on did not help: the supernet's weights, which export writes, are better.\n");
   print("Weights: " + path_text(files.weights()) +
         "  architecture: " + path_text(files.description()) + "\n");
@@ -130,6 +147,8 @@ void add_finetune(CLI::App& app, CommonOptions& common) {
       ->check(is_number());
   verb->add_option("--output", options.output,
                    "Weights to write (default: RUN/finetune/ID.safetensors)");
+  verb->add_flag("--int8", options.int8,
+                 "Train what its weights are as int8 numbers: quantisation-aware");
   verb->add_flag("--resume", options.resume,
                  "Continue an interrupted fine-tuning, with the same options");
   add_common(verb, common);

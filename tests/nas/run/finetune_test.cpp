@@ -93,19 +93,25 @@ TEST(FinetuneFilesTest, StandBesideTheWeights) {
     EXPECT_THROW(FinetuneFiles{wrong}, InputError) << wrong;
 }
 
-TEST(Finetune, StartsWhereTheSupernetEndedAndSaysWhatItSaves) {
-  const TemporaryFolder box;
-  const RunConfig config = tiny_config(box.path() / "run");
-  TinyRun run(config);
+Candidate member_of(TinyRun& run, const RunConfig& config) {
   CandidateEvaluator evaluator(supernet_losses(run.proxy), predictor_of(config),
                                run.proxy.context());
   Candidate member;
   member.architecture = run.proxy.space().at(100);
   member.id = architecture_id(member.architecture);
   member.objectives = evaluator.evaluate(std::span(&member.architecture, 1))[0];
+  return member;
+}
+
+TEST(Finetune, StartsWhereTheSupernetEndedAndSaysWhatItSaves) {
+  const TemporaryFolder box;
+  const RunConfig config = tiny_config(box.path() / "run");
+  TinyRun run(config);
+  const Candidate member = member_of(run, config);
   const FinetuneFiles files(box.path() / "tuned.safetensors");
   supernet::TrainingConfig training = finetune_config(config.training, 60, 3e-3);
-  const FinetuneResult result = finetune(run.folder, run.proxy, member, training, files, {});
+  const FinetuneResult result =
+      finetune(run.folder, run.proxy, member, training, supernet::Arithmetic::fp32, files, {});
   EXPECT_NEAR(result.before.scoring, member.objectives.validation_loss, 1e-6);
   EXPECT_LT(result.after.whole, result.before.whole);
   for (const FinetuneLosses& losses : {result.before, result.after}) {
@@ -122,7 +128,32 @@ TEST(Finetune, StartsWhereTheSupernetEndedAndSaysWhatItSaves) {
   EXPECT_EQ(json["provenance"]["finetuned"]["steps"], 60);
   // Another training does not continue from this checkpoint.
   training.steps = 61;
-  EXPECT_THROW(finetune(run.folder, run.proxy, member, training, files, {}), InputError);
+  EXPECT_THROW(
+      finetune(run.folder, run.proxy, member, training, supernet::Arithmetic::fp32, files, {}),
+      InputError);
+}
+
+TEST(Finetune, InInt8WritesAnOrdinaryNetworkThatIsBetterInInt8) {
+  const TemporaryFolder box;
+  const RunConfig config = tiny_config(box.path() / "run");
+  TinyRun run(config);
+  const Candidate member = member_of(run, config);
+  const FinetuneFiles files(box.path() / "tuned.safetensors");
+  const supernet::TrainingConfig training = finetune_config(config.training, 60, 3e-3);
+  const FinetuneResult result =
+      finetune(run.folder, run.proxy, member, training, supernet::Arithmetic::int8, files, {});
+  EXPECT_LT(result.after.int8.value(), result.before.int8.value());
+  const supernet::StandaloneNetwork alone = supernet::load_network(files.weights());
+  supernet::Evaluator own(alone.layout, alone.parameters, run.proxy.corpus().validation,
+                          run.proxy.context());
+  EXPECT_EQ(own.losses(std::span(&member.architecture, 1))[0], result.after.whole);
+  EXPECT_EQ(int8_loss(alone.layout, alone.parameters, member.architecture,
+                      calibration_sequences(run.proxy).batch(), own.batch()),
+            result.after.int8);
+  EXPECT_EQ(read_json(files.description())["provenance"]["finetuned"]["int8"], true);
+  EXPECT_THROW(
+      finetune(run.folder, run.proxy, member, training, supernet::Arithmetic::fp32, files, {}),
+      InputError);
 }
 
 }  // namespace

@@ -99,6 +99,24 @@ std::vector<T> results(const Kernels<T>& kernels) {
   kernels.bias_gelu(kRows, kWidth, bias.data(), true, slope.data(), y.data());
   kernels.bias_gelu_backward(kRows, kWidth, slope.data(), gradient.data(), d_bias.data());
   keep(y), keep(slope), keep(gradient), keep(d_bias);
+  std::vector<std::uint8_t> inside(kCount), sum_inside(kCount);
+  const auto keep_flags = [&](const std::vector<std::uint8_t>& flags) {
+    all.insert(all.end(), flags.begin(), flags.end());
+  };
+  std::vector<T> rounded = x;
+  kernels.round_to_int8(kRows, kWidth, kWidth, T{0.0156}, rounded.data(), inside.data());
+  kernels.where_inside(kCount, inside.data(), dy.data(), y.data());
+  keep(rounded), keep_flags(inside), keep(y);
+  kernels.rounded_layer_norm(kRows, kWidth, rounded.data(), T{0.0039}, T{0.0156}, y.data(),
+                             mean.data(), deviation.data(), inside.data());
+  keep(y), keep(mean), keep(deviation), keep_flags(inside);
+  y = dy;
+  kernels.rounded_residual(kRows, kWidth, rounded.data(), bias.data(), T{0.0171}, T{0.0183},
+                           y.data(), inside.data(), sum_inside.data());
+  keep(y), keep_flags(inside), keep_flags(sum_inside);
+  slope = dy;
+  kernels.rounded_gelu(kRows, kWidth, bias.data(), T{0.0171}, T{0.0183}, slope.data(), y.data());
+  keep(y), keep(slope);
   std::vector<T> scores = x, again = x;
   kernels.causal_softmax(kRows, kWidth, 40, T{0.5}, scores.data(), kWidth, mean.data());
   kernels.causal_softmax_again(kRows, kWidth, 40, T{0.5}, again.data(), kWidth, mean.data());

@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "supernet/model/evaluation.hpp"
+#include "supernet/quantization/int8_evaluation.hpp"
 #include "support/error.hpp"
 #include "support/files.hpp"
 #include "support/json.hpp"
@@ -220,6 +221,90 @@ TEST_F(TrainingRuns, AConvergedTrainingEndsEarlyAndToTheSameBitsWhenInterrupted)
     EXPECT_EQ(read_file(folder_ / ("parts" + std::string(file))),
               read_file(folder_ / ("whole" + std::string(file))));
   EXPECT_EQ(train("whole"), whole);  // finished
+}
+
+// In int8, one network.
+class Int8TrainingRuns : public TrainingRuns {
+ protected:
+  void SetUp() override {
+    TrainingRuns::SetUp();
+    config_.steps = 2 * kCalibrationInterval + 20;
+    config_.random_subnetworks = 0;
+    draw_batch(text_, 8, 16, 9, 0, tokens_, targets_);
+  }
+
+  Batch calibration() const { return {tokens_.data(), targets_.data(), 8, 16}; }
+
+  std::vector<float> train(const std::string& name, int stop_after = -1, bool int8 = true) {
+    TrainingRun run{layout_,
+                    [&](std::int64_t) { return std::vector{layout_.largest()}; },
+                    config_,
+                    1,
+                    text_,
+                    folder_ / name,
+                    folder_ / (name + ".log"),
+                    "f"};
+    if (int8) run.calibration = calibration();
+    run.start = start_;
+    StopAfter stop(stop_after);
+    run.watch = stop.watch();
+    return supernet::train(run);
+  }
+
+  // What the integer network costs, calibrated as usual.
+  double int8_loss(const std::vector<float>& weights) const {
+    std::vector<std::int32_t> tokens, targets;
+    draw_batch(text_, 64, 16, 10, 0, tokens, targets);
+    return integer_loss(calibrated(fold(layout_, weights.data(), layout_.largest()), calibration()),
+                        {tokens.data(), targets.data(), 64, 16});
+  }
+
+  std::vector<std::int32_t> tokens_, targets_;
+  std::vector<float> start_;
+};
+
+TEST_F(Int8TrainingRuns, AnInterruptedTrainingContinuesToTheSameBits) {
+  const std::vector<float> whole = train("whole");
+  // Within an interval between calibrations, at the end of one, and after that.
+  for (const int stop : {7, kCalibrationInterval - 7, 3}) {
+    EXPECT_THROW(train("parts", stop), Interrupted);
+    const TrainingState<float> state =
+        load_checkpoint(folder_ / "parts", layout_, "f", Arithmetic::int8);
+    EXPECT_EQ(state.scales.size(), Sites<float>(layout_.largest().layers.size()).all().size());
+  }
+  EXPECT_EQ(train("parts"), whole);
+  EXPECT_EQ(read_file(folder_ / "parts"), read_file(folder_ / "whole"));
+  EXPECT_EQ(read_file(folder_ / "parts.log"), read_file(folder_ / "whole.log"));
+}
+
+TEST_F(Int8TrainingRuns, DoesNotDependOnThreads) {
+  std::vector<float> one;
+  tbb::task_arena(1).execute([&] { one = train("one"); });
+  EXPECT_EQ(one, train("all"));
+}
+
+TEST_F(Int8TrainingRuns, LowersTheLossOfTheIntegerNetwork) {
+  start_ = train("fp32", -1, false);
+  config_.learning_rate /= 3;
+  const std::vector<float> weights = train("int8");
+  EXPECT_LT(int8_loss(weights), int8_loss(start_) - 1e-3);
+}
+
+TEST_F(Int8TrainingRuns, ACheckpointOfTheOtherArithmeticIsRefused) {
+  const auto refusal = [&](const std::string& name, bool int8) -> std::string {
+    try {
+      train(name, -1, int8);
+    } catch (const InputError& error) {
+      return error.what();
+    }
+    return "no InputError";
+  };
+  EXPECT_THROW(train("a", 5), Interrupted);
+  EXPECT_THROW(train("b", 5, false), Interrupted);
+  EXPECT_EQ(refusal("a", false),
+            (folder_ / "a").string() + ": was trained in int8, expected a training in fp32");
+  EXPECT_EQ(refusal("b", true),
+            (folder_ / "b").string() + ": was trained in fp32, expected a training in int8");
 }
 
 TEST_F(TrainingRuns, EvaluationDoesNotDependOnThreadsOrOnWhatElseIsEvaluated) {

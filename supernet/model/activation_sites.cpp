@@ -1,4 +1,4 @@
-#include "supernet/quantization/activation_sites.hpp"
+#include "supernet/model/activation_sites.hpp"
 
 #include <algorithm>
 
