@@ -48,6 +48,7 @@ class Interpreter {
  private:
   void run(const accel_sim::Tile& tile, const CallConstants& constants);
   void mvin(const accel_sim::Mvin& mvin, float scale);
+  void mvin_int4(const accel_sim::Mvin& mvin);
   void mvin_row(const accel_sim::Mvin& mvin, float scale, int block, int row, int columns,
                 std::int64_t address);
   void execute(const accel_sim::Execute& execute, const accel_sim::ExecuteSequence& sequence,

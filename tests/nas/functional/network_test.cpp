@@ -73,7 +73,7 @@ class SimulatedPass {
     return product<std::int32_t>(
         compiled(matmul(length_, d_, net_.head.outputs, accel_sim::RightOperand::kWeights,
                         accel_sim::Activation::kSums, accel_sim::Bias::kRow)),
-        norm_, weights(net_.head), net_.head.bias, {});
+        norm_, net_.head, net_.head.bias, {});
   }
 
  private:
@@ -154,18 +154,33 @@ class SimulatedPass {
   }
 
   // As the accelerator has them: inputs x outputs.
-  static Bytes weights(const IntegerLinear& linear) {
-    Bytes values;
-    for (int i = 0; i < linear.inputs; ++i)
-      for (int o = 0; o < linear.outputs; ++o)
-        values.push_back(linear.weight[area(o, linear.inputs) + i]);
+  template <class T>
+  static std::vector<T> transposed(const std::vector<T>& rows, int outputs) {
+    std::vector<T> values;
+    const std::size_t inputs = rows.size() / static_cast<std::size_t>(outputs);
+    for (std::size_t i = 0; i < inputs; ++i)
+      for (std::size_t o = 0; o < static_cast<std::size_t>(outputs); ++o)
+        values.push_back(rows[o * inputs + i]);
     return values;
+  }
+
+  template <class T>
+  std::vector<T> product(const Call& call, const Bytes& left, const IntegerLinear& linear,
+                         const Words& bias, const CallConstants& constants) {
+    const Bytes right = transposed(linear.weight, linear.outputs);
+    if (linear.multipliers.empty()) return product<T>(call, left, right, bias, constants);
+    const auto multipliers = transposed(linear.multipliers, linear.outputs);
+    const auto& op = call.program;
+    return executed<T>(call, bias, constants, [&](MainMemory& memory, auto& place) {
+      memory.put(place.left, op.rows, op.inner, left.data());
+      memory.put_int4(place, op.inner, op.columns, right.data(), multipliers.data());
+    });
   }
 
   Bytes projected(const Call& call, const IntegerLinear& linear, const Bytes& x) {
     CallConstants constants;
     constants.scale = linear.scale;
-    return product<std::int8_t>(call, x, weights(linear), linear.bias, constants);
+    return product<std::int8_t>(call, x, linear, linear.bias, constants);
   }
 
   Bytes normalised(const Call& call, float scale) {
@@ -251,8 +266,8 @@ Words random_tokens(Random& random, int count) {
   return tokens;
 }
 
-QuantizedNetwork random_network(Random& random) {
-  const Architecture network{24, 8, 31, {{3, 40}, {2, 56}}};
+QuantizedNetwork random_network(Random& random, int bits_of_second = 8) {
+  const Architecture network{24, 8, 31, {{3, 40}, {2, 56, bits_of_second}}};
   const supernet::ParameterLayout layout(network, kContext);
   std::vector<float> parameters(layout.size());
   for (float& parameter : parameters) parameter = static_cast<float>(0.25 * random.normal());
@@ -280,6 +295,22 @@ TEST(SimulatedNetwork, LogitsEqualTheIntegerOperators) {
         EXPECT_EQ(pass.fused(), fusion == accel_sim::Fusion::kOn ? 5 : 0);
         EXPECT_NE(expected.front(), expected.back());
       }
+}
+
+// A layer of four bits, whose weights are unpacked on the way in.
+TEST(SimulatedNetwork, LogitsOfInt4WeightsEqualTheIntegerOperators) {
+  Random random(12);
+  const QuantizedNetwork network = random_network(random, 4);
+  for (const int array_size : {8, 16, 32}) {
+    Target target = accel_sim::find_target("gemmini_transformer");
+    target.array_size = array_size;
+    target.int4_weights = true;
+    const Words tokens = random_tokens(random, 48);
+    supernet::IntegerActivations activations(network, 48);
+    Words expected(area(48, network.head.outputs));
+    integer_logits(network, tokens, 48, activations, expected.data());
+    EXPECT_EQ(SimulatedPass(network, target, tokens).logits(), expected) << array_size;
+  }
 }
 
 }  // namespace
