@@ -117,9 +117,23 @@ SearchSpace SearchSpace::from_json(const JsonNode& node, std::span<const Gene<La
   for (const Gene<Architecture>& gene : kNetworkGenes)
     read(space.network_genes_, gene, gene.largest(space.head_width_));
   for (const Gene<Layer>& gene : layer_genes)
-    read(space.layer_genes_, gene, gene.largest(space.head_width_));
+    if (!gene.is_optional())
+      read(space.layer_genes_, gene, gene.largest(space.head_width_));
+    else if (object.has(std::string(gene.key)))
+      space.add_optional(gene, object.at(std::string(gene.key)));
   object.finish();
   return space;
+}
+
+// Without a choice but what files mean that say nothing, the space has no such gene.
+void SearchSpace::add_optional(const Gene<Layer>& gene, const JsonNode& node) {
+  std::vector<int> choices = choices_from_json(node, gene.largest(head_width_));
+  for (const int choice : choices)
+    if (choice != gene.either[0] && choice != gene.either[1])
+      node.fail("holds " + std::to_string(choice) + ": expected a list of " +
+                std::to_string(gene.either[0]) + " and " + std::to_string(gene.either[1]));
+  if (choices.size() > 1 || !gene.says_nothing(choices[0]))
+    layer_genes_.push_back({gene, std::move(choices)});
 }
 
 Json SearchSpace::schema() {
@@ -150,7 +164,19 @@ Json SearchSpace::schema() {
   };
   add(kDepth, kMostLayers);
   for (const Gene<Architecture>& gene : kNetworkGenes) add(gene, gene.largest(1));
-  for (const Gene<Layer>& gene : kLayerGenes) add(gene, gene.largest(1));
+  for (const Gene<Layer>& gene : kLayerGenes) {
+    if (!gene.is_optional()) {
+      add(gene, gene.largest(1));
+      continue;
+    }
+    properties[std::string(gene.key)] = {
+        {"type", "array"},
+        {"items", {{"enum", gene.either}}},
+        {"minItems", 1},
+        {"maxItems", 2},
+        {"default", {gene.either[1]}},
+        {"description", "choices of " + std::string(gene.meaning) + ": an increasing list"}};
+  }
   Json schema = object_schema(std::move(properties));
   schema["required"] = std::move(required);
   return schema;
@@ -180,6 +206,20 @@ SearchSpace SearchSpace::with_vocabulary(int vocabulary) const {
   space.vocabulary_ = vocabulary;
   return space;
 }
+
+SearchSpace SearchSpace::with_int8_weights() const {
+  SearchSpace space = *this;
+  std::erase_if(space.layer_genes_, [](const auto& each) { return each.gene == kWeightBits; });
+  return space;
+}
+
+std::vector<int> SearchSpace::weight_bits() const {
+  for (const auto& [gene, choices] : layer_genes_)
+    if (gene == kWeightBits) return choices;
+  return {kInt8Bits};
+}
+
+bool SearchSpace::has_int4() const { return weight_bits().front() < kInt8Bits; }
 
 std::int64_t SearchSpace::count_of_depth(int depth) const {
   std::int64_t count = 1;
@@ -381,11 +421,15 @@ bool SearchSpace::contains(const Architecture& architecture, std::string* why) c
   for (const auto& [gene, choices] : network_genes_)
     if (const int value = gene.get(architecture); !holds(choices, value))
       return outside(std::string(gene.key), value, choices);
-  for (std::size_t i = 0; i < architecture.layers.size(); ++i)
+  const std::vector<int> bits = weight_bits();
+  for (std::size_t i = 0; i < architecture.layers.size(); ++i) {
+    if (const int value = architecture.layers[i].weight_bits; !holds(bits, value))
+      return outside("layer " + std::to_string(i + 1) + ": weight_bits", value, bits);
     for (const auto& [gene, choices] : layer_genes_)
       if (const int value = gene.get(architecture.layers[i]); !holds(choices, value))
         return outside("layer " + std::to_string(i + 1) + ": " + std::string(gene.key), value,
                        choices);
+  }
   return true;
 }
 

@@ -92,13 +92,25 @@ class Maker {
   }
 
   // As the accelerator has them: inputs x outputs.
+  template <class T>
+  static std::vector<T> transposed(const std::vector<T>& rows, int outputs) {
+    const auto columns = static_cast<std::size_t>(outputs), inputs = rows.size() / columns;
+    std::vector<T> values(rows.size());
+    for (std::size_t o = 0; o < columns; ++o)
+      for (std::size_t i = 0; i < inputs; ++i) values[i * columns + o] = rows[o * inputs + i];
+    return values;
+  }
+
   void put_linear(const Placement& place, const IntegerLinear& linear, const std::string& name) {
-    std::vector<std::int8_t> weights(linear.weight.size());
-    for (int o = 0; o < linear.outputs; ++o)
-      for (int i = 0; i < linear.inputs; ++i)
-        weights[supernet::area(i, linear.outputs) + o] =
-            linear.weight[supernet::area(o, linear.inputs) + i];
-    put(place.right, linear.inputs, linear.outputs, weights, name + "_weights");
+    const std::vector<std::int8_t> weights = transposed(linear.weight, linear.outputs);
+    if (linear.multipliers.empty()) {
+      put(place.right, linear.inputs, linear.outputs, weights, name + "_weights");
+    } else {
+      made_.memory.put_int4(place, linear.inputs, linear.outputs, weights.data(),
+                            transposed(linear.multipliers, linear.outputs).data());
+      this->name(place.right, name + "_weights", true);
+      this->name(place.multipliers, name + "_multipliers", true);
+    }
     put(place.bias, 1, linear.outputs, linear.bias, name + "_bias");
   }
 
