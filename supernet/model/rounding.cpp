@@ -28,7 +28,8 @@ Rounding<T>::Rounding(const ParameterLayout& layout, int rows, int reads)
     take(sites.norm, d);
     for (std::size_t l = 0; l < sites.layers.size(); ++l) {
       LayerSites<RoundedSite<T>>& s = sites.layers[l];
-      const auto a = static_cast<std::size_t>(network.layers[l].heads * network.head_width);
+      const auto heads = static_cast<std::size_t>(network.layers[l].heads);
+      const std::size_t a = heads * static_cast<std::size_t>(network.head_width);
       take(s.query, 3 * a);
       take(s.context, a);
       for (RoundedSite<T>* site : {&s.norm1, &s.attention, &s.middle, &s.norm2, &s.ffn, &s.output})

@@ -131,7 +131,7 @@ Linear projection(const ParameterLayout& layout, const std::vector<float>& arena
   const int hd = layout.head_width();
   Linear all{o.attention_width, d, {}, {}};
   for (int head = 0; head < o.attention_width / hd; ++head) {
-    const auto row = static_cast<std::size_t>((3 * head + which) * hd);
+    const std::size_t row = area(3 * head + which, hd);
     const Linear own =
         linear(arena, hd, d, o.qkv + row * static_cast<std::size_t>(d), o.qkv_bias + row);
     all.weight.insert(all.weight.end(), own.weight.begin(), own.weight.end());
