@@ -20,7 +20,11 @@ std::uint64_t architecture_id(const Architecture& architecture) {
   add(architecture.head_width);
   add(architecture.vocabulary);
   for (const Layer& layer : architecture.layers)
-    for (const Gene<Layer>& gene : kLayerGenes) add(gene.get(layer));
+    for (const Gene<Layer>& gene : kLayerGenes) {
+      const int value = gene.get(layer);
+      // What may be left out is negative, as nothing else is.
+      if (!gene.says_nothing(value)) add(gene.is_optional() ? -value : value);
+    }
   return id;
 }
 
@@ -38,14 +42,23 @@ std::int64_t parameter_count(const Architecture& architecture, int positions) {
   return count;
 }
 
+bool has_int4(const Architecture& architecture) {
+  return std::any_of(architecture.layers.begin(), architecture.layers.end(),
+                     [](const Layer& layer) { return layer.weight_bits == 4; });
+}
+
 std::string describe(const Architecture& architecture) {
   std::string text;
   for (const Gene<Architecture>& gene : kNetworkGenes)
     text += std::string(gene.letter) + "=" + std::to_string(gene.get(architecture)) + " ";
   for (const Gene<Layer>& gene : kLayerGenes) {
     std::string values;
-    for (const Layer& layer : architecture.layers)
+    bool says_something = false;
+    for (const Layer& layer : architecture.layers) {
       values += (values.empty() ? "" : ",") + std::to_string(gene.get(layer));
+      says_something = says_something || !gene.says_nothing(gene.get(layer));
+    }
+    if (!says_something && gene.is_optional()) continue;
     text += std::string(gene.letter) + "=[" + values + "] ";
   }
   text.pop_back();
@@ -61,7 +74,9 @@ Json to_json(const Architecture& architecture) {
   json["layers"] = Json::array();
   for (const Layer& layer : architecture.layers) {
     Json& genes = json["layers"].emplace_back();
-    for (const Gene<Layer>& gene : kLayerGenes) genes[std::string(gene.key)] = gene.get(layer);
+    for (const Gene<Layer>& gene : kLayerGenes)
+      if (const int value = gene.get(layer); !gene.says_nothing(value))
+        genes[std::string(gene.key)] = value;
   }
   return json;
 }
@@ -71,13 +86,18 @@ Json architecture_schema() {
     return Json{{"type", "integer"}, {"minimum", low}, {"maximum", high}, {"description", meaning}};
   };
   const auto add = [&](Json& properties, const auto& gene) {
-    properties[std::string(gene.key)] = integer(1, gene.largest(1), std::string(gene.meaning));
+    Json& property = properties[std::string(gene.key)];
+    property = gene.is_optional() ? Json{{"enum", gene.either},
+                                         {"default", gene.either[1]},
+                                         {"description", std::string(gene.meaning)}}
+                                  : integer(1, gene.largest(1), std::string(gene.meaning));
   };
   Json layer = Json::object(), properties = Json::object();
   for (const Gene<Layer>& gene : kLayerGenes) add(layer, gene);
   for (const Gene<Architecture>& gene : kNetworkGenes) add(properties, gene);
   Json layers = object_schema(std::move(layer));
-  for (const Gene<Layer>& gene : kLayerGenes) layers["required"].push_back(gene.key);
+  for (const Gene<Layer>& gene : kLayerGenes)
+    if (!gene.is_optional()) layers["required"].push_back(gene.key);
   properties["head_width"] = integer(1, kLargestSize, "width of every attention head");
   properties["head_width"]["default"] = Architecture().head_width;
   properties["vocabulary"] =
@@ -99,8 +119,14 @@ Architecture architecture_from_json(const JsonNode& node) {
   const JsonObject object(node);
   Architecture architecture;
   const auto read = [&](const auto& gene, auto& owner, const JsonObject& from) {
+    const std::string key(gene.key);
+    if (gene.is_optional() && !from.has(key)) return gene.set(owner, gene.either[1]);
     const int largest = gene.largest(architecture.head_width);
-    gene.set(owner, static_cast<int>(from.integer(std::string(gene.key), 1, largest)));
+    const auto value = static_cast<int>(from.integer(key, gene.smallest(), largest));
+    if (gene.is_optional() && value != gene.either[0] && value != gene.either[1])
+      from.at(key).fail("is out of range: expected " + std::to_string(gene.either[0]) + " or " +
+                        std::to_string(gene.either[1]));
+    gene.set(owner, value);
   };
   for (const Gene<Architecture>& gene : kNetworkGenes) read(gene, architecture, object);
   architecture.head_width = static_cast<int>(object.integer("head_width", 1, kLargestSize, 64));

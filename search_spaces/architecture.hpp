@@ -1,4 +1,5 @@
-// One Transformer of the space: model width, and head count and FFN width of every layer.
+// One Transformer of the space: model width, and head count, FFN width and bits per weight of every
+// layer.
 #pragma once
 
 #include <cstdint>
@@ -14,10 +15,13 @@ namespace paretoformer {
 inline constexpr int kLargestSize = 1 << 20;
 inline constexpr int kMostLayers = 1024;
 
+inline constexpr int kInt8Bits = 8;
+
 // Its numbers are genes, rows of the table of search_spaces/gene.hpp.
 struct Layer {
-  int heads = 0;      // attention heads, each Architecture::head_width wide
-  int ffn_width = 0;  // hidden width of the feed-forward block
+  int heads = 0;                // attention heads, each Architecture::head_width wide
+  int ffn_width = 0;            // hidden width of the feed-forward block
+  int weight_bits = kInt8Bits;  // of its matrices on the accelerator: 8, or 4
 
   bool operator==(const Layer&) const = default;
 };
@@ -43,14 +47,18 @@ std::uint64_t architecture_id(const Architecture& architecture);
 // learned position vectors.
 std::int64_t parameter_count(const Architecture& architecture, int positions = 0);
 
-// "d=96 h=[4,2,3] f=[384,128,256]": one line for tables and messages.
+// Whether layers have weights of four bits.
+bool has_int4(const Architecture& architecture);
+
+// "d=96 h=[4,2,3] f=[384,128,256]": one line for tables and messages; "b=[8,4,8]" follows where a
+// layer has other than 8 bits per weight.
 std::string describe(const Architecture& architecture);
 
 Json to_json(const Architecture& architecture);
 
 // Reads {"model_width": 672, "layers": [{"heads": 12, "ffn_width": 1280}, ...]} with optional
-// "head_width" (64), "vocabulary" (none) and "depth": the number of active layers, beyond which
-// layers are inactive and are cut. Throws InputError.
+// "weight_bits" (8) of a layer, "head_width" (64), "vocabulary" (none) and "depth": the number of
+// active layers, beyond which layers are inactive and are cut. Throws InputError.
 Architecture architecture_from_json(const JsonNode& node);
 // That as a JSON Schema, with the meanings of the keys.
 Json architecture_schema();

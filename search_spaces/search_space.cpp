@@ -117,9 +117,23 @@ SearchSpace SearchSpace::from_json(const JsonNode& node, std::span<const Gene<La
   for (const Gene<Architecture>& gene : kNetworkGenes)
     read(space.network_genes_, gene, gene.largest(space.head_width_));
   for (const Gene<Layer>& gene : layer_genes)
-    read(space.layer_genes_, gene, gene.largest(space.head_width_));
+    if (!gene.is_optional())
+      read(space.layer_genes_, gene, gene.largest(space.head_width_));
+    else if (object.has(std::string(gene.key)))
+      space.add_optional(gene, object.at(std::string(gene.key)));
   object.finish();
   return space;
+}
+
+// Without a choice but what files mean that say nothing, the space has no such gene.
+void SearchSpace::add_optional(const Gene<Layer>& gene, const JsonNode& node) {
+  std::vector<int> choices = choices_from_json(node, gene.largest(head_width_));
+  for (const int choice : choices)
+    if (choice != gene.either[0] && choice != gene.either[1])
+      node.fail("holds " + std::to_string(choice) + ": expected a list of " +
+                std::to_string(gene.either[0]) + " and " + std::to_string(gene.either[1]));
+  if (choices.size() > 1 || !gene.says_nothing(choices[0]))
+    layer_genes_.push_back({gene, std::move(choices)});
 }
 
 Json SearchSpace::schema() {
@@ -150,7 +164,19 @@ Json SearchSpace::schema() {
   };
   add(kDepth, kMostLayers);
   for (const Gene<Architecture>& gene : kNetworkGenes) add(gene, gene.largest(1));
-  for (const Gene<Layer>& gene : kLayerGenes) add(gene, gene.largest(1));
+  for (const Gene<Layer>& gene : kLayerGenes) {
+    if (!gene.is_optional()) {
+      add(gene, gene.largest(1));
+      continue;
+    }
+    properties[std::string(gene.key)] = {
+        {"type", "array"},
+        {"items", {{"enum", gene.either}}},
+        {"minItems", 1},
+        {"maxItems", 2},
+        {"default", {gene.either[1]}},
+        {"description", "choices of " + std::string(gene.meaning) + ": an increasing list"}};
+  }
   Json schema = object_schema(std::move(properties));
   schema["required"] = std::move(required);
   return schema;
@@ -179,6 +205,18 @@ SearchSpace SearchSpace::with_vocabulary(int vocabulary) const {
   SearchSpace space = *this;
   space.vocabulary_ = vocabulary;
   return space;
+}
+
+SearchSpace SearchSpace::with_int8_weights() const {
+  SearchSpace space = *this;
+  std::erase_if(space.layer_genes_, [](const auto& each) { return each.gene == kWeightBits; });
+  return space;
+}
+
+bool SearchSpace::has_int4() const {
+  return std::any_of(layer_genes_.begin(), layer_genes_.end(), [](const auto& each) {
+    return each.gene == kWeightBits && holds(each.choices, 4);
+  });
 }
 
 std::int64_t SearchSpace::count_of_depth(int depth) const {
@@ -381,11 +419,16 @@ bool SearchSpace::contains(const Architecture& architecture, std::string* why) c
   for (const auto& [gene, choices] : network_genes_)
     if (const int value = gene.get(architecture); !holds(choices, value))
       return outside(std::string(gene.key), value, choices);
-  for (std::size_t i = 0; i < architecture.layers.size(); ++i)
+  const bool has_bits = std::any_of(layer_genes_.begin(), layer_genes_.end(),
+                                    [](const auto& each) { return each.gene == kWeightBits; });
+  for (std::size_t i = 0; i < architecture.layers.size(); ++i) {
+    if (const int bits = architecture.layers[i].weight_bits; !has_bits && bits != kInt8Bits)
+      return outside("layer " + std::to_string(i + 1) + ": weight_bits", bits, {kInt8Bits});
     for (const auto& [gene, choices] : layer_genes_)
       if (const int value = gene.get(architecture.layers[i]); !holds(choices, value))
         return outside("layer " + std::to_string(i + 1) + ": " + std::string(gene.key), value,
                        choices);
+  }
   return true;
 }
 

@@ -28,7 +28,8 @@ class SearchSpace {
  public:
   // Reads the choices of "depth" and of every gene, each a list of increasing positive integers or
   // {"from", "to", "step"}, and optionally "name" ("custom"), "head_width" (64) and "vocabulary"
-  // (none). Throws InputError. Tests bring genes of their own.
+  // (none). A gene that a network's file may leave out may be left out here, too. Throws
+  // InputError. Tests bring genes of their own.
   static SearchSpace from_json(const JsonNode& node,
                                std::span<const Gene<Layer>> layer_genes = kLayerGenes);
   // What may be read: a JSON Schema, with the defaults and meanings of all keys.
@@ -45,6 +46,9 @@ class SearchSpace {
   int vocabulary() const { return vocabulary_; }
   // The same space for a text of that many tokens, which is known only once the tokeniser is.
   SearchSpace with_vocabulary(int vocabulary) const;
+  // The same space with 8 bits per weight in all layers: what differs in fp32.
+  SearchSpace with_int8_weights() const;
+  bool has_int4() const;
   // Increasing lists: what prices and slices of a layer depend on beside its own genes.
   const std::vector<int>& depths() const { return network_genes_[0].choices; }
   const std::vector<int>& model_widths() const { return network_genes_[1].choices; }
@@ -89,6 +93,7 @@ class SearchSpace {
   bool operator==(const SearchSpace&) const = default;
 
  private:
+  void add_optional(const Gene<Layer>& gene, const JsonNode& node);
   void require(const Architecture& architecture) const;
   // The network of the values that `choose(choices, number of the gene)` gives, in turn.
   template <typename Choose>

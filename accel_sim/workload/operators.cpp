@@ -212,7 +212,7 @@ std::vector<TransformerOperator> transformer_operators(const Architecture& archi
     list.push_back({"embedding", -1, 1, nonlinear(OperatorKind::kEmbedding, d)});
   for (std::size_t i = 0; i < architecture.layers.size(); ++i) {
     const int layer = static_cast<int>(i);
-    const auto [heads, f] = architecture.layers[i];
+    const int heads = architecture.layers[i].heads, f = architecture.layers[i].ffn_width;
     const int a = attention_width(heads, head);
     list.push_back({"attention.norm", layer, 1, norm});
     list.push_back({"attention.qkv", layer, 3, projection(d, a)});

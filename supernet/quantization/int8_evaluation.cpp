@@ -49,7 +49,7 @@ Sites<Distribution> observe(const FoldedNetwork& network, const Batch& batch) {
       [&] { return Sites<Distribution>(network.layers.size()); });
   parallel_tasks(static_cast<std::size_t>(row_tasks(batch)), [&](std::size_t task) {
     std::vector<float> logits;
-    mixed_logits({network, nullptr, {}, &seen.local(), nullptr}, Part(batch, task).tokens,
+    mixed_logits({network, nullptr, {}, &seen.local(), nullptr, nullptr}, Part(batch, task).tokens,
                  batch.length, logits);
   });
   Sites<Distribution> all(network.layers.size());  // counts: in any order
@@ -66,12 +66,27 @@ std::vector<ChannelSizes> channel_sizes(const FoldedNetwork& network, const Batc
       [&] { return std::vector<ChannelSizes>(network.layers.size()); });
   parallel_tasks(static_cast<std::size_t>(row_tasks(batch)), [&](std::size_t task) {
     std::vector<float> logits;
-    mixed_logits({network, nullptr, {}, nullptr, &seen.local()}, Part(batch, task).tokens,
+    mixed_logits({network, nullptr, {}, nullptr, &seen.local(), nullptr}, Part(batch, task).tokens,
                  batch.length, logits);
   });
   std::vector<ChannelSizes> all(network.layers.size());  // the largest: in any order
   for (const std::vector<ChannelSizes>& each : seen)
     for (std::size_t l = 0; l < all.size(); ++l) all[l].include(each[l]);
+  return all;
+}
+
+std::vector<LayerMoments> moments_of(const FoldedNetwork& network, const Batch& batch) {
+  std::vector<LayerMoments> all(network.layers.size());
+  if (!has_int4(network.network)) return all;
+  std::vector<std::vector<LayerMoments>> parts(static_cast<std::size_t>(row_tasks(batch)));
+  parallel_tasks(parts.size(), [&](std::size_t task) {
+    parts[task].resize(all.size());
+    std::vector<float> logits;
+    mixed_logits({network, nullptr, {}, nullptr, nullptr, &parts[task]}, Part(batch, task).tokens,
+                 batch.length, logits);
+  });
+  for (const std::vector<LayerMoments>& part : parts)  // in their order
+    for (std::size_t l = 0; l < all.size(); ++l) all[l].add(part[l]);
   return all;
 }
 
@@ -86,8 +101,9 @@ Sites<float> scales_of(const Sites<Distribution>& seen, Calibration method) {
 
 QuantizedNetwork calibrated(const FoldedNetwork& network, const Batch& calibration,
                             const QuantizationConfig& config) {
-  return quantize(network, scales_of(observe(network, calibration), config.activations),
-                  config.weights, config.norm_reads);
+  const Sites<float> scales = scales_of(observe(network, calibration), config.activations);
+  return quantize(network, scales, config.weights, config.norm_reads,
+                  moments_of(network, calibration));
 }
 
 double integer_loss(const QuantizedNetwork& network, const Batch& batch) {
@@ -118,8 +134,8 @@ std::vector<OperatorLoss> operator_losses(const FoldedNetwork& network,
   std::vector<OperatorLoss> losses;
   for (const IntegerOperator kind : kIntegerOperatorWords.values())
     losses.push_back(
-        {kind,
-         mixed_loss({network, &quantized, OperatorSet::only(kind), nullptr, nullptr}, batch)});
+        {kind, mixed_loss({network, &quantized, OperatorSet::only(kind), nullptr, nullptr, nullptr},
+                          batch)});
   return losses;
 }
 

@@ -23,6 +23,9 @@ Sites<Distribution> observe(const FoldedNetwork& network, const Batch& batch);
 // The sizes of their channels.
 std::vector<ChannelSizes> channel_sizes(const FoldedNetwork& network, const Batch& batch);
 
+// What the matrices of layers with weights of four bits multiply; empty in other layers.
+std::vector<LayerMoments> moments_of(const FoldedNetwork& network, const Batch& batch);
+
 // Scales of what was seen, one per site; the tables' are 1.
 Sites<float> scales_of(const Sites<Distribution>& seen, Calibration method);
 

@@ -37,6 +37,11 @@ class Mixed {
   const Sites<float>& scales() const { return pass_.quantized->scales; }
   const IntegerLayer& layer(std::size_t l) const { return pass_.quantized->layers[l]; }
 
+  LayerMoments* moments_of(std::size_t l) const {
+    const bool wanted = pass_.moments && pass_.network.network.layers[l].weight_bits == 4;
+    return wanted ? &(*pass_.moments)[l] : nullptr;
+  }
+
   Values embed();
   Values norm(const Values& x, float x_scale, float y_scale, float scale);
   Values linear(const Linear& weights, const IntegerLinear* integer_weights, const Values& x,
@@ -243,6 +248,10 @@ Values Mixed::attention_block(std::size_t l, const Values& x, float x_scale) {
     (*pass_.channels)[l].include({largest_by_channel(q, weights.query.outputs),
                                   largest_by_channel(k, weights.query.outputs),
                                   largest_by_channel(context, weights.query.outputs)});
+  if (LayerMoments* const moments = moments_of(l)) {
+    moments->norm1.add(n, d_);
+    moments->context.add(context, weights.output.inputs);
+  }
   Values middle = add(x, added, x_scale, s.attention, s.middle, &w.attention_add);
   if (pass_.seen) {
     LayerSites<Distribution>& seen = pass_.seen->layers[l];
@@ -266,6 +275,10 @@ Values Mixed::ffn_block(std::size_t l, const Values& x) {
   const Values up = linear(weights.up, &w.up, n, s.norm2, s.up);
   const Values activated = gelu(l, up);
   const Values added = linear(weights.down, &w.down, activated, s.gelu, s.ffn);
+  if (LayerMoments* const moments = moments_of(l)) {
+    moments->norm2.add(n, d_);
+    moments->gelu.add(activated, weights.down.inputs);
+  }
   Values output = add(x, added, s.middle, s.ffn, s.output, &w.ffn_add);
   if (pass_.seen) {
     LayerSites<Distribution>& seen = pass_.seen->layers[l];
@@ -290,7 +303,7 @@ void Mixed::logits(Values& result) {
   const float scale = pass_.quantized ? scales().norm : 0;
   const Values n = norm(x, x_scale, scale, pass_.quantized ? pass_.quantized->norm : 0);
   see(pass_.seen ? &pass_.seen->norm : nullptr, n);
-  if (pass_.seen || pass_.channels) return;
+  if (pass_.seen || pass_.channels || pass_.moments) return;
   if (!integer(Kind::kProducts)) {
     result = linear(head, nullptr, n, 0, 0);
     return;

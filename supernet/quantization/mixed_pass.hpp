@@ -47,10 +47,13 @@ struct MixedPass {
   OperatorSet operators{};
   Sites<Distribution>* seen = nullptr;  // null: not wanted; all but the tables are added to
   std::vector<ChannelSizes>* channels = nullptr;  // by layer; null: not wanted
+  // By layer, of those with weights of four bits; null: not wanted.
+  std::vector<LayerMoments>* moments = nullptr;
 };
 
 // The fp32 logits [sequences * length][vocabulary] of sequences of `length` tokens, one after the
-// other, up to network.context; none when it is `seen`, or its `channels` are. Single-threaded.
+// other, up to network.context; none when it is `seen`, or its `channels` or `moments` are.
+// Single-threaded.
 void mixed_logits(const MixedPass& pass, std::span<const std::int32_t> tokens, int length,
                   std::vector<float>& logits);
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <string>
+#include <utility>
 
 #include "supernet/quantization/overflow.hpp"
 #include "support/error.hpp"
@@ -30,12 +31,27 @@ float scale_of(const std::vector<float>& values, Calibration method, const std::
   return scale;
 }
 
+// How matrices become integers: of four bits where there are moments of what they multiply, which
+// may be empty.
+struct WeightMethod {
+  Calibration scale;
+  const SecondMoments* int4 = nullptr;
+};
+
 // Without `scale`, which depends on where its result goes.
-IntegerLinear quantize_linear(const Linear& linear, float input_scale, Calibration method,
+IntegerLinear quantize_linear(const Linear& linear, float input_scale, WeightMethod method,
                               const std::string& name) {
   IntegerLinear result{linear.outputs, linear.inputs, {}, {}, 0, 0};
-  result.weight_scale = scale_of(linear.weight, method, name + " weight");
-  result.weight = quantized(linear.weight, result.weight_scale);
+  if (method.int4) {
+    Int4Weights int4 = to_int4(linear, *method.int4);
+    require_scale(int4.scale, name + " weight");
+    result.weight_scale = int4.scale;
+    result.weight = std::move(int4.weight);
+    result.multipliers = std::move(int4.multipliers);
+  } else {
+    result.weight_scale = scale_of(linear.weight, method.scale, name + " weight");
+    result.weight = quantized(linear.weight, result.weight_scale);
+  }
   const double step = double{input_scale} * result.weight_scale;
   for (const float bias : linear.bias) {
     const double value = std::nearbyint(bias / step);
@@ -48,7 +64,7 @@ IntegerLinear quantize_linear(const Linear& linear, float input_scale, Calibrati
 }
 
 IntegerLinear quantize_linear(const Linear& linear, float input_scale, float output_scale,
-                              Calibration method, const std::string& name) {
+                              WeightMethod method, const std::string& name) {
   IntegerLinear result = quantize_linear(linear, input_scale, method, name);
   result.scale = input_scale * result.weight_scale / output_scale;
   return result;
@@ -109,9 +125,11 @@ void coarsen_until_safe(float& scale) {
   scale = coarsen_gelu(scale);
 }
 
-// `input` is the scale of the residual stream before the layer.
+// `input` is the scale of the residual stream before the layer; `moments` are for weights of four
+// bits.
 IntegerLayer quantize_layer(const FoldedLayer& layer, int head_width, int context, float input,
-                            LayerSites<float>& s, Calibration method, const std::string& name) {
+                            LayerSites<float>& s, Calibration method, const LayerMoments* moments,
+                            const std::string& name) {
   coarsen_scores(s.query, s.key, head_width, context, name);
   coarsen_until_safe(s.up);
   IntegerLayer result;
@@ -120,16 +138,22 @@ IntegerLayer quantize_layer(const FoldedLayer& layer, int head_width, int contex
   result.norm2 = 1 / s.norm2;
   result.attention_add = plan_addition(input, s.attention, s.middle);
   result.ffn_add = plan_addition(s.middle, s.ffn, s.output);
-  result.query = quantize_linear(layer.query, s.norm1, s.query, method, name + "query");
-  result.key = quantize_linear(layer.key, s.norm1, s.key, method, name + "key");
-  result.value = quantize_linear(layer.value, s.norm1, s.value, method, name + "value");
+  const auto by = [&](SecondMoments LayerMoments::*inputs) -> WeightMethod {
+    return {method, moments ? &(moments->*inputs) : nullptr};
+  };
+  result.query =
+      quantize_linear(layer.query, s.norm1, s.query, by(&LayerMoments::norm1), name + "query");
+  result.key = quantize_linear(layer.key, s.norm1, s.key, by(&LayerMoments::norm1), name + "key");
+  result.value =
+      quantize_linear(layer.value, s.norm1, s.value, by(&LayerMoments::norm1), name + "value");
   result.softmax = exp_constants(score_scale(s.query, s.key, head_width));
   result.context = kProbability * s.value / s.context;
-  result.output = quantize_linear(layer.output, s.context, s.attention, method, name + "output");
-  result.up = quantize_linear(layer.up, s.norm2, s.up, method, name + "up");
+  result.output = quantize_linear(layer.output, s.context, s.attention, by(&LayerMoments::context),
+                                  name + "output");
+  result.up = quantize_linear(layer.up, s.norm2, s.up, by(&LayerMoments::norm2), name + "up");
   result.gelu = gelu_constants(s.up);
   result.gelu_scale = static_cast<float>(-0.2888 / 4 * s.up * s.up * s.up / s.gelu);
-  result.down = quantize_linear(layer.down, s.gelu, s.ffn, method, name + "down");
+  result.down = quantize_linear(layer.down, s.gelu, s.ffn, by(&LayerMoments::gelu), name + "down");
   return result;
 }
 
@@ -173,7 +197,9 @@ float score_scale(float query, float key, int head_width) {
 }
 
 QuantizedNetwork quantize(const FoldedNetwork& network, const Sites<float>& scales,
-                          Calibration weights, int norm_reads) {
+                          Calibration weights, int norm_reads,
+                          const std::vector<LayerMoments>& moments) {
+  const LayerMoments none;
   QuantizedNetwork result;
   result.network = network.network;
   result.context = network.context;
@@ -192,13 +218,14 @@ QuantizedNetwork quantize(const FoldedNetwork& network, const Sites<float>& scal
   result.positions = quantized(network.positions, s.positions);
   float input = s.input;
   for (std::size_t l = 0; l < network.layers.size(); ++l) {
-    result.layers.push_back(quantize_layer(network.layers[l], network.network.head_width,
-                                           network.context, input, s.layers[l], weights,
-                                           layer_name(l)));
+    const LayerMoments& known = l < moments.size() ? moments[l] : none;
+    result.layers.push_back(quantize_layer(
+        network.layers[l], network.network.head_width, network.context, input, s.layers[l], weights,
+        network.network.layers[l].weight_bits == 4 ? &known : nullptr, layer_name(l)));
     input = s.layers[l].output;
   }
   result.norm = 1 / s.norm;
-  result.head = quantize_linear(network.head, s.norm, weights, "head");
+  result.head = quantize_linear(network.head, s.norm, {weights}, "head");
   result.logit_scale = s.norm * result.head.weight_scale;
   require_safe(result);
   return result;

@@ -36,6 +36,7 @@
 #include "supernet/quantization/activation_sites.hpp"
 #include "supernet/quantization/calibration.hpp"
 #include "supernet/quantization/folded_network.hpp"
+#include "supernet/quantization/int4_weights.hpp"
 #include "supernet/quantization/integer_operators.hpp"
 
 namespace paretoformer::supernet {
@@ -48,6 +49,8 @@ struct IntegerLinear {
   std::vector<std::int32_t> bias;   // [outputs]
   float weight_scale = 0;           // S_w
   float scale = 0;
+  // Of weights of four bits, [outputs][groups of kInt4Group inputs]: `weight` holds their products.
+  std::vector<std::uint8_t> multipliers = {};
 };
 
 struct IntegerLayer {
@@ -79,13 +82,15 @@ struct QuantizedNetwork {
 };
 
 // With the scales of activations, but for those of the tables, which follow from their values, like
-// those of matrices, by `weights`. Some are made coarser where an operator asks for it: q and k
-// until softmax_is_safe() for rows of `context`, up until i-GELU's constants are whole and its
-// products safe. Throws InputError that names the tensor where a scale is not a positive number or
-// a bias does not fit int32, and what require_safe() throws.
+// those of matrices, by `weights`; the matrices of layers with weights of four bits are those of
+// to_int4() with the layer's `moments`, or none. Some are made coarser where an operator asks for
+// it: q and k until softmax_is_safe() for rows of `context`, up until i-GELU's constants are whole
+// and its products safe. Throws InputError that names the tensor where a scale is not a positive
+// number or a bias does not fit int32, and what require_safe() throws.
 QuantizedNetwork quantize(const FoldedNetwork& network, const Sites<float>& scales,
                           Calibration weights = Calibration::kMeanSquare,
-                          int norm_reads = kNormReads);
+                          int norm_reads = kNormReads,
+                          const std::vector<LayerMoments>& moments = {});
 
 // Throws InputError unless no sum or product of the pass can wrap, whatever the tokens are: the
 // bounds of overflow.hpp for all int8 inputs of LayerNorm and GELU and all scores of int8 q and k,
