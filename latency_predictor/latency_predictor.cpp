@@ -34,6 +34,7 @@ struct LatencyPredictor::State {
     Next next;   // of an FFN, or of what is before the first layer
     int model_width, head_width;
     int size;  // heads, FFN width or vocabulary
+    int weight_bits = kInt8Bits;
     bool operator==(const PartKey&) const = default;
 
     struct Hash {
@@ -42,10 +43,11 @@ struct LatencyPredictor::State {
           return static_cast<std::uint64_t>(static_cast<std::uint32_t>(high)) << 32 |
                  static_cast<std::uint32_t>(low);
         };
-        return mix64(word(key.model_width, key.size) ^
-                     mix64(word(key.head_width, static_cast<int>(key.part) << 4 |
-                                                    static_cast<int>(key.next) << 1 |
-                                                    static_cast<int>(key.first))));
+        return mix64(
+            word(key.model_width, key.size) ^
+            mix64(word(key.head_width, key.weight_bits << 8 | static_cast<int>(key.part) << 4 |
+                                           static_cast<int>(key.next) << 1 |
+                                           static_cast<int>(key.first))));
       }
     };
   };
@@ -129,6 +131,7 @@ std::vector<accel_sim::TransformerOperator> LatencyPredictor::State::operators_o
   network.model_width = key.model_width;
   network.head_width = key.head_width;
   if (key.part != Part::kEnds) network.layers = {{1, 1}};
+  if (key.part != Part::kEnds) network.layers[0].weight_bits = key.weight_bits;
   if (key.part == Part::kAttention) network.layers[0].heads = key.size;
   if (key.part == Part::kFfn) network.layers[0].ffn_width = key.size;
   if (key.next == Next::kLayer) network.layers.push_back({1, 1});
@@ -170,8 +173,9 @@ void LatencyPredictor::State::for_each_part(const Architecture& architecture, Ad
   add(part({Part::kEnds, true, next(0), d, head_width, architecture.vocabulary}));
   for (std::size_t i = 0; i < depth; ++i) {
     const Layer& layer = architecture.layers[i];
-    add(part({Part::kAttention, i == 0, Next::kNothing, d, head_width, layer.heads}));
-    add(part({Part::kFfn, i == 0, next(i + 1), d, head_width, layer.ffn_width}));
+    add(part(
+        {Part::kAttention, i == 0, Next::kNothing, d, head_width, layer.heads, layer.weight_bits}));
+    add(part({Part::kFfn, i == 0, next(i + 1), d, head_width, layer.ffn_width, layer.weight_bits}));
   }
 }
 

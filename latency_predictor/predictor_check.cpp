@@ -113,9 +113,9 @@ PredictorCheck check_predictor(const LatencyPredictor& predictor, const SearchSp
 
 namespace {
 
-// Networks of the space that have every choice of every layer's genes with every model width, both
-// in the first layer and in later ones; with `only_layers` also in the only one, where the
-// space has such networks.
+// Networks of the space that have every choice of every layer's genes with every model width and
+// all bits per weight, both in the first layer and in later ones; with `only_layers` also in the
+// only one, where the space has such networks.
 std::vector<Architecture> covering_networks(const SearchSpace& space, bool only_layers,
                                             std::uint64_t seed) {
   Random random(seed, {kCoverStream});
@@ -133,18 +133,20 @@ std::vector<Architecture> covering_networks(const SearchSpace& space, bool only_
       choices = shuffled(choices);
       most = std::max(most, choices.size());
     }
-    for (std::size_t first = 0; first < most; ++first) {
-      Architecture network = space.smallest();
-      network.model_width = width;
-      network.layers.resize(depth);
-      for (std::size_t i = 0; i < depth; ++i)
-        for (const auto& [gene, choices] : genes)
-          gene.set(network.layers[i], choices[(first + i) % choices.size()]);
-      networks.push_back(network);
-      if (!only_layers || space.depths().front() > 1) continue;
-      network.layers.resize(1);
-      networks.push_back(std::move(network));
-    }
+    for (std::size_t first = 0; first < most; ++first)
+      for (std::size_t bits = 0; bits < space.weight_bits().size(); ++bits) {
+        Architecture network = space.smallest();
+        network.model_width = width;
+        network.layers.resize(depth);
+        for (std::size_t i = 0; i < depth; ++i)
+          for (const auto& [gene, choices] : genes)
+            gene.set(network.layers[i],
+                     choices[(first + i + (gene == kWeightBits ? bits : 0)) % choices.size()]);
+        networks.push_back(network);
+        if (!only_layers || space.depths().front() > 1) continue;
+        network.layers.resize(1);
+        networks.push_back(std::move(network));
+      }
   }
   return networks;
 }

@@ -49,16 +49,20 @@ std::vector<accel_sim::Operator> operators_of(const SearchSpace& space,
       for (const accel_sim::TransformerOperator& item : transformer_operators(network, workload))
         add(item.op);
   };
+  // But for the bits of its weights, no operator depends on two genes of a layer: heads are
+  // attention's, FFN widths the FFN's.
+  const std::vector<int> all_bits = space.weight_bits();
   Architecture network = space.smallest();
   for (const int width : space.model_widths()) {
     network.model_width = width;
-    // No operator depends on two genes of a layer: heads are attention's, FFN widths the FFN's.
     for (const auto& [gene, choices] : space.layer_genes())
-      for (const int choice : choices) {
-        Layer layer = network.layers[0];
-        gene.set(layer, choice);
-        add_layer(network, layer);
-      }
+      for (const int choice : choices)
+        for (const int bits : all_bits) {
+          Layer layer = network.layers[0];
+          layer.weight_bits = bits;
+          gene.set(layer, choice);
+          add_layer(network, layer);
+        }
   }
   return operators;
 }

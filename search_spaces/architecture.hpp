@@ -16,6 +16,10 @@ inline constexpr int kLargestSize = 1 << 20;
 inline constexpr int kMostLayers = 1024;
 
 inline constexpr int kInt8Bits = 8;
+// Inputs of a matrix whose weights of four bits share a multiplier of an output: as many as
+// Gemmini's array has rows. A larger group would need fewer bits in DRAM (4 + 4 / 16 for each
+// weight), but no fewer on the way in, where a block of rows comes with all of its multipliers.
+inline constexpr int kInt4Group = 16;
 
 // Its numbers are genes, rows of the table of search_spaces/gene.hpp.
 struct Layer {

@@ -213,11 +213,13 @@ SearchSpace SearchSpace::with_int8_weights() const {
   return space;
 }
 
-bool SearchSpace::has_int4() const {
-  return std::any_of(layer_genes_.begin(), layer_genes_.end(), [](const auto& each) {
-    return each.gene == kWeightBits && holds(each.choices, 4);
-  });
+std::vector<int> SearchSpace::weight_bits() const {
+  for (const auto& [gene, choices] : layer_genes_)
+    if (gene == kWeightBits) return choices;
+  return {kInt8Bits};
 }
+
+bool SearchSpace::has_int4() const { return weight_bits().front() < kInt8Bits; }
 
 std::int64_t SearchSpace::count_of_depth(int depth) const {
   std::int64_t count = 1;
@@ -419,11 +421,10 @@ bool SearchSpace::contains(const Architecture& architecture, std::string* why) c
   for (const auto& [gene, choices] : network_genes_)
     if (const int value = gene.get(architecture); !holds(choices, value))
       return outside(std::string(gene.key), value, choices);
-  const bool has_bits = std::any_of(layer_genes_.begin(), layer_genes_.end(),
-                                    [](const auto& each) { return each.gene == kWeightBits; });
+  const std::vector<int> bits = weight_bits();
   for (std::size_t i = 0; i < architecture.layers.size(); ++i) {
-    if (const int bits = architecture.layers[i].weight_bits; !has_bits && bits != kInt8Bits)
-      return outside("layer " + std::to_string(i + 1) + ": weight_bits", bits, {kInt8Bits});
+    if (const int value = architecture.layers[i].weight_bits; !holds(bits, value))
+      return outside("layer " + std::to_string(i + 1) + ": weight_bits", value, bits);
     for (const auto& [gene, choices] : layer_genes_)
       if (const int value = gene.get(architecture.layers[i]); !holds(choices, value))
         return outside("layer " + std::to_string(i + 1) + ": " + std::string(gene.key), value,

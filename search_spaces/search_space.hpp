@@ -46,8 +46,11 @@ class SearchSpace {
   int vocabulary() const { return vocabulary_; }
   // The same space for a text of that many tokens, which is known only once the tokeniser is.
   SearchSpace with_vocabulary(int vocabulary) const;
-  // The same space with 8 bits per weight in all layers: what differs in fp32.
+  // The same space with 8 bits per weight in all layers: what supernets are trained for, as bits do
+  // not show in fp32.
   SearchSpace with_int8_weights() const;
+  // Of layers; 8 alone where the space does not say.
+  std::vector<int> weight_bits() const;
   bool has_int4() const;
   // Increasing lists: what prices and slices of a layer depend on beside its own genes.
   const std::vector<int>& depths() const { return network_genes_[0].choices; }

@@ -48,7 +48,8 @@ std::int64_t padded_elements(const Operator& op, const Target& target) {
 // What a matmul does in all: blocks of array_size^3 and of weights, words, bytes, loops.
 struct MatmulWork {
   std::int64_t macs = 0, steps = 0, weights = 0, results = 0;
-  std::int64_t loaded = 0;  // int8 operands
+  std::int64_t loaded = 0;  // elements of int8 operands
+  std::int64_t saved = 0;   // bytes of these that int4 weights have less
   std::int64_t biases = 0;  // bytes
   std::int64_t stored = 0;  // elements
   std::int64_t loops = 0;
@@ -71,6 +72,7 @@ MatmulWork work_of(const Call& call, const Target& target) {
   work.results = std::int64_t{whole.rows} * whole.columns;
   work.loaded = std::int64_t{op.rows} * op.inner * left_reads +
                 std::int64_t{op.inner} * op.columns * right_reads;
+  work.saved = (std::int64_t{op.inner} * op.columns - right_bytes(op)) * right_reads;
   // The first tile of a result loads its own part; a row is loaded by every row of tiles.
   work.biases = bias_bytes(op) * (op.bias == Bias::kRow ? loops_down : 1);
   work.stored = elements(op);
@@ -106,7 +108,8 @@ AnalyticalEstimate estimate_matmul(const Call& call, const Target& target) {
   const MatmulWork work =
       op.bias == Bias::kTriangle ? work_of_row_blocks(call) : work_of(call, target);
   const bool transposed = op.right == RightOperand::kTransposedActivations;
-  const std::int64_t bytes = work.loaded + work.biases + work.stored * call.result_bytes;
+  const std::int64_t bytes =
+      work.loaded - work.saved + work.biases + work.stored * call.result_bytes;
 
   AnalyticalEstimate result;
   result.latency.compute = Cycles((work.steps + (transposed ? work.weights : 0)) * size);

@@ -110,7 +110,7 @@ SurveyEstimate survey_estimate(const TransformerOperator& item, bool fused,
   switch (op.kind) {
     case OperatorKind::kMatmul: {
       const int width = precedes_nonlinear_operator(item) && !fused ? kWideBytes : 1;
-      const int bias = op.right == RightOperand::kWeights ? 1 : 0;
+      const int bias = has_weights(op) ? 1 : 0;
       return estimate_matmul(op, {m * k, k * n, (width + bias) * elements}, hardware);
     }
     case OperatorKind::kSoftmax:

@@ -41,14 +41,17 @@ LoadUnit::LoadUnit(const Hardware& hardware, MemorySystem& memory)
       size_(hardware.array_size),
       scale_rate_(hardware.mvin_scale_elements_per_cycle) {}
 
-LoadUnit::RowData LoadUnit::data_of_row(const Mvin& mvin, int offset) const {
-  const int local_row_bytes = mvin.element_bytes * size_;
+LoadUnit::RowData LoadUnit::data_of_row(const Mvin& mvin, int offset, bool multipliers) const {
+  const int local_row_bytes = mvin.block_row_bytes(size_);
   RowData row;
   for (int done = 0; done < mvin.row_bytes; offset = 0) {
     const int useful = std::min(kLineBytes - offset, mvin.row_bytes - done);
     const int beats = beats_(offset, useful);
+    // Multipliers stay in the unit that unpacks.
     const int local_rows =
-        mvin.copies * ((done + useful - 1) / local_row_bytes - done / local_row_bytes + 1);
+        multipliers
+            ? 0
+            : mvin.copies * ((done + useful - 1) / local_row_bytes - done / local_row_bytes + 1);
     // The merger takes a beat and gives a row of the local memory a cycle (BeatMerger, DMA.scala);
     // scaled rows go at the pace of the scaling units.
     int cycles = std::max(beats, local_rows);
@@ -83,7 +86,12 @@ void LoadUnit::begin(const Mvin& mvin, std::int64_t time) {
   repeats_ = mvin.stride % kLineBytes == 0;
   row_ = 0;
   requests_ = misses_ = beats_of_rows_ = cycles_ = local_rows_ = last_data_ = 0;
-  if (repeats_) add(data_of_row(mvin, static_cast<int>(mvin.address % kLineBytes)), mvin.rows);
+  if (!repeats_) return;
+  const auto add_rows = [&](std::int64_t address, bool multipliers, int rows) {
+    add(data_of_row(mvin, static_cast<int>(address % kLineBytes), multipliers), rows);
+  };
+  if (mvin.multiplier_rows > 0) add_rows(mvin.multipliers, true, mvin.multiplier_rows);
+  add_rows(mvin.address, false, mvin.rows);
 }
 
 // A request a cycle comes to L2; one that finds no miss register free holds the others up.
@@ -91,10 +99,12 @@ std::optional<LoadUnit::Span> LoadUnit::advance(std::int64_t time) {
   std::int64_t asking = asking_ + bus_latency_, misses = 0, last = last_data_;
   const std::int64_t until = time < kUntilDone ? time + bus_latency_ : kUntilDone,
                      stride = current_.stride;
-  std::int64_t address = current_.address + row_ * stride;
+  const int rows = current_.dram_rows(), multiplier_rows = current_.multiplier_rows;
+  std::int64_t address = current_.row_address(row_);
   int row = row_;
-  for (; row < current_.rows && asking < until; ++row, address += stride) {
-    if (!repeats_) add(data_of_row(current_, static_cast<int>(address % kLineBytes)), 1);
+  while (row < rows && asking < until) {
+    if (!repeats_)
+      add(data_of_row(current_, static_cast<int>(address % kLineBytes), row < multiplier_rows), 1);
     std::int64_t line = memory_->inside(address) / kLineBytes;
     for (int i = lines_of_row_; i > 0; --i, ++line, ++asking) {
       if (memory_->in_l2(line)) continue;
@@ -103,12 +113,13 @@ std::optional<LoadUnit::Span> LoadUnit::advance(std::int64_t time) {
       last = fetch.data;
       ++misses;
     }
+    address = ++row == multiplier_rows ? current_.address : address + stride;
   }
   asking_ = asking - bus_latency_;
   last_data_ = last;
   misses_ += misses;
   row_ = row;
-  if (row < current_.rows) return std::nullopt;
+  if (row < rows) return std::nullopt;
   return complete();
 }
 

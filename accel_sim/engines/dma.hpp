@@ -118,7 +118,7 @@ class LoadUnit {
     int local_rows = 0;  // written; one that two requests share, twice
     int cycles = 0;      // to receive it
   };
-  RowData data_of_row(const Mvin& mvin, int offset) const;
+  RowData data_of_row(const Mvin& mvin, int offset, bool multipliers) const;
   void add(const RowData& row, int rows);
   Span complete();
   std::int64_t from_idle(std::int64_t requests, std::int64_t occupied) const;

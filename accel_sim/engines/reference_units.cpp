@@ -270,7 +270,8 @@ void LoadController::receive(Cycle cycle) {
 }
 
 int LoadController::local_rows(const Mvin& mvin, const Request& request) const {
-  const int bytes = mvin.element_bytes * hardware_->array_size;
+  if (request.multipliers) return 0;  // they stay in the unit that unpacks
+  const int bytes = mvin.block_row_bytes(hardware_->array_size);
   return mvin.copies * ((request.offset + request.useful - 1) / bytes - request.offset / bytes + 1);
 }
 
@@ -295,7 +296,7 @@ void LoadController::request(Cycle cycle, ReservationStation& station) {
     const Instruction* next = station.head(Unit::kLoad, cycle);
     if (next == nullptr || tracked_.size() >= most_tracked_) return;
     const Mvin& mvin = next->mvin;
-    tracked_.push_back({mvin, next->id, cycle, std::int64_t{mvin.rows} * mvin.row_bytes});
+    tracked_.push_back({mvin, next->id, cycle, std::int64_t{mvin.dram_rows()} * mvin.row_bytes});
     station.pop(Unit::kLoad);
     splitting_ = true;
     row_ = offset_ = 0;
@@ -303,20 +304,20 @@ void LoadController::request(Cycle cycle, ReservationStation& station) {
   if (in_flight_ >= hardware_->requests_in_flight) return;
   const Tracked& current = tracked_.back();
   const Mvin& mvin = current.mvin;
-  const std::int64_t row = mvin.address + row_ * mvin.stride, address = row + offset_;
+  const std::int64_t row = mvin.row_address(row_), address = row + offset_;
   const int in_line = static_cast<int>(address % kLine);
   const int useful = std::min(kLine - in_line, mvin.row_bytes - offset_);
   const int bus = hardware_->bus_bytes_per_cycle;
   const std::int64_t line = memory_->inside(row) / kLine + (row % kLine + offset_) / kLine;
   to_l2_.push_back({line, current.id, order_++, offset_, useful,
                     request_bytes(in_line, useful, bus) / bus,
-                    cycle + hardware_->bus_latency_cycles});
+                    cycle + hardware_->bus_latency_cycles, row_ < mvin.multiplier_rows});
   ++in_flight_;
   ++moves_;
   offset_ += useful;
   if (offset_ < mvin.row_bytes) return;
   offset_ = 0;
-  splitting_ = ++row_ < mvin.rows;
+  splitting_ = ++row_ < mvin.dram_rows();
 }
 
 std::string LoadController::describe() const {

@@ -129,7 +129,8 @@ class LoadController {
     int offset;  // of its bytes in the row
     int useful;
     int beats;
-    Cycle time;  // arrival at L2, then when its data is ready
+    Cycle time;        // arrival at L2, then when its data is ready
+    bool multipliers;  // of int4 weights
   };
   struct Later {
     bool operator()(const Request& a, const Request& b) const {

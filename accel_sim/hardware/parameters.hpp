@@ -124,6 +124,8 @@ enum class Masking { kBias, kRowBlocks, kBest };
     "CPU time per row and pass of tiled_norm, besides (RTL)")                                      \
   HW(int, mvin_scale_elements_per_cycle, 4, 1, 128,                                                \
     "throughput of the scaling units on the way in (Configs.scala L75-112)")                       \
+  HW(bool, int4_weights, false, 0, 0,                                                              \
+    "an extension of Gemmini: a unit on the way in multiplies weights of four bits out to int8")   \
   HW(double, host_softmax_cycles_per_element, 48, 0, 1e6,                                          \
     "host softmax: 19 % of the baseline (Sec. 3.4)")                                               \
   HW(double, host_gelu_cycles_per_element, 50, 0, 1e6,                                             \

@@ -35,7 +35,7 @@ struct Target : Hardware, Library {
 // What a file may hold: a JSON Schema, with the defaults and meanings of all parameters.
 Json target_schema();
 
-// Every parameter with its value, in the order of the table.
+// Every parameter with its value, in the order of the table; `int4_weights` only if it is true.
 Json to_json(const Target& target);
 
 // Identity of the parameter values: equal for equal targets however the file was written.

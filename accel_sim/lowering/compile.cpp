@@ -204,6 +204,10 @@ Call compile(const Operator& op, const Target& target,
   Call call;
   call.layer = -1;
   call.op = call.program = op;
+  if (op.right == RightOperand::kInt4Weights && !target.int4_weights)
+    throw InputError("\"" + describe(op) +
+                     "\": the hardware has nothing that unpacks weights of four bits: expected "
+                     "int4_weights true");
   if (runs_on_host(op, target)) {
     call.runs_in = RunsIn::kHost;
     return call;

@@ -149,9 +149,10 @@ Mvin LoadSequence::mvin(const Step& step) const {
   mvin.rows = whole ? size : there;
   mvin.rows_beyond = mvin.rows - there;
   mvin.row_bytes =
-      std::min(step.blocks * size, columns - step.column * size) * matrix.element_bytes;
+      static_cast<int>(matrix.bytes(std::min(step.blocks * size, columns - step.column * size)));
   mvin.element_bytes = matrix.element_bytes;
   mvin.blocks = step.blocks;
+  if (matrix.int4) add_multipliers(step, mvin);
   if (is_matmul(*tile_)) {
     const int row_blocks = ceil_divide(columns, size);
     mvin.target.index =
@@ -169,6 +170,15 @@ Mvin LoadSequence::mvin(const Step& step) const {
     mvin.rows = 1;
   }
   return mvin;
+}
+
+void LoadSequence::add_multipliers(const Step& step, Mvin& mvin) const {
+  const int first = tile_->depth + step.row * hardware_->array_size;
+  const int group = first / kInt4Group;
+  mvin.int4 = true;
+  mvin.first_in_group = first % kInt4Group;
+  mvin.multiplier_rows = ceil_divide(mvin.first_in_group + mvin.rows, kInt4Group);
+  mvin.multipliers = tile_->multipliers.at(group, step.column * hardware_->array_size).address;
 }
 
 ExecuteSequence::ExecuteSequence(const Tile& tile, const Hardware& hardware)

@@ -18,7 +18,10 @@ struct LocalBlock {
   int index = 0;
 };
 
-// DRAM -> `blocks` consecutive blocks: `rows` rows of `row_bytes` each.
+// DRAM -> `blocks` consecutive blocks: `rows` rows of `row_bytes` each. Of int4 weights there are
+// rows of multipliers before them, as many as they have groups, as long and as far apart, which
+// stay in the unit that unpacks the rows after them: of every block of rows that comes in, they
+// come anew.
 struct Mvin {
   std::int64_t address = 0;
   std::int64_t stride = 0;
@@ -33,6 +36,19 @@ struct Mvin {
                             // and writes it as often as there are rows (LoadController.scala L76)
   bool accumulate = false;  // added to what the accumulator holds
   bool scaled = false;      // through the scaling units
+  bool int4 = false;        // two elements in a byte
+  int multiplier_rows = 0;
+  int first_in_group = 0;        // the first of `rows`
+  std::int64_t multipliers = 0;  // address
+
+  int dram_rows() const { return multiplier_rows + rows; }
+  // Of these, the multipliers' first.
+  std::int64_t row_address(int row) const {
+    return row < multiplier_rows ? multipliers + row * stride
+                                 : address + (row - multiplier_rows) * stride;
+  }
+  // What becomes a row of a block, in DRAM.
+  int block_row_bytes(int size) const { return int4 ? size / 2 : element_bytes * size; }
 };
 
 // Whether the mvin waits until the computes of the loop before are done: those of a full int32 bias
@@ -139,6 +155,7 @@ class LoadSequence {
   Step take_left();
   Step take_right();
   Mvin mvin_of_sums(const Step& step) const;
+  void add_multipliers(const Step& step, Mvin& mvin) const;
 
   const Tile* tile_;
   const Hardware* hardware_;

@@ -71,12 +71,17 @@ NetworkMemory::NetworkMemory(const Architecture& network, const Workload& worklo
     probabilities_.push_back(bytes == 1 ? scores_.back() : space_.place(rows_, length_));
   }
   for (const Layer& layer : network.layers) {
-    const std::int64_t a = std::int64_t{layer.heads} * network.head_width;
+    const int a = layer.heads * network.head_width;  // compile() has checked it
     LayerMatrices each;
-    for (Matrix& weights : each.qkv) weights = space_.place(d, a);
-    each.output = space_.place(a, d);
-    each.up = space_.place(d, layer.ffn_width);
-    each.down = space_.place(layer.ffn_width, d);
+    const auto place = [&](int inner, int columns) -> Weights {
+      if (layer.weight_bits == kInt8Bits) return {space_.place(inner, columns), {}};
+      const Matrix numbers = space_.place_int4(inner, columns);
+      return {numbers, space_.place_int4(int4_groups(inner), columns)};
+    };
+    for (Weights& weights : each.qkv) weights = place(d, a);
+    each.output = place(a, d);
+    each.up = place(d, layer.ffn_width);
+    each.down = place(layer.ffn_width, d);
     each.keys = space_.place(length_, a);
     each.values = space_.place(length_, a);
     layers_.push_back(each);
@@ -180,6 +185,12 @@ Matrix NetworkMemory::branch(const Operator& op) const {
   return {branch_.address, std::int64_t{network_.model_width} * bytes, bytes};
 }
 
+Placement NetworkMemory::product(const Matrix& left, const Weights& weights, const Matrix& result) {
+  Placement placement{left, weights.numbers, result};
+  placement.multipliers = weights.multipliers;
+  return placement;
+}
+
 Placement NetworkMemory::attention(const TransformerOperator& item, int repeat) const {
   const auto l = static_cast<std::size_t>(item.layer);
   const auto run = static_cast<std::size_t>(repeat);
@@ -193,7 +204,7 @@ Placement NetworkMemory::attention(const TransformerOperator& item, int repeat) 
     // Keys and values of the positions computed are the last ones.
     const std::int64_t first = length_ - rows_;
     const Matrix results[] = {query, layer.keys.at(first, 0), layer.values.at(first, 0)};
-    return {norm_, layer.qkv[run], results[run]};
+    return product(norm_, layer.qkv[run], results[run]);
   }
   if (item.role == "attention.scores") {
     Placement placement{query.at(0, column), layer.keys.at(0, column), scores_[run]};
@@ -204,8 +215,8 @@ Placement NetworkMemory::attention(const TransformerOperator& item, int repeat) 
   if (item.role == "attention.softmax") return {scores_[run], scores_[run], probabilities_[run]};
   if (item.role == "attention.context")
     return {probabilities_[run], layer.values.at(0, column), context.at(0, column)};
-  if (item.op.activation == Activation::kLayerNorm) return {context, layer.output, norm_};
-  if (item.role == "attention.output") return {context, layer.output, branch(item.op)};
+  if (item.op.activation == Activation::kLayerNorm) return product(context, layer.output, norm_);
+  if (item.role == "attention.output") return product(context, layer.output, branch(item.op));
   if (item.role == "attention.residual") {
     const Matrix& other = layer.output_is_normalised ? norm_ : branch_;
     return {stream_, {other.address, stream_.stride, 1}, middle_};
@@ -217,10 +228,10 @@ Placement NetworkMemory::ffn(const TransformerOperator& item) const {
   const auto l = static_cast<std::size_t>(item.layer);
   const Matrix hidden = with_columns(hidden_, network_.layers[l].ffn_width);
   if (item.role == "ffn.norm") return norm(middle_);
-  if (item.role == "ffn.up") return {norm_, layers_[l].up, hidden};
+  if (item.role == "ffn.up") return product(norm_, layers_[l].up, hidden);
   if (item.role == "ffn.gelu") return {hidden, hidden, hidden};
-  if (item.op.activation == Activation::kLayerNorm) return {hidden, layers_[l].down, norm_};
-  if (item.role == "ffn.down") return {hidden, layers_[l].down, branch(item.op)};
+  if (item.op.activation == Activation::kLayerNorm) return product(hidden, layers_[l].down, norm_);
+  if (item.role == "ffn.down") return product(hidden, layers_[l].down, branch(item.op));
   if (item.role == "ffn.residual") {
     const Matrix& other = layers_[l].down_is_normalised ? norm_ : branch_;
     return {middle_, {other.address, stream_.stride, 1}, stream_};

@@ -34,9 +34,12 @@ class NetworkMemory {
   Placement placement(const TransformerOperator& item, int repeat) const;
 
  private:
+  struct Weights {
+    Matrix numbers, multipliers;  // multipliers of int4 only
+  };
   struct LayerMatrices {
-    Matrix qkv[3], output, up, down;  // weights
-    Matrix keys, values;              // of all positions
+    Weights qkv[3], output, up, down;
+    Matrix keys, values;  // of all positions
     Matrix qkv_bias[3], output_bias, up_bias, down_bias;
     bool output_is_normalised = false, down_is_normalised = false;  // as they leave
     Matrix identity, triangle;                                      // of scores in row blocks
@@ -44,6 +47,7 @@ class NetworkMemory {
   Placement attention(const TransformerOperator& item, int repeat) const;
   Placement ffn(const TransformerOperator& item) const;
   Placement norm(const Matrix& stream) const;
+  static Placement product(const Matrix& left, const Weights& weights, const Matrix& result);
   Matrix branch(const Operator& op) const;  // what it writes or reads there
   Matrix bias(const TransformerOperator& item, int repeat) const;
   void place_biases(const std::vector<Call>& calls);

@@ -14,8 +14,8 @@ std::int64_t stored_for(const Call& call, const Workload& workload, bool cache) 
   if (call.role == "embedding") return workload.sequence_length * columns;  // positions
   if (call.role == "language_model_head") return 2 * inner * columns + bias_bytes(call.op);
   if (call.role == "attention.scores") return cache ? 2 * call.repeat * inner * columns : 0;
-  if (call.op.right != RightOperand::kWeights || call.op.kind != OperatorKind::kMatmul) return 0;
-  return call.repeat * (inner + kBiasBytes) * columns;
+  if (!has_weights(call.op) || call.op.kind != OperatorKind::kMatmul) return 0;
+  return call.repeat * (right_bytes(call.op) + kBiasBytes * columns);
 }
 
 // No more is alive at the calls that are not named here than at one of the others.

@@ -13,7 +13,8 @@ namespace paretoformer::accel_sim {
 // Bytes of a network or of some of its calls, were every matrix kept only from the call that writes
 // it to the last one that reads it. Without padding or a program's code.
 struct PeakMemory {
-  // Parameters, weights of one byte and biases of four, with position vectors for the workload's
+  // Parameters, weights of one byte (of four bits, with their multipliers, where a layer has such)
+  // and biases of four, with position vectors for the workload's
   // length and a tied embedding twice (row by row for the look-up, transposed for the head); when
   // decoding, keys and values of all positions, int8.
   std::int64_t stored = 0;

@@ -128,6 +128,8 @@ Tile part_at(const TileGrid& grid, const Operator& op, const MatmulTile& tile, i
   part.right =
       part.transposed_right ? placement.right.at(column, depth) : placement.right.at(depth, column);
   part.result = placement.result.at(row, column);
+  part.multipliers = placement.multipliers.at(0, column);
+  part.depth = depth;
   // What the product begins with, or what the tile before along `inner` left.
   const Matrix& sums = depth > 0 || !loads_bias(op) ? placement.partial_sums : placement.bias;
   part.sums = sums.at(row, column);
@@ -345,6 +347,12 @@ Matrix AddressSpace::place(std::int64_t rows, std::int64_t columns, int element_
   return matrix;
 }
 
+Matrix AddressSpace::place_int4(std::int64_t rows, std::int64_t columns) {
+  Matrix matrix = place(rows, int4_bytes(columns));
+  matrix.int4 = true;
+  return matrix;
+}
+
 Matrix AddressSpace::place_bias(const Operator& op) {
   const bool repeats = op.bias == Bias::kRow;
   Matrix bias = place(repeats ? 1 : op.rows, op.columns, kSumBytes);
@@ -365,9 +373,14 @@ Placement packed(const Call& call, const Target& target) {
   Placement placement;
   if (op.kind == OperatorKind::kMatmul) {
     placement.left = space.place(op.rows, op.inner);
-    placement.right = op.right == RightOperand::kTransposedActivations
-                          ? space.place(op.columns, op.inner, 1, call.right_stride)
-                          : space.place(op.inner, op.columns, 1, call.right_stride);
+    if (op.right == RightOperand::kInt4Weights) {
+      placement.right = space.place_int4(op.inner, op.columns);
+      placement.multipliers = space.place_int4(int4_groups(op.inner), op.columns);
+    } else {
+      placement.right = op.right == RightOperand::kTransposedActivations
+                            ? space.place(op.columns, op.inner, 1, call.right_stride)
+                            : space.place(op.inner, op.columns, 1, call.right_stride);
+    }
     placement.result = space.place(op.rows, op.columns, call.result_bytes);
     if (spills_sums(*call.schedule, op, target))
       placement.partial_sums = space.place(op.rows, op.columns, kSumBytes);

@@ -15,15 +15,19 @@
 namespace paretoformer::accel_sim {
 
 // A matrix in DRAM, row by row: byte address of its first element, bytes between rows, and bytes
-// per element (1 for int8, 4 for int32 sums).
+// per element (1 for int8, 4 for int32 sums), or two int4 in a byte.
 struct Matrix {
   std::int64_t address = 0;
   std::int64_t stride = 0;
   int element_bytes = 1;
+  bool int4 = false;  // `element_bytes` is that of what they are unpacked to
 
-  // The part that begins at that row and column.
+  std::int64_t bytes(std::int64_t elements) const {
+    return int4 ? int4_bytes(elements) : elements * element_bytes;
+  }
+  // The part that begins at that row and column, an even one of int4.
   Matrix at(std::int64_t row, std::int64_t column) const {
-    return {address + row * stride + column * element_bytes, stride, element_bytes};
+    return {address + row * stride + bytes(column), stride, element_bytes, int4};
   }
 };
 
@@ -45,6 +49,10 @@ struct Tile {
   int inner = 0;
   int columns = 0;
   Matrix left, right, result;
+  // Of int4 weights: a row for each group of kInt4Group rows of the whole `right`, of which the
+  // tile begins at row `depth`.
+  Matrix multipliers;
+  int depth = 0;
   // What the results of a weight-stationary matmul begin with (LOOP_WS's D): comes into the
   // accumulator before the first product is added, which `accumulate` must say. int32 as it is,
   // int8 through the scaling units (low_D).
@@ -82,6 +90,7 @@ struct Placement {
   // keys are, 0 for all blocks of keys but the last and -127 for its later ones. Rows are as far
   // apart as those of `left` and `right`.
   Matrix identity = {}, triangle = {};
+  Matrix multipliers = {};  // of int4 weights, as many columns as `right`
 };
 
 // Matrices of the `program` of a call one behind the other, from address 0.
@@ -116,6 +125,8 @@ class AddressSpace {
   // Rows are `stride` bytes apart, or packed. Throws InputError when they span more than 2 GiB.
   Matrix place(std::int64_t rows, std::int64_t columns, int element_bytes = 1,
                std::int64_t stride = 0);
+  // Of int4: a row of columns in half as many bytes.
+  Matrix place_int4(std::int64_t rows, std::int64_t columns);
   // The bias of a matmul that loads one.
   Matrix place_bias(const Operator& matmul);
   // The constants of scores in row blocks, whose operands `placement` says.

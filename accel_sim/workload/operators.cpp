@@ -22,11 +22,12 @@ constexpr Words<OperatorKind, 6> kKindWords{{{OperatorKind::kMatmul, "matmul"},
                                              {OperatorKind::kGelu, "gelu"},
                                              {OperatorKind::kResidualAdd, "residual_add"},
                                              {OperatorKind::kEmbedding, "embedding"}}};
-constexpr Words<RightOperand, 4> kRightWords{
+constexpr Words<RightOperand, 5> kRightWords{
     {{RightOperand::kNone, "-"},
      {RightOperand::kWeights, "weights"},
      {RightOperand::kActivations, "activations"},
-     {RightOperand::kTransposedActivations, "transposed_activations"}}};
+     {RightOperand::kTransposedActivations, "transposed_activations"},
+     {RightOperand::kInt4Weights, "int4_weights"}}};
 constexpr Words<Activation, 6> kActivationWords{{{Activation::kNone, "-"},
                                                  {Activation::kGelu, "gelu"},
                                                  {Activation::kSoftmax, "softmax"},
@@ -157,15 +158,21 @@ std::int64_t bias_bytes(const Operator& op) {
   return rows * op.columns * kSumBytes;
 }
 
+std::int64_t right_bytes(const Operator& matmul) {
+  if (matmul.right != RightOperand::kInt4Weights)
+    return std::int64_t{matmul.inner} * matmul.columns;
+  return (std::int64_t{matmul.inner} + int4_groups(matmul.inner)) * int4_bytes(matmul.columns);
+}
+
 OperatorStatistics statistics(const Operator& op) {
   const std::int64_t m = op.rows, k = op.inner, n = op.columns;
   const std::int64_t elements = m * n;
   switch (op.kind) {
     case OperatorKind::kMatmul: {
       const std::int64_t macs = elements * k;
-      const bool adds = op.right == RightOperand::kWeights || op.bias != Bias::kNone;
+      const bool adds = has_weights(op) || op.bias != Bias::kNone;
       return {macs, adds ? 2 * macs : 2 * macs - elements,
-              m * k + k * n + elements + bias_bytes(op)};
+              m * k + right_bytes(op) + elements + bias_bytes(op)};
     }
     case OperatorKind::kSoftmax:
       return {0, 4 * elements, 2 * elements};
@@ -202,8 +209,9 @@ std::vector<TransformerOperator> transformer_operators(const Architecture& archi
   const Operator norm = nonlinear(OperatorKind::kLayerNorm, d);
   const Operator residual = elementwise(OperatorKind::kResidualAdd, rows, d);
   const Bias bias = workload.biases ? Bias::kRow : Bias::kNone;
+  RightOperand weights = RightOperand::kWeights;  // of the layer
   const auto projection = [&](int inner, int columns, Activation then = Activation::kNone) {
-    return matmul(rows, inner, columns, RightOperand::kWeights, then, bias);
+    return matmul(rows, inner, columns, weights, then, bias);
   };
 
   std::vector<TransformerOperator> list;
@@ -212,7 +220,8 @@ std::vector<TransformerOperator> transformer_operators(const Architecture& archi
     list.push_back({"embedding", -1, 1, nonlinear(OperatorKind::kEmbedding, d)});
   for (std::size_t i = 0; i < architecture.layers.size(); ++i) {
     const int layer = static_cast<int>(i);
-    const int heads = architecture.layers[i].heads, f = architecture.layers[i].ffn_width;
+    const auto [heads, f, bits] = architecture.layers[i];
+    weights = bits == kInt8Bits ? RightOperand::kWeights : RightOperand::kInt4Weights;
     const int a = attention_width(heads, head);
     list.push_back({"attention.norm", layer, 1, norm});
     list.push_back({"attention.qkv", layer, 3, projection(d, a)});
@@ -234,6 +243,7 @@ std::vector<TransformerOperator> transformer_operators(const Architecture& archi
   }
   if (architecture.vocabulary > 0) {
     list.push_back({"final.norm", -1, 1, norm});
+    weights = RightOperand::kWeights;
     const Operator head = of_sums ? matmul(rows, d, architecture.vocabulary)
                                   : projection(d, architecture.vocabulary, Activation::kSums);
     list.push_back({"language_model_head", -1, 1, head});

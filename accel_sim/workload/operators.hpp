@@ -15,9 +15,10 @@ namespace paretoformer::accel_sim {
 
 enum class OperatorKind { kMatmul, kSoftmax, kLayerNorm, kGelu, kResidualAdd, kEmbedding };
 
-// Where the right-hand matrix of a matmul comes from. Weights are stored as they are multiplied;
-// the keys of an act-to-act matmul are stored row by row and have to be transposed on the way in.
-enum class RightOperand { kNone, kWeights, kActivations, kTransposedActivations };
+// Where the right-hand matrix of a matmul comes from. Weights are stored as they are multiplied, or
+// with four bits each, which are multiplied out on the way in (Hardware::int4_weights); the keys of
+// an act-to-act matmul are stored row by row and have to be transposed on the way in.
+enum class RightOperand { kNone, kWeights, kActivations, kTransposedActivations, kInt4Weights };
 
 // What follows a matmul and may be fused with its way out of the accumulator. The operators
 // themselves still stand in the list, priced for what they add.
@@ -81,6 +82,18 @@ std::string describe(const Operator& op);
 Operator operator_from_text(const std::string& text);
 
 inline constexpr int kSumBytes = 4;  // int32, in DRAM
+
+inline bool has_weights(const Operator& op) {
+  return op.right == RightOperand::kWeights || op.right == RightOperand::kInt4Weights;
+}
+
+// Of so many weights, or multipliers of groups, with four bits each in a row, which begins a byte.
+constexpr std::int64_t int4_bytes(std::int64_t elements) { return (elements + 1) / 2; }
+// Rows of multipliers of so many rows of weights.
+constexpr int int4_groups(int inner) { return (inner + kInt4Group - 1) / kInt4Group; }
+
+// Bytes of the right operand of a matmul in DRAM.
+std::int64_t right_bytes(const Operator& matmul);
 
 // How often a LayerNorm reads its int8 rows: mean and root are whole numbers, of steps four times
 // as fine (supernet/quantization/quantized_network.hpp, with what that is worth).

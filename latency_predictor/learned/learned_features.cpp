@@ -115,6 +115,21 @@ Transfer transfer(double rows, int columns, int tile_columns, int element_bytes,
   return result;
 }
 
+// Int4 weights: a row of multipliers with every block of rows, and two columns in a byte.
+Transfer transfer_of_int4(int rows, int columns, int tile_columns,
+                          const accel_sim::Target& hardware) {
+  const int groups = accel_sim::int4_groups(std::min(rows, hardware.array_size));
+  const int blocks = accel_sim::ceil_divide(rows, hardware.array_size);
+  const auto bytes = [](int elements) { return static_cast<int>(accel_sim::int4_bytes(elements)); };
+  Transfer result =
+      transfer(rows + blocks * groups, bytes(columns), bytes(tile_columns), 1, hardware);
+  result.lines = static_cast<double>(right_bytes(
+                     accel_sim::matmul(1, rows, columns, accel_sim::RightOperand::kInt4Weights))) /
+                 kLine;
+  result.cycles = std::max(result.beats, static_cast<double>(rows) * columns / hardware.array_size);
+  return result;
+}
+
 // Everything that takes time, in cycles; what overlaps is apart.
 struct Times {
   double array = 0;
@@ -255,7 +270,7 @@ void count_misses(Stream& left, Stream& right, double stored, const accel_sim::M
 }
 
 OperatorGroup group_of_matmul(const accel_sim::Operator& op, bool fused, int bytes) {
-  if (op.right == accel_sim::RightOperand::kWeights) return OperatorGroup::kProjection;
+  if (has_weights(op)) return OperatorGroup::kProjection;
   if (op.right == accel_sim::RightOperand::kActivations) return OperatorGroup::kContext;
   if (fused) return OperatorGroup::kFusedScores;
   return bytes == 4 ? OperatorGroup::kSpilledScores : OperatorGroup::kPlainScores;
@@ -306,13 +321,16 @@ MatmulPlan::MatmulPlan(const accel_sim::Call& call, const accel_sim::Target& har
   left().passes = passes(loops.rows, loops.columns);
   right().passes = passes(loops.columns, loops.rows);
   left().once = transfer(op.rows, op.inner, depth, 1, hardware);
-  right().once = transposed ? transfer(op.columns, op.inner, depth, 1, hardware)
-                            : transfer(op.inner, op.columns, width, 1, hardware);
+  const bool int4 = op.right == accel_sim::RightOperand::kInt4Weights;
+  const int right_width = int4 ? static_cast<int>(accel_sim::int4_bytes(width)) : width;
+  right().once = int4         ? transfer_of_int4(op.inner, op.columns, width, hardware)
+                 : transposed ? transfer(op.columns, op.inner, depth, 1, hardware)
+                              : transfer(op.inner, op.columns, width, 1, hardware);
   out = transfer(op.rows, op.columns, width, bytes, hardware);
   count_misses(left(), right(), out.lines, loops, transposed, hardware);
   left().new_pages = new_pages(left(), tile.rows, depth, right(), hardware);
   right().new_pages = transposed ? new_pages(right(), tile.columns, depth, left(), hardware)
-                                 : new_pages(right(), 1, width, left(), hardware);
+                                 : new_pages(right(), 1, right_width, left(), hardware);
   if (!has_bias) return;
   // A row of it is read again for every row of tiles, from L2.
   const bool is_row = op.bias == accel_sim::Bias::kRow;

@@ -105,6 +105,7 @@ Operator operator_of(const OperatorOptions& options) {
   const auto [rows, inner, columns] = parse_extents("--gemm", *options.gemm);
   Operator op = accel_sim::matmul(rows, inner, columns);
   if (options.transpose_b) op.right = accel_sim::RightOperand::kTransposedActivations;
+  if (options.int4_weights) op.right = accel_sim::RightOperand::kInt4Weights;
   if (options.activation)
     op.activation = value_of(*options.activation, kActivations, "--activation");
   if (options.bias) op.bias = value_of(*options.bias, kBiases, "--bias");

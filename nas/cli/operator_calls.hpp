@@ -16,6 +16,7 @@ struct OperatorOptions {
   std::optional<std::string> gemm;        // either "M,K,N"
   std::optional<std::string> tile;        // of it, in elements
   bool transpose_b = false;               // B is stored N x K
+  bool int4_weights = false;              // B is weights of four bits
   std::optional<std::int64_t> stride_b;   // bytes between its rows in DRAM
   std::optional<std::string> activation;  // a word of activation_words()
   std::optional<std::string> bias;        // of bias_words()

@@ -104,8 +104,10 @@ class Maker {
     const auto size = static_cast<float>(range_ * range_) / 3 * std::sqrt(static_cast<float>(k));
     choose_scales(size);
     const Bytes a = operand<std::int8_t>(place_.left, m, k, range_);
+    const bool int4 = op_.right == accel_sim::RightOperand::kInt4Weights;
     const Bytes b =
-        operand<std::int8_t>(place_.right, transposed ? n : k, transposed ? k : n, range_);
+        int4 ? int4_weights()
+             : operand<std::int8_t>(place_.right, transposed ? n : k, transposed ? k : n, range_);
     const Words d = bias(static_cast<int>(size));
     const bool one_row = op_.bias == accel_sim::Bias::kRow;
     Words c(count(m, n));
@@ -122,6 +124,20 @@ class Maker {
       for (const auto& [first, rows, columns] : row_blocks(call_)) leave(c, first, rows, columns);
     else
       leave(c, 0, m, n);
+  }
+
+  Bytes int4_weights() {
+    const int k = op_.inner, n = op_.columns;
+    Bytes values = drawn<std::int8_t>(k, n, 7);
+    std::vector<std::uint8_t> multipliers(count(accel_sim::int4_groups(k), n));
+    for (std::uint8_t& m : multipliers) m = static_cast<std::uint8_t>(1 + random_.below(16));
+    for (int i = 0; i < k; ++i)
+      for (int j = 0; j < n; ++j)
+        values[count(i, n) + static_cast<std::size_t>(j)] = static_cast<std::int8_t>(
+            values[count(i, n) + static_cast<std::size_t>(j)] *
+            multipliers[count(i / kInt4Group, n) + static_cast<std::size_t>(j)]);
+    made_.before.put_int4(place_, k, n, values.data(), multipliers.data());
+    return values;
   }
 
   // What the products begin with, or what row blocks add.

@@ -102,6 +102,7 @@ void Interpreter::mvin(const Mvin& mvin, float scale) {
   if (mvin.element_bytes == 4 || (to_accumulator && !mvin.scaled)) {
     if (scale != 1) throw Error("an mvin is to be scaled that bypasses the scaling units");
   }
+  if (mvin.int4) return mvin_int4(mvin);
   const int elements = mvin.row_bytes / mvin.element_bytes;
   const int there = mvin.rows - mvin.rows_beyond;
   for (int b = 0; b < mvin.blocks; ++b) {
@@ -113,6 +114,33 @@ void Interpreter::mvin(const Mvin& mvin, float scale) {
                  mvin.address + r * mvin.stride + std::int64_t{b} * size_ * mvin.element_bytes);
     // Whatever DRAM has there is nothing to compute with.
     for (int r = there; r < mvin.rows; ++r) scratchpad_.forget(block, r);
+  }
+}
+
+// Multipliers less one, where numbers have a sign.
+void Interpreter::mvin_int4(const Mvin& mvin) {
+  const auto numbers = [&](std::int64_t address) { return memory_->at(address, mvin.row_bytes); };
+  const auto half = [](std::span<const std::int8_t> bytes, int i) {
+    return bytes[index(i / 2)] >> (i % 2 == 0 ? 0 : 4) & 15;
+  };
+  // What fills the last byte of a row is unpacked, too: zeros, for a column that nobody reads.
+  const int elements = 2 * mvin.row_bytes;
+  for (int r = 0; r < mvin.rows; ++r) {
+    const int group = (mvin.first_in_group + r) / kInt4Group;
+    for (int first = 0; first < elements; first += size_) {
+      const int block = mvin.target.index + first / size_;
+      if (r >= mvin.rows - mvin.rows_beyond) {
+        scratchpad_.forget(block, r);
+        continue;
+      }
+      const auto row = numbers(mvin.row_address(mvin.multiplier_rows + r));
+      const auto multipliers = numbers(mvin.row_address(group));
+      const int columns = std::min(size_, elements - first);
+      const auto target = scratchpad_.write(block, r, columns);
+      for (int c = 0; c < columns; ++c)
+        target[index(c)] = static_cast<std::int8_t>(((half(row, first + c) ^ 8) - 8) *
+                                                    (half(multipliers, first + c) + 1));
+    }
   }
 }
 

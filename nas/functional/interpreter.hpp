@@ -51,6 +51,7 @@ class Interpreter {
   // `first_row`: of the call's results.
   void run(const accel_sim::Tile& tile, const CallConstants& constants, std::int64_t first_row);
   void mvin(const accel_sim::Mvin& mvin, float scale);
+  void mvin_int4(const accel_sim::Mvin& mvin);
   void mvin_row(const accel_sim::Mvin& mvin, float scale, int block, int row, int columns,
                 std::int64_t address);
   void execute(const accel_sim::Execute& execute, const accel_sim::ExecuteSequence& sequence,

@@ -24,6 +24,23 @@ std::span<const std::int8_t> MainMemory::at(std::int64_t address, std::int64_t b
   return {bytes_.data() + address, static_cast<std::size_t>(bytes)};
 }
 
+void MainMemory::put_int4(const accel_sim::Placement& placement, int rows, int columns,
+                          const std::int8_t* values, const std::uint8_t* multipliers) {
+  const auto put_half = [&](const accel_sim::Matrix& matrix, int row, int column, int value) {
+    std::int8_t& byte = at(matrix.at(row, column / 2 * 2).address, 1)[0];
+    const int shift = column % 2 * 4;
+    byte = static_cast<std::int8_t>((byte & ~(15 << shift)) | (value & 15) << shift);
+  };
+  for (int r = 0; r < rows; ++r)
+    for (int c = 0; c < columns; ++c) {
+      const int multiplier = multipliers[r / kInt4Group * columns + c];
+      const int value = values[std::ptrdiff_t{r} * columns + c];
+      if (value % multiplier != 0) throw Error("a weight is no multiple of its group's multiplier");
+      put_half(placement.right, r, c, value / multiplier);
+      if (r % kInt4Group == 0) put_half(placement.multipliers, r / kInt4Group, c, multiplier - 1);
+    }
+}
+
 void throw_outside(const std::string& memory, int block, int row, int columns) {
   throw Error("block " + std::to_string(block) + ", row " + std::to_string(row) + ", " +
               std::to_string(columns) + " columns: the " + memory + " has no such place");

@@ -30,6 +30,11 @@ class MainMemory {
                   static_cast<std::size_t>(bytes));
   }
 
+  // Products of numbers from -7 to 7 and multipliers from 1 to 16, rows of which are those of
+  // groups, as weights of four bits: two elements in a byte, the first in its lower half.
+  void put_int4(const accel_sim::Placement& placement, int rows, int columns,
+                const std::int8_t* values, const std::uint8_t* multipliers);
+
   template <class T>
   void get(const accel_sim::Matrix& matrix, int rows, int columns, T* values) const {
     const auto bytes = columns * static_cast<std::int64_t>(sizeof(T));

@@ -45,6 +45,16 @@ void require_executable(const Call& call, const accel_sim::Target& target) {
     refuse(call, "sums leave unfinished; expected tiling: greedy");
 }
 
+// [rows][columns] of a matrix that is [columns][rows].
+template <class T>
+std::vector<T> transposed(const std::vector<T>& values, int columns) {
+  std::vector<T> result(values.size());
+  const auto width = static_cast<std::size_t>(columns), rows = values.size() / width;
+  for (std::size_t c = 0; c < width; ++c)
+    for (std::size_t r = 0; r < rows; ++r) result[r * width + c] = values[c * rows + r];
+  return result;
+}
+
 class Maker {
  public:
   Maker(const QuantizedNetwork& network, std::span<const std::int32_t> tokens,
@@ -93,12 +103,15 @@ class Maker {
 
   // As the accelerator has them: inputs x outputs.
   void put_linear(const Placement& place, const IntegerLinear& linear, const std::string& name) {
-    std::vector<std::int8_t> weights(linear.weight.size());
-    for (int o = 0; o < linear.outputs; ++o)
-      for (int i = 0; i < linear.inputs; ++i)
-        weights[supernet::area(i, linear.outputs) + o] =
-            linear.weight[supernet::area(o, linear.inputs) + i];
-    put(place.right, linear.inputs, linear.outputs, weights, name + "_weights");
+    const std::vector<std::int8_t> weights = transposed(linear.weight, linear.outputs);
+    if (linear.multipliers.empty()) {
+      put(place.right, linear.inputs, linear.outputs, weights, name + "_weights");
+    } else {
+      made_.memory.put_int4(place, linear.inputs, linear.outputs, weights.data(),
+                            transposed(linear.multipliers, linear.outputs).data());
+      this->name(place.right, name + "_weights", true);
+      this->name(place.multipliers, name + "_multipliers", true);
+    }
     put(place.bias, 1, linear.outputs, linear.bias, name + "_bias");
   }
 

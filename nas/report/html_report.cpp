@@ -35,12 +35,14 @@ Json values_json(const Objectives& objectives, const std::vector<Objective>& kno
   return values;
 }
 
-// [id, generation, model width, [[heads, FFN width] of every layer], values]
+// [id, generation, model width, [[heads, FFN width, bits per weight if they are not 8] of every
+// layer], values]
 Json candidate_json(const Candidate& candidate, const std::vector<Objective>& known) {
   Json layers = Json::array();
   for (const Layer& layer : candidate.architecture.layers) {
     Json& genes = layers.emplace_back();
-    for (const Gene<Layer>& gene : kLayerGenes) genes.push_back(gene.get(layer));
+    for (const Gene<Layer>& gene : kLayerGenes)
+      if (!gene.says_nothing(gene.get(layer))) genes.push_back(gene.get(layer));
   }
   return Json::array({hex(candidate.id), candidate.generation, candidate.architecture.model_width,
                       layers, values_json(candidate.objectives, known)});

@@ -77,7 +77,9 @@ function quantitiesOf(index) {
 function describe(network) {
   const heads = network.layers.map(([h]) => h).join(' ');
   const widths = network.layers.map(([, f]) => f).join(' ');
-  return `width ${network.width}, ${counted(network.layers.length, 'layer')}: heads ${heads}, FFN ${widths}`;
+  const bits = network.layers.map(([, , b = 8]) => b);
+  const weights = bits.some((b) => b !== 8) ? `, bits per weight ${bits.join(' ')}` : '';
+  return `width ${network.width}, ${counted(network.layers.length, 'layer')}: heads ${heads}, FFN ${widths}${weights}`;
 }
 
 // ---- The front ----------------------------------------------------------------------------------
@@ -224,13 +226,14 @@ function drawLayers(network) {
                    text(width - 4, y + 15, 'end', value, {class: 'number'}));
   };
   picture.append(text(left, 12, 'start', 'heads'), text(ffn, 12, 'start', 'FFN width'));
-  network.layers.forEach(([heads, wide], layer) => {
+  network.layers.forEach(([heads, wide, bits = 8], layer) => {
     const y = 20 + row * (depth - 1 - layer);
     picture.append(text(left - 10, y + 15, 'end', layer + 1));
     for (let h = 0; h < most.heads; ++h)
       picture.append(svg('rect', {x: left + h * head, y, width: head - 3, height: 22, rx: 3,
                                   fill: h < heads ? 'var(--c0)' : 'var(--soft)'}));
     bar(ffn, y, wide / most.ffn_width, 'var(--c3)', wide);
+    if (bits !== 8) picture.append(text(ffn + 6, y + 15, 'start', `${bits}-bit weights`));
   });
   const y = 24 + row * depth;
   picture.append(text(left, y + 15, 'start', 'model width'));

@@ -122,6 +122,19 @@ void require_seeds_in_space(const JsonNode& search, RunConfig& config) {
   }
 }
 
+// Weights of four bits need what unpacks them, and fp32 does not see them.
+void require_int4(const JsonNode& space, const RunConfig& config) {
+  if (!config.space.has_int4()) return;
+  const auto fail = [&](const std::string& expected) {
+    space.fail("has weights of four bits: expected " + expected);
+  };
+  if (!config.hardware.int4_weights && config.predictor.empty())
+    fail("hardware with int4_weights true");
+  if (std::find(config.objectives.begin(), config.objectives.end(), Objective::kPerplexityInt8) ==
+      config.objectives.end())
+    fail("\"perplexity_int8\" among the objectives, for in fp32 they change nothing");
+}
+
 // Hard limits, then soft ones, which are lower where an objective has both.
 std::vector<Limit> limits_from(const JsonNode& hard, const JsonNode& soft) {
   std::vector<Limit> limits = limits_from_json(hard);
@@ -214,6 +227,7 @@ RunConfig run_config_from_json(const JsonNode& node, const fs::path& base_folder
       object.has("objectives") ? object.at("objectives")
                                : JsonNode(kDefaultObjectives, node.file(), "/objectives"));
   config.limits = limits_from(section(object, "limits"), section(object, "soft_limits"));
+  require_int4(object.at("search_space"), config);
   config.search = search_config_from_json(section(object, "search"));
   require_seeds_in_space(section(object, "search"), config);
   read_fields(object, kRunFields, config);
@@ -329,7 +343,7 @@ std::uint64_t training_hash(const RunConfig& config) {
     for (const char* key : {"probe_interval", "stop_when_converged"}) training.erase(key);
   // The number says how: it goes up when the same configuration learns from other text than before.
   return hash_of(Json{{"sandwich", 2},
-                      {"space", config.space.to_json()},
+                      {"space", config.space.with_int8_weights().to_json()},
                       {"training", training},
                       {"seed", config.supernet_seed.value_or(config.seed)}});
 }

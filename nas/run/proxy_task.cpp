@@ -36,10 +36,11 @@ void ProxyTask::train(const RunFolder& run, const Watch& watch) {
   evaluator_.reset();
   const supernet::TrainingConfig& training = run.config().training;
   const std::uint64_t seed = run.config().seed;
+  const SearchSpace space = space_.with_int8_weights();
   supernet::TrainingRun training_run{layout_,
                                      [&](std::int64_t step) {
-                                       return supernet::sandwich(
-                                           space_, training.random_subnetworks, seed, step);
+                                       return supernet::sandwich(space, training.random_subnetworks,
+                                                                 seed, step);
                                      },
                                      training,
                                      seed,
@@ -47,7 +48,7 @@ void ProxyTask::train(const RunFolder& run, const Watch& watch) {
                                      run.supernet(),
                                      run.training_log(),
                                      fingerprint_};
-  std::vector<Architecture> probes = supernet::probe_networks(space_, seed);
+  std::vector<Architecture> probes = supernet::probe_networks(space, seed);
   if (probes.size() > 1)  // one network has no gap to anything
     training_run.probes =
         supernet::ProbePlan{std::move(probes), corpus_.validation, run.convergence()};

@@ -13,11 +13,11 @@
 #include <span>
 #include <vector>
 
+#include "search_spaces/architecture.hpp"
 #include "supernet/quantization/folded_network.hpp"
 
 namespace paretoformer::supernet {
 
-inline constexpr int kInt4Group = 16;
 inline constexpr int kMostInt4 = 7;
 inline constexpr int kMostMultiplier = 16;
 

@@ -236,11 +236,17 @@ OperatorArguments add_operator(CLI::App* verb, OperatorOptions& one) {
       verb->add_option("--gemm", one.gemm, "M,K,N: an M x K matrix times a K x N one");
   verb->add_option("--tile", one.tile, "M,K,N of a tile in elements (default: Gemmini's rule)")
       ->needs(gemm);
-  verb->add_flag("--transpose-b", one.transpose_b, "The second matrix is stored N x K")
-      ->needs(gemm);
-  verb->add_option("--stride-b", one.stride_b,
-                   "Bytes between rows of the second matrix in DRAM (default: packed)")
-      ->needs(gemm);
+  CLI::Option* transpose =
+      verb->add_flag("--transpose-b", one.transpose_b, "The second matrix is stored N x K")
+          ->needs(gemm);
+  CLI::Option* stride =
+      verb->add_option("--stride-b", one.stride_b,
+                       "Bytes between rows of the second matrix in DRAM (default: packed)")
+          ->needs(gemm);
+  verb->add_flag("--int4-weights", one.int4_weights, "The second matrix is weights of four bits")
+      ->needs(gemm)
+      ->excludes(transpose)
+      ->excludes(stride);
   verb->add_option("--activation", one.activation,
                    "What results pass as they leave: relu, gelu, softmax or layernorm")
       ->check(CLI::IsMember(activation_words()))

@@ -31,12 +31,18 @@ Target with(int array_size, int scratchpad_kib, int accumulator_kib) {
   target.accumulator_kib = accumulator_kib;
   target.nonlinear_units = NonlinearUnits::kOnChip;
   target.fusion = Fusion::kOn;
+  target.int4_weights = true;
   return target;
 }
 
 std::vector<NamedTarget> targets() {
-  return {{"gemmini_transformer", find_target("gemmini_transformer")},
-          {"gemmini_soc", find_target("gemmini_soc")},
+  const auto preset = [](const char* name) -> NamedTarget {
+    Target target = find_target(name);
+    target.int4_weights = true;
+    return {name, target};
+  };
+  return {preset("gemmini_transformer"),
+          preset("gemmini_soc"),
           {"8 x 8, small", with(8, 2, 4)},
           {"16 x 16, small", with(16, 8, 16)},
           {"32 x 32, small", with(32, 16, 64)}};
@@ -87,8 +93,9 @@ bool depends_on_scale(const Call& call, const Target& target, std::uint64_t seed
 Operator any_matmul(Random& random, std::vector<Activation> activations) {
   return matmul(
       up_to(random, 100), up_to(random, random.chance(0.2) ? 700 : 120), up_to(random, 100),
-      one_of<RightOperand>(random, {RightOperand::kWeights, RightOperand::kActivations,
-                                    RightOperand::kTransposedActivations}),
+      one_of<RightOperand>(random,
+                           {RightOperand::kWeights, RightOperand::kActivations,
+                            RightOperand::kTransposedActivations, RightOperand::kInt4Weights}),
       one_of(random, activations), one_of<Bias>(random, {Bias::kNone, Bias::kRow, Bias::kFull}));
 }
 

@@ -28,8 +28,8 @@ Words random_tokens(Random& random, int count) {
   return tokens;
 }
 
-QuantizedNetwork random_network(Random& random) {
-  const Architecture network{24, 8, 31, {{3, 40}, {2, 56}}};
+QuantizedNetwork random_network(Random& random, int bits_of_second = 8) {
+  const Architecture network{24, 8, 31, {{3, 40}, {2, 56, bits_of_second}}};
   const supernet::ParameterLayout layout(network, kContext);
   std::vector<float> parameters(layout.size());
   for (float& parameter : parameters) parameter = static_cast<float>(0.25 * random.normal());
@@ -71,6 +71,24 @@ TEST(SimulatedNetwork, LogitsEqualTheIntegerOperators) {
           softmaxes += call.call.op.kind == accel_sim::OperatorKind::kSoftmax;
         EXPECT_EQ(softmaxes, fusion == accel_sim::Fusion::kOn ? 0 : 5);
       }
+}
+
+// A layer of four bits, whose weights are unpacked on the way in.
+TEST(SimulatedNetwork, LogitsOfInt4WeightsEqualTheIntegerOperators) {
+  Random random(12);
+  const QuantizedNetwork network = random_network(random, 4);
+  for (const int array_size : {8, 16, 32}) {
+    Target target = target_of("gemmini_transformer", accel_sim::Fusion::kLibrary);
+    target.array_size = array_size;
+    target.int4_weights = true;
+    const Words tokens = random_tokens(random, 48);
+    supernet::IntegerActivations activations(network, 48);
+    Words expected(area(48, network.head.outputs));
+    integer_logits(network, tokens, 48, activations, expected.data());
+    const NetworkProgram program =
+        network_program(network, tokens, target, calls_of(network, 48, target));
+    EXPECT_EQ(run(program, target), expected) << array_size;
+  }
 }
 
 // Nothing lies in two places, and all of the memory is in one.
