@@ -243,6 +243,7 @@ std::vector<TransformerOperator> transformer_operators(const Architecture& archi
   }
   if (architecture.vocabulary > 0) {
     list.push_back({"final.norm", -1, 1, norm});
+    weights = RightOperand::kWeights;
     const Operator head = of_sums ? matmul(rows, d, architecture.vocabulary)
                                   : projection(d, architecture.vocabulary, Activation::kSums);
     list.push_back({"language_model_head", -1, 1, head});

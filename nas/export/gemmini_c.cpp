@@ -134,10 +134,6 @@ class Writer {
     const Operator& op = call.call.op;
     switch (op.kind) {
       case OperatorKind::kMatmul:
-        if (op.right == accel_sim::RightOperand::kInt4Weights)
-          throw InputError(
-              std::string(call.call.role) +
-              ": Gemmini does not unpack weights of four bits; expected weight_bits 8");
         return is_librarys(call) ? librarys_matmul(call) : tiles_of_matmul(call);
       case OperatorKind::kEmbedding:
         return embedding(call);

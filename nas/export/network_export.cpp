@@ -35,6 +35,9 @@ void require_workload_of_programs(const accel_sim::Workload& workload) {
 void write_gemmini_c(const std::filesystem::path& path, const ExportedNetwork& network) {
   require_workload_of_programs(network.workload);
   const Architecture& architecture = network.candidate.architecture;
+  if (has_int4(architecture))
+    throw InputError("weights of four bits (" + describe(architecture) +
+                     "): Gemmini has nothing that unpacks them; expected weight_bits 8");
   const int length = network.workload.sequence_length;
   if (network.text.size() < static_cast<std::size_t>(length))
     throw InputError(fmt::format("a sequence of {} tokens: the validation text has {}", length,

@@ -45,6 +45,16 @@ void require_executable(const Call& call, const accel_sim::Target& target) {
     refuse(call, "sums leave unfinished; expected tiling: greedy");
 }
 
+// [rows][columns] of a matrix that is [columns][rows].
+template <class T>
+std::vector<T> transposed(const std::vector<T>& values, int columns) {
+  std::vector<T> result(values.size());
+  const auto width = static_cast<std::size_t>(columns), rows = values.size() / width;
+  for (std::size_t c = 0; c < width; ++c)
+    for (std::size_t r = 0; r < rows; ++r) result[r * width + c] = values[c * rows + r];
+  return result;
+}
+
 class Maker {
  public:
   Maker(const QuantizedNetwork& network, std::span<const std::int32_t> tokens,
@@ -92,15 +102,6 @@ class Maker {
   }
 
   // As the accelerator has them: inputs x outputs.
-  template <class T>
-  static std::vector<T> transposed(const std::vector<T>& rows, int outputs) {
-    const auto columns = static_cast<std::size_t>(outputs), inputs = rows.size() / columns;
-    std::vector<T> values(rows.size());
-    for (std::size_t o = 0; o < columns; ++o)
-      for (std::size_t i = 0; i < inputs; ++i) values[i * columns + o] = rows[o * inputs + i];
-    return values;
-  }
-
   void put_linear(const Placement& place, const IntegerLinear& linear, const std::string& name) {
     const std::vector<std::int8_t> weights = transposed(linear.weight, linear.outputs);
     if (linear.multipliers.empty()) {

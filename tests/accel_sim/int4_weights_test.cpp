@@ -46,6 +46,21 @@ TEST(Int4Weights, TakeHalfAByteAndASixteenthOfThatForMultipliers) {
   EXPECT_EQ(four.bytes, eight.bytes - 40 * 29 + 43 * 15);
 }
 
+TEST(Int4Weights, AreThoseOfALayersMatricesAlone) {
+  const Architecture network{32, 16, 100, {{2, 64}, {2, 64, 4}}};
+  for (const NonlinearInputs inputs : {NonlinearInputs::kSums, NonlinearInputs::kInt8}) {
+    Workload workload = kSupernetWorkload;
+    workload.nonlinear_inputs = inputs;
+    int matrices = 0;
+    for (const TransformerOperator& item : transformer_operators(network, workload))
+      if (item.op.right == RightOperand::kInt4Weights) {
+        EXPECT_EQ(item.layer, 1);
+        ++matrices;
+      }
+    EXPECT_EQ(matrices, 4);  // q, k and v are one item
+  }
+}
+
 TEST(Int4Weights, NeedHardwareThatUnpacksThem) {
   const Target plain = find_target("gemmini_transformer");
   try {

@@ -62,7 +62,8 @@ TEST(SearchSpacePresets, SurveyHasAsManyNetworksAsItsTable8) {
 
 TEST(SearchSpacePresets, AllAreValidAndNamedAsTheirFiles) {
   EXPECT_THAT(SearchSpace::preset_names(),
-              testing::UnorderedElementsAre("enumerable", "survey", "quickstart", "wikitext2"));
+              testing::UnorderedElementsAre("enumerable", "survey", "quickstart", "quickstart_int4",
+                                            "wikitext2"));
   for (const std::string& name : SearchSpace::preset_names()) {
     const SearchSpace space = SearchSpace::find(name);
     EXPECT_EQ(space.name(), name);

@@ -92,7 +92,7 @@ TEST(HardwareHash, DependsOnValuesAlone) {
     if (schema.contains("enum")) {
       value = schema["enum"].back();
     } else if (schema["type"] == "boolean") {
-      value = !value.get<bool>();
+      value = !schema["default"].get<bool>();  // which may be left out
     } else if (key.starts_with("tiling_")) {
       value = 32;
     } else {
