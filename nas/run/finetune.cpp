@@ -74,7 +74,7 @@ std::filesystem::path FinetuneFiles::with(const std::string& extension) const {
 
 FinetuneResult finetune(const RunFolder& run, const ProxyTask& proxy, const Candidate& member,
                         const supernet::TrainingConfig& config, supernet::Arithmetic arithmetic,
-                        const FinetuneFiles& files, const Watch& watch) {
+                        const FinetuneFiles& files, const Watch& watch, const Exporter& format) {
   const supernet::ParameterLayout layout(member.architecture, proxy.context());
   Json training = config.to_json();
   training.erase("checkpoint_seconds");
@@ -104,8 +104,12 @@ FinetuneResult finetune(const RunFolder& run, const ProxyTask& proxy, const Cand
                              {"loss_after", to_json(result.after)}};
   if (int8) origin["finetuned"]["int8"] = true;
   const RunConfig& of_run = run.config();
-  export_network(files.stem,
-                 {tuned, of_run.hardware, of_run.workload, origin, layout, weights, {}, {}});
+  const ExportedNetwork network{
+      tuned,  of_run.hardware, of_run.workload,     origin,
+      layout, weights,         calibration.batch(), proxy.corpus().validation};
+  export_network(files.stem, network);
+  if (&format != &exporters().front())
+    format.write(files.with("." + std::string(format.extension)), network);
   return result;
 }
 

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "nas/core/archive.hpp"
+#include "nas/export/network_export.hpp"
 #include "nas/run/proxy_task.hpp"
 #include "nas/run/run_folder.hpp"
 #include "supernet/training/trainer.hpp"
@@ -51,9 +52,11 @@ struct FinetuneResult {
 
 // Trains `member` on from its slice of the supernet, or from the checkpoint, with fresh optimiser
 // state, as `arithmetic` sees it, and writes its weights and a description that `evaluate` and
-// `predict` accept. The proxy has weights. Throws what a training run throws.
+// `predict` accept; in another format than the usual one as well, if `format` is. The proxy has
+// weights. Throws what a training run throws, and what the format throws.
 FinetuneResult finetune(const RunFolder& run, const ProxyTask& proxy, const Candidate& member,
                         const supernet::TrainingConfig& config, supernet::Arithmetic arithmetic,
-                        const FinetuneFiles& files, const Watch& watch);
+                        const FinetuneFiles& files, const Watch& watch,
+                        const Exporter& format = exporters().front());
 
 }  // namespace paretoformer::nas

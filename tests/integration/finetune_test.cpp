@@ -38,7 +38,8 @@ class Finetune : public ::testing::Test {
 
 TEST_F(Finetune, GainsAndIsReadByEvaluate) {
   const Result tuned =
-      finetune({"--steps", "200", "--learning-rate", "3e-3", "--json"}, id().substr(0, 10));
+      finetune({"--steps", "200", "--learning-rate", "3e-3", "--format", "gemmini-c", "--json"},
+               id().substr(0, 10));
   ASSERT_EQ(tuned.status, 0) << tuned.err;
   const Json answer = parse(tuned.out);
   EXPECT_EQ(answer["id"], id());
@@ -53,6 +54,7 @@ TEST_F(Finetune, GainsAndIsReadByEvaluate) {
     EXPECT_LT(perplexity(text, "after"), perplexity(text, "before"));
   const std::string stem = "run/finetune/" + id();
   EXPECT_EQ(answer["weights"], stem + ".safetensors");
+  EXPECT_NE(content(box_ / (stem + ".c")).find("int main(void)"), std::string::npos);
   ASSERT_EQ(box_.run({"export", "run", "--quiet"}).status, 0);
   for (const std::string& file : {stem, "run/export/" + id()}) {
     const Result evaluated =

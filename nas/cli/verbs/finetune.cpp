@@ -17,6 +17,7 @@
 #include "support/files.hpp"
 #include "support/hash.hpp"
 #include "support/json.hpp"
+#include "support/words.hpp"
 
 namespace paretoformer::nas {
 namespace {
@@ -28,6 +29,7 @@ struct FinetuneOptions {
   double learning_rate = 0;      // peak; 0: a third of the run's
   std::filesystem::path output;  // weights, *.safetensors; empty: RUN/finetune/ID.safetensors
   bool int8 = false;
+  std::string format{exporters().front().name};
   bool resume = false;
 
   supernet::Arithmetic arithmetic() const {
@@ -73,6 +75,7 @@ Json to_json(double before, double after) {
 
 void finetune_member(const FinetuneOptions& options, const CommonOptions& common) {
   const auto threads = limit_threads(common);
+  const Exporter& format = row_named(exporters(), options.format, "--format");
   const RunFolder run = RunFolder::read(options.run);
   ProxyTask proxy(run.config(), run.cache());
   const Archive archive = load_evaluated(run, proxy.space());
@@ -90,7 +93,7 @@ void finetune_member(const FinetuneOptions& options, const CommonOptions& common
   resumes_from(files.checkpoint());
   LongWork work;
   const FinetuneResult result =
-      finetune(run, proxy, member, config, options.arithmetic(), files, work.watch());
+      finetune(run, proxy, member, config, options.arithmetic(), files, work.watch(), format);
   work.end();
   const auto& [before, after] = result;
   const supernet::Corpus& corpus = proxy.corpus();
@@ -149,6 +152,9 @@ void add_finetune(CLI::App& app, CommonOptions& common) {
                    "Weights to write (default: RUN/finetune/ID.safetensors)");
   verb->add_flag("--int8", options.int8,
                  "Train what its weights are as int8 numbers: quantisation-aware");
+  verb->add_option("--format", options.format,
+                   "Beside the weights, the network in this format of export")
+      ->capture_default_str();
   verb->add_flag("--resume", options.resume,
                  "Continue an interrupted fine-tuning, with the same options");
   add_common(verb, common);
