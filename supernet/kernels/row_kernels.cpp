@@ -311,7 +311,9 @@ void rounded_gelu(int rows, int width, const T* bias, T u_scale, T y_scale, T* u
       const T slope = T{0.5} + T{0.5} * (x < T{0} ? T{-1} : T{1}) * (erf + T{2} * kA * left * size);
       const T level = half * y_inverse;
       y[i] = to_int8(level) * y_scale;
-      u[i] = is_inside(steps) & is_inside(level) ? slope : T{0};
+      // Without a branch.
+      const int inside = int{is_inside(steps)} & int{is_inside(level)};
+      u[i] = inside != 0 ? slope : T{0};
     }
 }
 

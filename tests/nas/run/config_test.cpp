@@ -188,8 +188,8 @@ TEST(LoadRunConfig, FilesAndPresets) {
   EXPECT_THAT(error_of([] { load_run_config("quickstrat", {}); }),
               HasSubstr("did you mean \"quickstart\"?"));
   EXPECT_THAT(error_of([] { load_run_config("no/such.json", {}); }),
-              HasSubstr("\"no/such.json\" is neither a preset (enumerable, quickstart, survey, "
-                        "wikitext2) nor a file"));
+              HasSubstr("\"no/such.json\" is neither a preset (enumerable, quickstart, "
+                        "quickstart_int4, survey, wikitext2) nor a file"));
   const TemporaryFolder empty;
   EXPECT_THAT(error_of([&] { load_run_config(empty.path().string(), {}); }),
               HasSubstr("nor a file"));
