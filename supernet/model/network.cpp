@@ -31,13 +31,13 @@ void head_product(const Pass<T>& pass, int m, int n, int k, MatrixView<T> a, Mat
 
 // Views of one head of one sequence in the interleaved q, k, v rows.
 template <class T>
-struct Head {
+struct HeadView {
   T *q, *k, *v;
   std::ptrdiff_t stride;
 };
 
 template <class T>
-Head<T> head_of(T* qkv, std::ptrdiff_t row, int head, int heads, int head_width) {
+HeadView<T> head_of(T* qkv, std::ptrdiff_t row, int head, int heads, int head_width) {
   const std::ptrdiff_t stride = 3 * static_cast<std::ptrdiff_t>(heads) * head_width;
   T* base = qkv + row * stride + 3 * static_cast<std::ptrdiff_t>(head) * head_width;
   return {base, base + head_width, base + 2 * head_width, stride};
@@ -58,7 +58,7 @@ void attention_forward(const Pass<T>& pass, const TaskRows<T>& rows, int task,
   for (int s = 0; s < rows.sequences; ++s)
     for (int h = 0; h < heads; ++h) {
       const std::ptrdiff_t row = rows.first + static_cast<std::ptrdiff_t>(s) * length;
-      const Head<T> head = head_of(buffers.qkv, row, h, heads, hd);
+      const HeadView<T> head = head_of(buffers.qkv, row, h, heads, hd);
       T* out = buffers.attended + row * heads * hd + h * hd;
       T* lse = buffers.log_sum_exp +
                static_cast<std::ptrdiff_t>(h) * pass.activations.row_capacity + row;
@@ -90,8 +90,8 @@ void attention_backward(const Pass<T>& pass, const TaskRows<T>& rows, int task,
   for (int s = 0; s < rows.sequences; ++s)
     for (int h = 0; h < heads; ++h) {
       const std::ptrdiff_t row = rows.first + static_cast<std::ptrdiff_t>(s) * length;
-      const Head<T> head = head_of(buffers.qkv, row, h, heads, hd);
-      const Head<T> d_head = head_of(buffers.d_qkv, row, h, heads, hd);
+      const HeadView<T> head = head_of(buffers.qkv, row, h, heads, hd);
+      const HeadView<T> d_head = head_of(buffers.d_qkv, row, h, heads, hd);
       const T* lse = buffers.log_sum_exp +
                      static_cast<std::ptrdiff_t>(h) * pass.activations.row_capacity + row;
       // The last block of queries sees all keys, so it writes d_k and d_v; the others add.
