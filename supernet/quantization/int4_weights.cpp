@@ -13,7 +13,7 @@ namespace paretoformer::supernet {
 namespace {
 
 using Matrix = Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
-using Rows = Eigen::Matrix<float, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
+using FloatRows = Eigen::Matrix<float, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
 
 constexpr double kDamping = 0.01;
 
@@ -87,7 +87,7 @@ void SecondMoments::add(std::span<const float> rows, int columns) {
   columns_ = columns;
   sums_.resize(area(columns, columns));
   const auto count = static_cast<Eigen::Index>(rows.size()) / columns;
-  const Eigen::Map<const Rows> x(rows.data(), count, columns);
+  const Eigen::Map<const FloatRows> x(rows.data(), count, columns);
   Eigen::Map<Matrix>(sums_.data(), columns, columns) += (x.transpose() * x).cast<double>();
 }
 
