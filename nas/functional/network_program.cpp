@@ -55,10 +55,10 @@ std::vector<T> transposed(const std::vector<T>& values, int columns) {
   return result;
 }
 
-class Maker {
+class ProgramMaker {
  public:
-  Maker(const QuantizedNetwork& network, std::span<const std::int32_t> tokens,
-        const accel_sim::Target& target, const std::vector<Call>& calls)
+  ProgramMaker(const QuantizedNetwork& network, std::span<const std::int32_t> tokens,
+               const accel_sim::Target& target, const std::vector<Call>& calls)
       : net_(network),
         tokens_(tokens),
         length_(static_cast<int>(tokens.size())),
@@ -229,7 +229,7 @@ NetworkProgram network_program(const QuantizedNetwork& network,
     if (token < 0 || token >= network.head.outputs)
       throw InputError("token " + std::to_string(token) + ": expected 0 to " +
                        std::to_string(network.head.outputs - 1));
-  return Maker(network, tokens, target, calls).make(target);
+  return ProgramMaker(network, tokens, target, calls).make(target);
 }
 
 std::vector<std::int32_t> run(const NetworkProgram& program, const accel_sim::Target& target) {

@@ -23,11 +23,13 @@ Json config_with(const Json& more) {
   return json;
 }
 
-RunConfig parse(const Json& json) { return run_config_from_json(JsonNode(json, "c.json"), ""); }
+RunConfig parse_int4(const Json& json) {
+  return run_config_from_json(JsonNode(json, "c.json"), "");
+}
 
-std::string error_in(const Json& json) {
+std::string int4_error_in(const Json& json) {
   try {
-    parse(json);
+    parse_int4(json);
   } catch (const InputError& error) {
     return error.what();
   }
@@ -35,11 +37,11 @@ std::string error_in(const Json& json) {
 }
 
 TEST(Int4Config, NeedsAUnitThatUnpacksAndALossThatSees) {
-  EXPECT_TRUE(parse(config_with(Json::object())).space.has_int4());
-  EXPECT_THAT(error_in(config_with({{"hardware", "gemmini_transformer"}})),
+  EXPECT_TRUE(parse_int4(config_with(Json::object())).space.has_int4());
+  EXPECT_THAT(int4_error_in(config_with({{"hardware", "gemmini_transformer"}})),
               AllOf(HasSubstr("c.json: /search_space"),
                     HasSubstr("expected hardware with int4_weights true")));
-  EXPECT_THAT(error_in(config_with({{"objectives", {"perplexity", "edp"}}})),
+  EXPECT_THAT(int4_error_in(config_with({{"objectives", {"perplexity", "edp"}}})),
               AllOf(HasSubstr("c.json: /search_space"), HasSubstr("\"perplexity_int8\"")));
   EXPECT_TRUE(load_run_config("quickstart_int4", {}).space.has_int4());
 }
@@ -47,9 +49,9 @@ TEST(Int4Config, NeedsAUnitThatUnpacksAndALossThatSees) {
 // A supernet has no bits: one that was trained for the same space without them is as good.
 TEST(Int4Config, TrainsTheSupernetOfTheSpaceWithoutBits) {
   Json space = SearchSpace::find("quickstart_int4").to_json();
-  const RunConfig both = parse(config_with({{"search_space", space}}));
+  const RunConfig both = parse_int4(config_with({{"search_space", space}}));
   space.erase("weight_bits");
-  const RunConfig eight = parse(config_with({{"search_space", space}}));
+  const RunConfig eight = parse_int4(config_with({{"search_space", space}}));
   EXPECT_EQ(training_hash(both), training_hash(eight));
   EXPECT_NE(config_hash(both), config_hash(eight));
 }
@@ -62,7 +64,7 @@ TEST(Int4Config, IsSearchedAsAnyGene) {
   json["search_space"]["weight_bits"] = {4, 8};
   json["hardware"]["int4_weights"] = true;
   json["objectives"] = {"perplexity_int8", "energy"};
-  TinyRun run(parse(json));
+  TinyRun run(parse_int4(json));
   std::vector<Architecture> networks(2, run.proxy.space().largest());
   for (Layer& layer : networks[1].layers) layer.weight_bits = 4;
   const LossSource source = supernet_losses(run.proxy, true);
