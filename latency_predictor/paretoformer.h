@@ -49,7 +49,8 @@ typedef struct paretoformer_predictor paretoformer_predictor;
 
 /* A network. All sizes are 1 to 2^20, except `vocabulary`, which may be 0: Transformer layers only,
  * no embedding and no language-model head. A network has 1 to 1024 layers. Layers at the end with 0
- * heads and FFN width 0 are no layers: so networks of different depths fit into one array. */
+ * heads and FFN width 0 are no layers: so networks of different depths fit into one array. Weights
+ * have eight bits. */
 typedef struct paretoformer_architecture {
   int64_t model_width;
   int64_t head_width; /* of every attention head; usually 64 */
