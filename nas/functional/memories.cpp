@@ -34,7 +34,7 @@ void MainMemory::put_int4(const accel_sim::Placement& placement, int rows, int c
   for (int r = 0; r < rows; ++r)
     for (int c = 0; c < columns; ++c) {
       const int multiplier = multipliers[r / kInt4Group * columns + c];
-      const int value = values[std::ptrdiff_t{r} * columns + c];
+      const std::int8_t value = values[std::ptrdiff_t{r} * columns + c];
       if (value % multiplier != 0) throw Error("a weight is no multiple of its group's multiplier");
       put_half(placement.right, r, c, value / multiplier);
       if (r % kInt4Group == 0) put_half(placement.multipliers, r / kInt4Group, c, multiplier - 1);
