@@ -16,8 +16,8 @@ inline constexpr int kReleaseCycles = 3;
 // The fence at the end of a call, which Hardware::call_overhead_cycles contains.
 inline constexpr int kFenceCycles = 30;
 
-// CPU time for a config command in a loop of the host, its share of the loop included (RTL: 3.2
-// for the command alone).
+// CPU time for a config command in a loop of the host, its share of the loop included (an estimate;
+// RTL: 3.2 for the command alone).
 inline constexpr int kConfigIssueCycles = 8;
 
 // From the last row fed to the last row of results in the accumulator: 3 cycles, the array's stages

@@ -24,9 +24,7 @@ void write_safetensors(const std::filesystem::path& path, const ExportedNetwork&
 }
 
 void require_workload_of_programs(const accel_sim::Workload& workload) {
-  accel_sim::Workload expected = accel_sim::kSupernetWorkload;
-  expected.sequence_length = workload.sequence_length;
-  if (workload != expected)
+  if (workload != executed_workload(workload.sequence_length))
     throw InputError(
         "a program computes all positions of a sequence, as the quantised network does: expected "
         "the workload's mode to be prefill, mask causal, biases true and nonlinear_inputs int8");

@@ -63,7 +63,7 @@ class ProgramMaker {
         tokens_(tokens),
         length_(static_cast<int>(tokens.size())),
         calls_(calls),
-        places_(network.network, workload(), target, calls),
+        places_(network.network, executed_workload(length_), target, calls),
         made_{MainMemory(places_.bytes()), {}, {}, {}, length_, network.head.outputs} {}
 
   NetworkProgram make(const accel_sim::Target& target) {
@@ -83,12 +83,6 @@ class ProgramMaker {
   }
 
  private:
-  accel_sim::Workload workload() const {
-    accel_sim::Workload workload = accel_sim::kSupernetWorkload;
-    workload.sequence_length = length_;
-    return workload;
-  }
-
   void name(const Matrix& matrix, const std::string& name, bool is_constant) {
     regions_.emplace(matrix.address, std::pair(name, is_constant));
   }
@@ -217,6 +211,12 @@ class ProgramMaker {
 };
 
 }  // namespace
+
+accel_sim::Workload executed_workload(int length) {
+  accel_sim::Workload workload = accel_sim::kSupernetWorkload;
+  workload.sequence_length = length;
+  return workload;
+}
 
 NetworkProgram network_program(const QuantizedNetwork& network,
                                std::span<const std::int32_t> tokens,

@@ -42,11 +42,13 @@ struct NetworkProgram {
   int rows = 0, columns = 0;
 };
 
-// `calls` are those of the network on the target for a causal prefill of as many tokens, with
-// biases, nonlinear operators of int8 (accel_sim::NonlinearInputs::kInt8). Throws InputError for a
-// call that cannot be executed as it is priced: on the host, with a mask in row blocks (which does
-// not hide all scores that int8 can have), with fused rows in all of the accumulator or with sums
-// that go to DRAM unfinished.
+// What a quantised network is executed for: accel_sim::kSupernetWorkload of so many tokens.
+accel_sim::Workload executed_workload(int length);
+
+// `calls` are those of the network on the target for executed_workload() of as many tokens. Throws
+// InputError for a call that cannot be executed as it is priced: on the host, with a mask in row
+// blocks (which does not hide all scores that int8 can have), with fused rows in all of the
+// accumulator or with sums that go to DRAM unfinished.
 NetworkProgram network_program(const supernet::QuantizedNetwork& network,
                                std::span<const std::int32_t> tokens,
                                const accel_sim::Target& target,

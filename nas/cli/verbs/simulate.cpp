@@ -149,16 +149,16 @@ FunctionalResult executed(const Simulation& simulation) {
 }
 
 FunctionalResult executed(const PricedNetwork& network) {
-  accel_sim::Workload expected = accel_sim::kSupernetWorkload;
-  expected.sequence_length = network.workload.sequence_length;
-  if (network.workload != expected)
+  const int length = network.workload.sequence_length;
+  if (network.workload != executed_workload(length))
     throw InputError(
         "--functional: networks are executed as they are quantised: expected --mode prefill, "
         "--mask causal, --biases on and --nonlinear-inputs int8");
-  return run_random_network(network.architecture, expected.sequence_length, network.hardware,
-                            compile_with_mapper(network.architecture, expected, network.hardware,
-                                                accel_sim::simulated_prices(network.hardware)),
-                            kFunctionalSeed);
+  return run_random_network(
+      network.architecture, length, network.hardware,
+      compile_with_mapper(network.architecture, network.workload, network.hardware,
+                          accel_sim::simulated_prices(network.hardware)),
+      kFunctionalSeed);
 }
 
 // For the report; a result that is wrong is told by the status as well.
@@ -166,8 +166,8 @@ void add_functional(const FunctionalResult& result, const char* what, Answer& an
   answer.about["functional"] = {{"equal", result.equal}, {"checksum", hex(result.checksum)}};
   if (!answer.note.empty()) answer.note += "\n";
   answer.note +=
-      fmt::format("executed with random {}, {} {}those of the integer operators ({})", what,
-                  "its results are", result.equal ? "" : "NOT ", hex(result.checksum));
+      fmt::format("executed with random {}, its results are {}those of the integer operators ({})",
+                  what, result.equal ? "" : "NOT ", hex(result.checksum));
 }
 
 // Of every operator the first call is drawn.
