@@ -148,7 +148,7 @@ class OurSide {
           std::span<const std::int32_t> text, Products products)
       : layout_(layout),
         trainer_(layout, config_of(shape, products), {0, parameters, {}, {}}),
-        evaluator_(layout, trainer_.state().parameters, text, shape.context, 0, products),
+        evaluator_(trainer_.losses(), text, shape.context),
         batches_(shape, text) {}
 
   static TrainingConfig config_of(const Shape& shape, Products products) {

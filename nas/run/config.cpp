@@ -338,7 +338,8 @@ RunConfig load_run_config(const std::string& name_or_path,
 
 std::uint64_t training_hash(const RunConfig& config) {
   Json training = config.training.to_json();
-  training.erase("checkpoint_seconds");      // when state is saved does not change it
+  // When state is saved does not change it, and it goes on on any device.
+  for (const char* key : {"checkpoint_seconds", "device"}) training.erase(key);
   if (!config.training.stop_when_converged)  // then probes only watch
     for (const char* key : {"probe_interval", "stop_when_converged"}) training.erase(key);
   // The number says how: it goes up when the same configuration learns from other text than before.
@@ -351,7 +352,7 @@ std::uint64_t training_hash(const RunConfig& config) {
 std::uint64_t config_hash(const RunConfig& config) {
   Json json = to_json(config);
   json.erase("run");
-  json["training"].erase("checkpoint_seconds");
+  for (const char* key : {"checkpoint_seconds", "device"}) json["training"].erase(key);
   return hash_of(json);
 }
 

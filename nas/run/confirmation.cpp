@@ -156,8 +156,7 @@ FinalFront confirm_front(const RunFolder& run, const ProxyTask& proxy,
   std::erase_if(missing, [&](const Candidate& c) { return records.contains(c.id); });
   Confirmer with{proxy,
                  predictor,
-                 {proxy.layout(), proxy.weights(), proxy.corpus().validation, proxy.context(), 0,
-                  proxy.products()},
+                 {proxy.losses(), proxy.corpus().validation, proxy.context()},
                  calibration_sequences(proxy)};
   const auto report = [&](std::size_t done) {
     watch.report({"confirmation", static_cast<std::int64_t>(done),

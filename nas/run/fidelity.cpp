@@ -91,8 +91,8 @@ class StandaloneTraining {
   double loss(std::size_t index) {
     const supernet::StandaloneNetwork network = trained(index);
     advance(index, all_steps_);
-    supernet::Evaluator evaluator(network.layout, network.parameters, proxy_.corpus().validation,
-                                  proxy_.context(), 0, proxy_.products());
+    supernet::Evaluator evaluator(proxy_.losses(network.layout, network.parameters),
+                                  proxy_.corpus().validation, proxy_.context());
     return evaluator.losses(std::span(&networks_[index], 1))[0];
   }
 
@@ -222,8 +222,7 @@ std::vector<ComparedNetwork> compare_networks(const RunFolder& run, const ProxyT
       fidelity_sample(proxy.space(), options.networks, run.config().seed);
   const std::vector<double> alone =
       StandaloneTraining(run, proxy, sample, options.steps, watch).losses();
-  supernet::Evaluator evaluator(proxy.layout(), proxy.weights(), proxy.corpus().validation,
-                                proxy.context(), 0, proxy.products());
+  supernet::Evaluator evaluator(proxy.losses(), proxy.corpus().validation, proxy.context());
   const std::vector<double> slices = evaluator.losses(sample);
   std::vector<ComparedNetwork> compared;
   for (std::size_t i = 0; i < sample.size(); ++i)

@@ -14,9 +14,9 @@ namespace {
 
 FinetuneLosses losses_of(const ProxyTask& proxy, const supernet::ParameterLayout& layout,
                          const std::vector<float>& weights) {
+  const auto losses = proxy.losses(layout, weights);
   const auto loss = [&](int sequences) {
-    supernet::Evaluator evaluator(layout, weights, proxy.corpus().validation, proxy.context(),
-                                  sequences, proxy.products());
+    supernet::Evaluator evaluator(losses, proxy.corpus().validation, proxy.context(), sequences);
     return evaluator.losses(std::span(&layout.largest(), 1))[0];
   };
   const supernet::Evaluator whole(layout, weights, proxy.corpus().validation, proxy.context());
@@ -77,7 +77,7 @@ FinetuneResult finetune(const RunFolder& run, const ProxyTask& proxy, const Cand
                         const FinetuneFiles& files, const Watch& watch, const Exporter& format) {
   const supernet::ParameterLayout layout(member.architecture, proxy.context());
   Json training = config.to_json();
-  training.erase("checkpoint_seconds");
+  for (const char* key : {"checkpoint_seconds", "device"}) training.erase(key);
   const bool int8 = arithmetic == supernet::Arithmetic::int8;
   const std::string text =
       proxy.fingerprint() + hex(member.id) + training.dump() + (int8 ? "int8" : "");

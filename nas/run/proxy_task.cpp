@@ -22,18 +22,17 @@ double mean_of_half(std::span<const double> values, std::size_t first) {
 }  // namespace
 
 ProxyTask::ProxyTask(const RunConfig& config, const std::filesystem::path& cache)
-    : context_(config.training.context),
+    : training_(config.training),
       validation_sequences_(config.validation_sequences),
-      products_(config.training.products),
       corpus_(load_corpus(config.corpus, cache)),
       space_(config.space.with_vocabulary(corpus_.tokenizer.vocabulary_size())),
-      layout_(space_, context_),
+      layout_(space_, context()),
       fingerprint_(hex(hash_text(hex(training_hash(config)) + hex(corpus_.hash)))) {
-  require_tokens(corpus_, config.training.sequences_per_network(), context_);
+  require_tokens(corpus_, config.training.sequences_per_network(), context());
 }
 
 void ProxyTask::train(const RunFolder& run, const Watch& watch) {
-  evaluator_.reset();
+  forget_losses();
   const supernet::TrainingConfig& training = run.config().training;
   const std::uint64_t seed = run.config().seed;
   const SearchSpace space = space_.with_int8_weights();
@@ -60,7 +59,7 @@ void ProxyTask::load_weights(const std::filesystem::path& checkpoint,
                              const supernet::TrainingConfig& training) {
   if (!std::filesystem::exists(checkpoint))
     throw InputError(checkpoint.string() + ": there is no trained supernet");
-  evaluator_.reset();
+  forget_losses();
   supernet::TrainingState<float> state = load_checkpoint(checkpoint, layout_, fingerprint_);
   const std::int64_t steps = training_steps(training, state.converged);
   if (state.step < steps)
@@ -70,11 +69,15 @@ void ProxyTask::load_weights(const std::filesystem::path& checkpoint,
   weights_ = std::move(state.parameters);
 }
 
-supernet::Evaluator& ProxyTask::evaluator() {
+std::shared_ptr<supernet::SequenceLosses> ProxyTask::losses() const {
   if (weights_.empty()) throw Error("the supernet has no weights yet");
+  if (!losses_) losses_ = losses(layout_, weights_);
+  return losses_;
+}
+
+supernet::Evaluator& ProxyTask::evaluator() {
   if (!evaluator_)
-    evaluator_.emplace(layout_, weights_, corpus_.validation, context_, validation_sequences_,
-                       products_);
+    evaluator_.emplace(losses(), corpus_.validation, context(), validation_sequences_);
   return *evaluator_;
 }
 
@@ -89,8 +92,8 @@ Separation measure_separation(const ProxyTask& proxy, int networks, std::uint64_
     sample.push_back(proxy.space().sample(random));
     sample.back().model_width = result.model_width;
   }
-  supernet::Evaluator both(proxy.layout(), proxy.weights(), proxy.corpus().validation,
-                           proxy.context(), 2 * proxy.validation_sequences(), proxy.products());
+  supernet::Evaluator both(proxy.losses(), proxy.corpus().validation, proxy.context(),
+                           2 * proxy.validation_sequences());
   std::vector<double> losses;
   std::vector<double> changes;
   for (const std::vector<double>& sequences : both.sequence_losses(sample)) {

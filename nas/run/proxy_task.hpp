@@ -26,7 +26,7 @@ class ProxyTask {
   const supernet::Corpus& corpus() const { return corpus_; }
   const SearchSpace& space() const { return space_; }
   const supernet::ParameterLayout& layout() const { return layout_; }
-  int context() const { return context_; }
+  int context() const { return training_.context; }
   // What the weights are made from: space, text, tokeniser, training and seed.
   const std::string& fingerprint() const { return fingerprint_; }
 
@@ -39,21 +39,33 @@ class ProxyTask {
   void load_weights(const RunFolder& run) { load_weights(run.supernet(), run.config().training); }
   const std::vector<float>& weights() const { return weights_; }
 
+  // Where networks with other weights, or with the supernet's, are evaluated: on the training's
+  // device. Layout and weights must outlive it. The second needs weights.
+  std::shared_ptr<supernet::SequenceLosses> losses(const supernet::ParameterLayout& layout,
+                                                   const std::vector<float>& weights) const {
+    return make_losses(layout, weights, training_);
+  }
+  std::shared_ptr<supernet::SequenceLosses> losses() const;
   // Evaluates on the validation text. Needs weights.
   supernet::Evaluator& evaluator();
   // At most so many sequences score a candidate; 0: all.
   int validation_sequences() const { return validation_sequences_; }
-  supernet::Products products() const { return products_; }
+  const supernet::TrainingConfig& training() const { return training_; }
 
  private:
-  int context_;
+  void forget_losses() {
+    evaluator_.reset();
+    losses_.reset();
+  }
+
+  supernet::TrainingConfig training_;
   int validation_sequences_;
-  supernet::Products products_;
   supernet::Corpus corpus_;
   SearchSpace space_;
   supernet::ParameterLayout layout_;
   std::string fingerprint_;
   std::vector<float> weights_;
+  mutable std::shared_ptr<supernet::SequenceLosses> losses_;  // made when first asked for
   std::optional<supernet::Evaluator> evaluator_;
 };
 

@@ -79,7 +79,8 @@ std::uint64_t loss_key(ProxyTask& proxy) {
   std::uint64_t key = hash_bytes(weights.data(), weights.size() * sizeof(float));
   key = hash_text(proxy.fingerprint(), key);
   const std::int32_t how[] = {proxy.context(), proxy.evaluator().sequences(),
-                              static_cast<std::int32_t>(proxy.products())};
+                              static_cast<std::int32_t>(proxy.training().products),
+                              static_cast<std::int32_t>(chosen_device(proxy.training()))};
   return hash_bytes(how, sizeof how, key);
 }
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <numeric>
+#include <utility>
 
 #include "support/error.hpp"
 #include "support/parallel.hpp"
@@ -13,17 +14,51 @@ constexpr int kQuarterStride = 4;
 
 }  // namespace
 
+template <class T>
+CpuLosses<T>::CpuLosses(const ParameterLayout& layout, const std::vector<T>& parameters,
+                        int context, Products products)
+    : layout_(layout),
+      parameters_(parameters),
+      products_(products),
+      activations_([&layout, context] {
+        return Activations<T>(layout, sequences_per_task({nullptr, nullptr, 1, context}), context,
+                              Activations<T>::Keep::nothing);
+      }) {}
+
+template <class T>
+std::vector<std::vector<double>> CpuLosses<T>::sequence_losses(
+    std::span<const Architecture> networks, const Batch& batch) {
+  const int per_task = sequences_per_task({nullptr, nullptr, 1, batch.length});
+  const int chunks = (batch.sequences + per_task - 1) / per_task;
+  std::vector<std::vector<double>> result(
+      networks.size(), std::vector<double>(static_cast<std::size_t>(batch.sequences)));
+  const std::size_t count = networks.size() * static_cast<std::size_t>(chunks);
+  parallel_tasks(count, [&](std::size_t index) {
+    const std::size_t network = index / static_cast<std::size_t>(chunks);
+    const int first = static_cast<int>(index % static_cast<std::size_t>(chunks)) * per_task;
+    const std::ptrdiff_t row = static_cast<std::ptrdiff_t>(first) * batch.length;
+    const Batch part{batch.tokens + row, batch.targets + row,
+                     std::min(per_task, batch.sequences - first), batch.length};
+    supernet::sequence_losses<T>(
+        {layout_, parameters_.data(), networks[network], part, activations_.local(), products_}, 0,
+        std::span(result[network])
+            .subspan(static_cast<std::size_t>(first), static_cast<std::size_t>(part.sequences)));
+  });
+  return result;
+}
+
+template class CpuLosses<float>;
+template class CpuLosses<double>;
+
 Evaluator::Evaluator(const ParameterLayout& layout, const std::vector<float>& parameters,
                      std::span<const std::int32_t> text, int context, int max_sequences,
                      Products products)
-    : layout_(layout),
-      parameters_(parameters),
-      context_(context),
-      products_(products),
-      activations_([&layout, context] {
-        return Activations<float>(layout, sequences_per_task({nullptr, nullptr, 1, context}),
-                                  context, Activations<float>::Keep::nothing);
-      }) {
+    : Evaluator(std::make_shared<CpuLosses<float>>(layout, parameters, context, products), text,
+                context, max_sequences) {}
+
+Evaluator::Evaluator(std::shared_ptr<SequenceLosses> losses, std::span<const std::int32_t> text,
+                     int context, int max_sequences)
+    : losses_(std::move(losses)), context_(context) {
   const auto length = static_cast<std::size_t>(context);
   const std::size_t available = text.empty() ? 0 : (text.size() - 1) / length;
   if (available == 0)
@@ -48,26 +83,12 @@ int Evaluator::sequences(Subset subset) const {
 }
 
 std::vector<std::vector<double>> Evaluator::kept_losses(std::span<const Architecture> networks,
-                                                        int begin, int size) {
-  const int per_task = sequences_per_task({nullptr, nullptr, 1, context_});
-  const int chunks = (size + per_task - 1) / per_task;
-  std::vector<std::vector<double>> result(networks.size(),
-                                          std::vector<double>(static_cast<std::size_t>(size)));
-  const std::size_t count = networks.size() * static_cast<std::size_t>(chunks);
-  parallel_tasks(count, [&](std::size_t index) {
-    const std::size_t network = index / static_cast<std::size_t>(chunks);
-    const int first = static_cast<int>(index % static_cast<std::size_t>(chunks)) * per_task;
-    const std::ptrdiff_t row = static_cast<std::ptrdiff_t>(begin + first) * context_;
-    const Batch batch{tokens_.data() + row, targets_.data() + row, std::min(per_task, size - first),
-                      context_};
-    const std::span<double> losses =
-        std::span(result[network])
-            .subspan(static_cast<std::size_t>(first), static_cast<std::size_t>(batch.sequences));
-    supernet::sequence_losses<float>(
-        {layout_, parameters_.data(), networks[network], batch, activations_.local(), products_}, 0,
-        losses);
+                                                        int first, int count) {
+  const std::ptrdiff_t row = static_cast<std::ptrdiff_t>(first) * context_;
+  std::vector<std::vector<double>> result = losses_->sequence_losses(
+      networks, {tokens_.data() + row, targets_.data() + row, count, context_});
+  for (std::vector<double>& losses : result)
     for (double& loss : losses) loss /= context_;
-  });
   return result;
 }
 

@@ -4,6 +4,7 @@
 #include <oneapi/tbb/enumerable_thread_specific.h>
 
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <vector>
 
@@ -17,14 +18,44 @@ namespace paretoformer::supernet {
 // is known of it: every fourth sequence, and the others.
 enum class Subset { kQuarter, kRest };
 
-// Holds the validation sequences and, per thread, the memory of one pass. The text is cut into
+// Where networks are evaluated: a device and the weights that are there.
+class SequenceLosses {
+ public:
+  virtual ~SequenceLosses() = default;
+  // Sum of next-token losses (nats) of every sequence of the batch, for each network in turn. The
+  // networks are prefixes of the layout's largest. Does not depend on what else is evaluated.
+  virtual std::vector<std::vector<double>> sequence_losses(std::span<const Architecture> networks,
+                                                           const Batch& batch) = 0;
+};
+
+// On this processor, in T with such products; per thread, the memory of one pass over sequences of
+// `context` tokens. `layout` and `parameters` must outlive it; the parameters may change.
+template <class T>
+class CpuLosses : public SequenceLosses {
+ public:
+  CpuLosses(const ParameterLayout& layout, const std::vector<T>& parameters, int context,
+            Products products);
+  std::vector<std::vector<double>> sequence_losses(std::span<const Architecture> networks,
+                                                   const Batch& batch) override;
+
+ private:
+  const ParameterLayout& layout_;
+  const std::vector<T>& parameters_;
+  Products products_;
+  tbb::enumerable_thread_specific<Activations<T>> activations_;
+};
+
+// Holds the validation sequences. The text is cut into
 // sequences of `context` tokens that do not overlap; every network sees the same ones, so their
 // losses are paired. Results do not depend on the number of threads.
 class Evaluator {
  public:
   // Takes at most `max_sequences` sequences (0: all of them), spread evenly over `text`: neighbours
   // share a topic, so the same number from one place would say less. Throws InputError when the
-  // text is shorter than one. `layout` and `parameters` must outlive it.
+  // text is shorter than one.
+  Evaluator(std::shared_ptr<SequenceLosses> losses, std::span<const std::int32_t> text, int context,
+            int max_sequences = 0);
+  // On this processor. `layout` and `parameters` must outlive it.
   Evaluator(const ParameterLayout& layout, const std::vector<float>& parameters,
             std::span<const std::int32_t> text, int context, int max_sequences = 0,
             Products products = Products::fp32);
@@ -48,12 +79,9 @@ class Evaluator {
   std::vector<std::vector<double>> kept_losses(std::span<const Architecture> networks, int first,
                                                int count);
 
-  const ParameterLayout& layout_;
-  const std::vector<float>& parameters_;
+  std::shared_ptr<SequenceLosses> losses_;
   int context_;
-  Products products_;
   std::vector<std::int32_t> tokens_, targets_;  // the quarter first
-  tbb::enumerable_thread_specific<Activations<float>> activations_;
 };
 
 }  // namespace paretoformer::supernet

@@ -114,11 +114,10 @@ std::optional<std::int64_t> converged_since(std::span<const ProbeRecord> records
   return since;
 }
 
-ConvergenceProbe::ConvergenceProbe(ProbePlan plan, const ParameterLayout& layout,
-                                   const std::vector<float>& parameters, int context,
-                                   Products products)
+ConvergenceProbe::ConvergenceProbe(ProbePlan plan, std::shared_ptr<SequenceLosses> losses,
+                                   int context)
     : plan_(std::move(plan)),
-      evaluator_(layout, parameters, plan_.text, context, kProbeSequences, products),
+      evaluator_(std::move(losses), plan_.text, context, kProbeSequences),
       log_(plan_.log) {
   records_ = read_probe_records(plan_.log);
   if (!records_.empty() && records_[0].losses.size() != plan_.networks.size())

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -69,12 +70,11 @@ struct ProbePlan {
   std::filesystem::path log;           // one record a line
 };
 
-// Probes and keeps the records of one training. `layout` and `parameters` must outlive it.
+// Probes and keeps the records of one training.
 class ConvergenceProbe {
  public:
   // Goes on from the records in the log.
-  ConvergenceProbe(ProbePlan plan, const ParameterLayout& layout,
-                   const std::vector<float>& parameters, int context, Products products);
+  ConvergenceProbe(ProbePlan plan, std::shared_ptr<SequenceLosses> losses, int context);
 
   // Losses of the networks now.
   std::vector<double> losses() { return evaluator_.losses(plan_.networks); }

@@ -138,9 +138,7 @@ class Session {
       : run_(run),
         trainer_(run.layout, run.config, std::move(start), arithmetic_of(run)),
         log_(run.log) {
-    if (run.probes)
-      probe_.emplace(*run.probes, run.layout, trainer_.state().parameters, run.config.context,
-                     run.config.products);
+    if (run.probes) probe_.emplace(*run.probes, trainer_.losses(), run.config.context);
   }
 
   std::vector<float> train() {
@@ -170,8 +168,8 @@ class Session {
  private:
   using Clock = std::chrono::steady_clock;
 
-  std::int64_t step() const { return trainer_.state().step; }
-  std::int64_t end() const { return training_steps(run_.config, trainer_.state().converged); }
+  std::int64_t step() const { return trainer_.step(); }
+  std::int64_t end() const { return training_steps(run_.config, trainer_.converged()); }
 
   // A calibration is a function of the weights alone, so one that is due where a training continues
   // has been saved or finds the same scales again.
@@ -190,7 +188,7 @@ class Session {
   }
 
   void apply(std::span<const double> losses) {
-    const double rate = learning_rate_at(run_.config, step(), trainer_.state().converged);
+    const double rate = learning_rate_at(run_.config, step(), trainer_.converged());
     const double norm = trainer_.apply_gradients();
     if (!std::isfinite(norm)) fail_diverged(run_, "the gradient is not finite", step());
     const TrainingRecord record = record_of(step(), losses, rate, norm);
@@ -211,7 +209,7 @@ class Session {
     const ProbeRecord& record = probe_->add(step(), std::move(losses));
     // Not while the rate still rises, nor where the training would end as late as without it.
     const bool warm = static_cast<double>(step()) >= config.warmup * config.steps;
-    if (config.stop_when_converged && record.converged && warm && !trainer_.state().converged &&
+    if (config.stop_when_converged && record.converged && warm && !trainer_.converged() &&
         training_steps(config, step()) < config.steps)
       trainer_.set_converged();
   }

@@ -87,8 +87,8 @@ Evaluated evaluate_alone(const RunFolder& run, const ProxyTask& proxy, const Arc
   if (!(alone.layout.largest() == network))
     throw InputError(request.weights.string() + ": holds the weights of " +
                      describe(alone.layout.largest()) + ", expected " + describe(network));
-  supernet::Evaluator own(alone.layout, alone.parameters, proxy.corpus().validation,
-                          proxy.context(), run.config().validation_sequences, proxy.products());
+  supernet::Evaluator own(proxy.losses(alone.layout, alone.parameters), proxy.corpus().validation,
+                          proxy.context(), run.config().validation_sequences);
   Evaluated result{with_loss(cost_of(network, predictor, proxy.context()),
                              own.losses(std::span(&network, 1))[0]),
                    {}};

@@ -68,7 +68,8 @@ std::vector<double> fused_gradient(const ParameterLayout& layout,
   Trainer<T> trainer(layout, c, std::move(state));
   const auto all = trainer.compute_gradients(batch, networks);
   losses.assign(all.begin(), all.end());
-  return {trainer.gradient().begin(), trainer.gradient().end()};
+  const std::vector<T> gradient = trainer.gradient();
+  return {gradient.begin(), gradient.end()};
 }
 
 // Per tensor: the norm of the difference over the norm of the gradient, which counts every entry by

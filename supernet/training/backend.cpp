@@ -1,0 +1,64 @@
+#include "supernet/training/backend.hpp"
+
+#include <type_traits>
+
+#include "supernet/training/cpu_backend.hpp"
+#include "support/error.hpp"
+
+#ifdef PARETOFORMER_CUDA
+#include "supernet/training/cuda/cuda_backend.hpp"
+#endif
+
+namespace paretoformer::supernet {
+
+std::optional<std::string> why_no_cuda() {
+#ifdef PARETOFORMER_CUDA
+  return cuda::why_unavailable();
+#else
+  return "this build was made without -DPARETOFORMER_CUDA=ON";
+#endif
+}
+
+Device chosen_device(const TrainingConfig& config) {
+  if (config.device != Device::automatic) return config.device;
+  return config.products == Products::bf16 && !why_no_cuda() ? Device::cuda : Device::cpu;
+}
+
+template <class T>
+std::shared_ptr<TrainingBackend<T>> make_backend(const ParameterLayout& layout,
+                                                 const TrainingConfig& config,
+                                                 TrainingState<T>& state, Arithmetic arithmetic) {
+  if (std::is_same_v<T, float> && chosen_device(config) == Device::cuda) {
+#ifdef PARETOFORMER_CUDA
+    if constexpr (std::is_same_v<T, float>) {
+      if (arithmetic == Arithmetic::fp32) return cuda::make_backend(layout, config, state);
+    }
+    throw InputError("training.device: \"cuda\" cannot train in int8: expected \"cpu\"");
+#else
+    throw InputError("training.device: \"cuda\": " + *why_no_cuda());
+#endif
+  }
+  return std::make_shared<CpuBackend<T>>(layout, config, state, arithmetic);
+}
+
+template std::shared_ptr<TrainingBackend<float>> make_backend(const ParameterLayout&,
+                                                              const TrainingConfig&,
+                                                              TrainingState<float>&, Arithmetic);
+template std::shared_ptr<TrainingBackend<double>> make_backend(const ParameterLayout&,
+                                                               const TrainingConfig&,
+                                                               TrainingState<double>&, Arithmetic);
+
+std::shared_ptr<SequenceLosses> make_losses(const ParameterLayout& layout,
+                                            const std::vector<float>& parameters,
+                                            const TrainingConfig& config) {
+  if (chosen_device(config) == Device::cuda) {
+#ifdef PARETOFORMER_CUDA
+    return cuda::make_losses(layout, parameters, config);
+#else
+    throw InputError("training.device: \"cuda\": " + *why_no_cuda());
+#endif
+  }
+  return std::make_shared<CpuLosses<float>>(layout, parameters, config.context, config.products);
+}
+
+}  // namespace paretoformer::supernet

@@ -1,0 +1,81 @@
+// Where a training's weights live and its arithmetic is done: on this processor, or on a GPU.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "search_spaces/architecture.hpp"
+#include "supernet/kernels/kernels.hpp"
+#include "supernet/model/evaluation.hpp"
+#include "supernet/model/network.hpp"
+#include "supernet/model/parameters.hpp"
+#include "supernet/training/training_config.hpp"
+
+namespace paretoformer::supernet {
+
+// Everything that a step changes.
+template <class T>
+struct TrainingState {
+  std::int64_t step = 0;
+  std::vector<T> parameters, m, v;  // weights and AdamW's moments, same layout
+  // The step at which the training was found to be converged and its end began.
+  std::optional<std::int64_t> converged = {};
+  // Of activations, Sites::all(), when the network is trained as int8 numbers see it.
+  std::vector<float> scales = {};
+};
+
+// What the passes of a training see: the weights as they are, or the int8 network that they become
+// (supernet/quantization/rounded_network.hpp).
+enum class Arithmetic { fp32, int8 };
+
+// A device with the weights and moments of one training, whose host's copy is a TrainingState that
+// it was made with: upload() and download() bring one up to date from the other. All that happens
+// between them happens on the device. Losses of networks are of its weights (SequenceLosses).
+template <class T>
+class TrainingBackend : public SequenceLosses {
+ public:
+  // The host's weights, moments and scales have changed.
+  virtual void upload() = 0;
+  // The host is to have the device's weights and moments.
+  virtual void download() = 0;
+
+  // Gradients of the mean loss of every network on its sequences, summed over the networks, the
+  // first of which is the largest of the layout. Returns the hard-label loss (nats per token) of
+  // each, valid until the next call. `batch` has config.sequences_per_step(networks.size())
+  // sequences, network after network; memory is that of config.batch of them.
+  virtual std::span<const double> gradients(const Batch& batch,
+                                            std::span<const Architecture> networks) = 0;
+  // AdamW with the gradients times step.gradient_scale, scaled down where their norm is more than
+  // `clip_norm`; only matrices decay. Returns the norm before clipping; when that is not finite,
+  // nothing is applied.
+  virtual double apply(const AdamW& step, double clip_norm) = 0;
+
+  // After gradients(): the sum over its networks, of the whole layout.
+  virtual std::vector<T> gradient() const = 0;
+};
+
+// The device that a configuration asks for on this machine: never automatic.
+Device chosen_device(const TrainingConfig& config);
+// Why networks cannot be trained or evaluated on a GPU here; none: they can.
+std::optional<std::string> why_no_cuda();
+
+// For a training on config.device. Plans all memory. `layout` and `state` must outlive it; `state`
+// has parameters, and moments or none yet, which are then zeros. In int8 the layout is that of one
+// network. Throws InputError where the device cannot do what is asked for.
+template <class T>
+std::shared_ptr<TrainingBackend<T>> make_backend(const ParameterLayout& layout,
+                                                 const TrainingConfig& config,
+                                                 TrainingState<T>& state,
+                                                 Arithmetic arithmetic = Arithmetic::fp32);
+
+// Losses of networks with these weights on config.device, in sequences of config.context tokens,
+// with config.products. `layout` and `parameters` must outlive it; the weights must not change.
+std::shared_ptr<SequenceLosses> make_losses(const ParameterLayout& layout,
+                                            const std::vector<float>& parameters,
+                                            const TrainingConfig& config);
+
+}  // namespace paretoformer::supernet
