@@ -425,7 +425,7 @@ TEST(RoundedNetwork, HasTheLogitsOfTheIntegerNetworkButForSoftmax) {
   const Pass<float> pass{rounded.layout(), rounded.weights(), kNetwork,           text.batch,
                          activations,      Products::fp32,    &rounded.rounding()};
   forward(pass, 0);
-  const std::vector<float> logits(logits_of(pass, 0), logits_of(pass, 0) + exact.size());
+  const std::vector<float> logits(logits_of(pass), logits_of(pass) + exact.size());
   EXPECT_LT(distance(logits, integer), 0.5 * distance(exact, integer));
 }
 
