@@ -214,21 +214,31 @@ void layer_output(const Pass<T>& pass, std::size_t l, const RowRange& rows) {
 }
 
 template <class T>
-void output_logits(const Pass<T>& pass, const RowRange& rows, T* logits) {
+void output_norm(const Pass<T>& pass, const RowRange& rows) {
   const ParameterLayout& layout = pass.layout;
   const Activations<T>& act = pass.activations;
   const T* const w = pass.parameters;
   const std::size_t depth = pass.network.layers.size();
   const std::size_t row = layout.final_norm_row(pass.network);
   const int d = pass.network.model_width;
-  const int v = layout.vocabulary();
-  T* const norm = rows.of(act.norm, d);
   normalise(pass, input_site(pass, depth), final_site(pass), rows,
             {w + layout.final_gain + row, w + layout.final_bias + row, act.mean, act.deviation},
-            rows.of(stream_of(pass, depth), d), norm);
-  product(pass, rows.count, v, d, plain<T>(norm, d),
-          transposed<T>(w + layout.head, layout.model_width()), logits, v);
-  if (layout.untied()) add_bias(rows.count, v, w + layout.head_bias, logits);
+            rows.of(stream_of(pass, depth), d), rows.of(act.norm, d));
+}
+
+template <class T>
+void word_logits(const Pass<T>& pass, const RowRange& rows, int first, int words, T* logits) {
+  const int d = pass.network.model_width;
+  const std::ptrdiff_t stride = pass.layout.model_width();
+  product(pass, rows.count, words, d, plain<T>(rows.of(pass.activations.norm, d), d),
+          transposed<T>(pass.parameters + pass.layout.head + first * stride, stride),
+          logits + first, pass.layout.vocabulary());
+}
+
+template <class T>
+void add_head_bias(const Pass<T>& pass, const RowRange& rows, T* logits) {
+  if (pass.layout.untied())
+    add_bias(rows.count, pass.layout.vocabulary(), pass.parameters + pass.layout.head_bias, logits);
 }
 
 template <class T>
@@ -242,7 +252,9 @@ void forward(const Pass<T>& pass, int task) {
                       pass.activations.scores);
     layer_output(pass, l, rows);
   }
-  output_logits(pass, rows, logits_of(pass));
+  output_norm(pass, rows);
+  word_logits(pass, rows, 0, pass.layout.vocabulary(), logits_of(pass));
+  add_head_bias(pass, rows, logits_of(pass));
 }
 
 template <class T>
@@ -264,7 +276,9 @@ void sequence_losses(const Pass<T>& pass, int task, std::span<double> losses) {
   template void attention_input<T>(const Pass<T>&, std::size_t, const RowRange&);        \
   template void attention_forward<T>(const Pass<T>&, std::size_t, const HeadRange&, T*); \
   template void layer_output<T>(const Pass<T>&, std::size_t, const RowRange&);           \
-  template void output_logits<T>(const Pass<T>&, const RowRange&, T*);                   \
+  template void output_norm<T>(const Pass<T>&, const RowRange&);                         \
+  template void word_logits<T>(const Pass<T>&, const RowRange&, int, int, T*);           \
+  template void add_head_bias<T>(const Pass<T>&, const RowRange&, T*);                   \
   template void forward<T>(const Pass<T>&, int);                                         \
   template void sequence_losses<T>(const Pass<T>&, int, std::span<double>);
 

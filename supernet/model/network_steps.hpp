@@ -62,9 +62,15 @@ void attention_forward(const Pass<T>& pass, std::size_t l, const HeadRange& rang
 // From there to the input of the next layer.
 template <class T>
 void layer_output(const Pass<T>& pass, std::size_t l, const RowRange& rows);
-// From the output of the last layer to the logits, [rows.count][vocabulary].
+// From the output of the last layer to its LayerNorm.
 template <class T>
-void output_logits(const Pass<T>& pass, const RowRange& rows, T* logits);
+void output_norm(const Pass<T>& pass, const RowRange& rows);
+// From there to the logits [rows.count][vocabulary] of the words from `first` on, without the bias
+// of an untied head.
+template <class T>
+void word_logits(const Pass<T>& pass, const RowRange& rows, int first, int words, T* logits);
+template <class T>
+void add_head_bias(const Pass<T>& pass, const RowRange& rows, T* logits);
 
 // Where the residual stream after the last layer, or before another, lies.
 template <class T>

@@ -1,6 +1,7 @@
 #include "supernet/model/training_pass.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include "supernet/kernels/kernels.hpp"
 #include "supernet/model/network_steps.hpp"
@@ -52,27 +53,33 @@ struct VectorGradients {
   std::size_t matrix_size;
 };
 
-// From the gradient of the logits to that of the output of the last layer.
+// From the gradient of the logits to that of some columns of the last LayerNorm.
 template <class T>
-void output_backward(const Pass<T>& pass, const RowRange& rows, const T* d_logits,
-                     const VectorGradients<T>& vectors) {
+void output_norm_backward(const Pass<T>& pass, const RowRange& rows, int first, int columns) {
+  const ParameterLayout& layout = pass.layout;
+  const int d = pass.network.model_width;
+  const int v = layout.vocabulary();
+  product(pass, rows.count, columns, v, plain<T>(rows.of(pass.activations.logits, v), v),
+          plain<T>(pass.parameters + layout.head + first, layout.model_width()),
+          rows.of(pass.activations.d_norm, d) + first, d);
+}
+
+// From there to that of the output of the last layer.
+template <class T>
+void output_backward(const Pass<T>& pass, const RowRange& rows, const VectorGradients<T>& vectors) {
   const ParameterLayout& layout = pass.layout;
   const Activations<T>& act = pass.activations;
   const T* const w = pass.parameters;
-  const int n = rows.count;
   const int d = pass.network.model_width;
-  const int v = layout.vocabulary();
   const std::size_t depth = pass.network.layers.size();
   const std::size_t row = layout.final_norm_row(pass.network);
   T* const d_norm = rows.of(act.d_norm, d);
-  if (layout.untied()) add_bias_backward(n, v, d_logits, vectors.of(layout.head_bias));
-  product(pass, n, d, v, plain<T>(d_logits, v), plain<T>(w + layout.head, layout.model_width()),
-          d_norm, d);
   keep_inside(final_site(pass), rows, d, d_norm, d_norm);
   layer_norm_backward<T>(
-      n, d, d_norm, rows.of(act.output, d), w + layout.final_gain + row, act.mean + rows.first,
-      act.deviation + rows.first, nullptr, rows.of(stream_gradient(pass, depth), d),
-      vectors.of(layout.final_gain + row), vectors.of(layout.final_bias + row),
+      rows.count, d, d_norm, rows.of(act.output, d), w + layout.final_gain + row,
+      act.mean + rows.first, act.deviation + rows.first, nullptr,
+      rows.of(stream_gradient(pass, depth), d), vectors.of(layout.final_gain + row),
+      vectors.of(layout.final_bias + row),
       vectors.sum_of_rows(pass, layout.layer(static_cast<int>(depth) - 1).down_bias));
 }
 
@@ -188,14 +195,21 @@ void attention_input_backward(const Pass<T>& pass, std::size_t l, const RowRange
 
 // Turns logits into their gradient. Returns the loss.
 template <class T>
-double loss_of_rows(const TrainingPass<T>& training, const RowRange& rows, T* logits) {
-  const int v = training.pass.layout.vocabulary();
+double loss_of_rows(const TrainingPass<T>& training, const RowRange& rows,
+                    const VectorGradients<T>& vectors) {
+  const ParameterLayout& layout = training.pass.layout;
+  const int v = layout.vocabulary();
+  T* const logits = rows.of(training.pass.activations.logits, v);
   const std::int32_t* const targets = training.pass.batch.targets + rows.first;
   T* const probabilities = training.probabilities ? rows.of(training.probabilities, v) : nullptr;
-  if (training.learns_from_probabilities)
-    return distillation(rows.count, v, logits, targets, probabilities, training.soft,
-                        training.scale);
-  return cross_entropy(rows.count, v, logits, targets, training.scale, probabilities);
+  add_head_bias(training.pass, rows, logits);
+  const double loss =
+      training.learns_from_probabilities
+          ? distillation(rows.count, v, logits, targets, probabilities, training.soft,
+                         training.scale)
+          : cross_entropy(rows.count, v, logits, targets, training.scale, probabilities);
+  if (layout.untied()) add_bias_backward(rows.count, v, logits, vectors.of(layout.head_bias));
+  return loss;
 }
 
 // The loops within one chain.
@@ -226,6 +240,19 @@ class Chain {
              VectorGradients<T>{training_.vector_gradients + index * layout.vector_size(),
                                 layout.matrix_size()},
              training_.losses[index]);
+    });
+  }
+
+  // step(all rows, first column, columns): of a product with a matrix so large that reading it for
+  // every block of rows would take long.
+  template <class Step>
+  void over_columns(int width, const Step& step) const {
+    constexpr int kColumns = 64;  // a multiple of all kernels' tiles
+    const int panel = (width + kColumns * cut_.blocks - 1) / (kColumns * cut_.blocks) * kColumns;
+    const RowRange rows{first_row_, sequences_ * training_.pass.batch.length};
+    parallel_tasks(static_cast<std::size_t>((width + panel - 1) / panel), [&](std::size_t task) {
+      const int first = static_cast<int>(task) * panel;
+      step(rows, first, std::min(panel, width - first));
     });
   }
 
@@ -294,12 +321,22 @@ void run_chain(const TrainingPass<T>& training, int index) {
       attention_input(pass, l + 1, rows);
     });
   }
-  chain.over_rows([&](const RowRange& rows, const VectorGradients<T>& vectors, double& loss) {
+  chain.over_rows([&](const RowRange& rows, const VectorGradients<T>&, double&) {
     layer_output(pass, depth - 1, rows);
-    T* const logits = rows.of(pass.activations.logits, pass.layout.vocabulary());
-    output_logits(pass, rows, logits);
-    loss += loss_of_rows(training, rows, logits);
-    output_backward(pass, rows, logits, vectors);
+    output_norm(pass, rows);
+  });
+  const int v = pass.layout.vocabulary();
+  chain.over_columns(v, [&](const RowRange& rows, int first, int words) {
+    word_logits(pass, rows, first, words, rows.of(pass.activations.logits, v));
+  });
+  chain.over_rows([&](const RowRange& rows, const VectorGradients<T>& vectors, double& loss) {
+    loss += loss_of_rows(training, rows, vectors);
+  });
+  chain.over_columns(pass.network.model_width, [&](const RowRange& rows, int first, int columns) {
+    output_norm_backward(pass, rows, first, columns);
+  });
+  chain.over_rows([&](const RowRange& rows, const VectorGradients<T>& vectors, double&) {
+    output_backward(pass, rows, vectors);
     layer_output_backward(pass, depth - 1, rows, vectors);
   });
   for (std::size_t l = depth; l-- > 0;) {

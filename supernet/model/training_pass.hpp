@@ -4,7 +4,7 @@
 //   - a chain carries one sequence, or a few short ones, forward and back through all layers;
 //   - within a chain, loops over blocks of rows and loops over attention heads take turns: only
 //     attention couples the rows of a sequence, so all that is between it in one layer and in the
-//     next is one task per block;
+//     next is one task per block; the head's matrix is large, and its products are cut by columns;
 //   - a weight task forms some rows of one weight gradient from all positions of all networks.
 #pragma once
 
