@@ -10,9 +10,6 @@ namespace paretoformer::supernet {
 namespace {
 
 constexpr std::size_t kParameterBlock = 16384;
-// Four networks of the survey's space on two sequences of 512 tokens, with GPT-2's vocabulary,
-// take 2.7 GB.
-constexpr std::size_t kActivationBytes = std::size_t{3} << 30;
 
 std::size_t blocks(std::size_t count) { return (count + kParameterBlock - 1) / kParameterBlock; }
 
@@ -20,10 +17,12 @@ std::size_t blocks(std::size_t count) { return (count + kParameterBlock - 1) / k
 
 template <class T>
 CpuBackend<T>::CpuBackend(const ParameterLayout& layout, const TrainingConfig& config,
-                          TrainingState<T>& state, Arithmetic arithmetic)
+                          TrainingState<T>& state, Arithmetic arithmetic,
+                          std::size_t activation_bytes)
     : layout_(layout),
       config_(config),
       state_(state),
+      activation_bytes_(activation_bytes),
       rounded_(arithmetic == Arithmetic::int8
                    ? std::make_unique<RoundedNetwork<T>>(layout, config.batch * config.context)
                    : nullptr),
@@ -49,7 +48,7 @@ void CpuBackend<T>::plan(std::size_t networks) {
   constexpr auto kKeep = Memory::Keep::all_layers;
   const auto fit = [&](std::size_t count, int sequences, int most) {
     const std::size_t each = Memory::bytes(pass_layout(), sequences, config_.context, kKeep);
-    const std::size_t at_a_time = std::max<std::size_t>(kActivationBytes / (count * each), 1);
+    const std::size_t at_a_time = std::max<std::size_t>(activation_bytes_ / (count * each), 1);
     return static_cast<int>(std::min(at_a_time, static_cast<std::size_t>(most)));
   };
   const int side_by_side = fit(1, 1, static_cast<int>(networks));

@@ -1,6 +1,7 @@
 // A training on this processor, in fp32 or double, or in int8 with a copy of the weights in fp32.
 #pragma once
 
+#include <cstddef>
 #include <memory>
 #include <span>
 #include <vector>
@@ -11,15 +12,19 @@
 
 namespace paretoformer::supernet {
 
+// Of the networks of a step. Four of the survey's space on two sequences of 512 tokens, with GPT-2's
+// vocabulary, take 2.7 GB.
+inline constexpr std::size_t kActivationBytes = std::size_t{3} << 30;
+
 // The state is the host's own: nothing is copied. The networks of a step run side by side, each on
-// activations of its own, as long as those fit into kActivationBytes; of a batch that does not fit,
-// one part after the other. All that is planned by the first step with so many networks; steps in
-// fp32 allocate nothing after it.
+// activations of its own, as long as those fit into `activation_bytes`; of a batch that does not
+// fit, one part after the other. All that is planned by the first step with so many networks; steps
+// in fp32 allocate nothing after it.
 template <class T>
 class CpuBackend : public TrainingBackend<T> {
  public:
   CpuBackend(const ParameterLayout& layout, const TrainingConfig& config, TrainingState<T>& state,
-             Arithmetic arithmetic);
+             Arithmetic arithmetic, std::size_t activation_bytes = kActivationBytes);
 
   void upload() override;
   void download() override {}
@@ -45,6 +50,7 @@ class CpuBackend : public TrainingBackend<T> {
   const ParameterLayout& layout_;
   TrainingConfig config_;
   TrainingState<T>& state_;
+  std::size_t activation_bytes_;
   std::unique_ptr<RoundedNetwork<T>> rounded_;  // in int8
   CpuLosses<T> evaluation_;
   std::size_t planned_ = 0;                  // networks of a step

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "supernet/kernels/matmul_bf16.hpp"
+#include "supernet/training/cpu_backend.hpp"
 #include "support/error.hpp"
 #include "support/json.hpp"
 #include "support/random.hpp"
@@ -175,6 +176,47 @@ TEST(Trainer, AccumulatedBatchesGiveTheGradientOfOneLargeBatch) {
         EXPECT_NEAR(part_losses[i], losses[i], 1e-12 * losses[i]);
       for (std::size_t i = 0; i < gradient.size(); ++i)
         ASSERT_NEAR(part_gradient[i], gradient[i], 1e-12 * largest) << i;
+    }
+  }
+}
+
+// Networks side by side on whole batches, on parts of them, and in groups.
+TEST(CpuBackend, AnyMemoryGivesTheSameGradients) {
+  const SearchSpace space = tiny_space().with_vocabulary(kVocabulary);
+  for (const double distillation : {0.0, 0.5}) {
+    TrainingConfig config = tiny_config();
+    config.context = 24;
+    config.batch = 7;
+    config.distillation = distillation;
+    const std::vector<Architecture> networks = sandwich(space, 2, 3, 1);
+    const int sequences = config.sequences_per_step(networks.size());
+    const ParameterLayout layout(space.largest(), config.context);
+    std::vector<std::int32_t> tokens, targets;
+    draw_batch(text(kVocabulary, 5000), sequences, config.context, 3, 1, tokens, targets);
+    const std::size_t sequence = Activations<double>::bytes(layout, 1, config.context,
+                                                            Activations<double>::Keep::all_layers);
+    std::vector<double> expected, expected_losses;
+    // All that is asked for; three sequences of four networks; one of two; one of one.
+    for (const std::size_t bytes :
+         {kActivationBytes, 14 * sequence, 2 * sequence, std::size_t{1}}) {
+      TrainingState<double> state;
+      state.parameters = initial_parameters<double>(layout, 1);
+      CpuBackend<double> backend(layout, config, state, Arithmetic::fp32, bytes);
+      const std::span<const double> losses =
+          backend.gradients({tokens.data(), targets.data(), sequences, config.context}, networks);
+      const std::vector<double> gradient = backend.gradient();
+      if (expected.empty()) {
+        expected = gradient;
+        expected_losses.assign(losses.begin(), losses.end());
+        continue;
+      }
+      const double largest =
+          std::abs(*std::max_element(expected.begin(), expected.end(),
+                                     [](double a, double b) { return std::abs(a) < std::abs(b); }));
+      for (std::size_t i = 0; i < losses.size(); ++i)
+        EXPECT_NEAR(losses[i], expected_losses[i], 1e-12 * expected_losses[i]) << bytes;
+      for (std::size_t i = 0; i < gradient.size(); ++i)
+        ASSERT_NEAR(gradient[i], expected[i], 1e-12 * largest) << bytes << " at " << i;
     }
   }
 }
