@@ -1,0 +1,214 @@
+#include "tests/supernet/training/cuda/emulation.hpp"
+
+#include <sys/mman.h>
+#include <ucontext.h>
+
+#include <exception>
+#include <mutex>
+#include <string>
+#include <vector>
+
+namespace emulation {
+namespace {
+
+constexpr std::size_t kStack = 128 << 10;
+constexpr std::size_t kGuard = 16 << 10;  // whole pages on every machine of today
+
+enum class State { ready, at_barrier, in_warp, done };
+
+struct Fiber {
+  ucontext_t context;
+  State state;
+  dim3 index;
+};
+
+struct Warp {
+  const char* what = nullptr;
+  std::source_location where;
+  unsigned arrived = 0;
+  void* lanes[32];
+};
+
+// Stacks for the largest block, with a page that may not be touched below each.
+class Stacks {
+ public:
+  Stacks() {
+    constexpr int kFlags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
+    memory_ = static_cast<char*>(
+        mmap(nullptr, 1024 * (kStack + kGuard), PROT_READ | PROT_WRITE, kFlags, -1, 0));
+    if (memory_ == MAP_FAILED) throw std::runtime_error("no memory for the stacks of fibers");
+    for (std::size_t i = 0; i < 1024; ++i)
+      mprotect(memory_ + i * (kStack + kGuard), kGuard, PROT_NONE);
+  }
+  void* of(std::size_t fiber) { return memory_ + fiber * (kStack + kGuard) + kGuard; }
+
+ private:
+  char* memory_;
+};
+
+struct SharedMemory {
+  void* address;
+  std::size_t bytes;
+};
+
+std::mutex one_at_a_time;
+std::vector<SharedMemory> static_shared;
+std::vector<unsigned char> dynamic;  // with room to align
+unsigned char* dynamic_start = nullptr;
+
+ucontext_t scheduler;
+std::vector<Fiber> fibers;
+std::vector<Warp> warps;
+std::size_t current = 0;
+std::size_t at_barrier = 0, live = 0;
+std::source_location barrier_site;
+const std::function<void()>* body = nullptr;
+std::exception_ptr fault;
+
+std::string place(const std::source_location& where) {
+  return std::string(where.file_name()) + ":" + std::to_string(where.line());
+}
+
+bool same(const std::source_location& a, const std::source_location& b) {
+  return a.line() == b.line() && a.column() == b.column() &&
+         std::strcmp(a.file_name(), b.file_name()) == 0;
+}
+
+// The next fiber that can run; with none, what all wait for never comes.
+void leave(ucontext_t& from) {
+  const std::size_t count = fibers.size();
+  for (std::size_t step = 1; step <= count; ++step) {
+    const std::size_t next = (current + (reversed ? count - step : step)) % count;
+    if (fibers[next].state != State::ready) continue;
+    if (next == current) return;
+    current = next;
+    threadIdx = fibers[next].index;
+    swapcontext(&from, &fibers[next].context);
+    return;
+  }
+  if (live > 0 && !fault)
+    fault = std::make_exception_ptr(
+        Fault("divergent barrier: threads wait for others that are elsewhere or have ended"));
+  swapcontext(&from, &scheduler);
+}
+
+void release_barrier() {
+  if (at_barrier == 0 || at_barrier < live) return;
+  at_barrier = 0;
+  for (Fiber& fiber : fibers)
+    if (fiber.state == State::at_barrier) fiber.state = State::ready;
+}
+
+void fiber_main() {
+  Fiber& me = fibers[current];
+  try {
+    (*body)();
+  } catch (...) {
+    fault = std::current_exception();
+  }
+  me.state = State::done;
+  --live;
+  if (fault) {
+    setcontext(&scheduler);
+  }
+  release_barrier();
+  leave(me.context);
+}
+
+void start_block(dim3 block, std::size_t shared_bytes) {
+  static Stacks stacks;
+  for (const SharedMemory& memory : static_shared) std::memset(memory.address, 0xff, memory.bytes);
+  // Exactly as long as asked for, so that tools see what lies behind it.
+  dynamic.assign(shared_bytes + 128, 0xff);
+  dynamic.shrink_to_fit();
+  const auto address = reinterpret_cast<std::uintptr_t>(dynamic.data());
+  dynamic_start = dynamic.data() + (128 - address % 128) % 128;
+
+  fibers.resize(std::size_t{block.x} * block.y * block.z);
+  warps.assign((fibers.size() + 31) / 32, Warp{});
+  live = fibers.size();
+  at_barrier = 0;
+  fault = nullptr;
+  for (std::size_t i = 0; i < fibers.size(); ++i) {
+    Fiber& fiber = fibers[i];
+    const auto number = static_cast<unsigned>(i);
+    fiber.state = State::ready;
+    fiber.index = {number % block.x, number / block.x % block.y, number / (block.x * block.y)};
+    getcontext(&fiber.context);
+    fiber.context.uc_stack.ss_sp = stacks.of(i);
+    fiber.context.uc_stack.ss_size = kStack;
+    fiber.context.uc_link = nullptr;
+    makecontext(&fiber.context, fiber_main, 0);
+  }
+}
+
+}  // namespace
+
+void require(bool condition, const char* expected) {
+  if (!condition) throw Fault(std::string("expected ") + expected);
+}
+
+void run(dim3 grid, dim3 block, std::size_t shared_bytes, const std::function<void()>& thread) {
+  const std::lock_guard<std::mutex> lock(one_at_a_time);
+  const std::size_t threads = std::size_t{block.x} * block.y * block.z;
+  require(threads > 0 && threads <= 1024, "1 to 1024 threads in a block");
+  require(grid.x > 0 && grid.y > 0 && grid.z > 0 && grid.y <= 65535 && grid.z <= 65535,
+          "a grid of 1 to 2^31 - 1 by 1 to 65535 by 1 to 65535 blocks");
+  require(shared_bytes <= kSharedBytes, "at most 99 KiB of shared memory in a block");
+  ++launches;
+  body = &thread;
+  gridDim = grid;
+  blockDim = block;
+  for (unsigned z = 0; z < grid.z; ++z)
+    for (unsigned y = 0; y < grid.y; ++y)
+      for (unsigned x = 0; x < grid.x; ++x) {
+        blockIdx = {x, y, z};
+        start_block(block, shared_bytes);
+        current = reversed ? fibers.size() - 1 : 0;
+        threadIdx = fibers[current].index;
+        swapcontext(&scheduler, &fibers[current].context);
+        if (fault) std::rethrow_exception(fault);
+      }
+}
+
+unsigned lane() { return static_cast<unsigned>(current % 32); }
+
+void barrier(const std::source_location& where) {
+  Fiber& me = fibers[current];
+  if (at_barrier > 0 && !same(where, barrier_site))
+    throw Fault("divergent barrier: " + place(where) + " and " + place(barrier_site));
+  barrier_site = where;
+  ++at_barrier;
+  me.state = State::at_barrier;
+  release_barrier();
+  leave(me.context);
+}
+
+void warp_operation(const char* what, void* mine, void (*together)(void* const* lanes),
+                    const std::source_location& where) {
+  Fiber& me = fibers[current];
+  Warp& warp = warps[current / 32];
+  if (warp.arrived > 0 && (std::strcmp(what, warp.what) != 0 || !same(where, warp.where)))
+    throw Fault(std::string("divergent warp: ") + what + " at " + place(where) + " and " +
+                warp.what + " at " + place(warp.where));
+  warp.what = what;
+  warp.where = where;
+  warp.lanes[current % 32] = mine;
+  if (++warp.arrived < 32) {
+    me.state = State::in_warp;
+    return leave(me.context);
+  }
+  together(warp.lanes);
+  warp.arrived = 0;
+  for (std::size_t i = current / 32 * 32; i < current / 32 * 32 + 32; ++i)
+    fibers[i].state = State::ready;
+}
+
+unsigned char* dynamic_shared() { return dynamic_start; }
+
+void register_shared(void* memory, std::size_t bytes) {
+  std::memset(memory, 0xff, bytes);
+  static_shared.push_back({memory, bytes});
+}
+
+}  // namespace emulation
