@@ -1,0 +1,261 @@
+#include "supernet/training/cuda/attention.hpp"
+
+#include <gtest/gtest.h>
+
+#include <cstring>
+#include <functional>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "tests/supernet/training/cuda/plain_attention.hpp"
+
+namespace paretoformer::supernet::cuda {
+namespace {
+
+// Device memory with some more behind it that nobody may write to, at an offset of elements.
+template <class T>
+class Guarded {
+ public:
+  explicit Guarded(std::size_t size, std::size_t offset = 0)
+      : memory_(offset + size + kGuard), offset_(offset), size_(size) {}
+  T* data() { return memory_.data() + offset_; }
+  std::size_t size() const { return size_; }
+  bool guard_is_whole() {
+    T untouched;
+    std::memset(&untouched, 0xff, sizeof untouched);
+    for (std::size_t i = 0; i < kGuard; ++i)
+      if (std::memcmp(data() + size_ + i, &untouched, sizeof(T)) != 0) return false;
+    return true;
+  }
+
+ private:
+  static constexpr std::size_t kGuard = 64;
+  DeviceArray<T> memory_;
+  std::size_t offset_, size_;
+};
+
+std::size_t count(const AttentionShape& shape, int per_head) {
+  return static_cast<std::size_t>(shape.rows()) *
+         static_cast<std::size_t>(shape.heads * shape.head_width * per_head);
+}
+
+// One forward and backward pass. With an offset that is no multiple of 8, rows cannot be copied 16
+// bytes at a time.
+struct Attention {
+  AttentionShape shape;
+  Guarded<Bf16> qkv, attended, d_attended, d_qkv;
+  Guarded<float> log_sum_exp, products;
+
+  explicit Attention(const AttentionShape& given, std::size_t offset = 0)
+      : shape(given),
+        qkv(count(given, 3), offset),
+        attended(count(given, 1), offset),
+        d_attended(count(given, 1), offset),
+        d_qkv(count(given, 3), offset),
+        log_sum_exp(static_cast<std::size_t>(given.rows() * given.heads)),
+        products(log_sum_exp.size()) {
+    std::mt19937 random(7);
+    // Scores of a few units: neither uniform nor all on one key.
+    std::normal_distribution<float> normal(0.0F, 1.5F);
+    for (std::size_t i = 0; i < qkv.size(); ++i) qkv.data()[i] = to_bf16(normal(random));
+    for (std::size_t i = 0; i < d_attended.size(); ++i)
+      d_attended.data()[i] = to_bf16(normal(random));
+  }
+
+  void run() {
+    Stream stream;
+    attention_forward(stream, shape, qkv.data(), attended.data(), log_sum_exp.data());
+    attention_backward(stream, shape, qkv.data(), attended.data(), log_sum_exp.data(),
+                       d_attended.data(), products.data(), d_qkv.data());
+    stream.synchronize();
+  }
+
+  std::size_t at(int sequence, int row, int head, int part, int parts) const {
+    const std::size_t r = static_cast<std::size_t>(sequence * shape.length + row);
+    return (r * static_cast<std::size_t>(shape.heads) + static_cast<std::size_t>(head)) *
+               static_cast<std::size_t>(parts * shape.head_width) +
+           static_cast<std::size_t>(part * shape.head_width);
+  }
+
+  PlainAttention plain(int sequence, int head) {
+    PlainAttention plain;
+    plain.log_sum_exp.resize(static_cast<std::size_t>(shape.length));
+    const auto rows = [&](Guarded<Bf16>& from, int part, int parts) {
+      Rows rows(shape.length, shape.head_width);
+      for (int i = 0; i < shape.length; ++i)
+        for (int c = 0; c < shape.head_width; ++c)
+          rows.at(i, c) = to_float(
+              from.data()[at(sequence, i, head, part, parts) + static_cast<std::size_t>(c)]);
+      return rows;
+    };
+    plain.q = rows(qkv, 0, 3);
+    plain.k = rows(qkv, 1, 3);
+    plain.v = rows(qkv, 2, 3);
+    plain.d_output = rows(d_attended, 0, 1);
+    plain.forward();
+    plain.backward();
+    return plain;
+  }
+
+  void expect_right(int sequence, int head) {
+    const PlainAttention right = plain(sequence, head);
+    const PlainAttention::Errors errors = right.gradient_errors();
+    for (int i = 0; i < shape.length; ++i) {
+      const auto row = static_cast<std::ptrdiff_t>(sequence * shape.length + i);
+      ASSERT_NEAR(log_sum_exp.data()[head * shape.rows() + row],
+                  right.log_sum_exp[static_cast<std::size_t>(i)],
+                  right.score_error(i) +
+                      kSumError * std::abs(right.log_sum_exp[static_cast<std::size_t>(i)]));
+      for (int c = 0; c < shape.head_width; ++c) {
+        const auto column = static_cast<std::size_t>(c);
+        const auto d = [&](int part) {
+          return to_float(d_qkv.data()[at(sequence, i, head, part, 3) + column]);
+        };
+        ASSERT_NEAR(to_float(attended.data()[at(sequence, i, head, 0, 1) + column]),
+                    right.output.at(i, c), right.output_error(i, c))
+            << i << " " << c;
+        ASSERT_NEAR(d(0), right.d_q.at(i, c), errors.d_q.at(i, c)) << i << " " << c;
+        ASSERT_NEAR(d(1), right.d_k.at(i, c), errors.d_k.at(i, c)) << i << " " << c;
+        ASSERT_NEAR(d(2), right.d_v.at(i, c), errors.d_v.at(i, c)) << i << " " << c;
+      }
+    }
+  }
+
+  bool guards_are_whole() {
+    return attended.guard_is_whole() && d_qkv.guard_is_whole() && log_sum_exp.guard_is_whole() &&
+           products.guard_is_whole();
+  }
+};
+
+template <class T>
+bool same(Guarded<T>& a, Guarded<T>& b, std::size_t size) {
+  return std::memcmp(a.data(), b.data(), size * sizeof(T)) == 0;
+}
+
+bool same_bits(Attention& a, Attention& b) {
+  return same(a.attended, b.attended, a.attended.size()) &&
+         same(a.log_sum_exp, b.log_sum_exp, a.log_sum_exp.size()) &&
+         same(a.d_qkv, b.d_qkv, a.d_qkv.size());
+}
+
+class CudaAttention : public testing::TestWithParam<AttentionShape> {};
+
+TEST_P(CudaAttention, IsThatOfDoubleUpToRounding) {
+  Attention attention(GetParam());
+  attention.run();
+  for (int s = 0; s < GetParam().sequences; ++s)
+    for (int h = 0; h < GetParam().heads; ++h) {
+      attention.expect_right(s, h);
+      if (HasFatalFailure()) return;
+    }
+  EXPECT_TRUE(attention.guards_are_whole());
+}
+
+TEST_P(CudaAttention, HasTheSameBitsInAnyOrderOfThreads) {
+  Attention forwards(GetParam());
+  forwards.run();
+  Attention backwards(GetParam());
+  emulation::reversed = true;
+  backwards.run();
+  emulation::reversed = false;
+  EXPECT_TRUE(same_bits(forwards, backwards));
+}
+
+std::vector<AttentionShape> shapes() {
+  std::vector<AttentionShape> shapes;
+  for (const int width : {1, 7, 16, 24, 64, 80, 100, 128})
+    for (const int length : {1, 5, 64, 70, 129}) {
+      // Every width with one, two and three heads, and some lengths with several sequences.
+      const int heads = 1 + (width + length) % 3;
+      shapes.push_back({length < 70 ? 2 : 1, length, length > 64 && width > 64 ? 1 : heads, width});
+    }
+  return shapes;
+}
+
+std::string name(const testing::TestParamInfo<AttentionShape>& info) {
+  const AttentionShape& shape = info.param;
+  return "Sequences" + std::to_string(shape.sequences) + "Length" + std::to_string(shape.length) +
+         "Heads" + std::to_string(shape.heads) + "Width" + std::to_string(shape.head_width);
+}
+
+INSTANTIATE_TEST_SUITE_P(Shapes, CudaAttention, testing::ValuesIn(shapes()), name);
+
+TEST(CudaAttentionRows, NeedNotBeAligned) {
+  for (const int width : {24, 64}) {
+    const AttentionShape shape{1, 70, 2, width};
+    Attention aligned(shape);
+    Attention unaligned(shape, 1);
+    aligned.run();
+    unaligned.run();
+    EXPECT_TRUE(same_bits(aligned, unaligned)) << width;
+    EXPECT_TRUE(unaligned.guards_are_whole());
+  }
+}
+
+TEST(CudaAttentionRows, DoNotDependOnOtherSequences) {
+  Attention two({2, 70, 1, 16});
+  Attention changed({2, 70, 1, 16});
+  Attention one({1, 70, 1, 16});
+  for (std::size_t i = one.qkv.size(); i < changed.qkv.size(); ++i)
+    changed.qkv.data()[i] = to_bf16(-to_float(changed.qkv.data()[i]) * 3.0F);
+  for (Attention* other : {&changed, &one}) {
+    std::memcpy(other->d_attended.data(), two.d_attended.data(),
+                other->d_attended.size() * sizeof(Bf16));
+    std::memcpy(other->qkv.data(), two.qkv.data(), one.qkv.size() * sizeof(Bf16));
+  }
+  for (Attention* attention : {&two, &changed, &one}) attention->run();
+  for (Attention* other : {&changed, &one}) {
+    EXPECT_TRUE(same(two.attended, other->attended, one.attended.size()));
+    EXPECT_TRUE(same(two.d_qkv, other->d_qkv, one.d_qkv.size()));
+    EXPECT_TRUE(same(two.log_sum_exp, other->log_sum_exp, 70));
+  }
+  EXPECT_FALSE(same(two.d_qkv, changed.d_qkv, two.d_qkv.size()));
+}
+
+TEST(CudaAttentionRows, LargeScoresDoNotOverflow) {
+  Attention attention({1, 70, 1, 16});
+  // Scores up to some thousands, whose exponentials no float can hold.
+  for (std::size_t i = 0; i < attention.qkv.size(); ++i)
+    attention.qkv.data()[i] = to_bf16(to_float(attention.qkv.data()[i]) * 20.0F);
+  attention.run();
+  for (std::size_t i = 0; i < attention.d_qkv.size(); ++i)
+    ASSERT_TRUE(std::isfinite(to_float(attention.d_qkv.data()[i]))) << i;
+  for (std::size_t i = 0; i < attention.attended.size(); ++i)
+    ASSERT_TRUE(std::isfinite(to_float(attention.attended.data()[i]))) << i;
+}
+
+TEST(CudaAttentionRows, WidthsAreRefusedAbove128) {
+  Attention attention({1, 1, 1, 136});
+  EXPECT_THROW(attention.run(), Error);
+}
+
+// The reference itself: gradients against differences of sum(d_output * output).
+TEST(PlainAttention, GradientsAreDifferences) {
+  PlainAttention plain = Attention({1, 6, 1, 5}).plain(0, 0);
+  const auto loss = [&] {
+    plain.forward();
+    double sum = 0;
+    for (std::size_t i = 0; i < plain.output.values.size(); ++i)
+      sum += plain.output.values[i] * plain.d_output.values[i];
+    return sum;
+  };
+  const auto check = [&](Rows& rows, const Rows& gradient) {
+    constexpr double kStep = 1e-5;  // errors of kStep^2 and 1e-16 / kStep
+    for (std::size_t i = 0; i < rows.values.size(); ++i) {
+      const double value = rows.values[i];
+      rows.values[i] = value + kStep;
+      const double above = loss();
+      rows.values[i] = value - kStep;
+      const double below = loss();
+      rows.values[i] = value;
+      EXPECT_NEAR(gradient.values[i], (above - below) / (2 * kStep), 1e-7);
+    }
+  };
+  check(plain.q, plain.d_q);
+  check(plain.k, plain.d_k);
+  check(plain.v, plain.d_v);
+}
+
+}  // namespace
+}  // namespace paretoformer::supernet::cuda
