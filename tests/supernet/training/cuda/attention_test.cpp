@@ -2,8 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <cmath>
 #include <cstring>
-#include <functional>
 #include <random>
 #include <string>
 #include <vector>
@@ -13,27 +14,50 @@
 namespace paretoformer::supernet::cuda {
 namespace {
 
-// Device memory with some more behind it that nobody may write to, at an offset of elements.
+// An array on the host and one on the device, which begins at an offset of elements and has some
+// more behind it that nobody may write to. What nobody has written is NaN.
 template <class T>
-class Guarded {
+class Array {
  public:
-  explicit Guarded(std::size_t size, std::size_t offset = 0)
-      : memory_(offset + size + kGuard), offset_(offset), size_(size) {}
-  T* data() { return memory_.data() + offset_; }
-  std::size_t size() const { return size_; }
-  bool guard_is_whole() {
+  explicit Array(std::size_t size, std::size_t offset = 0)
+      : values(size), memory_(offset + size + kGuard), offset_(offset) {
+    std::memset(values.data(), 0xff, size * sizeof(T));
+  }
+
+  std::size_t size() const { return values.size(); }
+  T* device() { return memory_.data() + offset_; }
+  void to_device(Stream& stream) {
+    std::vector<T> all(memory_.size());
+    std::memset(all.data(), 0xff, all.size() * sizeof(T));
+    std::copy(values.begin(), values.end(), all.begin() + static_cast<std::ptrdiff_t>(offset_));
+    copy_to_device(stream, memory_.data(), all.data(), all.size());
+  }
+  void to_host(Stream& stream) {
+    std::vector<T> all(memory_.size());
+    copy_to_host(stream, all.data(), memory_.data(), all.size());
+    stream.synchronize();
+    std::memcpy(values.data(), all.data() + offset_, size() * sizeof(T));
     T untouched;
     std::memset(&untouched, 0xff, sizeof untouched);
     for (std::size_t i = 0; i < kGuard; ++i)
-      if (std::memcmp(data() + size_ + i, &untouched, sizeof(T)) != 0) return false;
-    return true;
+      guarded =
+          guarded && std::memcmp(&all[offset_ + size() + i], &untouched, sizeof untouched) == 0;
   }
+
+  std::vector<T> values;
+  bool guarded = true;
 
  private:
   static constexpr std::size_t kGuard = 64;
   DeviceArray<T> memory_;
-  std::size_t offset_, size_;
+  std::size_t offset_;
 };
+
+// Whether the first `size` values are the same.
+template <class T>
+bool same(const Array<T>& a, const Array<T>& b, std::size_t size) {
+  return std::memcmp(a.values.data(), b.values.data(), size * sizeof(T)) == 0;
+}
 
 std::size_t count(const AttentionShape& shape, int per_head) {
   return static_cast<std::size_t>(shape.rows()) *
@@ -44,8 +68,8 @@ std::size_t count(const AttentionShape& shape, int per_head) {
 // bytes at a time.
 struct Attention {
   AttentionShape shape;
-  Guarded<Bf16> qkv, attended, d_attended, d_qkv;
-  Guarded<float> log_sum_exp, products;
+  Array<Bf16> qkv, attended, d_attended, d_qkv;
+  Array<float> log_sum_exp, products;
 
   explicit Attention(const AttentionShape& given, std::size_t offset = 0)
       : shape(given),
@@ -58,17 +82,20 @@ struct Attention {
     std::mt19937 random(7);
     // Scores of a few units: neither uniform nor all on one key.
     std::normal_distribution<float> normal(0.0F, 1.5F);
-    for (std::size_t i = 0; i < qkv.size(); ++i) qkv.data()[i] = to_bf16(normal(random));
-    for (std::size_t i = 0; i < d_attended.size(); ++i)
-      d_attended.data()[i] = to_bf16(normal(random));
+    for (Array<Bf16>* array : {&qkv, &d_attended})
+      for (Bf16& value : array->values) value = to_bf16(normal(random));
   }
 
   void run() {
     Stream stream;
-    attention_forward(stream, shape, qkv.data(), attended.data(), log_sum_exp.data());
-    attention_backward(stream, shape, qkv.data(), attended.data(), log_sum_exp.data(),
-                       d_attended.data(), products.data(), d_qkv.data());
+    for (Array<Bf16>* array : {&qkv, &attended, &d_attended, &d_qkv}) array->to_device(stream);
+    for (Array<float>* array : {&log_sum_exp, &products}) array->to_device(stream);
     stream.synchronize();
+    attention_forward(stream, shape, qkv.device(), attended.device(), log_sum_exp.device());
+    attention_backward(stream, shape, qkv.device(), attended.device(), log_sum_exp.device(),
+                       d_attended.device(), products.device(), d_qkv.device());
+    for (Array<Bf16>* array : {&attended, &d_qkv}) array->to_host(stream);
+    for (Array<float>* array : {&log_sum_exp, &products}) array->to_host(stream);
   }
 
   std::size_t at(int sequence, int row, int head, int part, int parts) const {
@@ -81,12 +108,12 @@ struct Attention {
   PlainAttention plain(int sequence, int head) {
     PlainAttention plain;
     plain.log_sum_exp.resize(static_cast<std::size_t>(shape.length));
-    const auto rows = [&](Guarded<Bf16>& from, int part, int parts) {
+    const auto rows = [&](const Array<Bf16>& from, int part, int parts) {
       Rows rows(shape.length, shape.head_width);
       for (int i = 0; i < shape.length; ++i)
         for (int c = 0; c < shape.head_width; ++c)
           rows.at(i, c) = to_float(
-              from.data()[at(sequence, i, head, part, parts) + static_cast<std::size_t>(c)]);
+              from.values[at(sequence, i, head, part, parts) + static_cast<std::size_t>(c)]);
       return rows;
     };
     plain.q = rows(qkv, 0, 3);
@@ -103,16 +130,16 @@ struct Attention {
     const PlainAttention::Errors errors = right.gradient_errors();
     for (int i = 0; i < shape.length; ++i) {
       const auto row = static_cast<std::ptrdiff_t>(sequence * shape.length + i);
-      ASSERT_NEAR(log_sum_exp.data()[head * shape.rows() + row],
+      ASSERT_NEAR(log_sum_exp.values[static_cast<std::size_t>(head * shape.rows() + row)],
                   right.log_sum_exp[static_cast<std::size_t>(i)],
                   right.score_error(i) +
                       kSumError * std::abs(right.log_sum_exp[static_cast<std::size_t>(i)]));
       for (int c = 0; c < shape.head_width; ++c) {
         const auto column = static_cast<std::size_t>(c);
         const auto d = [&](int part) {
-          return to_float(d_qkv.data()[at(sequence, i, head, part, 3) + column]);
+          return to_float(d_qkv.values[at(sequence, i, head, part, 3) + column]);
         };
-        ASSERT_NEAR(to_float(attended.data()[at(sequence, i, head, 0, 1) + column]),
+        ASSERT_NEAR(to_float(attended.values[at(sequence, i, head, 0, 1) + column]),
                     right.output.at(i, c), right.output_error(i, c))
             << i << " " << c;
         ASSERT_NEAR(d(0), right.d_q.at(i, c), errors.d_q.at(i, c)) << i << " " << c;
@@ -122,24 +149,29 @@ struct Attention {
     }
   }
 
-  bool guards_are_whole() {
-    return attended.guard_is_whole() && d_qkv.guard_is_whole() && log_sum_exp.guard_is_whole() &&
-           products.guard_is_whole();
+  bool guarded() const {
+    return attended.guarded && d_qkv.guarded && log_sum_exp.guarded && products.guarded;
   }
 };
 
-template <class T>
-bool same(Guarded<T>& a, Guarded<T>& b, std::size_t size) {
-  return std::memcmp(a.data(), b.data(), size * sizeof(T)) == 0;
-}
-
-bool same_bits(Attention& a, Attention& b) {
+bool same_bits(const Attention& a, const Attention& b) {
   return same(a.attended, b.attended, a.attended.size()) &&
          same(a.log_sum_exp, b.log_sum_exp, a.log_sum_exp.size()) &&
          same(a.d_qkv, b.d_qkv, a.d_qkv.size());
 }
 
-class CudaAttention : public testing::TestWithParam<AttentionShape> {};
+// With a device where this is no emulation.
+template <class Base>
+class OnDevice : public Base {
+ protected:
+  void SetUp() override {
+    std::string reason;
+    if (!device_available(&reason)) GTEST_SKIP() << reason;
+  }
+};
+
+class CudaAttention : public OnDevice<testing::TestWithParam<AttentionShape>> {};
+class CudaAttentionRows : public OnDevice<testing::Test> {};
 
 TEST_P(CudaAttention, IsThatOfDoubleUpToRounding) {
   Attention attention(GetParam());
@@ -149,17 +181,22 @@ TEST_P(CudaAttention, IsThatOfDoubleUpToRounding) {
       attention.expect_right(s, h);
       if (HasFatalFailure()) return;
     }
-  EXPECT_TRUE(attention.guards_are_whole());
+  EXPECT_TRUE(attention.guarded());
 }
 
-TEST_P(CudaAttention, HasTheSameBitsInAnyOrderOfThreads) {
-  Attention forwards(GetParam());
-  forwards.run();
-  Attention backwards(GetParam());
+// In another run, and, emulated, with threads in the reverse order.
+TEST_P(CudaAttention, HasTheSameBitsAgain) {
+  Attention once(GetParam());
+  once.run();
+  Attention again(GetParam());
+#ifdef PARETOFORMER_CUDA_EMULATION
   emulation::reversed = true;
-  backwards.run();
+  again.run();
   emulation::reversed = false;
-  EXPECT_TRUE(same_bits(forwards, backwards));
+#else
+  again.run();
+#endif
+  EXPECT_TRUE(same_bits(once, again));
 }
 
 std::vector<AttentionShape> shapes() {
@@ -181,7 +218,7 @@ std::string name(const testing::TestParamInfo<AttentionShape>& info) {
 
 INSTANTIATE_TEST_SUITE_P(Shapes, CudaAttention, testing::ValuesIn(shapes()), name);
 
-TEST(CudaAttentionRows, NeedNotBeAligned) {
+TEST_F(CudaAttentionRows, NeedNotBeAligned) {
   for (const int width : {24, 64}) {
     const AttentionShape shape{1, 70, 2, width};
     Attention aligned(shape);
@@ -189,49 +226,43 @@ TEST(CudaAttentionRows, NeedNotBeAligned) {
     aligned.run();
     unaligned.run();
     EXPECT_TRUE(same_bits(aligned, unaligned)) << width;
-    EXPECT_TRUE(unaligned.guards_are_whole());
+    EXPECT_TRUE(unaligned.guarded());
   }
 }
 
-TEST(CudaAttentionRows, DoNotDependOnOtherSequences) {
+TEST_F(CudaAttentionRows, DoNotDependOnOtherSequences) {
   Attention two({2, 70, 1, 16});
   Attention changed({2, 70, 1, 16});
   Attention one({1, 70, 1, 16});
   for (std::size_t i = one.qkv.size(); i < changed.qkv.size(); ++i)
-    changed.qkv.data()[i] = to_bf16(-to_float(changed.qkv.data()[i]) * 3.0F);
-  for (Attention* other : {&changed, &one}) {
-    std::memcpy(other->d_attended.data(), two.d_attended.data(),
-                other->d_attended.size() * sizeof(Bf16));
-    std::memcpy(other->qkv.data(), two.qkv.data(), one.qkv.size() * sizeof(Bf16));
-  }
+    changed.qkv.values[i] = to_bf16(-to_float(changed.qkv.values[i]) * 3.0F);
+  for (Array<Bf16> Attention::*array : {&Attention::qkv, &Attention::d_attended})
+    std::copy_n((two.*array).values.begin(), (one.*array).size(), (one.*array).values.begin());
   for (Attention* attention : {&two, &changed, &one}) attention->run();
   for (Attention* other : {&changed, &one}) {
     EXPECT_TRUE(same(two.attended, other->attended, one.attended.size()));
     EXPECT_TRUE(same(two.d_qkv, other->d_qkv, one.d_qkv.size()));
-    EXPECT_TRUE(same(two.log_sum_exp, other->log_sum_exp, 70));
+    EXPECT_TRUE(same(two.log_sum_exp, other->log_sum_exp, one.log_sum_exp.size()));
   }
   EXPECT_FALSE(same(two.d_qkv, changed.d_qkv, two.d_qkv.size()));
 }
 
-TEST(CudaAttentionRows, LargeScoresDoNotOverflow) {
+TEST_F(CudaAttentionRows, LargeScoresDoNotOverflow) {
   Attention attention({1, 70, 1, 16});
   // Scores up to some thousands, whose exponentials no float can hold.
-  for (std::size_t i = 0; i < attention.qkv.size(); ++i)
-    attention.qkv.data()[i] = to_bf16(to_float(attention.qkv.data()[i]) * 20.0F);
+  for (Bf16& value : attention.qkv.values) value = to_bf16(to_float(value) * 20.0F);
   attention.run();
-  for (std::size_t i = 0; i < attention.d_qkv.size(); ++i)
-    ASSERT_TRUE(std::isfinite(to_float(attention.d_qkv.data()[i]))) << i;
-  for (std::size_t i = 0; i < attention.attended.size(); ++i)
-    ASSERT_TRUE(std::isfinite(to_float(attention.attended.data()[i]))) << i;
+  for (const Array<Bf16>* array : {&attention.attended, &attention.d_qkv})
+    for (const Bf16 value : array->values) ASSERT_TRUE(std::isfinite(to_float(value)));
 }
 
-TEST(CudaAttentionRows, WidthsAreRefusedAbove128) {
+TEST_F(CudaAttentionRows, WidthsAreRefusedAbove128) {
   Attention attention({1, 1, 1, 136});
   EXPECT_THROW(attention.run(), Error);
 }
 
 // The reference itself: gradients against differences of sum(d_output * output).
-TEST(PlainAttention, GradientsAreDifferences) {
+TEST_F(CudaAttentionRows, ReferenceHasTheGradientsOfDifferences) {
   PlainAttention plain = Attention({1, 6, 1, 5}).plain(0, 0);
   const auto loss = [&] {
     plain.forward();
