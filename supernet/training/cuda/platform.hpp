@@ -13,14 +13,18 @@
 #else
 #include <cuda_bf16.h>
 #include <cuda_runtime.h>
-#ifdef __CUDACC__
-#include <mma.h>
-#endif
 
 // The dynamic shared memory of a kernel, as bytes.
 #define PARETOFORMER_DYNAMIC_SHARED(name) extern __shared__ __align__(128) unsigned char name[]
 // An array in static shared memory.
 #define PARETOFORMER_SHARED(type, name, count) __shared__ type name[count]
+#endif
+
+// In front of a loop whose index picks registers.
+#ifdef __CUDACC__
+#define PARETOFORMER_UNROLL _Pragma("unroll")
+#else
+#define PARETOFORMER_UNROLL
 #endif
 
 #include <cstddef>

@@ -34,7 +34,8 @@ void Stream::synchronize() {}
 void* allocate_device(std::size_t bytes) {
   const std::size_t free = device().free_memory;
   if (bytes > free) throw OutOfDeviceMemory(bytes, free);
-  void* memory = std::aligned_alloc(256, (bytes + 255) / 256 * 256);  // as aligned as CUDA's
+  void* memory = nullptr;  // as aligned as CUDA's
+  if (posix_memalign(&memory, 256, bytes) != 0) throw OutOfDeviceMemory(bytes, free);
   std::memset(memory, 0xff, bytes);
   const std::lock_guard<std::mutex> lock(mutex);
   blocks[memory] = bytes;

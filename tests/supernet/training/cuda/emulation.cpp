@@ -16,10 +16,17 @@ constexpr std::size_t kGuard = 16 << 10;  // whole pages on every machine of tod
 
 enum class State { ready, at_barrier, in_warp, done };
 
+struct Copy {
+  void* to;
+  const void* from;
+  unsigned bytes, source_bytes;
+};
+
 struct Fiber {
   ucontext_t context;
   State state;
   dim3 index;
+  std::vector<std::vector<Copy>> copies;  // a group each; the last one is not committed
 };
 
 struct Warp {
@@ -55,6 +62,7 @@ std::mutex one_at_a_time;
 std::vector<SharedMemory> static_shared;
 std::vector<unsigned char> dynamic;  // with room to align
 unsigned char* dynamic_start = nullptr;
+std::size_t dynamic_bytes = 0;
 
 ucontext_t scheduler;
 std::vector<Fiber> fibers;
@@ -124,6 +132,7 @@ void start_block(dim3 block, std::size_t shared_bytes) {
   const auto address = reinterpret_cast<std::uintptr_t>(dynamic.data());
   dynamic_start = dynamic.data() + (128 - address % 128) % 128;
 
+  dynamic_bytes = shared_bytes;
   fibers.resize(std::size_t{block.x} * block.y * block.z);
   warps.assign((fibers.size() + 31) / 32, Warp{});
   live = fibers.size();
@@ -133,6 +142,7 @@ void start_block(dim3 block, std::size_t shared_bytes) {
     Fiber& fiber = fibers[i];
     const auto number = static_cast<unsigned>(i);
     fiber.state = State::ready;
+    fiber.copies.assign(1, {});
     fiber.index = {number % block.x, number / block.x % block.y, number / (block.x * block.y)};
     getcontext(&fiber.context);
     fiber.context.uc_stack.ss_sp = stacks.of(i);
@@ -206,9 +216,115 @@ void warp_operation(const char* what, void* mine, void (*together)(void* const* 
 
 unsigned char* dynamic_shared() { return dynamic_start; }
 
+bool is_shared(const void* address, std::size_t bytes) {
+  const auto start = reinterpret_cast<std::uintptr_t>(dynamic_start);
+  const auto first = reinterpret_cast<std::uintptr_t>(address);
+  return first >= start && first + bytes <= start + dynamic_bytes;
+}
+
 void register_shared(void* memory, std::size_t bytes) {
   std::memset(memory, 0xff, bytes);
   static_shared.push_back({memory, bytes});
+}
+
+namespace {
+
+struct MatrixLoad {
+  unsigned* registers;
+  const void* row;
+  bool trans;
+};
+
+struct Product {
+  float* c;
+  const unsigned* a;
+  unsigned b[2];
+};
+
+std::uint16_t half(unsigned pair, int which) {
+  return static_cast<std::uint16_t>(pair >> (16 * which));
+}
+
+float number(unsigned pair, int which) { return __bfloat162float({half(pair, which)}); }
+
+void load_matrices(void* const* lanes) {
+  for (int m = 0; m < 4; ++m) {
+    std::uint16_t matrix[8][8];
+    for (int r = 0; r < 8; ++r) {
+      const auto* row = static_cast<MatrixLoad*>(lanes[m * 8 + r])->row;
+      require(is_shared(row, 16), "rows of matrices in shared memory");
+      require(reinterpret_cast<std::uintptr_t>(row) % 16 == 0, "rows at multiples of 16 bytes");
+      std::memcpy(matrix[r], row, 16);
+    }
+    for (int lane = 0; lane < 32; ++lane) {
+      const auto& load = *static_cast<MatrixLoad*>(lanes[lane]);
+      const int i = lane / 4;
+      const int j = lane % 4 * 2;
+      const unsigned low = load.trans ? matrix[j][i] : matrix[i][j];
+      const unsigned high = load.trans ? matrix[j + 1][i] : matrix[i][j + 1];
+      load.registers[m] = low | high << 16;
+    }
+  }
+}
+
+void multiply(void* const* lanes) {
+  float a[16][16], b[16][8];
+  for (int lane = 0; lane < 32; ++lane) {
+    const auto& from = *static_cast<Product*>(lanes[lane]);
+    const int g = lane / 4;
+    const int t = lane % 4;
+    for (int i = 0; i < 2; ++i) {
+      a[g][2 * t + i] = number(from.a[0], i);
+      a[g + 8][2 * t + i] = number(from.a[1], i);
+      a[g][2 * t + 8 + i] = number(from.a[2], i);
+      a[g + 8][2 * t + 8 + i] = number(from.a[3], i);
+      b[2 * t + i][g] = number(from.b[0], i);
+      b[2 * t + 8 + i][g] = number(from.b[1], i);
+    }
+  }
+  for (int lane = 0; lane < 32; ++lane)
+    for (int i = 0; i < 4; ++i) {
+      const int row = lane / 4 + i / 2 * 8;
+      const int column = lane % 4 * 2 + i % 2;
+      float& sum = static_cast<Product*>(lanes[lane])->c[i];
+      for (int k = 0; k < 16; ++k) sum += a[row][k] * b[k][column];
+    }
+}
+
+}  // namespace
+
+void ldmatrix_x4(unsigned (&registers)[4], const void* row, bool trans,
+                 const std::source_location& where) {
+  MatrixLoad mine{registers, row, trans};
+  warp_operation(trans ? "ldmatrix.trans" : "ldmatrix", &mine, load_matrices, where);
+}
+
+void mma_m16n8k16(float (&c)[4], const unsigned (&a)[4], unsigned b0, unsigned b1,
+                  const std::source_location& where) {
+  Product mine{c, a, {b0, b1}};
+  warp_operation("mma", &mine, multiply, where);
+}
+
+void cp_async(void* to, const void* from, unsigned bytes, unsigned source_bytes) {
+  require(bytes == 4 || bytes == 16, "asynchronous copies of 4 or 16 bytes");
+  require(is_shared(to, bytes), "asynchronous copies to shared memory");
+  require(
+      (reinterpret_cast<std::uintptr_t>(to) | reinterpret_cast<std::uintptr_t>(from)) % bytes == 0,
+      "asynchronous copies at multiples of their size");
+  fibers[current].copies.back().push_back({to, from, bytes, source_bytes});
+}
+
+void cp_async_commit_group() { fibers[current].copies.emplace_back(); }
+
+void cp_async_wait_group(unsigned pending) {
+  auto& groups = fibers[current].copies;
+  while (groups.size() - 1 > pending) {
+    for (const Copy& copy : groups.front()) {
+      std::memset(copy.to, 0, copy.bytes);
+      std::memcpy(copy.to, copy.from, copy.source_bytes);
+    }
+    groups.erase(groups.begin());
+  }
 }
 
 }  // namespace emulation

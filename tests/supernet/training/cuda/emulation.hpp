@@ -15,7 +15,6 @@
 #include <functional>
 #include <source_location>
 #include <stdexcept>
-#include <type_traits>
 
 #define __global__
 #define __device__
@@ -58,6 +57,8 @@ void warp_operation(const char* what, void* mine, void (*together)(void* const* 
 void require(bool condition, const char* expected);
 
 unsigned char* dynamic_shared();
+// Whether the block's dynamic shared memory has [address, address + bytes).
+bool is_shared(const void* address, std::size_t bytes);
 // Static shared memory is filled with NaN before every block.
 void register_shared(void* memory, std::size_t bytes);
 
@@ -184,158 +185,28 @@ inline __nv_bfloat16 __float2bfloat16_rn(float value) {
   return {static_cast<std::uint16_t>(bits >> 16)};
 }
 
-// The part of mma.h for 16x16x16 products of bf16. Which lane holds which element is not specified
-// (CUDA C++ Programming Guide, "Warp Matrix Functions"), so here it is a way that no device has.
-namespace nvcuda::wmma {
+// Instructions of the tensor cores and of asynchronous copies, from the PTX ISA
+// (docs.nvidia.com/cuda/parallel-thread-execution).
+namespace emulation {
 
-struct row_major;
-struct col_major;
-struct matrix_a;
-struct matrix_b;
-struct accumulator;
-enum layout_t { mem_row_major, mem_col_major };
+// ldmatrix.sync.aligned.m8n8.x4[.trans].shared.b16: lane 8 m + r brings the address of row r of
+// matrix m; lane l gets of every matrix the two elements (l / 4, 2 (l % 4)) and behind it, with
+// .trans those of the transposed matrix.
+void ldmatrix_x4(unsigned (&registers)[4], const void* row, bool trans,
+                 const std::source_location& where);
+// mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32: c[16 x 8] += a[16 x 16] b[16 x 8]. With
+// g = l / 4 and t = l % 4, lane l holds
+//   of a (g, 2t..), (g + 8, 2t..), (g, 2t + 8..), (g + 8, 2t + 8..), two elements of a row each;
+//   of b (2t.., g), (2t + 8.., g), two elements of a column each;
+//   of c (g, 2t), (g, 2t + 1), (g + 8, 2t), (g + 8, 2t + 1).
+// Sums over k are in order; a device's are in none that is specified.
+void mma_m16n8k16(float (&c)[4], const unsigned (&a)[4], unsigned b0, unsigned b1,
+                  const std::source_location& where);
 
-template <class Use, int m, int n, int k, class T, class Layout = void>
-struct fragment {
-  static_assert(m == 16 && n == 16 && k == 16);
-  static constexpr int num_elements = 8;
-  T x[num_elements];
-};
+// cp.async: `bytes` (4 or 16), of which the first `source_bytes` come from `from` and the others
+// are 0. Nothing is copied before the thread waits for it.
+void cp_async(void* to, const void* from, unsigned bytes, unsigned source_bytes);
+void cp_async_commit_group();
+void cp_async_wait_group(unsigned pending);
 
-template <class Use, int m, int n, int k, class T, class Layout>
-void fill_fragment(fragment<Use, m, n, k, T, Layout>& f, T value) {
-  std::fill_n(f.x, f.num_elements, value);
-}
-
-namespace detail {
-
-// Element e of lane l is number place(l, e) of the 256 of the rows of the matrix.
-inline int place(int lane, int element) { return (element * 32 + lane) * 37 % 256; }
-
-template <class F, class T>
-struct Transfer {
-  F* fragment;
-  T* memory;
-  unsigned stride;
-  bool columns;
-};
-
-template <class T>
-void check(const T* memory, unsigned stride) {
-  emulation::require(reinterpret_cast<std::uintptr_t>(memory) % 32 == 0,
-                     "a matrix at a multiple of 32 bytes");
-  emulation::require(stride * sizeof(T) % 16 == 0 && stride >= 16,
-                     "rows of a matrix multiples of 16 bytes apart");
-}
-
-// `copy` is done for every element of the fragments of a warp and its place in memory.
-template <class F, class T, class Copy>
-void transfer(void* const* lanes, Copy copy) {
-  using Item = Transfer<F, T>;
-  const Item& first = *static_cast<Item*>(lanes[0]);
-  for (int lane = 0; lane < 32; ++lane) {
-    const Item& item = *static_cast<Item*>(lanes[lane]);
-    emulation::require(
-        item.memory == first.memory && item.stride == first.stride && item.columns == first.columns,
-        "one matrix for all lanes of a warp");
-    for (int e = 0; e < F::num_elements; ++e) {
-      const unsigned row = static_cast<unsigned>(place(lane, e)) / 16;
-      const unsigned column = static_cast<unsigned>(place(lane, e)) % 16;
-      copy(item.fragment->x[e],
-           item.memory[item.columns ? column * item.stride + row : row * item.stride + column]);
-    }
-  }
-}
-
-template <class F, class T>
-void load(F& f, const T* memory, unsigned stride, bool columns, const std::source_location& where) {
-  check(memory, stride);
-  Transfer<F, const T> mine{&f, memory, stride, columns};
-  emulation::warp_operation(
-      "load_matrix_sync", &mine,
-      [](void* const* lanes) {
-        transfer<F, const T>(lanes, [](auto& element, const T& value) { element = value; });
-      },
-      where);
-}
-
-template <class F>
-void gather(void* const* lanes, const F* (*of)(void*), float* matrix) {
-  for (int lane = 0; lane < 32; ++lane)
-    for (int e = 0; e < F::num_elements; ++e) {
-      const auto value = of(lanes[lane])->x[e];
-      if constexpr (std::is_same_v<decltype(value), const float>)
-        matrix[place(lane, e)] = value;
-      else
-        matrix[place(lane, e)] = __bfloat162float(value);
-    }
-}
-
-}  // namespace detail
-
-template <class Use, class T, class Layout>
-void load_matrix_sync(fragment<Use, 16, 16, 16, T, Layout>& f, const T* memory, unsigned stride,
-                      std::source_location where = std::source_location::current()) {
-  detail::load(f, memory, stride, std::is_same_v<Layout, col_major>, where);
-}
-template <class T>
-void load_matrix_sync(fragment<accumulator, 16, 16, 16, T>& f, const T* memory, unsigned stride,
-                      layout_t layout,
-                      std::source_location where = std::source_location::current()) {
-  detail::load(f, memory, stride, layout == mem_col_major, where);
-}
-
-template <class T>
-void store_matrix_sync(T* memory, const fragment<accumulator, 16, 16, 16, T>& f, unsigned stride,
-                       layout_t layout,
-                       std::source_location where = std::source_location::current()) {
-  using F = const fragment<accumulator, 16, 16, 16, T>;
-  detail::check(memory, stride);
-  detail::Transfer<F, T> mine{&f, memory, stride, layout == mem_col_major};
-  emulation::warp_operation(
-      "store_matrix_sync", &mine,
-      [](void* const* lanes) {
-        detail::transfer<F, T>(lanes, [](const T& element, T& value) { value = element; });
-      },
-      where);
-}
-
-// d = a b + c, sums over k in order.
-template <class LayoutA, class LayoutB>
-void mma_sync(fragment<accumulator, 16, 16, 16, float>& d,
-              const fragment<matrix_a, 16, 16, 16, __nv_bfloat16, LayoutA>& a,
-              const fragment<matrix_b, 16, 16, 16, __nv_bfloat16, LayoutB>& b,
-              const fragment<accumulator, 16, 16, 16, float>& c,
-              std::source_location where = std::source_location::current()) {
-  using A = fragment<matrix_a, 16, 16, 16, __nv_bfloat16, LayoutA>;
-  using B = fragment<matrix_b, 16, 16, 16, __nv_bfloat16, LayoutB>;
-  using C = fragment<accumulator, 16, 16, 16, float>;
-  struct Factors {
-    C* d;
-    const A* a;
-    const B* b;
-    const C* c;
-  } mine{&d, &a, &b, &c};
-  emulation::warp_operation(
-      "mma_sync", &mine,
-      [](void* const* lanes) {
-        float a_matrix[256], b_matrix[256], sums[256];
-        detail::gather<A>(
-            lanes, [](void* of) { return static_cast<Factors*>(of)->a; }, a_matrix);
-        detail::gather<B>(
-            lanes, [](void* of) { return static_cast<Factors*>(of)->b; }, b_matrix);
-        detail::gather<C>(
-            lanes, [](void* of) { return static_cast<const C*>(static_cast<Factors*>(of)->c); },
-            sums);
-        for (int i = 0; i < 16; ++i)
-          for (int k = 0; k < 16; ++k)
-            for (int j = 0; j < 16; ++j)
-              sums[i * 16 + j] += a_matrix[i * 16 + k] * b_matrix[k * 16 + j];
-        for (int lane = 0; lane < 32; ++lane)
-          for (int e = 0; e < C::num_elements; ++e)
-            static_cast<Factors*>(lanes[lane])->d->x[e] = sums[detail::place(lane, e)];
-      },
-      where);
-}
-
-}  // namespace nvcuda::wmma
+}  // namespace emulation

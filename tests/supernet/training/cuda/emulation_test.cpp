@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "supernet/training/cuda/gemm.hpp"
+#include "supernet/training/cuda/tensor_cores.hpp"
 
 namespace paretoformer::supernet::cuda {
 namespace {
@@ -127,51 +128,75 @@ TEST(CudaEmulation, LanesExchange) {
   }
 }
 
-// c = a b + 1 with `transposed` factors that lie in columns.
-template <class LayoutA, class LayoutB>
-__global__ void tile_product(const Bf16* a, const Bf16* b, float* c) {
-  using namespace nvcuda;
-  wmma::fragment<wmma::matrix_a, 16, 16, 16, Bf16, LayoutA> left;
-  wmma::fragment<wmma::matrix_b, 16, 16, 16, Bf16, LayoutB> right;
-  wmma::fragment<wmma::accumulator, 16, 16, 16, float> sums;
-  wmma::fill_fragment(sums, 1.0F);
-  wmma::load_matrix_sync(left, a, 16);
-  wmma::load_matrix_sync(right, b, 16);
-  wmma::mma_sync(sums, left, right, sums);
-  wmma::store_matrix_sync(c, sums, 16, wmma::mem_row_major);
+// c[16 x 8] = 1 + a[16 x 16] b[16 x 8] with b in rows, or in columns.
+__global__ void tile_product(const Bf16* a, const Bf16* b, bool columns, float* c) {
+  PARETOFORMER_DYNAMIC_SHARED(memory);
+  auto* left = reinterpret_cast<Bf16*>(memory);
+  Bf16* right = left + 256;
+  const int lane = static_cast<int>(threadIdx.x);
+  copy_async_16(left + lane * 8, a + lane * 8, true);
+  if (lane < 16) copy_async_16(right + lane * 8, b + lane * 8, true);
+  commit_copies();
+  wait_for_copies<0>();
+  __syncwarp();
+  unsigned x[4], y[4];
+  load_matrices(x, left + lane % 16 * 16 + lane / 16 * 8);
+  if (columns)
+    load_matrices(y, right + lane % 8 * 16 + lane / 8 % 2 * 8);
+  else
+    load_transposed_matrices(y, right + lane % 16 * 8);
+  float sums[4] = {1.0F, 1.0F, 1.0F, 1.0F};
+  multiply_add(sums, x, y[0], y[1]);
+  for (int i = 0; i < 4; ++i) c[(lane / 4 + i / 2 * 8) * 8 + lane % 4 * 2 + i % 2] = sums[i];
 }
 
 TEST(CudaEmulation, TileProductsAreProducts) {
-  using namespace nvcuda;
   std::mt19937 random(1);
   std::uniform_int_distribution<int> number(-8, 8);  // sums of products are exact
-  alignas(32) Bf16 a[256], b[256];
-  alignas(32) float c[256];
-  for (int i = 0; i < 256; ++i) {
-    a[i] = to_bf16(static_cast<float>(number(random)));
-    b[i] = to_bf16(static_cast<float>(number(random)));
-  }
+  alignas(16) Bf16 a[256], b[128 + 8];
+  float c[128];
+  for (Bf16& value : a) value = to_bf16(static_cast<float>(number(random)));
+  for (Bf16& value : b) value = to_bf16(static_cast<float>(number(random)));
   Stream stream;
-  const auto check = [&](bool a_columns, bool b_columns) {
+  for (const bool columns : {false, true}) {
+    launch(tile_product, 1, 32, 384 * sizeof(Bf16), stream, a, b, columns, c);
     for (int i = 0; i < 16; ++i)
-      for (int j = 0; j < 16; ++j) {
+      for (int j = 0; j < 8; ++j) {
         float sum = 1.0F;
         for (int k = 0; k < 16; ++k)
-          sum += to_float(a[a_columns ? k * 16 + i : i * 16 + k]) *
-                 to_float(b[b_columns ? j * 16 + k : k * 16 + j]);
-        ASSERT_EQ(c[i * 16 + j], sum) << i << " " << j;
+          sum += to_float(a[i * 16 + k]) * to_float(b[columns ? j * 16 + k : k * 8 + j]);
+        ASSERT_EQ(c[i * 8 + j], sum) << i << " " << j;
       }
-  };
-  launch(tile_product<wmma::row_major, wmma::row_major>, 1, 32, 0, stream, a, b, c);
-  check(false, false);
-  launch(tile_product<wmma::row_major, wmma::col_major>, 1, 32, 0, stream, a, b, c);
-  check(false, true);
-  launch(tile_product<wmma::col_major, wmma::row_major>, 1, 32, 0, stream, a, b, c);
-  check(true, false);
-  // At what is no multiple of 32 bytes.
-  EXPECT_THROW(
-      (launch(tile_product<wmma::row_major, wmma::row_major>, 1, 32, 0, stream, a + 8, b, c)),
-      emulation::Fault);
+  }
+  // Rows at no multiple of 16 bytes, and more than the block has.
+  EXPECT_THROW(launch(tile_product, 1, 32, 384 * sizeof(Bf16), stream, a, b + 1, true, c),
+               emulation::Fault);
+  EXPECT_THROW(launch(tile_product, 1, 32, 380 * sizeof(Bf16), stream, a, b, true, c),
+               emulation::Fault);
+}
+
+template <int pending>
+__global__ void copies(const float* in, float* out) {
+  PARETOFORMER_DYNAMIC_SHARED(memory);
+  auto* shared = reinterpret_cast<float*>(memory);
+  for (int i = 0; i < 3; ++i) {
+    copy_async_4(shared + i, in + i, i != 1);
+    commit_copies();
+  }
+  wait_for_copies<pending>();
+  for (int i = 0; i < 3; ++i) out[i] = shared[i];
+}
+
+TEST(CudaEmulation, CopiesAreThereWhenWaitedFor) {
+  Stream stream;
+  const float in[3] = {1.0F, 2.0F, 3.0F};
+  float out[3];
+  launch(copies<1>, 1, 1, sizeof in, stream, in, out);
+  EXPECT_EQ(out[0], 1.0F);
+  EXPECT_EQ(out[1], 0.0F);
+  EXPECT_TRUE(std::isnan(out[2]));
+  launch(copies<0>, 1, 1, sizeof in, stream, in, out);
+  EXPECT_EQ(out[2], 3.0F);
 }
 
 TEST(CudaEmulation, Bf16IsTheNearest) {
