@@ -84,7 +84,8 @@ std::vector<std::vector<double>> Evaluation::sequence_losses(const Weights& weig
   const std::size_t tokens = padded * static_cast<std::size_t>(batch.length);
   host_text_.assign(2 * tokens, 0);
   std::copy_n(batch.tokens, batch.rows(), host_text_.begin());
-  std::copy_n(batch.targets, batch.rows(), host_text_.begin() + static_cast<std::ptrdiff_t>(tokens));
+  std::copy_n(batch.targets, batch.rows(),
+              host_text_.begin() + static_cast<std::ptrdiff_t>(tokens));
   if (text_.size() < host_text_.size()) {
     text_ = {};
     text_ = DeviceArray<std::int32_t>(host_text_.size());

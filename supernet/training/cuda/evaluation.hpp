@@ -37,9 +37,9 @@ class Evaluation {
   // `batch` sequences of `context` tokens are those of a step.
   Evaluation(Stream& stream, const ParameterLayout& layout, int batch, int context,
              const Limits& limits);
-  // See SequenceLosses. Every pass is over the same number of sequences, the last one filled up with
-  // what is not looked at: products of the same shapes have their sums in the same order, whatever
-  // else is in the batch.
+  // See SequenceLosses. Every pass is over the same number of sequences, the last one filled up
+  // with what is not looked at: products of the same shapes have their sums in the same order,
+  // whatever else is in the batch.
   std::vector<std::vector<double>> sequence_losses(const Weights& weights,
                                                    std::span<const Architecture> networks,
                                                    const Batch& batch);

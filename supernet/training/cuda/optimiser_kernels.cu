@@ -1,8 +1,7 @@
-#include "supernet/training/cuda/optimiser_kernels.hpp"
-
 #include <algorithm>
 #include <cmath>
 
+#include "supernet/training/cuda/optimiser_kernels.hpp"
 #include "supernet/training/cuda/packs.hpp"
 
 namespace paretoformer::supernet::cuda {

@@ -20,15 +20,16 @@ inline constexpr int kNormParts = 1024;
 void gradient_norm(Stream& stream, std::size_t count, const float* gradient, double gradient_scale,
                    double clip_norm, double* partial_sums, NormOfGradient* result);
 
-// A weight arena with its gradient and moments; `rounded` are the first `matrices` weights, in bf16.
+// A weight arena with its gradient and moments; `rounded` are the first `matrices` weights, in
+// bf16.
 struct Arenas {
   std::size_t size, matrices;
   const float* gradient;
   float *parameters, *m, *v;
   Bf16* rounded;
 };
-// One step of supernet::adamw() with step.gradient_scale and clipping as gradient_norm() found them;
-// only matrices decay. Nothing where the norm is not finite.
+// One step of supernet::adamw() with step.gradient_scale and clipping as gradient_norm() found
+// them; only matrices decay. Nothing where the norm is not finite.
 void apply_adamw(Stream& stream, const AdamW& step, const Arenas& arenas,
                  const NormOfGradient* norm);
 

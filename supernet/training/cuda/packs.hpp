@@ -62,7 +62,8 @@ bool packs_fit(int width, std::ptrdiff_t stride, const T*... rows) {
 // In all lanes; every lane must take part. The order of the sum is fixed.
 template <class T>
 __device__ inline T warp_sum(T value) {
-  for (int bits = kWarp / 2; bits > 0; bits /= 2) value += __shfl_xor_sync(0xffffffffU, value, bits);
+  for (int bits = kWarp / 2; bits > 0; bits /= 2)
+    value += __shfl_xor_sync(0xffffffffU, value, bits);
   return value;
 }
 

@@ -27,13 +27,22 @@ NormRows norm1(const Pass& pass, std::size_t l) {
   const int d = pass.network.model_width;
   if (l == pass.network.layers.size()) {
     const std::size_t row = layout.final_norm_row(pass.network);
-    return {pass.rows(), d, pass.weights.vector(layout.final_gain + row),
-            pass.weights.vector(layout.final_bias + row), b.norm, b.mean, b.deviation};
+    return {pass.rows(),
+            d,
+            pass.weights.vector(layout.final_gain + row),
+            pass.weights.vector(layout.final_bias + row),
+            b.norm,
+            b.mean,
+            b.deviation};
   }
   const LayerOffsets& o = layout.layer(static_cast<int>(l));
   const std::size_t row = layout.norm_row(pass.network);
-  return {pass.rows(), d, pass.weights.vector(o.norm1_gain + row),
-          pass.weights.vector(o.norm1_bias + row), b.layers[l].norm1, b.layers[l].mean1,
+  return {pass.rows(),
+          d,
+          pass.weights.vector(o.norm1_gain + row),
+          pass.weights.vector(o.norm1_bias + row),
+          b.layers[l].norm1,
+          b.layers[l].mean1,
           b.layers[l].deviation1};
 }
 
@@ -41,8 +50,13 @@ NormRows norm2(const Pass& pass, std::size_t l) {
   const LayerOffsets& o = pass.layout.layer(static_cast<int>(l));
   const std::size_t row = pass.layout.norm_row(pass.network);
   const Buffers::Layer& b = pass.buffers.layers[l];
-  return {pass.rows(), pass.network.model_width, pass.weights.vector(o.norm2_gain + row),
-          pass.weights.vector(o.norm2_bias + row), b.norm2, b.mean2, b.deviation2};
+  return {pass.rows(),
+          pass.network.model_width,
+          pass.weights.vector(o.norm2_gain + row),
+          pass.weights.vector(o.norm2_bias + row),
+          b.norm2,
+          b.mean2,
+          b.deviation2};
 }
 
 // y[rows x out] = x[rows x in] W^T, W [out][in] in rows of `stride`.
@@ -191,9 +205,8 @@ class BackwardPass {
     add_bias_backward(pass_.stream, pass_.rows(), 3 * a, b_.d_qkv, vector(o.qkv_bias),
                       b_.partial_sums);
     project_back(b_.d_qkv, 3 * a, b.norm1, d_, o.qkv, stride_, b_.d_norm);
-    normalisation(
-        norm1(pass_, l), b.input, true, o.norm1_gain + row, o.norm1_bias + row,
-        l > 0 ? vector(pass_.layout.layer(static_cast<int>(l) - 1).down_bias) : nullptr);
+    normalisation(norm1(pass_, l), b.input, true, o.norm1_gain + row, o.norm1_bias + row,
+                  l > 0 ? vector(pass_.layout.layer(static_cast<int>(l) - 1).down_bias) : nullptr);
   }
 
   void embeddings() const {
@@ -268,9 +281,8 @@ Buffers::Buffers(const ParameterLayout& layout, int sequence_count, int sequence
     take(d_qkv, rows * 3 * a);
     take(d_up, rows * f);
     take(attention_products, heads * rows);
-    take(partial_sums,
-         partial_sum_floats(static_cast<int>(rows), static_cast<int>(d),
-                            static_cast<int>(std::max(3 * a, f))));
+    take(partial_sums, partial_sum_floats(static_cast<int>(rows), static_cast<int>(d),
+                                          static_cast<int>(std::max(3 * a, f))));
   };
   plan();
   if (!allocate) return;

@@ -12,8 +12,8 @@
 
 namespace paretoformer::supernet::cuda {
 
-// The weights that passes read: all matrices rounded to bf16, vectors in fp32, each where the layout
-// puts it in its part of the arena.
+// The weights that passes read: all matrices rounded to bf16, vectors in fp32, each where the
+// layout puts it in its part of the arena.
 struct Weights {
   const Bf16* matrix(std::size_t offset) const { return matrices + offset; }
   const float* vector(std::size_t offset) const { return vectors + (offset - matrix_size); }
@@ -36,11 +36,11 @@ class Buffers {
                            int logit_rows);
 
   struct Layer {
-    float *input, *middle;                     // the residual stream
-    Bf16 *norm1, *qkv, *attended, *norm2;      // [rows][width]
-    Bf16 *up, *gelu;                           // before the bias of the GELU, and after it
+    float *input, *middle;                           // the residual stream
+    Bf16 *norm1, *qkv, *attended, *norm2;            // [rows][width]
+    Bf16 *up, *gelu;                                 // before the bias of the GELU, and after it
     float *mean1, *deviation1, *mean2, *deviation2;  // [rows]; deviations are inverse
-    float* log_sum_exp;                        // [heads][rows]
+    float* log_sum_exp;                              // [heads][rows]
   };
   std::vector<Layer> layers;
   float *output, *mean, *deviation;  // after the last layer, and the final LayerNorm's
@@ -49,10 +49,10 @@ class Buffers {
   Bf16* logits;   // [logit_rows][logit_stride], then their gradient
   float* losses;  // [rows]
   // Training only.
-  float* d_stream;     // [rows][d]: gradient of the residual stream, layer after layer
-  Bf16* d_stream16;    // the same, rounded
+  float* d_stream;   // [rows][d]: gradient of the residual stream, layer after layer
+  Bf16* d_stream16;  // the same, rounded
   Bf16 *d_norm, *d_attended, *d_qkv, *d_up;  // reused by every layer
-  float* attention_products;  // [heads][rows]
+  float* attention_products;                 // [heads][rows]
   float* partial_sums;
 
   int sequences, length, logit_rows;
@@ -86,9 +86,9 @@ struct DeviceTokenRows {
 };
 
 struct GradientSums {
-  float* arena;          // of the whole layout
-  bool replace;          // matrices are written, not added to; vectors and positions never are
-  float scale;           // of every token's loss
+  float* arena;  // of the whole layout
+  bool replace;  // matrices are written, not added to; vectors and positions never are
+  float scale;   // of every token's loss
   DeviceTokenRows tokens;
 };
 

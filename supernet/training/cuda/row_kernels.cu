@@ -1,8 +1,7 @@
-#include "supernet/training/cuda/row_kernels.hpp"
-
 #include <algorithm>
 
 #include "supernet/training/cuda/packs.hpp"
+#include "supernet/training/cuda/row_kernels.hpp"
 
 namespace paretoformer::supernet::cuda {
 namespace {
@@ -157,11 +156,11 @@ struct Targets {
   float* vectors[3];
 };
 
-// targets[y][column] += sum over p of partial_sums[p][y][column], of every eighth p by one warp, and
-// then over the warps.
+// targets[y][column] += sum over p of partial_sums[p][y][column], of every eighth p by one warp,
+// and then over the warps.
 __global__ void __launch_bounds__(kMostWarps* kWarp)
     add_partial_sums(int parts, int width, const float* partial_sums, Targets targets) {
-  PARETOFORMER_SHARED(float, sums, kMostWarps * kWarp);
+  PARETOFORMER_SHARED(float, sums, kMostWarps* kWarp);
   const int lane = static_cast<int>(threadIdx.x) % kWarp;
   const int warp = static_cast<int>(threadIdx.x) / kWarp;
   const int column = static_cast<int>(blockIdx.x) * kWarp + lane;
@@ -206,7 +205,8 @@ __device__ inline float gelu_slope(float x) {
 template <int n>
 __global__ void add_bias_rows(int width, const float* bias, Bf16* y) {
   Bf16* const row = y + std::ptrdiff_t{blockIdx.x} * width;
-  for (int i = static_cast<int>(threadIdx.x) * n; i < width; i += static_cast<int>(blockDim.x) * n) {
+  for (int i = static_cast<int>(threadIdx.x) * n; i < width;
+       i += static_cast<int>(blockDim.x) * n) {
     Floats<n> v = load<n>(row + i);
     const Floats<n> b = load<n>(bias + i);
     for (int j = 0; j < n; ++j) v[j] += b[j];
@@ -217,7 +217,8 @@ __global__ void add_bias_rows(int width, const float* bias, Bf16* y) {
 template <int n>
 __global__ void bias_gelu_rows(int width, const Bf16* u, const float* bias, Bf16* y) {
   const std::ptrdiff_t first = std::ptrdiff_t{blockIdx.x} * width;
-  for (int i = static_cast<int>(threadIdx.x) * n; i < width; i += static_cast<int>(blockDim.x) * n) {
+  for (int i = static_cast<int>(threadIdx.x) * n; i < width;
+       i += static_cast<int>(blockDim.x) * n) {
     Floats<n> v = load<n>(u + first + i);
     const Floats<n> b = load<n>(bias + i);
     for (int j = 0; j < n; ++j) v[j] = gelu(v[j] + b[j]);
@@ -230,13 +231,13 @@ int threads_of_row(int width, int n) {
   return std::clamp(ceil_div(ceil_div(width, n), kWarp) * kWarp, kWarp, 256);
 }
 
-// partial_sums[block of rows][column] = sum over its rows of dy; with `slope`, dy *= gelu'(u + bias)
-// first. Lane by lane n columns, warp by warp every eighth row.
+// partial_sums[block of rows][column] = sum over its rows of dy; with `slope`, dy *= gelu'(u +
+// bias) first. Lane by lane n columns, warp by warp every eighth row.
 template <int n, bool slope>
 __global__ void __launch_bounds__(kMostWarps* kWarp)
     column_sums(int rows, int width, const Bf16* u, const float* bias, Bf16* changed,
                 const Bf16* dy, float* partial_sums) {
-  PARETOFORMER_SHARED(float, sums, kMostWarps * kWarp * n);
+  PARETOFORMER_SHARED(float, sums, kMostWarps* kWarp* n);
   const int lane = static_cast<int>(threadIdx.x) % kWarp;
   const int warp = static_cast<int>(threadIdx.x) / kWarp;
   const int column = (static_cast<int>(blockIdx.x) * kWarp + lane) * n;
@@ -312,8 +313,8 @@ void layer_norm_backward(Stream& stream, const NormGradient& g, float* partial_s
   const int warps = warps_of_rows(3 * g.width);
   const int blocks = std::min(kNormBlocks, ceil_div(g.rows, warps));
   const auto run = [&](auto kernel) {
-    launch(kernel, blocks, warps * kWarp, sizeof(float) * static_cast<std::size_t>(warps * 3 * g.width),
-           stream, g, partial_sums);
+    launch(kernel, blocks, warps * kWarp,
+           sizeof(float) * static_cast<std::size_t>(warps * 3 * g.width), stream, g, partial_sums);
   };
   if (packs_fit<kMixed>(g.width, g.width, g.dy, g.x, g.gain, g.d_stream, g.d_stream16))
     run(layer_norm_backward_rows<kMixed>);

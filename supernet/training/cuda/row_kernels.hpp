@@ -4,8 +4,8 @@
 // Rows of activations lie one after the other, `width` values each. Activations are bf16, the
 // residual stream and its gradient fp32, statistics and sums fp32. The stream is fp32 because every
 // layer adds to it: in bf16 it would lose what is below 2^-9 of it, layer after layer, and the
-// LayerNorms subtract its mean; it costs 2 of about 40 bytes per value and layer. All that a product
-// reads is rounded to bf16 once, by the kernel that makes it.
+// LayerNorms subtract its mean; it costs 2 of about 40 bytes per value and layer. All that a
+// product reads is rounded to bf16 once, by the kernel that makes it.
 //
 // Sums over rows, of which the gradients of vectors are made, are in two steps: blocks write the
 // sums of rows that the number of rows alone assigns to them, and add_partial_sums() adds those in

@@ -1,13 +1,12 @@
-#include "supernet/training/cuda/text_kernels.hpp"
-
 #include <algorithm>
 
 #include "supernet/training/cuda/packs.hpp"
+#include "supernet/training/cuda/text_kernels.hpp"
 
 namespace paretoformer::supernet::cuda {
 namespace {
 
-constexpr int kWarps = 8;      // of a block that sums rows
+constexpr int kWarps = 8;       // of a block that sums rows
 constexpr int kMostWarps = 16;  // of one that works on a row of logits
 constexpr int kMixed = 4;
 constexpr int kAllBf16 = 8;
@@ -21,7 +20,8 @@ __global__ void embed_rows(int width, int length, const std::int32_t* tokens,
   const Bf16* const token = token_embedding + tokens[row] * stride;
   const Bf16* const position = position_embedding + row % length * stride;
   float* const to = x + std::ptrdiff_t{row} * width;
-  for (int i = static_cast<int>(threadIdx.x) * n; i < width; i += static_cast<int>(blockDim.x) * n) {
+  for (int i = static_cast<int>(threadIdx.x) * n; i < width;
+       i += static_cast<int>(blockDim.x) * n) {
     Floats<n> v = load<n>(token + i);
     const Floats<n> p = load<n>(position + i);
     for (int j = 0; j < n; ++j) v[j] += p[j];
@@ -50,7 +50,7 @@ __global__ void position_columns(int sequences, int length, int width, const flo
 __global__ void __launch_bounds__(kWarps* kWarp)
     token_columns(const std::int32_t* tokens, const std::int32_t* starts, const std::int32_t* rows,
                   int width, const float* dx, float* gradient, std::ptrdiff_t stride) {
-  PARETOFORMER_SHARED(float, sums, kWarps * kWarp);
+  PARETOFORMER_SHARED(float, sums, kWarps* kWarp);
   const int lane = static_cast<int>(threadIdx.x) % kWarp;
   const int warp = static_cast<int>(threadIdx.x) / kWarp;
   const int column = static_cast<int>(blockIdx.y) * kWarp + lane;
@@ -122,7 +122,8 @@ __global__ void __launch_bounds__(kMostWarps* kWarp)
   if (threadIdx.x == 0) losses[blockIdx.x] = lse - to_float(row[target]);
   if constexpr (!gradient) return;
   __syncthreads();  // the target's logit has been read
-  for (int i = static_cast<int>(threadIdx.x) * n; i < stride; i += static_cast<int>(blockDim.x) * n) {
+  for (int i = static_cast<int>(threadIdx.x) * n; i < stride;
+       i += static_cast<int>(blockDim.x) * n) {
     Floats<n> v = load<n>(row + i);
     for (int j = 0; j < n; ++j) {
       const float p = __expf(v[j] - lse) - (i + j == target ? 1.0F : 0.0F);

@@ -14,6 +14,7 @@ DeviceTraining::DeviceTraining(const ParameterLayout& layout, const StepShape& s
   evaluation_.emplace(stream_, layout, shape.batch, shape.context, limits);
   buffers_.emplace(fitting_buffers(layout, std::min(shape.batch, shape.sequences_per_network),
                                    shape.context, Buffers::Keep::all_layers, limits));
+  reserve_text(static_cast<std::size_t>(shape.networks));
 }
 
 void DeviceTraining::allocate_arenas() {
@@ -28,10 +29,10 @@ void DeviceTraining::allocate_arenas() {
   } catch (const OutOfDeviceMemory&) {
     constexpr std::size_t kBytes = 4 * sizeof(float) + sizeof(Bf16);  // per parameter
     throw InputError("the memory of the GPU does not hold a training of " +
-                     std::to_string(layout_.size()) + " parameters: " +
-                     std::to_string(layout_.size() * kBytes) + " bytes, " + std::to_string(free) +
-                     " are free: expected less than " + std::to_string(free / kBytes) +
-                     " parameters");
+                     std::to_string(layout_.size()) +
+                     " parameters: " + std::to_string(layout_.size() * kBytes) + " bytes, " +
+                     std::to_string(free) + " are free: expected less than " +
+                     std::to_string(free / kBytes) + " parameters");
   }
 }
 
@@ -60,20 +61,30 @@ void DeviceTraining::download(std::vector<float>& parameters, std::vector<float>
   stream_.synchronize();
 }
 
+// For a step of so many networks: when this is made, unless a step has more than was said.
+void DeviceTraining::reserve_text(std::size_t networks) {
+  const std::size_t sequences = networks * static_cast<std::size_t>(shape_.sequences_per_network);
+  if (sums_.size() >= sequences) return;
+  text_ = {};
+  sums_ = {};
+  // A part has one start more than tokens, and a part is a sequence or more.
+  text_ = DeviceArray<std::int32_t>(sequences * (5 * static_cast<std::size_t>(shape_.context) + 1));
+  sums_ = DeviceArray<double>(sequences);
+}
+
 // All in one copy, before there is work that it would have to wait for.
 void DeviceTraining::upload_text(const Batch& batch, std::size_t networks) {
   const auto rows = static_cast<std::size_t>(batch.rows());
   parts_.clear();
   for (std::size_t network = 0; network < networks; ++network)
     for (int first = 0; first < shape_.sequences_per_network; first += buffers_->sequences)
-      parts_.push_back({network,
-                        static_cast<int>(network) * shape_.sequences_per_network + first,
+      parts_.push_back({network, static_cast<int>(network) * shape_.sequences_per_network + first,
                         std::min(buffers_->sequences, shape_.sequences_per_network - first), 0, 0,
                         0});
   rows_at_ = 2 * rows;
   tokens_at_ = 3 * rows;
   starts_at_ = 4 * rows;
-  host_text_.resize(5 * rows + parts_.size());  // a part has one start more than tokens
+  host_text_.resize(5 * rows + parts_.size());
   std::copy_n(batch.tokens, rows, host_text_.data());
   std::copy_n(batch.targets, rows, host_text_.data() + rows);
   std::size_t distinct = 0;
@@ -92,13 +103,6 @@ void DeviceTraining::upload_text(const Batch& batch, std::size_t networks) {
               host_text_.data() + starts_at_ + starts);
     distinct += token_rows_.tokens.size();
     starts += token_rows_.starts.size();
-  }
-  // Of the first step only, unless one has more networks.
-  if (text_.size() < host_text_.size()) {
-    text_ = {};
-    text_ = DeviceArray<std::int32_t>(host_text_.size());
-    sums_ = {};
-    sums_ = DeviceArray<double>(static_cast<std::size_t>(batch.sequences));
   }
   copy_to_device(stream_, text_.data(), host_text_.data(), host_text_.size());
 }
@@ -120,6 +124,7 @@ std::span<const double> DeviceTraining::gradients(const Batch& batch,
   const auto count = static_cast<int>(networks.size());
   if (batch.sequences != shape_.sequences_per_network * count || batch.length != shape_.context)
     throw Error("the batch of a step is not what the training was made for");
+  reserve_text(networks.size());
   upload_text(batch, networks.size());
   // The largest network's products write all matrices. What is summed over rows is added.
   fill_zero(stream_, gradient_.data() + layout_.matrix_size(), layout_.vector_size());

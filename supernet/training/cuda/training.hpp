@@ -31,6 +31,7 @@ struct StepShape {
   int batch;                  // sequences worked on at a time, where memory holds them
   int sequences_per_network;  // in a step
   int context;
+  int networks;  // in a step
 };
 
 class DeviceTraining {
@@ -60,6 +61,7 @@ class DeviceTraining {
   };
 
   void allocate_arenas();
+  void reserve_text(std::size_t networks);
   void upload_text(const Batch& batch, std::size_t networks);
   GradientSums gradient_sums(const Part& part) const;
   Weights weights() const;
