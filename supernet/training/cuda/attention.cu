@@ -52,6 +52,17 @@ __device__ __forceinline__ int column_in_tile(int j, int i) {
   return j * 8 + lane_index() % 4 * 2 + i % 2;
 }
 
+// Scores that no query sees.
+template <int kColumns, class Hidden>
+__device__ __forceinline__ void hide(float (&scores)[kColumns][4], Hidden hidden) {
+  PARETOFORMER_UNROLL
+  for (int j = 0; j < kColumns; ++j) {
+    PARETOFORMER_UNROLL
+    for (int i = 0; i < 4; ++i)
+      if (hidden(row_in_tile(i), column_in_tile(j, i))) scores[j][i] = -INFINITY;
+  }
+}
+
 // Of a row of a product, four lanes next to each other have the parts.
 __device__ __forceinline__ float row_maximum(float value) {
   value = fmaxf(value, __shfl_xor_sync(0xffffffffU, value, 1));
@@ -140,12 +151,7 @@ __global__ void __launch_bounds__(kAttentionThreads)
     float scores[kForwardKeys / 8][4];
     multiply_by_transposed<kForwardKeys>(scores, query, stage);
     if (tile == last) {
-      PARETOFORMER_UNROLL
-      for (int j = 0; j < kForwardKeys / 8; ++j) {
-        PARETOFORMER_UNROLL
-        for (int i = 0; i < 4; ++i)
-          if (column_in_tile(j, i) > row_in_tile(i)) scores[j][i] = -INFINITY;
-      }
+      hide(scores, [](int row, int column) { return column > row; });
     }
     float before[2];
     softmax.step(scores, problem.scale * kLog2E, before);
@@ -259,12 +265,13 @@ __global__ void __launch_bounds__(kAttentionThreads)
     float d_scores[kKeys / 8][4];
     multiply_by_transposed<kKeys>(scores, query, stage);
     multiply_by_transposed<kKeys>(d_scores, d_output, stage + kStage / 2);
+    if (kKeys - 1 > diagonal)
+      hide(scores, [&](int row, int column) { return column > row + diagonal; });
     PARETOFORMER_UNROLL
     for (int j = 0; j < kKeys / 8; ++j) {
       PARETOFORMER_UNROLL
       for (int i = 0; i < 4; ++i) {
-        float p = fast_exp2(scores[j][i] * (problem.scale * kLog2E) - log2_sum[i / 2]);
-        if (column_in_tile(j, i) > row_in_tile(i) + diagonal) p = 0.0F;
+        const float p = fast_exp2(scores[j][i] * (problem.scale * kLog2E) - log2_sum[i / 2]);
         d_scores[j][i] = p * (d_scores[j][i] - product[i / 2]);
       }
     }
@@ -336,13 +343,14 @@ __global__ void __launch_bounds__(kAttentionThreads)
     // Transposed: rows are keys, columns are queries.
     float p[kQueries / 8][4];
     multiply_by_transposed<kQueries>(p, key, stage);
+    if (kAttentionRows - 1 + diagonal > 0)
+      hide(p, [&](int row, int column) { return row + diagonal > column; });
     PARETOFORMER_UNROLL
     for (int j = 0; j < kQueries / 8; ++j) {
       PARETOFORMER_UNROLL
       for (int i = 0; i < 4; ++i) {
         const int column = column_in_tile(j, i);
         p[j][i] = fast_exp2(p[j][i] * (problem.scale * kLog2E) - log_sum[column] * kLog2E);
-        if (row_in_tile(i) + diagonal > column) p[j][i] = 0.0F;
       }
     }
     multiply_sums<kQueries, kWidth>(d_value, p, stage + kStage / 2);
