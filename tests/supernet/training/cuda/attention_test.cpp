@@ -87,13 +87,14 @@ struct Attention {
                   right.log_sum_exp[static_cast<std::size_t>(i)],
                   right.score_error(i) +
                       kSumError * std::abs(right.log_sum_exp[static_cast<std::size_t>(i)]));
+      const std::vector<double> output_errors = right.output_errors(i);
       for (int c = 0; c < shape.head_width; ++c) {
         const auto column = static_cast<std::size_t>(c);
         const auto d = [&](int part) {
           return to_float(d_qkv.values[at(sequence, i, head, part, 3) + column]);
         };
         ASSERT_NEAR(to_float(attended.values[at(sequence, i, head, 0, 1) + column]),
-                    right.output.at(i, c), right.output_error(i, c))
+                    right.output.at(i, c), output_errors[column])
             << i << " " << c;
         ASSERT_NEAR(d(0), right.d_q.at(i, c), errors.d_q.at(i, c)) << i << " " << c;
         ASSERT_NEAR(d(1), right.d_k.at(i, c), errors.d_k.at(i, c)) << i << " " << c;
