@@ -74,7 +74,7 @@ struct Fiber {
 
 struct Warp {
   const char* what = nullptr;
-  std::source_location where;
+  Site where{};
   unsigned arrived = 0;
   void* lanes[32];
 };
@@ -112,17 +112,16 @@ std::vector<Fiber> fibers;
 std::vector<Warp> warps;
 std::size_t current = 0;
 std::size_t at_barrier = 0, live = 0;
-std::source_location barrier_site;
+Site barrier_site{};
 const std::function<void()>* body = nullptr;
 std::exception_ptr fault;
 
-std::string place(const std::source_location& where) {
-  return std::string(where.file_name()) + ":" + std::to_string(where.line());
+std::string place(const Site& where) {
+  return std::string(where.file) + ":" + std::to_string(where.line);
 }
 
-bool same(const std::source_location& a, const std::source_location& b) {
-  return a.line() == b.line() && a.column() == b.column() &&
-         std::strcmp(a.file_name(), b.file_name()) == 0;
+bool same(const Site& a, const Site& b) {
+  return a.line == b.line && std::strcmp(a.file, b.file) == 0;
 }
 
 // The next fiber that can run; with none, what all wait for never comes.
@@ -220,7 +219,7 @@ void run(dim3 grid, dim3 block, std::size_t shared_bytes, const std::function<vo
 
 unsigned lane() { return static_cast<unsigned>(current % 32); }
 
-void barrier(const std::source_location& where) {
+void barrier(const Site& where) {
   Fiber& me = fibers[current];
   if (at_barrier > 0 && !same(where, barrier_site))
     throw Fault("divergent barrier: " + place(where) + " and " + place(barrier_site));
@@ -232,7 +231,7 @@ void barrier(const std::source_location& where) {
 }
 
 void warp_operation(const char* what, void* mine, void (*together)(void* const* lanes),
-                    const std::source_location& where) {
+                    const Site& where) {
   Fiber& me = fibers[current];
   Warp& warp = warps[current / 32];
   if (warp.arrived > 0 && (std::strcmp(what, warp.what) != 0 || !same(where, warp.where)))
@@ -330,14 +329,13 @@ void multiply(void* const* lanes) {
 
 }  // namespace
 
-void ldmatrix_x4(unsigned (&registers)[4], const void* row, bool trans,
-                 const std::source_location& where) {
+void ldmatrix_x4(unsigned (&registers)[4], const void* row, bool trans, const Site& where) {
   MatrixLoad mine{registers, row, trans};
   warp_operation(trans ? "ldmatrix.trans" : "ldmatrix", &mine, load_matrices, where);
 }
 
 void mma_m16n8k16(float (&c)[4], const unsigned (&a)[4], unsigned b0, unsigned b1,
-                  const std::source_location& where) {
+                  const Site& where) {
   Product mine{c, a, {b0, b1}};
   warp_operation("mma", &mine, multiply, where);
 }
