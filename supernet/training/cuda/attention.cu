@@ -52,6 +52,17 @@ __device__ __forceinline__ int column_in_tile(int j, int i) {
   return j * 8 + lane_index() % 4 * 2 + i % 2;
 }
 
+// Scores that no query sees.
+template <int kColumns, class Hidden>
+__device__ __forceinline__ void hide(float (&scores)[kColumns][4], Hidden hidden) {
+  PARETOFORMER_UNROLL
+  for (int j = 0; j < kColumns; ++j) {
+    PARETOFORMER_UNROLL
+    for (int i = 0; i < 4; ++i)
+      if (hidden(row_in_tile(i), column_in_tile(j, i))) scores[j][i] = -INFINITY;
+  }
+}
+
 // Of a row of a product, four lanes next to each other have the parts.
 __device__ __forceinline__ float row_maximum(float value) {
   value = fmaxf(value, __shfl_xor_sync(0xffffffffU, value, 1));
@@ -61,6 +72,10 @@ __device__ __forceinline__ float row_sum(float value) {
   value += __shfl_xor_sync(0xffffffffU, value, 1);
   return value + __shfl_xor_sync(0xffffffffU, value, 2);
 }
+
+// Left factors of wide heads are loaded again for every tile, as sums need the registers.
+template <int kWidth>
+constexpr bool kKept = kWidth <= 64;
 
 // ---------------------------------------------------------------------------------------- forward
 
@@ -127,7 +142,7 @@ __global__ void __launch_bounds__(kAttentionThreads)
   load_keys(0);
   wait_for_copies<1>();
   __syncthreads();
-  Left<kWidth, true> query(query_tile);
+  Left<kWidth, kKept<kWidth>> query(query_tile);
 
   Softmax softmax;
   float sums[kWidth / 8][4];
@@ -140,12 +155,7 @@ __global__ void __launch_bounds__(kAttentionThreads)
     float scores[kForwardKeys / 8][4];
     multiply_by_transposed<kForwardKeys>(scores, query, stage);
     if (tile == last) {
-      PARETOFORMER_UNROLL
-      for (int j = 0; j < kForwardKeys / 8; ++j) {
-        PARETOFORMER_UNROLL
-        for (int i = 0; i < 4; ++i)
-          if (column_in_tile(j, i) > row_in_tile(i)) scores[j][i] = -INFINITY;
-      }
+      hide(scores, [](int row, int column) { return column > row; });
     }
     float before[2];
     softmax.step(scores, problem.scale * kLog2E, before);
@@ -196,23 +206,22 @@ __global__ void __launch_bounds__(kAttentionThreads)
   if (lane_index() == 0) products[item % problem.heads * problem.rows + item / problem.heads] = sum;
 }
 
-// Wide heads take tiles of half as many rows, and load left factors again for every tile: both
-// keep sums of all kWidth columns within a thread's 255 registers.
+// Tiles have fewer rows where sums take many registers.
 template <int kWidth>
-constexpr bool kNarrow = kWidth <= 64;
+constexpr int kQueryTileKeys = kWidth <= 64 ? 64 : 32;
 template <int kWidth>
-constexpr int kBackwardRows = kNarrow<kWidth> ? 64 : 32;
+constexpr int kKeyTileQueries = kWidth <= 32 ? 64 : 32;
 
 template <int kWidth>
-constexpr int kBackwardShared =
-    2 * kTileBytes<kAttentionRows, kWidth> + 4 * kTileBytes<kBackwardRows<kWidth>, kWidth>;
+constexpr int kQueryShared =
+    2 * kTileBytes<kAttentionRows, kWidth> + 4 * kTileBytes<kQueryTileKeys<kWidth>, kWidth>;
 
 template <int kWidth>
 __global__ void __launch_bounds__(kAttentionThreads)
     d_query_kernel(Problem problem, const Bf16* qkv, const float* log_sum_exp,
                    const Bf16* d_attended, const float* products, Bf16* d_qkv) {
   PARETOFORMER_DYNAMIC_SHARED(memory);
-  constexpr int kKeys = kBackwardRows<kWidth>;
+  constexpr int kKeys = kQueryTileKeys<kWidth>;
   constexpr int kTile = kAttentionRows * kTileStride<kWidth>;
   constexpr int kStage = 2 * kKeys * kTileStride<kWidth>;
   auto* query_tile = reinterpret_cast<Bf16*>(memory);
@@ -244,8 +253,8 @@ __global__ void __launch_bounds__(kAttentionThreads)
   }
   wait_for_copies<1>();
   __syncthreads();
-  Left<kWidth, kNarrow<kWidth>> query(query_tile);
-  Left<kWidth, kNarrow<kWidth>> d_output(query_tile + kTile);
+  Left<kWidth, kKept<kWidth>> query(query_tile);
+  Left<kWidth, kKept<kWidth>> d_output(query_tile + kTile);
 
   float sums[kWidth / 8][4];
   clear(sums);
@@ -259,12 +268,13 @@ __global__ void __launch_bounds__(kAttentionThreads)
     float d_scores[kKeys / 8][4];
     multiply_by_transposed<kKeys>(scores, query, stage);
     multiply_by_transposed<kKeys>(d_scores, d_output, stage + kStage / 2);
+    if (kKeys - 1 > diagonal)
+      hide(scores, [&](int row, int column) { return column > row + diagonal; });
     PARETOFORMER_UNROLL
     for (int j = 0; j < kKeys / 8; ++j) {
       PARETOFORMER_UNROLL
       for (int i = 0; i < 4; ++i) {
-        float p = fast_exp2(scores[j][i] * (problem.scale * kLog2E) - log2_sum[i / 2]);
-        if (column_in_tile(j, i) > row_in_tile(i) + diagonal) p = 0.0F;
+        const float p = fast_exp2(scores[j][i] * (problem.scale * kLog2E) - log2_sum[i / 2]);
         d_scores[j][i] = p * (d_scores[j][i] - product[i / 2]);
       }
     }
@@ -274,22 +284,25 @@ __global__ void __launch_bounds__(kAttentionThreads)
                      problem.scale);
 }
 
-// Per stage, also the log-sum-exp and sum(d_o * o) of its queries.
+// Keys and values; queries and d_o, twice; log-sum-exp and sum(d_o * o) of these queries, twice.
 template <int kWidth>
-constexpr int kKeysShared = kBackwardShared<kWidth> +
-                            4 * kBackwardRows<kWidth>* static_cast<int>(sizeof(float));
+constexpr int kKeyStatistics =
+    2 * kTileBytes<kAttentionRows, kWidth> + 4 * kTileBytes<kKeyTileQueries<kWidth>, kWidth>;
+template <int kWidth>
+constexpr int kKeyShared = kKeyStatistics<kWidth> +
+                           4 * kKeyTileQueries<kWidth>* static_cast<int>(sizeof(float));
 
 template <int kWidth>
 __global__ void __launch_bounds__(kAttentionThreads)
     d_key_value_kernel(Problem problem, const Bf16* qkv, const float* log_sum_exp,
                        const Bf16* d_attended, const float* products, Bf16* d_qkv) {
   PARETOFORMER_DYNAMIC_SHARED(memory);
-  constexpr int kQueries = kBackwardRows<kWidth>;
+  constexpr int kQueries = kKeyTileQueries<kWidth>;
   constexpr int kTile = kAttentionRows * kTileStride<kWidth>;
   constexpr int kStage = 2 * kQueries * kTileStride<kWidth>;
   auto* key_tile = reinterpret_cast<Bf16*>(memory);
   Bf16* stages = key_tile + 2 * kTile;  // after keys and values
-  auto* statistics = reinterpret_cast<float*>(memory + kBackwardShared<kWidth>);
+  auto* statistics = reinterpret_cast<float*>(memory + kKeyStatistics<kWidth>);
   const int first_key = static_cast<int>(blockIdx.x) * kAttentionRows;
   const int keys_left = problem.length - first_key;
   const int tiles = ceil_div(problem.length, kQueries);
@@ -319,8 +332,8 @@ __global__ void __launch_bounds__(kAttentionThreads)
   load_queries(first_tile);
   wait_for_copies<1>();
   __syncthreads();
-  Left<kWidth, kNarrow<kWidth>> key(key_tile);
-  Left<kWidth, kNarrow<kWidth>> value(key_tile + kTile);
+  Left<kWidth, kKept<kWidth>> key(key_tile);
+  Left<kWidth, kKept<kWidth>> value(key_tile + kTile);
 
   float d_key[kWidth / 8][4];
   float d_value[kWidth / 8][4];
@@ -336,13 +349,14 @@ __global__ void __launch_bounds__(kAttentionThreads)
     // Transposed: rows are keys, columns are queries.
     float p[kQueries / 8][4];
     multiply_by_transposed<kQueries>(p, key, stage);
+    if (kAttentionRows - 1 + diagonal > 0)
+      hide(p, [&](int row, int column) { return row + diagonal > column; });
     PARETOFORMER_UNROLL
     for (int j = 0; j < kQueries / 8; ++j) {
       PARETOFORMER_UNROLL
       for (int i = 0; i < 4; ++i) {
         const int column = column_in_tile(j, i);
         p[j][i] = fast_exp2(p[j][i] * (problem.scale * kLog2E) - log_sum[column] * kLog2E);
-        if (row_in_tile(i) + diagonal > column) p[j][i] = 0.0F;
       }
     }
     multiply_sums<kQueries, kWidth>(d_value, p, stage + kStage / 2);
@@ -428,9 +442,9 @@ void attention_backward(Stream& stream, const AttentionShape& shape, const Bf16*
              ceil_div(items, static_cast<std::ptrdiff_t>(kAttentionThreads / kWarp)))),
          kAttentionThreads, 0, stream, problem, attended, d_attended, products);
   with_width(shape.head_width, [&](auto width) {
-    launch(d_key_value_kernel<width>, grid_of(shape), kAttentionThreads, kKeysShared<width>, stream,
+    launch(d_key_value_kernel<width>, grid_of(shape), kAttentionThreads, kKeyShared<width>, stream,
            problem, qkv, log_sum_exp, d_attended, products, d_qkv);
-    launch(d_query_kernel<width>, grid_of(shape), kAttentionThreads, kBackwardShared<width>, stream,
+    launch(d_query_kernel<width>, grid_of(shape), kAttentionThreads, kQueryShared<width>, stream,
            problem, qkv, log_sum_exp, d_attended, products, d_qkv);
   });
 }

@@ -36,19 +36,19 @@ __device__ __forceinline__ float fast_exp2(float x) {
 // With lane = 4 g + t, lane's two elements (g, 2t) and (g, 2t + 1) of four 8x8 matrices. `row` is
 // the address in shared memory, a multiple of 16 bytes, of row lane % 8 of matrix lane / 8.
 inline void load_matrices(unsigned (&registers)[4], const Bf16* row,
-                          std::source_location where = std::source_location::current()) {
+                          emulation::Site where = emulation::Site::current()) {
   emulation::ldmatrix_x4(registers, row, false, where);
 }
 // The same of the transposed matrices: lane's elements are (2t, g) and (2t + 1, g).
 inline void load_transposed_matrices(unsigned (&registers)[4], const Bf16* row,
-                                     std::source_location where = std::source_location::current()) {
+                                     emulation::Site where = emulation::Site::current()) {
   emulation::ldmatrix_x4(registers, row, true, where);
 }
 // c[16 x 8] += a[16 x 16] b[16 x 8]. With g and t as above, a lane has c(g, 2t), c(g, 2t + 1),
 // c(g + 8, 2t), c(g + 8, 2t + 1); of a the pairs (g, 2t..), (g + 8, 2t..), (g, 2t + 8..),
 // (g + 8, 2t + 8..); of b the pairs (2t.., g) and (2t + 8.., g).
 inline void multiply_add(float (&c)[4], const unsigned (&a)[4], unsigned b0, unsigned b1,
-                         std::source_location where = std::source_location::current()) {
+                         emulation::Site where = emulation::Site::current()) {
   emulation::mma_m16n8k16(c, a, b0, b1, where);
 }
 

@@ -1,63 +1,16 @@
 #include "supernet/training/cuda/attention.hpp"
 
-#include <gtest/gtest.h>
-
 #include <algorithm>
 #include <cmath>
-#include <cstring>
 #include <random>
 #include <string>
 #include <vector>
 
+#include "tests/supernet/training/cuda/on_device.hpp"
 #include "tests/supernet/training/cuda/plain_attention.hpp"
 
 namespace paretoformer::supernet::cuda {
 namespace {
-
-// An array on the host and one on the device, which begins at an offset of elements and has some
-// more behind it that nobody may write to. What nobody has written is NaN.
-template <class T>
-class Array {
- public:
-  explicit Array(std::size_t size, std::size_t offset = 0)
-      : values(size), memory_(offset + size + kGuard), offset_(offset) {
-    std::memset(values.data(), 0xff, size * sizeof(T));
-  }
-
-  std::size_t size() const { return values.size(); }
-  T* device() { return memory_.data() + offset_; }
-  void to_device(Stream& stream) {
-    std::vector<T> all(memory_.size());
-    std::memset(all.data(), 0xff, all.size() * sizeof(T));
-    std::copy(values.begin(), values.end(), all.begin() + static_cast<std::ptrdiff_t>(offset_));
-    copy_to_device(stream, memory_.data(), all.data(), all.size());
-  }
-  void to_host(Stream& stream) {
-    std::vector<T> all(memory_.size());
-    copy_to_host(stream, all.data(), memory_.data(), all.size());
-    stream.synchronize();
-    std::memcpy(values.data(), all.data() + offset_, size() * sizeof(T));
-    T untouched;
-    std::memset(&untouched, 0xff, sizeof untouched);
-    for (std::size_t i = 0; i < kGuard; ++i)
-      guarded =
-          guarded && std::memcmp(&all[offset_ + size() + i], &untouched, sizeof untouched) == 0;
-  }
-
-  std::vector<T> values;
-  bool guarded = true;
-
- private:
-  static constexpr std::size_t kGuard = 64;
-  DeviceArray<T> memory_;
-  std::size_t offset_;
-};
-
-// Whether the first `size` values are the same.
-template <class T>
-bool same(const Array<T>& a, const Array<T>& b, std::size_t size) {
-  return std::memcmp(a.values.data(), b.values.data(), size * sizeof(T)) == 0;
-}
 
 std::size_t count(const AttentionShape& shape, int per_head) {
   return static_cast<std::size_t>(shape.rows()) *
@@ -134,13 +87,14 @@ struct Attention {
                   right.log_sum_exp[static_cast<std::size_t>(i)],
                   right.score_error(i) +
                       kSumError * std::abs(right.log_sum_exp[static_cast<std::size_t>(i)]));
+      const std::vector<double> output_errors = right.output_errors(i);
       for (int c = 0; c < shape.head_width; ++c) {
         const auto column = static_cast<std::size_t>(c);
         const auto d = [&](int part) {
           return to_float(d_qkv.values[at(sequence, i, head, part, 3) + column]);
         };
         ASSERT_NEAR(to_float(attended.values[at(sequence, i, head, 0, 1) + column]),
-                    right.output.at(i, c), right.output_error(i, c))
+                    right.output.at(i, c), output_errors[column])
             << i << " " << c;
         ASSERT_NEAR(d(0), right.d_q.at(i, c), errors.d_q.at(i, c)) << i << " " << c;
         ASSERT_NEAR(d(1), right.d_k.at(i, c), errors.d_k.at(i, c)) << i << " " << c;
@@ -159,16 +113,6 @@ bool same_bits(const Attention& a, const Attention& b) {
          same(a.log_sum_exp, b.log_sum_exp, a.log_sum_exp.size()) &&
          same(a.d_qkv, b.d_qkv, a.d_qkv.size());
 }
-
-// With a device where this is no emulation.
-template <class Base>
-class OnDevice : public Base {
- protected:
-  void SetUp() override {
-    std::string reason;
-    if (!device_available(&reason)) GTEST_SKIP() << reason;
-  }
-};
 
 class CudaAttention : public OnDevice<testing::TestWithParam<AttentionShape>> {};
 class CudaAttentionRows : public OnDevice<testing::Test> {};

@@ -13,7 +13,6 @@
 #include <cstdint>
 #include <cstring>
 #include <functional>
-#include <source_location>
 #include <stdexcept>
 
 #define __global__
@@ -40,6 +39,16 @@ class Fault : public std::logic_error {
 // A block may have that much on compute capability 8.6 and 8.9; 163 KiB on 8.0, 227 KiB on 9.0.
 inline constexpr std::size_t kSharedBytes = 99 << 10;
 
+// Where in the source something is called from, as a default argument.
+// std::source_location would do but for clang 14.
+struct Site {
+  const char* file;
+  int line;
+  static constexpr Site current(const char* file = __builtin_FILE(), int line = __builtin_LINE()) {
+    return {file, line};
+  }
+};
+
 inline bool reversed = false;  // the order in which threads get their turn
 // Memory of the emulated device in bytes, for all that is allocated at a time.
 inline std::size_t device_memory = std::size_t{4} << 30;
@@ -49,11 +58,11 @@ inline std::uint64_t launches = 0;
 void run(dim3 grid, dim3 block, std::size_t shared_bytes, const std::function<void()>& thread);
 
 unsigned lane();
-void barrier(const std::source_location& where);
+void barrier(const Site& where);
 // All 32 threads of a warp bring `mine`; the last one to come does `together` for all, lanes in
 // order. `what` must be the same for all.
 void warp_operation(const char* what, void* mine, void (*together)(void* const* lanes),
-                    const std::source_location& where);
+                    const Site& where);
 void require(bool condition, const char* expected);
 
 unsigned char* dynamic_shared();
@@ -75,12 +84,12 @@ struct SharedArray {
   static emulation::SharedArray<type, count> name##_shared; \
   type* const name = name##_shared.values
 
-inline void __syncthreads(std::source_location where = std::source_location::current()) {
+inline void __syncthreads(emulation::Site where = emulation::Site::current()) {
   emulation::barrier(where);
 }
 
 inline void __syncwarp(unsigned mask = 0xffffffffU,
-                       std::source_location where = std::source_location::current()) {
+                       emulation::Site where = emulation::Site::current()) {
   emulation::require(mask == 0xffffffffU, "the mask of a whole warp");
   emulation::warp_operation(
       "__syncwarp", nullptr, [](void* const*) {}, where);
@@ -97,7 +106,7 @@ struct Exchange {
 
 template <class T>
 T exchange(const char* what, unsigned mask, T value, unsigned source, int width,
-           const std::source_location& where) {
+           const Site& where) {
   require(mask == 0xffffffffU, "the mask of a whole warp");
   require(width == 32, "an exchange between all lanes");
   Exchange<T> mine{value, source, value};
@@ -117,19 +126,19 @@ T exchange(const char* what, unsigned mask, T value, unsigned source, int width,
 
 template <class T>
 T __shfl_sync(unsigned mask, T value, int source, int width = 32,
-              std::source_location where = std::source_location::current()) {
+              emulation::Site where = emulation::Site::current()) {
   return emulation::exchange("__shfl_sync", mask, value, static_cast<unsigned>(source) % 32, width,
                              where);
 }
 template <class T>
 T __shfl_xor_sync(unsigned mask, T value, int bits, int width = 32,
-                  std::source_location where = std::source_location::current()) {
+                  emulation::Site where = emulation::Site::current()) {
   return emulation::exchange("__shfl_xor_sync", mask, value,
                              emulation::lane() ^ static_cast<unsigned>(bits), width, where);
 }
 template <class T>
 T __shfl_down_sync(unsigned mask, T value, unsigned distance, int width = 32,
-                   std::source_location where = std::source_location::current()) {
+                   emulation::Site where = emulation::Site::current()) {
   return emulation::exchange("__shfl_down_sync", mask, value, emulation::lane() + distance, width,
                              where);
 }
@@ -192,8 +201,7 @@ namespace emulation {
 // ldmatrix.sync.aligned.m8n8.x4[.trans].shared.b16: lane 8 m + r brings the address of row r of
 // matrix m; lane l gets of every matrix the two elements (l / 4, 2 (l % 4)) and behind it, with
 // .trans those of the transposed matrix.
-void ldmatrix_x4(unsigned (&registers)[4], const void* row, bool trans,
-                 const std::source_location& where);
+void ldmatrix_x4(unsigned (&registers)[4], const void* row, bool trans, const Site& where);
 // mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32: c[16 x 8] += a[16 x 16] b[16 x 8]. With
 // g = l / 4 and t = l % 4, lane l holds
 //   of a (g, 2t..), (g + 8, 2t..), (g, 2t + 8..), (g + 8, 2t + 8..), two elements of a row each;
@@ -201,7 +209,7 @@ void ldmatrix_x4(unsigned (&registers)[4], const void* row, bool trans,
 //   of c (g, 2t), (g, 2t + 1), (g + 8, 2t), (g + 8, 2t + 1).
 // Sums over k are in order; a device's are in none that is specified.
 void mma_m16n8k16(float (&c)[4], const unsigned (&a)[4], unsigned b0, unsigned b1,
-                  const std::source_location& where);
+                  const Site& where);
 
 // cp.async: `bytes` (4 or 16), of which the first `source_bytes` come from `from` and the others
 // are 0. Nothing is copied before the thread waits for it.

@@ -1,4 +1,4 @@
-// The stand-in for CUDA, of which the tests of kernels rely.
+// The stand-in for CUDA that the tests of kernels rely on.
 #include "tests/supernet/training/cuda/emulation.hpp"
 
 #include <gmock/gmock.h>
@@ -7,7 +7,6 @@
 #include <random>
 #include <vector>
 
-#include "supernet/training/cuda/gemm.hpp"
 #include "supernet/training/cuda/tensor_cores.hpp"
 
 namespace paretoformer::supernet::cuda {
@@ -235,35 +234,6 @@ TEST(CudaEmulation, MemoryStartsAsNaNAndIsLimited) {
     EXPECT_THAT(error.what(), HasSubstr("12 bytes"));
   }
   emulation::device_memory = limit;
-}
-
-TEST(CudaEmulation, GemmIsAProductOfViews) {
-  std::mt19937 random(2);
-  std::uniform_int_distribution<int> number(-4, 4);
-  constexpr int kStride = 40;
-  std::vector<Bf16> a(kStride * kStride), b(kStride * kStride);
-  for (auto* matrix : {&a, &b})
-    for (Bf16& value : *matrix) value = to_bf16(static_cast<float>(number(random)));
-  Stream stream;
-  constexpr int m = 7, n = 13, k = 9;
-  for (const bool left : {false, true})
-    for (const bool right : {false, true}) {
-      const auto view = [](bool transpose, const std::vector<Bf16>& matrix) {
-        return transpose ? transposed<Bf16>(matrix.data(), kStride)
-                         : plain<Bf16>(matrix.data(), kStride);
-      };
-      std::vector<float> c(m * 20, 3.0F);
-      gemm(stream, m, n, k, view(left, a), view(right, b), c.data(), 20);
-      gemm(stream, m, n, k, view(left, a), view(right, b), c.data(), 20, Into::accumulate);
-      for (int i = 0; i < m; ++i)
-        for (int j = 0; j < 20; ++j) {
-          float sum = 0;
-          for (int p = 0; p < k; ++p)
-            sum += to_float(a[static_cast<std::size_t>(left ? p * kStride + i : i * kStride + p)]) *
-                   to_float(b[static_cast<std::size_t>(right ? j * kStride + p : p * kStride + j)]);
-          ASSERT_EQ(c[static_cast<std::size_t>(i * 20 + j)], j < n ? 2 * sum : 3.0F);
-        }
-    }
 }
 
 }  // namespace

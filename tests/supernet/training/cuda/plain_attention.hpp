@@ -61,16 +61,17 @@ struct PlainAttention {
   void backward() {
     const int n = length();
     d_q = d_k = d_v = Rows(n, q.width);
-    for (int i = 0; i < n; ++i)
+    for (int i = 0; i < n; ++i) {
+      const double product = dot(d_output, i, output, i);
       for (int j = 0; j <= i; ++j) {
-        const double d_score =
-            scale() * p.at(i, j) * (dot(d_output, i, v, j) - dot(d_output, i, output, i));
+        const double d_score = scale() * p.at(i, j) * (dot(d_output, i, v, j) - product);
         for (int c = 0; c < q.width; ++c) {
           d_v.at(j, c) += p.at(i, j) * d_output.at(i, c);
           d_q.at(i, c) += d_score * k.at(j, c);
           d_k.at(j, c) += d_score * q.at(i, c);
         }
       }
+    }
   }
 
   // Bounds of the errors of kernels that take bf16 and sum in fp32, to first order in both. Scores
@@ -82,10 +83,13 @@ struct PlainAttention {
   }
 
   // p and then the output are rounded, each to kBf16Error of p |v| at most.
-  double output_error(int i, int c) const {
-    double sum = 0;
-    for (int j = 0; j <= i; ++j) sum += p.at(i, j) * std::abs(v.at(j, c));
-    return (2 * kBf16Error + 2 * score_error(i)) * sum;
+  std::vector<double> output_errors(int i) const {
+    std::vector<double> errors(static_cast<std::size_t>(q.width));
+    const double factor = 2 * kBf16Error + 2 * score_error(i);
+    for (int j = 0; j <= i; ++j)
+      for (int c = 0; c < q.width; ++c)
+        errors[static_cast<std::size_t>(c)] += factor * p.at(i, j) * std::abs(v.at(j, c));
+    return errors;
   }
 
   struct Errors {
@@ -97,13 +101,15 @@ struct PlainAttention {
     const int n = length();
     Errors errors{Rows(n, q.width), Rows(n, q.width), Rows(n, q.width)};
     for (int i = 0; i < n; ++i) {
+      const std::vector<double> output_error = output_errors(i);
       double product_error = 0;
       for (int c = 0; c < q.width; ++c)
-        product_error += std::abs(d_output.at(i, c)) *
-                         (output_error(i, c) + kSumError * std::abs(output.at(i, c)));
+        product_error += std::abs(d_output.at(i, c)) * (output_error[static_cast<std::size_t>(c)] +
+                                                        kSumError * std::abs(output.at(i, c)));
+      const double product = dot(d_output, i, output, i);
       const double p_error = 2 * score_error(i);
       for (int j = 0; j <= i; ++j) {
-        const double difference = std::abs(dot(d_output, i, v, j) - dot(d_output, i, output, i));
+        const double difference = std::abs(dot(d_output, i, v, j) - product);
         const double error = scale() * p.at(i, j) *
                              (product_error + kSumError * dot(d_output, i, v, j, true) +
                               (kBf16Error + p_error) * difference);
