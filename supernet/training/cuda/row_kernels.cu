@@ -153,7 +153,7 @@ __global__ void __launch_bounds__(kMostWarps* kWarp)
 
 // Up to three vectors that are added to; null ones are passed over.
 struct Targets {
-  float* vectors[3];
+  float *first, *second, *third;
 };
 
 // targets[y][column] += sum over p of partial_sums[p][y][column], of every eighth p by one warp,
@@ -164,7 +164,9 @@ __global__ void __launch_bounds__(kMostWarps* kWarp)
   const int lane = static_cast<int>(threadIdx.x) % kWarp;
   const int warp = static_cast<int>(threadIdx.x) / kWarp;
   const int column = static_cast<int>(blockIdx.x) * kWarp + lane;
-  float* const target = targets.vectors[blockIdx.y];
+  float* const target = blockIdx.y == 0   ? targets.first
+                        : blockIdx.y == 1 ? targets.second
+                                          : targets.third;
   if (!target) return;  // the whole block
   float sum = 0;
   if (column < width) {
@@ -181,7 +183,7 @@ __global__ void __launch_bounds__(kMostWarps* kWarp)
 
 void add_sums(Stream& stream, int parts, int width, const float* partial_sums, float* target) {
   launch(add_partial_sums, ceil_div(width, kWarp), kMostWarps * kWarp, 0, stream, parts, width,
-         partial_sums, Targets{{target, nullptr, nullptr}});
+         partial_sums, Targets{target, nullptr, nullptr});
 }
 
 // tanh(z) = 1 - 2 / (e^2z + 1), right at both ends. Its error, about 1e-6, is far below what bf16
@@ -321,7 +323,7 @@ void layer_norm_backward(Stream& stream, const NormGradient& g, float* partial_s
   else
     run(layer_norm_backward_rows<1>);
   launch(add_partial_sums, dim3(ceil_div(g.width, kWarp), 3), kMostWarps * kWarp, 0, stream, blocks,
-         g.width, partial_sums, Targets{{g.d_gain, g.d_bias, g.dx_sum}});
+         g.width, partial_sums, Targets{g.d_gain, g.d_bias, g.dx_sum});
 }
 
 void add_bias(Stream& stream, int rows, int width, const float* bias, Bf16* y) {

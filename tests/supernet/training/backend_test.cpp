@@ -36,9 +36,11 @@ struct Tolerances {
 constexpr Tolerances kFp32{1e-5, 1e-4, 1e-4};
 // bf16: 8 bits, so a factor is off by up to 2^-9, on average by 2^-10, and each of the twenty or
 // thirty roundings that a gradient comes through adds as much of its own: 2^-10 sqrt(30) = 0.5 %.
-// Where terms cancel, in the sums of LayerNorms and softmax, it is some times that. Losses are
-// means over tokens, whose errors cancel.
-constexpr Tolerances kBf16{3e-3, 2.5e-2, 1e-2};
+// Where terms cancel, in the sums of LayerNorms and softmax, it is some times that: up to 2 %.
+// Losses are means over a hundred tokens, whose errors cancel. On the way of a training, AdamW
+// makes large differences out of small ones, as its steps are about as long for small gradients as
+// for large.
+constexpr Tolerances kBf16{1e-3, 2e-2, 1e-2};
 
 struct BackEnd {
   std::string name;
@@ -376,7 +378,7 @@ TEST_P(BackEnds, SequenceLossesAreThoseOfTheReference) {
       ASSERT_EQ(losses[i].size(), expected.size());
       // Of single sequences, of some tokens: their errors cancel less than those of a batch.
       for (std::size_t s = 0; s < expected.size(); ++s)
-        EXPECT_NEAR(losses[i][s], expected[s], 4 * GetParam().tolerances().loss * expected[s]);
+        EXPECT_NEAR(losses[i][s], expected[s], 5 * GetParam().tolerances().loss * expected[s]);
     }
     EXPECT_EQ(backend->sequence_losses(kOdd.slices, text.batch()), losses);
   }
@@ -433,8 +435,9 @@ TEST_P(BackEnds, TrainingsMoveToTheCpuAndBack) {
 
 // Steps of the sandwich rule from the same weights: the loss curves stay together.
 TEST_P(BackEnds, LossCurve) {
-  constexpr int kLength = 12;
-  constexpr int kSteps = 25;
+  constexpr int kLength = 20;
+  constexpr int kSteps = 20;
+  constexpr double kRate = 5e-3;
   const ParameterLayout layout = kOdd.layout(kLength);
   TrainingConfig c = config(GetParam(), 3, kLength);
   std::vector<double> parameters = initial_parameters<double>(layout, 1);
@@ -453,11 +456,11 @@ TEST_P(BackEnds, LossCurve) {
     for (std::size_t i = 0; i < losses.size(); ++i)
       ASSERT_NEAR(found[i], losses[i], GetParam().tolerances().curve * losses[i])
           << "step " << step;
-    optimiser.apply(layout, 2e-2, 2, gradient, parameters);
-    backend->apply(adamw_of(c, 2e-2, step + 1, 2), c.clip_norm);
+    optimiser.apply(layout, kRate, 2, gradient, parameters);
+    backend->apply(adamw_of(c, kRate, step + 1, 2), c.clip_norm);
     (step == 0 ? first : last) = losses[0];
   }
-  EXPECT_LT(last, 0.7 * first);  // they learnt something on the way
+  EXPECT_LT(last, 0.8 * first);  // they learnt something on the way
 }
 
 }  // namespace
