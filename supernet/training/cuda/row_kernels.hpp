@@ -3,7 +3,7 @@
 //
 // Rows of activations lie one after the other, `width` values each. Activations are bf16, the
 // residual stream and its gradient fp32, statistics and sums fp32. The stream is fp32 because every
-// layer adds to it: in bf16 it would lose what is below 2^-9 of it, layer after layer, and the
+// layer adds to it: in bf16 it would lose what is below 2^-8 of it, layer after layer, and the
 // LayerNorms subtract its mean; it costs 2 of about 40 bytes per value and layer. All that a
 // product reads is rounded to bf16 once, by the kernel that makes it.
 //

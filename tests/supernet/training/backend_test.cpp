@@ -34,12 +34,11 @@ struct Tolerances {
 
 // fp32: sums of some hundred terms, each of 24 bits.
 constexpr Tolerances kFp32{1e-5, 1e-4, 1e-4};
-// bf16: 8 bits, so a factor is off by up to 2^-9, on average by 2^-10, and each of the twenty or
-// thirty roundings that a gradient comes through adds as much of its own: 2^-10 sqrt(30) = 0.5 %.
-// Where terms cancel, in the sums of LayerNorms and softmax, it is some times that: up to 2 %.
-// Losses are means over a hundred tokens, whose errors cancel. On the way of a training, AdamW
-// makes large differences out of small ones, as its steps are about as long for small gradients as
-// for large.
+// bf16: 8 bits, so a factor is off by up to 2^-8, in the mean square by 2^-9, and each of the
+// twenty or thirty roundings that a gradient comes through adds as much of its own: 2^-9 sqrt(30) =
+// 1 %. Where terms cancel, in the sums of LayerNorms and softmax, it may be twice that. Losses are
+// means over a hundred tokens, whose errors cancel. On the way of a training, AdamW makes large
+// differences out of small ones, as its steps are about as long for small gradients as for large.
 constexpr Tolerances kBf16{1e-3, 2e-2, 1e-2};
 
 struct BackEnd {

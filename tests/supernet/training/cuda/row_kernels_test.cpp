@@ -18,8 +18,9 @@ namespace {
 
 constexpr int kRows = 130;                // more than one block's
 constexpr int kWidths[] = {13, 40, 264};  // of single values, and of packs
-// Half of bf16's last of 8 bits, and what fp32 adds to it; and sums in fp32.
-constexpr double kRounding = 1.01 / 512;
+// Half of bf16's last bit of 8, relative to the smallest number that has it, and what fp32 adds to
+// it; and sums in fp32.
+constexpr double kRounding = 1.01 / 256;
 constexpr double kFp32 = 1e-5;
 
 // Of all copies and kernels here, so that they come one after the other.
