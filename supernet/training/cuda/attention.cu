@@ -338,7 +338,8 @@ __global__ void __launch_bounds__(kAttentionThreads, kBlocks<kWidth>)
   wait_for_copies<1>();
   __syncthreads();
   Left<kWidth, kKept<kWidth>> key(key_tile);
-  Left<kWidth, kKept<kWidth>> value(key_tile + kTile);
+  // Both would not fit into 168 registers at 64.
+  Left<kWidth, (kWidth < 64)> value(key_tile + kTile);
 
   float d_key[kWidth / 8][4];
   float d_value[kWidth / 8][4];
