@@ -77,6 +77,11 @@ __device__ __forceinline__ float row_sum(float value) {
 template <int kWidth>
 constexpr bool kKept = kWidth <= 64;
 
+// How many blocks a multiprocessor is to hold at a time: 3 have 168 of its 65536 registers a
+// thread, 2 have 255.
+template <int kWidth>
+constexpr int kBlocks = kWidth <= 64 ? 3 : 2;
+
 // ---------------------------------------------------------------------------------------- forward
 
 constexpr int kForwardKeys = 64;
@@ -119,7 +124,7 @@ struct Softmax {
 };
 
 template <int kWidth>
-__global__ void __launch_bounds__(kAttentionThreads)
+__global__ void __launch_bounds__(kAttentionThreads, kBlocks<kWidth>)
     forward_kernel(Problem problem, const Bf16* qkv, Bf16* attended, float* log_sum_exp) {
   PARETOFORMER_DYNAMIC_SHARED(memory);
   constexpr int kStage = 2 * kForwardKeys * kTileStride<kWidth>;
@@ -217,7 +222,7 @@ constexpr int kQueryShared =
     2 * kTileBytes<kAttentionRows, kWidth> + 4 * kTileBytes<kQueryTileKeys<kWidth>, kWidth>;
 
 template <int kWidth>
-__global__ void __launch_bounds__(kAttentionThreads)
+__global__ void __launch_bounds__(kAttentionThreads, kBlocks<kWidth>)
     d_query_kernel(Problem problem, const Bf16* qkv, const float* log_sum_exp,
                    const Bf16* d_attended, const float* products, Bf16* d_qkv) {
   PARETOFORMER_DYNAMIC_SHARED(memory);
@@ -293,7 +298,7 @@ constexpr int kKeyShared = kKeyStatistics<kWidth> +
                            4 * kKeyTileQueries<kWidth>* static_cast<int>(sizeof(float));
 
 template <int kWidth>
-__global__ void __launch_bounds__(kAttentionThreads)
+__global__ void __launch_bounds__(kAttentionThreads, kBlocks<kWidth>)
     d_key_value_kernel(Problem problem, const Bf16* qkv, const float* log_sum_exp,
                        const Bf16* d_attended, const float* products, Bf16* d_qkv) {
   PARETOFORMER_DYNAMIC_SHARED(memory);
@@ -333,7 +338,8 @@ __global__ void __launch_bounds__(kAttentionThreads)
   wait_for_copies<1>();
   __syncthreads();
   Left<kWidth, kKept<kWidth>> key(key_tile);
-  Left<kWidth, kKept<kWidth>> value(key_tile + kTile);
+  // Both would not fit into 168 registers at 64.
+  Left<kWidth, (kWidth < 64)> value(key_tile + kTile);
 
   float d_key[kWidth / 8][4];
   float d_value[kWidth / 8][4];

@@ -45,7 +45,7 @@ __device__ void load_tile(Bf16* tile, const HeadRows<const Bf16>& source, int ro
   constexpr int kPerRow = kWidth / 8;
   const int thread = static_cast<int>(threadIdx.x);
   if (source.vectors) {
-    PARETOFORMER_UNROLL
+    PARETOFORMER_KEEP_LOOP
     for (int i = 0; i < ceil_div(kRows * kPerRow, kAttentionThreads); ++i) {
       const int row = (i * kAttentionThreads + thread) / kPerRow;
       const int column = (i * kAttentionThreads + thread) % kPerRow * 8;

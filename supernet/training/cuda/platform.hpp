@@ -20,11 +20,14 @@
 #define PARETOFORMER_SHARED(type, name, count) __shared__ type name[count]
 #endif
 
-// In front of a loop whose index picks registers.
+// In front of a loop whose index picks registers; and of one that is to stay a loop, as what the
+// compiler would keep for all its rounds takes registers.
 #ifdef __CUDACC__
 #define PARETOFORMER_UNROLL _Pragma("unroll")
+#define PARETOFORMER_KEEP_LOOP _Pragma("unroll 1")
 #else
 #define PARETOFORMER_UNROLL
+#define PARETOFORMER_KEEP_LOOP
 #endif
 
 #include <cstddef>

@@ -3,8 +3,8 @@
 // The threads of a block are fibers, which run one after another in one thread of the system and
 // change at barriers and at what a warp does together. That finds what no test on a device would:
 // memory that is read before it is written (shared and device memory start as NaN), barriers and
-// warp operations that not all threads reach (Fault), missing barriers (results change when threads
-// run in the reverse order, `reversed`), and, under valgrind, what is read or written past the end.
+// warp operations that not all threads reach (Fault), and missing barriers (results change when
+// threads run in the reverse order, `reversed`).
 #pragma once
 
 #include <algorithm>

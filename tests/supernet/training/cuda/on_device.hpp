@@ -29,14 +29,14 @@ class Array {
  public:
   explicit Array(std::size_t size, std::size_t offset = 0)
       : values(size), memory_(offset + size + kGuard), offset_(offset) {
-    std::memset(values.data(), 0xff, size * sizeof(T));
+    std::memset(static_cast<void*>(values.data()), 0xff, size * sizeof(T));
   }
 
   std::size_t size() const { return values.size(); }
   T* device() { return memory_.data() + offset_; }
   void to_device(Stream& stream) {
     std::vector<T> all(memory_.size());
-    std::memset(all.data(), 0xff, all.size() * sizeof(T));
+    std::memset(static_cast<void*>(all.data()), 0xff, all.size() * sizeof(T));
     std::copy(values.begin(), values.end(), all.begin() + static_cast<std::ptrdiff_t>(offset_));
     copy_to_device(stream, memory_.data(), all.data(), all.size());
   }
@@ -44,9 +44,9 @@ class Array {
     std::vector<T> all(memory_.size());
     copy_to_host(stream, all.data(), memory_.data(), all.size());
     stream.synchronize();
-    std::memcpy(values.data(), all.data() + offset_, size() * sizeof(T));
+    std::memcpy(static_cast<void*>(values.data()), all.data() + offset_, size() * sizeof(T));
     T untouched;
-    std::memset(&untouched, 0xff, sizeof untouched);
+    std::memset(static_cast<void*>(&untouched), 0xff, sizeof untouched);
     for (std::size_t i = 0; i < kGuard; ++i)
       guarded =
           guarded && std::memcmp(&all[offset_ + size() + i], &untouched, sizeof untouched) == 0;
