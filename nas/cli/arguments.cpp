@@ -52,6 +52,9 @@ RunOptions RunArguments::resolved() const {
   if (!seed_architectures.empty())
     result.overrides.push_back("search.seed_architectures=" +
                                architectures_in(seed_architectures).dump());
+  if (!start.empty())
+    result.overrides.push_back("start=" +
+                               quoted("--from", std::filesystem::absolute(start).string()));
   if (!algorithm.empty())
     result.overrides.push_back("search.algorithm=" + quoted("--algorithm", algorithm));
   return result;

@@ -20,7 +20,7 @@ CLI::Validator is_number();
 struct RunArguments {
   RunOptions options;
   std::string folder, algorithm;
-  std::filesystem::path seed_architectures;
+  std::filesystem::path seed_architectures, start;
 
   // With all that was given as overrides. Throws InputError.
   RunOptions resolved() const;

@@ -30,6 +30,7 @@ void write_convergence_plot(const RunFolder& run, const ProxyTask& proxy) {
 LossCache train(RunFolder& folder, ProxyTask& proxy) {
   if (!folder.config().supernet.empty())
     proxy.load_weights(folder.supernet(), folder.config().training);
+  proxy.read_start(folder);
   const latency_predictor::LatencyPredictor predictor = predictor_of(folder, proxy.space());
   const std::string told = require_telling(folder.config(), proxy.space(), predictor);
   require_feasible(folder.config(), proxy, predictor);

@@ -1,6 +1,8 @@
 #include "nas/run/config.hpp"
 
 #include <algorithm>
+#include <tuple>
+#include <utility>
 
 #include "accel_sim/workload/workload_fields.hpp"
 #include "nas_run/embedded_json.hpp"
@@ -67,30 +69,47 @@ fs::path owner_of_supernet(fs::path folder) {
   return folder;
 }
 
-// Nothing where there is no such run: whoever needs its weights says so.
-std::optional<std::uint64_t> seed_of_run(const fs::path& folder) {
+// What the weights of another run were made from. Nothing where there is no such run: whoever needs
+// its weights says so.
+void read_owner(RunConfig& config) {
   std::error_code ignored;
-  if (!fs::exists(folder / "config.json", ignored)) return std::nullopt;
-  const Json config = read_json(folder / "config.json");
-  if (!config.is_object() || !config.contains("seed") || !config["seed"].is_number_unsigned())
-    return std::nullopt;
-  return config["seed"].get<std::uint64_t>();
+  if (!fs::exists(config.supernet / "config.json", ignored)) return;
+  const Json owner = read_json(config.supernet / "config.json");
+  if (!owner.is_object()) return;
+  if (owner.contains("seed") && owner["seed"].is_number_unsigned())
+    config.supernet_seed = owner["seed"].get<std::uint64_t>();
+  if (owner.contains("start") && owner["start"].is_object())
+    config.start_hash = owner["start"].value("hash", "");
 }
 
-void read_predictor(const JsonNode& node, const fs::path& base_folder, RunConfig& config) {
-  std::string expected;
+// {"file", "hash"}, or the file alone: its absolute path, as the text's, and the hash, if any.
+std::pair<fs::path, std::string> file_and_hash(const JsonNode& node, const fs::path& base_folder) {
+  std::string hash;
   JsonNode file = node;
   if (node.json().is_object()) {
     const JsonObject object(node);
     file = object.at("file");
-    expected = object.string("hash");
+    hash = object.string("hash");
     object.finish();
   }
-  // Absolute, as the text.
-  config.predictor = fs::absolute(fs::current_path() / relative_file(file.string(), base_folder));
+  return {fs::absolute(fs::current_path() / relative_file(file.string(), base_folder)), hash};
+}
+
+void read_predictor(const JsonNode& node, const fs::path& base_folder, RunConfig& config) {
+  std::string expected;
+  std::tie(config.predictor, expected) = file_and_hash(node, base_folder);
   config.predictor_hash = hex(hash_text(read_file(config.predictor)));
   if (!expected.empty() && expected != config.predictor_hash)
-    file.fail("has other content than when the run began: expected a file of hash " + expected);
+    node.fail("has other content than when the run began: expected a file of hash " + expected);
+}
+
+void read_start(const JsonNode& node, const fs::path& base_folder, RunConfig& config) {
+  if (!config.supernet.empty())
+    node.fail(
+        "is of a training of the run's own, but \"supernet\" names another run's: expected "
+        "one of the two");
+  std::tie(config.start, config.start_hash) = file_and_hash(node, base_folder);
+  if (config.start_hash.empty()) config.start_hash = hex(hash_text(read_file(config.start)));
 }
 
 Json to_json(const accel_sim::Workload& workload) {
@@ -223,6 +242,7 @@ RunConfig run_config_from_json(const JsonNode& node, const fs::path& base_folder
     config.supernet =
         owner_of_supernet(fs::absolute(fs::current_path() / base_folder / object.string("supernet"))
                               .lexically_normal());
+  if (object.has("start")) read_start(object.at("start"), base_folder, config);
   config.objectives = objectives_from(
       object.has("objectives") ? object.at("objectives")
                                : JsonNode(kDefaultObjectives, node.file(), "/objectives"));
@@ -231,7 +251,7 @@ RunConfig run_config_from_json(const JsonNode& node, const fs::path& base_folder
   config.search = search_config_from_json(section(object, "search"));
   require_seeds_in_space(section(object, "search"), config);
   read_fields(object, kRunFields, config);
-  if (!config.supernet.empty()) config.supernet_seed = seed_of_run(config.supernet);
+  if (!config.supernet.empty()) read_owner(config);
   config.run = object.string("run", "runs/" + config.space.name());
   object.finish();
   return config;
@@ -254,8 +274,8 @@ Json run_config_schema() {
     limits[name_of(objective)] = {
         {"type", "number"}, {"exclusiveMinimum", 0}, {"description", "of " + name_of(objective)}};
   }
-  Json predictor = object_schema({{"file", name}, {"hash", name}});
-  predictor["required"] = {"file"};
+  Json file = object_schema({{"file", name}, {"hash", name}});
+  file["required"] = {"file"};
   Json properties = {
       {"search_space",
        {{"anyOf", {name, SearchSpace::schema()}},
@@ -267,6 +287,11 @@ Json run_config_schema() {
        section(name,
                "the run folder whose supernet is used, see [below](#search); absent: the "
                "run's own")},
+      {"start",
+       {{"anyOf", {name, file}},
+        {"description",
+         "a file of trained weights of the largest network that the supernet starts from, see "
+         "[below](#training); absent: random ones"}}},
       {"hardware",
        {{"anyOf", {name, accel_sim::target_schema()}},
         {"default", kDefaultHardware},
@@ -278,7 +303,7 @@ Json run_config_schema() {
       {"workload", section(schema_of(accel_sim::kWorkloadFields, accel_sim::kSupernetWorkload),
                            "what an inference is, for its price")},
       {"predictor",
-       {{"anyOf", {name, predictor}},
+       {{"anyOf", {name, file}},
         {"description",
          "a file of `paretoformer predictor build` or `import` for the same hardware and workload, "
          "whose prices count ([own_hardware.md](own_hardware.md)); absent: the simulator's, "
@@ -315,6 +340,8 @@ Json to_json(const RunConfig& config) {
   if (!config.predictor.empty())
     json["predictor"] = {{"file", config.predictor.string()}, {"hash", config.predictor_hash}};
   if (!config.supernet.empty()) json["supernet"] = config.supernet.string();
+  if (!config.start.empty())
+    json["start"] = {{"file", config.start.string()}, {"hash", config.start_hash}};
   json["objectives"] = Json::array();
   for (Objective objective : config.objectives) json["objectives"].push_back(name_of(objective));
   json["limits"] = to_json(config.limits);
@@ -343,10 +370,12 @@ std::uint64_t training_hash(const RunConfig& config) {
   if (!config.training.stop_when_converged)  // then probes only watch
     for (const char* key : {"probe_interval", "stop_when_converged"}) training.erase(key);
   // The number says how: it goes up when the same configuration learns from other text than before.
-  return hash_of(Json{{"sandwich", 2},
-                      {"space", config.space.with_int8_weights().to_json()},
-                      {"training", training},
-                      {"seed", config.supernet_seed.value_or(config.seed)}});
+  Json hashed{{"sandwich", 2},
+              {"space", config.space.with_int8_weights().to_json()},
+              {"training", training},
+              {"seed", config.supernet_seed.value_or(config.seed)}};
+  if (!config.start_hash.empty()) hashed["start"] = config.start_hash;
+  return hash_of(hashed);
 }
 
 std::uint64_t config_hash(const RunConfig& config) {

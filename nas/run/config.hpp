@@ -32,6 +32,11 @@ struct RunConfig {
   // the same way, but for the seed, on the same text; empty: none.
   std::filesystem::path supernet;
   std::optional<std::uint64_t> supernet_seed;  // of that run; absent: `seed`
+  // A file of trained weights of the largest network that the training starts from
+  // (supernet/training/warm_start.hpp), and the hash of its content, or of what the training of
+  // `supernet` started from; empty: none. The file need not be there any more once it has begun.
+  std::filesystem::path start;
+  std::string start_hash;
   std::vector<Objective> objectives;
   std::vector<Limit> limits;
   SearchConfig search;
@@ -54,8 +59,8 @@ Json to_json(const RunConfig& config);
 RunConfig load_run_config(const std::string& name_or_path,
                           const std::vector<std::string>& overrides);
 
-// Everything the weights depend on: space, training, the supernet's seed. The text is hashed
-// separately.
+// Everything the weights depend on: space, training, their start, the supernet's seed. The text is
+// hashed separately.
 std::uint64_t training_hash(const RunConfig& config);
 std::uint64_t config_hash(const RunConfig& config);
 

@@ -1,5 +1,7 @@
 #include "nas/run/proxy_task.hpp"
 
+#include "supernet/model/trained_weights.hpp"
+#include "supernet/training/warm_start.hpp"
 #include "support/error.hpp"
 #include "support/files.hpp"
 #include "support/hash.hpp"
@@ -31,6 +33,25 @@ ProxyTask::ProxyTask(const RunConfig& config, const std::filesystem::path& cache
   require_tokens(corpus_, config.training.sequences_per_network(), context());
 }
 
+void ProxyTask::read_start(const RunFolder& run) {
+  const auto& file = run.config().start;
+  if (file.empty() || std::filesystem::exists(run.supernet())) return;
+  if (hex(hash_text(read_file(file))) != run.config().start_hash)
+    throw InputError(file.string() + ": has other content than when the run began: expected a " +
+                     "file of hash " + run.config().start_hash);
+  start_ = supernet::read_trained_weights(file, own_layout());
+}
+
+// Its heads and channels in the order of their importance, for a supernet.
+std::vector<float> ProxyTask::sorted_start(std::uint64_t seed) const {
+  const supernet::ParameterLayout own = own_layout();
+  const supernet::Importance importance =
+      fisher_importance(own, start_, corpus_.train, training_, hash_text("importance", seed));
+  std::vector<float> sorted = start_;
+  sort_by_importance(own, importance, sorted);
+  return supernet_of(own, sorted, layout_);
+}
+
 void ProxyTask::train(const RunFolder& run, const Watch& watch) {
   forget_losses();
   const supernet::TrainingConfig& training = run.config().training;
@@ -47,6 +68,7 @@ void ProxyTask::train(const RunFolder& run, const Watch& watch) {
                                      run.supernet(),
                                      run.training_log(),
                                      fingerprint_};
+  if (!start_.empty()) training_run.start = sorted_start(seed);
   std::vector<Architecture> probes = supernet::probe_networks(space, seed);
   if (probes.size() > 1)  // one network has no gap to anything
     training_run.probes =

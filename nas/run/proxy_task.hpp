@@ -30,6 +30,9 @@ class ProxyTask {
   // What the weights are made from: space, text, tokeniser, training and seed.
   const std::string& fingerprint() const { return fingerprint_; }
 
+  // Reads what the training of the run is to start from, where there is such a file and the
+  // training has not begun. Throws InputError where the file does not fit.
+  void read_start(const RunFolder& run);
   // Trains, or continues, to the end. Throws what the training run throws.
   void train(const RunFolder& run, const Watch& watch);
   // Weights of a finished training, by default the run's own. Throws InputError when there are
@@ -53,6 +56,8 @@ class ProxyTask {
   const supernet::TrainingConfig& training() const { return training_; }
 
  private:
+  supernet::ParameterLayout own_layout() const { return {layout_.largest(), context()}; }
+  std::vector<float> sorted_start(std::uint64_t seed) const;
   void forget_losses() {
     evaluator_.reset();
     losses_.reset();
@@ -64,6 +69,7 @@ class ProxyTask {
   SearchSpace space_;
   supernet::ParameterLayout layout_;
   std::string fingerprint_;
+  std::vector<float> start_;  // of the largest network alone; empty: random
   std::vector<float> weights_;
   mutable std::shared_ptr<supernet::SequenceLosses> losses_;  // made when first asked for
   std::optional<supernet::Evaluator> evaluator_;

@@ -164,9 +164,12 @@ void add_search(CLI::App& app, CommonOptions& common) {
 
 void add_train(CLI::App& app, CommonOptions& common) {
   const auto given = std::make_shared<RunArguments>();
-  add_run_verb(app, "train", "Train the supernet only", *given, common,
-               "Continue an interrupted training")
-      ->callback([given, &common] { train_only(given->resolved(), common); });
+  CLI::App* train = add_run_verb(app, "train", "Train the supernet only", *given, common,
+                                 "Continue an interrupted training");
+  train->add_option("--from", given->start,
+                    "Start from trained weights of the largest network: safetensors file of a "
+                    "training, of export, or of a GPT-2");
+  train->callback([given, &common] { train_only(given->resolved(), common); });
 }
 
 }  // namespace paretoformer::nas

@@ -1,0 +1,42 @@
+// A supernet that starts from trained weights of its largest network, reordered so that its slices,
+// which are prefixes, keep what matters most.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "supernet/model/parameters.hpp"
+#include "supernet/training/training_config.hpp"
+
+namespace paretoformer::supernet {
+
+// What a network loses without each of its heads and FFN channels, by the diagonal of the empirical
+// Fisher information of a mask over them (Kwon et al. 2022, "A Fast Post-Training Pruning Framework
+// for Transformers", arXiv 2204.09656, section 4.1): the mean over sequences of the squared
+// gradient of a sequence's loss in a factor of the head's or channel's output.
+struct Importance {
+  std::vector<std::vector<double>> heads, channels;  // [layer][head], [layer][channel]
+};
+
+// Sequences on which importance is measured; Kwon et al. take 2048 of classification tasks, each of
+// which is one target, where a sequence of text is as many as it has tokens.
+inline constexpr int kImportanceSequences = 256;
+
+// Of layout.largest(), whose own layout it is, with these weights, on kImportanceSequences
+// sequences of config.context tokens of the text, at places that `seed` draws, on config.device.
+Importance fisher_importance(const ParameterLayout& layout, const std::vector<float>& parameters,
+                             std::span<const std::int32_t> text, const TrainingConfig& config,
+                             std::uint64_t seed);
+
+// Reorders the heads and FFN channels of every layer of layout.largest(), the most important first,
+// equals in the order they had. The network computes the same.
+void sort_by_importance(const ParameterLayout& layout, const Importance& importance,
+                        std::vector<float>& parameters);
+
+// The parameters of a supernet whose largest network has these: LayerNorms of other widths and
+// depths begin with the first values of the largest network's.
+std::vector<float> supernet_of(const ParameterLayout& own, const std::vector<float>& parameters,
+                               const ParameterLayout& supernet);
+
+}  // namespace paretoformer::supernet

@@ -1,0 +1,120 @@
+#include "supernet/training/warm_start.hpp"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <vector>
+
+#include "search_spaces/search_space.hpp"
+#include "supernet/model/evaluation.hpp"
+#include "support/json.hpp"
+#include "support/random.hpp"
+
+namespace paretoformer::supernet {
+namespace {
+
+const Architecture kNetwork{12, 4, 11, {{3, 10}, {2, 6}}};
+constexpr int kContext = 9;
+
+std::vector<float> lively_parameters(const ParameterLayout& layout) {
+  Random random(22);
+  std::vector<float> parameters(layout.size());
+  for (float& parameter : parameters) parameter = static_cast<float>(0.3 * random.normal());
+  return parameters;
+}
+
+std::vector<std::int32_t> random_text(int size) {
+  Random random(5);
+  std::vector<std::int32_t> text(static_cast<std::size_t>(size));
+  for (std::int32_t& token : text) token = static_cast<std::int32_t>(random.below(11));
+  return text;
+}
+
+// Mean loss of the network on its first sequence, in double.
+double loss_of(const ParameterLayout& layout, const std::vector<double>& parameters,
+               const std::vector<std::int32_t>& text, const Architecture& network = kNetwork) {
+  CpuLosses<double> losses(layout, parameters, kContext, Products::fp32);
+  return losses.sequence_losses({&network, 1}, {text.data(), text.data() + 1, 1, kContext})[0][0] /
+         kContext;
+}
+
+// A text of one sequence: importance is the square of one derivative.
+TEST(WarmStart, ImportanceIsTheSquaredDerivativeInAFactor) {
+  const ParameterLayout layout(kNetwork, kContext);
+  const std::vector<float> parameters = lively_parameters(layout);
+  const std::vector<std::int32_t> text = random_text(kContext + 1);
+  TrainingConfig config;
+  config.context = kContext;
+  const Importance importance = fisher_importance(layout, parameters, text, config, 1);
+  const auto expect = [&](double found, std::size_t offset, int columns, int first, int count) {
+    const auto with_factor = [&](double factor) {
+      std::vector<double> scaled(parameters.begin(), parameters.end());
+      for (int row = 0; row < kNetwork.model_width; ++row)
+        for (int c = first; c < first + count; ++c)
+          scaled[offset + static_cast<std::size_t>(row * columns + c)] *= factor;
+      return loss_of(layout, scaled, text);
+    };
+    constexpr double kStep = 1e-5;
+    const double derivative = (with_factor(1 + kStep) - with_factor(1 - kStep)) / (2 * kStep);
+    // fp32 gradients of sums over 12 rows.
+    EXPECT_NEAR(found, derivative * derivative, 1e-4 * derivative * derivative + 1e-9);
+  };
+  for (int l = 0; l < kNetwork.depth(); ++l) {
+    const LayerOffsets& o = layout.layer(l);
+    const auto layer = static_cast<std::size_t>(l);
+    ASSERT_EQ(importance.heads[layer].size(),
+              static_cast<std::size_t>(kNetwork.layers[layer].heads));
+    for (std::size_t h = 0; h < importance.heads[layer].size(); ++h)
+      expect(importance.heads[layer][h], o.output, o.attention_width, static_cast<int>(h) * 4, 4);
+    for (std::size_t c = 0; c < importance.channels[layer].size(); ++c)
+      expect(importance.channels[layer][c], o.down, o.ffn_width, static_cast<int>(c), 1);
+  }
+}
+
+TEST(WarmStart, SortingChangesNothingButTheOrder) {
+  const ParameterLayout layout(kNetwork, kContext);
+  const std::vector<float> parameters = lively_parameters(layout);
+  const std::vector<std::int32_t> text = random_text(200);
+  TrainingConfig config;
+  config.context = kContext;
+  const Importance importance = fisher_importance(layout, parameters, text, config, 1);
+  std::vector<float> sorted = parameters;
+  sort_by_importance(layout, importance, sorted);
+  EXPECT_NE(sorted, parameters);
+  const std::vector<double> before(parameters.begin(), parameters.end());
+  const std::vector<double> after(sorted.begin(), sorted.end());
+  EXPECT_NEAR(loss_of(layout, after, text), loss_of(layout, before, text), 1e-12);
+  // Sequences are the same, so importance goes with what it is of.
+  const Importance again = fisher_importance(layout, sorted, text, config, 1);
+  for (std::size_t l = 0; l < importance.heads.size(); ++l)
+    for (const auto& [found, expected] : {std::pair(again.heads[l], importance.heads[l]),
+                                          std::pair(again.channels[l], importance.channels[l])}) {
+      std::vector<double> descending = expected;
+      std::sort(descending.rbegin(), descending.rend());
+      for (std::size_t i = 0; i < found.size(); ++i)
+        EXPECT_NEAR(found[i], descending[i], 1e-3 * descending[0]) << l << " " << i;
+    }
+}
+
+TEST(WarmStart, ASupernetHoldsTheNetworkThatItStartsFrom) {
+  const Json json = parse_json(R"({"head_width": 4, "vocabulary": 11, "depth": [1, 2],
+      "model_width": [8, 12], "heads": [1, 2, 3], "ffn_width": [6, 10]})",
+                               "space.json");
+  const SearchSpace space = SearchSpace::from_json(JsonNode(json, "space.json"));
+  const ParameterLayout supernet(space, kContext);
+  const ParameterLayout own(space.largest(), kContext);
+  const std::vector<float> parameters = lively_parameters(own);
+  const std::vector<float> shared = supernet_of(own, parameters, supernet);
+  EXPECT_EQ(extract(supernet, shared, own), parameters);
+  // A narrower network has the first values of the largest's LayerNorms.
+  Architecture narrow = space.largest();
+  narrow.model_width = 8;
+  EXPECT_EQ(shared[supernet.layer(1).norm1_gain + supernet.norm_row(narrow) + 7],
+            parameters[own.layer(1).norm1_gain + 7]);
+  narrow.layers.pop_back();
+  EXPECT_EQ(shared[supernet.final_gain + supernet.final_norm_row(narrow) + 7],
+            parameters[own.final_gain + 7]);
+}
+
+}  // namespace
+}  // namespace paretoformer::supernet
