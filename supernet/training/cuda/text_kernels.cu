@@ -36,8 +36,8 @@ int threads_of_row(int width, int n) {
 // One thread per column of a position.
 __global__ void position_columns(int sequences, int length, int width, const float* dx,
                                  float* gradient, std::ptrdiff_t stride) {
-  const int position = static_cast<int>(blockIdx.y);
-  const int column = static_cast<int>(blockIdx.x * blockDim.x + threadIdx.x);
+  const int position = static_cast<int>(blockIdx.x);
+  const int column = static_cast<int>(blockIdx.y * blockDim.x + threadIdx.x);
   if (column >= width) return;
   const float* const from = dx + std::ptrdiff_t{position} * width + column;
   const std::ptrdiff_t pitch = std::ptrdiff_t{length} * width;
@@ -174,7 +174,7 @@ void embed(Stream& stream, int rows, int width, int length, const std::int32_t* 
 void position_gradient(Stream& stream, int sequences, int length, int width, const float* dx,
                        float* gradient, std::ptrdiff_t stride) {
   const int threads = threads_of_row(width, 1);
-  launch(position_columns, dim3(ceil_div(width, threads), length), threads, 0, stream, sequences,
+  launch(position_columns, dim3(length, ceil_div(width, threads)), threads, 0, stream, sequences,
          length, width, dx, gradient, stride);
 }
 
