@@ -16,8 +16,15 @@
 
 namespace paretoformer {
 
-// Calls run(loop, 0) ... run(loop, count - 1), each once, in any order, on any thread.
+// Calls run(loop, 0) ... run(loop, count - 1), each once, on any thread. They begin in this order,
+// so the longest should come first.
 void run_tasks(std::size_t count, void (*run)(void* loop, std::size_t task), void* loop);
+
+// For measurements: what runs the tasks of all loops from now on; null: TBB's threads again. Not
+// while a loop is running.
+using TaskRunner = void (*)(std::size_t count, void (*run)(void* loop, std::size_t task),
+                            void* loop);
+void set_task_runner(TaskRunner runner);
 
 // ThreadSanitizer does not see how TBB, which was built without it, hands out tasks and waits for
 // them. This tells it what the loop guarantees and no more: every task comes after what the caller
@@ -60,8 +67,9 @@ class OrderedLoop {
 #endif
 };
 
-// Calls body(0) ... body(count - 1), each once, in any order; returns when all are done. `count`
-// must not depend on the number of threads where results must not.
+// Calls body(0) ... body(count - 1), each once, side by side; returns when all are done. `count`
+// must not depend on the number of threads where results must not. A thread that waits for the end
+// of a loop within a task may begin another task of any loop.
 template <class Body>
 void parallel_tasks(std::size_t count, const Body& body) {
   OrderedLoop<Body> loop(body);

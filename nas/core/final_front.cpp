@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
+#include <set>
 #include <utility>
 
 #include "support/error.hpp"
@@ -157,6 +159,26 @@ std::string describe(const BestWithin& best) {
                      name_of(best.limit.objective) + fmt::format(" <= {:.6g}", best.limit.maximum);
   if (best.above_best) text += fmt::format(" (best + {:g})", *best.above_best);
   return text;
+}
+
+std::vector<std::size_t> distinct_members(const FinalFront& front, double least) {
+  std::vector<std::size_t> order(front.members.size());
+  std::iota(order.begin(), order.end(), 0);
+  std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
+    return front.members[a].confirmed.perplexity < front.members[b].confirmed.perplexity;
+  });
+  std::set<std::size_t> named;
+  if (!order.empty()) named = {order.front(), order.back()};
+  if (const auto bend = knee(front)) named.insert(*bend);
+  for (const BestWithin& best : best_within(front))
+    if (best.member) named.insert(*best.member);
+  std::vector<std::size_t> shown;
+  for (const std::size_t i : order)
+    if (named.contains(i) || front.members[i].confirmed.validation_loss -
+                                     front.members[shown.back()].confirmed.validation_loss >=
+                                 least)
+      shown.push_back(i);
+  return shown;
 }
 
 PredictionError prediction_error(const FinalFront& front, Objective objective) {

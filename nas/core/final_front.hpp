@@ -55,6 +55,11 @@ void require_front(const Archive& archive);
 // equals; nothing when the front is empty.
 std::optional<std::size_t> knee(const FinalFront& front);
 
+// The members to show, by increasing confirmed perplexity, indices into front.members: of those
+// whose loss is less than `least` above that of the one shown before only the knee, the ends and
+// those of best_within().
+std::vector<std::size_t> distinct_members(const FinalFront& front, double least);
+
 // The member of a front to take within a bound.
 struct BestWithin {
   Limit limit;

@@ -94,18 +94,20 @@ std::string confirmation_summary(const FinalFront& front) {
 }  // namespace
 
 std::string front_table(const supernet::Corpus& corpus, const FinalFront& front,
-                        const Objectives& largest) {
+                        const Objectives& largest, double text_error) {
   std::string table = fmt::format(
       "{:<16} {:>10} {:>8} {:>8}{} {:>7} {:>11} {:>11} {:>10} {:>10} {:>7} {:>8}  {}\n", "id",
       "perplexity", "whole", "int8", corpus.words == 0 ? "" : "  per word bits/byte", "+%",
       largest.in_time ? "ns" : "cycles", "simulated", "energy/uJ", "simulated", "EDP x", "param/k",
       "network");
-  std::vector<const FrontMember*> members;
-  for (const FrontMember& member : front.members) members.push_back(&member);
-  std::stable_sort(members.begin(), members.end(), [](const FrontMember* a, const FrontMember* b) {
-    return a->confirmed.perplexity < b->confirmed.perplexity;
-  });
-  for (const FrontMember* member : members) table += row(corpus, *member, largest);
+  const std::vector<std::size_t> shown = distinct_members(front, kTextErrors * text_error);
+  for (const std::size_t i : shown) table += row(corpus, front.members[i], largest);
+  if (shown.size() < front.members.size())
+    table += fmt::format(
+        "and {} more between them, whose loss is less than {:.2g} above that of the line above: "
+        "{:g} "
+        "standard errors of the text; front.json has all\n",
+        front.members.size() - shown.size(), kTextErrors * text_error, kTextErrors);
   table +=
       "whole: perplexity of the whole validation text, and int8, in the accelerator's integers; "
       "simulated: as one program, beside the "

@@ -15,10 +15,13 @@ namespace paretoformer::nas {
 // The search space and the text in one line.
 std::string space_summary(const ProxyTask& proxy);
 
-// One line per member of the front, best perplexity first, compared with the largest network;
-// then what was dropped, the knee and the best members, and how far predictions were off.
+// One line per member of the front, best perplexity first, compared with the largest network, but
+// for those whose loss is less than kTextErrors x `text_error` above that of the line before; then
+// what was dropped, the knee and the best members, and how far predictions were off.
 std::string front_table(const supernet::Corpus& corpus, const FinalFront& front,
-                        const Objectives& largest);
+                        const Objectives& largest, double text_error = 0);
+// Losses so many standard errors apart are told apart (two-sided, 95 %).
+inline constexpr double kTextErrors = 2;
 
 // Perplexities of the smallest and the largest network between those of trivial models.
 std::string perplexity_summary(const ProxyTask& proxy, double smallest, double largest);

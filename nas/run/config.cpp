@@ -100,7 +100,8 @@ void read_predictor(const JsonNode& node, const fs::path& base_folder, RunConfig
   std::tie(config.predictor, expected) = file_and_hash(node, base_folder);
   config.predictor_hash = hex(hash_text(read_file(config.predictor)));
   if (!expected.empty() && expected != config.predictor_hash)
-    node.fail("has other content than when the run began: expected a file of hash " + expected);
+    (node.json().is_object() ? JsonObject(node).at("file") : node)
+        .fail("has other content than when the run began: expected a file of hash " + expected);
 }
 
 void read_start(const JsonNode& node, const fs::path& base_folder, RunConfig& config) {

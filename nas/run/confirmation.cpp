@@ -1,5 +1,6 @@
 #include "nas/run/confirmation.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <map>
@@ -12,6 +13,7 @@
 #include "support/json.hpp"
 #include "support/jsonl.hpp"
 #include "support/parallel.hpp"
+#include "support/statistics.hpp"
 
 namespace paretoformer::nas {
 namespace {
@@ -100,34 +102,84 @@ void confirm_cost(const Architecture& network, const latency_predictor::LatencyP
   record.energy_pj = cost.energy.value();
 }
 
-// What the networks of a run are confirmed with.
+bool searches_integers(const Archive& archive) {
+  const auto is_int8 = [](Objective objective) { return objective == Objective::kPerplexityInt8; };
+  return std::any_of(archive.objectives().begin(), archive.objectives().end(), is_int8) ||
+         std::any_of(archive.limits().begin(), archive.limits().end(),
+                     [&](const Limit& limit) { return is_int8(limit.objective); });
+}
+
+// What the members of a front are confirmed with.
 struct Confirmer {
   const ProxyTask& proxy;
   const latency_predictor::LatencyPredictor& predictor;
-  supernet::Evaluator evaluator;    // of the whole validation text
+  bool simulated;
+  bool integers;                    // are what is searched for
+  supernet::Evaluator unseen;       // of the validation text, what the search has not scored
+  supernet::Evaluator integer;      // of the validation text, what is scored in integers
   supernet::Evaluator calibration;  // of the training text
 };
 
-std::vector<Confirmed> confirm(const std::vector<Architecture>& networks, Confirmer& with,
-                               bool simulated) {
-  std::vector<Confirmed> records(networks.size());
-  const std::vector<double> losses = with.evaluator.losses(networks);
-  for (std::size_t i = 0; i < networks.size(); ++i) {
+// Of the whole text: of the sequences that the search has seen, and of the others.
+std::vector<double> whole_losses(const std::vector<Candidate>& members, Confirmer& with) {
+  std::vector<Architecture> networks;
+  for (const Candidate& member : members) networks.push_back(member.architecture);
+  const auto unseen = static_cast<double>(with.unseen.sequences());
+  const auto context = static_cast<std::size_t>(with.proxy.context());
+  const auto all = static_cast<double>((with.proxy.corpus().validation.size() - 1) / context);
+  std::vector<double> losses(members.size());
+  if (unseen > 0) losses = with.unseen.losses(networks);
+  for (std::size_t i = 0; i < members.size(); ++i) {
+    losses[i] = (members[i].objectives.validation_loss * (all - unseen) + losses[i] * unseen) / all;
     if (!std::isfinite(losses[i]))
       throw Error("the loss of " + describe(networks[i]) +
                   " on the whole validation text is not finite");
-    records[i].validation_loss = losses[i];
   }
-  parallel_tasks(networks.size(), [&](std::size_t i) {
-    records[i].validation_loss_int8 =
-        int8_loss(with.proxy.layout(), with.proxy.weights(), networks[i], with.calibration.batch(),
-                  with.evaluator.batch());
-    if (simulated) confirm_cost(networks[i], with.predictor, records[i]);
+  return losses;
+}
+
+std::vector<Confirmed> confirm(const std::vector<Candidate>& members, Confirmer& with) {
+  std::vector<Confirmed> records(members.size());
+  const std::vector<double> losses = whole_losses(members, with);
+  parallel_tasks(members.size(), [&](std::size_t i) {
+    const Architecture& network = members[i].architecture;
+    Confirmed& record = records[i];
+    record.validation_loss = losses[i];
+    record.validation_loss_int8 = int8_loss(with.proxy.layout(), with.proxy.weights(), network,
+                                            with.calibration.batch(), with.integer.batch());
+    // What integers add on the sequences that the search has seen.
+    if (record.validation_loss_int8 && !with.integers)
+      *record.validation_loss_int8 += losses[i] - members[i].objectives.validation_loss;
+    if (with.simulated) confirm_cost(network, with.predictor, record);
   });
   return records;
 }
 
+// Pairs of neighbours of a front whose losses are compared for text_error().
+constexpr std::size_t kComparedPairs = 8;
+
 }  // namespace
+
+double text_error(const ProxyTask& proxy, const FinalFront& front) {
+  const std::size_t pairs = std::min(kComparedPairs, front.members.size() / 2);
+  std::vector<Architecture> networks;
+  for (std::size_t i = 0; i < pairs; ++i)
+    for (const std::size_t j : {std::size_t{0}, std::size_t{1}})
+      networks.push_back(
+          front.members[i * front.members.size() / pairs + j].candidate.architecture);
+  supernet::Evaluator seen(proxy.losses(), proxy.corpus().validation, proxy.context(),
+                           proxy.validation_sequences());
+  const std::vector<std::vector<double>> losses = seen.sequence_losses(networks);
+  double variance = 0;
+  for (std::size_t i = 0; i < pairs; ++i) {
+    std::vector<double> differences;
+    for (std::size_t s = 0; s < losses[2 * i].size(); ++s)
+      differences.push_back(losses[2 * i][s] - losses[2 * i + 1][s]);
+    const double deviation = standard_deviation(differences);
+    variance += deviation * deviation / static_cast<double>(pairs);
+  }
+  return std::sqrt(variance * proxy.context() / std::max(1, front.validation_tokens));
+}
 
 std::string why_unsimulated(const latency_predictor::LatencyPredictor& predictor,
                             const SearchSpace& space) {
@@ -154,10 +206,17 @@ FinalFront confirm_front(const RunFolder& run, const ProxyTask& proxy,
   const std::vector<Candidate> members = front_of(archive);
   std::vector<Candidate> missing = members;
   std::erase_if(missing, [&](const Candidate& c) { return records.contains(c.id); });
-  Confirmer with{proxy,
-                 predictor,
-                 {proxy.losses(), proxy.corpus().validation, proxy.context()},
-                 calibration_sequences(proxy)};
+  const std::vector<std::int32_t>& text = proxy.corpus().validation;
+  const bool integers = searches_integers(archive);
+  Confirmer with{
+      proxy,
+      predictor,
+      unsimulated.empty(),
+      integers,
+      supernet::Evaluator::of_the_rest(proxy.losses(), text, proxy.context(),
+                                       proxy.validation_sequences()),
+      {proxy.losses(), text, proxy.context(), integers ? 0 : proxy.validation_sequences()},
+      calibration_sequences(proxy)};
   const auto report = [&](std::size_t done) {
     watch.report({"confirmation", static_cast<std::int64_t>(done),
                   static_cast<std::int64_t>(members.size()), "members of the front"});
@@ -169,9 +228,10 @@ FinalFront confirm_front(const RunFolder& run, const ProxyTask& proxy,
       throw Interrupted("confirmation stopped after " + std::to_string(done) + " of " +
                         std::to_string(members.size()) + " members of the front");
     const std::size_t end = std::min(begin + kMembersAtOnce, missing.size());
-    std::vector<Architecture> networks;
-    for (std::size_t i = begin; i < end; ++i) networks.push_back(missing[i].architecture);
-    const std::vector<Confirmed> chunk = confirm(networks, with, unsimulated.empty());
+    const std::vector<Confirmed> chunk =
+        confirm({missing.begin() + static_cast<std::ptrdiff_t>(begin),
+                 missing.begin() + static_cast<std::ptrdiff_t>(end)},
+                with);
     for (std::size_t i = begin; i < end; ++i) log.write(to_json(missing[i].id, chunk[i - begin]));
     log.flush();
     for (std::size_t i = begin; i < end; ++i) records[missing[i].id] = chunk[i - begin];

@@ -20,13 +20,21 @@ std::string why_unsimulated(const latency_predictor::LatencyPredictor& predictor
 
 // Confirms the members of archive.front() whose values are not in confirmed.jsonl of the run yet
 // (those of an interrupted confirmation, or of a front before the search went on), and judges the
-// front by them. Values are in that file before they count; they do not depend on threads or
-// interruptions. Reports at the beginning, too, what is known. Throws Interrupted when it is to
-// stop, InputError naming the line of a damaged file, and what simulate_network() throws. Needs
-// weights.
+// front by them. Members are simulated, and scored on what the search has not seen of the
+// validation text. In integers they are scored on the sequences that the search has seen, which
+// gives what integers add to the loss of the whole text; on all of the text where integers are
+// among the objectives or limits. Values are in that file before they count; they do not depend on
+// threads or interruptions. Reports at the beginning, too, what is known. Throws Interrupted when
+// it is to stop, InputError naming the line of a damaged file, and what simulate_network() throws.
+// Needs weights.
 FinalFront confirm_front(const RunFolder& run, const ProxyTask& proxy,
                          const latency_predictor::LatencyPredictor& predictor,
                          const Archive& archive, const Watch& watch);
+
+// How far two losses of a confirmed front must be apart for the text to tell them apart: the
+// standard error of the difference between neighbours on a text of this length, from some pairs of
+// them and the sequences that score candidates. 0 with fewer than two members. Needs weights.
+double text_error(const ProxyTask& proxy, const FinalFront& front);
 
 // The same from confirmed.jsonl alone; predicted_front() while a member of the front is missing
 // there.

@@ -12,6 +12,25 @@ namespace {
 
 constexpr int kQuarterStride = 4;
 
+// The sequences that an Evaluator takes of `available` ones: spread evenly.
+std::vector<std::size_t> evaluated_sequences(std::size_t available, int max_sequences) {
+  const std::size_t count =
+      max_sequences > 0 ? std::min(available, static_cast<std::size_t>(max_sequences)) : available;
+  std::vector<std::size_t> taken(count);
+  for (std::size_t i = 0; i < count; ++i) taken[i] = i * available / count;
+  return taken;
+}
+
+std::size_t sequences_in(std::span<const std::int32_t> text, int context) {
+  const auto length = static_cast<std::size_t>(context);
+  const std::size_t available = text.empty() ? 0 : (text.size() - 1) / length;
+  if (available == 0)
+    throw InputError("the validation text has " + std::to_string(text.size()) +
+                     " tokens, at least " + std::to_string(length + 1) + " are needed for one " +
+                     "sequence of context " + std::to_string(length));
+  return available;
+}
+
 }  // namespace
 
 template <class T>
@@ -56,22 +75,36 @@ Evaluator::Evaluator(const ParameterLayout& layout, const std::vector<float>& pa
     : Evaluator(std::make_shared<CpuLosses<float>>(layout, parameters, context, products), text,
                 context, max_sequences) {}
 
+Evaluator::Evaluator(std::shared_ptr<SequenceLosses> losses, int context)
+    : losses_(std::move(losses)), context_(context) {}
+
 Evaluator::Evaluator(std::shared_ptr<SequenceLosses> losses, std::span<const std::int32_t> text,
                      int context, int max_sequences)
-    : losses_(std::move(losses)), context_(context) {
-  const auto length = static_cast<std::size_t>(context);
-  const std::size_t available = text.empty() ? 0 : (text.size() - 1) / length;
-  if (available == 0)
-    throw InputError("the validation text has " + std::to_string(text.size()) +
-                     " tokens, at least " + std::to_string(length + 1) + " are needed for one " +
-                     "sequence of context " + std::to_string(length));
-  const std::size_t count =
-      max_sequences > 0 ? std::min(available, static_cast<std::size_t>(max_sequences)) : available;
+    : Evaluator(std::move(losses), context) {
+  keep(text, evaluated_sequences(sequences_in(text, context), max_sequences));
+}
+
+Evaluator Evaluator::of_the_rest(std::shared_ptr<SequenceLosses> losses,
+                                 std::span<const std::int32_t> text, int context, int seen) {
+  const std::size_t available = sequences_in(text, context);
+  const std::vector<std::size_t> taken = evaluated_sequences(available, seen);
+  std::vector<std::size_t> rest;
+  for (std::size_t i = 0, next = 0; i < available; ++i)
+    if (next < taken.size() && taken[next] == i)
+      ++next;
+    else
+      rest.push_back(i);
+  Evaluator evaluator(std::move(losses), context);
+  evaluator.keep(text, rest);
+  return evaluator;
+}
+
+void Evaluator::keep(std::span<const std::int32_t> text, const std::vector<std::size_t>& taken) {
+  const auto length = static_cast<std::size_t>(context_);
   for (const bool quarter : {true, false})
-    for (std::size_t i = 0; i < count; ++i) {
+    for (std::size_t i = 0; i < taken.size(); ++i) {
       if ((i % kQuarterStride == 0) != quarter) continue;
-      const std::span<const std::int32_t> sequence =
-          text.subspan(i * available / count * length, length + 1);
+      const std::span<const std::int32_t> sequence = text.subspan(taken[i] * length, length + 1);
       tokens_.insert(tokens_.end(), sequence.begin(), sequence.end() - 1);
       targets_.insert(targets_.end(), sequence.begin() + 1, sequence.end());
     }

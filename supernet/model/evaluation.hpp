@@ -55,6 +55,10 @@ class Evaluator {
   // text is shorter than one.
   Evaluator(std::shared_ptr<SequenceLosses> losses, std::span<const std::int32_t> text, int context,
             int max_sequences = 0);
+  // Takes what another Evaluator of the same text, with `seen` as its `max_sequences`, does not.
+  // There may be none.
+  static Evaluator of_the_rest(std::shared_ptr<SequenceLosses> losses,
+                               std::span<const std::int32_t> text, int context, int seen);
   // On this processor. `layout` and `parameters` must outlive it.
   Evaluator(const ParameterLayout& layout, const std::vector<float>& parameters,
             std::span<const std::int32_t> text, int context, int max_sequences = 0,
@@ -75,6 +79,9 @@ class Evaluator {
   std::vector<double> losses(std::span<const Architecture> networks);
 
  private:
+  Evaluator(std::shared_ptr<SequenceLosses> losses, int context);
+  // Keeps these sequences of the text, every fourth of them first.
+  void keep(std::span<const std::int32_t> text, const std::vector<std::size_t>& taken);
   // Of `count` sequences from the `first` on, in the order in which they are kept.
   std::vector<std::vector<double>> kept_losses(std::span<const Architecture> networks, int first,
                                                int count);

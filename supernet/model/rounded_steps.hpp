@@ -1,5 +1,6 @@
-// Steps of the row tasks of supernet/model/network.cpp whose results may be rounded to int8. A pass
-// that does not round has sites without a scale, where nothing happens, or what is done in fp32.
+// Steps of the passes of supernet/model/network_steps.hpp whose results may be rounded to int8. A
+// pass that does not round has sites without a scale, where nothing happens, or what is done in
+// fp32.
 #pragma once
 
 #include <algorithm>
@@ -10,22 +11,16 @@
 
 namespace paretoformer::supernet {
 
-// One network's sizes and one task's rows.
-template <class T>
-struct TaskRows {
-  TaskRows(const Pass<T>& pass, int task)
-      : length(pass.batch.length),
-        first_sequence(task * sequences_per_task(pass.batch)),
-        sequences(std::min(sequences_per_task(pass.batch), pass.batch.sequences - first_sequence)),
-        first(static_cast<std::ptrdiff_t>(first_sequence) * length),
-        count(sequences * length) {}
-
-  // This task's part of an array of rows of `width`.
-  T* of(T* rows, int width) const { return rows + first * width; }
-
-  int length, first_sequence, sequences;
+// Some rows of a batch, one after the other.
+struct RowRange {
   std::ptrdiff_t first;
   int count;
+
+  // Their part of an array of rows of `width`.
+  template <class T>
+  T* of(T* rows, int width) const {
+    return rows + first * width;
+  }
 };
 
 template <class T>
@@ -52,13 +47,13 @@ bool rounds(const RoundedSite<T>& site) {
 }
 
 template <class T>
-void round_site(const RoundedSite<T>& site, const TaskRows<T>& rows, int width, T* x) {
+void round_site(const RoundedSite<T>& site, const RowRange& rows, int width, T* x) {
   if (!rounds(site)) return;
   round_to_int8(rows.count, width, width, site.scale, x, site.inside + rows.first * width);
 }
 
 template <class T>
-void keep_inside(const RoundedSite<T>& site, const TaskRows<T>& rows, int width, const T* dx,
+void keep_inside(const RoundedSite<T>& site, const RowRange& rows, int width, const T* dx,
                  T* kept) {
   if (!rounds(site)) return;
   where_inside(static_cast<std::size_t>(rows.count) * static_cast<std::size_t>(width),
@@ -74,7 +69,7 @@ struct Norm {
 
 template <class T>
 void normalise(const Pass<T>& pass, const RoundedSite<T>& input, const RoundedSite<T>& site,
-               const TaskRows<T>& rows, const Norm<T>& norm, const T* x, T* y) {
+               const RowRange& rows, const Norm<T>& norm, const T* x, T* y) {
   const int d = pass.network.model_width;
   T* const mean = norm.mean + rows.first;
   T* const inverse_deviation = norm.inverse_deviation + rows.first;
@@ -93,7 +88,7 @@ void activate(const Pass<T>& pass, const LayerSites<RoundedSite<T>>& sites, int 
 
 // y = x + (y + bias).
 template <class T>
-void add_to_stream(const RoundedSite<T>& added, const RoundedSite<T>& sum, const TaskRows<T>& rows,
+void add_to_stream(const RoundedSite<T>& added, const RoundedSite<T>& sum, const RowRange& rows,
                    int width, const T* x, const T* bias, T* y) {
   if (!rounds(sum)) return add_residual(rows.count, width, x, bias, y);
   rounded_residual(rows.count, width, x, bias, added.scale, sum.scale, y,
@@ -102,7 +97,7 @@ void add_to_stream(const RoundedSite<T>& added, const RoundedSite<T>& sum, const
 
 // From the gradient of a rounded sum to that of the exact one, in place, and of what was added.
 template <class T>
-void split_gradient(const RoundedSite<T>& added, const RoundedSite<T>& sum, const TaskRows<T>& rows,
+void split_gradient(const RoundedSite<T>& added, const RoundedSite<T>& sum, const RowRange& rows,
                     int width, T* d_sum, T* d_added, T* d_bias) {
   if (!rounds(sum)) return;  // both are d_sum, and layer_norm_backward() has d_bias
   keep_inside(sum, rows, width, d_sum, d_sum);
@@ -111,7 +106,7 @@ void split_gradient(const RoundedSite<T>& added, const RoundedSite<T>& sum, cons
 }
 
 template <class T>
-void round_heads(const LayerSites<RoundedSite<T>>& sites, const TaskRows<T>& rows, int heads,
+void round_heads(const LayerSites<RoundedSite<T>>& sites, const RowRange& rows, int heads,
                  int head_width, T* qkv) {
   if (!rounds(sites.query)) return;
   const std::ptrdiff_t stride = 3 * static_cast<std::ptrdiff_t>(heads) * head_width;

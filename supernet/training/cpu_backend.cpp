@@ -10,6 +10,9 @@ namespace paretoformer::supernet {
 namespace {
 
 constexpr std::size_t kParameterBlock = 16384;
+// Four networks of the survey's space on two sequences of 512 tokens, with GPT-2's vocabulary,
+// take 2.7 GB.
+constexpr std::size_t kActivationBytes = std::size_t{3} << 30;
 
 std::size_t blocks(std::size_t count) { return (count + kParameterBlock - 1) / kParameterBlock; }
 
@@ -24,19 +27,10 @@ CpuBackend<T>::CpuBackend(const ParameterLayout& layout, const TrainingConfig& c
       rounded_(arithmetic == Arithmetic::int8
                    ? std::make_unique<RoundedNetwork<T>>(layout, config.batch * config.context)
                    : nullptr),
-      activations_(layout, config.batch, config.context, Activations<T>::Keep::all_layers),
       evaluation_(layout, state.parameters, config.context, config.products),
-      gradient_(layout.size()) {
-  const Batch batch{nullptr, nullptr, config.batch, config.context};
-  const auto tasks = static_cast<std::size_t>(row_tasks(batch));
-  vector_gradients_.resize(tasks * pass_layout().vector_size());
-  task_losses_.resize(tasks);
-  losses_.reserve(2 + static_cast<std::size_t>(config.random_subnetworks));
-  if (config.distillation > 0)
-    teacher_.resize(static_cast<std::size_t>(batch.rows()) *
-                    static_cast<std::size_t>(layout.vocabulary()));
+      gradient_(layout.size()),
+      weight_tasks_(weight_tasks(layout)) {
   partial_norms_.resize(blocks(layout.size()));
-  list_weight_tasks(layout.largest(), layout.context(), weight_tasks_);
   state_.m.resize(layout.size());
   state_.v.resize(layout.size());
   upload();
@@ -47,51 +41,38 @@ void CpuBackend<T>::upload() {
   if (rounded_ && !state_.scales.empty()) rounded_->set_scales(state_.scales);
 }
 
-// Forward, loss and backward of network `index` for row tasks [first_task, last_task).
+// Memory for steps of so many networks.
 template <class T>
-void CpuBackend<T>::run_row_tasks(const Pass<T>& pass, std::size_t index, bool first_part,
-                                  int first_task, int last_task) {
-  const int v = layout_.vocabulary();
-  const int per_task = sequences_per_task(pass.batch);
-  const T scale = T{1} / static_cast<T>(config_.tokens_per_network());
-  const T soft = static_cast<T>(config_.distillation);
-  parallel_tasks(static_cast<std::size_t>(last_task - first_task), [&](std::size_t i) {
-    const int t = first_task + static_cast<int>(i);
-    const auto task = static_cast<std::size_t>(t);
-    const std::size_t vector_size = pass.layout.vector_size();
-    T* vectors = vector_gradients_.data() + task * vector_size;
-    if (first_part && index == 0) std::fill_n(vectors, vector_size, T{0});
-    forward(pass, t);
-    const int sequences = std::min(per_task, pass.batch.sequences - t * per_task);
-    const int rows = sequences * pass.batch.length;
-    const std::ptrdiff_t first = static_cast<std::ptrdiff_t>(t) * per_task * pass.batch.length;
-    T* logits = logits_of(pass, t);
-    T* teacher = teacher_.empty() ? nullptr : teacher_.data() + first * v;
-    const std::int32_t* targets = pass.batch.targets + first;
-    task_losses_[task] = index > 0 && teacher
-                             ? distillation(rows, v, logits, targets, teacher, soft, scale)
-                             : cross_entropy(rows, v, logits, targets, scale, teacher);
-    backward(pass, t, vectors);
-  });
-}
+void CpuBackend<T>::plan(std::size_t networks) {
+  if (networks == planned_) return;
+  using Memory = Activations<T>;
+  constexpr auto kKeep = Memory::Keep::all_layers;
+  const auto fit = [&](std::size_t count, int sequences, int most) {
+    const std::size_t each = Memory::bytes(pass_layout(), sequences, config_.context, kKeep);
+    const std::size_t at_a_time = std::max<std::size_t>(kActivationBytes / (count * each), 1);
+    return static_cast<int>(std::min(at_a_time, static_cast<std::size_t>(most)));
+  };
+  const int side_by_side = fit(1, 1, static_cast<int>(networks));
+  const int fitting = fit(static_cast<std::size_t>(side_by_side), 1, config_.batch);
+  const int parts = (config_.batch + fitting - 1) / fitting;
+  sequences_ = (config_.batch + parts - 1) / parts;
 
-// The gradient of the embedding from row tasks [first_task, last_task) and, after the last of them,
-// those of all other weights.
-template <class T>
-void CpuBackend<T>::run_weight_tasks(const Pass<T>& pass, bool replace, int first_task,
-                                     int last_task) {
-  const int v = layout_.vocabulary();
-  const int panel = token_embedding_panel(v);
-  const auto panels = static_cast<std::size_t>((v + panel - 1) / panel);
-  const bool all = last_task == row_tasks(pass.batch);
-  if (all) list_weight_tasks(pass.network, layout_.context(), weight_tasks_);
-  parallel_tasks(panels + (all ? weight_tasks_.size() : 0), [&](std::size_t task) {
-    if (task >= panels)
-      return weight_gradient(pass, weight_tasks_[task - panels], replace, pass_gradient().data());
-    const int row = static_cast<int>(task) * panel;
-    token_embedding_gradient(pass, first_task, last_task, row, std::min(panel, v - row),
-                             replace && first_task == 0, pass_gradient().data());
-  });
+  const auto count = static_cast<std::size_t>(side_by_side);
+  cut_ = Cut(sequences_, config_.context);
+  const auto row_blocks = static_cast<std::size_t>(cut_.row_blocks());
+  activations_.clear();
+  activations_.reserve(count);
+  for (std::size_t i = 0; i < count; ++i)
+    activations_.emplace_back(pass_layout(), sequences_, config_.context, kKeep);
+  passes_.clear();
+  passes_.reserve(count);
+  vector_gradients_.assign(count * row_blocks * pass_layout().vector_size(), T{0});
+  block_losses_.assign(count * row_blocks, 0.0);
+  if (config_.distillation > 0)
+    teacher_.resize(static_cast<std::size_t>(sequences_ * config_.context) *
+                    static_cast<std::size_t>(layout_.vocabulary()));
+  losses_.reserve(networks);
+  planned_ = networks;
 }
 
 template <class T>
@@ -106,17 +87,27 @@ std::span<const double> CpuBackend<T>::gradients(const Batch& batch,
     if (networks.size() > 1) throw Error("a network is trained in int8 alone");
     rounded_->round(state_.parameters);
   }
+  plan(networks.size());
   losses_.assign(networks.size(), 0.0);
-  const bool shared = config_.distillation > 0;
-  // Network after network on each part, as the teacher's probabilities are those of one part.
+  parallel_tasks(blocks(vector_gradients_.size()), [&](std::size_t block) {
+    const std::size_t first = block * kParameterBlock;
+    std::fill_n(vector_gradients_.data() + first,
+                std::min(kParameterBlock, vector_gradients_.size() - first), T{0});
+  });
   for (int i = 0; i < config_.accumulation; ++i)
-    for (std::size_t index = 0; index < networks.size(); ++index) {
-      const int first = static_cast<int>(shared ? 0 : index) * config_.accumulation + i;
-      Batch part{batch.tokens, batch.targets, config_.batch, batch.length};
-      const std::ptrdiff_t rows = std::ptrdiff_t{first} * part.rows();
-      part.tokens += rows;
-      part.targets += rows;
-      add_gradients(part, index, networks[index], i == 0);
+    for (int s = 0; s < config_.batch; s += sequences_) {
+      const std::ptrdiff_t row = std::ptrdiff_t{i * config_.batch + s} * batch.length;
+      const Batch part{batch.tokens + row, batch.targets + row,
+                       std::min(sequences_, config_.batch - s), batch.length};
+      // A teacher's probabilities are those of one part, and must be there before the others learn.
+      const bool taught = !teacher_.empty() && networks.size() > 1;
+      std::size_t first = 0;
+      while (first < networks.size()) {
+        const std::size_t left = networks.size() - first;
+        const std::size_t count = taught && first == 0 ? 1 : std::min(left, activations_.size());
+        add_gradients(first, i + s == 0, part, networks.subspan(first, count));
+        first += count;
+      }
     }
   for (double& loss : losses_) loss /= static_cast<double>(config_.tokens_per_network());
   reduce_vector_gradients();
@@ -124,40 +115,63 @@ std::span<const double> CpuBackend<T>::gradients(const Batch& batch,
   return losses_;
 }
 
-// A network on one part of its batch; the first part of the first network replaces the gradients of
-// the last step.
+// Some networks of the step, from the `first_network` on, side by side on one part of their
+// batches, of which the first network's is given; the `first` part of the first network replaces
+// the gradients of the last step.
 template <class T>
-void CpuBackend<T>::add_gradients(const Batch& part, std::size_t index, const Architecture& network,
-                                  bool first_part) {
-  const Pass<T> pass{pass_layout(),
-                     rounded_ ? rounded_->weights() : state_.parameters.data(),
-                     network,
-                     part,
-                     activations_,
-                     config_.products,
-                     rounded_ ? &rounded_->rounding() : nullptr};
-  const int tasks = row_tasks(part);
-  const int at_a_time = logit_tasks(part, layout_.vocabulary());
-  for (int first = 0; first < tasks; first += at_a_time) {
-    const int last = std::min(first + at_a_time, tasks);
-    run_row_tasks(pass, index, first_part, first, last);
-    // The largest network covers every element, so nothing needs to be cleared.
-    run_weight_tasks(pass, first_part && index == 0, first, last);
+void CpuBackend<T>::add_gradients(std::size_t first_network, bool first, const Batch& part,
+                                  std::span<const Architecture> networks) {
+  const bool shared = config_.distillation > 0;
+  const std::ptrdiff_t rows_per_network =
+      std::ptrdiff_t{config_.sequences_per_network()} * config_.context;
+  const auto row_blocks = static_cast<std::size_t>(cut_.row_blocks());
+  std::fill(block_losses_.begin(), block_losses_.end(), 0.0);
+  passes_.clear();
+  for (std::size_t i = 0; i < networks.size(); ++i) {
+    const std::size_t index = first_network + i;
+    Batch own = part;
+    if (!shared) {
+      own.tokens += static_cast<std::ptrdiff_t>(index) * rows_per_network;
+      own.targets += static_cast<std::ptrdiff_t>(index) * rows_per_network;
+    }
+    passes_.push_back(
+        {{pass_layout(), rounded_ ? rounded_->weights() : state_.parameters.data(), networks[i],
+          own, activations_[i], config_.products, rounded_ ? &rounded_->rounding() : nullptr},
+         cut_,
+         T{1} / static_cast<T>(config_.tokens_per_network()),
+         shared ? teacher_.data() : nullptr,
+         static_cast<T>(config_.distillation),
+         shared && index > 0,
+         vector_gradients_.data() + i * row_blocks * pass_layout().vector_size(),
+         block_losses_.data() + i * row_blocks});
   }
-  double loss = 0;
-  for (double task_loss : task_losses_) loss += task_loss;
-  losses_[index] += loss;
+  // The largest network, whose tasks are the longest, is first.
+  const auto chains = static_cast<std::size_t>(cut_.chains);
+  parallel_tasks(networks.size() * chains, [&](std::size_t task) {
+    run_chain(passes_[task / chains], static_cast<int>(task % chains));
+  });
+  // It also covers every element, so nothing needs to be cleared.
+  parallel_tasks(weight_tasks_.size(), [&](std::size_t task) {
+    weight_gradient<T>(passes_, weight_tasks_[task], first && first_network == 0,
+                       pass_gradient().data());
+  });
+  for (std::size_t i = 0; i < networks.size(); ++i)
+    for (std::size_t block = 0; block < row_blocks; ++block)
+      losses_[first_network + i] += passes_[i].losses[block];
 }
 
 template <class T>
 void CpuBackend<T>::reduce_vector_gradients() {
   const std::size_t vector_size = pass_layout().vector_size();
-  T* target = pass_gradient().data() + pass_layout().matrix_size();
-  std::copy_n(vector_gradients_.begin(), vector_size, target);
-  for (std::size_t task = 1; task < task_losses_.size(); ++task) {
-    const T* source = vector_gradients_.data() + task * vector_size;
-    for (std::size_t i = 0; i < vector_size; ++i) target[i] += source[i];
-  }
+  T* const target = pass_gradient().data() + pass_layout().matrix_size();
+  parallel_tasks(blocks(vector_size), [&](std::size_t block) {
+    const std::size_t first = block * kParameterBlock;
+    const std::size_t last = std::min(first + kParameterBlock, vector_size);
+    std::copy(vector_gradients_.begin() + static_cast<std::ptrdiff_t>(first),
+              vector_gradients_.begin() + static_cast<std::ptrdiff_t>(last), target + first);
+    for (std::size_t at = vector_size; at < vector_gradients_.size(); at += vector_size)
+      for (std::size_t i = first; i < last; ++i) target[i] += vector_gradients_[at + i];
+  });
 }
 
 template <class T>

@@ -5,12 +5,16 @@
 #include <span>
 #include <vector>
 
+#include "supernet/model/training_pass.hpp"
 #include "supernet/quantization/rounded_network.hpp"
 #include "supernet/training/backend.hpp"
 
 namespace paretoformer::supernet {
 
-// The state is the host's own: nothing is copied. Steps in fp32 allocate nothing once it is made.
+// The state is the host's own: nothing is copied. The networks of a step run side by side, each on
+// activations of its own, as long as those fit into kActivationBytes; of a batch that does not fit,
+// one part after the other. All that is planned by the first step with so many networks; steps in
+// fp32 allocate nothing after it.
 template <class T>
 class CpuBackend : public TrainingBackend<T> {
  public:
@@ -29,11 +33,9 @@ class CpuBackend : public TrainingBackend<T> {
   }
 
  private:
-  void add_gradients(const Batch& part, std::size_t index, const Architecture& network,
-                     bool first_part);
-  void run_row_tasks(const Pass<T>& pass, std::size_t index, bool first_part, int first_task,
-                     int last_task);
-  void run_weight_tasks(const Pass<T>& pass, bool replace, int first_task, int last_task);
+  void plan(std::size_t networks);
+  void add_gradients(std::size_t first_network, bool first, const Batch& part,
+                     std::span<const Architecture> networks);
   void reduce_vector_gradients();
 
   // What passes work on: the layout, and where their gradients go.
@@ -44,12 +46,16 @@ class CpuBackend : public TrainingBackend<T> {
   TrainingConfig config_;
   TrainingState<T>& state_;
   std::unique_ptr<RoundedNetwork<T>> rounded_;  // in int8
-  Activations<T> activations_;
   CpuLosses<T> evaluation_;
+  std::size_t planned_ = 0;                  // networks of a step
+  int sequences_ = 0;                        // of a part, or fewer in the last
+  Cut cut_;                                  // of a part
+  std::vector<Activations<T>> activations_;  // of networks side by side
+  std::vector<TrainingPass<T>> passes_;      // theirs
   std::vector<T> gradient_;
-  std::vector<T> vector_gradients_;  // [row task][pass_layout().vector_size()]
-  std::vector<T> teacher_;           // [rows][vocabulary] probabilities of the largest network
-  std::vector<double> task_losses_, losses_, partial_norms_;
+  std::vector<T> vector_gradients_;  // [network side by side][row block][vector_size()]
+  std::vector<T> teacher_;           // [rows of a part][vocabulary]: of the largest network
+  std::vector<double> block_losses_, losses_, partial_norms_;
   std::vector<WeightTask> weight_tasks_;
 };
 

@@ -120,7 +120,7 @@ void search_and_print(const RunOptions& options, const CommonOptions& common) {
     json["ended"] = name_of(end);
     return print(to_text(json));
   }
-  print("\n" + front_table(proxy.corpus(), front, extremes.largest));
+  print("\n" + front_table(proxy.corpus(), front, extremes.largest, text_error(proxy, front)));
   print(summary);
   print(fmt::format("{} of {:.4g} networks evaluated, {} on the front, hypervolume {:.4f} of the "
                     "reference box (generation 0)\n",

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <set>
 
 #include "support/error.hpp"
 
@@ -94,6 +95,22 @@ TEST(FinalFront, NothingMayBeLeft) {
   ASSERT_EQ(best_within(front).size(), 1u);
   EXPECT_FALSE(best_within(front)[0].member.has_value());
   EXPECT_THROW(judge_front(archive, {}), Error);
+}
+
+// Losses 0, 1, 2, 3 ... hundredths, each told apart from 1.5 hundredths on: every second one is
+// shown, and the knee, which is the fifth, and the ends in any case.
+TEST(FinalFront, ShowsMembersThatTheTextTellsApart) {
+  std::vector<Objectives> line;
+  for (int i = 0; i < 8; ++i)
+    line.push_back(objectives(std::exp(0.01 * i), std::pow(2.0, i < 5 ? -i : -4 - 0.1 * i)));
+  for (Objectives& each : line) each = with_loss(each, std::log(each.perplexity));
+  const FinalFront front = predicted_front(archive_of(line));
+  EXPECT_EQ(distinct_members(front, 0).size(), 8u);
+  const std::vector<std::size_t> shown = distinct_members(front, 0.015);
+  const std::set<std::size_t> all(shown.begin(), shown.end());
+  EXPECT_TRUE(all.contains(0) && all.contains(7) && all.contains(*knee(front)));
+  for (const BestWithin& best : best_within(front)) EXPECT_TRUE(all.contains(*best.member));
+  EXPECT_THAT(shown, ElementsAre(0, 2, 4, 6, 7));
 }
 
 TEST(Knee, FarthestFromTheLineThroughTheEnds) {

@@ -212,8 +212,7 @@ TEST(ConfigHash, IgnoresFolderAndCheckpointsAndNothingElse) {
     return std::pair(config_hash(config), training_hash(config));
   };
   const auto base = hashes("seed=1");
-  for (const char* same :
-       {"run=elsewhere", "training.checkpoint_seconds=1", "training.device=cpu"})
+  for (const char* same : {"run=elsewhere", "training.checkpoint_seconds=1", "training.device=cpu"})
     EXPECT_EQ(hashes(same), base) << same;
   // Probes only watch, unless the training ends when they say so.
   EXPECT_NE(hashes("training.probe_interval=9").first, base.first);

@@ -68,9 +68,10 @@ TrainingConfig config_for(const Batch& batch) {
 }
 
 // Every tensor, three entries in each, inside and outside the slice.
-void expect_gradient_of(const Architecture& network) {
-  const ParameterLayout layout(kLargest, kContext);
-  const Text text(kLargest.vocabulary);
+void expect_gradient_of(const Architecture& network, int sequences = kSequences,
+                        int context = kContext) {
+  const ParameterLayout layout(kLargest, context);
+  const Text text(kLargest.vocabulary, sequences, context);
   TrainingState<double> state{0, lively_parameters<double>(layout), {}, {}};
   const std::vector<double> parameters = state.parameters;
   Trainer<double> trainer(layout, config_for(text.batch), std::move(state));
@@ -114,6 +115,12 @@ TEST(NetworkGradient, NarrowModel) { expect_gradient_of({7, 4, 11, {{3, 20}, {3,
 TEST(NetworkGradient, FewerHeads) { expect_gradient_of({12, 4, 11, {{1, 20}, {2, 20}}}); }
 TEST(NetworkGradient, NarrowFfn) { expect_gradient_of({12, 4, 11, {{3, 5}, {3, 17}}}); }
 TEST(NetworkGradient, Shallow) { expect_gradient_of({12, 4, 11, {{3, 20}}}); }
+TEST(NetworkGradient, RowBlocksWithinASequence) {
+  expect_gradient_of({9, 4, 11, {{2, 13}}}, 1, 150);
+}
+TEST(NetworkGradient, SequencesThatShareABlock) {
+  expect_gradient_of({9, 4, 11, {{2, 13}}}, 5, 20);
+}
 TEST(NetworkGradient, AllAtOnce) { expect_gradient_of({9, 4, 11, {{2, 13}}}); }
 
 TEST(Network, ASliceEqualsTheExtractedNetwork) {

@@ -69,7 +69,7 @@ std::vector<float> engine_logits(const Supernet& net, const Architecture& networ
                                  Activations<float>::Keep::nothing);
   const Pass<float> pass{net.layout, net.parameters.data(), network, batch, activations};
   forward(pass, 0);
-  const float* logits = logits_of(pass, 0);
+  const float* logits = logits_of(pass);
   return {logits, logits + sequences_per_task(batch) * batch.length * net.layout.vocabulary()};
 }
 

@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "supernet/kernels/matmul_bf16.hpp"
 #include "support/error.hpp"
 #include "support/json.hpp"
 #include "support/random.hpp"
@@ -99,6 +100,32 @@ TEST(Trainer, SameBitsOnAnyNumberOfThreads) {
     EXPECT_EQ(one.losses, more.losses);
     EXPECT_EQ(one.state.parameters, more.state.parameters);
     EXPECT_EQ(one.state.v, more.state.v);
+  }
+}
+
+// Blocks of rows within a sequence, whole sequences in a block with fewer in the last, parts of a
+// batch, a teacher.
+TEST(Trainer, SameBitsHoweverABatchIsCut) {
+  struct Shape {
+    int batch, context, accumulation;
+    double distillation;
+  };
+  for (const Products products : {Products::fp32, Products::bf16}) {
+    if (products == Products::bf16 && bf16_unit() == Bf16Unit::none) continue;
+    for (const Shape& shape : {Shape{1, 150, 1, 0}, Shape{3, 130, 2, 0.5}, Shape{7, 20, 1, 0.5}}) {
+      TrainingConfig config = tiny_config();
+      config.batch = shape.batch;
+      config.context = shape.context;
+      config.accumulation = shape.accumulation;
+      config.distillation = shape.distillation;
+      config.products = products;
+      const Training one = train(config, 1, 3);
+      for (const int threads : {2, 5}) {
+        const Training more = train(config, threads, 3);
+        EXPECT_EQ(one.losses, more.losses) << shape.context;
+        EXPECT_EQ(one.state.parameters, more.state.parameters) << shape.context;
+      }
+    }
   }
 }
 
