@@ -75,6 +75,7 @@ Evaluation::Evaluation(Stream& stream, const ParameterLayout& layout, int batch,
 std::vector<std::vector<double>> Evaluation::sequence_losses(const Weights& weights,
                                                              std::span<const Architecture> networks,
                                                              const Batch& batch) {
+  if (batch.sequences == 0) return std::vector<std::vector<double>>(networks.size());
   const std::lock_guard<std::mutex> lock(mutex_);
   if (batch.length > buffers_.length)
     throw Error("a sequence is longer than what the evaluation was made for");

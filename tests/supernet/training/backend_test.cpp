@@ -396,6 +396,9 @@ TEST_P(BackEnds, SequenceLossesDoNotDependOnOtherSequences) {
     const auto alone = evaluation->sequence_losses(std::span(kOdd.slices).subspan(2, 1), one);
     EXPECT_EQ(alone[0][0], together[1][static_cast<std::size_t>(s)]);
   }
+  const auto none = evaluation->sequence_losses(kOdd.slices, {nullptr, nullptr, 0, 20});
+  ASSERT_EQ(none.size(), kOdd.slices.size());
+  EXPECT_TRUE(none[0].empty());
 }
 
 // A training goes on on another device. What it has then, all of it in the host's order, is that of
