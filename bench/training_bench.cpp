@@ -70,19 +70,27 @@ void sandwich_step(benchmark::State& state, supernet::Products products) {
     return state.SkipWithError("this processor has no bfloat16 unit");
   supernet::TrainingConfig config;
   config.products = products;
+  config.device = supernet::Device::cpu;
   sandwich_steps(state, space(), config);
 }
 
 // The survey's whole space (up to 6 layers of width 768) with GPT-2's vocabulary at length 512, in
-// micro-batches of two sequences: a step of the survey's 16 sequences is eight of these.
-void survey_step(benchmark::State& state, supernet::Products products) {
-  if (products == supernet::Products::bf16 && supernet::bf16_unit() == supernet::Bf16Unit::none)
+// micro-batches of two sequences: a step of the survey's 16 sequences is eight of these. On a GPU
+// it is a whole step.
+void survey_step(benchmark::State& state, supernet::Products products,
+                 supernet::Device device = supernet::Device::cpu) {
+  const bool gpu = device == supernet::Device::cuda;
+  if (const auto why = supernet::why_no_cuda(); gpu && why)
+    return state.SkipWithError(("no GPU: " + *why).c_str());
+  if (!gpu && products == supernet::Products::bf16 &&
+      supernet::bf16_unit() == supernet::Bf16Unit::none)
     return state.SkipWithError("this processor has no bfloat16 unit");
   constexpr double kWikiText2Tokens = 2.4e6;  // of this vocabulary, Kim et al. 2023, section 6.4
   supernet::TrainingConfig config;
-  config.batch = 2;
+  config.batch = gpu ? 16 : 2;
   config.context = 512;
   config.distillation = 0;
+  config.device = device;
   config.products = products;
   const double speed =
       sandwich_steps(state, SearchSpace::find("survey").with_vocabulary(50257), config);
@@ -129,6 +137,10 @@ BENCHMARK_CAPTURE(survey_step, bf16, supernet::Products::bf16)
     ->Unit(benchmark::kSecond)
     ->UseRealTime()
     ->Iterations(3);
+BENCHMARK_CAPTURE(survey_step, cuda, supernet::Products::bf16, supernet::Device::cuda)
+    ->Unit(benchmark::kSecond)
+    ->UseRealTime()
+    ->Iterations(30);
 
 }  // namespace
 

@@ -6,7 +6,7 @@
 #include "support/error.hpp"
 
 #ifdef PARETOFORMER_CUDA
-#include "supernet/training/cuda/cuda_backend.hpp"
+#include "supernet/training/cuda_backend.hpp"
 #endif
 
 namespace paretoformer::supernet {
