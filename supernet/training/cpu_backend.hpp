@@ -12,8 +12,8 @@
 
 namespace paretoformer::supernet {
 
-// Of the networks of a step. Four of the survey's space on two sequences of 512 tokens, with GPT-2's
-// vocabulary, take 2.7 GB.
+// Of the networks of a step. Four of the survey's space on two sequences of 512 tokens, with
+// GPT-2's vocabulary, take 2.7 GB.
 inline constexpr std::size_t kActivationBytes = std::size_t{3} << 30;
 
 // The state is the host's own: nothing is copied. The networks of a step run side by side, each on
