@@ -126,7 +126,8 @@ std::vector<double> whole_losses(const std::vector<Candidate>& members, Confirme
   for (const Candidate& member : members) networks.push_back(member.architecture);
   const auto unseen = static_cast<double>(with.unseen.sequences());
   const auto context = static_cast<std::size_t>(with.proxy.context());
-  const auto all = static_cast<double>((with.proxy.corpus().validation.size() - 1) / context);
+  const std::size_t sequences = (with.proxy.corpus().validation.size() - 1) / context;
+  const auto all = static_cast<double>(sequences);
   std::vector<double> losses(members.size());
   if (unseen > 0) losses = with.unseen.losses(networks);
   for (std::size_t i = 0; i < members.size(); ++i) {

@@ -81,7 +81,7 @@ std::vector<std::vector<double>> Evaluation::sequence_losses(const Weights& weig
     throw Error("a sequence is longer than what the evaluation was made for");
   const int at_a_time = buffers_.sequences;
   const int parts = ceil_div(batch.sequences, at_a_time);
-  const auto padded = static_cast<std::size_t>(parts * at_a_time);
+  const auto padded = static_cast<std::size_t>(parts) * static_cast<std::size_t>(at_a_time);
   const std::size_t tokens = padded * static_cast<std::size_t>(batch.length);
   host_text_.assign(2 * tokens, 0);
   std::copy_n(batch.tokens, batch.rows(), host_text_.begin());

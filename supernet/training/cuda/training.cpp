@@ -90,7 +90,8 @@ void DeviceTraining::upload_text(const Batch& batch, std::size_t networks) {
   std::size_t distinct = 0;
   std::size_t starts = 0;
   for (Part& part : parts_) {
-    const std::size_t first = static_cast<std::size_t>(part.first * batch.length);
+    const std::size_t first =
+        static_cast<std::size_t>(part.first) * static_cast<std::size_t>(batch.length);
     token_rows_.sort(batch.tokens + first, part.sequences * batch.length);
     part.distinct = token_rows_.tokens.size();
     part.first_distinct = distinct;

@@ -23,6 +23,7 @@
 
 struct dim3 {
   unsigned x, y, z;
+  // NOLINTNEXTLINE: CUDA's own is not explicit either
   constexpr dim3(unsigned width = 1, unsigned height = 1, unsigned depth = 1)
       : x(width), y(height), z(depth) {}
 };
