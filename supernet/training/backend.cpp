@@ -21,23 +21,24 @@ std::optional<std::string> why_no_cuda() {
 
 Device chosen_device(const TrainingConfig& config) {
   if (config.device != Device::automatic) return config.device;
-  return config.products == Products::bf16 && !why_no_cuda() ? Device::cuda : Device::cpu;
+  const bool possible = config.products == Products::bf16 && config.distillation == 0;
+  return possible && !why_no_cuda() ? Device::cuda : Device::cpu;
 }
 
 template <class T>
 std::shared_ptr<TrainingBackend<T>> make_backend(const ParameterLayout& layout,
                                                  const TrainingConfig& config,
                                                  TrainingState<T>& state, Arithmetic arithmetic) {
-  if (std::is_same_v<T, float> && chosen_device(config) == Device::cuda) {
+  const bool on_gpu = std::is_same_v<T, float> && chosen_device(config) == Device::cuda;
+  if (on_gpu && arithmetic == Arithmetic::fp32) {
 #ifdef PARETOFORMER_CUDA
-    if constexpr (std::is_same_v<T, float>) {
-      if (arithmetic == Arithmetic::fp32) return cuda::make_backend(layout, config, state);
-    }
-    throw InputError("training.device: \"cuda\" cannot train in int8: expected \"cpu\"");
+    if constexpr (std::is_same_v<T, float>) return cuda::make_backend(layout, config, state);
 #else
     throw InputError("training.device: \"cuda\": " + *why_no_cuda());
 #endif
   }
+  if (on_gpu && config.device == Device::cuda)
+    throw InputError("training.device: \"cuda\" cannot train in int8: expected \"cpu\"");
   return std::make_shared<CpuBackend<T>>(layout, config, state, arithmetic);
 }
 
