@@ -46,7 +46,8 @@ class TrainingBackend : public SequenceLosses {
   // Gradients of the mean loss of every network on its sequences, summed over the networks, the
   // first of which is the largest of the layout. Returns the hard-label loss (nats per token) of
   // each, valid until the next call. `batch` has config.sequences_per_step(networks.size())
-  // sequences, network after network; memory is that of config.batch of them.
+  // sequences, network after network; memory is that of config.batch of them. Throws Error for
+  // another batch, or where the first network is not the largest.
   virtual std::span<const double> gradients(const Batch& batch,
                                             std::span<const Architecture> networks) = 0;
   // AdamW with the gradients times step.gradient_scale, scaled down where their norm is more than

@@ -15,7 +15,7 @@ constexpr double kAdamEpsilon = 1e-8;
 template <class T>
 Trainer<T>::Trainer(const ParameterLayout& layout, const TrainingConfig& config,
                     TrainingState<T> state, Arithmetic arithmetic)
-    : layout_(layout), config_(config), arithmetic_(arithmetic), state_(std::move(state)) {
+    : config_(config), arithmetic_(arithmetic), state_(std::move(state)) {
   state_.m.resize(layout.size());
   state_.v.resize(layout.size());
   backend_ = make_backend(layout, config_, state_, arithmetic);
@@ -24,13 +24,6 @@ Trainer<T>::Trainer(const ParameterLayout& layout, const TrainingConfig& config,
 template <class T>
 std::span<const double> Trainer<T>::compute_gradients(const Batch& batch,
                                                       std::span<const Architecture> networks) {
-  if (networks.empty() || !(networks[0] == layout_.largest()))
-    throw Error("the first network of a sandwich must be the largest");
-  if (batch.sequences != config_.sequences_per_step(networks.size()) ||
-      batch.length != config_.context)
-    throw Error("the batch of a step is not what the trainer was made for");
-  if (arithmetic_ == Arithmetic::int8 && networks.size() > 1)
-    throw Error("a network is trained in int8 alone");
   networks_ = networks.size();
   return backend_->gradients(batch, networks);
 }

@@ -27,8 +27,7 @@ class Trainer {
   Trainer(const Trainer&) = delete;
   Trainer& operator=(const Trainer&) = delete;
 
-  // TrainingBackend::gradients(), checked: throws Error for another batch than the configuration's,
-  // or where the first network is not the largest.
+  // TrainingBackend::gradients().
   std::span<const double> compute_gradients(const Batch& batch,
                                             std::span<const Architecture> networks);
   // Averages, clips and applies them. Returns the norm of the averaged gradient before clipping;
@@ -49,7 +48,6 @@ class Trainer {
   std::shared_ptr<SequenceLosses> losses() const { return backend_; }
 
  private:
-  const ParameterLayout& layout_;
   TrainingConfig config_;
   Arithmetic arithmetic_;
   TrainingState<T> state_;

@@ -2,6 +2,8 @@
 // fused engine is compared with. Nothing is shared with it but the layout of the parameters.
 #pragma once
 
+#include <gtest/gtest.h>
+
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
@@ -10,6 +12,7 @@
 #include "search_spaces/architecture.hpp"
 #include "supernet/model/network.hpp"
 #include "supernet/model/parameters.hpp"
+#include "support/random.hpp"
 
 namespace paretoformer::supernet::reference {
 
@@ -334,5 +337,30 @@ struct Optimiser {
     }
   }
 };
+
+// Weights large enough that every path carries a gradient well above rounding.
+inline std::vector<double> lively_parameters(const ParameterLayout& layout) {
+  Random random(22);
+  std::vector<double> parameters(layout.size());
+  for (std::size_t i = 0; i < parameters.size(); ++i)
+    parameters[i] = 0.3 * random.normal() + (i < layout.matrix_size() ? 0 : 0.2);
+  return parameters;
+}
+
+// Per tensor: the norm of the difference over the norm of the gradient, which counts every entry by
+// its weight in a step.
+inline void expect_close(const ParameterLayout& layout, const std::vector<double>& gradient,
+                         const std::vector<double>& expected, double tolerance) {
+  for (const Tensor& tensor : layout.tensors()) {
+    double difference = 0;
+    double norm = 0;
+    for (std::size_t i = tensor.offset; i < tensor.offset + tensor.size(); ++i) {
+      difference += (gradient[i] - expected[i]) * (gradient[i] - expected[i]);
+      norm += expected[i] * expected[i];
+    }
+    ASSERT_GT(norm, 0) << tensor.name;
+    EXPECT_LT(std::sqrt(difference / norm), tolerance) << tensor.name;
+  }
+}
 
 }  // namespace paretoformer::supernet::reference

@@ -48,14 +48,6 @@ TrainingConfig config() {
   return config;
 }
 
-std::vector<double> lively_parameters(const ParameterLayout& layout) {
-  Random random(22);
-  std::vector<double> parameters(layout.size());
-  for (std::size_t i = 0; i < parameters.size(); ++i)
-    parameters[i] = 0.3 * random.normal() + (i < layout.matrix_size() ? 0 : 0.2);
-  return parameters;
-}
-
 template <class T>
 std::vector<double> fused_gradient(const ParameterLayout& layout,
                                    const std::vector<double>& parameters,
@@ -72,27 +64,11 @@ std::vector<double> fused_gradient(const ParameterLayout& layout,
   return {gradient.begin(), gradient.end()};
 }
 
-// Per tensor: the norm of the difference over the norm of the gradient, which counts every entry by
-// its weight in a step.
-void expect_close(const ParameterLayout& layout, const std::vector<double>& gradient,
-                  const std::vector<double>& expected, double tolerance) {
-  for (const Tensor& tensor : layout.tensors()) {
-    double difference = 0;
-    double norm = 0;
-    for (std::size_t i = tensor.offset; i < tensor.offset + tensor.size(); ++i) {
-      difference += (gradient[i] - expected[i]) * (gradient[i] - expected[i]);
-      norm += expected[i] * expected[i];
-    }
-    ASSERT_GT(norm, 0) << tensor.name;
-    EXPECT_LT(std::sqrt(difference / norm), tolerance) << tensor.name;
-  }
-}
-
 class FusedAgainstPlain : public testing::TestWithParam<Architecture> {};
 
 TEST_P(FusedAgainstPlain, LossesAndGradients) {
   const ParameterLayout layout = supernet();
-  const std::vector<double> parameters = lively_parameters(layout);
+  const std::vector<double> parameters = reference::lively_parameters(layout);
   const std::vector<Architecture> networks{kLargest, GetParam()};
   for (const double soft : {0.0, 0.6}) {
     const Text text(1, soft > 0 ? 1 : 2);
@@ -100,13 +76,13 @@ TEST_P(FusedAgainstPlain, LossesAndGradients) {
     const std::vector<double> losses =
         reference::sandwich_gradients(layout, parameters, networks, text.batch(), soft, gradient);
     std::vector<double> fused_losses;
-    expect_close(
+    reference::expect_close(
         layout,
         fused_gradient<double>(layout, parameters, networks, text.batch(), soft, fused_losses),
         gradient, 1e-8);
     for (std::size_t i = 0; i < losses.size(); ++i)
       EXPECT_NEAR(fused_losses[i], losses[i], 1e-10 * losses[i]);
-    expect_close(
+    reference::expect_close(
         layout,
         fused_gradient<float>(layout, parameters, networks, text.batch(), soft, fused_losses),
         gradient, 1e-4);

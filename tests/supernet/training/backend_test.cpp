@@ -142,14 +142,6 @@ struct Text {
   std::vector<std::int32_t> tokens, targets;
 };
 
-std::vector<double> lively_parameters(const ParameterLayout& layout) {
-  Random random(22);
-  std::vector<double> parameters(layout.size());
-  for (std::size_t i = 0; i < parameters.size(); ++i)
-    parameters[i] = 0.3 * random.normal() + (i < layout.matrix_size() ? 0 : 0.2);
-  return parameters;
-}
-
 TrainingConfig config(const BackEnd& back_end, int batch, int context) {
   TrainingConfig c;
   c.device = back_end.device;
@@ -166,21 +158,6 @@ TrainingState<float> state_of(const std::vector<double>& parameters) {
   return state;
 }
 
-// Per tensor: the norm of the difference over the norm, which counts every entry by its weight.
-void expect_close(const ParameterLayout& layout, const std::vector<double>& values,
-                  const std::vector<double>& expected, double tolerance) {
-  for (const Tensor& tensor : layout.tensors()) {
-    double difference = 0;
-    double norm = 0;
-    for (std::size_t i = tensor.offset; i < tensor.offset + tensor.size(); ++i) {
-      difference += (values[i] - expected[i]) * (values[i] - expected[i]);
-      norm += expected[i] * expected[i];
-    }
-    ASSERT_GT(norm, 0) << tensor.name;
-    EXPECT_LT(std::sqrt(difference / norm), tolerance) << tensor.name;
-  }
-}
-
 std::vector<double> as_doubles(const std::vector<float>& values) {
   return {values.begin(), values.end()};
 }
@@ -189,7 +166,7 @@ std::vector<double> as_doubles(const std::vector<float>& values) {
 void expect_gradients(const BackEnd& back_end, const Supernet& supernet,
                       const std::vector<Architecture>& networks, const TrainingConfig& c) {
   const ParameterLayout layout = supernet.layout(c.context);
-  const std::vector<double> parameters = lively_parameters(layout);
+  const std::vector<double> parameters = reference::lively_parameters(layout);
   const Text text(1, c.sequences_per_step(networks.size()), c.context, supernet.largest.vocabulary);
   std::vector<double> expected;
   const std::vector<double> losses =
@@ -200,7 +177,8 @@ void expect_gradients(const BackEnd& back_end, const Supernet& supernet,
   ASSERT_EQ(found.size(), losses.size());
   for (std::size_t i = 0; i < losses.size(); ++i)
     EXPECT_NEAR(found[i], losses[i], back_end.tolerances().loss * losses[i]);
-  expect_close(layout, as_doubles(backend->gradient()), expected, back_end.tolerances().gradient);
+  reference::expect_close(layout, as_doubles(backend->gradient()), expected,
+                          back_end.tolerances().gradient);
 }
 
 class Slices : public testing::TestWithParam<std::tuple<BackEnd, int>> {};
@@ -236,7 +214,7 @@ TEST_P(BackEnds, GradientsAreAveragedOverBatches) {
 TEST_P(BackEnds, GradientsOfTheLastStepAreForgotten) {
   const ParameterLayout layout = kOdd.layout(9);
   const TrainingConfig c = config(GetParam(), 2, 9);
-  TrainingState<float> state = state_of(lively_parameters(layout));
+  TrainingState<float> state = state_of(reference::lively_parameters(layout));
   const auto backend = make(layout, c, state);
   const Text text(1, 2, 9, 29);
   const Text other(2, 4, 9, 29);
@@ -254,7 +232,7 @@ TEST_P(BackEnds, HaveTheSameBitsAgain) {
   const Text text(1, 4, 20, 29);
   const std::vector<Architecture> networks{kOdd.largest, kOdd.slices[1]};
   const auto run = [&] {
-    TrainingState<float> state = state_of(lively_parameters(layout));
+    TrainingState<float> state = state_of(reference::lively_parameters(layout));
     const auto backend = make(layout, c, state);
     AdamW step{1e-2, 0.9, 0.98, 1e-8, 0.05, 0.5, 0.1, 0.02};
     for (int i = 0; i < 2; ++i) {
@@ -299,7 +277,7 @@ double norm_of(const std::vector<float>& values) {
 TEST_P(BackEnds, StepsAreThoseOfTheReferenceOptimiser) {
   const ParameterLayout layout = kOdd.layout(9);
   const TrainingConfig c = config(GetParam(), 2, 9);
-  const std::vector<double> start = lively_parameters(layout);
+  const std::vector<double> start = reference::lively_parameters(layout);
   for (const double clip_norm : {1e-2, 1e2}) {
     TrainingState<float> state = state_of(start);
     const auto backend = make(layout, c, state);
@@ -318,15 +296,15 @@ TEST_P(BackEnds, StepsAreThoseOfTheReferenceOptimiser) {
     // A weight moves by 0.01 in a step; fp32 has them with an error of 2^-24.
     for (std::size_t i = 0; i < layout.size(); ++i)
       ASSERT_NEAR(state.parameters[i], parameters[i], 1e-6) << i;
-    expect_close(layout, as_doubles(state.m), optimiser.m, 1e-5);
-    expect_close(layout, as_doubles(state.v), optimiser.v, 1e-5);
+    reference::expect_close(layout, as_doubles(state.m), optimiser.m, 1e-5);
+    reference::expect_close(layout, as_doubles(state.v), optimiser.v, 1e-5);
   }
 }
 
 TEST_P(BackEnds, NothingIsAppliedWhereTheNormIsNotFinite) {
   const ParameterLayout layout = kOdd.layout(9);
   TrainingConfig c = config(GetParam(), 2, 9);
-  TrainingState<float> state = state_of(lively_parameters(layout));
+  TrainingState<float> state = state_of(reference::lively_parameters(layout));
   const auto backend = make(layout, c, state);
   const std::vector<float> start = state.parameters;
   const std::size_t broken = layout.layer(1).up;
@@ -364,7 +342,7 @@ std::vector<double> reference_losses(const ParameterLayout& layout,
 TEST_P(BackEnds, SequenceLossesAreThoseOfTheReference) {
   const ParameterLayout layout = kOdd.layout(20);
   const TrainingConfig c = config(GetParam(), 2, 20);
-  const std::vector<double> parameters = lively_parameters(layout);
+  const std::vector<double> parameters = reference::lively_parameters(layout);
   TrainingState<float> state = state_of(parameters);
   const auto backend = make(layout, c, state);
   const auto evaluation = make_evaluation(layout, state.parameters, c);
@@ -386,7 +364,7 @@ TEST_P(BackEnds, SequenceLossesAreThoseOfTheReference) {
 TEST_P(BackEnds, SequenceLossesDoNotDependOnOtherSequences) {
   const ParameterLayout layout = kOdd.layout(20);
   const TrainingConfig c = config(GetParam(), 2, 20);
-  const TrainingState<float> state = state_of(lively_parameters(layout));
+  const TrainingState<float> state = state_of(reference::lively_parameters(layout));
   const auto evaluation = make_evaluation(layout, state.parameters, c);
   const Text text(3, 5, 20, 29);
   const auto together =
@@ -406,7 +384,7 @@ TEST_P(BackEnds, SequenceLossesDoNotDependOnOtherSequences) {
 TEST_P(BackEnds, TrainingsMoveToTheCpuAndBack) {
   const ParameterLayout layout = kOdd.layout(9);
   const TrainingConfig c = config(GetParam(), 2, 9);
-  TrainingState<float> state = state_of(lively_parameters(layout));
+  TrainingState<float> state = state_of(reference::lively_parameters(layout));
   std::vector<double> parameters = as_doubles(state.parameters);
   const TrainingConfig on_cpu = config({"", Device::cpu, Products::fp32}, 2, 9);
   reference::Optimiser optimiser{c.beta1, c.beta2, c.weight_decay, 1.0, 0, {}, {}};
@@ -431,8 +409,8 @@ TEST_P(BackEnds, TrainingsMoveToTheCpuAndBack) {
   steps(*again, 5);
   for (std::size_t i = 0; i < layout.size(); ++i)
     ASSERT_NEAR(state.parameters[i], parameters[i], 2e-6) << i;
-  expect_close(layout, as_doubles(state.m), optimiser.m, 1e-5);
-  expect_close(layout, as_doubles(state.v), optimiser.v, 1e-5);
+  reference::expect_close(layout, as_doubles(state.m), optimiser.m, 1e-5);
+  reference::expect_close(layout, as_doubles(state.v), optimiser.v, 1e-5);
 }
 
 // Steps of the sandwich rule from the same weights: the loss curves stay together.
