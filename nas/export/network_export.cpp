@@ -3,9 +3,13 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
+#include <string>
 
 #include "accel_sim/simulator.hpp"
 #include "nas/export/gemmini_c.hpp"
+#include "nas/export/onnx_network.hpp"
+#include "supernet/model/evaluation.hpp"
 #include "supernet/model/network_file.hpp"
 #include "supernet/quantization/int8_evaluation.hpp"
 #include "support/error.hpp"
@@ -15,12 +19,21 @@
 namespace paretoformer::nas {
 namespace {
 
-void write_safetensors(const std::filesystem::path& path, const ExportedNetwork& network) {
+std::map<std::string, std::string> description(const ExportedNetwork& network) {
   const Candidate& candidate = network.candidate;
-  save_network(path, network.layout, network.parameters, candidate.architecture,
-               {{"id", hex(candidate.id)},
-                {"validation_loss", Json(candidate.objectives.validation_loss).dump()},
-                {"provenance", network.provenance.dump()}});
+  return {{"id", hex(candidate.id)},
+          {"validation_loss", Json(candidate.objectives.validation_loss).dump()},
+          {"provenance", network.provenance.dump()}};
+}
+
+void write_safetensors(const std::filesystem::path& path, const ExportedNetwork& network) {
+  save_network(path, network.layout, network.parameters, network.candidate.architecture,
+               description(network));
+}
+
+void write_onnx(const std::filesystem::path& path, const ExportedNetwork& network) {
+  write_file_atomic(path, onnx_network(network.layout, network.parameters,
+                                       network.candidate.architecture, description(network)));
 }
 
 void require_workload_of_programs(const accel_sim::Workload& workload) {
@@ -65,9 +78,26 @@ void write_gemmini_c(const std::filesystem::path& path, const ExportedNetwork& n
   write_file_atomic(path, gemmini_c(program, network.hardware, about));
 }
 
+// With which whoever reads the weights can check that they are read as they are meant: tokens, and
+// the mean loss of predicting each of them but the first from those before it, in fp32.
+Json example(const ExportedNetwork& network) {
+  const auto count =
+      std::min(network.text.size(), static_cast<std::size_t>(network.layout.context()));
+  if (count < 2) return nullptr;
+  const int length = static_cast<int>(count) - 1;
+  supernet::CpuLosses<float> losses(network.layout, network.parameters, length,
+                                    supernet::Products::fp32);
+  const std::vector<std::vector<double>> sums =
+      losses.sequence_losses({&network.candidate.architecture, 1},
+                             {network.text.data(), network.text.data() + 1, 1, length});
+  return {{"tokens", std::vector(network.text.begin(), network.text.begin() + length + 1)},
+          {"loss", sums[0][0] / length}};
+}
+
 constexpr Exporter kExporters[] = {
     {"safetensors", "safetensors", "fp32 weights by name, for PyTorch and others",
      write_safetensors},
+    {"onnx", "onnx", "the fp32 network for ONNX Runtime and others", write_onnx},
     {"gemmini-c", "c", "a C program of the int8 network for a machine with Gemmini",
      write_gemmini_c},
 };
@@ -87,6 +117,7 @@ void export_network(const std::filesystem::path& stem, const ExportedNetwork& ne
   if (!network.confirmed.is_null()) json["confirmed"] = network.confirmed;
   json["hardware"] = to_json(network.hardware);
   json["provenance"] = network.provenance;
+  json["example"] = example(network);
   json["weights"] = weights.filename().string();
   write_file_atomic(file("json"), to_text(json));
   exporter.write(weights, network);

@@ -24,7 +24,7 @@ struct ExportedNetwork {
   const supernet::ParameterLayout& layout;
   const std::vector<float>& parameters;  // of the layout: the network's are cut from them
   supernet::Batch calibration;           // training text on which it is quantised
-  std::span<const std::int32_t> text;    // other text, of which a program takes its tokens
+  std::span<const std::int32_t> text;    // other text, of which programs and examples take tokens
   Json confirmed = nullptr;              // what confirmed_json() says
 };
 
@@ -37,9 +37,9 @@ struct Exporter {
 // All of them, the first being the usual one. To add one is to add a row.
 std::span<const Exporter> exporters();
 
-// Writes STEM.json (architecture, objectives, hardware, provenance, the other file), and the
-// weights, or the program, as STEM.EXTENSION. Throws InputError for a network, hardware or workload
-// that the format does not have.
+// Writes STEM.json (architecture, objectives, hardware, provenance, an example with its loss, the
+// other file), and the weights, or the program, as STEM.EXTENSION. Throws InputError for a network,
+// hardware or workload that the format does not have.
 void export_network(const std::filesystem::path& stem, const ExportedNetwork& network,
                     const Exporter& exporter = exporters().front());
 

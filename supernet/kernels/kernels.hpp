@@ -12,13 +12,18 @@
 
 namespace paretoformer::supernet {
 
+// Of layer_norm(), and of the tanh form of bias_gelu(): Hendrycks and Gimpel 2016, section 2.
+inline constexpr double kNormEpsilon = 1e-5;
+inline constexpr double kGeluCubic = 0.044715;
+inline constexpr double kSqrt2OverPi = 0.7978845608028654;
+
 // x[r] = token_embedding[tokens[r]] + position_embedding[r % context]; both tables have rows of
 // `table_stride`, x has rows of `width`.
 template <class T>
 void embed(int rows, int width, int context, const std::int32_t* tokens, const T* token_embedding,
            const T* position_embedding, std::ptrdiff_t table_stride, T* x);
 
-// y = (x - mean) / sqrt(variance + 1e-5) * gain + bias; keeps mean and 1/deviation per row.
+// y = (x - mean) / sqrt(variance + kNormEpsilon) * gain + bias; keeps mean and 1/deviation per row.
 template <class T>
 void layer_norm(int rows, int width, const T* x, const T* gain, const T* bias, T* y, T* mean,
                 T* inverse_deviation);

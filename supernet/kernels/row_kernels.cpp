@@ -6,9 +6,6 @@ namespace paretoformer::supernet::PARETOFORMER_KERNEL_SET {
 namespace {
 
 constexpr int kLanes = 16;
-constexpr double kNormEpsilon = 1e-5;
-constexpr double kGeluCubic = 0.044715;
-constexpr double kSqrt2OverPi = 0.7978845608028654;
 
 // sum over i of term(i): sixteen interleaved partial sums, then halves added pairwise.
 template <class T, class Term>

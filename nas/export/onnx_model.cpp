@@ -1,0 +1,195 @@
+#include "nas/export/onnx_model.hpp"
+
+#include <fmt/format.h>
+
+#include <bit>
+#include <cstring>
+#include <limits>
+
+#include "support/error.hpp"
+
+namespace paretoformer::nas {
+namespace {
+
+static_assert(std::endian::native == std::endian::little, "raw_data is in little-endian order");
+
+constexpr std::int64_t kIrVersion = 8;  // of ONNX 1.12
+
+// Numbers of the fields of onnx.proto3's messages.
+namespace model {
+enum { kIrVersionField = 1, kProducer = 2, kGraph = 7, kOperatorSet = 8, kMetadata = 14 };
+}
+namespace operator_set {
+enum { kVersion = 2 };
+}
+namespace metadata_entry {
+enum { kKey = 1, kValue = 2 };
+}
+namespace graph {
+enum { kNode = 1, kName = 2, kInitializer = 5, kInput = 11, kOutput = 12 };
+}
+namespace node_proto {
+enum { kInput = 1, kOutput = 2, kName = 3, kOperation = 4, kAttribute = 5 };
+}
+namespace attribute {
+enum { kName = 1, kFloat = 2, kInteger = 3, kIntegers = 8, kType = 20 };
+enum { kTypeFloat = 1, kTypeInteger = 2, kTypeIntegers = 7 };
+}  // namespace attribute
+namespace tensor {
+enum { kDimensions = 1, kDataType = 2, kName = 8, kRawData = 9 };
+}
+namespace value_info {
+enum { kName = 1, kType = 2 };
+}
+namespace type {
+enum { kTensor = 1, kElement = 1, kShape = 2, kDimension = 1, kSize = 1, kParameter = 2 };
+}
+
+// https://protobuf.dev/programming-guides/encoding/
+enum WireType { kVarint = 0, kBytes = 2, kFixed32 = 5 };
+
+void append_varint(std::string& to, std::uint64_t value) {
+  for (; value >= 0x80; value >>= 7) to.push_back(static_cast<char>(value | 0x80));
+  to.push_back(static_cast<char>(value));
+}
+void append_tag(std::string& to, int field, WireType type) {
+  append_varint(to, static_cast<std::uint64_t>(field) << 3 | type);
+}
+void append(std::string& to, int field, std::int64_t value) {
+  append_tag(to, field, kVarint);
+  append_varint(to, static_cast<std::uint64_t>(value));
+}
+void append(std::string& to, int field, float value) {
+  append_tag(to, field, kFixed32);
+  char bytes[sizeof value];
+  std::memcpy(bytes, &value, sizeof value);
+  to.append(bytes, sizeof value);
+}
+void append(std::string& to, int field, std::string_view bytes) {
+  append_tag(to, field, kBytes);
+  append_varint(to, bytes.size());
+  to += bytes;
+}
+// Packed.
+void append(std::string& to, int field, const OnnxModel::Shape& values) {
+  std::string packed;
+  for (const std::int64_t value : values) append_varint(packed, static_cast<std::uint64_t>(value));
+  append(to, field, packed);
+}
+
+std::string attribute_proto(const OnnxModel::Attribute& given) {
+  const auto& [name, value] = given;
+  std::string message;
+  append(message, attribute::kName, name);
+  std::int64_t type = attribute::kTypeIntegers;
+  if (const auto* const integer = std::get_if<std::int64_t>(&value)) {
+    append(message, attribute::kInteger, *integer);
+    type = attribute::kTypeInteger;
+  } else if (const auto* const number = std::get_if<float>(&value)) {
+    append(message, attribute::kFloat, *number);
+    type = attribute::kTypeFloat;
+  } else {
+    append(message, attribute::kIntegers, std::get<OnnxModel::Shape>(value));
+  }
+  append(message, attribute::kType, type);
+  return message;
+}
+
+std::string tensor_proto(const std::string& name, const OnnxModel::Shape& shape,
+                         OnnxModel::Type type, const void* data, std::size_t bytes) {
+  std::string message;
+  append(message, tensor::kDimensions, shape);
+  append(message, tensor::kDataType, static_cast<std::int64_t>(type));
+  append(message, tensor::kName, name);
+  append(message, tensor::kRawData, std::string_view(static_cast<const char*>(data), bytes));
+  return message;
+}
+
+std::string value_info_proto(const std::string& name, OnnxModel::Type element,
+                             const std::vector<OnnxModel::Dimension>& shape) {
+  std::string dimensions;
+  for (const OnnxModel::Dimension& each : shape) {
+    std::string dimension;
+    if (const auto* const size = std::get_if<std::int64_t>(&each))
+      append(dimension, type::kSize, *size);
+    else
+      append(dimension, type::kParameter, std::get<std::string>(each));
+    append(dimensions, type::kDimension, dimension);
+  }
+  std::string of_tensor;
+  append(of_tensor, type::kElement, static_cast<std::int64_t>(element));
+  append(of_tensor, type::kShape, dimensions);
+  std::string type_proto;
+  append(type_proto, type::kTensor, of_tensor);
+  std::string message;
+  append(message, value_info::kName, name);
+  append(message, value_info::kType, type_proto);
+  return message;
+}
+
+}  // namespace
+
+std::string OnnxModel::constant(const std::string& name, const Shape& shape,
+                                std::span<const float> values) {
+  append(constants_, graph::kInitializer,
+         tensor_proto(name, shape, Type::float32, values.data(), values.size_bytes()));
+  return name;
+}
+
+std::string OnnxModel::constant(const std::string& name, const Shape& shape, const Shape& values) {
+  append(
+      constants_, graph::kInitializer,
+      tensor_proto(name, shape, Type::int64, values.data(), values.size() * sizeof(std::int64_t)));
+  return name;
+}
+
+void OnnxModel::add_node(std::string_view operation, const Names& inputs, const Names& outputs,
+                         std::initializer_list<Attribute> attributes) {
+  std::string message;
+  for (const std::string& name : inputs) append(message, node_proto::kInput, name);
+  for (const std::string& name : outputs) append(message, node_proto::kOutput, name);
+  append(message, node_proto::kName, outputs.front());
+  append(message, node_proto::kOperation, operation);
+  for (const Attribute& each : attributes)
+    append(message, node_proto::kAttribute, attribute_proto(each));
+  append(nodes_, graph::kNode, message);
+}
+
+std::string OnnxModel::input(const std::string& name, Type type,
+                             const std::vector<Dimension>& shape) {
+  append(inputs_, graph::kInput, value_info_proto(name, type, shape));
+  return name;
+}
+
+void OnnxModel::output(const std::string& name, Type type, const std::vector<Dimension>& shape) {
+  append(outputs_, graph::kOutput, value_info_proto(name, type, shape));
+}
+
+std::string OnnxModel::bytes(std::string_view graph_name,
+                             const std::map<std::string, std::string>& metadata) const {
+  std::string operators;
+  append(operators, operator_set::kVersion, kOnnxOperatorSet);
+  std::string all;
+  append(all, model::kIrVersionField, kIrVersion);
+  append(all, model::kProducer, std::string_view("paretoformer"));
+  append(all, model::kOperatorSet, operators);
+  for (const auto& [key, value] : metadata) {
+    std::string entry;
+    append(entry, metadata_entry::kKey, key);
+    append(entry, metadata_entry::kValue, value);
+    append(all, model::kMetadata, entry);
+  }
+  std::string named;
+  append(named, graph::kName, graph_name);
+  append_tag(all, model::kGraph, kBytes);
+  append_varint(
+      all, nodes_.size() + named.size() + constants_.size() + inputs_.size() + outputs_.size());
+  all.append(nodes_).append(named).append(constants_).append(inputs_).append(outputs_);
+  if (all.size() > static_cast<std::size_t>(std::numeric_limits<std::int32_t>::max()))
+    throw InputError(fmt::format(
+        "a network of {} bytes: an ONNX file without others beside it has less than 2 GiB",
+        all.size()));
+  return all;
+}
+
+}  // namespace paretoformer::nas
