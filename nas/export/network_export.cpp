@@ -8,6 +8,7 @@
 
 #include "accel_sim/simulator.hpp"
 #include "nas/export/gemmini_c.hpp"
+#include "nas/export/gguf_network.hpp"
 #include "nas/export/onnx_network.hpp"
 #include "supernet/model/evaluation.hpp"
 #include "supernet/model/network_file.hpp"
@@ -34,6 +35,12 @@ void write_safetensors(const std::filesystem::path& path, const ExportedNetwork&
 void write_onnx(const std::filesystem::path& path, const ExportedNetwork& network) {
   write_file_atomic(path, onnx_network(network.layout, network.parameters,
                                        network.candidate.architecture, description(network)));
+}
+
+void write_gguf(const std::filesystem::path& path, const ExportedNetwork& network) {
+  write_file_atomic(path,
+                    gguf_network(network.layout, network.parameters, network.candidate.architecture,
+                                 network.tokenizer, hex(network.candidate.id)));
 }
 
 void require_workload_of_programs(const accel_sim::Workload& workload) {
@@ -98,6 +105,7 @@ constexpr Exporter kExporters[] = {
     {"safetensors", "safetensors", "fp32 weights by name, for PyTorch and others",
      write_safetensors},
     {"onnx", "onnx", "the fp32 network for ONNX Runtime and others", write_onnx},
+    {"gguf", "gguf", "the fp32 network for llama.cpp, as a gpt2 padded with zeros", write_gguf},
     {"gemmini-c", "c", "a C program of the int8 network for a machine with Gemmini",
      write_gemmini_c},
 };
@@ -119,8 +127,8 @@ void export_network(const std::filesystem::path& stem, const ExportedNetwork& ne
   json["provenance"] = network.provenance;
   json["example"] = example(network);
   json["weights"] = weights.filename().string();
+  exporter.write(weights, network);  // first: it may refuse
   write_file_atomic(file("json"), to_text(json));
-  exporter.write(weights, network);
 }
 
 }  // namespace paretoformer::nas

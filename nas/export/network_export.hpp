@@ -12,6 +12,7 @@
 #include "nas/core/candidate.hpp"
 #include "supernet/model/network.hpp"
 #include "supernet/model/parameters.hpp"
+#include "supernet/text/tokenizer.hpp"
 #include "support/json.hpp"
 
 namespace paretoformer::nas {
@@ -25,6 +26,7 @@ struct ExportedNetwork {
   const std::vector<float>& parameters;  // of the layout: the network's are cut from them
   supernet::Batch calibration;           // training text on which it is quantised
   std::span<const std::int32_t> text;    // other text, of which programs and examples take tokens
+  const supernet::Tokenizer& tokenizer;  // of both
   Json confirmed = nullptr;              // what confirmed_json() says
 };
 

@@ -104,9 +104,15 @@ FinetuneResult finetune(const RunFolder& run, const ProxyTask& proxy, const Cand
                              {"loss_after", to_json(result.after)}};
   if (int8) origin["finetuned"]["int8"] = true;
   const RunConfig& of_run = run.config();
-  const ExportedNetwork network{
-      tuned,  of_run.hardware, of_run.workload,     origin,
-      layout, weights,         calibration.batch(), proxy.corpus().validation};
+  const ExportedNetwork network{tuned,
+                                of_run.hardware,
+                                of_run.workload,
+                                origin,
+                                layout,
+                                weights,
+                                calibration.batch(),
+                                proxy.corpus().validation,
+                                proxy.corpus().tokenizer};
   export_network(files.stem, network);
   if (&format != &exporters().front())
     format.write(files.with("." + std::string(format.extension)), network);

@@ -137,23 +137,30 @@ std::vector<const FrontMember*> members_named(const FinalFront& front, const std
 
 }  // namespace
 
-std::size_t export_front(const RunFolder& run, const ProxyTask& proxy, const Archive& archive,
-                         const FinalFront& front, const std::filesystem::path& folder,
-                         const Exporter& exporter, const std::string& only) {
+ExportedFront export_front(const RunFolder& run, const ProxyTask& proxy, const Archive& archive,
+                           const FinalFront& front, const std::filesystem::path& folder,
+                           const Exporter& exporter, const std::string& only) {
   const std::vector<const FrontMember*> members = members_named(front, only);
   create_folder(folder);
   const Json origin = provenance(run, proxy);
   const supernet::Evaluator calibration = calibration_sequences(proxy);
-  for (const FrontMember* const member : members)
-    export_network(folder / hex(member->candidate.id),
-                   {member->candidate, run.config().hardware, run.config().workload, origin,
-                    proxy.layout(), proxy.weights(), calibration.batch(), proxy.corpus().validation,
-                    confirmed_json(proxy.corpus(), front, *member)},
-                   exporter);
+  ExportedFront exported;
+  for (const FrontMember* const member : members) try {
+      export_network(
+          folder / hex(member->candidate.id),
+          {member->candidate, run.config().hardware, run.config().workload, origin, proxy.layout(),
+           proxy.weights(), calibration.batch(), proxy.corpus().validation,
+           proxy.corpus().tokenizer, confirmed_json(proxy.corpus(), front, *member)},
+          exporter);
+      ++exported.written;
+    } catch (const InputError& error) {
+      exported.refused.emplace_back(error.what());
+    }
+  if (exported.written == 0) throw InputError(exported.refused.at(0));
   write_file_atomic(folder / "front.json", to_text(front_json(run, proxy, archive, front)));
   if (!proxy.corpus().tokenizer.model().empty())
     write_file_atomic(folder / "tokenizer.model", proxy.corpus().tokenizer.model());
-  return members.size();
+  return exported;
 }
 
 }  // namespace paretoformer::nas

@@ -3,6 +3,8 @@
 
 #include <cstddef>
 #include <filesystem>
+#include <string>
+#include <vector>
 
 #include "nas/core/archive.hpp"
 #include "nas/core/final_front.hpp"
@@ -27,13 +29,17 @@ Json confirmed_json(const supernet::Corpus& corpus, const FinalFront& front,
 // generated text does not have.
 void add_per_word_and_byte(Json& json, const supernet::Corpus& corpus, double loss);
 
+// How many members were written, and what was said of each that the format does not have.
+struct ExportedFront {
+  std::size_t written = 0;
+  std::vector<std::string> refused;
+};
 // Writes every member of the front, as export_network() does by its ID, and front.json into
-// `folder`; returns the number of members. `member`, if not empty, is the one that is written:
-// "knee", or its ID's beginning. Throws InputError when there is not one such, and what
-// export_network() throws.
-std::size_t export_front(const RunFolder& run, const ProxyTask& proxy, const Archive& archive,
-                         const FinalFront& front, const std::filesystem::path& folder,
-                         const Exporter& exporter = exporters().front(),
-                         const std::string& member = "");
+// `folder`. `member`, if not empty, is the one that is written: "knee", or its ID's beginning.
+// Throws InputError when there is not one such, and when the format has none of them.
+ExportedFront export_front(const RunFolder& run, const ProxyTask& proxy, const Archive& archive,
+                           const FinalFront& front, const std::filesystem::path& folder,
+                           const Exporter& exporter = exporters().front(),
+                           const std::string& member = "");
 
 }  // namespace paretoformer::nas

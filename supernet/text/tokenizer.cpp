@@ -215,6 +215,19 @@ Tokenizer Tokenizer::from_model(std::string serialized) {
   return tokenizer;
 }
 
+std::vector<Tokenizer::Piece> Tokenizer::pieces() const {
+  std::vector<Piece> pieces;
+  for (int token = 0; processor_ && token < vocabulary_size(); ++token) {
+    using Kind = Piece::Kind;
+    const Kind kind = processor_->IsByte(token)      ? Kind::byte
+                      : processor_->IsUnknown(token) ? Kind::unknown
+                      : processor_->IsControl(token) ? Kind::control
+                                                     : Kind::normal;
+    pieces.push_back({processor_->IdToPiece(token), processor_->GetScore(token), kind});
+  }
+  return pieces;
+}
+
 void Tokenizer::add_pairs(std::string_view piece) {
   std::string_view left;
   for (; !piece.empty(); piece.remove_prefix(left.size())) {

@@ -49,6 +49,14 @@ class Tokenizer {
   int vocabulary_size() const { return static_cast<int>(piece_bytes_.size()); }
   // A SentencePiece model file that other tools read; empty for bytes.
   const std::string& model() const { return model_; }
+  // What the tokens are in model(), for other formats; none for bytes. Kinds are numbered as in
+  // SentencePiece's model files.
+  struct Piece {
+    std::string text;  // with U+2581 for a space, "<0x0A>" for a byte
+    float score;       // of two merges the higher goes first
+    enum class Kind { normal = 1, unknown = 2, control = 3, byte = 6 } kind;
+  };
+  std::vector<Piece> pieces() const;
   // Of everything that decides how text is encoded.
   std::uint64_t hash() const;
 

@@ -28,9 +28,15 @@ void export_networks(const std::filesystem::path& folder, const std::filesystem:
   require_front(archive);
   const FinalFront front = load_final_front(run, proxy, predictor_of(run, proxy.space()), archive);
   const std::filesystem::path to = target.empty() ? run.exports() : target;
-  const std::size_t count = export_front(run, proxy, archive, front, to, exporter, member);
-  if (common.json) return print(to_text(Json{{"folder", to.string()}, {"networks", count}}));
-  print(fmt::format("{} networks of the front: ", count) + path_text(to) + "\n");
+  const auto [written, refused] = export_front(run, proxy, archive, front, to, exporter, member);
+  if (common.json) {
+    Json answer{{"folder", to.string()}, {"networks", written}};
+    if (!refused.empty()) answer["refused"] = refused;
+    return print(to_text(answer));
+  }
+  print(fmt::format("{} networks of the front: ", written) + path_text(to) + "\n");
+  if (!refused.empty())
+    print(fmt::format("{} are not written, the first of them: {}\n", refused.size(), refused[0]));
 }
 
 }  // namespace

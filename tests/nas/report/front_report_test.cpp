@@ -97,8 +97,9 @@ TEST_F(ReportTest, EveryExporterWritesAFileOfItsName) {
 
 TEST_F(ReportTest, ExportedNetworksScoreWhatTheirSliceScored) {
   const fs::path folder = box_ / "out/export";
-  EXPECT_EQ(export_front(run_.folder, run_.proxy, archive_, predicted_front(archive_), folder),
-            archive_.front().size());
+  EXPECT_EQ(
+      export_front(run_.folder, run_.proxy, archive_, predicted_front(archive_), folder).written,
+      archive_.front().size());
   for (std::size_t index : archive_.front()) {
     const Candidate& candidate = archive_.candidates()[index];
     const supernet::StandaloneNetwork alone =

@@ -1,0 +1,106 @@
+// What a newcomer does with the winners of a search: exports them and runs them elsewhere.
+#include <gmock/gmock.h>
+
+#include <cstdlib>
+
+#include "tests/integration/run_binary.hpp"
+
+namespace paretoformer::integration {
+namespace {
+
+using ::testing::HasSubstr;
+
+const std::string kSource = PARETOFORMER_SOURCE_DIR;
+const fs::path kNode = fs::path(kSource) / "build/node";  // where scripts/test installs engines
+
+bool installed(const std::string& package) { return fs::exists(kNode / "node_modules" / package); }
+
+int run_in(const fs::path& folder, const std::string& command) {
+  return std::system(("cd '" + folder.string() + "' && " + command).c_str());
+}
+
+class ExportedNetworks : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    Json config = tiny_config();
+    config["search_space"]["heads"] = {2};  // for which a model width of 16 is none of gpt2's
+    write(box_ / "config.json", config.dump(2));
+    const Result result = box_.run({"search", "config.json", "--quiet"});
+    ASSERT_EQ(result.status, 0) << result.err;
+  }
+
+  // Its members' IDs.
+  std::vector<std::string> exported(const std::string& format) {
+    const Result result = box_.run({"export", "run", "--format", format, "--output", format});
+    EXPECT_EQ(result.status, 0) << result.err;
+    said_ = result.out;
+    std::vector<std::string> ids;
+    for (const auto& file : fs::directory_iterator(box_ / format))
+      if (file.path().extension() == "." + format) ids.push_back(file.path().stem().string());
+    EXPECT_FALSE(ids.empty());
+    return ids;
+  }
+
+  std::string quoted(const std::string& name) const { return "'" + (box_ / name).string() + "'"; }
+
+  // Every member with its example, and one whose recorded loss is not what it has.
+  void expect_recorded_losses(const std::string& format, const std::string& example) {
+    const std::vector<std::string> ids = exported(format);
+    const std::string program = "node '" + kSource + "/examples/" + example + "' ";
+    for (const std::string& id : ids)
+      EXPECT_EQ(run_in(kNode, program + quoted(format + "/" + id + ".json")), 0) << id;
+    Json changed = parse(content(box_ / (format + "/" + ids[0] + ".json")));
+    changed["example"]["loss"] = changed["example"]["loss"].get<double>() + 4e-3;
+    write(box_ / (format + "/changed.json"), changed.dump());
+    EXPECT_NE(run_in(kNode, program + quoted(format + "/changed.json")), 0);
+  }
+
+  Sandbox box_;
+  std::string said_;
+};
+
+TEST_F(ExportedNetworks, HaveTheirRecordedLossInOnnxRuntime) {
+  if (!installed("onnxruntime-node"))
+    GTEST_SKIP() << "no ONNX Runtime: npm install --prefix build/node onnxruntime-node";
+  expect_recorded_losses("onnx", "run_onnx.mjs");
+}
+
+TEST_F(ExportedNetworks, PassOnnxsChecker) {
+  if (run_in(box_.path(), "/usr/bin/python3 -c 'import onnx' 2>/dev/null") != 0)
+    GTEST_SKIP() << "no checker: it needs python3-onnx";
+  exported("onnx");
+  write(box_ / "check.py",
+        "import onnx, sys\n"
+        "for file in sys.argv[1:]:\n"
+        "    onnx.checker.check_model(file, full_check=True)\n");
+  EXPECT_EQ(run_in(box_.path(), "/usr/bin/python3 check.py onnx/*.onnx"), 0);
+}
+
+TEST_F(ExportedNetworks, HaveTheirRecordedLossInLlamaCpp) {
+  if (!installed("@node-llama-cpp/linux-x64"))
+    GTEST_SKIP() << "no llama.cpp: npm install --prefix build/node node-llama-cpp "
+                    "@node-llama-cpp/linux-x64 --omit=optional --ignore-scripts";
+  expect_recorded_losses("gguf", "run_gguf.mjs");
+  EXPECT_THAT(said_, HasSubstr("are not written, the first of them: a GGUF file of d=16"));
+}
+
+TEST_F(ExportedNetworks, HaveTheSameDistributionsAndTokensInLlamaCpp) {
+  if (!installed("@node-llama-cpp/linux-x64") || !installed("onnxruntime-node"))
+    GTEST_SKIP() << "no llama.cpp or no ONNX Runtime in build/node";
+  exported("onnx");
+  for (const std::string& id : exported("gguf")) {
+    ASSERT_EQ(run_in(kNode, "node '" + kSource + "/tests/integration/gguf_agrees.mjs' " +
+                                quoted("gguf/" + id + ".json") + " " +
+                                quoted("onnx/" + id + ".onnx") + " > " + quoted("answer.json")),
+              0);
+    const Json answer = parse(content(box_ / "answer.json"));
+    // llama.cpp keeps keys, values and a table of GELU in 16 bits.
+    EXPECT_LT(answer["divergence"].get<double>(), 1e-5) << answer;
+    EXPECT_LT(answer["largest"].get<double>(), 1e-4) << answer;
+    EXPECT_GE(answer["same"].get<int>(), answer["until"].get<int>()) << answer;
+    EXPECT_GE(answer["until"].get<int>(), answer["positions"].get<int>() / 2) << answer;
+  }
+}
+
+}  // namespace
+}  // namespace paretoformer::integration
