@@ -42,9 +42,9 @@ Padded padded(const Architecture& network) {
   return all;
 }
 
-class Writer {
+class Gpt2File {
  public:
-  Writer(const ParameterLayout& layout, const std::vector<float>& parameters)
+  Gpt2File(const ParameterLayout& layout, const std::vector<float>& parameters)
       : layout_(layout), parameters_(parameters), all_(padded(layout.largest())) {}
 
   std::string write(const Tokenizer& tokenizer, const std::string& name) {
@@ -173,7 +173,7 @@ std::string gguf_network(const ParameterLayout& supernet, const std::vector<floa
                          const std::string& name) {
   const ParameterLayout layout(network, supernet.context());
   const std::vector<float> weights = extract(supernet, parameters, layout);
-  return Writer(layout, weights).write(tokenizer, name);
+  return Gpt2File(layout, weights).write(tokenizer, name);
 }
 
 }  // namespace paretoformer::nas

@@ -14,9 +14,9 @@ namespace {
 
 using supernet::ParameterLayout;
 
-class Graph {
+class OnnxGraph {
  public:
-  Graph(const ParameterLayout& layout, const std::vector<float>& parameters)
+  OnnxGraph(const ParameterLayout& layout, const std::vector<float>& parameters)
       : layout_(layout),
         network_(layout.largest()),
         parameters_(parameters),
@@ -164,7 +164,7 @@ std::string onnx_network(const ParameterLayout& supernet, const std::vector<floa
   const std::vector<float> weights = extract(supernet, parameters, layout);
   metadata["architecture"] = to_json(network).dump();
   metadata["context"] = std::to_string(layout.context());
-  return Graph(layout, weights).build().bytes("network", metadata);
+  return OnnxGraph(layout, weights).build().bytes("network", metadata);
 }
 
 }  // namespace paretoformer::nas
