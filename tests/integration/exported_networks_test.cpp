@@ -44,25 +44,32 @@ class ExportedNetworks : public ::testing::Test {
   std::string quoted(const std::string& name) const { return "'" + (box_ / name).string() + "'"; }
 
   // Every member with its example, and one whose recorded loss is not what it has.
-  void expect_recorded_losses(const std::string& format, const std::string& example) {
+  void expect_recorded_losses(const std::string& format, const fs::path& folder,
+                              const std::string& interpreter, const std::string& example) {
     const std::vector<std::string> ids = exported(format);
-    const std::string program = "node '" + kSource + "/examples/" + example + "' ";
+    const std::string program = interpreter + " '" + kSource + "/examples/" + example + "' ";
     for (const std::string& id : ids)
-      EXPECT_EQ(run_in(kNode, program + quoted(format + "/" + id + ".json")), 0) << id;
+      EXPECT_EQ(run_in(folder, program + quoted(format + "/" + id + ".json")), 0) << id;
     Json changed = parse(content(box_ / (format + "/" + ids[0] + ".json")));
     changed["example"]["loss"] = changed["example"]["loss"].get<double>() + 4e-3;
     write(box_ / (format + "/changed.json"), changed.dump());
-    EXPECT_NE(run_in(kNode, program + quoted(format + "/changed.json")), 0);
+    EXPECT_NE(run_in(folder, program + quoted(format + "/changed.json")), 0);
   }
 
   Sandbox box_;
   std::string said_;
 };
 
+TEST_F(ExportedNetworks, HaveTheirRecordedLossInNumPy) {
+  if (run_in(box_.path(), "/usr/bin/python3 -c 'import numpy' 2>/dev/null") != 0)
+    GTEST_SKIP() << "it needs python3-numpy";
+  expect_recorded_losses("safetensors", box_.path(), "/usr/bin/python3", "run_network.py");
+}
+
 TEST_F(ExportedNetworks, HaveTheirRecordedLossInOnnxRuntime) {
   if (!installed("onnxruntime-node"))
     GTEST_SKIP() << "no ONNX Runtime: npm install --prefix build/node onnxruntime-node";
-  expect_recorded_losses("onnx", "run_onnx.mjs");
+  expect_recorded_losses("onnx", kNode, "node", "run_onnx.mjs");
 }
 
 TEST_F(ExportedNetworks, PassOnnxsChecker) {
@@ -80,7 +87,7 @@ TEST_F(ExportedNetworks, HaveTheirRecordedLossInLlamaCpp) {
   if (!installed("@node-llama-cpp/linux-x64"))
     GTEST_SKIP() << "no llama.cpp: npm install --prefix build/node node-llama-cpp "
                     "@node-llama-cpp/linux-x64 --omit=optional --ignore-scripts";
-  expect_recorded_losses("gguf", "run_gguf.mjs");
+  expect_recorded_losses("gguf", kNode, "node", "run_gguf.mjs");
   EXPECT_THAT(said_, HasSubstr("are not written, the first of them: a GGUF file of d=16"));
 }
 
