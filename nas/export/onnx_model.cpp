@@ -13,11 +13,12 @@ namespace {
 
 static_assert(std::endian::native == std::endian::little, "raw_data is in little-endian order");
 
-constexpr std::int64_t kIrVersion = 8;  // of ONNX 1.12
+constexpr std::int64_t kIrVersion = 8;     // of ONNX 1.12
+constexpr std::int64_t kOperatorSet = 17;  // the first with LayerNormalization
 
 // Numbers of the fields of onnx.proto3's messages.
 namespace model {
-enum { kIrVersionField = 1, kProducer = 2, kGraph = 7, kOperatorSet = 8, kMetadata = 14 };
+enum { kIrVersionField = 1, kProducer = 2, kGraph = 7, kOperatorSetImport = 8, kMetadata = 14 };
 }
 namespace operator_set {
 enum { kVersion = 2 };
@@ -168,11 +169,11 @@ void OnnxModel::output(const std::string& name, Type type, const std::vector<Dim
 std::string OnnxModel::bytes(std::string_view graph_name,
                              const std::map<std::string, std::string>& metadata) const {
   std::string operators;
-  append(operators, operator_set::kVersion, kOnnxOperatorSet);
+  append(operators, operator_set::kVersion, kOperatorSet);
   std::string all;
   append(all, model::kIrVersionField, kIrVersion);
   append(all, model::kProducer, std::string_view("paretoformer"));
-  append(all, model::kOperatorSet, operators);
+  append(all, model::kOperatorSetImport, operators);
   for (const auto& [key, value] : metadata) {
     std::string entry;
     append(entry, metadata_entry::kKey, key);

@@ -26,7 +26,7 @@ class OnnxModel {
   std::string constant(const std::string& name, const Shape& shape, std::span<const float> values);
   std::string constant(const std::string& name, const Shape& shape, const Shape& values);
 
-  // A node of the usual operator set, named like its first output.
+  // A node of operator set 17, named like its first output.
   std::string node(std::string_view operation, const Names& inputs, const std::string& output,
                    std::initializer_list<Attribute> attributes = {}) {
     add_node(operation, inputs, {output}, attributes);
@@ -45,8 +45,5 @@ class OnnxModel {
  private:
   std::string nodes_, constants_, inputs_, outputs_;  // fields of a GraphProto
 };
-
-// Of `operation`s whose meaning has not changed since; LayerNormalization is new in it.
-inline constexpr std::int64_t kOnnxOperatorSet = 17;
 
 }  // namespace paretoformer::nas

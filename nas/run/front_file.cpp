@@ -145,17 +145,20 @@ ExportedFront export_front(const RunFolder& run, const ProxyTask& proxy, const A
   const Json origin = provenance(run, proxy);
   const supernet::Evaluator calibration = calibration_sequences(proxy);
   ExportedFront exported;
-  for (const FrontMember* const member : members) try {
-      export_network(
-          folder / hex(member->candidate.id),
-          {member->candidate, run.config().hardware, run.config().workload, origin, proxy.layout(),
-           proxy.weights(), calibration.batch(), proxy.corpus().validation,
-           proxy.corpus().tokenizer, confirmed_json(proxy.corpus(), front, *member)},
-          exporter);
+  for (const FrontMember* const member : members) {
+    const ExportedNetwork network{
+        member->candidate,        run.config().hardware,
+        run.config().workload,    origin,
+        proxy.layout(),           proxy.weights(),
+        calibration.batch(),      proxy.corpus().validation,
+        proxy.corpus().tokenizer, confirmed_json(proxy.corpus(), front, *member)};
+    try {
+      export_network(folder / hex(member->candidate.id), network, exporter);
       ++exported.written;
     } catch (const InputError& error) {
       exported.refused.emplace_back(error.what());
     }
+  }
   if (exported.written == 0) throw InputError(exported.refused.at(0));
   write_file_atomic(folder / "front.json", to_text(front_json(run, proxy, archive, front)));
   if (!proxy.corpus().tokenizer.model().empty())

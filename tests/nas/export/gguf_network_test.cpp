@@ -11,18 +11,13 @@
 
 #include "nas/export/gguf_file.hpp"
 #include "support/error.hpp"
+#include "tests/nas/export/bytes_of.hpp"
 
 namespace paretoformer::nas {
 namespace {
 
 using supernet::ParameterLayout;
 using supernet::Tokenizer;
-
-std::string bytes_of(std::initializer_list<int> values) {
-  std::string bytes;
-  for (const int value : values) bytes.push_back(static_cast<char>(value));
-  return bytes;
-}
 
 // Counts are of eight bytes, types of four, tensors at multiples of 32 from the end of the list of
 // them, which is filled up to a multiple of 32 as well.

@@ -17,18 +17,13 @@
 #include "supernet/model/evaluation.hpp"
 #include "support/json.hpp"
 #include "support/random.hpp"
+#include "tests/nas/export/bytes_of.hpp"
 #include "tests/temporary_folder.hpp"
 
 namespace paretoformer::nas {
 namespace {
 
 namespace fs = std::filesystem;
-
-std::string bytes_of(std::initializer_list<int> values) {
-  std::string bytes;
-  for (const int value : values) bytes.push_back(static_cast<char>(value));
-  return bytes;
-}
 
 // y = Concat(x, [2.0]; axis = -1). A field is its number * 8 + its type (2: bytes, 0: a number),
 // then the count of the bytes or the number, seven bits at a time, the lowest first; -1 is ten
