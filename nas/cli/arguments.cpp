@@ -75,6 +75,44 @@ CLI::App* add_run_verb(CLI::App& app, const std::string& name, const std::string
   return verb;
 }
 
+namespace {
+
+// Of "latency=2e6", "energy=3e8".
+std::vector<Limit> limits_argument(const std::vector<std::string>& given) {
+  Json json = Json::object();
+  for (const std::string& each : given) {
+    const std::size_t equals = each.find('=');
+    if (equals == std::string::npos)
+      throw InputError("--limit: \"" + each + "\": expected OBJECTIVE=MAXIMUM");
+    json[each.substr(0, equals)] = json_or_string(each.substr(equals + 1), "--limit");
+  }
+  return limits_from_json(JsonNode(json, "--limit"));
+}
+
+}  // namespace
+
+void add_choice(CLI::App* verb, MemberChoice& choice) {
+  CLI::Option* knee =
+      verb->add_flag("--knee", choice.knee, "The member where the front bends most");
+  CLI::Option* best = verb->add_option_function<std::string>(
+      "--best",
+      [&choice](const std::string& name) {
+        const Json json = name;
+        choice.best = objective_from_json(JsonNode(json, "--best"));
+      },
+      "The member with the lowest of an objective: perplexity, latency, energy, edp ...");
+  CLI::Option* limit = verb->add_option_function<std::vector<std::string>>(
+      "--limit",
+      [&choice](const std::vector<std::string>& limits) {
+        choice.limits = limits_argument(limits);
+      },
+      "Only members that keep this, e.g. --limit latency=2e6 (repeatable)");
+  limit->allow_extra_args(false);
+  CLI::Option* id = verb->add_option("--id", choice.id, "The member whose ID begins so");
+  knee->excludes(best)->excludes(limit)->excludes(id);
+  id->excludes(best)->excludes(limit);
+}
+
 std::vector<CLI::Option*> add_pricing(CLI::App* verb, PricingOptions& given) {
   verb->add_option("--hardware", given.hardware,
                    "Preset or JSON file (default: an exported file's, or gemmini_transformer)");

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "nas/cli/options.hpp"
+#include "nas/core/final_front.hpp"
 
 namespace paretoformer::nas {
 
@@ -30,6 +31,9 @@ struct RunArguments {
 CLI::App* add_run_verb(CLI::App& app, const std::string& name, const std::string& help,
                        RunArguments& arguments, CommonOptions& common,
                        const std::string& resume = "");
+
+// Adds --knee, --best, --limit and --id, which fill `choice`.
+void add_choice(CLI::App* verb, MemberChoice& choice);
 
 // Adds --hardware, --length and --mode; returns the two that say the workload.
 std::vector<CLI::Option*> add_pricing(CLI::App* verb, PricingOptions& given);

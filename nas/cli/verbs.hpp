@@ -28,6 +28,7 @@ void add_profile(CLI::App& app, CommonOptions& common);
 void add_map(CLI::App& app, CommonOptions& common);
 void add_finetune(CLI::App& app, CommonOptions& common);
 void add_export(CLI::App& app, CommonOptions& common);
+void add_show(CLI::App& app, CommonOptions& common);
 void add_report(CLI::App& app, CommonOptions& common);
 void add_schema(CLI::App& app, CommonOptions& common);
 
@@ -35,6 +36,6 @@ void add_schema(CLI::App& app, CommonOptions& common);
 inline constexpr AddVerb kVerbs[] = {add_search,   add_train,    add_compare, add_fidelity,
                                      add_validate, add_evaluate, add_predict, add_predictor,
                                      add_simulate, add_profile,  add_map,     add_finetune,
-                                     add_export,   add_report,   add_schema};
+                                     add_export,   add_show,     add_report,  add_schema};
 
 }  // namespace paretoformer::nas

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "support/error.hpp"
+#include "support/hash.hpp"
 #include "support/statistics.hpp"
 
 namespace paretoformer::nas {
@@ -161,24 +162,72 @@ std::string describe(const BestWithin& best) {
   return text;
 }
 
-std::vector<std::size_t> distinct_members(const FinalFront& front, double least) {
-  std::vector<std::size_t> order(front.members.size());
-  std::iota(order.begin(), order.end(), 0);
-  std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
-    return front.members[a].confirmed.perplexity < front.members[b].confirmed.perplexity;
-  });
+namespace {
+
+// The ends, the knee and those of best_within(); `order` is by perplexity.
+std::set<std::size_t> named_members(const FinalFront& front,
+                                    const std::vector<std::size_t>& order) {
   std::set<std::size_t> named;
   if (!order.empty()) named = {order.front(), order.back()};
   if (const auto bend = knee(front)) named.insert(*bend);
   for (const BestWithin& best : best_within(front))
     if (best.member) named.insert(*best.member);
-  std::vector<std::size_t> shown;
-  for (const std::size_t i : order)
-    if (named.contains(i) || front.members[i].confirmed.validation_loss -
-                                     front.members[shown.back()].confirmed.validation_loss >=
-                                 least)
-      shown.push_back(i);
-  return shown;
+  return named;
+}
+
+}  // namespace
+
+ShownMembers distinct_members(const FinalFront& front, double least, std::size_t most) {
+  constexpr double kFirstLeast = 1e-4, kGrowth = 1.25;  // nats, and that finely to `most`
+  std::vector<std::size_t> order(front.members.size());
+  std::iota(order.begin(), order.end(), 0);
+  const auto loss = [&](std::size_t i) { return front.members[i].confirmed.validation_loss; };
+  std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
+    return front.members[a].confirmed.perplexity < front.members[b].confirmed.perplexity;
+  });
+  const std::set<std::size_t> named = named_members(front, order);
+  for (;; least = std::max(kFirstLeast, kGrowth * least)) {
+    std::vector<std::size_t> shown;
+    for (const std::size_t i : order)
+      if (named.contains(i) || loss(i) - loss(shown.back()) >= least) shown.push_back(i);
+    if (shown.size() <= std::max(most, named.size())) return {shown, least};
+  }
+}
+
+namespace {
+
+void require_known(const FinalFront& front, Objective objective) {
+  for (const FrontMember& member : front.members)
+    if (!(value(member.confirmed, objective) > 0))
+      throw InputError(name_of(objective) + ": is not known of member " + hex(member.candidate.id) +
+                       " of the front");
+}
+
+}  // namespace
+
+std::vector<std::size_t> chosen_members(const FinalFront& front, const MemberChoice& choice) {
+  for (const Limit& limit : choice.limits) require_known(front, limit.objective);
+  if (choice.best) require_known(front, *choice.best);
+  const auto own = [&](std::size_t i) -> const Objectives& { return front.members[i].confirmed; };
+  const std::optional<std::size_t> bend = knee(front);
+  std::vector<std::size_t> chosen;
+  for (std::size_t i = 0; i < front.members.size(); ++i)
+    if (feasible(own(i), choice.limits) && (!choice.knee || bend == i) &&
+        hex(front.members[i].candidate.id).starts_with(choice.id))
+      chosen.push_back(i);
+  if (!choice.id.empty() && chosen.size() != 1)
+    throw InputError(
+        fmt::format("\"{}\" is that of {} members of the front: expected the "
+                    "beginning of one ID",
+                    choice.id, chosen.size()));
+  if (chosen.empty())
+    throw InputError(
+        fmt::format("none of the front's {} members keeps the limits", front.members.size()));
+  if (choice.best)
+    chosen = {*std::min_element(chosen.begin(), chosen.end(), [&](std::size_t a, std::size_t b) {
+      return value(own(a), *choice.best) < value(own(b), *choice.best);
+    })};
+  return chosen;
 }
 
 PredictionError prediction_error(const FinalFront& front, Objective objective) {

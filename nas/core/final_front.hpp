@@ -57,8 +57,13 @@ std::optional<std::size_t> knee(const FinalFront& front);
 
 // The members to show, by increasing confirmed perplexity, indices into front.members: of those
 // whose loss is less than `least` above that of the one shown before only the knee, the ends and
-// those of best_within().
-std::vector<std::size_t> distinct_members(const FinalFront& front, double least);
+// those of best_within(). Where these are more than `most`, `least` grows until they are not, or
+// none but the named ones are left.
+struct ShownMembers {
+  std::vector<std::size_t> indices;
+  double least;  // as it became
+};
+ShownMembers distinct_members(const FinalFront& front, double least, std::size_t most = SIZE_MAX);
 
 // The member of a front to take within a bound.
 struct BestWithin {
@@ -76,6 +81,19 @@ struct BestWithin {
 std::vector<BestWithin> best_within(const FinalFront& front);
 // "edp, perplexity at most 8.12 (best + 0.1)"
 std::string describe(const BestWithin& best);
+
+// Which members of a front a person asks for: those that keep the limits, and of them
+struct MemberChoice {
+  std::string id;                 // the one whose ID begins so,
+  bool knee = false;              // or the knee of the whole front,
+  std::optional<Objective> best;  // or the lowest in this; all of them if none of the three is set
+  std::vector<Limit> limits;      // on confirmed values
+
+  bool is_all() const { return id.empty() && !knee && !best && limits.empty(); }
+};
+// Indices into front.members, in their order. Throws InputError when none is left, when an ID's
+// beginning is that of several, and when an objective is not known of the front.
+std::vector<std::size_t> chosen_members(const FinalFront& front, const MemberChoice& choice);
 
 // How far predictions were off, over members and dropped ones: |predicted / simulated - 1|.
 struct PredictionError {

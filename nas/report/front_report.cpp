@@ -38,18 +38,21 @@ std::string per_word_and_byte(const supernet::Corpus& corpus, double loss) {
 }
 
 std::string row(const supernet::Corpus& corpus, const FrontMember& member,
-                const Objectives& largest) {
+                const std::optional<Objectives>& largest) {
   const Objectives& seen = member.candidate.objectives;
   const Objectives& own = member.confirmed;
-  return fmt::format(
-      "{:<16} {:>10.3f} {:>8.3f}{}{} {:>7.2f} {:>11.0f} {:>11.0f} {:>10.2f} {:>10.2f} {:>7.2f} "
-      "{:>8.1f}  {}\n",
-      hex(member.candidate.id), seen.perplexity, own.perplexity,
-      cell(own.has_int8() ? std::optional(own.perplexity_int8) : std::nullopt, 8, 3),
-      per_word_and_byte(corpus, own.validation_loss),
-      100 * (seen.perplexity / largest.perplexity - 1), seen.latency, own.latency,
-      seen.energy_pj * 1e-6, own.energy_pj * 1e-6, largest.edp() / seen.edp(),
-      static_cast<double>(seen.parameters) * 1e-3, describe(member.candidate.architecture));
+  std::optional<double> above, factor;
+  if (largest) {
+    above = 100 * (seen.perplexity / largest->perplexity - 1);
+    factor = largest->edp() / seen.edp();
+  }
+  return fmt::format("{:<16} {:>10.3f}{}{}{} {:>11.0f} {:>10.2f}{} {:>8.1f}  {}\n",
+                     hex(member.candidate.id), own.perplexity,
+                     cell(own.has_int8() ? std::optional(own.perplexity_int8) : std::nullopt, 8, 3),
+                     per_word_and_byte(corpus, own.validation_loss), cell(above, 7, 2), own.latency,
+                     own.energy_pj * 1e-6, cell(factor, 7, 2),
+                     static_cast<double>(seen.parameters) * 1e-3,
+                     describe(member.candidate.architecture));
 }
 
 std::string reason(const DroppedMember& dropped) {
@@ -60,16 +63,14 @@ std::string reason(const DroppedMember& dropped) {
                      dropped.limit->maximum);
 }
 
-// The first few; all of them are in front.json.
-std::string dropped_lines(const FinalFront& front) {
-  constexpr std::size_t kShown = 8;
-  const std::size_t shown = std::min(kShown, front.dropped.size());
+std::string dropped_lines(const FinalFront& front, bool all) {
   std::string text;
-  for (std::size_t i = 0; i < shown; ++i)
-    text += "dropped " + hex(front.dropped[i].member.candidate.id) + ": " +
-            reason(front.dropped[i]) + "\n";
-  if (shown < front.dropped.size())
-    text += fmt::format("... and {} more dropped\n", front.dropped.size() - shown);
+  if (all)
+    for (const DroppedMember& each : front.dropped)
+      text += "dropped " + hex(each.member.candidate.id) + ": " + reason(each) + "\n";
+  else if (!front.dropped.empty())
+    text = fmt::format("{} dropped, the first {}\n", front.dropped.size(),
+                       hex(front.dropped[0].member.candidate.id) + ": " + reason(front.dropped[0]));
   return text;
 }
 
@@ -94,31 +95,32 @@ std::string confirmation_summary(const FinalFront& front) {
 }  // namespace
 
 std::string front_table(const supernet::Corpus& corpus, const FinalFront& front,
-                        const Objectives& largest, double text_error) {
-  std::string table = fmt::format(
-      "{:<16} {:>10} {:>8} {:>8}{} {:>7} {:>11} {:>11} {:>10} {:>10} {:>7} {:>8}  {}\n", "id",
-      "perplexity", "whole", "int8", corpus.words == 0 ? "" : "  per word bits/byte", "+%",
-      largest.in_time ? "ns" : "cycles", "simulated", "energy/uJ", "simulated", "EDP x", "param/k",
-      "network");
-  const std::vector<std::size_t> shown = distinct_members(front, kTextErrors * text_error);
+                        const std::optional<Objectives>& largest, double text_error, bool all) {
+  const bool in_time = !front.members.empty() && front.members[0].confirmed.in_time;
+  std::string table =
+      fmt::format("{:<16} {:>10} {:>8}{} {:>7} {:>11} {:>10} {:>7} {:>8}  {}\n", "id", "perplexity",
+                  "int8", corpus.words == 0 ? "" : "  per word bits/byte", "+%",
+                  in_time ? "ns" : "cycles", "energy/uJ", "EDP x", "param/k", "network");
+  const auto [shown, least] =
+      distinct_members(front, all ? 0 : kTextErrors * text_error, all ? SIZE_MAX : kScreenRows);
   for (const std::size_t i : shown) table += row(corpus, front.members[i], largest);
   if (shown.size() < front.members.size())
-    table += fmt::format(
-        "and {} more between them, whose loss is less than {:.2g} above that of the line above: "
-        "{:g} "
-        "standard errors of the text; front.json has all\n",
-        front.members.size() - shown.size(), kTextErrors * text_error, kTextErrors);
+    table +=
+        fmt::format("and {} more between them, less than {:.2g} nats above the line before",
+                    front.members.size() - shown.size(), least) +
+        (text_error > 0 ? fmt::format(" (the text tells {:.2g} apart)", kTextErrors * text_error)
+                        : "") +
+        "; --all shows them, front.json has them\n";
   table +=
-      "whole: perplexity of the whole validation text, and int8, in the accelerator's integers; "
-      "simulated: as one program, beside the "
-      "predicted sum of operators\n"
-      "+%: perplexity above the largest network's; EDP x: how many times better its "
-      "energy-delay product is\n";
+      "perplexity, int8 (in the accelerator's integers): of the whole validation text; cycles, "
+      "energy: simulated as one program\n"
+      "+%, EDP x: perplexity above the largest network's, and how many times better the "
+      "energy-delay product is, as searched\n";
   if (corpus.words > 0)
     table +=
-        "per word: the same per word of the text, each line's end being one; bits/byte: loss per "
+        "per word: perplexity per word of the text, each line's end being one; bits/byte: loss per "
         "byte of it\n";
-  table += dropped_lines(front) + confirmation_summary(front);
+  table += dropped_lines(front, all) + confirmation_summary(front);
   if (const auto bend = knee(front))
     table += "knee: " + hex(front.members[*bend].candidate.id) + "\n";
   for (const BestWithin& best : best_within(front))

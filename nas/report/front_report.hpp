@@ -1,6 +1,8 @@
 // What a run found, in words and tables.
 #pragma once
 
+#include <cstddef>
+#include <optional>
 #include <string>
 
 #include "latency_predictor/lookup_table.hpp"
@@ -15,11 +17,15 @@ namespace paretoformer::nas {
 // The search space and the text in one line.
 std::string space_summary(const ProxyTask& proxy);
 
-// One line per member of the front, best perplexity first, compared with the largest network, but
-// for those whose loss is less than kTextErrors x `text_error` above that of the line before; then
-// what was dropped, the knee and the best members, and how far predictions were off.
+// One line per member of the front, best perplexity first, compared with the largest network if
+// that is known; then
+// what was dropped, the knee and the best members, and how far predictions were off. Unless it
+// shows `all`, without those whose loss is less than kTextErrors x `text_error` above that of the
+// line before, and with at most kScreenRows members.
 std::string front_table(const supernet::Corpus& corpus, const FinalFront& front,
-                        const Objectives& largest, double text_error = 0);
+                        const std::optional<Objectives>& largest, double text_error = 0,
+                        bool all = false);
+inline constexpr std::size_t kScreenRows = 12;
 // Losses so many standard errors apart are told apart (two-sided, 95 %).
 inline constexpr double kTextErrors = 2;
 

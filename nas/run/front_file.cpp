@@ -120,40 +120,24 @@ Json front_json(const RunFolder& run, const ProxyTask& proxy, const Archive& arc
   return json;
 }
 
-namespace {
-
-std::vector<const FrontMember*> members_named(const FinalFront& front, const std::string& name) {
-  const auto bend = knee(front);
-  std::vector<const FrontMember*> found;
-  for (std::size_t i = 0; i < front.members.size(); ++i)
-    if (name == "knee" ? bend && *bend == i
-                       : hex(front.members[i].candidate.id).compare(0, name.size(), name) == 0)
-      found.push_back(&front.members[i]);
-  if (!name.empty() && found.size() != 1)
-    throw InputError("--member: \"" + name + "\" is that of " + std::to_string(found.size()) +
-                     " members of the front: expected knee, or the beginning of one ID");
-  return found;
-}
-
-}  // namespace
-
 ExportedFront export_front(const RunFolder& run, const ProxyTask& proxy, const Archive& archive,
                            const FinalFront& front, const std::filesystem::path& folder,
-                           const Exporter& exporter, const std::string& only) {
-  const std::vector<const FrontMember*> members = members_named(front, only);
+                           const Exporter& exporter, const MemberChoice& choice) {
+  const std::vector<std::size_t> members = chosen_members(front, choice);
   create_folder(folder);
   const Json origin = provenance(run, proxy);
   const supernet::Evaluator calibration = calibration_sequences(proxy);
   ExportedFront exported;
-  for (const FrontMember* const member : members) {
+  for (const std::size_t index : members) {
+    const FrontMember& member = front.members[index];
     const ExportedNetwork network{
-        member->candidate,        run.config().hardware,
+        member.candidate,         run.config().hardware,
         run.config().workload,    origin,
         proxy.layout(),           proxy.weights(),
         calibration.batch(),      proxy.corpus().validation,
-        proxy.corpus().tokenizer, confirmed_json(proxy.corpus(), front, *member)};
+        proxy.corpus().tokenizer, confirmed_json(proxy.corpus(), front, member)};
     try {
-      export_network(folder / hex(member->candidate.id), network, exporter);
+      export_network(folder / hex(member.candidate.id), network, exporter);
       ++exported.written;
     } catch (const InputError& error) {
       exported.refused.emplace_back(error.what());

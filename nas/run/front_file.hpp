@@ -34,12 +34,12 @@ struct ExportedFront {
   std::size_t written = 0;
   std::vector<std::string> refused;
 };
-// Writes every member of the front, as export_network() does by its ID, and front.json into
-// `folder`. `member`, if not empty, is the one that is written: "knee", or its ID's beginning.
-// Throws InputError when there is not one such, and when the format has none of them.
+// Writes the chosen members of the front, as export_network() does by their IDs, and front.json
+// into `folder`. Throws what chosen_members() throws, and InputError when the format has none of
+// them.
 ExportedFront export_front(const RunFolder& run, const ProxyTask& proxy, const Archive& archive,
                            const FinalFront& front, const std::filesystem::path& folder,
                            const Exporter& exporter = exporters().front(),
-                           const std::string& member = "");
+                           const MemberChoice& choice = {});
 
 }  // namespace paretoformer::nas

@@ -27,7 +27,7 @@ class Finetune : public ::testing::Test {
   std::string id() const { return member_["id"].get<std::string>(); }
 
   Result finetune(const Words& more, const std::string& member) const {
-    Words arguments{"finetune", "run", "--member", member, "--quiet"};
+    Words arguments{"finetune", "run", "--id", member, "--quiet"};
     arguments.insert(arguments.end(), more.begin(), more.end());
     return box_.run(arguments);
   }
@@ -74,7 +74,7 @@ TEST_F(Finetune, InterruptedAndResumedEndsWithTheSameBytes) {
   Words parts{"--steps", "300", "--output", "new/parts.safetensors"};
   bool resume = false;
   for (const int signal : {SIGKILL, SIGINT}) {
-    Words arguments{"finetune", "run", "--member", id(), "--quiet"};
+    Words arguments{"finetune", "run", "--id", id(), "--quiet"};
     arguments.insert(arguments.end(), parts.begin(), parts.end());
     if (resume) arguments.emplace_back("--resume");
     const std::size_t from =

@@ -110,8 +110,8 @@ TEST_F(Interruption, EndsWhatWaitsForAFile) {
   fs::rename(box_ / "base/history.jsonl", box_ / "history.jsonl");
   fs::create_symlink("../fifo", box_ / "base/history.jsonl");
   make_fifo("fifo");
-  for (const Words& verb : {Words{"report", "base"}, Words{"export", "base"},
-                            Words{"finetune", "base", "--member", "0"}}) {
+  for (const Words& verb :
+       {Words{"report", "base"}, Words{"export", "base"}, Words{"finetune", "base", "--id", "0"}}) {
     SCOPED_TRACE(::testing::PrintToString(verb));
     for (int signal : {SIGINT, SIGTERM}) expect_ended(while_blocked(verb, signal), "interrupted");
   }
@@ -160,7 +160,7 @@ TEST_F(Interruption, SaysThatARunCanBeResumed) {
 TEST_F(Interruption, FinetuneSavesAndGoesOn) {
   ASSERT_EQ(box_.run(resumed("search", "base")).status, 0);
   const Json front = parse(file("base", "front.json"));
-  const Words words{"finetune", "base",    "--member", front["front"][0]["id"].get<std::string>(),
+  const Words words{"finetune", "base",    "--id",  front["front"][0]["id"].get<std::string>(),
                     "--quiet",  "--steps", "100000"};
   const Result stopped = box_.run_and_signal(words, SIGTERM, [&] {
     if (!fs::exists(box_ / "base/finetune")) return false;

@@ -45,11 +45,13 @@ class EveryVerb {
     say({"train", "config.json", "--quiet"});
     say({"search", "config.json", "--resume", "--quiet"});
     say({"report", "run"});
+    say({"show", "run"});
+    say({"show", "run", "--knee"});
     say({"schema"});
     say({"export", "run"});
     say({"evaluate", "run", "network.json", "--int8"});
     const std::string best = parse(content(box_ / "run/front.json"))["front"][0]["id"];
-    say({"finetune", "run", "--member", best, "--steps", "8", "--quiet"});
+    say({"finetune", "run", "--id", best, "--steps", "8", "--quiet"});
     say({"fidelity", "run", "--resume", "--networks", "3", "--steps-alone", "8", "--quiet"});
     say({"compare", "run", "--resume", "--algorithms", "evolution,random", "--seeds", "2",
          "--quiet"});

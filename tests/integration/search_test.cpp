@@ -14,6 +14,7 @@ namespace {
 
 using ::testing::AllOf;
 using ::testing::HasSubstr;
+using Words = std::vector<std::string>;
 
 class Search : public ::testing::Test {
  protected:
@@ -181,6 +182,52 @@ TEST_F(Search, TextOutputNamesTheFilesAndProgressGoesToStandardError) {
   EXPECT_THAT(result.out, HasSubstr("knee: "));
   EXPECT_THAT(result.out, HasSubstr("(best + 0.1): "));
   EXPECT_EQ(result.err.find('\r'), std::string::npos);  // no terminal, no bar
+}
+
+TEST_F(Search, AFrontIsShownAndItsMembersAreChosen) {
+  const Json front = search()["front"];
+  const Result shown = box_.run({"show", "run"});
+  ASSERT_EQ(shown.status, 0) << shown.err;
+  EXPECT_THAT(shown.out, HasSubstr("@ knee"));
+  EXPECT_THAT(shown.out, HasSubstr(front[0]["id"].get<std::string>()));
+  const auto rows = [&](const Words& words) {
+    const Result result = box_.run(words);
+    EXPECT_EQ(result.status, 0) << result.err;
+    std::size_t count = 0;
+    for (const Json& member : front)
+      count += result.out.find(member["id"].get<std::string>() + " ") != std::string::npos;
+    return count;
+  };
+  EXPECT_LE(rows({"show", "run"}), 12u);
+  EXPECT_EQ(rows({"show", "run", "--all"}), front.size());
+  // The most accurate one within the costs of the member in the middle is that member.
+  const Json middle = front[front.size() / 2];
+  const Words best{"--best", "perplexity", "--limit", "edp=" + middle["confirmed"]["edp"].dump()};
+  Words words{"show", "run"};
+  words.insert(words.end(), best.begin(), best.end());
+  const Result member = box_.run(words);
+  EXPECT_THAT(member.out, HasSubstr(middle["id"].get<std::string>()));
+  EXPECT_THAT(member.out, HasSubstr("outside the layers"));
+
+  words = {"export", "run", "--output", "out", "--json"};
+  words.insert(words.end(), best.begin(), best.end());
+  const Result exported = box_.run(words);
+  ASSERT_EQ(exported.status, 0) << exported.err;
+  EXPECT_EQ(parse(exported.out)["networks"], 1);
+  EXPECT_TRUE(fs::exists(box_ / ("out/" + middle["id"].get<std::string>() + ".safetensors")));
+  for (const auto& [options, message] : std::initializer_list<std::pair<Words, const char*>>{
+           {{"--limit", "edp=1e-3"}, "none of the front's"},
+           {{"--limit", "edp"}, "--limit: \"edp\": expected OBJECTIVE=MAXIMUM"},
+           {{"--limit", "speed=3"}, "speed"},
+           {{"--best", "speed"}, "\"speed\" is not known: expected one of perplexity"},
+           {{"--id", "xyz"}, "\"xyz\" is that of 0 members"}})
+    for (const char* verb : {"show", "export"}) {
+      words = {verb, "run"};
+      words.insert(words.end(), options.begin(), options.end());
+      const Result refused = box_.run(words);
+      EXPECT_EQ(refused.status, 2) << verb;
+      EXPECT_THAT(refused.err, HasSubstr(message));
+    }
 }
 
 TEST_F(Search, RandomSearchHasTheSameBudget) {

@@ -54,8 +54,8 @@ TEST_F(SharedSupernet, TrainOnceSearchForManyTargets) {
     EXPECT_EQ(parse(evaluated.out)["perplexity"], best["objectives"]["perplexity"]);
   }
   EXPECT_EQ(box_.run({"report", "other"}).status, 0);
-  EXPECT_EQ(box_.run({"finetune", "other", "--member", best["id"].get<std::string>(), "--steps",
-                      "2", "--quiet"})
+  EXPECT_EQ(box_.run({"finetune", "other", "--id", best["id"].get<std::string>(), "--steps", "2",
+                      "--quiet"})
                 .status,
             0);
   // A run that uses it uses the one that it uses.

@@ -18,7 +18,7 @@ namespace paretoformer::nas {
 namespace {
 
 void export_networks(const std::filesystem::path& folder, const std::filesystem::path& target,
-                     const std::string& format, const std::string& member,
+                     const std::string& format, const MemberChoice& choice,
                      const CommonOptions& common) {
   const Exporter& exporter = row_named(exporters(), format, "--format");
   const RunFolder run = RunFolder::read(folder);
@@ -28,13 +28,14 @@ void export_networks(const std::filesystem::path& folder, const std::filesystem:
   require_front(archive);
   const FinalFront front = load_final_front(run, proxy, predictor_of(run, proxy.space()), archive);
   const std::filesystem::path to = target.empty() ? run.exports() : target;
-  const auto [written, refused] = export_front(run, proxy, archive, front, to, exporter, member);
+  const auto [written, refused] = export_front(run, proxy, archive, front, to, exporter, choice);
   if (common.json) {
     Json answer{{"folder", to.string()}, {"networks", written}};
     if (!refused.empty()) answer["refused"] = refused;
     return print(to_text(answer));
   }
-  print(fmt::format("{} networks of the front: ", written) + path_text(to) + "\n");
+  print(fmt::format("{} network{} of the front: ", written, written == 1 ? "" : "s") +
+        path_text(to) + "\n");
   if (!refused.empty())
     print(fmt::format("{} are not written, the first of them: {}\n", refused.size(), refused[0]));
 }
@@ -43,21 +44,24 @@ void export_networks(const std::filesystem::path& folder, const std::filesystem:
 
 void add_export(CLI::App& app, CommonOptions& common) {
   struct Given {
-    std::string run_folder, target, format{exporters().front().name}, member;
+    std::string run_folder, target, format{exporters().front().name};
+    MemberChoice choice;
+    bool all = false;
   };
   const auto given = std::make_shared<Given>();
-  CLI::App* verb = app.add_subcommand("export", "Write every network of a run's front");
+  CLI::App* verb =
+      app.add_subcommand("export", "Write networks of a run's front as files for other programs");
   verb->add_option("RUN", given->run_folder, "Run folder")->required();
   verb->add_option("--output", given->target, "Target folder (default: RUN/export)");
   std::string formats;
   for (const Exporter& each : exporters())
     formats += fmt::format("{}{}: {}", formats.empty() ? "" : "; ", each.name, each.meaning);
   verb->add_option("--format", given->format, formats)->capture_default_str();
-  verb->add_option("--member", given->member,
-                   "Only this one: knee, or the beginning of an ID (default: all of the front)");
+  add_choice(verb, given->choice);
+  verb->add_flag("--all", given->all, "Every member of the front (default)");
   add_common(verb, common);
   verb->callback([given, &common] {
-    export_networks(given->run_folder, given->target, given->format, given->member, common);
+    export_networks(given->run_folder, given->target, given->format, given->choice, common);
   });
 }
 

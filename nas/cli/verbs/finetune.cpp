@@ -140,7 +140,7 @@ void add_finetune(CLI::App& app, CommonOptions& common) {
   FinetuneOptions& options = *owned;
   CLI::App* verb = app.add_subcommand("finetune", "Train one network of a run on, alone");
   verb->add_option("RUN", options.run, "Run folder")->required();
-  verb->add_option("--member", options.member, "Id of a network, or the beginning of one")
+  verb->add_option("--id,--member", options.member, "ID of a network, or the beginning of one")
       ->required();
   verb->add_option("--steps", options.steps, "Training steps (default: a quarter of the run's)")
       ->check(CLI::Range(1, 100'000'000));

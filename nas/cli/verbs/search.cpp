@@ -90,7 +90,7 @@ FinalFront confirm(const TrainedRun& trained, const Archive& archive) {
   return front;
 }
 
-void search_and_print(const RunOptions& options, const CommonOptions& common) {
+void search_and_print(const RunOptions& options, bool all, const CommonOptions& common) {
   const auto threads = limit_threads(common);
   TrainedRun trained(load_run_config(options.config, options.overrides), options.resume, true);
   auto& [run, proxy, losses, evaluator] = trained;
@@ -120,7 +120,7 @@ void search_and_print(const RunOptions& options, const CommonOptions& common) {
     json["ended"] = name_of(end);
     return print(to_text(json));
   }
-  print("\n" + front_table(proxy.corpus(), front, extremes.largest, text_error(proxy, front)));
+  print("\n" + front_table(proxy.corpus(), front, extremes.largest, text_error(proxy, front), all));
   print(summary);
   print(fmt::format("{} of {:.4g} networks evaluated, {} on the front, hypervolume {:.4f} of the "
                     "reference box (generation 0)\n",
@@ -128,7 +128,8 @@ void search_and_print(const RunOptions& options, const CommonOptions& common) {
                     front.members.size(), last.hypervolume) +
         why_it_ended(end, run.config().search));
   print("Front: " + path_text(run.front()) + "  report: " + path_text(run.report()) +
-        "\nTake the networks away: paretoformer export " + path_text(run.path()) + "\n");
+        "\nLook at it: paretoformer show " + path_text(run.path()) +
+        "  take networks away: paretoformer export " + path_text(run.path()) + " --knee\n");
 }
 
 void train_only(const RunOptions& options, const CommonOptions& common) {
@@ -154,12 +155,14 @@ void train_only(const RunOptions& options, const CommonOptions& common) {
 
 void add_search(CLI::App& app, CommonOptions& common) {
   const auto given = std::make_shared<RunArguments>();
+  const auto all = std::make_shared<bool>(false);
   CLI::App* search = add_run_verb(app, "search", "Train a supernet, search, write the front",
                                   *given, common, "Continue an interrupted run");
   search->add_option("--algorithm", given->algorithm, "evolution, nsga2, random, ...");
   search->add_option("--seed-architectures", given->seed_architectures,
                      "Networks to begin with: JSON file of one, of a list, or of a front");
-  search->callback([given, &common] { search_and_print(given->resolved(), common); });
+  search->add_flag("--all", *all, "Print every member of the front, not a screen of them");
+  search->callback([given, all, &common] { search_and_print(given->resolved(), *all, common); });
 }
 
 void add_train(CLI::App& app, CommonOptions& common) {

@@ -7,6 +7,7 @@
 #include <set>
 
 #include "support/error.hpp"
+#include "support/hash.hpp"
 
 namespace paretoformer::nas {
 namespace {
@@ -105,12 +106,85 @@ TEST(FinalFront, ShowsMembersThatTheTextTellsApart) {
     line.push_back(objectives(std::exp(0.01 * i), std::pow(2.0, i < 5 ? -i : -4 - 0.1 * i)));
   for (Objectives& each : line) each = with_loss(each, std::log(each.perplexity));
   const FinalFront front = predicted_front(archive_of(line));
-  EXPECT_EQ(distinct_members(front, 0).size(), 8u);
-  const std::vector<std::size_t> shown = distinct_members(front, 0.015);
+  EXPECT_EQ(distinct_members(front, 0).indices.size(), 8u);
+  const std::vector<std::size_t> shown = distinct_members(front, 0.015).indices;
   const std::set<std::size_t> all(shown.begin(), shown.end());
   EXPECT_TRUE(all.contains(0) && all.contains(7) && all.contains(*knee(front)));
   for (const BestWithin& best : best_within(front)) EXPECT_TRUE(all.contains(*best.member));
   EXPECT_THAT(shown, ElementsAre(0, 2, 4, 6, 7));
+}
+
+// The same line of 8. With room for five the distance grows, from the 0.01 of neighbours, until
+// every second one is left; and however little room there is, the named ones stay: the ends 0 and
+// 7, the knee 4, and 7 again, which is the cheapest within 0.1 and within 1.
+TEST(FinalFront, ShowsNoMoreThanThereIsRoomFor) {
+  std::vector<Objectives> line;
+  for (int i = 0; i < 8; ++i)
+    line.push_back(objectives(std::exp(0.01 * i), std::pow(2.0, i < 5 ? -i : -4 - 0.1 * i)));
+  for (Objectives& each : line) each = with_loss(each, std::log(each.perplexity));
+  const FinalFront front = predicted_front(archive_of(line));
+  EXPECT_EQ(distinct_members(front, 0, 8).indices.size(), 8u);
+  const ShownMembers five = distinct_members(front, 0, 5);
+  EXPECT_THAT(five.indices, ElementsAre(0, 2, 4, 6, 7));
+  EXPECT_GT(five.least, 0.01);
+  EXPECT_LE(five.least, 0.02);
+  EXPECT_THAT(distinct_members(front, 0, 1).indices, ElementsAre(0, 4, 7));
+}
+
+class ChosenMembers : public ::testing::Test {
+ protected:
+  std::vector<std::size_t> chosen(const MemberChoice& choice) const {
+    return chosen_members(front_, choice);
+  }
+  std::string id(std::size_t member) const { return hex(front_.members[member].candidate.id); }
+  void expect_refused(const MemberChoice& choice, const char* message) const {
+    try {
+      chosen(choice);
+      ADD_FAILURE() << "expected: " << message;
+    } catch (const InputError& error) {
+      EXPECT_THAT(error.what(), HasSubstr(message));
+    }
+  }
+
+  // Of (1, 1e5), (10, 1e3), (100, 50), (10^4, 10) the third is the knee (below).
+  FinalFront front_ = predicted_front(archive_of(
+      {objectives(1, 1e5), objectives(10, 1e3), objectives(100, 50), objectives(1e4, 1e1)}));
+};
+
+TEST_F(ChosenMembers, AreAllOrAsSaid) {
+  EXPECT_THAT(chosen({}), ElementsAre(0, 1, 2, 3));
+  MemberChoice choice;
+  choice.knee = true;
+  EXPECT_THAT(chosen(choice), ElementsAre(2));
+  choice = {};
+  choice.id = id(1);
+  EXPECT_THAT(chosen(choice), ElementsAre(1));
+  choice = {};
+  choice.best = Objective::kLatency;
+  EXPECT_THAT(chosen(choice), ElementsAre(3));
+  choice.best = Objective::kPerplexity;
+  EXPECT_THAT(chosen(choice), ElementsAre(0));
+  choice.limits = {{Objective::kLatency, 1e3}};  // 1000 cycles are within
+  EXPECT_THAT(chosen(choice), ElementsAre(1));
+  choice.best.reset();
+  EXPECT_THAT(chosen(choice), ElementsAre(1, 2, 3));
+  choice.limits.push_back({Objective::kPerplexity, 100});
+  EXPECT_THAT(chosen(choice), ElementsAre(1, 2));
+}
+
+TEST_F(ChosenMembers, AreRefusedWhereThereIsNone) {
+  MemberChoice choice;
+  choice.limits = {{Objective::kLatency, 9}};
+  expect_refused(choice, "none of the front's 4 members keeps the limits");
+  choice = {};
+  choice.id = "x";
+  expect_refused(choice, "\"x\" is that of 0 members");
+  choice = {};
+  choice.best = Objective::kPerplexityInt8;
+  expect_refused(choice, "perplexity_int8: is not known of member");
+  choice = {};
+  choice.limits = {{Objective::kPerplexityInt8, 9}};
+  expect_refused(choice, "perplexity_int8: is not known of member");
 }
 
 TEST(Knee, FarthestFromTheLineThroughTheEnds) {

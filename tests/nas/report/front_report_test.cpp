@@ -118,7 +118,8 @@ TEST_F(ReportTest, ExportedNetworksScoreWhatTheirSliceScored) {
 
 TEST_F(ReportTest, TheTableHasALinePerMemberBestPerplexityFirst) {
   const Objectives largest = evaluator_.evaluate(std::vector{run_.proxy.space().largest()})[0];
-  const std::string table = front_table(run_.proxy.corpus(), predicted_front(archive_), largest);
+  const std::string table =
+      front_table(run_.proxy.corpus(), predicted_front(archive_), largest, 0, true);
   std::size_t previous = 0;
   // The front is ordered by perplexity, its first objective.
   for (std::size_t index : archive_.front()) {
@@ -127,9 +128,19 @@ TEST_F(ReportTest, TheTableHasALinePerMemberBestPerplexityFirst) {
     EXPECT_GT(at, previous);
     previous = at;
   }
-  // The head, the legend, that it is not confirmed, the knee and two best members.
+  // The head, the legend of two, that it is not confirmed, the knee and two best members.
   EXPECT_EQ(static_cast<std::size_t>(std::count(table.begin(), table.end(), '\n')),
             archive_.front().size() + 7);
+}
+
+TEST_F(ReportTest, TheTableIsAScreen) {
+  const FinalFront front = predicted_front(archive_);
+  ASSERT_GT(front.members.size(), kScreenRows);
+  const std::string table = front_table(run_.proxy.corpus(), front, {});
+  EXPECT_LE(std::count(table.begin(), table.end(), '\n'), 24);
+  EXPECT_THAT(table, HasSubstr("more between them"));
+  for (const std::size_t shown : distinct_members(front, 0, kScreenRows).indices)
+    EXPECT_THAT(table, HasSubstr(hex(front.members[shown].candidate.id)));
 }
 
 // Of a text of words, which the run's own is not.
@@ -149,7 +160,7 @@ TEST_F(ReportTest, ATextOfWordsHasLossesPerWordAndByte) {
   EXPECT_NEAR(json["perplexity_per_word"].get<double>(), 16, 1e-9);
   EXPECT_NEAR(json["bits_per_byte"].get<double>(), 1, 1e-12);
   const std::string table = front_table(corpus, front, confirmed[0]);
-  EXPECT_THAT(table, HasSubstr("    whole     int8  per word bits/byte      +% "));
+  EXPECT_THAT(table, HasSubstr("perplexity     int8  per word bits/byte      +% "));
   EXPECT_THAT(table, HasSubstr("     16.00    1.0000 "));
 
   const Json own = confirmed_json(run_.proxy.corpus(), front, front.members[0]);
