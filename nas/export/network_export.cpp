@@ -9,6 +9,7 @@
 #include "accel_sim/simulator.hpp"
 #include "nas/export/gemmini_c.hpp"
 #include "nas/export/gguf_network.hpp"
+#include "nas/export/huggingface.hpp"
 #include "nas/export/onnx_network.hpp"
 #include "supernet/model/evaluation.hpp"
 #include "supernet/model/network_file.hpp"
@@ -20,21 +21,14 @@
 namespace paretoformer::nas {
 namespace {
 
-std::map<std::string, std::string> description(const ExportedNetwork& network) {
-  const Candidate& candidate = network.candidate;
-  return {{"id", hex(candidate.id)},
-          {"validation_loss", Json(candidate.objectives.validation_loss).dump()},
-          {"provenance", network.provenance.dump()}};
-}
-
 void write_safetensors(const std::filesystem::path& path, const ExportedNetwork& network) {
   save_network(path, network.layout, network.parameters, network.candidate.architecture,
-               description(network));
+               network_metadata(network));
 }
 
 void write_onnx(const std::filesystem::path& path, const ExportedNetwork& network) {
   write_file_atomic(path, onnx_network(network.layout, network.parameters,
-                                       network.candidate.architecture, description(network)));
+                                       network.candidate.architecture, network_metadata(network)));
 }
 
 void write_gguf(const std::filesystem::path& path, const ExportedNetwork& network) {
@@ -102,11 +96,13 @@ Json example(const ExportedNetwork& network) {
 }
 
 constexpr Exporter kExporters[] = {
-    {"safetensors", "safetensors", "fp32 weights by name, for PyTorch and others",
+    {"safetensors", ".safetensors", "fp32 weights by name, for PyTorch and others",
      write_safetensors},
-    {"onnx", "onnx", "the fp32 network for ONNX Runtime and others", write_onnx},
-    {"gguf", "gguf", "the fp32 network for llama.cpp, as a gpt2 padded with zeros", write_gguf},
-    {"gemmini-c", "c", "a C program of the int8 network for a machine with Gemmini",
+    {"huggingface", "/model.safetensors",
+     "a folder with those, config.json, tokeniser and model card", write_huggingface},
+    {"onnx", ".onnx", "the fp32 network for ONNX Runtime and others", write_onnx},
+    {"gguf", ".gguf", "the fp32 network for llama.cpp, as a gpt2 padded with zeros", write_gguf},
+    {"gemmini-c", ".c", "a C program of the int8 network for a machine with Gemmini",
      write_gemmini_c},
 };
 
@@ -114,21 +110,28 @@ constexpr Exporter kExporters[] = {
 
 std::span<const Exporter> exporters() { return kExporters; }
 
+std::map<std::string, std::string> network_metadata(const ExportedNetwork& network) {
+  const Candidate& candidate = network.candidate;
+  return {{"id", hex(candidate.id)},
+          {"validation_loss", Json(candidate.objectives.validation_loss).dump()},
+          {"provenance", network.provenance.dump()}};
+}
+
 void export_network(const std::filesystem::path& stem, const ExportedNetwork& network,
                     const Exporter& exporter) {
-  const auto file = [&](std::string_view extension) {
+  const auto file = [&](std::string_view suffix) {
     std::filesystem::path path = stem;
-    return (path += ".") += extension;
+    return path += suffix;
   };
-  const std::filesystem::path weights = file(exporter.extension);
+  const std::filesystem::path weights = file(exporter.suffix);
   Json json = to_json(network.candidate);
   if (!network.confirmed.is_null()) json["confirmed"] = network.confirmed;
   json["hardware"] = to_json(network.hardware);
   json["provenance"] = network.provenance;
   json["example"] = example(network);
-  json["weights"] = weights.filename().string();
+  json["weights"] = stem.filename().string() + std::string(exporter.suffix);
   exporter.write(weights, network);  // first: it may refuse
-  write_file_atomic(file("json"), to_text(json));
+  write_file_atomic(file(".json"), to_text(json));
 }
 
 }  // namespace paretoformer::nas

@@ -3,7 +3,9 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <map>
 #include <span>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -27,21 +29,25 @@ struct ExportedNetwork {
   supernet::Batch calibration;           // training text on which it is quantised
   std::span<const std::int32_t> text;    // other text, of which programs and examples take tokens
   const supernet::Tokenizer& tokenizer;  // of both
+  Json config;                           // the run's, as to_json() says
   Json confirmed = nullptr;              // what confirmed_json() says
 };
 
 struct Exporter {
-  std::string_view name;  // on the command line
-  std::string_view extension;
+  std::string_view name;    // on the command line
+  std::string_view suffix;  // of the file's name, behind the ID
   std::string_view meaning;
   void (*write)(const std::filesystem::path& path, const ExportedNetwork& network);
 };
 // All of them, the first being the usual one. To add one is to add a row.
 std::span<const Exporter> exporters();
 
+// What the weights' file says of itself.
+std::map<std::string, std::string> network_metadata(const ExportedNetwork& network);
+
 // Writes STEM.json (architecture, objectives, hardware, provenance, an example with its loss, the
-// other file), and the weights, or the program, as STEM.EXTENSION. Throws InputError for a network,
-// hardware or workload that the format does not have.
+// other file), and the weights, or the program, as STEM and the suffix. Throws InputError for a
+// network, hardware or workload that the format does not have.
 void export_network(const std::filesystem::path& stem, const ExportedNetwork& network,
                     const Exporter& exporter = exporters().front());
 

@@ -112,10 +112,11 @@ FinetuneResult finetune(const RunFolder& run, const ProxyTask& proxy, const Cand
                                 weights,
                                 calibration.batch(),
                                 proxy.corpus().validation,
-                                proxy.corpus().tokenizer};
+                                proxy.corpus().tokenizer,
+                                to_json(of_run)};
   export_network(files.stem, network);
   if (&format != &exporters().front())
-    format.write(files.with("." + std::string(format.extension)), network);
+    format.write(files.with(std::string(format.suffix)), network);
   return result;
 }
 

@@ -130,12 +130,17 @@ ExportedFront export_front(const RunFolder& run, const ProxyTask& proxy, const A
   ExportedFront exported;
   for (const std::size_t index : members) {
     const FrontMember& member = front.members[index];
-    const ExportedNetwork network{
-        member.candidate,         run.config().hardware,
-        run.config().workload,    origin,
-        proxy.layout(),           proxy.weights(),
-        calibration.batch(),      proxy.corpus().validation,
-        proxy.corpus().tokenizer, confirmed_json(proxy.corpus(), front, member)};
+    const ExportedNetwork network{member.candidate,
+                                  run.config().hardware,
+                                  run.config().workload,
+                                  origin,
+                                  proxy.layout(),
+                                  proxy.weights(),
+                                  calibration.batch(),
+                                  proxy.corpus().validation,
+                                  proxy.corpus().tokenizer,
+                                  to_json(run.config()),
+                                  confirmed_json(proxy.corpus(), front, member)};
     try {
       export_network(folder / hex(member.candidate.id), network, exporter);
       ++exported.written;

@@ -1,4 +1,5 @@
 // What a newcomer does with the winners of a search: exports them and runs them elsewhere.
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 
 #include <cstdlib>
@@ -64,6 +65,38 @@ TEST_F(ExportedNetworks, HaveTheirRecordedLossInNumPy) {
   if (run_in(box_.path(), "/usr/bin/python3 -c 'import numpy' 2>/dev/null") != 0)
     GTEST_SKIP() << "it needs python3-numpy";
   expect_recorded_losses("safetensors", box_.path(), "/usr/bin/python3", "run_network.py");
+  ASSERT_EQ(box_.run({"export", "run", "--format", "huggingface", "--knee"}).status, 0);
+  const std::string knee = parse(content(box_ / "run/front.json"))["knee"];
+  EXPECT_EQ(run_in(box_.path(), "/usr/bin/python3 '" + kSource + "/examples/run_network.py' " +
+                                    quoted("run/export/" + knee + ".json")),
+            0);
+}
+
+// Its folder is all that is needed to make a network again.
+TEST_F(ExportedNetworks, AreMadeAgainAsTheirModelCardSays) {
+  const Result result =
+      box_.run({"export", "run", "--format", "huggingface", "--knee", "--output", "hub"});
+  ASSERT_EQ(result.status, 0) << result.err;
+  const std::string id = parse(content(box_ / "run/front.json"))["knee"];
+  const Json network = parse(content(box_ / ("hub/" + id + ".json")));
+  const std::string card = content(box_ / ("hub/" + id + "/README.md"));
+  const Json& confirmed = network["confirmed"];
+  for (const std::string& said :
+       {fmt::format("| per token | {:.4f} |", confirmed["perplexity"].get<double>()),
+        fmt::format("| latency, cycles | {:.0f} |", confirmed["latency_cycles"].get<double>()),
+        fmt::format("| parameters | {} |", network["objectives"]["parameters"].dump()),
+        std::string("paretoformer search run_config.json --run again"),
+        "paretoformer export again --format huggingface --id " + id})
+    EXPECT_THAT(card, HasSubstr(said));
+  const std::string config = "hub/" + id + "/run_config.json";
+  ASSERT_EQ(box_.run({"search", config, "--run", "again", "--quiet"}).status, 0);
+  const Result again =
+      box_.run({"export", "again", "--format", "huggingface", "--id", id, "--output", "hub_again"});
+  ASSERT_EQ(again.status, 0) << again.err;
+  for (const char* file : {"model.safetensors", "config.json", "tokenizer.json", "README.md"})
+    EXPECT_EQ(content(box_ / ("hub/" + id + "/" + file)),
+              content(box_ / ("hub_again/" + id + "/" + file)))
+        << file;
 }
 
 TEST_F(ExportedNetworks, HaveTheirRecordedLossInOnnxRuntime) {

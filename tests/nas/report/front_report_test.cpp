@@ -89,7 +89,7 @@ TEST_F(ReportTest, EveryExporterWritesAFileOfItsName) {
     for (std::size_t index : archive_.front()) {
       const std::string id = hex(archive_.candidates()[index].id);
       const Json json = read_json(folder / (id + ".json"));
-      EXPECT_EQ(json["weights"], id + "." + std::string(each.extension));
+      EXPECT_EQ(json["weights"], id + std::string(each.suffix));
       EXPECT_GT(fs::file_size(folder / json["weights"].get<std::string>()), 0u);
     }
   }
