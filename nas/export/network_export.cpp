@@ -10,6 +10,7 @@
 #include "nas/export/gemmini_c.hpp"
 #include "nas/export/gguf_network.hpp"
 #include "nas/export/huggingface.hpp"
+#include "nas/export/interchange.hpp"
 #include "nas/export/onnx_network.hpp"
 #include "supernet/model/evaluation.hpp"
 #include "supernet/model/network_file.hpp"
@@ -104,6 +105,10 @@ constexpr Exporter kExporters[] = {
     {"gguf", ".gguf", "the fp32 network for llama.cpp, as a gpt2 padded with zeros", write_gguf},
     {"gemmini-c", ".c", "a C program of the int8 network for a machine with Gemmini",
      write_gemmini_c},
+    {"scalesim", ".scalesim.csv", "the matmuls for SCALE-Sim, with its configuration",
+     write_scalesim},
+    {"timeloop", ".timeloop/", "a folder of problems for Timeloop, one a matmul", write_timeloop},
+    {"zigzag", ".zigzag.onnx", "the matmuls for ZigZag", write_zigzag},
 };
 
 }  // namespace

@@ -27,7 +27,7 @@ namespace metadata_entry {
 enum { kKey = 1, kValue = 2 };
 }
 namespace graph {
-enum { kNode = 1, kName = 2, kInitializer = 5, kInput = 11, kOutput = 12 };
+enum { kNode = 1, kName = 2, kInitializer = 5, kInput = 11, kOutput = 12, kValueInfo = 13 };
 }
 namespace node_proto {
 enum { kInput = 1, kOutput = 2, kName = 3, kOperation = 4, kAttribute = 5 };
@@ -166,6 +166,10 @@ void OnnxModel::output(const std::string& name, Type type, const std::vector<Dim
   append(outputs_, graph::kOutput, value_info_proto(name, type, shape));
 }
 
+void OnnxModel::value(const std::string& name, Type type, const std::vector<Dimension>& shape) {
+  append(values_, graph::kValueInfo, value_info_proto(name, type, shape));
+}
+
 std::string OnnxModel::bytes(std::string_view graph_name,
                              const std::map<std::string, std::string>& metadata) const {
   std::string operators;
@@ -183,9 +187,11 @@ std::string OnnxModel::bytes(std::string_view graph_name,
   std::string named;
   append(named, graph::kName, graph_name);
   append_tag(all, model::kGraph, kBytes);
-  append_varint(
-      all, nodes_.size() + named.size() + constants_.size() + inputs_.size() + outputs_.size());
-  all.append(nodes_).append(named).append(constants_).append(inputs_).append(outputs_);
+  const std::string* const parts[] = {&nodes_, &named, &constants_, &inputs_, &outputs_, &values_};
+  std::size_t size = 0;
+  for (const std::string* part : parts) size += part->size();
+  append_varint(all, size);
+  for (const std::string* part : parts) all += *part;
   if (all.size() > static_cast<std::size_t>(std::numeric_limits<std::int32_t>::max()))
     throw InputError(fmt::format(
         "a network of {} bytes: an ONNX file without others beside it has less than 2 GiB",

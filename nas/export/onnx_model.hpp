@@ -37,13 +37,15 @@ class OnnxModel {
 
   std::string input(const std::string& name, Type type, const std::vector<Dimension>& shape);
   void output(const std::string& name, Type type, const std::vector<Dimension>& shape);
+  // What is known of a tensor that is neither.
+  void value(const std::string& name, Type type, const std::vector<Dimension>& shape);
 
   // The file's bytes. Throws InputError at 2 GiB, more than which protobuf does not read.
   std::string bytes(std::string_view graph_name,
                     const std::map<std::string, std::string>& metadata) const;
 
  private:
-  std::string nodes_, constants_, inputs_, outputs_;  // fields of a GraphProto
+  std::string nodes_, constants_, inputs_, outputs_, values_;  // fields of a GraphProto
 };
 
 }  // namespace paretoformer::nas

@@ -109,11 +109,44 @@ TEST_F(ExportedNetworks, PassOnnxsChecker) {
   if (run_in(box_.path(), "/usr/bin/python3 -c 'import onnx' 2>/dev/null") != 0)
     GTEST_SKIP() << "no checker: it needs python3-onnx";
   exported("onnx");
+  ASSERT_EQ(box_.run({"export", "run", "--format", "zigzag", "--output", "onnx"}).status, 0);
   write(box_ / "check.py",
         "import onnx, sys\n"
         "for file in sys.argv[1:]:\n"
         "    onnx.checker.check_model(file, full_check=True)\n");
   EXPECT_EQ(run_in(box_.path(), "/usr/bin/python3 check.py onnx/*.onnx"), 0);
+}
+
+// The example beside a SCALE-Sim that takes 100 cycles for every matmul.
+TEST_F(ExportedNetworks, AreComparedWithScaleSim) {
+  ASSERT_EQ(box_.run({"export", "run", "--format", "scalesim", "--knee", "--output", "out"}).status,
+            0);
+  const std::string id = parse(content(box_ / "run/front.json"))["knee"];
+  fs::create_directories(box_ / "peer/scalesim");
+  write(box_ / "peer/scalesim/scale.py",
+        "import os, sys\n"
+        "given = dict(zip(sys.argv[1::2], sys.argv[2::2]))\n"
+        "assert 'ArrayHeight: 16' in open(given['-c']).read()\n"
+        "rows = open(given['-t']).read().splitlines()[1:]\n"
+        "os.makedirs(given['-p'] + '/run')\n"
+        "with open(given['-p'] + '/run/COMPUTE_REPORT.csv', 'w') as report:\n"
+        "    report.write('LayerID, Total Cycles (incl. prefetch), Total Cycles,\\n')\n"
+        "    report.writelines(f'{i}, 100, 60,\\n' for i in range(len(rows)))\n");
+  ASSERT_EQ(
+      run_in(box_.path(), "PATH=" + fs::path(PARETOFORMER_BINARY).parent_path().string() +
+                              ":$PATH /usr/bin/python3 '" + kSource +
+                              "/examples/compare_scalesim.py' peer out/" + id + ".json > table"),
+      0);
+  std::int64_t runs = 0, cycles = 0;
+  const Json answer =
+      parse(box_.run({"predict", "out/" + id + ".json", "--breakdown", "--json"}).out);
+  for (const Json& each : answer["operators"])
+    if (each["operator"].get<std::string>().starts_with("matmul ")) {
+      runs += each["repeat"].get<std::int64_t>();
+      cycles += each["cycles"].get<std::int64_t>();
+    }
+  EXPECT_THAT(content(box_ / "table"),
+              HasSubstr(fmt::format("all matmuls{:>33} {:>9}", cycles, 100 * runs)));
 }
 
 TEST_F(ExportedNetworks, HaveTheirRecordedLossInLlamaCpp) {
