@@ -38,10 +38,19 @@ void write_gguf(const std::filesystem::path& path, const ExportedNetwork& networ
                                  network.tokenizer, hex(network.candidate.id)));
 }
 
+supernet::QuantizedNetwork quantized_form(const ExportedNetwork& network) {
+  return calibrated(fold(network.layout, network.parameters.data(), network.candidate.architecture),
+                    network.calibration);
+}
+
+void write_onnx_int8(const std::filesystem::path& path, const ExportedNetwork& network) {
+  write_file_atomic(path, onnx_network(quantized_form(network), network_metadata(network)));
+}
+
 void require_workload_of_programs(const accel_sim::Workload& workload) {
   if (workload != executed_workload(workload.sequence_length))
     throw InputError(
-        "a program computes all positions of a sequence, as the quantised network does: expected "
+        "a program computes all positions of a sequence, as the quantized network does: expected "
         "the workload's mode to be prefill, mask causal, biases true and nonlinear_inputs int8");
 }
 
@@ -56,8 +65,7 @@ void write_gemmini_c(const std::filesystem::path& path, const ExportedNetwork& n
     throw InputError(fmt::format("a sequence of {} tokens: the validation text has {}", length,
                                  network.text.size()));
   const auto tokens = network.text.first(static_cast<std::size_t>(length));
-  const supernet::QuantizedNetwork quantized = calibrated(
-      fold(network.layout, network.parameters.data(), architecture), network.calibration);
+  const supernet::QuantizedNetwork quantized = quantized_form(network);
   const NetworkProgram program =
       network_program(quantized, tokens, network.hardware,
                       compile_with_mapper(architecture, network.workload, network.hardware,
@@ -81,19 +89,22 @@ void write_gemmini_c(const std::filesystem::path& path, const ExportedNetwork& n
 }
 
 // With which whoever reads the weights can check that they are read as they are meant: tokens, and
-// the mean loss of predicting each of them but the first from those before it, in fp32.
-Json example(const ExportedNetwork& network) {
+// the mean loss of predicting each of them but the first from those before it, in fp32, and in the
+// accelerator's integers.
+Json example(const ExportedNetwork& network, bool int8) {
   const auto count =
       std::min(network.text.size(), static_cast<std::size_t>(network.layout.context()));
   if (count < 2) return nullptr;
   const int length = static_cast<int>(count) - 1;
+  const supernet::Batch batch{network.text.data(), network.text.data() + 1, 1, length};
   supernet::CpuLosses<float> losses(network.layout, network.parameters, length,
                                     supernet::Products::fp32);
   const std::vector<std::vector<double>> sums =
-      losses.sequence_losses({&network.candidate.architecture, 1},
-                             {network.text.data(), network.text.data() + 1, 1, length});
-  return {{"tokens", std::vector(network.text.begin(), network.text.begin() + length + 1)},
-          {"loss", sums[0][0] / length}};
+      losses.sequence_losses({&network.candidate.architecture, 1}, batch);
+  Json json{{"tokens", std::vector(network.text.begin(), network.text.begin() + length + 1)},
+            {"loss", sums[0][0] / length}};
+  if (int8) json["loss_int8"] = integer_loss(quantized_form(network), batch);
+  return json;
 }
 
 constexpr Exporter kExporters[] = {
@@ -102,9 +113,11 @@ constexpr Exporter kExporters[] = {
     {"huggingface", "/model.safetensors",
      "a folder with those, config.json, tokeniser and model card", write_huggingface},
     {"onnx", ".onnx", "the fp32 network for ONNX Runtime and others", write_onnx},
+    {"onnx-int8", ".int8.onnx", "the int8 network for ONNX Runtime and others (QDQ)",
+     write_onnx_int8, true},
     {"gguf", ".gguf", "the fp32 network for llama.cpp, as a gpt2 padded with zeros", write_gguf},
     {"gemmini-c", ".c", "a C program of the int8 network for a machine with Gemmini",
-     write_gemmini_c},
+     write_gemmini_c, true},
     {"scalesim", ".scalesim.csv", "the matmuls for SCALE-Sim, with its configuration",
      write_scalesim},
     {"timeloop", ".timeloop/", "a folder of problems for Timeloop, one a matmul", write_timeloop},
@@ -133,7 +146,7 @@ void export_network(const std::filesystem::path& stem, const ExportedNetwork& ne
   if (!network.confirmed.is_null()) json["confirmed"] = network.confirmed;
   json["hardware"] = to_json(network.hardware);
   json["provenance"] = network.provenance;
-  json["example"] = example(network);
+  json["example"] = example(network, exporter.int8);
   json["weights"] = stem.filename().string() + std::string(exporter.suffix);
   exporter.write(weights, network);  // first: it may refuse
   write_file_atomic(file(".json"), to_text(json));

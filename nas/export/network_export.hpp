@@ -38,6 +38,7 @@ struct Exporter {
   std::string_view suffix;  // of the file's name, behind the ID
   std::string_view meaning;
   void (*write)(const std::filesystem::path& path, const ExportedNetwork& network);
+  bool int8 = false;  // whether it is of the quantised network
 };
 // All of them, the first being the usual one. To add one is to add a row.
 std::span<const Exporter> exporters();

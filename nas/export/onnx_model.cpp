@@ -97,12 +97,13 @@ std::string attribute_proto(const OnnxModel::Attribute& given) {
 }
 
 std::string tensor_proto(const std::string& name, const OnnxModel::Shape& shape,
-                         OnnxModel::Type type, const void* data, std::size_t bytes) {
+                         OnnxModel::Type type, std::span<const std::byte> values) {
   std::string message;
   append(message, tensor::kDimensions, shape);
   append(message, tensor::kDataType, static_cast<std::int64_t>(type));
   append(message, tensor::kName, name);
-  append(message, tensor::kRawData, std::string_view(static_cast<const char*>(data), bytes));
+  append(message, tensor::kRawData,
+         std::string_view(reinterpret_cast<const char*>(values.data()), values.size()));
   return message;
 }
 
@@ -132,15 +133,26 @@ std::string value_info_proto(const std::string& name, OnnxModel::Type element,
 
 std::string OnnxModel::constant(const std::string& name, const Shape& shape,
                                 std::span<const float> values) {
-  append(constants_, graph::kInitializer,
-         tensor_proto(name, shape, Type::float32, values.data(), values.size_bytes()));
-  return name;
+  return add_constant(name, shape, Type::float32, std::as_bytes(values));
 }
 
 std::string OnnxModel::constant(const std::string& name, const Shape& shape, const Shape& values) {
-  append(
-      constants_, graph::kInitializer,
-      tensor_proto(name, shape, Type::int64, values.data(), values.size() * sizeof(std::int64_t)));
+  return add_constant(name, shape, Type::int64, std::as_bytes(std::span(values)));
+}
+
+std::string OnnxModel::constant(const std::string& name, const Shape& shape,
+                                std::span<const std::int8_t> values) {
+  return add_constant(name, shape, Type::int8, std::as_bytes(values));
+}
+
+std::string OnnxModel::constant(const std::string& name, const Shape& shape,
+                                std::span<const std::int32_t> values) {
+  return add_constant(name, shape, Type::int32, std::as_bytes(values));
+}
+
+std::string OnnxModel::add_constant(const std::string& name, const Shape& shape, Type type,
+                                    std::span<const std::byte> values) {
+  append(constants_, graph::kInitializer, tensor_proto(name, shape, type, values));
   return name;
 }
 

@@ -1,6 +1,7 @@
 // Builds an ONNX model: the messages of onnx.proto3 (ONNX 1.12), as far as a network needs them.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <initializer_list>
 #include <map>
@@ -20,11 +21,15 @@ class OnnxModel {
   using Attribute = std::pair<std::string_view, std::variant<std::int64_t, float, Shape>>;
   // A dimension by its size, or by the name of one that differs from call to call.
   using Dimension = std::variant<std::int64_t, std::string>;
-  enum class Type { float32 = 1, int64 = 7 };  // TensorProto.DataType
+  enum class Type { float32 = 1, int8 = 3, int32 = 6, int64 = 7 };  // TensorProto.DataType
 
   // Constants. Those of rank 0 have an empty shape. They return `name`, as what follows does.
   std::string constant(const std::string& name, const Shape& shape, std::span<const float> values);
   std::string constant(const std::string& name, const Shape& shape, const Shape& values);
+  std::string constant(const std::string& name, const Shape& shape,
+                       std::span<const std::int8_t> values);
+  std::string constant(const std::string& name, const Shape& shape,
+                       std::span<const std::int32_t> values);
 
   // A node of operator set 17, named like its first output.
   std::string node(std::string_view operation, const Names& inputs, const std::string& output,
@@ -45,6 +50,9 @@ class OnnxModel {
                     const std::map<std::string, std::string>& metadata) const;
 
  private:
+  std::string add_constant(const std::string& name, const Shape& shape, Type type,
+                           std::span<const std::byte> values);
+
   std::string nodes_, constants_, inputs_, outputs_, values_;  // fields of a GraphProto
 };
 

@@ -1,4 +1,5 @@
-// A network as an ONNX graph, for inference engines and for simulators that read it.
+// A network as an ONNX graph, in fp32 or int8, for inference engines and for simulators that read
+// it.
 #pragma once
 
 #include <map>
@@ -6,6 +7,7 @@
 #include <vector>
 
 #include "supernet/model/parameters.hpp"
+#include "supernet/quantization/quantized_network.hpp"
 
 namespace paretoformer::nas {
 
@@ -16,6 +18,13 @@ namespace paretoformer::nas {
 // embeddings. `network` may be a slice. Throws InputError when the file would be too large.
 std::string onnx_network(const supernet::ParameterLayout& supernet,
                          const std::vector<float>& parameters, const Architecture& network,
+                         std::map<std::string, std::string> metadata);
+
+// The same of a network in int8 (QDQ): int8 matrices, and QuantizeLinear and DequantizeLinear, with
+// the scales of its calibration, where its tensors are int8. In between are softmax, GELU and
+// LayerNorm in fp32, not the accelerator's integer ones: its losses are near those of
+// integer_logits(), not equal to them.
+std::string onnx_network(const supernet::QuantizedNetwork& network,
                          std::map<std::string, std::string> metadata);
 
 }  // namespace paretoformer::nas

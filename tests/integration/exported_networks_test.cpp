@@ -103,13 +103,19 @@ TEST_F(ExportedNetworks, HaveTheirRecordedLossInOnnxRuntime) {
   if (!installed("onnxruntime-node"))
     GTEST_SKIP() << "no ONNX Runtime: npm install --prefix build/node onnxruntime-node";
   expect_recorded_losses("onnx", kNode, "node", "run_onnx.mjs");
+  ASSERT_EQ(box_.run({"export", "run", "--format", "onnx-int8", "--knee"}).status, 0);
+  const std::string knee = parse(content(box_ / "run/front.json"))["knee"];
+  EXPECT_EQ(run_in(kNode, "node '" + kSource + "/examples/run_onnx.mjs' " +
+                              quoted("run/export/" + knee + ".json")),
+            0);
 }
 
 TEST_F(ExportedNetworks, PassOnnxsChecker) {
   if (run_in(box_.path(), "/usr/bin/python3 -c 'import onnx' 2>/dev/null") != 0)
     GTEST_SKIP() << "no checker: it needs python3-onnx";
   exported("onnx");
-  ASSERT_EQ(box_.run({"export", "run", "--format", "zigzag", "--output", "onnx"}).status, 0);
+  for (const char* other : {"onnx-int8", "zigzag"})
+    ASSERT_EQ(box_.run({"export", "run", "--format", other, "--output", "onnx"}).status, 0);
   write(box_ / "check.py",
         "import onnx, sys\n"
         "for file in sys.argv[1:]:\n"

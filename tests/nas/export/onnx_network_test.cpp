@@ -3,27 +3,22 @@
 #include "nas/export/onnx_network.hpp"
 
 #include <gtest/gtest.h>
-#include <stdio.h>
 
-#include <filesystem>
 #include <fstream>
 #include <span>
-#include <sstream>
 #include <string>
 #include <vector>
 
 #include "nas/export/onnx_model.hpp"
 #include "search_spaces/search_space.hpp"
 #include "supernet/model/evaluation.hpp"
-#include "support/json.hpp"
 #include "support/random.hpp"
 #include "tests/nas/export/bytes_of.hpp"
+#include "tests/nas/export/onnx_runtime.hpp"
 #include "tests/temporary_folder.hpp"
 
 namespace paretoformer::nas {
 namespace {
-
-namespace fs = std::filesystem;
 
 // y = Concat(x, [2.0]; axis = -1). A field is its number * 8 + its type (2: bytes, 0: a number),
 // then the count of the bytes or the number, seven bits at a time, the lowest first; -1 is ten
@@ -57,19 +52,6 @@ TEST(OnnxModel, IsWrittenAsTheFormatSays) {
             bytes_of({0x08, 8, 0x12, 12}) + "paretoformer" + bytes_of({0x42, 2, 0x10, 17}) +
                 bytes_of({0x72, 6, 0x0a, 1, 'k', 0x12, 1, 'v'}) + bytes_of({0x3a, 99}) + graph);
 }
-
-// What `command` prints; fails when it does.
-std::string output_of(const std::string& command) {
-  FILE* const pipe = ::popen(command.c_str(), "r");
-  std::string text;
-  char part[4096];
-  while (const std::size_t count = std::fread(part, 1, sizeof part, pipe)) text.append(part, count);
-  EXPECT_EQ(::pclose(pipe), 0) << command;
-  return text;
-}
-
-// Where scripts/test installs ONNX Runtime.
-const fs::path kNode = fs::path(PARETOFORMER_SOURCE_DIR) / "build/node";
 
 struct Case {
   Architecture network;
@@ -109,28 +91,20 @@ std::vector<Case> cases_of(const std::string& name, const TemporaryFolder& folde
 class OnnxRuntime : public ::testing::TestWithParam<const char*> {};
 
 TEST_P(OnnxRuntime, GivesTheSameLosses) {
-  if (!fs::exists(kNode / "node_modules/onnxruntime-node"))
-    GTEST_SKIP() << "no ONNX Runtime: npm install --prefix build/node onnxruntime-node";
+  if (!has_onnx_runtime()) GTEST_SKIP() << kNoOnnxRuntime;
   const TemporaryFolder folder;
   const std::string name = GetParam();
   const std::vector<Case> cases = cases_of(name, folder);
-  Json models = Json::array();
+  std::vector<RunSequences> runs;
   for (std::size_t i = 0; i < cases.size(); ++i)
-    models.push_back({{"file", (folder / (name + std::to_string(i) + ".onnx")).string()},
-                      {"sequences", cases[i].sequences}});
-  std::ofstream(folder / "cases.json") << Json{{"models", models}}.dump();
-  std::istringstream lines(output_of("cd '" + kNode.string() + "' && node '" +
-                                     PARETOFORMER_SOURCE_DIR
-                                     "/tests/nas/export/onnx_losses.mjs' '" +
-                                     (folder / "cases.json").string() + "'"));
+    runs.push_back({folder / (name + std::to_string(i) + ".onnx"), cases[i].sequences});
+  const std::vector<double> losses = losses_in_onnx_runtime(runs);
+  std::size_t at = 0;
   for (const Case& each : cases)
-    for (std::size_t s = 0; s < each.sequences.size(); ++s) {
-      double loss = -1;
-      lines >> loss;
+    for (std::size_t s = 0; s < each.sequences.size(); ++s)
       // In fp32: a dozen roundings of the last bit, in sums of a few hundred products.
-      EXPECT_NEAR(loss, each.losses[s], 1e-6 * each.losses[s])
+      EXPECT_NEAR(losses.at(at++), each.losses[s], 1e-6 * each.losses[s])
           << describe(each.network) << ", " << each.sequences[s].size() << " tokens";
-    }
 }
 
 INSTANTIATE_TEST_SUITE_P(Spaces, OnnxRuntime,
