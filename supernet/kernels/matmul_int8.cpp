@@ -32,19 +32,26 @@ MatrixView<float> convert(int rows, int columns, MatrixView<std::int8_t> from, f
   return by_rows ? plain(to, length) : transposed(to, length);
 }
 
-void add(int rows, int columns, const float* product, bool accumulate, std::int32_t* c,
+void add(int rows, int columns, const float* product, Bias bias, std::int32_t* c,
          std::ptrdiff_t c_stride) {
   for (int i = 0; i < rows; ++i)
     for (int j = 0; j < columns; ++j) {
-      std::int32_t& out = c[i * c_stride + j];
       const auto sum =
           static_cast<std::uint32_t>(static_cast<std::int32_t>(product[i * columns + j]));
-      out = static_cast<std::int32_t>((accumulate ? static_cast<std::uint32_t>(out) : 0) + sum);
+      const std::int32_t before = bias.data ? bias.data[i * bias.stride + j] : 0;
+      c[i * c_stride + j] = static_cast<std::int32_t>(static_cast<std::uint32_t>(before) + sum);
     }
 }
 
+// Of the rows from i and the columns from j on; after the first products, what there is so far.
+Bias part_of(Bias bias, int i, int j, bool first, const std::int32_t* c, std::ptrdiff_t c_stride) {
+  if (!first) bias = {c, c_stride};
+  if (bias.data) bias.data += i * bias.stride + j;
+  return bias;
+}
+
 void matmul_by_floats(int m, int n, int k, MatrixView<std::int8_t> a, MatrixView<std::int8_t> b,
-                      std::int32_t* c, std::ptrdiff_t c_stride, Into into) {
+                      Bias bias, std::int32_t* c, std::ptrdiff_t c_stride) {
   Blocks& block = blocks();
   for (int j = 0; j < n; j += Blocks::kN)
     for (int p = 0; p < k; p += Blocks::kK) {
@@ -61,7 +68,7 @@ void matmul_by_floats(int m, int n, int k, MatrixView<std::int8_t> a, MatrixView
             {a.data + i * a.row_stride + p * a.column_stride, a.row_stride, a.column_stride},
             block.a);
         matmul_vector<float>(rows, columns, depth, block_a, block_b, block.c, columns);
-        add(rows, columns, block.c, into == Into::accumulate || p > 0, c + i * c_stride + j,
+        add(rows, columns, block.c, part_of(bias, i, j, p == 0, c, c_stride), c + i * c_stride + j,
             c_stride);
       }
     }
@@ -70,14 +77,16 @@ void matmul_by_floats(int m, int n, int k, MatrixView<std::int8_t> a, MatrixView
 }  // namespace
 
 void matmul_int8(int m, int n, int k, MatrixView<std::int8_t> a, MatrixView<std::int8_t> b,
-                 std::int32_t* c, std::ptrdiff_t c_stride, Into into, Int8Unit unit) {
+                 Bias bias, std::int32_t* c, std::ptrdiff_t c_stride, Int8Unit unit) {
   if (m == 0 || n == 0) return;
   if (k == 0) {
-    for (int i = 0; into == Into::replace && i < m; ++i) std::fill_n(c + i * c_stride, n, 0);
+    for (int i = 0; i < m; ++i)
+      for (int j = 0; j < n; ++j)
+        c[i * c_stride + j] = bias.data ? bias.data[i * bias.stride + j] : 0;
     return;
   }
-  if (unit == Int8Unit::vnni) return matmul_vnni(m, n, k, a, b, c, c_stride, into);
-  matmul_by_floats(m, n, k, a, b, c, c_stride, into);
+  if (unit == Int8Unit::vnni) return matmul_vnni(m, n, k, a, b, bias, c, c_stride);
+  matmul_by_floats(m, n, k, a, b, bias, c, c_stride);
 }
 
 }  // namespace paretoformer::supernet

@@ -13,13 +13,20 @@ namespace paretoformer::supernet {
 enum class Int8Unit { none, vnni };
 Int8Unit int8_unit();
 
-// Like matmul() of supernet/kernels/matmul.hpp on int8, modulo 2^32; m, n and k may be 0. `unit` is
-// none or that of this processor. Allocates only on a thread's first call.
+// What a product begins with: a row of int32 for each of its rows (a mask, say), or, with stride 0,
+// one row for all, or nothing. It may be the product's own memory, which is then added to.
+struct Bias {
+  const std::int32_t* data = nullptr;
+  std::ptrdiff_t stride = 0;
+};
+
+// C = bias + A B like matmul() of supernet/kernels/matmul.hpp on int8, modulo 2^32; m, n and k may
+// be 0. `unit` is none or that of this processor. Allocates only on a thread's first call.
 void matmul_int8(int m, int n, int k, MatrixView<std::int8_t> a, MatrixView<std::int8_t> b,
-                 std::int32_t* c, std::ptrdiff_t c_stride, Into into, Int8Unit unit);
+                 Bias bias, std::int32_t* c, std::ptrdiff_t c_stride, Int8Unit unit);
 
 // The same with VNNI; m, n and k are not 0.
 void matmul_vnni(int m, int n, int k, MatrixView<std::int8_t> a, MatrixView<std::int8_t> b,
-                 std::int32_t* c, std::ptrdiff_t c_stride, Into into);
+                 Bias bias, std::int32_t* c, std::ptrdiff_t c_stride);
 
 }  // namespace paretoformer::supernet

@@ -126,11 +126,11 @@ Word quad_at(const std::int8_t* p) {
   return word;
 }
 
-// One register tile: C[kRows x kColumns vectors] (+)= A[kRows x quads] panel[quads]; `last` are the
-// columns of the last vector that there are.
+// One register tile: C[kRows x kColumns vectors] = bias + A[kRows x quads] panel[quads]; `last` are
+// the columns of the last vector that there are.
 template <int kRows, int kColumns>
-void tile(int quads, const RowsOfA& a, int row, const Word* panel, Word* c, std::ptrdiff_t c_stride,
-          __mmask16 last, bool accumulate) {
+void tile(int quads, const RowsOfA& a, int row, const Word* panel, Bias bias, Word* c,
+          std::ptrdiff_t c_stride, __mmask16 last) {
   __m512i sum[kRows][kColumns];
   for (int i = 0; i < kRows; ++i)
     for (int j = 0; j < kColumns; ++j) sum[i][j] = _mm512_setzero_si512();
@@ -155,13 +155,21 @@ void tile(int quads, const RowsOfA& a, int row, const Word* panel, Word* c, std:
       const __mmask16 mask = j + 1 == kColumns ? last : __mmask16{0xFFFF};
       Word* const target = c + i * c_stride + j * kLanes;
       __m512i result = _mm512_sub_epi32(sum[i][j], _mm512_set1_epi32(a.sums[row + i]));
-      if (accumulate) result = _mm512_add_epi32(result, _mm512_maskz_loadu_epi32(mask, target));
+      if (bias.data)
+        result = _mm512_add_epi32(
+            result, _mm512_maskz_loadu_epi32(mask, bias.data + i * bias.stride + j * kLanes));
       _mm512_mask_storeu_epi32(target, mask, result);
     }
 }
 
-using Tile = void (*)(int, const RowsOfA&, int, const Word*, Word*, std::ptrdiff_t, __mmask16,
-                      bool);
+using Tile = void (*)(int, const RowsOfA&, int, const Word*, Bias, Word*, std::ptrdiff_t,
+                      __mmask16);
+
+// Of the rows from i and the columns from j on.
+Bias part_of(Bias bias, int i, int j) {
+  if (bias.data) bias.data += i * bias.stride + j;
+  return bias;
+}
 
 template <int kColumns, std::size_t... kRow>
 Tile pick_tile(int rows, std::index_sequence<kRow...>) {
@@ -170,8 +178,8 @@ Tile pick_tile(int rows, std::index_sequence<kRow...>) {
 }
 
 // A block of rows of A times the packed block of B.
-void rows_times_panels(int m, int n, int quads, const RowsOfA& a, const Word* packed_b, Word* c,
-                       std::ptrdiff_t c_stride, bool accumulate) {
+void rows_times_panels(int m, int n, int quads, const RowsOfA& a, const Word* packed_b, Bias bias,
+                       Word* c, std::ptrdiff_t c_stride) {
   constexpr auto kRows = std::make_index_sequence<kTileRows>{};
   // Equal heights instead of full tiles and a small remainder.
   const int height = ceil_div(m, ceil_div(m, kTileRows));
@@ -181,16 +189,16 @@ void rows_times_panels(int m, int n, int quads, const RowsOfA& a, const Word* pa
     for (int i = 0; i < m; i += height) {
       const int rows = smaller(height, m - i);
       const Tile run = two ? pick_tile<2>(rows, kRows) : pick_tile<1>(rows, kRows);
-      run(quads, a, i, packed_b + static_cast<std::ptrdiff_t>(j) * quads, c + i * c_stride + j,
-          c_stride, last, accumulate);
+      run(quads, a, i, packed_b + static_cast<std::ptrdiff_t>(j) * quads, part_of(bias, i, j),
+          c + i * c_stride + j, c_stride, last);
     }
   }
 }
 
 }  // namespace
 
-void matmul_vnni(int m, int n, int k, MatrixView<std::int8_t> a, MatrixView<std::int8_t> b, Word* c,
-                 std::ptrdiff_t c_stride, Into into) {
+void matmul_vnni(int m, int n, int k, MatrixView<std::int8_t> a, MatrixView<std::int8_t> b,
+                 Bias bias, Word* c, std::ptrdiff_t c_stride) {
   static_assert(sizeof(Buffers) <= kMatmulScratch);
   Buffers& packed = *static_cast<Buffers*>(matmul_scratch());
   for (int i = 0; i < m; i += kBlockM)
@@ -208,8 +216,9 @@ void matmul_vnni(int m, int n, int k, MatrixView<std::int8_t> a, MatrixView<std:
           pack_rows_of_b(depth, columns, block, packed.b);
         else
           pack_columns_of_b(depth, columns, block, packed.b);
+        const Bias before = p == 0 ? bias : Bias{c, c_stride};
         rows_times_panels(height, columns, ceil_div(depth, kQuad), rows, packed.b,
-                          c + i * c_stride + j, c_stride, into == Into::accumulate || p > 0);
+                          part_of(before, i, j), c + i * c_stride + j, c_stride);
       }
     }
 }
@@ -220,8 +229,8 @@ void matmul_vnni(int m, int n, int k, MatrixView<std::int8_t> a, MatrixView<std:
 
 namespace paretoformer::supernet {
 
-void matmul_vnni(int, int, int, MatrixView<std::int8_t>, MatrixView<std::int8_t>, std::int32_t*,
-                 std::ptrdiff_t, Into) {
+void matmul_vnni(int, int, int, MatrixView<std::int8_t>, MatrixView<std::int8_t>, Bias,
+                 std::int32_t*, std::ptrdiff_t) {
   __builtin_unreachable();
 }
 

@@ -5,6 +5,7 @@
 #include <bit>
 #include <cmath>
 
+#include "supernet/quantization/integer_kernel_sets.hpp"
 #include "support/error.hpp"
 
 namespace paretoformer::supernet {
@@ -21,12 +22,9 @@ int exponent_for(float size) {
   return std::max(exponent - 13, -126);
 }
 
-// Bits of finite numbers are in the order of their sizes, and below those of all others.
 float largest_size(std::span<const float> values) {
-  std::int32_t largest = 0;
-  for (const float value : values)
-    largest = std::max(largest, std::bit_cast<std::int32_t>(value) & 0x7fffffff);
-  const auto size = std::bit_cast<float>(largest);
+  const auto size =
+      std::bit_cast<float>(integer_kernels().largest_size(values.size(), values.data()));
   if (!std::isfinite(size)) throw InputError("calibration: an activation is not finite");
   return size;
 }
@@ -49,14 +47,18 @@ void Distribution::add(std::span<const float> values) {
   largest_ = std::max(largest_, largest_size(values));
   widen(exponent_for(largest_));
   const float inverse = std::ldexp(1.0F, -exponent_);
-  std::array<std::int32_t, 64> bins;  // some at a time, which vectorises
-  for (std::size_t begin = 0; begin < values.size(); begin += bins.size()) {
-    const std::span<const float> part =
-        values.subspan(begin, std::min(bins.size(), values.size() - begin));
-    for (std::size_t i = 0; i < part.size(); ++i)
-      bins[i] = static_cast<std::int32_t>(std::abs(part[i]) * inverse);
-    for (std::size_t i = 0; i < part.size(); ++i) ++bins_[static_cast<std::size_t>(bins[i])];
+  const auto bin = [&](float value) {
+    return static_cast<std::int32_t>(std::abs(value) * inverse);
+  };
+  std::uint64_t* const counts = bins_.data();
+  constexpr std::size_t kAtATime = 64;  // the first loop vectorises, the second is unrolled
+  std::array<std::int32_t, kAtATime> bins;
+  std::size_t begin = 0;
+  for (; begin + kAtATime <= values.size(); begin += kAtATime) {
+    for (std::size_t i = 0; i < kAtATime; ++i) bins[i] = bin(values[begin + i]);
+    for (const std::int32_t each : bins) ++counts[each];
   }
+  for (; begin < values.size(); ++begin) ++counts[bin(values[begin])];
   count_ += values.size();
 }
 
@@ -85,22 +87,31 @@ float Distribution::mean_square_scale() const {
     const double x = static_cast<double>(i) + 0.5;
     below[i + 1] = {below[i].n + n, below[i].x + n * x, below[i].squares + n * x * x};
   }
+  // The first bin that is rounded to more than this level.
+  const auto bin_above = [](int level, double step) {
+    const double end = std::min<double>(std::ceil((level + 0.5) * step - 0.5), kBins);
+    return static_cast<std::size_t>(std::max(end, 0.0));
+  };
+  const auto error_of = [&](std::size_t first, std::size_t next, double value) {
+    return below[next].squares - below[first].squares -
+           2 * value * (below[next].x - below[first].x) +
+           value * value * (below[next].n - below[first].n);
+  };
   const double largest = std::ldexp(double{largest_}, -exponent_);
+  const double slack = 1e-9 * below[kBins].squares;  // far more than sums are rounded by
+  constexpr int kLast = static_cast<int>(kSteps);
   double best = 0, least = 0;
   for (int place = kPlaces; place > 0; --place) {
     const double step = largest * place / kPlaces / kSteps;
+    // No part is negative: where the clipped one alone is worse, the sum is.
+    if (best != 0 && error_of(bin_above(kLast - 1, step), kBins, kLast * step) > least + slack)
+      continue;
     double error = 0;
     std::size_t first = 0;
-    for (int level = 0; level <= static_cast<int>(kSteps) && first < kBins; ++level) {
-      const bool last = level == static_cast<int>(kSteps);  // and all that is clipped to it
-      const double end =
-          last ? kBins : std::min<double>(std::ceil((level + 0.5) * step - 0.5), kBins);
-      const auto next = static_cast<std::size_t>(std::max(end, 0.0));
+    for (int level = 0; level <= kLast && first < kBins; ++level) {
+      const std::size_t next = level == kLast ? kBins : bin_above(level, step);
       if (next <= first) continue;
-      const double value = level * step;
-      error += below[next].squares - below[first].squares -
-               2 * value * (below[next].x - below[first].x) +
-               value * value * (below[next].n - below[first].n);
+      error += error_of(first, next, level * step);
       first = next;
     }
     if (best == 0 || error < least) {
@@ -124,11 +135,12 @@ float Distribution::scale(Calibration method) const {
 }
 
 void quantize(std::span<const float> x, float scale, std::int8_t* y) {
+  constexpr float kRound = 12582912.0F;  // 1.5 * 2^23: adding it rounds to an integer
   const float inverse = 1 / scale;
   for (std::size_t i = 0; i < x.size(); ++i) {
     const float steps = x[i] * inverse;
     const float clipped = steps < 127.0F ? std::max(steps, -128.0F) : 127.0F;
-    y[i] = static_cast<std::int8_t>(std::nearbyintf(clipped));
+    y[i] = static_cast<std::int8_t>(static_cast<std::int32_t>((clipped + kRound) - kRound));
   }
 }
 

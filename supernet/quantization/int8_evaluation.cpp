@@ -7,6 +7,7 @@
 #include <span>
 
 #include "supernet/kernels/kernels.hpp"
+#include "supernet/quantization/integer_kernel_sets.hpp"
 #include "support/parallel.hpp"
 
 namespace paretoformer::supernet {
@@ -36,11 +37,17 @@ double mean_loss(const Batch& batch, const Loss& loss) {
   return sum / batch.rows();
 }
 
-double loss_of(std::vector<float>& logits, const Part& part) {
-  const auto rows = part.tokens.size();
-  return cross_entropy_loss(static_cast<int>(rows), static_cast<int>(logits.size() / rows),
-                            logits.data(), part.targets);
-}
+// What one thread works with.
+struct IntegerMemory {
+  IntegerMemory(const QuantizedNetwork& network, int rows)
+      : activations(network, rows),
+        sums(area(rows, network.head.outputs)),
+        logits(static_cast<std::size_t>(network.head.outputs)) {}
+
+  IntegerActivations activations;
+  std::vector<std::int32_t> sums;  // [rows][vocabulary]
+  std::vector<float> logits;       // of one row
+};
 
 }  // namespace
 
@@ -108,16 +115,19 @@ QuantizedNetwork calibrated(const FoldedNetwork& network, const Batch& calibrati
 
 double integer_loss(const QuantizedNetwork& network, const Batch& batch) {
   const int rows = sequences_per_task(batch) * batch.length;
-  tbb::enumerable_thread_specific<IntegerActivations> activations(
-      [&] { return IntegerActivations(network, rows); });
+  const int vocabulary = network.head.outputs;
+  tbb::enumerable_thread_specific<IntegerMemory> memory(
+      [&] { return IntegerMemory(network, rows); });
   return mean_loss(batch, [&](const Part& part) {
-    const std::size_t count = part.tokens.size() * static_cast<std::size_t>(network.head.outputs);
-    std::vector<std::int32_t> sums(count);
-    integer_logits(network, part.tokens, batch.length, activations.local(), sums.data());
-    std::vector<float> logits(count);
-    for (std::size_t i = 0; i < count; ++i)
-      logits[i] = static_cast<float>(sums[i]) * network.logit_scale;
-    return loss_of(logits, part);
+    IntegerMemory& own = memory.local();
+    integer_logits(network, part.tokens, batch.length, own.activations, own.sums.data());
+    double loss = 0;
+    for (std::size_t row = 0; row < part.tokens.size(); ++row) {
+      integer_kernels().to_float(own.logits.size(), own.sums.data() + row * own.logits.size(),
+                                 network.logit_scale, own.logits.data());
+      loss += cross_entropy_loss(1, vocabulary, own.logits.data(), part.targets + row);
+    }
+    return loss;
   });
 }
 
@@ -125,7 +135,8 @@ double mixed_loss(const MixedPass& pass, const Batch& batch) {
   return mean_loss(batch, [&](const Part& part) {
     std::vector<float> logits;
     mixed_logits(pass, part.tokens, batch.length, logits);
-    return loss_of(logits, part);
+    return cross_entropy_loss(static_cast<int>(part.tokens.size()), pass.network.head.outputs,
+                              logits.data(), part.targets);
   });
 }
 

@@ -1,6 +1,5 @@
 #include "supernet/quantization/integer_operators.hpp"
 
-#include <cstring>
 #include <limits>
 #include <string>
 
@@ -37,13 +36,7 @@ const IntegerKernels& integer_kernels() {
 
 void integer_matmul(int m, int n, int k, MatrixView<std::int8_t> a, MatrixView<std::int8_t> b,
                     Bias bias, Rows<std::int32_t> c) {
-  if (n == 0) return;
-  if (bias.data)
-    for (int i = 0; i < m; ++i)
-      std::memcpy(c.data + i * c.stride, bias.data + i * bias.stride,
-                  static_cast<std::size_t>(n) * sizeof(std::int32_t));
-  matmul_int8(m, n, k, a, b, c.data, c.stride, bias.data ? Into::accumulate : Into::replace,
-              int8_unit());
+  matmul_int8(m, n, k, a, b, bias, c.data, c.stride, int8_unit());
 }
 
 void requantize_rows(int rows, int columns, Rows<const std::int32_t> x, float scale,

@@ -15,6 +15,7 @@
 #include <cstdint>
 
 #include "supernet/kernels/matmul.hpp"
+#include "supernet/kernels/matmul_int8.hpp"
 #include "supernet/quantization/integer_arithmetic.hpp"
 
 namespace paretoformer::supernet {
@@ -26,14 +27,6 @@ struct Rows {
   std::ptrdiff_t stride;
 };
 
-// What a product begins with, int32: a row for each of its rows (a mask, say), or, with stride 0,
-// one row for all, or nothing. Gemmini reads it into the accumulator before the product
-// (LoopMatmul.scala, ldD).
-struct Bias {
-  const std::int32_t* data = nullptr;
-  std::ptrdiff_t stride = 0;
-};
-
 // What a mask adds to the scores that a row must not see, in a bias matrix. Scores below 2^28 in
 // size do not wrap with it, and their exponentials are 0 beside any that the row sees. A row of
 // nothing else is softmaxed as if it had no mask: only differences count.
@@ -41,7 +34,8 @@ inline constexpr std::int32_t kMasked = -(std::int32_t{1} << 30);
 
 // C[m x n] = bias + A[m x k] B[k x n] in wrapping int32 (Mesh.scala). The array's own sums have 20
 // bits, enough for 16 products; 32 would wrap if all were -128 times -128, which is not modelled. C
-// must not overlap A, B or the bias; m, n and k may be 0.
+// must not overlap A, B or the bias; m, n and k may be 0. Gemmini reads the bias into the
+// accumulator before the product (LoopMatmul.scala, ldD).
 void integer_matmul(int m, int n, int k, MatrixView<std::int8_t> a, MatrixView<std::int8_t> b,
                     Bias bias, Rows<std::int32_t> c);
 

@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <string>
 
+#include "supernet/quantization/integer_kernel_sets.hpp"
 #include "supernet/quantization/quantized_network.hpp"
 #include "support/error.hpp"
 
@@ -26,6 +27,20 @@ void attend(const QuantizedNetwork& network, const IntegerLayer& layer, int leng
     integer_matmul(queries, hd, keys, plain<std::int8_t>(p, keys),
                    plain(act.value.data() + offset, width), {}, {sums, hd});
     requantize_rows(queries, hd, {sums, hd}, layer.context, {act.context.data() + start, width});
+  }
+}
+
+// Reads int8 rows `reads` times into `sums`, as many at a time as a cache holds, for `run`, which
+// writes int8 rows.
+template <class Run>
+void by_rows(int rows, int columns, const std::int8_t* x, int reads, std::int32_t* sums,
+             std::int8_t* y, const Run& run) {
+  constexpr int kNumbers = 4096;
+  const int at_a_time = std::max(1, kNumbers / columns);
+  for (int first = 0; first < rows; first += at_a_time) {
+    const int count = std::min(at_a_time, rows - first);
+    integer_kernels().widen(area(count, columns), x + area(first, columns), reads, sums);
+    run(count, y + area(first, columns));
   }
 }
 
@@ -57,22 +72,29 @@ IntegerActivations::IntegerActivations(const QuantizedNetwork& network, int rows
 
 void integer_norm(int rows, int columns, const std::int8_t* x, int reads, float scale,
                   std::int32_t* sums, std::int8_t* y) {
-  for (std::size_t i = 0; i < area(rows, columns); ++i) sums[i] = reads * x[i];
-  integer_layer_norm(rows, columns, {sums, columns}, scale, {y, columns});
+  by_rows(rows, columns, x, reads, sums, y, [&](int count, std::int8_t* to) {
+    integer_layer_norm(count, columns, {sums, columns}, scale, {to, columns});
+  });
 }
 
 void project(const IntegerLinear& linear, int rows, const std::int8_t* x, std::int32_t* sums,
              std::int8_t* y) {
-  integer_matmul(rows, linear.outputs, linear.inputs, plain(x, linear.inputs),
-                 transposed(linear.weight.data(), linear.inputs), {linear.bias.data(), 0},
-                 {sums, linear.outputs});
-  requantize_rows(rows, linear.outputs, {sums, linear.outputs}, linear.scale, {y, linear.outputs});
+  // Sums of so many outputs stay in a cache; each packs its own part of the weights.
+  constexpr int kOutputs = 64;
+  for (int first = 0; first < linear.outputs; first += kOutputs) {
+    const int outputs = std::min(kOutputs, linear.outputs - first);
+    integer_matmul(rows, outputs, linear.inputs, plain(x, linear.inputs),
+                   transposed(linear.weight.data() + area(first, linear.inputs), linear.inputs),
+                   {linear.bias.data() + first, 0}, {sums, outputs});
+    requantize_rows(rows, outputs, {sums, outputs}, linear.scale, {y + first, linear.outputs});
+  }
 }
 
 void integer_gelu_of(const IntegerLayer& layer, int rows, int columns, const std::int8_t* x,
                      std::int32_t* sums, std::int8_t* y) {
-  std::copy_n(x, area(rows, columns), sums);
-  integer_gelu(rows, columns, {sums, columns}, layer.gelu, layer.gelu_scale, {y, columns});
+  by_rows(rows, columns, x, 1, sums, y, [&](int count, std::int8_t* to) {
+    integer_gelu(count, columns, {sums, columns}, layer.gelu, layer.gelu_scale, {to, columns});
+  });
 }
 
 void causal_mask(int length, std::int32_t* mask) {
@@ -84,15 +106,19 @@ void causal_mask(int length, std::int32_t* mask) {
 void integer_embedding(const QuantizedNetwork& network, std::span<const std::int32_t> tokens,
                        int length, std::int8_t* x) {
   const int d = network.network.model_width;
-  for (std::size_t row = 0; row < tokens.size(); ++row) {
-    const std::int32_t token = tokens[row];
-    if (token < 0 || token >= network.head.outputs)
-      throw InputError("token " + std::to_string(token) + ": expected 0 to " +
-                       std::to_string(network.head.outputs - 1));
-    const std::size_t position = row % static_cast<std::size_t>(length);
-    residual_add(1, d, {network.tokens.data() + area(token, d), d},
-                 {network.positions.data() + position * static_cast<std::size_t>(d), d},
-                 network.embedding, {x + row * static_cast<std::size_t>(d), d});
+  const int rows = static_cast<int>(tokens.size());
+  std::vector<std::int8_t> read(area(length, d));  // of one sequence
+  for (int first = 0; first < rows; first += length) {
+    const int count = std::min(length, rows - first);
+    for (int row = 0; row < count; ++row) {
+      const std::int32_t token = tokens[static_cast<std::size_t>(first + row)];
+      if (token < 0 || token >= network.head.outputs)
+        throw InputError("token " + std::to_string(token) + ": expected 0 to " +
+                         std::to_string(network.head.outputs - 1));
+      std::copy_n(network.tokens.data() + area(token, d), d, read.data() + area(row, d));
+    }
+    residual_add(count, d, {read.data(), d}, {network.positions.data(), d}, network.embedding,
+                 {x + area(first, d), d});
   }
 }
 

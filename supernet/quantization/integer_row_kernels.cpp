@@ -13,22 +13,32 @@ std::int32_t number(Word x) { return static_cast<std::int32_t>(x); }
 
 // requantize(). Clipping to int8 before rounding gives the same: the limits are integers. NaN fails
 // the first comparison and becomes 127.
-std::int8_t requantized(std::int32_t x, float scale) {
+std::int32_t requantized(std::int32_t x, float scale) {
   constexpr float kRound = 12582912.0F;  // 1.5 * 2^23: adding it rounds to an integer
   float y = static_cast<float>(x) * scale;
   y = y < 127.0F ? y : 127.0F;
   y = y > -128.0F ? y : -128.0F;
-  return static_cast<std::int8_t>(__builtin_bit_cast(std::int32_t, y + kRound) - 0x4B400000);
+  return __builtin_bit_cast(std::int32_t, y + kRound) - 0x4B400000;
+}
+
+// Vectors of int8 are long: rows without gaps are one, so that only its end is scalar.
+bool dense(std::ptrdiff_t columns, std::ptrdiff_t x_stride, std::ptrdiff_t y_stride) {
+  return x_stride == columns && y_stride == columns;
 }
 
 // y[j] = requantized(function(x[j]), scale), row by row.
 template <class From, class Function>
-void map(int rows, int columns, Rows<const From> x, float scale, Rows<std::int8_t> y,
-         Function function) {
-  for (int r = 0; r < rows; ++r) {
+void map(std::ptrdiff_t rows, std::ptrdiff_t columns, Rows<const From> x, float scale,
+         Rows<std::int8_t> y, Function function) {
+  if (dense(columns, x.stride, y.stride)) {
+    columns *= rows;
+    rows = 1;
+  }
+  for (std::ptrdiff_t r = 0; r < rows; ++r) {
     const From* __restrict from = x.data + r * x.stride;
     std::int8_t* __restrict to = y.data + r * y.stride;
-    for (int j = 0; j < columns; ++j) to[j] = requantized(function(from[j]), scale);
+    for (std::ptrdiff_t j = 0; j < columns; ++j)
+      to[j] = static_cast<std::int8_t>(requantized(function(from[j]), scale));
   }
 }
 
@@ -96,19 +106,50 @@ void integer_softmax(int rows, int columns, Rows<const std::int32_t> x,
 // i_sqrt(): doubles are fine enough to tell the root of n^2 - 1 from n.
 Word square_root(Word x) { return static_cast<Word>(__builtin_sqrt(static_cast<double>(x))); }
 
-void integer_layer_norm(int rows, int columns, Rows<const std::int32_t> x, float scale,
-                        Rows<std::int8_t> y) {
+struct Moments {
+  Word mean;
+  float inverse;  // of the root
+};
+
+Moments moments_of(int columns, const std::int32_t* row) {
+  Word sum = 0;
+  for (int j = 0; j < columns; ++j) sum += word(row[j]);
+  const Word mean = word(number(sum) / columns);
+  Word squares = 0;
+  for (int j = 0; j < columns; ++j) squares += (word(row[j]) - mean) * (word(row[j]) - mean);
+  const auto root = static_cast<std::int16_t>(square_root(word(number(squares) / columns)));
+  return {mean, 1.0F / static_cast<float>(root == 0 ? 1 : root)};
+}
+
+void wide_layer_norm(int rows, int columns, Rows<const std::int32_t> x, float scale,
+                     Rows<std::int8_t> y) {
   for (int r = 0; r < rows; ++r) {
     const std::int32_t* row = x.data + r * x.stride;
-    Word sum = 0;
-    for (int j = 0; j < columns; ++j) sum += word(row[j]);
-    const Word mean = word(number(sum) / columns);
-    Word squares = 0;
-    for (int j = 0; j < columns; ++j) squares += (word(row[j]) - mean) * (word(row[j]) - mean);
-    const auto root = static_cast<std::int16_t>(square_root(word(number(squares) / columns)));
-    const float inverse = 1.0F / static_cast<float>(root == 0 ? 1 : root);
-    map<std::int32_t>(1, columns, {row, 0}, inverse * scale, {y.data + r * y.stride, 0},
-                      [=](std::int32_t v) { return number(word(v) - mean); });
+    const Moments m = moments_of(columns, row);
+    map<std::int32_t>(1, columns, {row, 0}, m.inverse * scale, {y.data + r * y.stride, 0},
+                      [=](std::int32_t v) { return number(word(v) - m.mean); });
+  }
+}
+
+void integer_layer_norm(int rows, int columns, Rows<const std::int32_t> x, float scale,
+                        Rows<std::int8_t> y) {
+  constexpr int kResults = 2048;
+  if (columns > kResults) return wide_layer_norm(rows, columns, x, scale, y);
+  // The results of some rows become int8 as one: see dense().
+  std::int32_t results[kResults];
+  const int at_a_time = y.stride == columns ? kResults / columns : 1;
+  for (int first = 0; first < rows; first += at_a_time) {
+    const int count = rows - first < at_a_time ? rows - first : at_a_time;
+    std::int32_t* result = results;
+    for (int r = first; r < first + count; ++r, result += columns) {
+      const std::int32_t* row = x.data + r * x.stride;
+      const Moments m = moments_of(columns, row);
+      for (int j = 0; j < columns; ++j)
+        result[j] = requantized(number(word(row[j]) - m.mean), m.inverse * scale);
+    }
+    std::int8_t* to = y.data + first * y.stride;
+    for (std::ptrdiff_t i = 0; i < result - results; ++i)
+      to[i] = static_cast<std::int8_t>(results[i]);
   }
 }
 
@@ -116,25 +157,57 @@ void rescale(int rows, int columns, Rows<const std::int8_t> x, float scale, Rows
   map(rows, columns, x, scale, y, [](std::int8_t v) { return std::int32_t{v}; });
 }
 
-void residual_add(int rows, int columns, Rows<const std::int8_t> a, Rows<const std::int8_t> b,
-                  const ResidualScales& scales, Rows<std::int8_t> y) {
+// A scale of 1 changes no int8 number: `kScaleB` says whether b has another.
+template <bool kScaleB>
+void add_rows(std::ptrdiff_t rows, std::ptrdiff_t columns, Rows<const std::int8_t> a,
+              Rows<const std::int8_t> b, const ResidualScales& scales, Rows<std::int8_t> y) {
   const std::int32_t least = scales.relu ? 0 : -256;
-  for (int r = 0; r < rows; ++r) {
+  if (dense(columns, a.stride, y.stride) && b.stride == columns) {
+    columns *= rows;
+    rows = 1;
+  }
+  for (std::ptrdiff_t r = 0; r < rows; ++r) {
     const std::int8_t* __restrict from_a = a.data + r * a.stride;
     const std::int8_t* __restrict from_b = b.data + r * b.stride;
     std::int8_t* __restrict to = y.data + r * y.stride;
-    for (int j = 0; j < columns; ++j) {
-      const std::int32_t sum = requantized(from_a[j], scales.a) + requantized(from_b[j], scales.b);
-      to[j] = requantized(sum > least ? sum : least, scales.sum);
+    for (std::ptrdiff_t j = 0; j < columns; ++j) {
+      const std::int32_t added = kScaleB ? requantized(from_b[j], scales.b) : from_b[j];
+      const std::int32_t sum = requantized(from_a[j], scales.a) + added;
+      to[j] = static_cast<std::int8_t>(requantized(sum > least ? sum : least, scales.sum));
     }
   }
+}
+
+void residual_add(int rows, int columns, Rows<const std::int8_t> a, Rows<const std::int8_t> b,
+                  const ResidualScales& scales, Rows<std::int8_t> y) {
+  const auto run = scales.b == 1 ? add_rows<false> : add_rows<true>;
+  run(rows, columns, a, b, scales, y);
+}
+
+void widen(std::size_t count, const std::int8_t* __restrict x, int times,
+           std::int32_t* __restrict y) {
+  for (std::size_t i = 0; i < count; ++i) y[i] = times * x[i];
+}
+
+void to_float(std::size_t count, const std::int32_t* __restrict x, float scale,
+              float* __restrict y) {
+  for (std::size_t i = 0; i < count; ++i) y[i] = static_cast<float>(x[i]) * scale;
+}
+
+std::int32_t largest_size(std::size_t count, const float* x) {
+  std::int32_t largest = 0;
+  for (std::size_t i = 0; i < count; ++i) {
+    const std::int32_t size = __builtin_bit_cast(std::int32_t, x[i]) & 0x7fffffff;
+    largest = size > largest ? size : largest;
+  }
+  return largest;
 }
 
 }  // namespace
 
 // constinit: nothing of this instruction set may run before the choice.
 constinit const IntegerKernels kIntegerKernels = {
-    &requantize_rows,    &integer_relu, &integer_gelu, &integer_softmax,
-    &integer_layer_norm, &rescale,      &residual_add};
+    &requantize_rows, &integer_relu, &integer_gelu, &integer_softmax, &integer_layer_norm,
+    &rescale,         &residual_add, &widen,        &to_float,        &largest_size};
 
 }  // namespace paretoformer::supernet::PARETOFORMER_KERNEL_SET

@@ -3,6 +3,9 @@
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
+#include <memory>
+#include <new>
+#include <utility>
 
 #include "supernet/kernels/kernels.hpp"
 #include "supernet/kernels/matmul.hpp"
@@ -11,7 +14,24 @@ namespace paretoformer::supernet {
 namespace {
 
 using Kind = IntegerOperator;
-using Values = std::vector<float>;
+
+// Vectors whose numbers are all written before they are read need no zeros.
+template <class T>
+struct Unset : std::allocator<T> {
+  template <class U>
+  struct rebind {
+    using other = Unset<U>;
+  };
+  template <class U>
+  void construct(U* place) {
+    ::new (static_cast<void*>(place)) U;
+  }
+  template <class U, class... Arguments>
+  void construct(U* place, Arguments&&... arguments) {
+    ::new (static_cast<void*>(place)) U(std::forward<Arguments>(arguments)...);
+  }
+};
+using Values = std::vector<float, Unset<float>>;
 
 template <class T>
 Values dequantized(const std::vector<T>& x, float scale) {
@@ -30,7 +50,8 @@ class Mixed {
         d_(pass.network.network.model_width),
         hd_(pass.network.network.head_width) {}
 
-  void logits(Values& result);
+  // None where what is looked at is not the logits.
+  Values logits();
 
  private:
   bool integer(Kind kind) const { return pass_.operators.has(kind); }
@@ -52,7 +73,7 @@ class Mixed {
   void head_softmax(std::size_t l, int first, Values& scores);
   void head_context(std::size_t l, const float* v, std::ptrdiff_t width, int first,
                     const Values& scores, float* out);
-  Values gelu(std::size_t l, const Values& x);
+  Values gelu(std::size_t l, Values& x);  // x stays as it is
   Values add(const Values& x, const Values& added, float x_scale, float added_scale,
              float sum_scale, const ResidualScales* scales);
   Values attention_block(std::size_t l, const Values& x, float x_scale);
@@ -191,7 +212,7 @@ Values Mixed::attention(std::size_t l, const Values& q, const Values& k, const V
   return context;
 }
 
-Values Mixed::gelu(std::size_t l, const Values& x) {
+Values Mixed::gelu(std::size_t l, Values& x) {
   const int columns = pass_.network.layers[l].up.outputs;
   if (integer(Kind::kGelu)) {
     const LayerSites<float>& s = scales().layers[l];
@@ -200,9 +221,9 @@ Values Mixed::gelu(std::size_t l, const Values& x) {
     integer_gelu_of(layer(l), rows_, columns, quantized(x, s.up).data(), sums_.data(), y.data());
     return dequantized(y, s.gelu);
   }
-  Values y(x.size()), u = x;
+  Values y(x.size());
   const Values none(static_cast<std::size_t>(columns), 0);
-  bias_gelu(rows_, columns, none.data(), false, u.data(), y.data());
+  bias_gelu(rows_, columns, none.data(), false, x.data(), y.data());
   return y;
 }
 
@@ -214,8 +235,8 @@ Values Mixed::add(const Values& x, const Values& added, float x_scale, float add
                  {quantized(added, added_scale).data(), d_}, *residual, {y.data(), d_});
     return dequantized(y, sum_scale);
   }
-  Values y = added;
-  for (std::size_t i = 0; i < y.size(); ++i) y[i] += x[i];
+  Values y(x.size());
+  for (std::size_t i = 0; i < y.size(); ++i) y[i] = added[i] + x[i];
   return y;
 }
 
@@ -272,7 +293,7 @@ Values Mixed::ffn_block(std::size_t l, const Values& x) {
   const IntegerLayer& w = pass_.quantized ? layer(l) : none;
   const LayerSites<float> s = pass_.quantized ? scales().layers[l] : LayerSites<float>{};
   const Values n = norm(x, s.middle, s.norm2, w.norm2);
-  const Values up = linear(weights.up, &w.up, n, s.norm2, s.up);
+  Values up = linear(weights.up, &w.up, n, s.norm2, s.up);
   const Values activated = gelu(l, up);
   const Values added = linear(weights.down, &w.down, activated, s.gelu, s.ffn);
   if (LayerMoments* const moments = moments_of(l)) {
@@ -291,7 +312,7 @@ Values Mixed::ffn_block(std::size_t l, const Values& x) {
   return output;
 }
 
-void Mixed::logits(Values& result) {
+Values Mixed::logits() {
   const Linear& head = pass_.network.head;
   Values x = embed();
   see(pass_.seen ? &pass_.seen->input : nullptr, x);
@@ -303,25 +324,23 @@ void Mixed::logits(Values& result) {
   const float scale = pass_.quantized ? scales().norm : 0;
   const Values n = norm(x, x_scale, scale, pass_.quantized ? pass_.quantized->norm : 0);
   see(pass_.seen ? &pass_.seen->norm : nullptr, n);
-  if (pass_.seen || pass_.channels || pass_.moments) return;
-  if (!integer(Kind::kProducts)) {
-    result = linear(head, nullptr, n, 0, 0);
-    return;
-  }
+  if (pass_.seen || pass_.channels || pass_.moments) return {};
+  if (!integer(Kind::kProducts)) return linear(head, nullptr, n, 0, 0);
   const QuantizedNetwork& q = *pass_.quantized;
   sums_.resize(area(rows_, head.outputs));
   const std::vector<std::int8_t> rows = quantized(n, scale);
   integer_matmul(rows_, head.outputs, d_, plain(rows.data(), d_),
                  transposed(q.head.weight.data(), d_), {q.head.bias.data(), 0},
                  {sums_.data(), head.outputs});
-  result = dequantized(sums_, q.logit_scale);
+  return dequantized(sums_, q.logit_scale);
 }
 
 }  // namespace
 
 void mixed_logits(const MixedPass& pass, std::span<const std::int32_t> tokens, int length,
                   std::vector<float>& logits) {
-  Mixed(pass, tokens, length).logits(logits);
+  const Values values = Mixed(pass, tokens, length).logits();
+  logits.assign(values.begin(), values.end());
 }
 
 }  // namespace paretoformer::supernet

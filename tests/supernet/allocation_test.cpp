@@ -77,8 +77,8 @@ TEST(IntegerAllocation, NoneAfterTheFirstProduct) {
   for (int round = 0; round < 3; ++round) {
     const long before = allocations;
     for (const Int8Unit unit : {Int8Unit::none, int8_unit()})
-      matmul_int8(kSize, kSize, kSize, plain(a.data(), kSize), transposed(a.data(), kSize),
-                  c.data(), kSize, Into::replace, unit);
+      matmul_int8(kSize, kSize, kSize, plain(a.data(), kSize), transposed(a.data(), kSize), {},
+                  c.data(), kSize, unit);
     requantize_rows(kSize, kSize, sums, 0.5F, result);
     integer_gelu(kSize, kSize, sums, gelu_constants(0.05F), 0.5F, result);
     integer_softmax(kSize, kSize, sums, exp_constants(0.05F), 1, result);
