@@ -166,9 +166,19 @@ class Scheduler {
   const OperatorPricer& price_;
 };
 
+// Row blocks hide a score by 127 * 127 steps of it, and int8 queries and keys may have scores that
+// differ by more: what a quantised network, whose LayerNorms read int8, computes to the bit needs
+// the bias.
+Masking masking_of(const std::vector<TransformerOperator>& list, const Target& target) {
+  const bool is_quantised =
+      std::any_of(list.begin(), list.end(),
+                  [](const TransformerOperator& item) { return reads_int8(item.op); });
+  return is_quantised && target.masking == Masking::kBest ? Masking::kBias : target.masking;
+}
+
 std::vector<TransformerOperator> scheduled(std::vector<TransformerOperator> list,
                                            const Target& target, const OperatorPricer& price) {
-  Scheduler(target, target.fusion, target.masking, price).apply(list);
+  Scheduler(target, target.fusion, masking_of(list, target), price).apply(list);
   return list;
 }
 
@@ -294,10 +304,12 @@ std::vector<Operator> operators_to_schedule(const Architecture& architecture,
   const auto either = [](auto choice, auto best, auto one, auto other) {
     return choice == best ? std::vector{one, other} : std::vector{choice};
   };
+  const std::vector<TransformerOperator> unscheduled =
+      transformer_operators(architecture, workload);
   for (const Fusion fusion : either(target.fusion, Fusion::kBest, Fusion::kOff, Fusion::kOn))
-    for (const Masking masking :
-         either(target.masking, Masking::kBest, Masking::kBias, Masking::kRowBlocks)) {
-      std::vector<TransformerOperator> list = transformer_operators(architecture, workload);
+    for (const Masking masking : either(masking_of(unscheduled, target), Masking::kBest,
+                                        Masking::kBias, Masking::kRowBlocks)) {
+      std::vector<TransformerOperator> list = unscheduled;
       Scheduler(target, fusion, masking, {}).apply(list);
       add(list);
     }

@@ -124,7 +124,8 @@ std::vector<Call> compile(std::vector<TransformerOperator> list,
 // (Bias::kTriangle): nothing is loaded, about half of the products and of the normaliser's work is
 // left out, and results above the diagonal blocks stay the zeros that their buffer has begun with.
 // Library::masking says which; Masking::kBest, the lower energy-delay product, and of equal ones
-// the bias.
+// the bias, which is also what a quantised network has, one whose LayerNorms read int8: what
+// triangles add does not hide every score that int8 can have.
 //
 // What is not "best" needs no `price`. Rows that do not fit the accumulator, and hardware without
 // normaliser or with an output-stationary array, leave nothing to choose. Throws what

@@ -380,6 +380,26 @@ TEST(Masking, BestTakesTheLowerEnergyDelayProductAndTheBiasWhenEqual) {
   EXPECT_THROW(operators(masked(Masking::kBest), {}, kMasked), Error);
 }
 
+// However cheap row blocks are, also to a part of the network, and none is priced for it.
+TEST(Masking, OfAQuantisedNetworkBestIsTheBias) {
+  Workload quantised = kMasked;
+  quantised.nonlinear_inputs = NonlinearInputs::kInt8;
+  const Target best = masked(Masking::kBest);
+  const OperatorPricer price = [](const Operator& op) {
+    const std::int64_t cost = op.bias == Bias::kTriangle ? 1 : 1000;
+    return HardwareCost{Cycles(cost), Picojoules::from_femtojoules(cost)};
+  };
+  expect_scores(operators(best, price, kMasked), kBlocks, kBlocksSoftmax);
+  expect_scores(operators(best, price, quantised), kBiased, kBiasedSoftmax);
+  for (const Operator& op : operators_to_schedule(network(), quantised, best))
+    EXPECT_NE(op.bias, Bias::kTriangle);
+  std::vector<TransformerOperator> part = transformer_operators(network(), quantised);
+  part.erase(part.begin(), part.begin() + 2);  // with the embedding, the LayerNorm before it
+  for (const Call& call : compile(part, best, price)) EXPECT_NE(call.op.bias, Bias::kTriangle);
+  // What is asked for by name is priced.
+  expect_scores(operators(masked(Masking::kRowBlocks), {}, quantised), kBlocks, kBlocksSoftmax);
+}
+
 TEST(Masking, EveryOperatorThatMayBePricedIsListed) {
   const Target best = masked(Masking::kBest, Fusion::kBest);
   const std::vector<Operator> known = operators_to_schedule(network(), kMasked, best);

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "accel_sim/simulator.hpp"
 #include "nas/functional/network_program.hpp"
 #include "supernet/quantization/int8_evaluation.hpp"
 #include "support/error.hpp"
@@ -71,6 +72,30 @@ TEST(SimulatedNetwork, LogitsEqualTheIntegerOperators) {
           softmaxes += call.call.op.kind == accel_sim::OperatorKind::kSoftmax;
         EXPECT_EQ(softmaxes, fusion == accel_sim::Fusion::kOn ? 0 : 5);
       }
+}
+
+// What is best where row blocks, which cannot be executed, would be cheaper.
+TEST(SimulatedNetwork, ExecutesWhatIsPricedAsTheBestMask) {
+  Random random(14);
+  const QuantizedNetwork network = random_network(random);
+  Target target = target_of("gemmini_soc", accel_sim::Fusion::kLibrary);
+  target.array_size = 8;  // heads are as wide, so that there may be row blocks
+  target.masking = accel_sim::Masking::kBest;
+  accel_sim::Workload workload = accel_sim::kSupernetWorkload;
+  workload.sequence_length = kContext;
+  const std::vector<Call> calls =
+      compile(network.network, workload, target, accel_sim::simulated_prices(target));
+  const Words tokens = random_tokens(random, kContext);
+  supernet::IntegerActivations activations(network, kContext);
+  Words expected(area(kContext, network.head.outputs));
+  integer_logits(network, tokens, kContext, activations, expected.data());
+  EXPECT_EQ(run(network_program(network, tokens, target, calls), target), expected);
+  workload.nonlinear_inputs = accel_sim::NonlinearInputs::kSums;
+  bool cheaper = false;
+  for (const Call& call :
+       compile(network.network, workload, target, accel_sim::simulated_prices(target)))
+    cheaper = cheaper || call.op.bias == accel_sim::Bias::kTriangle;
+  EXPECT_TRUE(cheaper);
 }
 
 // A layer of four bits, whose weights are unpacked on the way in.

@@ -7,6 +7,8 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
+#include <cmath>
 #include <functional>
 #include <limits>
 #include <string>
@@ -155,12 +157,13 @@ TEST_P(EverySet, Int8IsScaledAndAddedAsInThePlainForm) {
     Random random(8, {round});
     const int rows = size_up_to(9, random);
     const int columns = size_up_to(200, random);
-    Matrix<std::int8_t> a(rows, columns, 3), b(rows, columns, 1);
+    const bool dense = random.chance(0.5);
+    Matrix<std::int8_t> a(rows, columns, dense ? 0 : 3), b(rows, columns, dense ? 0 : 1);
     for (auto* matrix : {&a, &b})
       for (std::int8_t& value : matrix->values) value = static_cast<std::int8_t>(number(8, random));
     const ResidualScales scales{some_scale(random), some_scale(random), some_scale(random),
                                 random.chance(0.5)};
-    Matrix<std::int8_t> y(rows, columns, 2, kUntouched);
+    Matrix<std::int8_t> y(rows, columns, dense ? 0 : 2, kUntouched);
     Matrix<std::int8_t> expected = y;
     scalar::rescale(rows, columns, a, scales.a, expected);
     kernels().rescale(rows, columns, a, scales.a, y);
@@ -177,6 +180,30 @@ std::vector<Int8Unit> units() {
 }
 
 // Sums wrap where k is large or C begins with extremes.
+TEST_P(EverySet, NumbersAreReadAsTheyAre) {
+  for (const std::size_t count : {0, 1, 15, 64, 77, 200}) {
+    Random random(9, {count});
+    std::vector<std::int8_t> x(count);
+    std::vector<std::int32_t> wide(count);
+    std::vector<float> steps(count);
+    std::int32_t largest = 0;
+    for (std::size_t i = 0; i < count; ++i) {
+      x[i] = static_cast<std::int8_t>(number(8, random));
+      largest = std::max(largest, std::abs(std::int32_t{x[i]}));
+    }
+    kernels().widen(count, x.data(), -3, wide.data());
+    kernels().to_float(count, wide.data(), 0.5F, steps.data());
+    for (std::size_t i = 0; i < count; ++i) {
+      EXPECT_EQ(wide[i], -3 * x[i]);
+      EXPECT_EQ(steps[i], -1.5F * x[i]);
+    }
+    EXPECT_EQ(std::bit_cast<float>(kernels().largest_size(count, steps.data())),
+              1.5F * static_cast<float>(largest));
+  }
+  const std::vector<float> none{1, -std::numeric_limits<float>::quiet_NaN(), 2};
+  EXPECT_TRUE(std::isnan(std::bit_cast<float>(kernels().largest_size(3, none.data()))));
+}
+
 TEST(IntegerMatmul, EqualsThePlainFormOnRandomShapesStridesAndTransposes) {
   Random random(12);
   for (int round = 0; round < 400; ++round) {
