@@ -91,9 +91,17 @@ int size_of_layer(std::int64_t value, const char* name, std::size_t layer) {
   return in_range(value, 1, kLargestSize, std::string(name) + "[" + std::to_string(layer) + "]");
 }
 
-// Of spans of equal length; `network` keeps its memory from one network to the next.
+int bits_of_layer(std::int64_t value, std::size_t layer) {
+  if (value != 4 && value != kInt8Bits)
+    throw InputError("weight_bits[" + std::to_string(layer) + "] " + std::to_string(value) +
+                     " is out of range: expected 4 or 8");
+  return static_cast<int>(value);
+}
+
+// Of spans of equal length and as many bits, or none; `network` keeps its memory from one network
+// to the next.
 void check_layers(std::span<const std::int64_t> heads, std::span<const std::int64_t> ffn_widths,
-                  Architecture& network) {
+                  const std::int64_t* weight_bits, Architecture& network) {
   std::size_t depth = heads.size();
   while (depth > 0 && heads[depth - 1] == 0 && ffn_widths[depth - 1] == 0) --depth;
   if (depth < 1 || depth > kMostLayers)
@@ -102,7 +110,8 @@ void check_layers(std::span<const std::int64_t> heads, std::span<const std::int6
   network.layers.resize(depth);
   for (std::size_t i = 0; i < depth; ++i)
     network.layers[i] = {size_of_layer(heads[i], "heads", i),
-                         size_of_layer(ffn_widths[i], "ffn_widths", i)};
+                         size_of_layer(ffn_widths[i], "ffn_widths", i),
+                         weight_bits ? bits_of_layer(weight_bits[i], i) : kInt8Bits};
 }
 
 // What networks of a batch have in common.
@@ -123,7 +132,8 @@ Architecture check(const paretoformer_architecture& given) {
     required(given.heads, "architecture->heads");
     required(given.ffn_widths, "architecture->ffn_widths");
   }
-  check_layers({given.heads, given.max_layers}, {given.ffn_widths, given.max_layers}, network);
+  check_layers({given.heads, given.max_layers}, {given.ffn_widths, given.max_layers},
+               given.weight_bits, network);
   return network;
 }
 
@@ -271,7 +281,8 @@ paretoformer_status paretoformer_predict_batch(const paretoformer_predictor* pre
       try {
         network.model_width = in_range(given.model_widths[i], 1, kLargestSize, "model_width");
         check_layers({given.heads + row, given.max_layers},
-                     {given.ffn_widths + row, given.max_layers}, network);
+                     {given.ffn_widths + row, given.max_layers},
+                     given.weight_bits ? given.weight_bits + row : nullptr, network);
         const paretoformer_cost cost = plain(self.predictor.predict(network));
         cycles[i] = cost.cycles;
         femtojoules[i] = cost.femtojoules;

@@ -49,15 +49,17 @@ typedef struct paretoformer_predictor paretoformer_predictor;
 
 /* A network. All sizes are 1 to 2^20, except `vocabulary`, which may be 0: Transformer layers only,
  * no embedding and no language-model head. A network has 1 to 1024 layers. Layers at the end with 0
- * heads and FFN width 0 are no layers: so networks of different depths fit into one array. Weights
- * have eight bits. */
+ * heads and FFN width 0 are no layers: so networks of different depths fit into one array.
+ * `weight_bits`, which may be NULL, are those of a layer's matrices: 8, or 4 on hardware with
+ * int4_weights. */
 typedef struct paretoformer_architecture {
   int64_t model_width;
   int64_t head_width; /* of every attention head; usually 64 */
   int64_t vocabulary;
-  size_t max_layers;         /* elements of the two arrays */
-  const int64_t* heads;      /* attention heads per layer */
-  const int64_t* ffn_widths; /* hidden width of the feed-forward block per layer */
+  size_t max_layers;          /* elements of the arrays */
+  const int64_t* heads;       /* attention heads per layer */
+  const int64_t* ffn_widths;  /* hidden width of the feed-forward block per layer */
+  const int64_t* weight_bits; /* per layer; NULL: 8 in all */
 } paretoformer_architecture;
 
 /* Many networks, arrays row by row; everything else as in paretoformer_architecture. */
@@ -67,8 +69,9 @@ typedef struct paretoformer_architectures {
   int64_t head_width;
   int64_t vocabulary;
   size_t max_layers;
-  const int64_t* heads;      /* [count][max_layers] */
-  const int64_t* ffn_widths; /* [count][max_layers] */
+  const int64_t* heads;       /* [count][max_layers] */
+  const int64_t* ffn_widths;  /* [count][max_layers] */
+  const int64_t* weight_bits; /* [count][max_layers], or NULL */
 } paretoformer_architectures;
 
 typedef struct paretoformer_cost {

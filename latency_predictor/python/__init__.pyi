@@ -23,13 +23,16 @@ class Architecture:
         ffn_width: Iterable[SupportsIndex],
         head_width: SupportsIndex = 64,
         vocabulary: SupportsIndex = 0,
+        weight_bits: Iterable[SupportsIndex] | None = None,
     ) -> None:
         """With vocabulary 0 there are Transformer layers only; otherwise the embedding and the
-        language-model head are part of the network."""
+        language-model head are part of the network. Weights of a layer have 8 bits, or 4 on
+        hardware with int4_weights."""
     @staticmethod
     def from_dict(architecture: Mapping[str, Any]) -> Architecture:
         """From the content of an architecture file: {"model_width": 672, "layers": [{"heads": 12,
-        "ffn_width": 1280}, ...]}, optionally with "head_width" and "vocabulary"."""
+        "ffn_width": 1280}, ...]}, optionally with "head_width" and "vocabulary", and a layer with
+        "weight_bits"."""
     def to_dict(self) -> dict[str, Any]: ...
     @property
     def model_width(self) -> int: ...
@@ -37,6 +40,8 @@ class Architecture:
     def heads(self) -> list[int]: ...
     @property
     def ffn_width(self) -> list[int]: ...
+    @property
+    def weight_bits(self) -> list[int]: ...
     @property
     def head_width(self) -> int: ...
     @property
@@ -105,6 +110,7 @@ class LatencyPredictor:
         ffn_width: Iterable[SupportsIndex],
         head_width: SupportsIndex = 64,
         vocabulary: SupportsIndex = 0,
+        weight_bits: Iterable[SupportsIndex] | None = None,
     ) -> HardwareCost:
         """The cost of one network."""
     def predict_batch(
@@ -114,9 +120,11 @@ class LatencyPredictor:
         ffn_width: npt.ArrayLike,
         head_width: SupportsIndex = 64,
         vocabulary: SupportsIndex = 0,
+        weight_bits: npt.ArrayLike | None = None,
     ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
         """Cycles [n] and energies in picojoules [n] of n networks: integers model_width [n],
-        heads [n, layers] and ffn_width [n, layers], with zeros in both after the last layer."""
+        heads [n, layers] and ffn_width [n, layers], with zeros in both after the last layer, and
+        weight_bits [n, layers], of which those after the last layer do not count."""
     @overload
     def breakdown(
         self, architecture: Architecture | Mapping[str, Any], /
@@ -130,5 +138,6 @@ class LatencyPredictor:
         ffn_width: Iterable[SupportsIndex],
         head_width: SupportsIndex = 64,
         vocabulary: SupportsIndex = 0,
+        weight_bits: Iterable[SupportsIndex] | None = None,
     ) -> list[OperatorCost]:
         """The operators of one network in the order in which they run; they add up to predict()."""

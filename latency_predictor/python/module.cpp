@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <exception>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -58,14 +59,21 @@ Architecture from_dict(const py::object& architecture) {
 
 Architecture from_values(const py::object& model_width, const py::object& heads,
                          const py::object& ffn_width, const py::object& head_width,
-                         const py::object& vocabulary) {
+                         const py::object& vocabulary, const py::object& weight_bits) {
   const py::list heads_list(heads), ffn_widths(ffn_width);
+  const py::list bits = weight_bits.is_none() ? py::list() : py::list(weight_bits);
   if (heads_list.size() != ffn_widths.size())
     throw InputError("heads of " + std::to_string(heads_list.size()) +
                      " layers do not fit FFN widths of " + std::to_string(ffn_widths.size()));
+  if (!weight_bits.is_none() && bits.size() != heads_list.size())
+    throw InputError("heads of " + std::to_string(heads_list.size()) +
+                     " layers do not fit weight bits of " + std::to_string(bits.size()));
   py::list layers;
-  for (std::size_t i = 0; i < heads_list.size(); ++i)
-    layers.append(py::dict(py::arg("heads") = heads_list[i], py::arg("ffn_width") = ffn_widths[i]));
+  for (std::size_t i = 0; i < heads_list.size(); ++i) {
+    py::dict layer(py::arg("heads") = heads_list[i], py::arg("ffn_width") = ffn_widths[i]);
+    if (!weight_bits.is_none()) layer["weight_bits"] = bits[i];
+    layers.append(layer);
+  }
   return from_dict(py::dict(py::arg("model_width") = model_width, py::arg("layers") = layers,
                             py::arg("head_width") = head_width,
                             py::arg("vocabulary") = vocabulary));
@@ -90,11 +98,13 @@ std::vector<int> member_of_layers(const Architecture& architecture) {
 }
 
 std::string representation(const Architecture& architecture) {
+  const bool other_bits = has_int4(architecture);
   const py::object text =
-      py::str("Architecture({}, {}, {}, {}, {})")
+      py::str(other_bits ? "Architecture({}, {}, {}, {}, {}, {})"
+                         : "Architecture({}, {}, {}, {}, {})")
           .format(architecture.model_width, member_of_layers<&Layer::heads>(architecture),
                   member_of_layers<&Layer::ffn_width>(architecture), architecture.head_width,
-                  architecture.vocabulary);
+                  architecture.vocabulary, member_of_layers<&Layer::weight_bits>(architecture));
   return text.cast<std::string>();
 }
 
@@ -105,20 +115,22 @@ class Plain {
     for (const Layer& layer : architecture.layers) {
       heads_.push_back(layer.heads);
       ffn_widths_.push_back(layer.ffn_width);
+      weight_bits_.push_back(layer.weight_bits);
     }
     view_ = {architecture.model_width,
              architecture.head_width,
              architecture.vocabulary,
              heads_.size(),
              heads_.data(),
-             ffn_widths_.data()};
+             ffn_widths_.data(),
+             weight_bits_.data()};
   }
   Plain(const Plain&) = delete;
   Plain& operator=(const Plain&) = delete;
   const paretoformer_architecture* get() const { return &view_; }
 
  private:
-  std::vector<std::int64_t> heads_, ffn_widths_;
+  std::vector<std::int64_t> heads_, ffn_widths_, weight_bits_;
   paretoformer_architecture view_{};
 };
 
@@ -203,7 +215,7 @@ class Predictor {
 
   py::tuple predict_batch(const py::object& model_width, const py::object& heads,
                           const py::object& ffn_width, const py::object& head_width,
-                          const py::object& vocabulary) const {
+                          const py::object& vocabulary, const py::object& weight_bits) const {
     const Array widths = array_of(model_width, "model_width", 1);
     const Array head_counts = array_of(heads, "heads", 2);
     const Array ffn_widths = array_of(ffn_width, "ffn_width", 2);
@@ -212,13 +224,19 @@ class Predictor {
       throw InputError("arrays of shapes " + shape(widths) + ", " + shape(head_counts) + " and " +
                        shape(ffn_widths) +
                        " do not fit together: expected (n,), (n, layers) and (n, layers)");
+    std::optional<Array> bits;
+    if (!weight_bits.is_none()) bits = array_of(weight_bits, "weight_bits", 2);
+    if (bits && (bits->shape(0) != head_counts.shape(0) || bits->shape(1) != head_counts.shape(1)))
+      throw InputError("weight_bits of shape " + shape(*bits) + " do not fit heads of " +
+                       shape(head_counts));
     const paretoformer_architectures networks = {static_cast<std::size_t>(widths.shape(0)),
                                                  widths.data(),
                                                  integer(head_width, "head_width"),
                                                  integer(vocabulary, "vocabulary"),
                                                  static_cast<std::size_t>(head_counts.shape(1)),
                                                  head_counts.data(),
-                                                 ffn_widths.data()};
+                                                 ffn_widths.data(),
+                                                 bits ? bits->data() : nullptr};
     py::array_t<std::int64_t> cycles(widths.shape(0)), femtojoules(widths.shape(0));
     py::array_t<double> energies(widths.shape(0));
     std::int64_t* const to_cycles = cycles.mutable_data();
@@ -301,7 +319,8 @@ void set_exception(PyObject* type, const std::string& text) {
 void define_architecture(py::module_& module) {
   py::class_<Architecture>(module, "Architecture")
       .def(py::init(&from_values), py::arg("model_width"), py::arg("heads"), py::arg("ffn_width"),
-           py::arg("head_width") = 64, py::arg("vocabulary") = 0)
+           py::arg("head_width") = 64, py::arg("vocabulary") = 0,
+           py::arg("weight_bits") = py::none())
       .def_static("from_dict", &from_dict, py::arg("architecture"))
       .def("to_dict", &to_dict)
       .def_readonly("model_width", &Architecture::model_width)
@@ -309,6 +328,7 @@ void define_architecture(py::module_& module) {
       .def_readonly("vocabulary", &Architecture::vocabulary)
       .def_property_readonly("heads", &member_of_layers<&Layer::heads>)
       .def_property_readonly("ffn_width", &member_of_layers<&Layer::ffn_width>)
+      .def_property_readonly("weight_bits", &member_of_layers<&Layer::weight_bits>)
       .def_property_readonly("depth", &Architecture::depth)
       .def(
           "__eq__", [](const Architecture& a, const Architecture& b) { return a == b; },
@@ -340,11 +360,13 @@ void define_on_networks(Class& to, const char* name, const Function& function, c
       name,
       [function](const Predictor& self, const py::object& model_width, const py::object& heads,
                  const py::object& ffn_width, const py::object& head_width,
-                 const py::object& vocabulary) {
-        return function(self, from_values(model_width, heads, ffn_width, head_width, vocabulary));
+                 const py::object& vocabulary, const py::object& weight_bits) {
+        return function(
+            self, from_values(model_width, heads, ffn_width, head_width, vocabulary, weight_bits));
       },
       py::kw_only(), py::arg("model_width"), py::arg("heads"), py::arg("ffn_width"),
-      py::arg("head_width") = 64, py::arg("vocabulary") = 0, doc);
+      py::arg("head_width") = 64, py::arg("vocabulary") = 0, py::arg("weight_bits") = py::none(),
+      doc);
 }
 
 void define_predictor(py::module_& module) {
@@ -366,8 +388,10 @@ void define_predictor(py::module_& module) {
       .def_property_readonly("latency_unit", &Predictor::latency_unit)
       .def("predict_batch", &Predictor::predict_batch, py::arg("model_width"), py::arg("heads"),
            py::arg("ffn_width"), py::arg("head_width") = 64, py::arg("vocabulary") = 0,
+           py::arg("weight_bits") = py::none(),
            "Cycles [n] and energies [n] of networks in arrays: model_width [n], heads [n, layers] "
-           "and ffn_width [n, layers], zeros after the last layer.");
+           "and ffn_width [n, layers], zeros after the last layer; weight_bits [n, layers] or "
+           "None.");
   define_on_networks(
       type, "predict",
       [cost_record](const Predictor& self, const Architecture& network) {

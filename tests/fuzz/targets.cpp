@@ -312,7 +312,7 @@ void call_c(const std::string& input) {
   paretoformer_predictor* predictor =
       paretoformer_predictor_load(file_of(summed(input.substr(head))).c_str(), &error);
   const std::int64_t heads[] = {sizes[3], sizes[4]}, widths[] = {sizes[5], sizes[6]};
-  const paretoformer_architecture network{sizes[0], sizes[1], sizes[2], 2, heads, widths};
+  const paretoformer_architecture network{sizes[0], sizes[1], sizes[2], 2, heads, widths, nullptr};
   paretoformer_cost cost{};
   paretoformer_predict(predictor, &network, &cost, &error);
   std::size_t count = 0;

@@ -14,6 +14,7 @@
 #include "latency_predictor/lookup_table.hpp"
 #include "latency_predictor/paretoformer.h"
 #include "support/files.hpp"
+#include "support/json.hpp"
 #include "tests/temporary_folder.hpp"
 
 namespace paretoformer::latency_predictor {
@@ -59,7 +60,7 @@ class LatencyPredictorC : public testing::Test {
 
   // kNetwork, in arrays that have room for a third layer.
   std::array<int64_t, 3> heads_ = {4, 2, 0}, ffn_widths_ = {384, 256, 0};
-  paretoformer_architecture network_ = {96, 16, 50, 3, heads_.data(), ffn_widths_.data()};
+  paretoformer_architecture network_ = {96, 16, 50, 3, heads_.data(), ffn_widths_.data(), nullptr};
   paretoformer_error error_ = {PARETOFORMER_OK, "as it was"};
   paretoformer_cost cost_ = {-1, -1};
   TemporaryFolder temporary_;
@@ -94,7 +95,7 @@ TEST_F(LatencyPredictorC, ABatchIsItsNetworks) {
   const std::vector<int64_t> heads = {4, 2, 0, /**/ 1, 1, 1, /**/ 3, 0, 0};
   const std::vector<int64_t> ffn_widths = {384, 256, 0, /**/ 64, 96, 64, /**/ 64, 0, 0};
   const paretoformer_architectures networks = {
-      3, widths.data(), 16, 0, 3, heads.data(), ffn_widths.data()};
+      3, widths.data(), 16, 0, 3, heads.data(), ffn_widths.data(), nullptr};
   std::array<int64_t, 3> cycles{}, femtojoules{};
   ASSERT_EQ(paretoformer_predict_batch(predictor.get(), &networks, cycles.data(),
                                        femtojoules.data(), &error_),
@@ -108,7 +109,7 @@ TEST_F(LatencyPredictorC, ABatchIsItsNetworks) {
     EXPECT_EQ(cycles[i], cost_.cycles) << i;
     EXPECT_EQ(femtojoules[i], cost_.femtojoules) << i;
   }
-  const paretoformer_architectures none = {0, nullptr, 64, 0, 0, nullptr, nullptr};
+  const paretoformer_architectures none = {0, nullptr, 64, 0, 0, nullptr, nullptr, nullptr};
   EXPECT_EQ(paretoformer_predict_batch(predictor.get(), &none, nullptr, nullptr, &error_),
             PARETOFORMER_OK);
 }
@@ -240,11 +241,48 @@ TEST_F(LatencyPredictorC, NullIsAnError) {
   EXPECT_EQ(cost_.cycles, -1);
 }
 
+TEST_F(LatencyPredictorC, WeightsMayHaveFourBits) {
+  accel_sim::Target target = accel_sim::find_target("gemmini_transformer");
+  target.int4_weights = true;
+  const std::string hardware = (temporary_ / "int4.json").string();
+  write_file_atomic(hardware, to_json(target).dump());
+  const Predictor predictor = simulator(hardware.c_str());
+  const std::array<int64_t, 6> bits = {4, 8, 0, /**/ 8, 8, -1};
+  network_.weight_bits = bits.data();
+  ASSERT_EQ(paretoformer_predict(predictor.get(), &network_, &cost_, &error_), PARETOFORMER_OK);
+  Architecture network = kNetwork;
+  network.layers[0].weight_bits = 4;
+  const LatencyPredictor expected(target, {32, accel_sim::Mode::kPrefill});
+  EXPECT_EQ(cost_.femtojoules, expected.predict(network).energy.femtojoules());
+  EXPECT_LT(cost_.femtojoules, expected.predict(kNetwork).energy.femtojoules());
+
+  const std::array<int64_t, 2> widths = {96, 96};
+  const std::vector<int64_t> heads = {4, 2, 0, 4, 2, 0}, ffn_widths = {384, 256, 0, 384, 256, 0};
+  const paretoformer_architectures networks = {
+      2, widths.data(), 16, 50, 3, heads.data(), ffn_widths.data(), bits.data()};
+  std::array<int64_t, 2> cycles{}, femtojoules{};
+  ASSERT_EQ(paretoformer_predict_batch(predictor.get(), &networks, cycles.data(),
+                                       femtojoules.data(), &error_),
+            PARETOFORMER_OK);
+  EXPECT_EQ(femtojoules[0], cost_.femtojoules);
+  EXPECT_EQ(femtojoules[1], expected.predict(kNetwork).energy.femtojoules());
+  EXPECT_STREQ(error_.text, "as it was");
+
+  const std::array<int64_t, 3> wrong = {8, 5, 8};
+  network_.weight_bits = wrong.data();
+  expect_bad_input(paretoformer_predict(predictor.get(), &network_, &cost_, &error_),
+                   "weight_bits[1] 5 is out of range: expected 4 or 8");
+  network_.weight_bits = bits.data();
+  expect_bad_input(paretoformer_predict(simulator().get(), &network_, &cost_, &error_),
+                   "expected int4_weights true");
+}
+
 TEST_F(LatencyPredictorC, NullInABatchIsAnError) {
   const Predictor predictor = simulator();
   const auto* p = predictor.get();
   const int64_t width = 96;
-  const paretoformer_architectures good = {1, &width, 16, 0, 3, heads_.data(), ffn_widths_.data()};
+  const paretoformer_architectures good = {
+      1, &width, 16, 0, 3, heads_.data(), ffn_widths_.data(), nullptr};
   int64_t cycles = -1, femtojoules = -1;
   const auto refused = [&](const paretoformer_predictor* with,
                            const paretoformer_architectures* networks, int64_t* c, int64_t* f,
@@ -303,7 +341,7 @@ TEST_F(LatencyPredictorC, ABatchNamesTheNetworkThatIsWrong) {
   const Predictor predictor = simulator();
   const std::array<int64_t, 2> widths = {96, 96}, heads = {1, -7}, ffn_widths = {64, 64};
   paretoformer_architectures networks = {
-      2, widths.data(), 16, 0, 1, heads.data(), ffn_widths.data()};
+      2, widths.data(), 16, 0, 1, heads.data(), ffn_widths.data(), nullptr};
   std::array<int64_t, 2> cycles = {-1, -1}, femtojoules = {-1, -1};
   const auto refused = [&](const char* part) {
     expect_bad_input(paretoformer_predict_batch(predictor.get(), &networks, cycles.data(),
@@ -375,7 +413,7 @@ TEST_F(LatencyPredictorC, AnswersDoNotDependOnThreads) {
   const auto ask = [&](const paretoformer_predictor* predictor, std::vector<int64_t>& found) {
     for (int i = 0; i < kNetworks; ++i) {
       const int64_t heads = 1 + i % 4, ffn_width = 32 * (1 + i);
-      const paretoformer_architecture network = {64, 16, 0, 1, &heads, &ffn_width};
+      const paretoformer_architecture network = {64, 16, 0, 1, &heads, &ffn_width, nullptr};
       paretoformer_cost cost = {-1, -1};
       paretoformer_predict(predictor, &network, &cost, nullptr);
       found.push_back(cost.cycles);

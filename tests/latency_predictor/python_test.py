@@ -86,6 +86,33 @@ class PythonTest(unittest.TestCase):
         self.assertEqual(network().depth, 2)
         self.assertEqual((network().heads, network().ffn_width), ([4, 2], [384, 256]))
 
+    def test_weights_of_four_bits(self):
+        four = Architecture(96, [4, 2], [384, 256], 16, 50, weight_bits=np.array([4, 8]))
+        self.assertEqual((four.weight_bits, network().weight_bits), ([4, 8], [8, 8]))
+        self.assertNotEqual(four, network())
+        self.assertEqual(eval(repr(four)), four)
+        self.assertEqual(Architecture.from_dict(four.to_dict()), four)
+        hardware = self.folder / "int4.json"
+        hardware.write_text(json.dumps({"preset": "gemmini_transformer", "int4_weights": True}))
+        predictor = LatencyPredictor(hardware, sequence_length=32)
+        expected = [predictor.predict(each).energy_pj for each in (four, network())]
+        self.assertLess(*expected)
+        _, energies = predictor.predict_batch(
+            [96, 96], [[4, 2]] * 2, [[384, 256]] * 2, 16, 50, weight_bits=[[4, 8], [8, 8]]
+        )
+        self.assertEqual(energies.tolist(), expected)
+        keywords = {"model_width": 96, "heads": [4, 2], "ffn_width": [384, 256], "head_width": 16}
+        self.assertEqual(
+            predictor.predict(**keywords, vocabulary=50, weight_bits=[4, 8]).energy_pj, expected[0]
+        )
+        one = (96, [4, 2], [384, 256])
+        for wrong, part in (([5, 8], "weight_bits"), ([8], "do not fit weight bits of 1")):
+            self.expect_error(ValueError, part, Architecture, *one, weight_bits=wrong)
+        many = ([96], [[4, 2]], [[384, 256]])
+        self.expect_error(
+            ValueError, "do not fit heads", predictor.predict_batch, *many, weight_bits=[[8]]
+        )
+
     def test_breakdown_adds_up(self):
         predictor = LatencyPredictor(sequence_length=32)
         records = predictor.breakdown(network())
