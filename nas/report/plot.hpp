@@ -61,6 +61,17 @@ struct StackedPanel {
 std::string shares_svg(const std::vector<StackedPanel>& panels,
                        const std::vector<std::string>& legend, const std::string& title);
 
+struct WaterfallBar {
+  std::vector<std::string> below;  // lines
+  double value;                    // positive
+};
+// Bars from the value before to each value, over a logarithmic axis, with the factor between the
+// two above them; the first bar, and those whose `from` is another than the one before, begin
+// there. There are two bars at least.
+std::string waterfall_svg(const std::vector<WaterfallBar>& bars,
+                          const std::vector<std::size_t>& from, const std::string& title,
+                          const std::string& y_name);
+
 // How many of the values lie where, over a logarithmic axis. The marks are values with a name,
 // drawn as lines. What is not positive and finite is left out.
 std::string histogram_svg(const std::vector<double>& values,

@@ -7,6 +7,7 @@
 
 #include "accel_sim/lowering/network_memory.hpp"
 #include "accel_sim/simulator.hpp"
+#include "nas/core/candidate_evaluator.hpp"
 #include "nas/run/supernet_losses.hpp"
 #include "support/error.hpp"
 #include "support/hash.hpp"
@@ -72,18 +73,23 @@ std::vector<Candidate> front_of(const Archive& archive) {
   return members;
 }
 
+// What was seen of a candidate, with what is confirmed of it.
+Objectives objectives_of(const Objectives& seen, const Confirmed& record) {
+  Objectives confirmed = with_loss(seen, record.validation_loss);
+  if (record.validation_loss_int8)
+    confirmed = with_int8_loss(confirmed, *record.validation_loss_int8);
+  if (record.latency_cycles) {
+    confirmed.latency = *record.latency_cycles;
+    confirmed.energy_pj = *record.energy_pj;
+  }
+  return confirmed;
+}
+
 FinalFront judge(const Archive& archive, const ProxyTask& proxy, const Records& records,
                  const std::string& unsimulated) {
   std::vector<Objectives> confirmed;
-  for (const Candidate& member : front_of(archive)) {
-    const Confirmed& record = records.at(member.id);
-    confirmed.push_back(with_loss(member.objectives, record.validation_loss));
-    if (record.validation_loss_int8)
-      confirmed.back() = with_int8_loss(confirmed.back(), *record.validation_loss_int8);
-    if (!record.latency_cycles) continue;
-    confirmed.back().latency = *record.latency_cycles;
-    confirmed.back().energy_pj = *record.energy_pj;
-  }
+  for (const Candidate& member : front_of(archive))
+    confirmed.push_back(objectives_of(member.objectives, records.at(member.id)));
   FinalFront front = judge_front(archive, confirmed);
   const auto context = static_cast<std::size_t>(proxy.context());
   front.validation_tokens =
@@ -119,6 +125,20 @@ struct Confirmer {
   supernet::Evaluator integer;      // of the validation text, what is scored in integers
   supernet::Evaluator calibration;  // of the training text
 };
+
+Confirmer confirmer(const ProxyTask& proxy, const latency_predictor::LatencyPredictor& predictor,
+                    const Archive& archive, bool simulated) {
+  const std::vector<std::int32_t>& text = proxy.corpus().validation;
+  const bool integers = searches_integers(archive);
+  return {proxy,
+          predictor,
+          simulated,
+          integers,
+          supernet::Evaluator::of_the_rest(proxy.losses(), text, proxy.context(),
+                                           proxy.validation_sequences()),
+          {proxy.losses(), text, proxy.context(), integers ? 0 : proxy.validation_sequences()},
+          calibration_sequences(proxy)};
+}
 
 // Of the whole text: of the sequences that the search has seen, and of the others.
 std::vector<double> whole_losses(const std::vector<Candidate>& members, Confirmer& with) {
@@ -207,17 +227,7 @@ FinalFront confirm_front(const RunFolder& run, const ProxyTask& proxy,
   const std::vector<Candidate> members = front_of(archive);
   std::vector<Candidate> missing = members;
   std::erase_if(missing, [&](const Candidate& c) { return records.contains(c.id); });
-  const std::vector<std::int32_t>& text = proxy.corpus().validation;
-  const bool integers = searches_integers(archive);
-  Confirmer with{
-      proxy,
-      predictor,
-      unsimulated.empty(),
-      integers,
-      supernet::Evaluator::of_the_rest(proxy.losses(), text, proxy.context(),
-                                       proxy.validation_sequences()),
-      {proxy.losses(), text, proxy.context(), integers ? 0 : proxy.validation_sequences()},
-      calibration_sequences(proxy)};
+  Confirmer with = confirmer(proxy, predictor, archive, unsimulated.empty());
   const auto report = [&](std::size_t done) {
     watch.report({"confirmation", static_cast<std::int64_t>(done),
                   static_cast<std::int64_t>(members.size()), "members of the front"});
@@ -239,6 +249,26 @@ FinalFront confirm_front(const RunFolder& run, const ProxyTask& proxy,
     report(done + end - begin);
   }
   return judge(archive, proxy, records, unsimulated);
+}
+
+Objectives confirmed_objectives(const RunFolder& run, ProxyTask& proxy,
+                                const latency_predictor::LatencyPredictor& predictor,
+                                const Archive& archive, const Architecture& network) {
+  const bool simulated = why_unsimulated(predictor, proxy.space()).empty();
+  const Records records = read_records(run, simulated);
+  Candidate candidate;
+  candidate.id = architecture_id(network);
+  candidate.architecture = network;
+  if (const Candidate* seen = archive.find(candidate.id)) {
+    candidate.objectives = seen->objectives;
+  } else {
+    CandidateEvaluator evaluator(supernet_losses(proxy), predictor, proxy.context());
+    candidate.objectives = evaluator.evaluate(std::span(&network, 1))[0];
+  }
+  const auto found = records.find(candidate.id);
+  if (found != records.end()) return objectives_of(candidate.objectives, found->second);
+  Confirmer with = confirmer(proxy, predictor, archive, simulated);
+  return objectives_of(candidate.objectives, confirm({candidate}, with)[0]);
 }
 
 FinalFront load_final_front(const RunFolder& run, const ProxyTask& proxy,

@@ -31,6 +31,12 @@ FinalFront confirm_front(const RunFolder& run, const ProxyTask& proxy,
                          const latency_predictor::LatencyPredictor& predictor,
                          const Archive& archive, const Watch& watch);
 
+// What a confirmation says of a network that the search has evaluated, or not: from
+// confirmed.jsonl, or measured now, with the run's weights.
+Objectives confirmed_objectives(const RunFolder& run, ProxyTask& proxy,
+                                const latency_predictor::LatencyPredictor& predictor,
+                                const Archive& archive, const Architecture& network);
+
 // How far two losses of a confirmed front must be apart for the text to tell them apart: the
 // standard error of the difference between neighbours on a text of this length, from some pairs of
 // them and the sequences that score candidates. 0 with fewer than two members. Needs weights.

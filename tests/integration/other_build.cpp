@@ -47,6 +47,7 @@ class EveryVerb {
     say({"report", "run"});
     say({"show", "run"});
     say({"show", "run", "--knee"});
+    say({"study", "run"});
     say({"schema"});
     say({"export", "run"});
     say({"evaluate", "run", "network.json", "--int8"});
