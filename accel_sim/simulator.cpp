@@ -203,10 +203,10 @@ MatmulSchedule optimal_schedule(const Call& call, const Target& target) {
                                             : whole_row_schedule(call, target);
 }
 
-std::vector<Call> calls_of(const Architecture& architecture, const Workload& workload,
-                           const Target& target, const NetworkOptions& options) {
+std::vector<Call> calls_of(std::vector<TransformerOperator> list, const Target& target,
+                           const NetworkOptions& options) {
   return compile_with_mapper(
-      architecture, workload, target,
+      std::move(list), target,
       options.prices != nullptr ? *options.prices : simulated_prices(target));
 }
 
@@ -264,8 +264,13 @@ Call compile_with_mapper(const Operator& op, const Target& target) {
 
 std::vector<Call> compile_with_mapper(const Architecture& architecture, const Workload& workload,
                                       const Target& target, const OperatorPricer& price) {
-  if (target.tiling == Tiling::kGreedy) return compile(architecture, workload, target, price);
-  return compile(architecture, workload, target, price,
+  return compile_with_mapper(transformer_operators(architecture, workload), target, price);
+}
+
+std::vector<Call> compile_with_mapper(std::vector<TransformerOperator> list, const Target& target,
+                                      const OperatorPricer& price) {
+  if (target.tiling == Tiling::kGreedy) return compile(std::move(list), target, price);
+  return compile(std::move(list), target, price,
                  [&](const Call& librarys) { return optimal_schedule(librarys, target); });
 }
 
@@ -284,7 +289,12 @@ OperatorPricer simulated_prices(const Target& target) {
 
 std::vector<OperatorReport> simulate(const Architecture& architecture, const Workload& workload,
                                      const Target& target, const NetworkOptions& options) {
-  const std::vector<Call> calls = calls_of(architecture, workload, target, options);
+  return simulate(transformer_operators(architecture, workload), target, options);
+}
+
+std::vector<OperatorReport> simulate(std::vector<TransformerOperator> list, const Target& target,
+                                     const NetworkOptions& options) {
+  const std::vector<Call> calls = calls_of(std::move(list), target, options);
   std::unordered_map<Operator, Run, OperatorHash> known;  // by program: one run for all its parts
   Reports reports(std::ssize(calls), options.done);
   for (const Call& call : calls) {
@@ -300,7 +310,8 @@ std::vector<OperatorReport> simulate(const Architecture& architecture, const Wor
 std::vector<OperatorReport> simulate_network(const Architecture& architecture,
                                              const Workload& workload, const Target& target,
                                              const NetworkOptions& options) {
-  const std::vector<Call> calls = calls_of(architecture, workload, target, options);
+  const std::vector<Call> calls =
+      calls_of(transformer_operators(architecture, workload), target, options);
   const NetworkMemory buffers(architecture, workload, target, calls);
   MemorySystem memory(target, buffers.bytes(), options.state);
   std::int64_t total = 0;

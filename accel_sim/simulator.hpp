@@ -70,6 +70,8 @@ struct SimulationReport {
 Call compile_with_mapper(const Operator& op, const Target& target);
 std::vector<Call> compile_with_mapper(const Architecture& architecture, const Workload& workload,
                                       const Target& target, const OperatorPricer& price);
+std::vector<Call> compile_with_mapper(std::vector<TransformerOperator> list, const Target& target,
+                                      const OperatorPricer& price);
 
 // Simulates a call by itself: its matrices are packed and the caches cold. The parts of one run are
 // priced where they belong: a softmax or a LayerNorm that is fused with the matmul before it costs
@@ -99,6 +101,9 @@ struct OperatorReport {
 // once.
 std::vector<OperatorReport> simulate(const Architecture& architecture, const Workload& workload,
                                      const Target& target, const NetworkOptions& options = {});
+// The same of a list of operators.
+std::vector<OperatorReport> simulate(std::vector<TransformerOperator> list, const Target& target,
+                                     const NetworkOptions& options = {});
 
 // The whole network as one program, call after call on one memory: activations that the call before
 // left in L2 are found there, weights and heads lie where the network has them. Every call of the

@@ -254,6 +254,11 @@ AnalyticalEstimate estimate(const Call& call, const Target& target) {
       result.latency.issue = Cycles(kRoccCommandCycles);
       return result;
     }
+    case OperatorKind::kRmsNorm:
+    case OperatorKind::kSilu:
+    case OperatorKind::kRotary:
+    case OperatorKind::kArithmetic:
+      break;  // the host's
   }
   throw Error("no analytical model for this kind of operator");
 }

@@ -125,15 +125,20 @@ SurveyEstimate survey_estimate(const TransformerOperator& item, bool fused,
       return estimate_elementwise(elements, 3 * elements, hardware);
     case OperatorKind::kEmbedding:
       return estimate_elementwise(elements, 2 * elements, hardware);
+    case OperatorKind::kRmsNorm:
+    case OperatorKind::kSilu:
+    case OperatorKind::kRotary:
+    case OperatorKind::kArithmetic:
+      return estimate_elementwise(elements, statistics(op).bytes, hardware);
   }
   throw Error("the survey's model knows no such kind of operator");
 }
 
-SurveyEstimates survey_estimates(const Architecture& architecture, int length, Mode mode,
-                                 bool fused, const Hardware& hardware) {
+SurveyEstimates survey_estimates(const ListedNetwork& network, int length, Mode mode, bool fused,
+                                 const Hardware& hardware) {
   SurveyEstimates sums{};
   const auto add = [&](int position) {
-    for (const TransformerOperator& item : transformer_operators(architecture, {position, mode}))
+    for (const TransformerOperator& item : network.operators({position, mode}))
       sums[static_cast<std::size_t>(class_of(item))] +=
           survey_estimate(item, fused, hardware) * item.repeat;
   };
@@ -142,6 +147,15 @@ SurveyEstimates survey_estimates(const Architecture& architecture, int length, M
   if (mode == Mode::kDecode)
     for (int position = 1; position < length; ++position) add(position);
   return sums;
+}
+
+SurveyEstimates survey_estimates(const Architecture& architecture, int length, Mode mode,
+                                 bool fused, const Hardware& hardware) {
+  ListedNetwork network;
+  network.operators = [&](const Workload& workload) {
+    return transformer_operators(architecture, workload);
+  };
+  return survey_estimates(network, length, mode, fused, hardware);
 }
 
 SurveyEstimates survey_estimates(const ConvolutionalNetwork& network, bool fused,

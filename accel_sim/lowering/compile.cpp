@@ -31,6 +31,11 @@ bool runs_on_host(const Operator& op, const Hardware& hardware) {
     case OperatorKind::kGelu:
     case OperatorKind::kResidualAdd:
       return !on_chip(hardware);
+    case OperatorKind::kRmsNorm:
+    case OperatorKind::kSilu:
+    case OperatorKind::kRotary:
+    case OperatorKind::kArithmetic:
+      return true;
   }
   throw Error("an operator of unknown kind");
 }

@@ -327,6 +327,11 @@ Program lower_to_tiles(const Call& call, const Target& target, const Placement& 
       return lower_elementwise(op, TileKind::kCopy, target.scratchpad_blocks() / 2, target, where);
     case OperatorKind::kGelu:
       return lower_gelu(op, target, where);
+    case OperatorKind::kRmsNorm:
+    case OperatorKind::kSilu:
+    case OperatorKind::kRotary:
+    case OperatorKind::kArithmetic:
+      break;  // the host's
   }
   throw Error("lowering of an unknown kind of operator");
 }
@@ -413,8 +418,10 @@ double host_cycles_per_element(OperatorKind kind, const Hardware& hardware) {
     case OperatorKind::kSoftmax:
       return hardware.host_softmax_cycles_per_element + conversions;
     case OperatorKind::kLayerNorm:
+    case OperatorKind::kRmsNorm:  // which is no more than it
       return hardware.host_layer_norm_cycles_per_element + conversions;
     case OperatorKind::kGelu:
+    case OperatorKind::kSilu:  // an exponential and a division, as a GELU's tanh
       return hardware.host_gelu_cycles_per_element + conversions;
     default:
       return hardware.host_residual_add_cycles_per_element;

@@ -62,6 +62,16 @@ OperatorStatistics statistics(const Convolution& convolution) {
           covered * convolution.input_channels + weights + positions * convolution.output_channels};
 }
 
+std::int64_t parameter_count(const ConvolutionalNetwork& network) {
+  std::int64_t sum = (std::int64_t{network.classifier_inputs} + 1) * network.classifier_outputs;
+  for (const ConvolutionLayer& layer : network.convolutions) {
+    const Convolution& each = layer.convolution;
+    const std::int64_t inputs = std::int64_t{each.kernel} * each.kernel * each.input_channels;
+    sum += layer.repeat * (inputs + 2) * each.output_channels;
+  }
+  return sum;
+}
+
 ConvolutionalNetwork convolutional_network_from_json(const JsonNode& node) {
   const JsonObject object(node);
   ConvolutionalNetwork network;

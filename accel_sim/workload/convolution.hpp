@@ -54,6 +54,10 @@ struct ConvolutionalNetwork {
   int classifier_outputs = 0;
 };
 
+// Trainable parameters: convolutions have no biases, their batch normalisations a scale and a shift
+// for each channel.
+std::int64_t parameter_count(const ConvolutionalNetwork& network);
+
 // Reads {"convolutions": [{"image", "input_channels", "output_channels", "kernel", "stride",
 // "then": "relu", "residual" or "nothing", "repeat"}, ...], "poolings": [{"image", "channels",
 // "kernel", "stride"}, ...], "classifier": {"inputs", "outputs"}}; stride and repeat are 1 if

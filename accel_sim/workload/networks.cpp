@@ -1,5 +1,6 @@
 #include "accel_sim/workload/networks.hpp"
 
+#include "accel_sim/workload/hugging_face.hpp"
 #include "accel_sim/workload/words.hpp"
 #include "accel_sim_workload/embedded_json.hpp"
 #include "support/json.hpp"
@@ -13,6 +14,7 @@ constexpr Presets kPresets("model", accel_sim_workload_json);
 Model model_from_json(const Json& json, const std::string& file) {
   if (json.is_object() && json.contains("convolutions"))
     return {convolutional_network_from_json(JsonNode(json, file))};
+  if (is_hugging_face(json)) return {listed(transformer_from_hugging_face(JsonNode(json, file)))};
   if (!json.is_object() || !json.contains("architecture"))
     return {architecture_from_json(JsonNode(json, file))};
   // Exported files hold more than the architecture, which is nobody's concern here.

@@ -6,13 +6,14 @@
 #include <vector>
 
 #include "accel_sim/workload/convolution.hpp"
+#include "accel_sim/workload/listed_network.hpp"
 #include "accel_sim/workload/operators.hpp"
 #include "search_spaces/architecture.hpp"
 
 namespace paretoformer::accel_sim {
 
 struct Model {
-  std::variant<Architecture, ConvolutionalNetwork> network;
+  std::variant<Architecture, ConvolutionalNetwork, ListedNetwork> network;
   Mode mode = Mode::kPrefill;  // how it is used: a GPT generates
 };
 
@@ -20,8 +21,8 @@ struct Model {
 std::vector<std::string> model_presets();
 
 // A preset by its name, else the file of that path: an architecture, an object that holds one as
-// "architecture" (with "mode": "prefill" or "decode", if it says so), or a convolutional network.
-// Throws InputError when it is none of them.
+// "architecture" (with "mode": "prefill" or "decode", if it says so), a convolutional network, or a
+// config.json of Hugging Face's. Throws InputError when it is none of them.
 Model find_model(const std::string& name_or_path);
 
 }  // namespace paretoformer::accel_sim

@@ -13,15 +13,17 @@ namespace {
 
 // Three extents of 2^20 multiply to 2^60: statistics and costs of one operator fit 64 bits.
 constexpr int kLargestExtent = 1 << 20;
-constexpr std::size_t kOperatorsPerLayer = 12;
-constexpr std::size_t kOperatorsOutsideLayers = 3;
 
-constexpr Words<OperatorKind, 6> kKindWords{{{OperatorKind::kMatmul, "matmul"},
-                                             {OperatorKind::kSoftmax, "softmax"},
-                                             {OperatorKind::kLayerNorm, "layer_norm"},
-                                             {OperatorKind::kGelu, "gelu"},
-                                             {OperatorKind::kResidualAdd, "residual_add"},
-                                             {OperatorKind::kEmbedding, "embedding"}}};
+constexpr Words<OperatorKind, 10> kKindWords{{{OperatorKind::kMatmul, "matmul"},
+                                              {OperatorKind::kSoftmax, "softmax"},
+                                              {OperatorKind::kLayerNorm, "layer_norm"},
+                                              {OperatorKind::kGelu, "gelu"},
+                                              {OperatorKind::kResidualAdd, "residual_add"},
+                                              {OperatorKind::kEmbedding, "embedding"},
+                                              {OperatorKind::kRmsNorm, "rms_norm"},
+                                              {OperatorKind::kSilu, "silu"},
+                                              {OperatorKind::kRotary, "rotary"},
+                                              {OperatorKind::kArithmetic, "arithmetic"}}};
 constexpr Words<RightOperand, 5> kRightWords{
     {{RightOperand::kNone, "-"},
      {RightOperand::kWeights, "weights"},
@@ -60,15 +62,6 @@ bool consistent(const Operator& op) {
   }
   return op == elementwise(op.kind, op.rows, op.columns) ||
          (reads_int8(op) && op == of_int8(op.kind, op.rows, op.columns));
-}
-
-int attention_width(int heads, int head_width) {
-  const std::int64_t width = static_cast<std::int64_t>(heads) * head_width;
-  if (width > kLargestExtent)
-    throw InputError(std::to_string(heads) + " heads of width " + std::to_string(head_width) +
-                     " are out of range: expected at most " + std::to_string(kLargestExtent) +
-                     " together");
-  return static_cast<int>(width);
 }
 
 }  // namespace
@@ -185,70 +178,20 @@ OperatorStatistics statistics(const Operator& op) {
     case OperatorKind::kEmbedding:
       if (reads_int8(op)) return {0, elements, 3 * elements};
       return {0, 0, 2 * elements};
+    case OperatorKind::kRmsNorm:
+      return {0, 4 * elements, 2 * elements};
+    case OperatorKind::kSilu:
+      return {0, 4 * elements, 2 * elements};
+    case OperatorKind::kRotary:
+      return {0, 3 * elements, 2 * elements};
+    case OperatorKind::kArithmetic:
+      return {0, elements, 3 * elements};
   }
   throw Error("statistics of an unknown kind of operator");
 }
 
 bool masks_scores(const Workload& workload) {
   return workload.mask == Mask::kCausal && workload.mode == Mode::kPrefill;
-}
-
-std::vector<TransformerOperator> transformer_operators(const Architecture& architecture,
-                                                       const Workload& workload) {
-  const int length = workload.sequence_length;
-  if (length < 1 || length > kLargestExtent)
-    throw InputError("sequence length " + std::to_string(length) +
-                     " is out of range: expected 1 to " + std::to_string(kLargestExtent));
-  const int rows = workload.mode == Mode::kDecode ? 1 : length;
-  const int d = architecture.model_width;
-  const int head = architecture.head_width;
-  const bool of_sums = workload.nonlinear_inputs == NonlinearInputs::kSums;
-  const auto nonlinear = [&](OperatorKind kind, int columns) {
-    return of_sums ? elementwise(kind, rows, columns) : of_int8(kind, rows, columns);
-  };
-  const Operator norm = nonlinear(OperatorKind::kLayerNorm, d);
-  const Operator residual = elementwise(OperatorKind::kResidualAdd, rows, d);
-  const Bias bias = workload.biases ? Bias::kRow : Bias::kNone;
-  RightOperand weights = RightOperand::kWeights;  // of the layer
-  const auto projection = [&](int inner, int columns, Activation then = Activation::kNone) {
-    return matmul(rows, inner, columns, weights, then, bias);
-  };
-
-  std::vector<TransformerOperator> list;
-  list.reserve(kOperatorsPerLayer * architecture.layers.size() + kOperatorsOutsideLayers);
-  if (architecture.vocabulary > 0)
-    list.push_back({"embedding", -1, 1, nonlinear(OperatorKind::kEmbedding, d)});
-  for (std::size_t i = 0; i < architecture.layers.size(); ++i) {
-    const int layer = static_cast<int>(i);
-    const auto [heads, f, bits] = architecture.layers[i];
-    weights = bits == kInt8Bits ? RightOperand::kWeights : RightOperand::kInt4Weights;
-    const int a = attention_width(heads, head);
-    list.push_back({"attention.norm", layer, 1, norm});
-    list.push_back({"attention.qkv", layer, 3, projection(d, a)});
-    const Operator scores =
-        matmul(rows, head, length, RightOperand::kTransposedActivations, Activation::kSoftmax,
-               masks_scores(workload) ? Bias::kFull : Bias::kNone);
-    list.push_back({"attention.scores", layer, heads, scores});
-    list.push_back({"attention.softmax", layer, heads, softmax_of(scores)});
-    list.push_back({"attention.context", layer, heads,
-                    matmul(rows, length, head, RightOperand::kActivations)});
-    list.push_back({"attention.output", layer, 1, projection(a, d)});
-    list.push_back({"attention.residual", layer, 1, residual});
-    list.push_back({"ffn.norm", layer, 1, norm});
-    const Activation then = of_sums ? Activation::kGelu : Activation::kNone;
-    list.push_back({"ffn.up", layer, 1, projection(d, f, then)});
-    list.push_back({"ffn.gelu", layer, 1, nonlinear(OperatorKind::kGelu, f)});
-    list.push_back({"ffn.down", layer, 1, projection(f, d)});
-    list.push_back({"ffn.residual", layer, 1, residual});
-  }
-  if (architecture.vocabulary > 0) {
-    list.push_back({"final.norm", -1, 1, norm});
-    weights = RightOperand::kWeights;
-    const Operator head = of_sums ? matmul(rows, d, architecture.vocabulary)
-                                  : projection(d, architecture.vocabulary, Activation::kSums);
-    list.push_back({"language_model_head", -1, 1, head});
-  }
-  return list;
 }
 
 std::int64_t macs(const TransformerOperator& item) {

@@ -13,7 +13,19 @@
 
 namespace paretoformer::accel_sim {
 
-enum class OperatorKind { kMatmul, kSoftmax, kLayerNorm, kGelu, kResidualAdd, kEmbedding };
+enum class OperatorKind {
+  kMatmul,
+  kSoftmax,
+  kLayerNorm,
+  kGelu,
+  kResidualAdd,
+  kEmbedding,
+  // The host's on any hardware, for Gemmini has no unit for them:
+  kRmsNorm,
+  kSilu,
+  kRotary,      // positions turn pairs of elements: two products and a sum for each
+  kArithmetic,  // a pass over two operands, or over one as cheap: a product, a maximum, a mean
+};
 
 // Where the right-hand matrix of a matmul comes from. Weights are stored as they are multiplied, or
 // with four bits each, which are multiplied out on the way in (Hardware::int4_weights); the keys of
@@ -110,6 +122,8 @@ struct OperatorStatistics {
   // A projection 2 m n k; an act-to-act matmul (2k - 1) m n, or 2 m n k with a bias; softmax 4 per
   // score; LayerNorm 8, GELU 10 and residual add 1 per element, which together make the 58 per
   // token and model-width element that the survey's sums give (how it splits them is not printed).
+  // Ours, for the survey has none of these: RMSNorm 4 (square, sum, two products), SiLU 4 (as a
+  // softmax), rotary positions 3, arithmetic 1.
   std::int64_t flops = 0;
   // Every int8 operand and result once, and every int32 of a bias. Masked scores count whole.
   std::int64_t bytes = 0;

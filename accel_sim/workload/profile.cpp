@@ -1,5 +1,8 @@
 #include "accel_sim/workload/profile.hpp"
 
+#include <algorithm>
+#include <functional>
+
 #include "accel_sim/hardware/hardware_cost.hpp"
 
 namespace paretoformer::accel_sim {
@@ -19,7 +22,8 @@ WorkloadCount operator*(const WorkloadCount& count, std::int64_t times) {
 // Whether it can work on a matmul's results on their way out of the accumulator.
 bool can_be_fused(OperatorKind kind) {
   return kind == OperatorKind::kSoftmax || kind == OperatorKind::kGelu ||
-         kind == OperatorKind::kLayerNorm;
+         kind == OperatorKind::kLayerNorm || kind == OperatorKind::kRmsNorm ||
+         kind == OperatorKind::kSilu || kind == OperatorKind::kRotary;
 }
 
 WorkloadCount count(const TransformerOperator& item, Mode mode, bool fused) {
@@ -27,29 +31,10 @@ WorkloadCount count(const TransformerOperator& item, Mode mode, bool fused) {
   WorkloadCount count{all.flops, all.bytes};
   const std::int64_t rows = item.op.rows, columns = item.op.columns;
   if (item.op.kind == OperatorKind::kLayerNorm) count.mops += 2 * columns;
+  if (item.op.kind == OperatorKind::kRmsNorm) count.mops += columns;
   if (item.role == "attention.residual" && mode == Mode::kPrefill) count.mops -= rows * columns;
   if (fused && can_be_fused(item.op.kind)) count.mops = 0;
   return count * item.repeat;
-}
-
-Counts counts(const Architecture& architecture, const Workload& workload, bool fused) {
-  Counts counts{};
-  for (const TransformerOperator& item : transformer_operators(architecture, workload))
-    at(counts, class_of(item)) += count(item, workload.mode, fused);
-  return counts;
-}
-
-// Every count of one decoded token is an affine function of its position, so that the sum over all
-// positions is that of an arithmetic series.
-Counts counts_of_generation(const Architecture& architecture, int length, bool fused) {
-  const Counts first = counts(architecture, {1, Mode::kDecode}, fused);
-  Counts sum = counts(architecture, {length, Mode::kDecode}, fused);
-  for (std::size_t i = 0; i < sum.size(); ++i) {
-    sum[i] += first[i];
-    sum[i] = sum[i] * length;
-    sum[i] = {sum[i].flops / 2, sum[i].mops / 2};
-  }
-  return sum;
 }
 
 Profile to_profile(const Counts& counts, std::optional<int> length) {
@@ -58,6 +43,41 @@ Profile to_profile(const Counts& counts, std::optional<int> length) {
     if (counts[i] != WorkloadCount{})
       profile.rows.push_back({static_cast<OperatorClass>(i), counts[i]});
   return profile;
+}
+
+using Lister = std::function<std::vector<TransformerOperator>(const Workload&)>;
+
+Counts counts(const Lister& operators, const Workload& workload, bool fused) {
+  Counts counts{};
+  for (const TransformerOperator& item : operators(workload))
+    at(counts, class_of(item)) += count(item, workload.mode, fused);
+  return counts;
+}
+
+// Every count of one decoded token is an affine function of its position, so that the sum over
+// positions is that of an arithmetic series.
+Counts counts_of_generation(const Lister& operators, int first, int last, bool fused) {
+  const Counts begin = counts(operators, {first, Mode::kDecode}, fused);
+  Counts sum = counts(operators, {last, Mode::kDecode}, fused);
+  for (std::size_t i = 0; i < sum.size(); ++i) {
+    sum[i] += begin[i];
+    sum[i] = sum[i] * (last - first + 1);
+    sum[i] = {sum[i].flops / 2, sum[i].mops / 2};
+  }
+  return sum;
+}
+
+// From `window` on (0: never), what attends to no more positions takes what it took there.
+Profile profile(const Lister& operators, int window, int length, Mode mode, bool fused) {
+  if (mode == Mode::kPrefill)
+    return to_profile(counts(operators, {length, Mode::kPrefill}, fused), length);
+  const int bend = window > 0 ? std::min(window, length) : length;
+  Counts sum = counts_of_generation(operators, 1, bend, fused);
+  if (bend < length) {
+    const Counts rest = counts_of_generation(operators, bend + 1, length, fused);
+    for (std::size_t i = 0; i < sum.size(); ++i) sum[i] += rest[i];
+  }
+  return to_profile(sum, length);
 }
 
 // Batch normalisation, and what follows it.
@@ -88,8 +108,9 @@ OperatorClass class_of(const TransformerOperator& item) {
   const std::string_view role = item.role;
   if (role == "attention.qkv" || role == "attention.output") return OperatorClass::kProjections;
   if (role == "attention.scores" || role == "attention.context") return OperatorClass::kActToAct;
-  if (role == "ffn.up" || role == "ffn.down") return OperatorClass::kFfn;
-  if (role == "embedding" || role == "language_model_head")
+  if (role == "ffn.gate" || role == "ffn.up" || role == "ffn.down") return OperatorClass::kFfn;
+  if (role == "embedding" || role == "embedding.projection" || role == "head.projection" ||
+      role == "language_model_head")
     return OperatorClass::kLanguageModelHead;
   return OperatorClass::kOther;
 }
@@ -117,9 +138,13 @@ WorkloadCount Profile::of(OperatorClass operators) const {
 }
 
 Profile profile(const Architecture& architecture, int length, Mode mode, bool fused) {
-  return to_profile(mode == Mode::kDecode ? counts_of_generation(architecture, length, fused)
-                                          : counts(architecture, {length, Mode::kPrefill}, fused),
-                    length);
+  return profile(
+      [&](const Workload& workload) { return transformer_operators(architecture, workload); }, 0,
+      length, mode, fused);
+}
+
+Profile profile(const ListedNetwork& network, int length, Mode mode, bool fused) {
+  return profile(network.operators, network.window, length, mode, fused);
 }
 
 Profile profile(const ConvolutionalNetwork& network, bool fused) {

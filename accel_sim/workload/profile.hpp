@@ -64,6 +64,9 @@ struct Profile {
 // layer and l tokens, and 22 for a decoded token. Throws InputError for a length outside 1 to 2^20,
 // Error when counts do not fit 64 bits.
 Profile profile(const Architecture& architecture, int length, Mode mode, bool fused);
+// The same, biases and masks left out as well. An RMSNorm reads its scale; it, SiLU and rotary
+// positions are fused like LayerNorm.
+Profile profile(const ListedNetwork& network, int length, Mode mode, bool fused);
 
 // One image. Batch normalisation is 2 FLOPs per element, ReLU, residual add and an element pooled 1
 // each. When `fused`, batch normalisation is folded into the weights, and ReLU moves no bytes.

@@ -538,6 +538,11 @@ Draft draft_of(const accel_sim::Call& call, const accel_sim::Target& hardware) {
       return draft_embedding(call, hardware);
     case accel_sim::OperatorKind::kGelu:
       return reads_int8(call.op) ? draft_residual_add(call, hardware) : Draft{};
+    case accel_sim::OperatorKind::kRmsNorm:
+    case accel_sim::OperatorKind::kSilu:
+    case accel_sim::OperatorKind::kRotary:
+    case accel_sim::OperatorKind::kArithmetic:
+      break;  // the host's
   }
   return {};
 }

@@ -2,8 +2,10 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstdlib>
 
+#include "accel_sim/workload/hugging_face.hpp"
 #include "accel_sim/workload/words.hpp"
 #include "nas/cli/command_io.hpp"
 #include "support/error.hpp"
@@ -86,8 +88,13 @@ void choose_hardware(const PricingOptions& given, const Origin& origin, const st
 }
 
 void choose_workload(const PricingOptions& given, const Origin& origin, PricedNetwork& network) {
-  network.workload =
-      origin.workload.value_or(accel_sim::Workload{kDefaultLength, accel_sim::Mode::kPrefill});
+  accel_sim::Workload usual{kDefaultLength, accel_sim::Mode::kPrefill};
+  if (network.listed) {
+    usual = network.listed->usual;
+    if (network.listed->longest > 0)
+      usual.sequence_length = std::min(usual.sequence_length, network.listed->longest);
+  }
+  network.workload = origin.workload.value_or(usual);
   if (given.length) network.workload.sequence_length = *given.length;
   if (given.mode) network.workload.mode = accel_sim::kModeWords.value_of(*given.mode, "--mode");
   if (given.mask) network.workload.mask = accel_sim::kMaskWords.value_of(*given.mask, "--mask");
@@ -110,12 +117,22 @@ std::string in_words(const accel_sim::Workload& workload) {
                          : "");
 }
 
+std::string describe(const PricedNetwork& network) {
+  return network.listed ? network.listed->description : describe(network.architecture);
+}
+
 PricedNetwork priced_network(const std::filesystem::path& path, const PricingOptions& given) {
   if (given.hardware && valid_utf8_prefix(*given.hardware) < given.hardware->size())
     throw InputError("--hardware: is not valid UTF-8");
   PricedNetwork network;
   const std::string file = path.string();
   const Json json = read_json(path);  // once: it may be a pipe
+  if (accel_sim::is_hugging_face(json)) {
+    network.listed = listed(accel_sim::transformer_from_hugging_face(JsonNode(json, file)));
+    choose_hardware(given, {}, file, network);
+    choose_workload(given, {}, network);
+    return network;
+  }
   network.architecture = architecture_in(json, file, nullptr);
   const Origin origin = origin_of(json, file);
   read_confirmed(json, file, network);
@@ -132,8 +149,11 @@ PricedNetwork priced_network(const std::filesystem::path& path, const PricingOpt
 
 WholeSimulation simulate_whole(const PricedNetwork& network,
                                const accel_sim::NetworkOptions& options) {
-  const auto& [architecture, hardware, name, workload, as_in_run, run, confirmed, no_cost] =
+  const auto& [architecture, listed, hardware, name, workload, as_in_run, run, confirmed, no_cost] =
       network;
+  if (listed)
+    return {simulate(listed->operators(workload), hardware, options),
+            "a network of another program's file is not placed in memory"};
   try {
     return {simulate_network(architecture, workload, hardware, options), ""};
   } catch (const InputError& error) {

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "accel_sim/simulator.hpp"
+#include "accel_sim/workload/listed_network.hpp"
 #include "nas/cli/options.hpp"
 
 namespace paretoformer::nas {
@@ -15,6 +16,7 @@ namespace paretoformer::nas {
 // A network, what it runs on, and what its file says of its cost.
 struct PricedNetwork {
   Architecture architecture;
+  std::optional<accel_sim::ListedNetwork> listed;  // instead of it
   accel_sim::Target hardware;
   std::string hardware_name;  // a preset's, or a file's
   accel_sim::Workload workload;
@@ -29,9 +31,13 @@ struct PricedNetwork {
 // "length 48 (prefill)", "length 48 (prefill, causal mask, biases, LayerNorm and GELU of int8)".
 std::string in_words(const accel_sim::Workload& workload);
 
+// One line.
+std::string describe(const PricedNetwork& network);
+
 // What is not given is what an exported file says of its run; of a bare architecture it is
 // gemmini_transformer, 512 positions, prefill, neither mask nor biases, LayerNorm and GELU of sums.
-// Throws InputError.
+// The same of other programs' networks, but with the mask and the biases that they have, and no
+// more positions. Throws InputError.
 PricedNetwork priced_network(const std::filesystem::path& file, const PricingOptions& given);
 
 struct WholeSimulation {
@@ -39,7 +45,8 @@ struct WholeSimulation {
   std::string why_cold;  // empty: simulate_network(), every operator at its place
 };
 
-// simulate_network(), and of networks beyond its memory the operators by themselves.
+// simulate_network(); of networks beyond its memory, and of those that are lists of operators, the
+// operators by themselves.
 WholeSimulation simulate_whole(const PricedNetwork& network,
                                const accel_sim::NetworkOptions& options);
 

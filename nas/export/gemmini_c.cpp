@@ -153,6 +153,10 @@ class Writer {
                            at(call.place.right), in_hex(call.constants.right_scale),
                            at(call.place.result), in_hex(call.constants.scale));
       case OperatorKind::kSoftmax:
+      case OperatorKind::kRmsNorm:
+      case OperatorKind::kSilu:
+      case OperatorKind::kRotary:
+      case OperatorKind::kArithmetic:
         break;
     }
     throw InputError(std::string(call.call.role) +

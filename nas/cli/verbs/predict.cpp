@@ -156,10 +156,13 @@ void predict(const PredictOptions& options, const CommonOptions& common) {
                      ": says hardware and workload itself: expected none of --hardware, "
                      "--length, --mode, --mask, --biases and --nonlinear-inputs");
   const PricedNetwork network = priced_network(options.architecture, options.given);
+  if (file && network.listed)
+    throw InputError("--predictor: " + describe(network) +
+                     ": predictors price architectures: expected one, or no predictor");
   const NetworkPrediction prediction = file ? predicted(network, *file) : simulated(network);
   if (common.json) return print(to_text(json_of(prediction, options.breakdown)));
   if (options.breakdown) print(breakdown_table(prediction.operators, prediction.unit));
-  print(describe(network.architecture) + "\n" + text_of(prediction));
+  print(describe(network) + "\n" + text_of(prediction));
 }
 
 }  // namespace
@@ -169,7 +172,8 @@ void add_predict(CLI::App& app, CommonOptions& common) {
   PredictOptions& options = *owned;
   CLI::App* verb = app.add_subcommand("predict", "Cost of one architecture on an accelerator");
   verb->option_defaults()->always_capture_default();
-  verb->add_option("ARCHITECTURE", options.architecture, "Architecture or exported JSON file")
+  verb->add_option("ARCHITECTURE", options.architecture,
+                   "Architecture, exported JSON file or config.json of Hugging Face's")
       ->required();
   add_pricing(verb, options.given);
   verb->add_option("--predictor", options.predictor,

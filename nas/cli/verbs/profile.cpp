@@ -41,9 +41,23 @@ ProfileReport report(const accel_sim::Model& model, accel_sim::Mode mode,
     add(*images);
     return report;
   }
-  for (int length : options.lengths.empty() ? kDefaultLengths : options.lengths)
-    add(std::get<Architecture>(model.network), length, mode);
+  const auto* listed = std::get_if<accel_sim::ListedNetwork>(&model.network);
+  for (int length : options.lengths.empty() ? kDefaultLengths : options.lengths) {
+    if (!listed)
+      add(std::get<Architecture>(model.network), length, mode);
+    else if (!options.lengths.empty() || listed->longest == 0 || length <= listed->longest)
+      add(*listed, length, mode);
+  }
   return report;
+}
+
+// Trainable.
+std::int64_t parameters_of(const accel_sim::Model& model) {
+  if (const auto* listed = std::get_if<accel_sim::ListedNetwork>(&model.network))
+    return listed->parameters;
+  if (const auto* network = std::get_if<Architecture>(&model.network))
+    return parameter_count(*network);
+  return parameter_count(std::get<accel_sim::ConvolutionalNetwork>(model.network));
 }
 
 void profile_model(const ProfileOptions& options, const CommonOptions& common) {
@@ -52,7 +66,7 @@ void profile_model(const ProfileOptions& options, const CommonOptions& common) {
   if (options.hardware && valid_utf8_prefix(*options.hardware) < options.hardware->size())
     throw InputError("--hardware: is not valid UTF-8");
   const accel_sim::Model model = accel_sim::find_model(options.model);
-  const bool text = std::holds_alternative<Architecture>(model.network);
+  const bool text = !std::holds_alternative<accel_sim::ConvolutionalNetwork>(model.network);
   if (!text && !options.lengths.empty())
     throw InputError("--lengths: " + options.model + " is given images, not sequences");
   if (!text && options.decode)
@@ -66,10 +80,13 @@ void profile_model(const ProfileOptions& options, const CommonOptions& common) {
   if (text)
     found.title += mode == accel_sim::Mode::kDecode ? ", decoding whole sequences" : ", prefill";
   if (options.fused) found.title += ", fused";
+  const std::int64_t parameters = parameters_of(model);
+  if (options.format == "table") found.title += ", " + std::to_string(parameters) + " parameters";
   if (options.hardware) found.title += ", on " + path_text(*options.hardware);
   if (common.json) {
     Json json{{"model", options.model}};
     if (text) json["mode"] = accel_sim::kModeWords.word_of(mode);
+    json["parameters"] = parameters;
     json["fused"] = options.fused;
     if (options.hardware) json["hardware"] = *options.hardware;
     json["profiles"] = to_json(found);
@@ -88,7 +105,8 @@ void add_profile(CLI::App& app, CommonOptions& common) {
   CLI::App* verb = app.add_subcommand(
       "profile", "FLOPs, memory operations and arithmetic intensity of a network");
   verb->add_option("MODEL", options.model,
-                   "bert_base, bert_large, gpt2, resnet50, or an architecture's JSON file")
+                   "bert_base, bert_large, gpt2, resnet50, an architecture's JSON file, or a "
+                   "config.json of Hugging Face's")
       ->required();
   verb->add_option("--lengths", options.lengths, "Sequence lengths (default: 128,512,4096)")
       ->delimiter(',')

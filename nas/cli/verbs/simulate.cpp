@@ -119,12 +119,15 @@ Answer answer_on_network(const SimulateOptions& options, const accel_sim::Engine
   answer.simulation = {network.hardware, whole.operators};
   answer.hardware_name = network.hardware_name;
   const accel_sim::Workload& workload = network.workload;
-  answer.title = describe(network.architecture) + " at " + in_words(workload);
+  answer.title = describe(network) + " at " + in_words(workload);
   const bool by_cycle = how.engine == accel_sim::Engine::kReference && network.confirmed;
   answer.note = by_cycle && network.is_as_in_run && whole.why_cold.empty()
                     ? "cycle by cycle, while front.json confirms with the fast engine"
                     : note_on(network, total(answer.simulation).cost, whole.why_cold);
-  answer.about["architecture"] = to_json(network.architecture);
+  if (network.listed)
+    answer.about["network"] = network.listed->description;
+  else
+    answer.about["architecture"] = to_json(network.architecture);
   answer.about["sequence_length"] = workload.sequence_length;
   answer.about["mode"] = accel_sim::kModeWords.word_of(workload.mode);
   answer.about["mask"] = accel_sim::kMaskWords.word_of(workload.mask);
@@ -150,6 +153,9 @@ FunctionalResult executed(const Simulation& simulation) {
 
 FunctionalResult executed(const PricedNetwork& network) {
   const int length = network.workload.sequence_length;
+  if (network.listed)
+    throw InputError("--functional: " + describe(network) +
+                     ": expected an architecture or an exported JSON file");
   if (network.workload != executed_workload(length))
     throw InputError(
         "--functional: networks are executed as they are quantised: expected --mode prefill, "
@@ -273,9 +279,10 @@ void add_simulate(CLI::App& app, CommonOptions& common) {
   CLI::App* verb = app.add_subcommand(
       "simulate", "Cycles and energy of one architecture, or one operator, and where they go");
   verb->option_defaults()->always_capture_default();
-  CLI::Option* network =
-      verb->add_option("ARCHITECTURE", options.architecture,
-                       "Architecture or exported JSON file, or else an operator");
+  CLI::Option* network = verb->add_option(
+      "ARCHITECTURE", options.architecture,
+      "Architecture, exported JSON file or config.json of Hugging Face's, or else an "
+      "operator");
   const auto [gemm, elementwise] = add_operator(verb, options.one);
   CLI::Option* mapping = verb->add_option("--mapping", options.mapping,
                                           "A matmul's mapping, as map --output writes it");
