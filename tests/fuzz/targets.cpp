@@ -9,7 +9,9 @@
 
 #include "accel_sim/mapper/library_rule.hpp"
 #include "accel_sim/mapper/mapping_file.hpp"
+#include "accel_sim/workload/hugging_face.hpp"
 #include "accel_sim/workload/networks.hpp"
+#include "accel_sim/workload/profile.hpp"
 #include "latency_predictor/in_place_costs.hpp"
 #include "latency_predictor/learned/learned_fit.hpp"
 #include "latency_predictor/learned/learned_model.hpp"
@@ -326,6 +328,30 @@ std::string c_seed() {
   return std::string(reinterpret_cast<const char*>(sizes), sizeof sizes) + predictor_text();
 }
 
+Seeds hugging_face_seeds() {
+  return {
+      R"({"model_type": "qwen2", "hidden_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4,
+              "num_key_value_heads": 2, "intermediate_size": 96, "hidden_act": "silu", "vocab_size": 100,
+              "use_sliding_window": true, "sliding_window": 10, "max_window_layers": 1, "head_dim": null})",
+      R"({"model_type": "roberta", "hidden_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4,
+              "intermediate_size": 96, "hidden_act": "gelu", "vocab_size": 100, "type_vocab_size": 1,
+              "max_position_embeddings": 34, "pad_token_id": 1})",
+      R"({"model_type": "opt", "hidden_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4,
+              "ffn_dim": 96, "word_embed_proj_dim": 32, "do_layer_norm_before": false, "vocab_size": 100,
+              "max_position_embeddings": 34})",
+      R"({"model_type": "gpt2", "n_embd": 64, "n_layer": 2, "n_head": 4, "vocab_size": 100,
+              "n_positions": 32, "activation_function": "gelu_new"})"};
+}
+
+void read_hugging_face(const std::string& input) {
+  const Json json = parse_json(input, "input");
+  const accel_sim::ListedNetwork network =
+      listed(accel_sim::transformer_from_hugging_face(JsonNode(json, "input")));
+  require(network.parameters > 0, "no parameters");
+  for (const accel_sim::Mode mode : {accel_sim::Mode::kPrefill, accel_sim::Mode::kDecode})
+    profile(network, 32, mode, false);
+}
+
 template <typename Read>
 std::function<void(const std::string&)> json_file(const Read& read) {
   return [read](const std::string& input) { read(file_of(input)); };
@@ -381,6 +407,7 @@ const std::vector<Target>& targets() {
              read_file(PARETOFORMER_SOURCE_DIR "/accel_sim/workload/networks/resnet50.json")};
        },
        json_file([](const auto& path) { accel_sim::find_model(path.string()); })},
+      {"hugging_face", hugging_face_seeds, read_hugging_face},
       {"run_config", [] { return Seeds{to_text(to_json(config()))}; },
        json_file([](const auto& path) { nas::load_run_config(path.string(), {}); })},
       {"override",

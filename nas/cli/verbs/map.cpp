@@ -12,8 +12,10 @@
 #include "accel_sim/mapper/mapping_search.hpp"
 #include "accel_sim/mapper/mapping_spread.hpp"
 #include "accel_sim/mapper/words.hpp"
+#include "accel_sim/workload/words.hpp"
 #include "nas/cli/arguments.hpp"
 #include "nas/cli/command_io.hpp"
+#include "nas/cli/priced_network.hpp"
 #include "nas/cli/progress.hpp"
 #include "nas/cli/verbs.hpp"
 #include "nas/report/plot.hpp"
@@ -27,8 +29,10 @@ namespace paretoformer::nas {
 namespace {
 
 struct MapOptions {
-  int m = 0, k = 0, n = 0;          // a matmul
-  std::optional<std::string> conv;  // or "P,Q,C,K,R,S[,STRIDE]"
+  int m = 0, k = 0, n = 0;             // a matmul
+  std::optional<std::string> conv;     // or "P,Q,C,K,R,S[,STRIDE]"
+  std::optional<std::string> network;  // or the matmuls of a network's file
+  PricingOptions given;                // of it; the hardware is not used
   std::string hardware = "gemmini_transformer";
   std::string objective = "edp";
   std::string mapspace = "perfect";  // of the samples
@@ -71,7 +75,8 @@ accel_sim::Workpiece parse_convolution(const std::string& text) {
 accel_sim::Workpiece workpiece(const MapOptions& options) {
   if (options.conv) return parse_convolution(*options.conv);
   if (options.m == 0)
-    throw InputError("map: expected --m, --k and --n, or --conv P,Q,C,K,R,S (see --help)");
+    throw InputError(
+        "map: expected --m, --k and --n, or --conv P,Q,C,K,R,S, or a network (see --help)");
   return accel_sim::matmul_workpiece(options.m, options.k, options.n);
 }
 
@@ -222,12 +227,91 @@ std::string histogram(const MapAnswer& found, const MapOptions& options) {
                        axis);
 }
 
+// The matmuls of a network, each shape once.
+struct MappedShape {
+  accel_sim::Workpiece work;
+  std::int64_t repeat = 0;
+  accel_sim::FoundMapping best;
+  accel_sim::MappingCost greedy;
+};
+
+std::vector<MappedShape> matmuls_of(const PricedNetwork& network) {
+  std::vector<MappedShape> shapes;
+  const auto list = network.listed ? network.listed->operators(network.workload)
+                                   : transformer_operators(network.architecture, network.workload);
+  for (const auto& [role, layer, repeat, op] : list) {
+    if (op.kind != accel_sim::OperatorKind::kMatmul) continue;
+    const accel_sim::Workpiece work = accel_sim::matmul_workpiece(op.rows, op.inner, op.columns);
+    auto found = std::find_if(shapes.begin(), shapes.end(), [&](const MappedShape& each) {
+      return each.work.extent == work.extent;
+    });
+    if (found == shapes.end()) found = shapes.insert(found, {work, 0, {}, {}});
+    found->repeat += repeat;
+  }
+  return shapes;
+}
+
+std::vector<MappedShape> mapped(const PricedNetwork& network, accel_sim::MappingObjective objective,
+                                const accel_sim::Target& hardware) {
+  std::vector<MappedShape> shapes = matmuls_of(network);
+  ProgressBar bar(ProgressBar::Begin::kWhenLong);
+  for (std::size_t i = 0; i < shapes.size(); ++i) {
+    bar.show({"map", static_cast<std::int64_t>(i), std::ssize(shapes), "matmuls"});
+    MappedShape& each = shapes[i];
+    const accel_sim::MappingCostModel model(each.work, hardware);
+    for (const accel_sim::Factors factors :
+         {accel_sim::Factors::kBlocks, accel_sim::Factors::kPerfect}) {
+      const accel_sim::FoundMapping found =
+          best_mapping(accel_sim::Mapspace(each.work, hardware, factors), objective);
+      if (factors == accel_sim::Factors::kBlocks ||
+          found.cost.of(objective) < each.best.cost.of(objective))
+        each.best = found;
+    }
+    each.greedy = model(greedy_mapping(each.work, hardware));
+  }
+  return shapes;
+}
+
+void map_network(const MapOptions& options, const CommonOptions& common,
+                 const accel_sim::Target& hardware) {
+  const PricedNetwork network = priced_network(*options.network, options.given);
+  const accel_sim::MappingObjective objective =
+      accel_sim::kMappingObjectiveWords.value_of(options.objective, "--objective");
+  const std::vector<MappedShape> shapes = mapped(network, objective, hardware);
+  Json list = Json::array();
+  std::string table =
+      fmt::format("{} at {} on {}\n{:>8} {:>8} {:>8} {:>8} {:>14} {:>14} {:>13}   mapping\n",
+                  describe(network), in_words(network.workload), options.hardware, "runs", "m", "k",
+                  "n", "best/cycles", "energy/uJ", "greedy/best");
+  for (const auto& [work, repeat, best, greedy] : shapes) {
+    const int m = work.extent[accel_sim::kP], k = work.extent[accel_sim::kC],
+              n = work.extent[accel_sim::kK];
+    const double over_best = greedy.of(objective) / best.cost.of(objective);
+    table += fmt::format("{:>8} {:>8} {:>8} {:>8} {:>14.0f} {:>14.3f} {:>13.4g}   {}\n", repeat, m,
+                         k, n, best.cost.cycles, best.cost.energy_pj * 1e-6, over_best,
+                         describe(best.mapping, work));
+    list.push_back({{"runs", repeat},
+                    {"m", m},
+                    {"k", k},
+                    {"n", n},
+                    {"best", to_json(best.mapping, best.cost, work)},
+                    {"greedy_over_best", over_best}});
+  }
+  if (!common.json) return print(table);
+  print(
+      to_text(Json{{"network", describe(network)},
+                   {"objective", options.objective},
+                   {"hardware", {{"name", options.hardware}, {"hash", hex(target_hash(hardware))}}},
+                   {"matmuls", list}}));
+}
+
 void map_workpiece(const MapOptions& options, const CommonOptions& common) {
   if (valid_utf8_prefix(options.hardware) < options.hardware.size())
     throw InputError("--hardware: is not valid UTF-8");
   if (options.svg && options.svg->empty()) throw InputError("--svg: expected a file name");
   if (options.output && options.output->empty()) throw InputError("--output: expected a file name");
   const accel_sim::Target hardware = accel_sim::find_target(options.hardware);
+  if (options.network) return map_network(options, common, hardware);
   const MapAnswer found = answer(options, hardware);
   if (options.output)
     write_file_atomic(
@@ -242,9 +326,10 @@ void map_workpiece(const MapOptions& options, const CommonOptions& common) {
 void add_map(CLI::App& app, CommonOptions& common) {
   const auto owned = std::make_shared<MapOptions>();
   MapOptions& options = *owned;
-  CLI::App* verb = app.add_subcommand(
-      "map",
-      "The best mapping of a matmul or a convolution to an accelerator, and how others spread");
+  CLI::App* verb = app.add_subcommand("map",
+                                      "The best mapping of a matmul or a convolution to an "
+                                      "accelerator, and how others spread; or of "
+                                      "every matmul of a network");
   verb->option_defaults()->always_capture_default();
   const CLI::Range extent(1, 1 << 20);
   CLI::Option* m = verb->add_option("--m", options.m, "Rows of a matmul")->check(extent);
@@ -253,23 +338,39 @@ void add_map(CLI::App& app, CommonOptions& common) {
   m->needs(k, n);
   k->needs(m, n);
   n->needs(m, k);
-  verb->add_option("--conv", options.conv,
-                   "P,Q,C,K,R,S[,STRIDE]: output rows and columns, input and output channels, "
-                   "kernel rows and columns")
-      ->excludes(m);
+  CLI::Option* conv =
+      verb->add_option("--conv", options.conv,
+                       "P,Q,C,K,R,S[,STRIDE]: output rows and columns, input and output channels, "
+                       "kernel rows and columns");
+  conv->excludes(m);
+  CLI::Option* network =
+      verb->add_option("NETWORK", options.network,
+                       "Architecture, exported JSON file or config.json of Hugging Face's: its "
+                       "matmuls")
+          ->excludes(m, conv);
+  verb->add_option("--length", options.given.length, "Its sequence length (default: as predict)")
+      ->check(CLI::Range(1, 1 << 20))
+      ->needs(network);
+  verb->add_option("--mode", options.given.mode, "Its mode (default: as predict)")
+      ->check(CLI::IsMember(accel_sim::kModeWords.all()))
+      ->needs(network);
   verb->add_option("--hardware", options.hardware, "Preset or JSON file");
   verb->add_option("--objective", options.objective, "latency, energy or edp")
       ->check(CLI::IsMember(accel_sim::kMappingObjectiveWords.all()));
   verb->add_option("--samples", options.samples, "Number of random valid mappings")
+      ->excludes(network)
       ->check(CLI::Range(1, 10'000'000));
   verb->add_option(
           "--mapspace", options.mapspace,
           "What samples are drawn from: perfect (divisors as tiles) or blocks (whole blocks)")
+      ->excludes(network)
       ->check(CLI::IsMember(accel_sim::kFactorsWords.all()));
-  verb->add_option("--seed", options.seed, "Seed of the samples");
-  verb->add_option("--svg", options.svg, "Write a histogram of the samples to this file");
+  verb->add_option("--seed", options.seed, "Seed of the samples")->excludes(network);
+  verb->add_option("--svg", options.svg, "Write a histogram of the samples to this file")
+      ->excludes(network);
   verb->add_option("--output", options.output,
-                   "Write the best mapping of whole blocks to this file (for simulate --mapping)");
+                   "Write the best mapping of whole blocks to this file (for simulate --mapping)")
+      ->excludes(network);
   add_common(verb, common);
   verb->callback([owned, &common] { map_workpiece(*owned, common); });
 }
