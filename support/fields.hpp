@@ -40,6 +40,15 @@ struct Range {
   Number low, high;
 };
 
+// A number that files leave out when it is the one of before there was such a field: so their
+// hashes stay what they were.
+template <typename Number>
+struct RangeUnless : Range<Number> {
+  constexpr RangeUnless(Number lowest, Number highest, Number the_one_left_out)
+      : Range<Number>(lowest, highest), left_out(the_one_left_out) {}
+  Number left_out;
+};
+
 struct AnyFlag {
   static void read(const JsonNode& node, bool& value) { value = node.boolean(); }
   static Json write(bool value) { return value; }
@@ -79,13 +88,16 @@ struct Field {
   std::string_view meaning;  // a line of the documentation, in Markdown
 };
 
-// Fields whose key is absent keep their values, unless `all` must be there. Throws InputError.
+// Fields whose key is absent keep their values, unless `all` must be there that are written. Throws
+// InputError.
 template <typename Struct, typename... Fields>
 void read_fields(const JsonObject& object, const std::tuple<Fields...>& fields, Struct& values,
                  bool all = false) {
   const auto read = [&](const auto& field) {
     const std::string key(field.key);
-    if (all || object.has(key)) field.allowed.read(object.at(key), values.*field.member);
+    constexpr bool may_be_absent = requires { field.allowed.left_out; };
+    if ((all && !may_be_absent) || object.has(key))
+      field.allowed.read(object.at(key), values.*field.member);
   };
   std::apply([&](const auto&... field) { (read(field), ...); }, fields);
 }
@@ -95,6 +107,8 @@ template <typename Struct, typename... Fields>
 Json write_fields(const std::tuple<Fields...>& fields, const Struct& values) {
   Json json = Json::object();
   const auto write = [&](const auto& field) {
+    if constexpr (requires { field.allowed.left_out; })
+      if (values.*field.member == field.allowed.left_out) return;
     json[std::string(field.key)] = field.allowed.write(values.*field.member);
   };
   std::apply([&](const auto&... field) { (write(field), ...); }, fields);

@@ -135,10 +135,11 @@ SurveyEstimate survey_estimate(const TransformerOperator& item, bool fused,
 }
 
 SurveyEstimates survey_estimates(const ListedNetwork& network, int length, Mode mode, bool fused,
-                                 const Hardware& hardware) {
+                                 const Hardware& hardware, int batch) {
   SurveyEstimates sums{};
   const auto add = [&](int position) {
-    for (const TransformerOperator& item : network.operators({position, mode}))
+    for (const TransformerOperator& item :
+         network.operators({.sequence_length = position, .mode = mode, .batch = batch}))
       sums[static_cast<std::size_t>(class_of(item))] +=
           survey_estimate(item, fused, hardware) * item.repeat;
   };
@@ -150,12 +151,12 @@ SurveyEstimates survey_estimates(const ListedNetwork& network, int length, Mode 
 }
 
 SurveyEstimates survey_estimates(const Architecture& architecture, int length, Mode mode,
-                                 bool fused, const Hardware& hardware) {
+                                 bool fused, const Hardware& hardware, int batch) {
   ListedNetwork network;
   network.operators = [&](const Workload& workload) {
     return transformer_operators(architecture, workload);
   };
-  return survey_estimates(network, length, mode, fused, hardware);
+  return survey_estimates(network, length, mode, fused, hardware, batch);
 }
 
 SurveyEstimates survey_estimates(const ConvolutionalNetwork& network, bool fused,

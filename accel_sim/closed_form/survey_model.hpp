@@ -53,9 +53,9 @@ using SurveyEstimates = std::array<SurveyEstimate, kOperatorClassNames.size()>;
 // With kDecode the sum over all positions of a sequence, as profile() does. Throws what that
 // throws.
 SurveyEstimates survey_estimates(const Architecture& architecture, int length, Mode mode,
-                                 bool fused, const Hardware& hardware);
+                                 bool fused, const Hardware& hardware, int batch = 1);
 SurveyEstimates survey_estimates(const ListedNetwork& network, int length, Mode mode, bool fused,
-                                 const Hardware& hardware);
+                                 const Hardware& hardware, int batch = 1);
 // Convolutions as their matmuls, but that inputs are counted once, not as im2col repeats them, and
 // without bias. Batch normalisation reads 32 bits and writes 8, ReLU and residual add work on 8
 // bits; when `fused`, of all these only the residual add remains.

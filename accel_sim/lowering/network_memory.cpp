@@ -15,10 +15,6 @@ Matrix with_columns(Matrix matrix, std::int64_t columns) {
   return matrix;
 }
 
-int computed_rows(const Workload& workload) {
-  return workload.mode == Mode::kDecode ? 1 : workload.sequence_length;
-}
-
 // How wide the scores leave the accumulator, the same in all layers.
 int bytes_of_scores(const std::vector<Call>& calls) {
   for (const Call& call : calls)
@@ -50,7 +46,11 @@ std::int64_t most_partial_sums(const std::vector<Call>& calls, const Target& tar
 
 NetworkMemory::NetworkMemory(const Architecture& network, const Workload& workload,
                              const Target& target, const std::vector<Call>& calls)
-    : network_(network), rows_(computed_rows(workload)), length_(workload.sequence_length) {
+    : network_(network),
+      batch_(workload.batch),
+      rows_(workload.computed_positions()),
+      length_(workload.sequence_length) {
+  const std::int64_t rows = std::int64_t{batch_} * rows_;
   const int d = network.model_width;
   int heads = 0, ffn_width = 0;
   for (const Layer& layer : network.layers) {
@@ -60,13 +60,13 @@ NetworkMemory::NetworkMemory(const Architecture& network, const Workload& worklo
   const std::int64_t widest = std::int64_t{heads} * network.head_width;
   if (network.vocabulary > 0) embedding_ = space_.place(network.vocabulary, d);
   if (network.vocabulary > 0 && reads_int8(calls.front().op)) positions_ = space_.place(length_, d);
-  for (Matrix* each : {&stream_, &norm_, &middle_}) *each = space_.place(rows_, d);
-  branch_ = space_.place(rows_, d, leaves_sums(calls) ? kSumBytes : 1);
-  query_ = space_.place(rows_, widest);
-  context_ = space_.place(rows_, widest);
-  hidden_ = space_.place(rows_, ffn_width);
+  for (Matrix* each : {&stream_, &norm_, &middle_}) *each = space_.place(rows, d);
+  branch_ = space_.place(rows, d, leaves_sums(calls) ? kSumBytes : 1);
+  query_ = space_.place(rows, widest);
+  context_ = space_.place(rows, widest);
+  hidden_ = space_.place(rows, ffn_width);
   const int bytes = bytes_of_scores(calls);
-  for (int head = 0; head < heads; ++head) {
+  for (std::int64_t head = 0; head < std::int64_t{batch_} * heads; ++head) {
     scores_.push_back(space_.place(rows_, length_, bytes));
     probabilities_.push_back(bytes == 1 ? scores_.back() : space_.place(rows_, length_));
   }
@@ -82,13 +82,13 @@ NetworkMemory::NetworkMemory(const Architecture& network, const Workload& worklo
     each.output = place(a, d);
     each.up = place(d, layer.ffn_width);
     each.down = place(layer.ffn_width, d);
-    each.keys = space_.place(length_, a);
-    each.values = space_.place(length_, a);
+    each.keys = space_.place(std::int64_t{batch_} * length_, a);
+    each.values = space_.place(std::int64_t{batch_} * length_, a);
     layers_.push_back(each);
   }
   if (network.vocabulary > 0) {
     head_ = space_.place(d, network.vocabulary);
-    logits_ = space_.place(rows_, network.vocabulary, calls.back().result_bytes);
+    logits_ = space_.place(rows, network.vocabulary, calls.back().result_bytes);
   }
   const std::int64_t partial_sums = most_partial_sums(calls, target);
   if (partial_sums > 0) partial_sums_ = space_.place(1, partial_sums, kSumBytes);
@@ -157,9 +157,9 @@ Matrix NetworkMemory::bias(const TransformerOperator& item, int repeat) const {
 Placement NetworkMemory::placement(const TransformerOperator& item, int repeat) const {
   Placement placement;
   if (item.role == "embedding")
-    placement = positions_.stride > 0
-                    ? Placement{positions_.at(length_ - rows_, 0), embedding_, stream_}
-                    : Placement{embedding_, embedding_, stream_};
+    placement = positions_.stride > 0 ? Placement{positions_.at(length_ - rows_, 0), embedding_,
+                                                  stream_.at(std::int64_t{repeat} * rows_, 0)}
+                                      : Placement{embedding_, embedding_, stream_};
   else if (item.role == "final.norm")
     placement = norm(stream_);
   else if (item.role == "language_model_head")
@@ -194,27 +194,31 @@ Placement NetworkMemory::product(const Matrix& left, const Weights& weights, con
 Placement NetworkMemory::attention(const TransformerOperator& item, int repeat) const {
   const auto l = static_cast<std::size_t>(item.layer);
   const auto run = static_cast<std::size_t>(repeat);
+  const std::int64_t sequence = repeat / network_.layers[l].heads;  // where runs are its heads'
+  const std::int64_t row = sequence * rows_, key = sequence * length_;
   const LayerMatrices& layer = layers_[l];
   const std::int64_t a = std::int64_t{network_.layers[l].heads} * network_.head_width;
   const Matrix query = with_columns(query_, a);
   const Matrix context = with_columns(context_, a);
-  const std::int64_t column = std::int64_t{repeat} * network_.head_width;  // of a head
+  const std::int64_t column = repeat % network_.layers[l].heads * network_.head_width;  // of a head
   if (item.role == "attention.norm") return norm(stream_);
   if (item.role == "attention.qkv") {
     // Keys and values of the positions computed are the last ones.
     const std::int64_t first = length_ - rows_;
-    const Matrix results[] = {query, layer.keys.at(first, 0), layer.values.at(first, 0)};
+    Matrix results[] = {query, layer.keys.at(first, 0), layer.values.at(first, 0)};
+    if (rows_ < length_ && batch_ > 1)  // a row in each sequence's place
+      for (Matrix* each : {&results[1], &results[2]}) each->stride *= length_;
     return product(norm_, layer.qkv[run], results[run]);
   }
   if (item.role == "attention.scores") {
-    Placement placement{query.at(0, column), layer.keys.at(0, column), scores_[run]};
+    Placement placement{query.at(row, column), layer.keys.at(key, column), scores_[run]};
     placement.identity = layer.identity;
     placement.triangle = layer.triangle;
     return placement;
   }
   if (item.role == "attention.softmax") return {scores_[run], scores_[run], probabilities_[run]};
   if (item.role == "attention.context")
-    return {probabilities_[run], layer.values.at(0, column), context.at(0, column)};
+    return {probabilities_[run], layer.values.at(key, column), context.at(row, column)};
   if (item.op.activation == Activation::kLayerNorm) return product(context, layer.output, norm_);
   if (item.role == "attention.output") return product(context, layer.output, branch(item.op));
   if (item.role == "attention.residual") {

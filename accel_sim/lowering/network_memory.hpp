@@ -15,11 +15,11 @@ namespace paretoformer::accel_sim {
 // Activations have one buffer each for all layers, as in transformer.c of gemmini-rocc-tests; keys
 // and values one per layer, as decoding caches them; scores one per head, since all heads' are
 // computed before the first context; unfinished sums one for all matmuls, the mask one for all
-// heads, the constants of row blocks one for those of equally wide layers. A LayerNorm of its own
-// reads the int32 sums that the output projection, or FFN down, has left in the place of its int8
-// results, where the residual add reads; after a fused one it reads what that has written. Biases
-// follow all else. A tied embedding is there twice: row by row for the look-up, transposed for the
-// language-model head. Positions are there when the embedding adds them.
+// heads and sequences, the constants of row blocks one for those of equally wide layers. A
+// LayerNorm of its own reads the int32 sums that the output projection, or FFN down, has left in
+// the place of its int8 results, where the residual add reads; after a fused one it reads what that
+// has written. Biases follow all else. A tied embedding is there twice: row by row for the look-up,
+// transposed for the language-model head. Positions are there when the embedding adds them.
 class NetworkMemory {
  public:
   // For the calls that compile() makes of the network, which must outlive it. Throws InputError
@@ -54,13 +54,13 @@ class NetworkMemory {
   void place_constants(const Call& scores);
 
   const Architecture& network_;
-  int rows_, length_;
+  int batch_, rows_, length_;  // rows and length of a sequence
   AddressSpace space_;
   Matrix partial_sums_;  // of whichever matmul runs
   Matrix mask_;          // of every head's scores
   Matrix embedding_, positions_, head_bias_;
   Matrix stream_, middle_, norm_, branch_, query_, context_, hidden_, head_, logits_;
-  std::vector<Matrix> scores_, probabilities_;  // by head
+  std::vector<Matrix> scores_, probabilities_;  // by sequence and head
   std::vector<LayerMatrices> layers_;
 };
 

@@ -51,9 +51,10 @@ std::int64_t mask_bytes(const Call& scores) {
 
 PeakMemory peak_memory(std::span<const Call> calls, const Workload& workload, int model_width) {
   const bool cache = workload.mode == Mode::kDecode;
+  const std::int64_t rows = std::int64_t{workload.batch} * workload.computed_positions();
+  const std::int64_t stream = rows * model_width;
   PeakMemory memory;
   for (const Call& call : calls) {
-    const std::int64_t stream = std::int64_t{call.op.rows} * model_width;
     memory += {stored_for(call, workload, cache), alive_at(call, stream, cache),
                call.role == "attention.scores" ? mask_bytes(call) : 0};
   }

@@ -156,6 +156,10 @@ struct Workload {
   Mask mask = Mask::kNone;
   bool biases = false;  // whether projections and FFN add their bias
   NonlinearInputs nonlinear_inputs = NonlinearInputs::kSums;
+  int batch = 1;  // sequences computed together
+
+  // Positions computed of each sequence.
+  int computed_positions() const { return mode == Mode::kDecode ? 1 : sequence_length; }
 
   bool operator==(const Workload&) const = default;
 };
@@ -183,8 +187,10 @@ struct TransformerOperator {
 // computed position. The whole score matrix is computed: Gemmini does not skip masked scores. A
 // causal mask is a full bias of every head's scores, 0 or far below; a token that is decoded may
 // attend to all and has none. With `biases`, q, k, v, the output projection and both matmuls of the
-// FFN have a row of them; without, they are left out (under 1 % of the bytes). Throws InputError
-// for a sequence length outside 1 to 2^20, and for heads that are wider than 2^20 together.
+// FFN have a row of them; without, they are left out (under 1 % of the bytes). Of a batch, the rows
+// of all sequences go through a layer's matrices together; attention is every sequence's own, and
+// so is the look-up that adds positions. Throws InputError for a sequence length outside 1 to 2^20,
+// for more than 2^20 rows, and for heads that are wider than 2^20 together.
 std::vector<TransformerOperator> transformer_operators(const Architecture& architecture,
                                                        const Workload& workload);
 

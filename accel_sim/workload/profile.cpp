@@ -56,9 +56,11 @@ Counts counts(const Lister& operators, const Workload& workload, bool fused) {
 
 // Every count of one decoded token is an affine function of its position, so that the sum over
 // positions is that of an arithmetic series.
-Counts counts_of_generation(const Lister& operators, int first, int last, bool fused) {
-  const Counts begin = counts(operators, {first, Mode::kDecode}, fused);
-  Counts sum = counts(operators, {last, Mode::kDecode}, fused);
+Counts counts_of_generation(const Lister& operators, int first, int last, bool fused, int batch) {
+  const Counts begin =
+      counts(operators, {.sequence_length = first, .mode = Mode::kDecode, .batch = batch}, fused);
+  Counts sum =
+      counts(operators, {.sequence_length = last, .mode = Mode::kDecode, .batch = batch}, fused);
   for (std::size_t i = 0; i < sum.size(); ++i) {
     sum[i] += begin[i];
     sum[i] = sum[i] * (last - first + 1);
@@ -68,13 +70,14 @@ Counts counts_of_generation(const Lister& operators, int first, int last, bool f
 }
 
 // From `window` on (0: never), what attends to no more positions takes what it took there.
-Profile profile(const Lister& operators, int window, int length, Mode mode, bool fused) {
+Profile profile(const Lister& operators, int window, int length, Mode mode, bool fused, int batch) {
   if (mode == Mode::kPrefill)
-    return to_profile(counts(operators, {length, Mode::kPrefill}, fused), length);
+    return to_profile(counts(operators, {.sequence_length = length, .batch = batch}, fused),
+                      length);
   const int bend = window > 0 ? std::min(window, length) : length;
-  Counts sum = counts_of_generation(operators, 1, bend, fused);
+  Counts sum = counts_of_generation(operators, 1, bend, fused, batch);
   if (bend < length) {
-    const Counts rest = counts_of_generation(operators, bend + 1, length, fused);
+    const Counts rest = counts_of_generation(operators, bend + 1, length, fused, batch);
     for (std::size_t i = 0; i < sum.size(); ++i) sum[i] += rest[i];
   }
   return to_profile(sum, length);
@@ -137,14 +140,14 @@ WorkloadCount Profile::of(OperatorClass operators) const {
   return {};
 }
 
-Profile profile(const Architecture& architecture, int length, Mode mode, bool fused) {
+Profile profile(const Architecture& architecture, int length, Mode mode, bool fused, int batch) {
   return profile(
       [&](const Workload& workload) { return transformer_operators(architecture, workload); }, 0,
-      length, mode, fused);
+      length, mode, fused, batch);
 }
 
-Profile profile(const ListedNetwork& network, int length, Mode mode, bool fused) {
-  return profile(network.operators, network.window, length, mode, fused);
+Profile profile(const ListedNetwork& network, int length, Mode mode, bool fused, int batch) {
+  return profile(network.operators, network.window, length, mode, fused, batch);
 }
 
 Profile profile(const ConvolutionalNetwork& network, bool fused) {

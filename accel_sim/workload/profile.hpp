@@ -61,12 +61,13 @@ struct Profile {
 // survey's intensities show (its digits decoded; why the second is so is not printed): a LayerNorm
 // reads its scale and shift, and with kPrefill one operand of one of a layer's two residual adds is
 // not counted. In units of the model width, "other" (softmax apart) is then 17 l + 4 bytes for a
-// layer and l tokens, and 22 for a decoded token. Throws InputError for a length outside 1 to 2^20,
+// layer and l tokens, and 22 for a decoded token. Of a batch, the matrices of weights are read once
+// for all sequences. Throws InputError for a length outside 1 to 2^20,
 // Error when counts do not fit 64 bits.
-Profile profile(const Architecture& architecture, int length, Mode mode, bool fused);
+Profile profile(const Architecture& architecture, int length, Mode mode, bool fused, int batch = 1);
 // The same, biases and masks left out as well. An RMSNorm reads its scale; it, SiLU and rotary
 // positions are fused like LayerNorm.
-Profile profile(const ListedNetwork& network, int length, Mode mode, bool fused);
+Profile profile(const ListedNetwork& network, int length, Mode mode, bool fused, int batch = 1);
 
 // One image. Batch normalisation is 2 FLOPs per element, ReLU, residual add and an element pooled 1
 // each. When `fused`, batch normalisation is folded into the weights, and ReLU moves no bytes.

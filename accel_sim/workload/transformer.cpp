@@ -21,22 +21,31 @@ int attention_width(int heads, int head_width) {
   return static_cast<int>(width);
 }
 
-void require_length(int length) {
+void require_size(const Workload& workload) {
+  const int length = workload.sequence_length;
   if (length < 1 || length > kLargestExtent)
     throw InputError("sequence length " + std::to_string(length) +
                      " is out of range: expected 1 to " + std::to_string(kLargestExtent));
-}
-
-int computed_rows(const Workload& workload) {
-  return workload.mode == Mode::kDecode ? 1 : workload.sequence_length;
+  if (workload.batch < 1 || workload.batch > kLargestExtent / workload.computed_positions())
+    throw InputError("a batch of " + std::to_string(workload.batch) + " with " +
+                     std::to_string(workload.computed_positions()) +
+                     " positions each is out of range: expected at most " +
+                     std::to_string(kLargestExtent) + " positions together");
 }
 
 // Operators as a workload has them.
 class Maker {
  public:
-  explicit Maker(const Workload& workload) : workload_(workload), rows_(computed_rows(workload)) {}
+  explicit Maker(const Workload& workload)
+      : workload_(workload), rows_(workload.batch * workload.computed_positions()) {}
 
   int rows() const { return rows_; }
+  // With positions that the accumulator adds, a sequence at a time.
+  TransformerOperator embedding(int columns, bool adds_positions) const {
+    if (!adds_positions) return {"embedding", -1, 1, host(OperatorKind::kEmbedding, columns)};
+    return {"embedding", -1, workload_.batch,
+            of_int8(OperatorKind::kEmbedding, workload_.computed_positions(), columns)};
+  }
   bool of_sums() const { return workload_.nonlinear_inputs == NonlinearInputs::kSums; }
 
   Operator nonlinear(OperatorKind kind, int columns) const {
@@ -119,8 +128,8 @@ class BlockMaker {
   void act_to_act() const {
     const bool decodes = workload_.mode == Mode::kDecode;
     const int group = decodes ? block_.heads / block_.key_heads : 1;
-    const int rows = make_.rows() * group;
-    const int heads = block_.heads / group;
+    const int rows = workload_.computed_positions() * group;
+    const std::int64_t heads = std::int64_t{block_.heads / group} * workload_.batch;
     int seen = workload_.sequence_length;
     if (decodes && block_.window > 0) seen = std::min(seen, block_.window);
     const Operator scores =
@@ -149,8 +158,7 @@ void append_embedding(const Transformer& network, const Workload& workload,
   };
   const Operator sum = elementwise(OperatorKind::kResidualAdd, make.rows(), d);
   const bool in_accumulator = network.position_rows > 0 && e == d && !make.of_sums();
-  add("embedding", in_accumulator ? make.nonlinear(OperatorKind::kEmbedding, e)
-                                  : make.host(OperatorKind::kEmbedding, e));
+  list.push_back(make.embedding(e, in_accumulator));
   if (e != d) add("embedding.projection", make.projection(e, d, RightOperand::kWeights, false));
   if (network.position_rows > 0 && !in_accumulator) add("embedding.positions", sum);
   if (network.token_types > 0) add("embedding.types", sum);
@@ -167,7 +175,7 @@ void append_head(const Transformer& network, const Workload& workload,
   };
   if (network.final_norm) add("final.norm", make.norm(network.block.rms_norm, d));
   if (network.has_pooler)
-    add("pooler", matmul(1, d, d, RightOperand::kWeights, Activation::kNone,
+    add("pooler", matmul(workload.batch, d, d, RightOperand::kWeights, Activation::kNone,
                          workload.biases ? Bias::kRow : Bias::kNone));
   if (network.head == LanguageModelHead::kNone) return;
   if (e != d) add("head.projection", make.projection(d, e, RightOperand::kWeights, false));
@@ -187,13 +195,12 @@ void append_block(const TransformerBlock& block, int layer, const Workload& work
 
 std::vector<TransformerOperator> transformer_operators(const Architecture& architecture,
                                                        const Workload& workload) {
-  require_length(workload.sequence_length);
+  require_size(workload);
   const Maker make(workload);
   const int d = architecture.model_width;
   std::vector<TransformerOperator> list;
   list.reserve(kOperatorsPerLayer * architecture.layers.size() + kOperatorsOutsideLayers);
-  if (architecture.vocabulary > 0)
-    list.push_back({"embedding", -1, 1, make.nonlinear(OperatorKind::kEmbedding, d)});
+  if (architecture.vocabulary > 0) list.push_back(make.embedding(d, !make.of_sums()));
   for (std::size_t i = 0; i < architecture.layers.size(); ++i) {
     const auto [heads, f, bits] = architecture.layers[i];
     TransformerBlock block;
@@ -216,7 +223,7 @@ std::vector<TransformerOperator> transformer_operators(const Architecture& archi
 
 std::vector<TransformerOperator> transformer_operators(const Transformer& network,
                                                        const Workload& workload) {
-  require_length(workload.sequence_length);
+  require_size(workload);
   if (network.longest > 0 && workload.sequence_length > network.longest)
     throw InputError("sequence length " + std::to_string(workload.sequence_length) +
                      " is out of range: the network has positions for 1 to " +

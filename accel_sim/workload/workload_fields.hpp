@@ -8,6 +8,8 @@
 
 namespace paretoformer::accel_sim {
 
+inline constexpr int kLargestBatch = 1 << 16;
+
 inline constexpr std::tuple kWorkloadFields{
     Field{"sequence_length", &Workload::sequence_length, Range{1, 1 << 20},
           "positions for which a network is priced; absent: `training.context`"},
@@ -18,6 +20,8 @@ inline constexpr std::tuple kWorkloadFields{
     Field{"biases", &Workload::biases, AnyFlag{}, "whether projections and FFN add their biases"},
     Field{"nonlinear_inputs", &Workload::nonlinear_inputs, AnyWord(kNonlinearInputsWords),
           "what LayerNorms and GELUs read: `int8`, as the quantised network has it, or the int32 "
-          "`sums` of the product before, as Gemmini's library has it"}};
+          "`sums` of the product before, as Gemmini's library has it"},
+    Field{"batch", &Workload::batch, RangeUnless{1, kLargestBatch, 1},
+          "sequences computed together: one inference, of which all prices are"}};
 
 }  // namespace paretoformer::accel_sim

@@ -191,7 +191,8 @@ LearnedCost LearnedModel::predict(const Architecture& architecture,
   if (energy > 0) result.energy_uncertainty = energy_off / energy;
   const bool known_mode =
       workload.mode == accel_sim::Mode::kDecode ? content_.decode : content_.prefill;
-  result.extrapolates = result.extrapolates || !known_mode || !knobs_within(hardware) ||
+  result.extrapolates = result.extrapolates || !known_mode || workload.batch > 1 ||
+                        !knobs_within(hardware) ||
                         !content_.length.contains(workload.sequence_length);
   return result;
 }

@@ -3,7 +3,7 @@
 #include <cmath>
 #include <cstdint>
 
-#include "accel_sim/workload/words.hpp"
+#include "accel_sim/workload/workload_fields.hpp"
 #include "nas/cli/command_io.hpp"
 #include "support/error.hpp"
 #include "support/json.hpp"
@@ -113,12 +113,20 @@ void add_choice(CLI::App* verb, MemberChoice& choice) {
   id->excludes(best)->excludes(limit);
 }
 
+CLI::Option* add_batch(CLI::App* verb, std::optional<int>& batch) {
+  return verb
+      ->add_option("--batch", batch,
+                   "Sequences computed together (default: 1, or as an exported file says)")
+      ->check(CLI::Range(1, accel_sim::kLargestBatch));
+}
+
 std::vector<CLI::Option*> add_pricing(CLI::App* verb, PricingOptions& given) {
   verb->add_option("--hardware", given.hardware,
                    "Preset or JSON file (default: an exported file's, or gemmini_transformer)");
   return {verb->add_option("--length", given.length,
                            "Sequence length (default: an exported file's, or 512)")
               ->check(CLI::Range(1, 1 << 20)),
+          add_batch(verb, given.batch),
           verb->add_option("--mode", given.mode,
                            "prefill or decode (default: an exported file's, or prefill)")
               ->check(CLI::IsMember(accel_sim::kModeWords.all())),

@@ -3,6 +3,7 @@
 
 #include <CLI/CLI.hpp>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -35,7 +36,8 @@ CLI::App* add_run_verb(CLI::App& app, const std::string& name, const std::string
 // Adds --knee, --best, --limit and --id, which fill `choice`.
 void add_choice(CLI::App* verb, MemberChoice& choice);
 
-// Adds --hardware, --length and --mode; returns the two that say the workload.
+// Adds --hardware, and what says the workload, which is returned.
+CLI::Option* add_batch(CLI::App* verb, std::optional<int>& batch);
 std::vector<CLI::Option*> add_pricing(CLI::App* verb, PricingOptions& given);
 
 }  // namespace paretoformer::nas

@@ -21,11 +21,13 @@ struct RunOptions {
 // What a network is priced on, as far as it is given (priced_network.hpp).
 struct PricingOptions {
   std::optional<std::string> hardware;
-  std::optional<int> length;
+  std::optional<int> length, batch;
   std::optional<std::string> mode;
   std::optional<std::string> mask, biases, nonlinear_inputs;
 
-  bool any() const { return hardware || length || mode || mask || biases || nonlinear_inputs; }
+  bool any() const {
+    return hardware || length || batch || mode || mask || biases || nonlinear_inputs;
+  }
 };
 
 }  // namespace paretoformer::nas

@@ -7,6 +7,7 @@
 
 #include "accel_sim/workload/hugging_face.hpp"
 #include "accel_sim/workload/words.hpp"
+#include "accel_sim/workload/workload_fields.hpp"
 #include "nas/cli/command_io.hpp"
 #include "support/error.hpp"
 #include "support/hash.hpp"
@@ -47,6 +48,7 @@ Origin origin_of(const Json& json, const std::string& file) {
   if (object.has("sequence_length")) {
     accel_sim::Workload workload;
     workload.sequence_length = static_cast<int>(object.integer("sequence_length", 1, kLongest));
+    workload.batch = static_cast<int>(object.integer("batch", 1, accel_sim::kLargestBatch, 1));
     workload.mode = accel_sim::kModeWords.read(object, "mode", workload.mode);
     workload.mask = accel_sim::kMaskWords.read(object, "mask", workload.mask);
     workload.biases = object.boolean("biases", workload.biases);
@@ -96,6 +98,7 @@ void choose_workload(const PricingOptions& given, const Origin& origin, PricedNe
   }
   network.workload = origin.workload.value_or(usual);
   if (given.length) network.workload.sequence_length = *given.length;
+  if (given.batch) network.workload.batch = *given.batch;
   if (given.mode) network.workload.mode = accel_sim::kModeWords.value_of(*given.mode, "--mode");
   if (given.mask) network.workload.mask = accel_sim::kMaskWords.value_of(*given.mask, "--mask");
   if (given.biases)
@@ -108,8 +111,9 @@ void choose_workload(const PricingOptions& given, const Origin& origin, PricedNe
 }  // namespace
 
 std::string in_words(const accel_sim::Workload& workload) {
-  return fmt::format("length {} ({}{}{}{})", workload.sequence_length,
-                     std::string(accel_sim::kModeWords.word_of(workload.mode)),
+  const std::string batch = workload.batch > 1 ? fmt::format(", batch {}", workload.batch) : "";
+  return fmt::format("length {} ({}{}{}{}{})", workload.sequence_length,
+                     std::string(accel_sim::kModeWords.word_of(workload.mode)), batch,
                      workload.mask == accel_sim::Mask::kCausal ? ", causal mask" : "",
                      workload.biases ? ", biases" : "",
                      workload.nonlinear_inputs == accel_sim::NonlinearInputs::kInt8

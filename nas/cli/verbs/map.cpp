@@ -351,6 +351,7 @@ void add_map(CLI::App& app, CommonOptions& common) {
   verb->add_option("--length", options.given.length, "Its sequence length (default: as predict)")
       ->check(CLI::Range(1, 1 << 20))
       ->needs(network);
+  add_batch(verb, options.given.batch)->needs(network);
   verb->add_option("--mode", options.given.mode, "Its mode (default: as predict)")
       ->check(CLI::IsMember(accel_sim::kModeWords.all()))
       ->needs(network);

@@ -83,6 +83,7 @@ Json json_of(const NetworkPrediction& prediction, bool breakdown) {
                {"model", prediction.model},
                {"hardware_hash", hex(prediction.hardware_hash)},
                {"sequence_length", prediction.workload.sequence_length},
+               {"batch", prediction.workload.batch},
                {"mode", accel_sim::kModeWords.word_of(prediction.workload.mode)},
                {"mask", accel_sim::kMaskWords.word_of(prediction.workload.mask)},
                {"biases", prediction.workload.biases},
@@ -154,7 +155,7 @@ void predict(const PredictOptions& options, const CommonOptions& common) {
   if (file && options.given.any() && !is_learned(*file))
     throw InputError(options.predictor.string() +
                      ": says hardware and workload itself: expected none of --hardware, "
-                     "--length, --mode, --mask, --biases and --nonlinear-inputs");
+                     "--length, --batch, --mode, --mask, --biases and --nonlinear-inputs");
   const PricedNetwork network = priced_network(options.architecture, options.given);
   if (file && network.listed)
     throw InputError("--predictor: " + describe(network) +
@@ -177,7 +178,7 @@ void add_predict(CLI::App& app, CommonOptions& common) {
       ->required();
   add_pricing(verb, options.given);
   verb->add_option("--predictor", options.predictor,
-                   "Predictor file: of predictor build or import, which says all five, or of fit");
+                   "Predictor file: of predictor build or import, which says all six, or of fit");
   verb->add_flag("--breakdown", options.breakdown, "Also print a line per operator");
   add_common(verb, common);
   verb->callback([owned, &common] { predict(*owned, common); });

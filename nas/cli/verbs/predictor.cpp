@@ -32,6 +32,7 @@ struct PredictorOptions {
   int vocabulary = -1;  // -1: the space's
   std::string hardware = "gemmini_transformer";
   int length = 512;
+  std::optional<int> batch;
   std::string mode = "prefill";
   std::string mask = "causal", biases = "on", nonlinear_inputs = "int8";  // kSupernetWorkload
   std::string device;               // its name, of measurements
@@ -56,11 +57,12 @@ SearchSpace space_of(const PredictorOptions& options) {
 }
 
 accel_sim::Workload workload_of(const PredictorOptions& options) {
-  return {
-      options.length, accel_sim::kModeWords.value_of(options.mode, "--mode"),
-      accel_sim::kMaskWords.value_of(options.mask, "--mask"),
-      accel_sim::kBiasesWords.value_of(options.biases, "--biases"),
-      accel_sim::kNonlinearInputsWords.value_of(options.nonlinear_inputs, "--nonlinear-inputs")};
+  return {options.length,
+          accel_sim::kModeWords.value_of(options.mode, "--mode"),
+          accel_sim::kMaskWords.value_of(options.mask, "--mask"),
+          accel_sim::kBiasesWords.value_of(options.biases, "--biases"),
+          accel_sim::kNonlinearInputsWords.value_of(options.nonlinear_inputs, "--nonlinear-inputs"),
+          options.batch.value_or(1)};
 }
 
 Json to_json(const latency_predictor::PredictionErrors& e) {
@@ -222,6 +224,7 @@ void add_predictor_space(CLI::App* verb, PredictorOptions& options) {
 
 void add_predictor_workload(CLI::App* verb, PredictorOptions& options) {
   verb->add_option("--length", options.length, "Sequence length")->check(CLI::Range(1, 1 << 20));
+  add_batch(verb, options.batch);
   verb->add_option("--mode", options.mode, "prefill or decode")
       ->check(CLI::IsMember(accel_sim::kModeWords.all()));
   verb->add_option("--mask", options.mask, "none, or causal")

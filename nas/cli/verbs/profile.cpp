@@ -17,8 +17,9 @@ namespace paretoformer::nas {
 namespace {
 
 struct ProfileOptions {
-  std::string model;           // preset or file
-  std::vector<int> lengths;    // empty: 128, 512 and 4096
+  std::string model;         // preset or file
+  std::vector<int> lengths;  // empty: 128, 512 and 4096
+  std::optional<int> batch;
   std::optional<bool> decode;  // absent: as the model is used
   bool fused = false;
   std::string format = "table";         // or csv or svg
@@ -31,22 +32,26 @@ const std::vector<int> kDefaultLengths = {128, 512, 4096};
 ProfileReport report(const accel_sim::Model& model, accel_sim::Mode mode,
                      const ProfileOptions& options) {
   ProfileReport report;
-  const auto add = [&](const auto& network, auto... how) {
-    report.profiles.push_back(profile(network, how..., options.fused));
-    if (options.hardware)
-      report.estimates.push_back(survey_estimates(network, how..., options.fused,
-                                                  accel_sim::find_target(*options.hardware)));
-  };
+  std::optional<accel_sim::Target> hardware;
+  if (options.hardware) hardware = accel_sim::find_target(*options.hardware);
   if (const auto* images = std::get_if<accel_sim::ConvolutionalNetwork>(&model.network)) {
-    add(*images);
+    report.profiles.push_back(profile(*images, options.fused));
+    if (hardware) report.estimates.push_back(survey_estimates(*images, options.fused, *hardware));
     return report;
   }
+  const int batch = options.batch.value_or(1);
+  const auto add = [&](const auto& network, int length) {
+    report.profiles.push_back(profile(network, length, mode, options.fused, batch));
+    if (hardware)
+      report.estimates.push_back(
+          survey_estimates(network, length, mode, options.fused, *hardware, batch));
+  };
   const auto* listed = std::get_if<accel_sim::ListedNetwork>(&model.network);
   for (int length : options.lengths.empty() ? kDefaultLengths : options.lengths) {
     if (!listed)
-      add(std::get<Architecture>(model.network), length, mode);
+      add(std::get<Architecture>(model.network), length);
     else if (!options.lengths.empty() || listed->longest == 0 || length <= listed->longest)
-      add(*listed, length, mode);
+      add(*listed, length);
   }
   return report;
 }
@@ -69,6 +74,8 @@ void profile_model(const ProfileOptions& options, const CommonOptions& common) {
   const bool text = !std::holds_alternative<accel_sim::ConvolutionalNetwork>(model.network);
   if (!text && !options.lengths.empty())
     throw InputError("--lengths: " + options.model + " is given images, not sequences");
+  if (!text && options.batch)
+    throw InputError("--batch: " + options.model + " is counted for one image");
   if (!text && options.decode)
     throw InputError("--decode, --prefill: " + options.model + " is given images, not sequences");
   const accel_sim::Mode mode =
@@ -79,6 +86,7 @@ void profile_model(const ProfileOptions& options, const CommonOptions& common) {
   found.title = path_text(options.model);
   if (text)
     found.title += mode == accel_sim::Mode::kDecode ? ", decoding whole sequences" : ", prefill";
+  if (options.batch) found.title += ", batch " + std::to_string(*options.batch);
   if (options.fused) found.title += ", fused";
   const std::int64_t parameters = parameters_of(model);
   if (options.format == "table") found.title += ", " + std::to_string(parameters) + " parameters";
@@ -86,6 +94,7 @@ void profile_model(const ProfileOptions& options, const CommonOptions& common) {
   if (common.json) {
     Json json{{"model", options.model}};
     if (text) json["mode"] = accel_sim::kModeWords.word_of(mode);
+    if (text) json["batch"] = options.batch.value_or(1);
     json["parameters"] = parameters;
     json["fused"] = options.fused;
     if (options.hardware) json["hardware"] = *options.hardware;
@@ -112,6 +121,7 @@ void add_profile(CLI::App& app, CommonOptions& common) {
       ->delimiter(',')
       ->allow_extra_args(false)  // MODEL may follow
       ->check(CLI::Range(1, 1 << 20));
+  add_batch(verb, options.batch);
   verb->add_flag_function(
       "--decode,!--prefill", [owned](std::int64_t count) { owned->decode = count > 0; },
       "Generate the sequence token by token, or compute all of it at once (default: as it is "

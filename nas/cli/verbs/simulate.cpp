@@ -129,6 +129,7 @@ Answer answer_on_network(const SimulateOptions& options, const accel_sim::Engine
   else
     answer.about["architecture"] = to_json(network.architecture);
   answer.about["sequence_length"] = workload.sequence_length;
+  answer.about["batch"] = workload.batch;
   answer.about["mode"] = accel_sim::kModeWords.word_of(workload.mode);
   answer.about["mask"] = accel_sim::kMaskWords.word_of(workload.mask);
   answer.about["biases"] = workload.biases;
@@ -158,7 +159,8 @@ FunctionalResult executed(const PricedNetwork& network) {
                      ": expected an architecture or an exported JSON file");
   if (network.workload != executed_workload(length))
     throw InputError(
-        "--functional: networks are executed as they are quantised: expected --mode prefill, "
+        "--functional: networks are executed as they are quantised: expected --batch 1, --mode "
+        "prefill, "
         "--mask causal, --biases on and --nonlinear-inputs int8");
   return run_random_network(
       network.architecture, length, network.hardware,
