@@ -1,8 +1,10 @@
 #include "accel_sim/workload/networks.hpp"
 
 #include "accel_sim/workload/hugging_face.hpp"
+#include "accel_sim/workload/onnx_network.hpp"
 #include "accel_sim/workload/words.hpp"
 #include "accel_sim_workload/embedded_json.hpp"
+#include "support/files.hpp"
 #include "support/json.hpp"
 #include "support/presets.hpp"
 
@@ -28,8 +30,12 @@ Model model_from_json(const Json& json, const std::string& file) {
 std::vector<std::string> model_presets() { return kPresets.names(); }
 
 Model find_model(const std::string& name_or_path) {
-  const Document found = kPresets.find(name_or_path);
-  return model_from_json(found.json, found.file);
+  if (const std::optional<Document> preset = kPresets.preset(name_or_path))
+    return model_from_json(preset->json, preset->file);
+  kPresets.require_file(name_or_path, name_or_path);
+  const std::string bytes = read_file(name_or_path);  // once: it may be a pipe
+  if (is_onnx(bytes, name_or_path)) return {listed(onnx_graph(bytes, name_or_path))};
+  return model_from_json(parse_json(bytes, name_or_path), name_or_path);
 }
 
 }  // namespace paretoformer::accel_sim

@@ -21,8 +21,8 @@ struct Model {
 std::vector<std::string> model_presets();
 
 // A preset by its name, else the file of that path: an architecture, an object that holds one as
-// "architecture" (with "mode": "prefill" or "decode", if it says so), a convolutional network, or a
-// config.json of Hugging Face's. Throws InputError when it is none of them.
+// "architecture" (with "mode": "prefill" or "decode", if it says so), a convolutional network, a
+// config.json of Hugging Face's, or an ONNX model. Throws InputError when it is none of them.
 Model find_model(const std::string& name_or_path);
 
 }  // namespace paretoformer::accel_sim

@@ -109,6 +109,7 @@ std::string_view name_of(OperatorClass operators) {
 
 OperatorClass class_of(const TransformerOperator& item) {
   const std::string_view role = item.role;
+  if (role == "convolution") return OperatorClass::kConvolution;
   if (role == "attention.qkv" || role == "attention.output") return OperatorClass::kProjections;
   if (role == "attention.scores" || role == "attention.context") return OperatorClass::kActToAct;
   if (role == "ffn.gate" || role == "ffn.up" || role == "ffn.down") return OperatorClass::kFfn;
@@ -147,7 +148,9 @@ Profile profile(const Architecture& architecture, int length, Mode mode, bool fu
 }
 
 Profile profile(const ListedNetwork& network, int length, Mode mode, bool fused, int batch) {
-  return profile(network.operators, network.window, length, mode, fused, batch);
+  Profile result = profile(network.operators, network.window, length, mode, fused, batch);
+  if (!network.has_length) result.length.reset();
+  return result;
 }
 
 Profile profile(const ConvolutionalNetwork& network, bool fused) {

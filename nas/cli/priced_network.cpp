@@ -6,10 +6,12 @@
 #include <cstdlib>
 
 #include "accel_sim/workload/hugging_face.hpp"
+#include "accel_sim/workload/onnx_network.hpp"
 #include "accel_sim/workload/words.hpp"
 #include "accel_sim/workload/workload_fields.hpp"
 #include "nas/cli/command_io.hpp"
 #include "support/error.hpp"
+#include "support/files.hpp"
 #include "support/hash.hpp"
 #include "support/json.hpp"
 #include "support/text.hpp"
@@ -108,11 +110,26 @@ void choose_workload(const PricingOptions& given, const Origin& origin, PricedNe
         accel_sim::kNonlinearInputsWords.value_of(*given.nonlinear_inputs, "--nonlinear-inputs");
 }
 
+// A graph says itself what it computes.
+void require_options_of_graph(const accel_sim::ListedNetwork& graph, const PricingOptions& given) {
+  const auto refuse = [](bool is_given, const char* option, const char* why) {
+    if (is_given) throw InputError(std::string(option) + ": " + why);
+  };
+  refuse(given.length && !graph.has_length, "--length", "no size of the graph has that name");
+  refuse(given.batch && !graph.has_batch, "--batch", "no size of the graph has that name");
+  refuse(given.mode && *given.mode != accel_sim::kModeWords.word_of(accel_sim::Mode::kPrefill),
+         "--mode", "all of a graph is computed: expected prefill");
+  refuse(given.mask.has_value(), "--mask", "a graph has its own: expected none");
+}
+
 }  // namespace
 
 std::string in_words(const accel_sim::Workload& workload) {
   const std::string batch = workload.batch > 1 ? fmt::format(", batch {}", workload.batch) : "";
-  return fmt::format("length {} ({}{}{}{}{})", workload.sequence_length,
+  const std::string length = workload.sequence_length > 0
+                                 ? fmt::format("length {}", workload.sequence_length)
+                                 : "its own sizes";
+  return fmt::format("{} ({}{}{}{}{})", length,
                      std::string(accel_sim::kModeWords.word_of(workload.mode)), batch,
                      workload.mask == accel_sim::Mask::kCausal ? ", causal mask" : "",
                      workload.biases ? ", biases" : "",
@@ -130,9 +147,16 @@ PricedNetwork priced_network(const std::filesystem::path& path, const PricingOpt
     throw InputError("--hardware: is not valid UTF-8");
   PricedNetwork network;
   const std::string file = path.string();
-  const Json json = read_json(path);  // once: it may be a pipe
-  if (accel_sim::is_hugging_face(json)) {
+  const std::string bytes = read_file(path);  // once: it may be a pipe
+  Json json;
+  if (accel_sim::is_onnx(bytes, file))
+    network.listed = listed(accel_sim::onnx_graph(bytes, file));
+  else
+    json = parse_json(bytes, file);
+  if (accel_sim::is_hugging_face(json))
     network.listed = listed(accel_sim::transformer_from_hugging_face(JsonNode(json, file)));
+  if (network.listed) {
+    if (network.listed->is_graph) require_options_of_graph(*network.listed, given);
     choose_hardware(given, {}, file, network);
     choose_workload(given, {}, network);
     return network;

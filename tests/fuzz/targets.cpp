@@ -11,6 +11,7 @@
 #include "accel_sim/mapper/mapping_file.hpp"
 #include "accel_sim/workload/hugging_face.hpp"
 #include "accel_sim/workload/networks.hpp"
+#include "accel_sim/workload/onnx_network.hpp"
 #include "accel_sim/workload/profile.hpp"
 #include "latency_predictor/in_place_costs.hpp"
 #include "latency_predictor/learned/learned_fit.hpp"
@@ -19,6 +20,8 @@
 #include "latency_predictor/paretoformer.h"
 #include "latency_predictor/tables.hpp"
 #include "nas/cli/command_io.hpp"
+#include "nas/export/onnx_model.hpp"
+#include "nas/export/onnx_network.hpp"
 #include "nas/report/html_report.hpp"
 #include "nas/run/comparison.hpp"
 #include "nas/run/config.hpp"
@@ -352,6 +355,41 @@ void read_hugging_face(const std::string& input) {
     profile(network, 32, mode, false);
 }
 
+// One of ours, and one with the nodes that it does not have.
+Seeds onnx_seeds() {
+  const std::vector<float> weights(layout().size(), 0.5F);
+  nas::OnnxModel images;
+  images.input("x", nas::OnnxModel::Type::float32,
+               {"n", std::int64_t{4}, std::int64_t{9}, std::int64_t{9}});
+  const std::vector<float> kernel(8 * 2 * 3 * 3);
+  images.constant("kernel", {8, 2, 3, 3}, kernel);
+  images.constant("axes", {1}, nas::OnnxModel::Shape{1});
+  images.node("Conv", {"x", "kernel"}, "y",
+              {{"group", std::int64_t{2}}, {"pads", nas::OnnxModel::Shape{1, 1, 1, 1}}});
+  images.node("MaxPool", {"y"}, "small", {{"kernel_shape", nas::OnnxModel::Shape{3, 3}}});
+  images.node("Sigmoid", {"small"}, "gate");
+  images.node("Mul", {"small", "gate"}, "silu");
+  images.node("ReduceMean", {"silu", "axes"}, "mean");
+  images.node("Sqrt", {"mean"}, "root");
+  images.node("Div", {"silu", "root"}, "scaled");
+  images.node("Flatten", {"scaled"}, "flat");
+  images.node("Shape", {"flat"}, "shape");
+  images.node("Expand", {"flat", "shape"}, "last");
+  return {nas::onnx_network(layout(), weights, {5, 4, 11, {{1, 9}}}, {}),
+          images.bytes("images", {})};
+}
+
+void read_onnx(const std::string& input) {
+  const accel_sim::ListedNetwork network = listed(accel_sim::onnx_graph(input, "input"));
+  for (const auto inputs : {accel_sim::NonlinearInputs::kSums, accel_sim::NonlinearInputs::kInt8}) {
+    const auto list = network.operators(
+        {.sequence_length = 6, .biases = true, .nonlinear_inputs = inputs, .batch = 2});
+    for (const accel_sim::TransformerOperator& item : list)
+      require(accel_sim::operator_from_text(describe(item.op)) == item.op,
+              "an operator that is none");
+  }
+}
+
 template <typename Read>
 std::function<void(const std::string&)> json_file(const Read& read) {
   return [read](const std::string& input) { read(file_of(input)); };
@@ -408,6 +446,7 @@ const std::vector<Target>& targets() {
        },
        json_file([](const auto& path) { accel_sim::find_model(path.string()); })},
       {"hugging_face", hugging_face_seeds, read_hugging_face},
+      {"onnx", onnx_seeds, read_onnx},
       {"run_config", [] { return Seeds{to_text(to_json(config()))}; },
        json_file([](const auto& path) { nas::load_run_config(path.string(), {}); })},
       {"override",

@@ -344,9 +344,10 @@ void add_map(CLI::App& app, CommonOptions& common) {
                        "kernel rows and columns");
   conv->excludes(m);
   CLI::Option* network =
-      verb->add_option("NETWORK", options.network,
-                       "Architecture, exported JSON file or config.json of Hugging Face's: its "
-                       "matmuls")
+      verb->add_option(
+              "NETWORK", options.network,
+              "Architecture, exported JSON file, ONNX model or config.json of Hugging Face's: its "
+              "matmuls")
           ->excludes(m, conv);
   verb->add_option("--length", options.given.length, "Its sequence length (default: as predict)")
       ->check(CLI::Range(1, 1 << 20))

@@ -174,7 +174,7 @@ void add_predict(CLI::App& app, CommonOptions& common) {
   CLI::App* verb = app.add_subcommand("predict", "Cost of one architecture on an accelerator");
   verb->option_defaults()->always_capture_default();
   verb->add_option("ARCHITECTURE", options.architecture,
-                   "Architecture, exported JSON file or config.json of Hugging Face's")
+                   "Architecture, exported JSON file, ONNX model or config.json of Hugging Face's")
       ->required();
   add_pricing(verb, options.given);
   verb->add_option("--predictor", options.predictor,

@@ -47,6 +47,10 @@ ProfileReport report(const accel_sim::Model& model, accel_sim::Mode mode,
           survey_estimates(network, length, mode, options.fused, *hardware, batch));
   };
   const auto* listed = std::get_if<accel_sim::ListedNetwork>(&model.network);
+  if (listed && !listed->has_length) {
+    add(*listed, 1);
+    return report;
+  }
   for (int length : options.lengths.empty() ? kDefaultLengths : options.lengths) {
     if (!listed)
       add(std::get<Architecture>(model.network), length);
@@ -74,6 +78,15 @@ void profile_model(const ProfileOptions& options, const CommonOptions& common) {
   const bool text = !std::holds_alternative<accel_sim::ConvolutionalNetwork>(model.network);
   if (!text && !options.lengths.empty())
     throw InputError("--lengths: " + options.model + " is given images, not sequences");
+  if (const auto* listed = std::get_if<accel_sim::ListedNetwork>(&model.network);
+      listed && listed->is_graph) {
+    if (!listed->has_length && !options.lengths.empty())
+      throw InputError("--lengths: no size of the graph has that name");
+    if (!listed->has_batch && options.batch)
+      throw InputError("--batch: no size of the graph has that name");
+    if (options.decode.value_or(false))
+      throw InputError("--decode: all of a graph is computed: expected --prefill");
+  }
   if (!text && options.batch)
     throw InputError("--batch: " + options.model + " is counted for one image");
   if (!text && options.decode)
@@ -113,9 +126,10 @@ void add_profile(CLI::App& app, CommonOptions& common) {
   ProfileOptions& options = *owned;
   CLI::App* verb = app.add_subcommand(
       "profile", "FLOPs, memory operations and arithmetic intensity of a network");
-  verb->add_option("MODEL", options.model,
-                   "bert_base, bert_large, gpt2, resnet50, an architecture's JSON file, or a "
-                   "config.json of Hugging Face's")
+  verb->add_option(
+          "MODEL", options.model,
+          "bert_base, bert_large, gpt2, resnet50, an architecture's JSON file, an ONNX model, or a "
+          "config.json of Hugging Face's")
       ->required();
   verb->add_option("--lengths", options.lengths, "Sequence lengths (default: 128,512,4096)")
       ->delimiter(',')

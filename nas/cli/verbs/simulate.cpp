@@ -283,7 +283,7 @@ void add_simulate(CLI::App& app, CommonOptions& common) {
   verb->option_defaults()->always_capture_default();
   CLI::Option* network = verb->add_option(
       "ARCHITECTURE", options.architecture,
-      "Architecture, exported JSON file or config.json of Hugging Face's, or else an "
+      "Architecture, exported JSON file, ONNX model or config.json of Hugging Face's, or else an "
       "operator");
   const auto [gemm, elementwise] = add_operator(verb, options.one);
   CLI::Option* mapping = verb->add_option("--mapping", options.mapping,
