@@ -112,12 +112,14 @@ std::optional<std::int64_t> computed(std::string_view operation, std::int64_t a,
 Values elementwise_values(const Node& node) {
   OnnxShape shape;
   const std::size_t count = node.node().inputs.size();
-  for (std::size_t i = 0; i < count; ++i)
-    if (node.has(i)) shape = broadcast(node, shape, node.shape(i));
+  const std::string& operation = node.node().operation;
+  const bool chooses = operation == "Where";
+  const bool any_number = operation == "Max" || operation == "Min";
+  node.require(any_number ? count > 0 : count == (chooses ? 3 : 2), "so many inputs");
+  for (std::size_t i = 0; i < count; ++i) shape = broadcast(node, shape, node.shape(i));
   OnnxValue result = of_shape(std::move(shape));
-  const bool chooses = node.node().operation == "Where" && count == 3;
   for (std::size_t i = 0; i < count; ++i)
-    if (!node.has(i) || !node.in(i).numbers) return {result};
+    if (!node.in(i).numbers) return {result};
   if ((count != 2 && !chooses) || result.elements() > kMostNumbers) return {result};
   Numbers numbers;
   const auto at = [&](std::size_t input, std::size_t i) {
@@ -126,8 +128,7 @@ Values elementwise_values(const Node& node) {
   };
   for (std::size_t i = 0; i < static_cast<std::size_t>(result.elements()); ++i) {
     const std::optional<std::int64_t> number =
-        chooses ? (at(0, i) != 0 ? at(1, i) : at(2, i))
-                : computed(node.node().operation, at(0, i), at(1, i));
+        chooses ? (at(0, i) != 0 ? at(1, i) : at(2, i)) : computed(operation, at(0, i), at(1, i));
     if (!number) return {result};
     numbers.push_back(*number);
   }

@@ -79,7 +79,8 @@ TEST_F(OtherNetworks, ProfileAndMapCountTheirMatmuls) {
   EXPECT_FALSE(fixed["profiles"][0].contains("length"));
   EXPECT_EQ(fixed["profiles"][0]["total"]["flops"], 2 * 24 * 64 * 32);
   std::int64_t macs = 0;
-  for (const Json& each : answer({"map", "config.json", "--length", "16"})["matmuls"]) {
+  const Json mapped = answer({"map", "config.json", "--length", "16"});
+  for (const Json& each : mapped["matmuls"]) {
     macs += each["runs"].get<std::int64_t>() * each["m"].get<std::int64_t>() *
             each["k"].get<std::int64_t>() * each["n"].get<std::int64_t>();
     EXPECT_GE(each["greedy_over_best"], 1);

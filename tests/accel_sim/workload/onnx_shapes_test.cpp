@@ -141,6 +141,7 @@ TEST(OnnxShapes, WhatDoesNotFitIsAnError) {
   EXPECT_THROW(shape("Conv", {of({1, 4, 9, 9}), of({8, 4, 3, 3})}, {{"group", integer(0)}}),
                InputError);
   EXPECT_THROW(shape("MatMul", {x}), InputError);
+  EXPECT_THROW(shape("Add", {x}), InputError);
   EXPECT_THROW(shape("Loop", {x}), InputError);
 }
 
