@@ -5,11 +5,13 @@
 
 #include "nas/cli/command_io.hpp"
 #include "nas/cli/interruption.hpp"
+#include "nas/cluster/shared_losses.hpp"
 #include "nas/report/front_report.hpp"
 #include "nas/report/training_report.hpp"
 #include "nas/run/run_predictor.hpp"
 #include "nas/run/run_search.hpp"
 #include "nas/run/supernet_losses.hpp"
+#include "support/error.hpp"
 #include "support/files.hpp"
 #include "support/json.hpp"
 #include "support/log.hpp"
@@ -62,13 +64,22 @@ LossCache train(RunFolder& folder, ProxyTask& proxy) {
   return {folder.losses(), loss_key(proxy)};
 }
 
+// Of a search, together with workers where there are any.
+LossSource loss_source(const RunFolder& folder, ProxyTask& proxy, bool searches) {
+  LossSource source = supernet_losses(proxy, asks_for_int8(folder.config()));
+  if (!searches) return source;
+  return shared(source, folder.workers(), [source, &proxy] {
+    return identity_of(source, loss_key(proxy), proxy.space().largest());
+  });
+}
+
 }  // namespace
 
 TrainedRun::TrainedRun(const RunConfig& config, bool resume, bool searches)
     : folder(RunFolder::open(config, resume, searches)),
       proxy(folder.config(), folder.cache()),
       losses(train(folder, proxy)),
-      evaluator(cached(supernet_losses(proxy, asks_for_int8(folder.config())), losses),
+      evaluator(cached(loss_source(folder, proxy, searches), losses),
                 predictor_of(folder, proxy.space()), proxy.context()) {
   if (losses.read_only())
     log_warning(folder.losses().string() +
@@ -77,6 +88,15 @@ TrainedRun::TrainedRun(const RunConfig& config, bool resume, bool searches)
 
 void write_state(const RunFolder& run, const char* phase, std::size_t evaluations) {
   write_file_atomic(run.state(), to_text(Json{{"phase", phase}, {"evaluations", evaluations}}));
+}
+
+std::string phase_of(const RunFolder& run) {
+  try {
+    const Json json = read_json(run.state());
+    return JsonObject(JsonNode(json, run.state().string())).string("phase");
+  } catch (const Error&) {
+    return "";
+  }
 }
 
 }  // namespace paretoformer::nas

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <string>
 
 #include "nas/core/search.hpp"
 #include "nas/run/config.hpp"
@@ -24,6 +25,9 @@ struct TrainedRun {
   CandidateEvaluator evaluator;
 };
 
+// state.json: what the run is at, "training", "trained", "search", "confirmation" or "finished".
 void write_state(const RunFolder& run, const char* phase, std::size_t evaluations);
+// Its phase; "" when there is none, or none that can be read at this moment.
+std::string phase_of(const RunFolder& run);
 
 }  // namespace paretoformer::nas

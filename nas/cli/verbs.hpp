@@ -32,11 +32,12 @@ void add_show(CLI::App& app, CommonOptions& common);
 void add_study(CLI::App& app, CommonOptions& common);
 void add_report(CLI::App& app, CommonOptions& common);
 void add_schema(CLI::App& app, CommonOptions& common);
+void add_worker(CLI::App& app, CommonOptions& common);
 
 // In the order of --help.
 inline constexpr AddVerb kVerbs[] = {
-    add_search,  add_train,     add_compare,  add_fidelity, add_validate, add_evaluate,
-    add_predict, add_predictor, add_simulate, add_profile,  add_map,      add_finetune,
-    add_export,  add_show,      add_study,    add_report,   add_schema};
+    add_search,   add_worker,  add_train,     add_compare,  add_fidelity, add_validate,
+    add_evaluate, add_predict, add_predictor, add_simulate, add_profile,  add_map,
+    add_finetune, add_export,  add_show,      add_study,    add_report,   add_schema};
 
 }  // namespace paretoformer::nas

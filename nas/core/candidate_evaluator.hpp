@@ -1,6 +1,7 @@
 // What a candidate is judged by: losses, which are dear, and costs, which are next to free.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <span>
 #include <vector>
@@ -22,6 +23,8 @@ class CandidateEvaluator {
   // The first part of evaluate(): sums of losses over `quarter()` sequences.
   std::vector<double> quarter_sums(std::span<const Architecture> networks);
   int quarter() const { return losses_.quarter; }
+  // Machines among which what is asked for at a time is split up.
+  std::size_t measurers() const { return losses_.measurers ? losses_.measurers() : 1; }
   // Whether networks that are scored in full get the loss in integers, too.
   bool scores_int8() const { return losses_.int8; }
   // The second part, when the first is known.

@@ -1,6 +1,7 @@
 // Where the losses of candidates come from: a supernet, or a record of one.
 #pragma once
 
+#include <cstddef>
 #include <functional>
 #include <span>
 #include <vector>
@@ -19,6 +20,8 @@ struct LossSource {
   // For each network the sum, over the part's sequences, of mean losses (nats per token).
   std::function<std::vector<double>(std::span<const Architecture>, LossPart)> sums;
   bool int8 = false;  // whether LossPart::kInt8 may be asked for
+  // Machines that measure side by side what is asked for at a time; empty: this one.
+  std::function<std::size_t()> measurers = {};
 
   int size(LossPart part) const {
     return part == LossPart::kQuarter ? quarter

@@ -18,8 +18,8 @@ constexpr Words<SearchEnd, 4> kEndWords{{{SearchEnd::kBudget, "budget"},
                                          {SearchEnd::kStalled, "stalled"},
                                          {SearchEnd::kPlateau, "plateau"}}};
 
-// Candidates evaluated between two writes of the history: enough to keep all cores busy, few
-// enough to lose little when the process is killed.
+// Candidates of each machine evaluated between two writes of the history: enough to keep all cores
+// busy, few enough to lose little when the process is killed.
 constexpr std::size_t kChunk = 8;
 // Networks with both losses that it takes before one predicts the other, and the standard
 // deviations by which a prediction may be too high.
@@ -161,11 +161,11 @@ SearchEnd search(const SearchSpace& space, const SearchConfig& config, std::uint
     spent += static_cast<std::int64_t>(proposals.size());
     std::erase_if(proposals, [&](const Proposal& p) { return archive.contains(p.id); });
     const Appraisal appraisal(archive, config, generation);
-    for (std::size_t begin = 0; begin < proposals.size(); begin += kChunk) {
+    for (std::size_t begin = 0, size = 0; begin < proposals.size(); begin += size) {
       if (hooks.watch.stopping())
         throw Interrupted("search stopped after " + std::to_string(archive.size()) +
                           " evaluations");
-      const std::size_t size = std::min(kChunk, proposals.size() - begin);
+      size = std::min(kChunk * evaluator.measurers(), proposals.size() - begin);
       std::vector<Candidate> evaluated =
           appraisal.evaluate(std::span(proposals).subspan(begin, size), evaluator);
       if (hooks.on_candidates) hooks.on_candidates(evaluated);

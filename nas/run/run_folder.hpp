@@ -58,6 +58,8 @@ class RunFolder {
   std::filesystem::path loss_table() const { return path_ / "losses.txt"; }
   std::filesystem::path comparison_plot() const { return path_ / "compare.svg"; }
   std::filesystem::path finetuned() const { return path_ / "finetune"; }
+  // What the search and its workers share out, while there are any (nas/cluster/work_folder.hpp).
+  std::filesystem::path workers() const { return path_ / "workers"; }
   std::filesystem::path exports() const { return path_ / "export"; }
 
  private:

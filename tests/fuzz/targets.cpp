@@ -20,6 +20,7 @@
 #include "latency_predictor/paretoformer.h"
 #include "latency_predictor/tables.hpp"
 #include "nas/cli/command_io.hpp"
+#include "nas/cluster/loss_tasks.hpp"
 #include "nas/export/onnx_model.hpp"
 #include "nas/export/onnx_network.hpp"
 #include "nas/report/html_report.hpp"
@@ -283,6 +284,23 @@ void read_cache(const std::string& input) {
   cache.find(3, nas::LossPart::kRest);
 }
 
+const nas::LossTask kTask{{1, 2}, nas::LossPart::kRest, {kNetwork}};
+
+std::string without_check(std::string text) {
+  text.resize(text.rfind(nas::kTaskChecksum.before));
+  return text;
+}
+
+// With a checksum that is right.
+void read_task(const std::string& input) {
+  const nas::LossTask task = nas::loss_task_from_text(nas::kTaskChecksum.added_to(input), "input");
+  require(nas::loss_task_from_text(task_text(task), "again") == task, "it does not come back");
+}
+
+void read_answer(const std::string& input) {
+  nas::sums_from_text(kTask, nas::kTaskChecksum.added_to(input), "input");
+}
+
 std::string cache_text() {
   return written([](const auto& path) {
     nas::LossCache cache(path, 7);
@@ -513,6 +531,8 @@ const std::vector<Target>& targets() {
          same_text_again(supernet::Tokenizer::bytes(), input);
        }},
       {"losses", [] { return Seeds{cache_text()}; }, read_cache},
+      {"loss_task", [] { return Seeds{without_check(task_text(kTask))}; }, read_task},
+      {"loss_answer", [] { return Seeds{without_check(answer_text(kTask, {1.5}))}; }, read_answer},
       {"c_api", [] { return Seeds{c_seed()}; }, call_c}};
   return targets;
 }

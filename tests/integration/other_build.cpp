@@ -44,6 +44,7 @@ class EveryVerb {
     say({"validate", "config.json"});
     say({"train", "config.json", "--quiet"});
     say({"search", "config.json", "--resume", "--quiet"});
+    say({"worker", "run", "--quiet"});
     say({"report", "run"});
     say({"show", "run"});
     say({"show", "run", "--knee"});

@@ -10,6 +10,7 @@
 #include "nas/cli/interruption.hpp"
 #include "nas/cli/trained_run.hpp"
 #include "nas/cli/verbs.hpp"
+#include "nas/cluster/work_folder.hpp"
 #include "nas/report/front_report.hpp"
 #include "nas/report/html_report.hpp"
 #include "nas/report/training_report.hpp"
@@ -84,6 +85,7 @@ FinishedSearch search_in(TrainedRun& trained) {
 FinalFront confirm(const TrainedRun& trained, const Archive& archive) {
   const auto& [run, proxy, losses, evaluator] = trained;
   write_state(run, "confirmation", archive.size());
+  WorkFolder(run.workers(), "search").clear();  // the workers go now
   LongWork work;
   FinalFront front = confirm_front(run, proxy, evaluator.predictor(), archive, work.watch());
   work.end();
