@@ -6,14 +6,20 @@
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
+#include <iterator>
+#include <memory>
 #include <new>
 #include <sstream>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "nas/cli/command_io.hpp"
 #include "nas/cli/interruption.hpp"
+#include "nas/cli/rank.hpp"
 #include "nas/cli/verbs.hpp"
+#include "nas/cluster/mpi.hpp"
+#include "nas/cluster/spread_losses.hpp"
 #include "support/error.hpp"
 #include "support/files.hpp"
 #include "support/json.hpp"
@@ -76,11 +82,12 @@ void require_known_verb(const CLI::App& app, int argc, char** argv) {
                      did_you_mean(argv[1], verbs) + " (see --help)");
 }
 
-int run(int argc, char** argv) {
+int run(int argc, char** argv, Communicator* ranks) {
   CLI::App app{"Paretoformer: hardware-aware neural architecture search for Transformers"};
   app.set_version_flag("--version", PARETOFORMER_VERSION);
   app.require_subcommand(1);
   CommonOptions common;
+  common.ranks = ranks;
   set_log_level(LogLevel::kNotice);
   for (const AddVerb add : kVerbs) add(app, common);
 
@@ -100,6 +107,38 @@ int run(int argc, char** argv) {
   return 0;
 }
 
+// Verbs that several ranks work on together. Of others, each launched process is one by itself.
+bool is_for_ranks(int argc, char** argv) {
+  constexpr std::string_view kForRanks[] = {"search", "train", "compare", "fidelity"};
+  return argc > 1 &&
+         std::find(std::begin(kForRanks), std::end(kForRanks), argv[1]) != std::end(kForRanks);
+}
+
+// The other ranks of this one, if there are any; they go when rank 0 does.
+class Ranks {
+ public:
+  Ranks(int argc, char** argv) {
+    if (is_for_ranks(argc, argv)) all_ = join_ranks();
+  }
+  ~Ranks() {
+    if (all_ && all_->rank() == 0) dismiss(*all_);
+  }
+  Ranks(const Ranks&) = delete;
+  Ranks& operator=(const Ranks&) = delete;
+
+  Communicator* all() const { return all_.get(); }
+
+ private:
+  std::unique_ptr<Communicator> all_;
+};
+
+int run_on_ranks(int argc, char** argv) {
+  const Ranks ranks(argc, argv);
+  if (!ranks.all() || ranks.all()->rank() == 0) return run(argc, argv, ranks.all());
+  work_as_rank(*ranks.all());
+  return 0;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -108,8 +147,9 @@ int main(int argc, char** argv) {
   std::signal(SIGXFSZ, SIG_IGN);  // a file too large is then an ordinary write error
   try {
     occupy_standard_descriptors();
-    watch_signals();
-    return run(argc, argv);
+    // Other ranks have nothing to save and nothing to say.
+    if (!is_for_ranks(argc, argv) || launched().rank == 0) watch_signals();
+    return run_on_ranks(argc, argv);
   } catch (const Interrupted& error) {
     const std::string text = std::string("interrupted: ") + error.what();
     log_in_file(text);

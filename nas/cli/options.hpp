@@ -5,11 +5,16 @@
 #include <string>
 #include <vector>
 
+namespace paretoformer {
+class Communicator;
+}
+
 namespace paretoformer::nas {
 
 struct CommonOptions {
   bool json = false;
-  int threads = 0;  // 0: all cores
+  int threads = 0;                // 0: all cores
+  Communicator* ranks = nullptr;  // of an MPI run, of which this is rank 0; null: it is none
 };
 
 struct RunOptions {

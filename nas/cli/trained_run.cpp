@@ -5,6 +5,7 @@
 
 #include "nas/cli/command_io.hpp"
 #include "nas/cli/interruption.hpp"
+#include "nas/cli/rank.hpp"
 #include "nas/cluster/shared_losses.hpp"
 #include "nas/report/front_report.hpp"
 #include "nas/report/training_report.hpp"
@@ -64,9 +65,10 @@ LossCache train(RunFolder& folder, ProxyTask& proxy) {
   return {folder.losses(), loss_key(proxy)};
 }
 
-// Of a search, together with workers where there are any.
-LossSource loss_source(const RunFolder& folder, ProxyTask& proxy, bool searches) {
+LossSource loss_source(const RunFolder& folder, ProxyTask& proxy, bool searches,
+                       Communicator* ranks) {
   LossSource source = supernet_losses(proxy, asks_for_int8(folder.config()));
+  if (ranks) source = losses_of_ranks(*ranks, folder.config(), proxy, source);
   if (!searches) return source;
   return shared(source, folder.workers(), [source, &proxy] {
     return identity_of(source, loss_key(proxy), proxy.space().largest());
@@ -75,11 +77,11 @@ LossSource loss_source(const RunFolder& folder, ProxyTask& proxy, bool searches)
 
 }  // namespace
 
-TrainedRun::TrainedRun(const RunConfig& config, bool resume, bool searches)
+TrainedRun::TrainedRun(const RunConfig& config, bool resume, bool searches, Communicator* ranks)
     : folder(RunFolder::open(config, resume, searches)),
       proxy(folder.config(), folder.cache()),
       losses(train(folder, proxy)),
-      evaluator(cached(loss_source(folder, proxy, searches), losses),
+      evaluator(cached(loss_source(folder, proxy, searches, ranks), losses),
                 predictor_of(folder, proxy.space()), proxy.context()) {
   if (losses.read_only())
     log_warning(folder.losses().string() +

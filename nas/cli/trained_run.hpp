@@ -9,6 +9,7 @@
 #include "nas/run/loss_cache.hpp"
 #include "nas/run/proxy_task.hpp"
 #include "nas/run/run_folder.hpp"
+#include "support/communicator.hpp"
 
 namespace paretoformer::nas {
 
@@ -16,8 +17,10 @@ namespace paretoformer::nas {
 // finished, or another run's supernet is used), with log and progress. Losses that have been
 // measured with these weights before are not measured again. Throws what RunFolder::open() and
 // ProxyTask::train() throw.
+// With `ranks`, losses are measured on all of them; where it searches, by workers, too.
 struct TrainedRun {
-  TrainedRun(const RunConfig& config, bool resume, bool searches = false);
+  TrainedRun(const RunConfig& config, bool resume, bool searches = false,
+             Communicator* ranks = nullptr);
 
   RunFolder folder;
   ProxyTask proxy;

@@ -29,7 +29,10 @@ class SharedLosses {
                std::function<LossIdentity()> identity)
       : source_(std::move(source)), folder_(folder, kKind), identity_(std::move(identity)) {}
 
-  std::size_t measurers() { return 1 + static_cast<std::size_t>(folder_.look().workers); }
+  std::size_t measurers() {
+    return (source_.measurers ? source_.measurers() : 1) +
+           static_cast<std::size_t>(folder_.look().workers);
+  }
 
   std::vector<double> sums(std::span<const Architecture> networks, LossPart part) {
     remove_settled();
@@ -157,8 +160,6 @@ class SharedLosses {
       if (!owner.empty() && !owner.starts_with(kKind)) continue;
       const std::unique_ptr<Lease> claim = folder_.claim(name, state);
       if (!claim) continue;
-      if (const std::string lost = folder_.lost_owner(name, state); !lost.empty())
-        log_warning(lost + ": has not been heard of; its networks are measured again");
       WorkFolder::Task claimed = state;
       ++claimed.claims;
       keep_sums(task->second, source_.sums(task->second.networks, part));

@@ -20,6 +20,7 @@
 #include "support/error.hpp"
 #include "support/files.hpp"
 #include "support/hash.hpp"
+#include "support/log.hpp"
 
 namespace paretoformer::nas {
 namespace {
@@ -115,21 +116,22 @@ WorkFolder::WorkFolder(fs::path path, std::string_view kind, double lease_second
       name_(fmt::format("{}.{}.{}.{}", kind, host(), ::getpid(), random_name())),
       lease_seconds_(lease_seconds) {}
 
-void WorkFolder::ask_for_the_time() {
+bool WorkFolder::ask_for_the_time() {
   // A file of our own making is also what lets an NFS client see that others changed the folder.
   const fs::path file = path_ / (".clock-" + random_name());
   const int descriptor = ::open(file.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+  if (descriptor < 0 && errno == ENOENT) return false;
   if (descriptor < 0) fail(file, "create file");
   now_ = modified(descriptor);
   ::close(descriptor);
   remove_quietly(file);
+  return true;
 }
 
 WorkFolder::Content WorkFolder::look() {
   Content content;
   std::error_code error;
-  if (!fs::is_directory(path_, error)) return content;
-  ask_for_the_time();
+  if (!fs::is_directory(path_, error) || !ask_for_the_time()) return content;
   fs::directory_iterator entry(path_, error);
   for (; !error && entry != fs::directory_iterator(); entry.increment(error)) {
     const std::string name = entry->path().filename().string();
@@ -144,6 +146,7 @@ WorkFolder::Content WorkFolder::look() {
       task.claims = std::max(task.claims, number_of(name.substr(at + kClaim.size())) + 1);
     }
   }
+  if (error == std::errc::no_such_file_or_directory) return {};  // this moment
   if (error) throw Error(path_.string() + ": cannot read the folder: " + error.message());
   return content;
 }
@@ -174,14 +177,14 @@ std::string WorkFolder::owner(const std::string& task, const Task& state) const 
   return last.name.empty() ? "unknown" : last.name;
 }
 
-std::string WorkFolder::lost_owner(const std::string& task, const Task& state) const {
-  if (state.claims == 0) return "";
-  const Holder last = holder(claim_file(task, state.claims - 1));
-  return last.alive ? "" : last.name;
-}
-
 std::unique_ptr<Lease> WorkFolder::claim(const std::string& task, const Task& state) {
-  return lease(claim_file(task, state.claims));
+  std::unique_ptr<Lease> result = lease(claim_file(task, state.claims));
+  if (!result || state.claims == 0) return result;
+  const Holder before = holder(claim_file(task, state.claims - 1));
+  if (!before.alive)
+    log_warning((before.name.empty() ? "a process" : before.name) +
+                ": has not been heard of; its work is done again");
+  return result;
 }
 
 std::unique_ptr<Lease> WorkFolder::enter() {
@@ -225,8 +228,7 @@ void WorkFolder::remove(const std::string& task, const Task& state) const {
 
 void WorkFolder::clear() {
   std::error_code error;
-  if (!fs::is_directory(path_, error)) return;
-  ask_for_the_time();
+  if (!fs::is_directory(path_, error) || !ask_for_the_time()) return;
   std::vector<fs::path> files;
   for (fs::directory_iterator entry(path_, error); !error && entry != fs::directory_iterator();
        entry.increment(error))

@@ -68,9 +68,8 @@ class WorkFolder {
 
   // Who has the task; "" when nobody has been heard of who has.
   std::string owner(const std::string& task, const Task& state) const;
-  // Whose claim, as far as there is one, has run out.
-  std::string lost_owner(const std::string& task, const Task& state) const;
-  // Claims a task that nobody has; null when another was faster. Throws Error.
+  // Claims a task that nobody has, with a warning when somebody had; null when another was faster.
+  // Throws Error.
   std::unique_ptr<Lease> claim(const std::string& task, const Task& state);
   // Makes the folder and says in it that this worker is ready, as long as the result lives.
   std::unique_ptr<Lease> enter();
@@ -90,7 +89,7 @@ class WorkFolder {
   std::filesystem::path claim_file(const std::string& task, int number) const;
   std::unique_ptr<Lease> lease(const std::filesystem::path& file);
   Holder holder(const std::filesystem::path& file) const;
-  void ask_for_the_time();
+  bool ask_for_the_time();  // whether there is a folder
 
   std::filesystem::path path_;
   std::string name_;

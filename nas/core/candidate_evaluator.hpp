@@ -33,6 +33,7 @@ class CandidateEvaluator {
 
   // The text scored so far in fp32, in evaluations: sequences of all networks over those of one.
   double work() const;
+  const LossSource& losses() const { return losses_; }
   const latency_predictor::LatencyPredictor& predictor() const { return predictor_; }
 
  private:

@@ -91,6 +91,14 @@ void ProxyTask::load_weights(const std::filesystem::path& checkpoint,
   weights_ = std::move(state.parameters);
 }
 
+void ProxyTask::use_weights(std::vector<float> weights) {
+  if (weights.size() != layout_.size())
+    throw InputError(std::to_string(weights.size()) + " weights: expected " +
+                     std::to_string(layout_.size()) + ", is the text another one?");
+  forget_losses();
+  weights_ = std::move(weights);
+}
+
 std::shared_ptr<supernet::SequenceLosses> ProxyTask::losses() const {
   if (weights_.empty()) throw Error("the supernet has no weights yet");
   if (!losses_) losses_ = losses(layout_, weights_);

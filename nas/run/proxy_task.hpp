@@ -40,6 +40,8 @@ class ProxyTask {
   void load_weights(const std::filesystem::path& checkpoint,
                     const supernet::TrainingConfig& training);
   void load_weights(const RunFolder& run) { load_weights(run.supernet(), run.config().training); }
+  // Weights that a training of this task has made elsewhere. Throws InputError for another number.
+  void use_weights(std::vector<float> weights);
   const std::vector<float>& weights() const { return weights_; }
 
   // Where networks with other weights, or with the supernet's, are evaluated: on the training's

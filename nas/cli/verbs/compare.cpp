@@ -11,7 +11,6 @@
 #include "nas/report/comparison_report.hpp"
 #include "nas/report/plot.hpp"
 #include "nas/run/comparison.hpp"
-#include "nas/run/supernet_losses.hpp"
 #include "support/error.hpp"
 #include "support/files.hpp"
 #include "support/json.hpp"
@@ -33,7 +32,7 @@ void compare_algorithms(const RunOptions& options, const CompareOptions& compare
   std::vector<Contestant> contestants;  // refused before anything is written
   for (const std::string& text : compare_options.algorithms)
     contestants.push_back(contestant_from_text(text, config.search));
-  TrainedRun trained(config, options.resume);
+  TrainedRun trained(config, options.resume, false, common.ranks);
   auto& [run, proxy, losses, evaluator] = trained;
 
   const Clock::time_point start = Clock::now();
@@ -45,7 +44,7 @@ void compare_algorithms(const RunOptions& options, const CompareOptions& compare
                       .seeds = compare_options.seeds,
                       .step = config.search.population,
                       .budget = config.search.evaluations,
-                      .losses = cached(supernet_losses(proxy, asks_for_int8(run.config())), losses),
+                      .losses = evaluator.losses(),
                       .predictor = evaluator.predictor(),
                       .context = proxy.context(),
                       .enumerable = compare_options.enumerable};

@@ -94,7 +94,8 @@ FinalFront confirm(const TrainedRun& trained, const Archive& archive) {
 
 void search_and_print(const RunOptions& options, bool all, const CommonOptions& common) {
   const auto threads = limit_threads(common);
-  TrainedRun trained(load_run_config(options.config, options.overrides), options.resume, true);
+  TrainedRun trained(load_run_config(options.config, options.overrides), options.resume, true,
+                     common.ranks);
   auto& [run, proxy, losses, evaluator] = trained;
 
   const Extremes extremes = evaluate_extremes(proxy, evaluator);

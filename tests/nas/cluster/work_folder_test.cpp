@@ -10,12 +10,14 @@
 #include <thread>
 
 #include "support/files.hpp"
+#include "tests/captured_log.hpp"
 #include "tests/temporary_folder.hpp"
 
 namespace paretoformer::nas {
 namespace {
 
 namespace fs = std::filesystem;
+using ::testing::HasSubstr;
 using ::testing::StartsWith;
 
 class WorkFolderTest : public ::testing::Test {
@@ -70,13 +72,13 @@ TEST_F(WorkFolderTest, ALeaseRunsOutAndOneTakesOverDependOnThreads) {
   const auto claim = dead.claim("t", dead.look().tasks.at("t"));
   WorkFolder::Task state = next.look().tasks.at("t");
   EXPECT_EQ(next.owner("t", state), dead.name());
-  EXPECT_EQ(next.lost_owner("t", state), "");
   age(path_ / "t.claim.0", 6);
   state = next.look().tasks.at("t");
   EXPECT_EQ(next.owner("t", state), "");
-  EXPECT_EQ(next.lost_owner("t", state), dead.name());
   const WorkFolder::Task seen = last.look().tasks.at("t");
+  CapturedLog log;
   const auto taken = next.claim("t", state);
+  EXPECT_THAT(log.text(), HasSubstr(dead.name() + ": has not been heard of"));
   ASSERT_TRUE(taken);
   EXPECT_FALSE(last.claim("t", seen));
   EXPECT_EQ(last.owner("t", last.look().tasks.at("t")), next.name());

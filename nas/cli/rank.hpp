@@ -1,0 +1,18 @@
+// What the ranks of an MPI run do other than rank 0, and rank 0's losses with their help.
+#pragma once
+
+#include "nas/core/loss_source.hpp"
+#include "nas/run/config.hpp"
+#include "nas/run/proxy_task.hpp"
+#include "support/communicator.hpp"
+
+namespace paretoformer::nas {
+
+// Until rank 0 ends. Writes no file and prints nothing.
+void work_as_rank(Communicator& ranks);
+
+// On rank 0: the losses of a supernet that is trained, measured on all ranks.
+LossSource losses_of_ranks(Communicator& ranks, const RunConfig& config, ProxyTask& proxy,
+                           LossSource source);
+
+}  // namespace paretoformer::nas

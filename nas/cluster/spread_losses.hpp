@@ -1,0 +1,36 @@
+// Losses that all ranks of a run measure together. Rank 0 has the search, the run folder and the
+// command line; the others wait for what it asks.
+#pragma once
+
+#include <functional>
+#include <string>
+
+#include "nas/cluster/loss_tasks.hpp"
+#include "nas/core/loss_source.hpp"
+#include "support/communicator.hpp"
+
+namespace paretoformer::nas {
+
+// A source of losses on another rank, and what it depends on.
+struct RankLosses {
+  LossSource source;
+  LossIdentity identity;
+};
+
+// On rank 0: gives `setup` and `weights` to all ranks and returns `source` spread over them.
+// Network i of what is asked for is measured by rank i modulo their number, and its place in the
+// result is i: the result is the source's, whoever measures. Throws Error, which names the rank,
+// for what goes wrong on one, also when its identity is another; InputError where its own error is
+// one.
+LossSource spread(LossSource source, Communicator& ranks, const LossIdentity& identity,
+                  const std::string& setup, std::string weights);
+
+// On the others: does what rank 0 asks until that ends. `prepare` makes the losses from what
+// spread() was given; what it throws, rank 0 throws.
+void serve(
+    Communicator& ranks,
+    const std::function<RankLosses(const std::string& setup, const std::string& weights)>& prepare);
+// On rank 0, at its end, whatever that is: the others go.
+void dismiss(Communicator& ranks);
+
+}  // namespace paretoformer::nas
