@@ -11,7 +11,7 @@ namespace paretoformer::nas {
 namespace {
 
 // First bytes of what rank 0 says; dismiss() says nothing.
-constexpr char kSetup = 's', kTask = 't';
+constexpr char kSaysSetup = 's', kSaysTask = 't';
 // First bytes of answers.
 constexpr char kDone = 'd', kError = 'e', kInputError = 'i';
 
@@ -56,7 +56,8 @@ std::vector<std::string> answers(Communicator& ranks, std::string own) {
   return all;
 }
 
-void require_same(const LossIdentity& own, const std::string& theirs, const std::string& name) {
+void require_same_bits(const LossIdentity& own, const std::string& theirs,
+                       const std::string& name) {
   LossIdentity identity;
   if (theirs.size() == sizeof identity) std::memcpy(&identity, theirs.data(), sizeof identity);
   if (identity.weights != own.weights)
@@ -77,7 +78,7 @@ std::vector<double> sums_of(Communicator& ranks, const LossSource& source,
                             const LossIdentity& identity, std::span<const Architecture> networks,
                             LossPart part) {
   const LossTask task{identity, part, {networks.begin(), networks.end()}};
-  ranks.broadcast(kTask + task_text(task));
+  ranks.broadcast(kSaysTask + task_text(task));
   const std::vector<std::string> all = answers(
       ranks, answer([&] { return measured(source, share_of(0, ranks.size(), networks), part); }));
   std::vector<double> sums(networks.size());
@@ -95,12 +96,12 @@ std::vector<double> sums_of(Communicator& ranks, const LossSource& source,
 
 LossSource spread(LossSource source, Communicator& ranks, const LossIdentity& identity,
                   const std::string& setup, std::string weights) {
-  ranks.broadcast(kSetup + setup);
+  ranks.broadcast(kSaysSetup + setup);
   ranks.broadcast(std::move(weights));
   const std::vector<std::string> identities =
       answers(ranks, answer([&] { return bytes_of(&identity, 1); }));
   for (int rank = 1; rank < ranks.size(); ++rank)
-    require_same(identity, identities[static_cast<std::size_t>(rank)], ranks.name_of(rank));
+    require_same_bits(identity, identities[static_cast<std::size_t>(rank)], ranks.name_of(rank));
   LossSource result = source;
   result.sums = [source = std::move(source), &ranks, identity](
                     std::span<const Architecture> networks, LossPart part) {
@@ -117,7 +118,7 @@ void serve(Communicator& ranks,
     const std::string said = ranks.broadcast("");
     if (said.empty()) return;
     const std::string content = said.substr(1);
-    if (said.front() == kSetup) {
+    if (said.front() == kSaysSetup) {
       const std::string weights = ranks.broadcast("");
       ranks.gather(answer([&] {
         losses.reset();

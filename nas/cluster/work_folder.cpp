@@ -27,8 +27,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::string_view kTask = ".task", kAnswer = ".answer", kClaim = ".claim.",
-                           kWorker = "worker.";
+constexpr std::string_view kTaskEnd = ".task", kAnswerEnd = ".answer", kClaimMark = ".claim.",
+                           kWorkerBegin = "worker.";
 constexpr double kSignsPerLease = 6;
 constexpr std::int64_t kNanoseconds = 1'000'000'000;
 
@@ -135,15 +135,15 @@ WorkFolder::Content WorkFolder::look() {
   fs::directory_iterator entry(path_, error);
   for (; !error && entry != fs::directory_iterator(); entry.increment(error)) {
     const std::string name = entry->path().filename().string();
-    if (name.starts_with(kWorker)) {
+    if (name.starts_with(kWorkerBegin)) {
       content.workers += holder(entry->path()).alive ? 1 : 0;
-    } else if (name.ends_with(kTask)) {
-      content.tasks[name.substr(0, name.size() - kTask.size())].published = true;
-    } else if (name.ends_with(kAnswer)) {
-      content.tasks[name.substr(0, name.size() - kAnswer.size())].answered = true;
-    } else if (const std::size_t at = name.rfind(kClaim); at != std::string::npos) {
+    } else if (name.ends_with(kTaskEnd)) {
+      content.tasks[name.substr(0, name.size() - kTaskEnd.size())].published = true;
+    } else if (name.ends_with(kAnswerEnd)) {
+      content.tasks[name.substr(0, name.size() - kAnswerEnd.size())].answered = true;
+    } else if (const std::size_t at = name.rfind(kClaimMark); at != std::string::npos) {
       Task& task = content.tasks[name.substr(0, at)];
-      task.claims = std::max(task.claims, number_of(name.substr(at + kClaim.size())) + 1);
+      task.claims = std::max(task.claims, number_of(name.substr(at + kClaimMark.size())) + 1);
     }
   }
   if (error == std::errc::no_such_file_or_directory) return {};  // this moment
@@ -211,13 +211,13 @@ std::unique_ptr<Lease> WorkFolder::lease(const fs::path& file) {
 }
 
 fs::path WorkFolder::task_file(const std::string& task) const {
-  return path_ / (task + std::string(kTask));
+  return path_ / (task + std::string(kTaskEnd));
 }
 fs::path WorkFolder::answer_file(const std::string& task) const {
-  return path_ / (task + std::string(kAnswer));
+  return path_ / (task + std::string(kAnswerEnd));
 }
 fs::path WorkFolder::claim_file(const std::string& task, int number) const {
-  return path_ / (task + std::string(kClaim) + std::to_string(number));
+  return path_ / (task + std::string(kClaimMark) + std::to_string(number));
 }
 
 void WorkFolder::remove(const std::string& task, const Task& state) const {
@@ -234,7 +234,8 @@ void WorkFolder::clear() {
        entry.increment(error))
     files.push_back(entry->path());
   for (const fs::path& file : files)
-    if (!file.filename().string().starts_with(kWorker) || !holder(file).alive) remove_quietly(file);
+    if (!file.filename().string().starts_with(kWorkerBegin) || !holder(file).alive)
+      remove_quietly(file);
   ::rmdir(path_.c_str());  // fails where a worker is
 }
 

@@ -19,19 +19,21 @@
 namespace paretoformer::nas {
 namespace {
 
-struct Request {
+struct WorkerRequest {
   std::filesystem::path run_folder;
   WorkerOptions options{kLease, 0};
 };
 
-bool is_over(const std::string& phase) { return phase == "confirmation" || phase == "finished"; }
+bool is_search_over(const std::string& phase) {
+  return phase == "confirmation" || phase == "finished";
+}
 
 // Until there are weights; whether the search is not over yet.
 bool wait_for_weights(const RunFolder& run, const WorkerOptions& options) {
   Pause pause;
   for (;;) {
     const std::string phase = phase_of(run);
-    if (is_over(phase)) return false;
+    if (is_search_over(phase)) return false;
     if (phase == "trained" || phase == "search") return true;
     if (options.idle_seconds > 0 && pause.waited().count() > 1000 * options.idle_seconds)
       return false;
@@ -41,21 +43,21 @@ bool wait_for_weights(const RunFolder& run, const WorkerOptions& options) {
   }
 }
 
-WorkDone work(const RunFolder& run, const WorkerOptions& options) {
-  if (!wait_for_weights(run, options)) return {0, 0, !is_over(phase_of(run))};
+WorkDone work_for(const RunFolder& run, const WorkerOptions& options) {
+  if (!wait_for_weights(run, options)) return {0, 0, !is_search_over(phase_of(run))};
   ProxyTask proxy(run.config(), run.cache());
   proxy.load_weights(run);
   const LossSource source = supernet_losses(proxy, asks_for_int8(run.config()));
   const LossIdentity identity = identity_of(source, loss_key(proxy), proxy.space().largest());
   log_notice(run.path().string() + ": ready for the search's candidates");
   return work_on_losses(source, identity, run.workers(), options,
-                        [&] { return is_over(phase_of(run)); });
+                        [&] { return is_search_over(phase_of(run)); });
 }
 
-void work_and_print(const Request& request, const CommonOptions& common) {
+void work_and_print(const WorkerRequest& request, const CommonOptions& common) {
   const auto threads = limit_threads(common);
   const RunFolder run = RunFolder::read(request.run_folder);
-  const WorkDone done = work(run, request.options);
+  const WorkDone done = work_for(run, request.options);
   const char* const why = done.idle ? "idle" : "over";
   if (common.json)
     return print(to_text(Json{{"run", run.path().string()},
@@ -69,7 +71,7 @@ void work_and_print(const Request& request, const CommonOptions& common) {
 }  // namespace
 
 void add_worker(CLI::App& app, CommonOptions& common) {
-  const auto request = std::make_shared<Request>();
+  const auto request = std::make_shared<WorkerRequest>();
   CLI::App* worker = app.add_subcommand(
       "worker", "Measure candidates of a search on another machine that sees its run folder");
   worker->add_option("RUN", request->run_folder, "Run folder of the search")->required();

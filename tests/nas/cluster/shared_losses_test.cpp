@@ -14,6 +14,7 @@
 #include "support/error.hpp"
 #include "support/files.hpp"
 #include "tests/captured_log.hpp"
+#include "tests/nas/cluster/known_losses.hpp"
 #include "tests/temporary_folder.hpp"
 
 namespace paretoformer::nas {
@@ -21,24 +22,6 @@ namespace {
 
 namespace fs = std::filesystem;
 using ::testing::HasSubstr;
-
-constexpr LossIdentity kIdentity{1, 2};
-
-double true_sum(const Architecture& network, LossPart part) {
-  return network.model_width / 3.0 + static_cast<double>(part);
-}
-
-std::vector<Architecture> some_networks(int count, int first = 1) {
-  std::vector<Architecture> networks;
-  for (int i = 0; i < count; ++i) networks.push_back({16 * (first + i), 16, 256, {{1, 32}}});
-  return networks;
-}
-
-std::vector<double> true_sums(const std::vector<Architecture>& networks, LossPart part) {
-  std::vector<double> sums;
-  for (const Architecture& network : networks) sums.push_back(true_sum(network, part));
-  return sums;
-}
 
 // Measures, and counts how often each network has been.
 class Measurer {
@@ -48,12 +31,9 @@ class Measurer {
     return {1, 4, [this](std::span<const Architecture> networks, LossPart part) {
               std::this_thread::sleep_for(std::chrono::milliseconds(milliseconds_));
               const std::scoped_lock lock(mutex_);
-              std::vector<double> sums;
-              for (const Architecture& network : networks) {
+              for (const Architecture& network : networks)
                 ++times_[{architecture_id(network), part}];
-                sums.push_back(true_sum(network, part));
-              }
-              return sums;
+              return true_sums(networks, part);
             }};
   }
   std::map<std::pair<std::uint64_t, LossPart>, int> times() {
@@ -70,12 +50,12 @@ class Measurer {
 class SharedLossesTest : public ::testing::Test {
  protected:
   LossSource shared_source() {
-    return shared(own_.source(), path_, [] { return kIdentity; });
+    return shared(own_.source(), path_, [] { return kKnownIdentity; });
   }
   // A task of a search that is not there any more.
   LossTask leave_task(std::vector<Architecture> networks, LossPart part = LossPart::kRest) {
     fs::create_directory(path_);
-    LossTask task{kIdentity, part, std::move(networks)};
+    LossTask task{kKnownIdentity, part, std::move(networks)};
     write_file_atomic(WorkFolder(path_, "search").task_file(name_of(task)), task_text(task));
     return task;
   }
@@ -103,7 +83,7 @@ TEST_F(SharedLossesTest, WorkersAndSearchMeasureEachLossOnceDependOnThreads) {
   std::atomic<std::size_t> done{0};
   for (int i = 0; i < 3; ++i)
     workers.emplace_back([&] {
-      done += work_on_losses(theirs.source(), kIdentity, path_, {kLease, 0}, [&] {
+      done += work_on_losses(theirs.source(), kKnownIdentity, path_, {kLease, 0}, [&] {
                 return over.load();
               }).losses;
     });
@@ -113,9 +93,7 @@ TEST_F(SharedLossesTest, WorkersAndSearchMeasureEachLossOnceDependOnThreads) {
   for (const LossPart part : {LossPart::kQuarter, LossPart::kRest})
     for (std::size_t begin = 0; begin < networks.size(); begin += 20)
       EXPECT_EQ(source.sums(std::span(networks).subspan(begin, 20), part),
-                true_sums({networks.begin() + static_cast<std::ptrdiff_t>(begin),
-                           networks.begin() + static_cast<std::ptrdiff_t>(begin) + 20},
-                          part));
+                true_sums(std::span(networks).subspan(begin, 20), part));
   over = true;
   for (std::thread& worker : workers) worker.join();
   std::map<std::pair<std::uint64_t, LossPart>, int> times = own_.times();
@@ -192,7 +170,7 @@ TEST_F(SharedLossesTest, AnIdleWorkerGoesDependOnThreads) {
   write_file_atomic(path_ / "0.task", "no task");
   CapturedLog log;
   const WorkDone done =
-      work_on_losses(own_.source(), kIdentity, path_, {kLease, 0.3}, [] { return false; });
+      work_on_losses(own_.source(), kKnownIdentity, path_, {kLease, 0.3}, [] { return false; });
   EXPECT_TRUE(done.idle);
   EXPECT_EQ(done.tasks, 0u);
   // Once.

@@ -11,6 +11,7 @@
 #include <thread>
 
 #include "support/error.hpp"
+#include "tests/nas/cluster/known_losses.hpp"
 
 namespace paretoformer::nas {
 namespace {
@@ -18,7 +19,7 @@ namespace {
 using ::testing::HasSubstr;
 
 // Messages between threads.
-class Mail {
+class RankMail {
  public:
   void put(int from, int to, std::string bytes) {
     const std::scoped_lock lock(mutex_);
@@ -40,9 +41,9 @@ class Mail {
   std::map<std::pair<int, int>, std::deque<std::string>> boxes_;
 };
 
-class Thread : public Communicator {
+class ThreadRank : public Communicator {
  public:
-  Thread(Mail& mail, int rank, int size) : mail_(mail), rank_(rank), size_(size) {}
+  ThreadRank(RankMail& mail, int rank, int size) : mail_(mail), rank_(rank), size_(size) {}
   int rank() const override { return rank_; }
   int size() const override { return size_; }
   std::string name_of(int rank) const override { return "rank " + std::to_string(rank); }
@@ -50,48 +51,35 @@ class Thread : public Communicator {
   std::string receive(int from) override { return mail_.get(from, rank_); }
 
  private:
-  Mail& mail_;
+  RankMail& mail_;
   int rank_, size_;
 };
 
-constexpr LossIdentity kIdentity{1, 2};
-constexpr LossPart kPart = LossPart::kRest;
-
-std::vector<Architecture> some_networks(int count) {
-  std::vector<Architecture> networks;
-  for (int i = 1; i <= count; ++i) networks.push_back({16 * i, 16, 256, {{1, 32}}});
-  return networks;
-}
-
-std::vector<double> true_sums(std::span<const Architecture> networks) {
-  std::vector<double> sums;
-  for (const Architecture& network : networks) sums.push_back(network.model_width / 3.0);
-  return sums;
-}
+constexpr LossPart kSpreadPart = LossPart::kRest;
 
 // Runs `body` as rank 0 among `size` threads, the others of which `serve`.
 template <class Serve, class Body>
 void on_ranks(int size, const Serve& serve_one, const Body& body) {
-  Mail mail;
+  RankMail mail;
   std::vector<std::thread> threads;
   for (int rank = 1; rank < size; ++rank)
     threads.emplace_back([&, rank] {
-      Thread self(mail, rank, size);
+      ThreadRank self(mail, rank, size);
       serve_one(self);
     });
-  Thread first(mail, 0, size);
+  ThreadRank first(mail, 0, size);
   body(first);
   dismiss(first);
   for (std::thread& thread : threads) thread.join();
 }
 
-class Counted {
+class CountedSource {
  public:
   LossSource source() {
     return {1, 4, [this](std::span<const Architecture> networks, LossPart) {
               const std::scoped_lock lock(mutex_);
               count_ += networks.size();
-              return true_sums(networks);
+              return true_sums(networks, kSpreadPart);
             }};
   }
   std::size_t count() const { return count_; }
@@ -103,13 +91,13 @@ class Counted {
 
 TEST(Communicator, BroadcastAndGatherReachAllRanksDependOnThreads) {
   for (const int size : {1, 2, 3, 4, 5, 8, 13}) {
-    Mail mail;
+    RankMail mail;
     std::vector<std::string> got(static_cast<std::size_t>(size));
     std::vector<std::thread> threads;
     std::vector<std::string> all;
     for (int rank = 0; rank < size; ++rank)
       threads.emplace_back([&, rank] {
-        Thread self(mail, rank, size);
+        ThreadRank self(mail, rank, size);
         got[static_cast<std::size_t>(rank)] = self.broadcast(rank == 0 ? "said" : "");
         std::vector<std::string> gathered = self.gather(std::to_string(rank));
         if (rank == 0) all = std::move(gathered);
@@ -125,21 +113,21 @@ TEST(Communicator, BroadcastAndGatherReachAllRanksDependOnThreads) {
 
 TEST(SpreadLosses, AreThoseOfOneRankDependOnThreads) {
   for (const int size : {1, 2, 3, 5}) {
-    Counted others, own;
+    CountedSource others, own;
     on_ranks(
         size,
         [&](Communicator& self) {
           serve(self, [&](const std::string& setup, const std::string& weights) {
             EXPECT_EQ(setup + weights, "ab");
-            return RankLosses{others.source(), kIdentity};
+            return RankLosses{others.source(), kKnownIdentity};
           });
         },
         [&](Communicator& self) {
-          const LossSource source = spread(own.source(), self, kIdentity, "a", "b");
+          const LossSource source = spread(own.source(), self, kKnownIdentity, "a", "b");
           EXPECT_EQ(source.measurers(), static_cast<std::size_t>(size));
           for (const int count : {7, 1, 0, 3}) {
             const std::vector<Architecture> networks = some_networks(count);
-            EXPECT_EQ(source.sums(networks, kPart), true_sums(networks));
+            EXPECT_EQ(source.sums(networks, kSpreadPart), true_sums(networks, kSpreadPart));
           }
         });
     EXPECT_EQ(own.count() + others.count(), 11u);
@@ -154,24 +142,25 @@ TEST(SpreadLosses, WhatGoesWrongOnARankIsSaidWithItsNameDependOnThreads) {
         serve(self, [&](const std::string&, const std::string&) {
           LossSource broken{1, 4, [&](auto networks, LossPart) {
                               if (self.rank() == 2) throw InputError("no such thing");
-                              return true_sums(networks);
+                              return true_sums(networks, kSpreadPart);
                             }};
-          return RankLosses{broken, kIdentity};
+          return RankLosses{broken, kKnownIdentity};
         });
       },
       [](Communicator& self) {
-        Counted own;
-        const LossSource source = spread(own.source(), self, kIdentity, "", "");
+        CountedSource own;
+        const LossSource source = spread(own.source(), self, kKnownIdentity, "", "");
         for (int again = 0; again < 2; ++again) {
           try {
-            source.sums(some_networks(7), kPart);
+            source.sums(some_networks(7), kSpreadPart);
             FAIL();
           } catch (const InputError& error) {
             EXPECT_STREQ(error.what(), "rank 2: no such thing");
           }
         }
         // It was not asked for anything.
-        EXPECT_EQ(source.sums(some_networks(2), kPart), true_sums(some_networks(2)));
+        EXPECT_EQ(source.sums(some_networks(2), kSpreadPart),
+                  true_sums(some_networks(2), kSpreadPart));
       });
 }
 
@@ -182,14 +171,14 @@ TEST(SpreadLosses, ARankThatCannotPrepareOrRoundsOtherwiseIsNamedDependOnThreads
         [&](Communicator& self) {
           serve(self, [&](const std::string&, const std::string&) -> RankLosses {
             if (throws) throw Error("no text");
-            Counted none;
+            CountedSource none;
             return {none.source(), {1, 3}};
           });
         },
         [&](Communicator& self) {
-          Counted own;
+          CountedSource own;
           try {
-            spread(own.source(), self, kIdentity, "", "");
+            spread(own.source(), self, kKnownIdentity, "", "");
             FAIL();
           } catch (const Error& error) {
             EXPECT_THAT(error.what(),
