@@ -74,7 +74,7 @@ Int8Unit find_int8_unit() {
 #ifdef PARETOFORMER_VNNI_KERNELS
   if (!wanted() && has_x86_64_v4() && __builtin_cpu_supports("avx512vnni")) return Int8Unit::vnni;
 #endif
-  return Int8Unit::none;
+  return kernel_set().matmul_pairs ? Int8Unit::pairs : Int8Unit::none;
 }
 
 }  // namespace

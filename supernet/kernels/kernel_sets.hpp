@@ -1,10 +1,10 @@
 // The kernels of kernels.hpp and matmul.hpp for every instruction set that they are compiled for,
 // and the choice of one when the program runs.
 //
-// row_kernels.cpp and matmul_vector.cpp are compiled once per set, each time into a namespace of
-// their own. What they define is local to them or in that namespace, and never inline: of an inline
-// function or a template of a header the linker keeps one copy for the whole program, and that may
-// be the one with instructions which not every processor has
+// row_kernels.cpp, matmul_vector.cpp and matmul_pairs.cpp are compiled once per set, each time into
+// a namespace of their own. What they define is local to them or in that namespace, and never
+// inline: of an inline function or a template of a header the linker keeps one copy for the whole
+// program, and that may be the one with instructions which not every processor has
 // (tests/supernet/kernels/kernel_sets.cmake).
 //
 // x86-64-v3 and x86-64-v4 (AVX2 and AVX-512, both with fused multiply-add) give the same bits. The
@@ -17,6 +17,7 @@
 
 #include "supernet/kernels/kernels.hpp"
 #include "supernet/kernels/matmul.hpp"
+#include "supernet/kernels/matmul_int8.hpp"
 
 namespace paretoformer::supernet {
 
@@ -46,10 +47,15 @@ struct Kernels {
   decltype(&supernet::matmul_vector<T>) matmul_vector;
 };
 
+// matmul_int8() on vectors of pairs of int16; m, n and k are not 0.
+using MatmulPairs = void(int m, int n, int k, MatrixView<std::int8_t> a, MatrixView<std::int8_t> b,
+                         Bias bias, std::int32_t* c, std::ptrdiff_t c_stride);
+
 struct KernelSet {
   const char* name;  // "portable", "x86-64-v3", "x86-64-v4"
   Kernels<float> of_float;
   Kernels<double> of_double;
+  MatmulPairs* matmul_pairs;  // null where processor or compiler has no x86-64 sets
 };
 
 // Those that this processor can run, the fastest last.
@@ -60,7 +66,7 @@ const KernelSet& kernel_set_named(const char* name);
 
 // The one in use: what the environment variable PARETOFORMER_CPU names at the first call, otherwise
 // the fastest. A set that is named is used alone, without units for bfloat16 or int8: bf16_unit()
-// and int8_unit() are none.
+// is none and int8_unit() not vnni.
 // Throws InputError for a name that is not in kernel_sets().
 const KernelSet& kernel_set();
 
@@ -68,7 +74,7 @@ const KernelSet& kernel_set();
 template <class T>
 const Kernels<T>& kernels();
 
-// Defined by row_kernels.cpp and matmul_vector.cpp.
+// Defined by row_kernels.cpp, matmul_vector.cpp and, for x86-64, matmul_pairs.cpp.
 template <class T>
 using MatmulVector = std::remove_pointer_t<decltype(&matmul_vector<T>)>;
 
@@ -76,18 +82,21 @@ namespace portable {
 extern const KernelSet kKernels;
 MatmulVector<float> matmul_float;
 MatmulVector<double> matmul_double;
+MatmulPairs matmul_pairs;
 }  // namespace portable
 
 namespace x86_64_v3 {
 extern const KernelSet kKernels;
 MatmulVector<float> matmul_float;
 MatmulVector<double> matmul_double;
+MatmulPairs matmul_pairs;
 }  // namespace x86_64_v3
 
 namespace x86_64_v4 {
 extern const KernelSet kKernels;
 MatmulVector<float> matmul_float;
 MatmulVector<double> matmul_double;
+MatmulPairs matmul_pairs;
 }  // namespace x86_64_v4
 
 }  // namespace paretoformer::supernet

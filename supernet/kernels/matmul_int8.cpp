@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <memory>
 
+#include "supernet/kernels/kernel_sets.hpp"
+
 namespace paretoformer::supernet {
 namespace {
 
@@ -86,6 +88,7 @@ void matmul_int8(int m, int n, int k, MatrixView<std::int8_t> a, MatrixView<std:
     return;
   }
   if (unit == Int8Unit::vnni) return matmul_vnni(m, n, k, a, b, bias, c, c_stride);
+  if (unit == Int8Unit::pairs) return kernel_set().matmul_pairs(m, n, k, a, b, bias, c, c_stride);
   matmul_by_floats(m, n, k, a, b, bias, c, c_stride);
 }
 

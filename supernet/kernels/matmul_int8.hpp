@@ -9,8 +9,9 @@
 
 namespace paretoformer::supernet {
 
-// What this processor multiplies int8 with: AVX-512 VNNI, or nothing of its own.
-enum class Int8Unit { none, vnni };
+// What this processor multiplies int8 with: AVX-512 VNNI, vectors of pairs of int16 (all x86-64),
+// or nothing of its own but floats.
+enum class Int8Unit { none, pairs, vnni };
 Int8Unit int8_unit();
 
 // What a product begins with: a row of int32 for each of its rows (a mask, say), or, with stride 0,

@@ -443,7 +443,13 @@ constexpr Kernels<T> table(MatmulVector<T>* matmul) {
 
 }  // namespace
 
+#ifdef PARETOFORMER_PAIR_KERNELS
+constexpr MatmulPairs* kMatmulPairs = matmul_pairs;
+#else
+constexpr MatmulPairs* kMatmulPairs = nullptr;
+#endif
+
 constinit const KernelSet kKernels{PARETOFORMER_KERNEL_SET_NAME, table<float>(matmul_float),
-                                   table<double>(matmul_double)};
+                                   table<double>(matmul_double), kMatmulPairs};
 
 }  // namespace paretoformer::supernet::PARETOFORMER_KERNEL_SET

@@ -80,7 +80,7 @@ void integer_norm(int rows, int columns, const std::int8_t* x, int reads, float 
 void project(const IntegerLinear& linear, int rows, const std::int8_t* x, std::int32_t* sums,
              std::int8_t* y) {
   // Sums of so many outputs stay in a cache; each packs its own part of the weights.
-  constexpr int kOutputs = 64;
+  constexpr int kOutputs = 256;
   for (int first = 0; first < linear.outputs; first += kOutputs) {
     const int outputs = std::min(kOutputs, linear.outputs - first);
     integer_matmul(rows, outputs, linear.inputs, plain(x, linear.inputs),

@@ -175,8 +175,10 @@ TEST_P(EverySet, Int8IsScaledAndAddedAsInThePlainForm) {
 }
 
 std::vector<Int8Unit> units() {
-  if (int8_unit() == Int8Unit::none) return {Int8Unit::none};
-  return {Int8Unit::none, int8_unit()};
+  std::vector<Int8Unit> here{Int8Unit::none};
+  if (kernel_set().matmul_pairs) here.push_back(Int8Unit::pairs);
+  if (int8_unit() == Int8Unit::vnni) here.push_back(Int8Unit::vnni);
+  return here;
 }
 
 // Sums wrap where k is large or C begins with extremes.
@@ -235,6 +237,12 @@ TEST(IntegerMatmul, EqualsThePlainFormOnRandomShapesStridesAndTransposes) {
         std::fill(c.values.begin(), c.values.end(), 42);
         matmul_int8(m, n, k, view_a, view_b, begin, c.values.data(), c.stride, unit);
         ASSERT_EQ(c.values, expected.values) << m << " x " << k << " x " << n;
+      }
+      for (const KernelSet* set : kernel_sets()) {
+        if (!set->matmul_pairs) continue;
+        std::fill(c.values.begin(), c.values.end(), 42);
+        set->matmul_pairs(m, n, k, view_a, view_b, begin, c.values.data(), c.stride);
+        ASSERT_EQ(c.values, expected.values) << set->name << ' ' << m << " x " << k << " x " << n;
       }
     }
   }
