@@ -66,6 +66,7 @@ namespace {
 
 constexpr double kSilence = 30;  // seconds
 constexpr int kSignsPerSilence = 6;
+constexpr unsigned kPatience = 10;                    // seconds, with a launcher
 constexpr std::size_t kPiece = std::size_t{1} << 30;  // bytes of a message: MPI counts in int
 
 // Sleeps where MPI would spin: ranks wait for hours while rank 0 trains.
@@ -122,6 +123,7 @@ class Ring {
         fmt::format("paretoformer: {} has not been heard of for {:g} s; continue with --resume\n",
                     names_[static_cast<std::size_t>(previous_)], silence_.count());
     std::fputs(line.c_str(), stderr);
+    ::alarm(kPatience);  // a launcher that cannot be reached must not keep the run folder locked
     MPI_Abort(MPI_COMM_WORLD, 1);
     std::abort();
   }
