@@ -9,15 +9,23 @@ enum WireType { kVarint = 0, kFixed64 = 1, kBytes = 2, kFixed32 = 5 };
 namespace model {
 enum { kIrVersionField = 1, kProducer = 2, kGraph = 7, kOperatorSetImport = 8, kMetadata = 14 };
 }
+namespace operator_set {
+enum { kVersion = 2 };
+}
+namespace metadata_entry {
+enum { kKey = 1, kValue = 2 };
+}
 namespace graph {
-enum { kNode = 1, kName = 2, kInitializer = 5, kInput = 11, kOutput = 12 };
+enum { kNode = 1, kName = 2, kInitializer = 5, kInput = 11, kOutput = 12, kValueInfo = 13 };
 }
 namespace node {
 enum { kInput = 1, kOutput = 2, kName = 3, kOperation = 4, kAttribute = 5, kDomain = 7 };
 }
 namespace attribute {
-enum { kName = 1, kFloat = 2, kInteger = 3, kString = 4, kTensor = 5, kIntegers = 8 };
-}
+enum { kName = 1, kFloat = 2, kInteger = 3, kString = 4, kTensor = 5, kIntegers = 8, kType = 20 };
+// AttributeProto.AttributeType.
+enum { kTypeFloat = 1, kTypeInteger = 2, kTypeIntegers = 7 };
+}  // namespace attribute
 namespace tensor {
 enum { kDimensions = 1, kDataType = 2, kInt32 = 5, kInt64 = 7, kName = 8, kRawData = 9 };
 // TensorProto.DataType.
