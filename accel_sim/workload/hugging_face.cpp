@@ -9,12 +9,13 @@
 namespace paretoformer::accel_sim {
 namespace {
 
-// A config.json writes null for what is absent.
+// A config.json writes null for what there is not.
 class Config {
  public:
   explicit Config(const JsonNode& node) : object_(node) {}
 
   bool has(const char* key) const { return object_.has(key) && !at(key).json().is_null(); }
+  bool is_absent(const char* key) const { return !object_.has(key); }
   JsonNode at(const char* key) const { return object_.at(key); }
   int size(const char* key) const { return static_cast<int>(at(key).integer(1, kLargestSize)); }
   int size(const char* key, int absent) const { return has(key) ? size(key) : absent; }
@@ -173,12 +174,16 @@ Transformer llama(const Config& config) {
 }
 
 Transformer mistral(const Config& config) {
+  constexpr int kUsualWindow = 4096;
+  config.size("num_key_value_heads");
   Transformer network = llama(config);
-  network.block.window = config.size("sliding_window", 0);
+  network.block.window =
+      config.is_absent("sliding_window") ? kUsualWindow : config.size("sliding_window", 0);
   return network;
 }
 
 Transformer qwen2(const Config& config) {
+  config.size("num_key_value_heads");
   Transformer network = llama(config);
   network.block.qkv_biases = true;
   if (!config.flag("use_sliding_window", false)) return network;

@@ -144,8 +144,9 @@ OnnxTensor read_tensor(Message message) {
       default:
         break;
     }
-  using namespace onnx::tensor;
-  tensor.is_float = type == kFloat32 || type == kFloat16 || type == kFloat64 || type == kBfloat16;
+  tensor.is_weight = type == onnx::tensor::kFloat32 || type == onnx::tensor::kFloat16 ||
+                     type == onnx::tensor::kFloat64 || type == onnx::tensor::kBfloat16 ||
+                     type == onnx::tensor::kInt8 || type == onnx::tensor::kUint8;
   std::int64_t size = 1;
   for (const std::int64_t extent : tensor.shape) {
     if (extent < 0 || extent >= std::int64_t{1} << 31)
@@ -153,12 +154,12 @@ OnnxTensor read_tensor(Message message) {
     if (__builtin_mul_overflow(size, extent, &size))
       message.fail("the tensor \"" + tensor.name + "\" has more than 2^63 elements");
   }
-  const bool is_integer = type == kInt64Type || type == kInt32Type;
+  const bool is_integer = type == onnx::tensor::kInt64Type || type == onnx::tensor::kInt32Type;
   const bool is_short = size <= static_cast<std::int64_t>(kMostValues);
   if (is_integer && is_short && !raw.empty()) {
     tensor.values.clear();
-    if (type == kInt64Type) append_raw<std::int64_t>(raw, tensor.values);
-    if (type == kInt32Type) append_raw<std::int32_t>(raw, tensor.values);
+    if (type == onnx::tensor::kInt64Type) append_raw<std::int64_t>(raw, tensor.values);
+    if (type == onnx::tensor::kInt32Type) append_raw<std::int32_t>(raw, tensor.values);
   }
   tensor.has_values =
       is_integer && is_short && size == static_cast<std::int64_t>(tensor.values.size());
@@ -194,22 +195,22 @@ void read_attribute(Message message, std::map<std::string, OnnxAttribute>& attri
 OnnxNode read_node(Message message) {
   OnnxNode node;
   while (message.next()) switch (message.field()) {
-      case onnx::node::kInput:
+      case onnx::node_proto::kInput:
         node.inputs.push_back(message.text());
         break;
-      case onnx::node::kOutput:
+      case onnx::node_proto::kOutput:
         node.outputs.push_back(message.text());
         break;
-      case onnx::node::kName:
+      case onnx::node_proto::kName:
         node.name = message.text();
         break;
-      case onnx::node::kOperation:
+      case onnx::node_proto::kOperation:
         node.operation = message.text();
         break;
-      case onnx::node::kDomain:
+      case onnx::node_proto::kDomain:
         node.domain = message.text();
         break;
-      case onnx::node::kAttribute:
+      case onnx::node_proto::kAttribute:
         read_attribute(message.message(), node.attributes);
         break;
       default:

@@ -13,7 +13,7 @@ namespace paretoformer::accel_sim {
 struct OnnxTensor {
   std::string name;
   std::vector<std::int64_t> shape;
-  bool is_float = false;
+  bool is_weight = false;  // floating-point, or of eight bits
   bool has_values = false;
   std::vector<std::int64_t> values;
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cctype>
 #include <memory>
+#include <set>
 #include <string_view>
 #include <unordered_map>
 #include <utility>
@@ -558,14 +559,29 @@ bool has_size(const OnnxGraph& graph, Size wanted) {
   return false;
 }
 
+// Floating-point, or what is dequantized: without scales and zero points.
+std::int64_t parameters_of(const OnnxGraph& graph) {
+  std::set<std::string> dequantized, scales;
+  for (const OnnxNode& node : graph.nodes) {
+    if (node.operation != "DequantizeLinear" && node.operation != "QuantizeLinear") continue;
+    for (std::size_t i = 0; i < node.inputs.size(); ++i)
+      (i == 0 ? dequantized : scales).insert(node.inputs[i]);
+  }
+  std::int64_t sum = 0;
+  for (const OnnxTensor& constant : graph.constants) {
+    const bool counts = (constant.is_weight || dequantized.contains(constant.name)) &&
+                        !constant.shape.empty() && !scales.contains(constant.name);
+    if (counts)
+      sum = cost_arithmetic::sum(sum, elements_of(constant.shape.begin(), constant.shape.end()));
+  }
+  return sum;
+}
+
 }  // namespace
 
 ListedNetwork listed(const OnnxGraph& graph) {
   ListedNetwork network;
-  for (const OnnxTensor& constant : graph.constants)
-    if (constant.is_float && !constant.shape.empty())
-      network.parameters = cost_arithmetic::sum(
-          network.parameters, elements_of(constant.shape.begin(), constant.shape.end()));
+  network.parameters = parameters_of(graph);
   network.description = "ONNX graph of " + std::to_string(graph.nodes.size()) + " nodes";
   network.usual.biases = true;
   network.is_graph = true;

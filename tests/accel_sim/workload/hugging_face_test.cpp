@@ -184,6 +184,20 @@ TEST(HuggingFace, GroupsOfHeadsShareKeys) {
   EXPECT_EQ(decoded.op, matmul(2, 10, 32, RightOperand::kActivations));
 }
 
+TEST(HuggingFace, WindowsAreOfTheLayersThatHaveThem) {
+  EXPECT_EQ(read(with(kSmall, {{"sliding_window", nullptr}})).block.window, 0);
+  Json absent = kSmall;
+  absent.erase("sliding_window");
+  EXPECT_EQ(read(absent).block.window, 4096);  // what transformers takes
+  EXPECT_EQ(read(kQwen2).block.window, 0);
+  const Transformer mixed = read(with(
+      kSmall, {{"model_type", "qwen2"}, {"use_sliding_window", true}, {"max_window_layers", 1}}));
+  std::vector<int> seen;
+  for (const TransformerOperator& item : transformer_operators(mixed, {30, Mode::kDecode}))
+    if (item.role == "attention.scores") seen.push_back(item.op.columns);
+  EXPECT_THAT(seen, ::testing::ElementsAre(30, 10));
+}
+
 TEST(HuggingFace, DecodingSumsOverAllPositionsAcrossTheWindow) {
   const ListedNetwork network = listed(read(kSmall));
   std::int64_t flops = 0;

@@ -12,6 +12,7 @@
 #include "nas/export/onnx_model.hpp"
 #include "nas/export/onnx_network.hpp"
 #include "search_spaces/search_space.hpp"
+#include "supernet/quantization/int8_evaluation.hpp"
 #include "support/error.hpp"
 #include "support/random.hpp"
 
@@ -78,6 +79,35 @@ TEST(OnnxReadBack, OurMatmulsAreTheArchitectures) {
       EXPECT_EQ(theirs[k].repeat, ours[k].repeat) << ours[k].role;
     }
   }
+}
+
+// With queries, keys and values apart, and the bias of the head.
+TEST(OnnxReadBack, OurInt8OperatorsAreTheArchitectures) {
+  constexpr int kContext = 12, kVocabulary = 97;
+  const SearchSpace space = SearchSpace::find("quickstart").with_vocabulary(kVocabulary);
+  const supernet::ParameterLayout layout(space.largest(), kContext);
+  Random random(5);
+  std::vector<float> weights(layout.size());
+  for (float& weight : weights) weight = static_cast<float>(0.2 * random.normal());
+  const std::vector<std::int32_t> text(kContext + 1, 7);
+  const Architecture network = space.sample(random);
+  const accel_sim::ListedNetwork file =
+      read(onnx_network(calibrated(fold(layout, weights.data(), network),
+                                   {text.data(), text.data() + 1, 1, kContext}),
+                        {}));
+  Workload workload = accel_sim::kSupernetWorkload;
+  workload.sequence_length = 11;
+  std::vector<Operator> ours, theirs;
+  for (const TransformerOperator& item : transformer_operators(network, workload))
+    ours.insert(ours.end(), static_cast<std::size_t>(item.repeat), item.op);
+  for (const TransformerOperator& item : file.operators(workload))
+    theirs.insert(theirs.end(), static_cast<std::size_t>(item.repeat), item.op);
+  EXPECT_EQ(theirs, ours);
+  // Gains and biases of LayerNorms are in the matrices, of which the head is one of its own, with a
+  // bias; what is left is a gain of one.
+  const std::int64_t d = network.model_width;
+  EXPECT_EQ(file.parameters, parameter_count(network, kContext) -
+                                 2 * d * (2 * network.depth() + 1) + (d + 1) * kVocabulary + d);
 }
 
 // --- others'
