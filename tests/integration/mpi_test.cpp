@@ -54,18 +54,23 @@ class Mpi : public TrainedFolder {
     return 0;
   }
 
-  // A search on three ranks, one of which gets a signal in the middle.
-  Result with_signal_to(int rank, int signal) {
-    copy("base", "run");
+  // Three ranks, one of which gets a signal when a file of the run has so many lines.
+  Result with_signal_to(int rank, int signal, const Words& arguments, const std::string& file,
+                        std::size_t count) {
     Limits limits;
     limits.meanwhile = [&](pid_t mpirun) {
-      for (int i = 0; i < 20000 && line_count(box_ / "run/history.jsonl") < 24; ++i)
+      for (int i = 0; i < 20000 && line_count(box_ / ("run/" + file)) < count; ++i)
         std::this_thread::sleep_for(std::chrono::milliseconds(1));
       const pid_t process = process_of(rank, mpirun);
       ASSERT_NE(process, 0);
       ::kill(process, signal);
     };
-    return on_ranks(3, resumed("search", "run"), limits);
+    return on_ranks(3, arguments, limits);
+  }
+  // In the middle of a search.
+  Result with_signal_to(int rank, int signal) {
+    copy("base", "run");
+    return with_signal_to(rank, signal, resumed("search", "run"), "history.jsonl", 24);
   }
 
   void expect_goes_on(int ranks) {
@@ -118,6 +123,22 @@ TEST_F(Mpi, ARankThatIsKilledEndsTheRunWhichGoesOnWithOthers) {
 TEST_F(Mpi, RankZeroIsNoException) {
   EXPECT_NE(with_signal_to(0, SIGKILL).status, 0);
   expect_goes_on(0);
+}
+
+TEST_F(Mpi, ARankThatIsKilledWhileTheOthersTrain) {
+  config_["training"]["steps"] = 200;
+  config_["training"]["checkpoint_seconds"] = 0;
+  write(box_ / "config.json", config_.dump());
+  ASSERT_EQ(box_.run({"train", "config.json", "--quiet", "--run", "whole"}).status, 0);
+  for (const int rank : {1, 0}) {
+    const Result killed = with_signal_to(
+        rank, SIGKILL, {"train", "config.json", "--quiet", "--run", "run"}, "training.jsonl", 20);
+    EXPECT_NE(killed.status, 0);
+    const Result rest = on_ranks(2, resumed("train", "run"));
+    EXPECT_EQ(rest.status, 0) << rest.err;
+    expect_same("run", "whole", {"training.jsonl", "supernet.safetensors", "convergence.jsonl"});
+    fs::remove_all(box_ / "run");
+  }
 }
 
 TEST_F(Mpi, ARankThatHangsIsNoticed) {
