@@ -51,8 +51,8 @@ void require_workload_of_programs(const accel_sim::Workload& workload) {
   if (workload != executed_workload(workload.sequence_length))
     throw InputError(
         "a program computes all positions of a sequence, as the quantized network does: expected "
-        "the workload's batch to be 1, mode prefill, mask causal, biases true and nonlinear_inputs "
-        "int8");
+        "the workload's mode to be prefill, mask causal, biases true, nonlinear_inputs int8 and "
+        "batch 1");
 }
 
 void write_gemmini_c(const std::filesystem::path& path, const ExportedNetwork& network) {

@@ -159,9 +159,8 @@ FunctionalResult executed(const PricedNetwork& network) {
                      ": expected an architecture or an exported JSON file");
   if (network.workload != executed_workload(length))
     throw InputError(
-        "--functional: networks are executed as they are quantised: expected --batch 1, --mode "
-        "prefill, "
-        "--mask causal, --biases on and --nonlinear-inputs int8");
+        "--functional: networks are executed as they are quantised: expected --mode prefill, "
+        "--mask causal, --biases on, --nonlinear-inputs int8 and --batch 1");
   return run_random_network(
       network.architecture, length, network.hardware,
       compile_with_mapper(network.architecture, network.workload, network.hardware,
