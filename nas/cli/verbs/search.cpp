@@ -165,6 +165,9 @@ void add_search(CLI::App& app, CommonOptions& common) {
   search->add_option("--seed-architectures", given->seed_architectures,
                      "Networks to begin with: JSON file of one, of a list, or of a front");
   search->add_flag("--all", *all, "Print every member of the front, not a screen of them");
+  search->footer(
+      "On several machines: mpirun -n N paretoformer search ..., in a build with MPI; or "
+      "paretoformer worker RUN on any that see the run folder. docs/cluster.md says more.");
   search->callback([given, all, &common] { search_and_print(given->resolved(), *all, common); });
 }
 
