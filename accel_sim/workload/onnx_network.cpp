@@ -15,7 +15,6 @@
 namespace paretoformer::accel_sim {
 namespace {
 
-constexpr std::int64_t kLargestExtent = 1 << 20;
 constexpr int kNone = -1;
 
 // GELU by erf or by tanh, and LayerNorm, take at most so many nodes each beside the one by which
@@ -108,7 +107,7 @@ class Lister {
       std::int64_t size = dimension.size;
       if (size <= 0 && meaning == Size::kLength) size = workload_.sequence_length;
       if (size <= 0 && meaning == Size::kBatch) size = workload_.batch;
-      if (size <= 0 || size > kLargestExtent)
+      if (size <= 0 || size > kLargestSize)
         throw InputError(graph_.file + ": input \"" + input.name + "\": its extent \"" +
                          dimension.parameter + "\" (" + std::to_string(size) +
                          ") is not understood: expected a size from 1 to 2^20, or a name of the "
@@ -181,9 +180,9 @@ class Lister {
   std::string_view& role_of(int index) { return items_[static_cast<std::size_t>(index)].item.role; }
 
   int extent(std::int64_t value, const char* what) const {
-    if (value < 1 || value > kLargestExtent)
+    if (value < 1 || value > kLargestSize)
       fail(std::string(what) + " " + std::to_string(value) + " is out of range: expected 1 to " +
-           std::to_string(kLargestExtent));
+           std::to_string(kLargestSize));
     return static_cast<int>(value);
   }
 
@@ -191,7 +190,7 @@ class Lister {
   std::pair<int, int> matrix(const OnnxShape& shape, bool keeps_rows) const {
     std::int64_t columns = shape.empty() ? 1 : shape.back();
     std::int64_t rows = shape.empty() ? 1 : elements_of(shape.begin(), shape.end() - 1);
-    while (!keeps_rows && rows > kLargestExtent && rows % 2 == 0) {
+    while (!keeps_rows && rows > kLargestSize && rows % 2 == 0) {
       rows /= 2;
       columns *= 2;
     }

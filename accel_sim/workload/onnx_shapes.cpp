@@ -14,7 +14,7 @@ namespace {
 using Numbers = std::vector<std::int64_t>;
 using Values = std::vector<OnnxValue>;
 
-constexpr std::int64_t kLargestExtent = std::int64_t{1} << 31;
+constexpr std::int64_t kLargestDimension = std::int64_t{1} << 31;
 constexpr std::int64_t kMostElements = std::int64_t{1} << 60;
 constexpr std::int64_t kMostNumbers = 4096;  // of a value that is followed
 constexpr std::size_t kMostExtents = 16;
@@ -72,7 +72,7 @@ class Node {
 };
 
 bool is_moderate(std::int64_t number) {
-  return number > -kLargestExtent && number < kLargestExtent;
+  return number > -kLargestDimension && number < kLargestDimension;
 }
 
 OnnxValue of_shape(OnnxShape shape) { return {std::move(shape), false, std::nullopt}; }
@@ -219,7 +219,7 @@ Values reshape_values(const Node& node) {
       open = i;
       continue;
     }
-    node.require(shape[i] >= 0 && shape[i] < kLargestExtent &&
+    node.require(shape[i] >= 0 && shape[i] < kLargestDimension &&
                      !__builtin_mul_overflow(known, shape[i], &known),
                  "its extents");
   }
@@ -291,7 +291,7 @@ Values transpose_values(const Node& node) {
 
 Values expand_values(const Node& node) {
   for (const std::int64_t extent : node.numbers(1))
-    node.require(extent > 0 && extent < kLargestExtent, "its extents");
+    node.require(extent > 0 && extent < kLargestDimension, "its extents");
   return {of_shape(broadcast(node, node.shape(0), node.numbers(1)))};
 }
 
@@ -607,7 +607,7 @@ std::vector<OnnxValue> output_values(const OnnxGraph& graph, const OnnxNode& nod
     value.is_constant = value.is_constant || is_constant;
     std::int64_t elements = 1;
     for (const std::int64_t extent : value.shape)
-      if (extent < 0 || extent >= kLargestExtent ||
+      if (extent < 0 || extent >= kLargestDimension ||
           __builtin_mul_overflow(elements, extent, &elements) || elements > kMostElements)
         fail(graph, node,
              "has a result with an extent of " + std::to_string(extent) + " or too many elements");

@@ -45,9 +45,9 @@ Profile to_profile(const Counts& counts, std::optional<int> length) {
   return profile;
 }
 
-using Lister = std::function<std::vector<TransformerOperator>(const Workload&)>;
+using OperatorList = std::function<std::vector<TransformerOperator>(const Workload&)>;
 
-Counts counts(const Lister& operators, const Workload& workload, bool fused) {
+Counts counts(const OperatorList& operators, const Workload& workload, bool fused) {
   Counts counts{};
   for (const TransformerOperator& item : operators(workload))
     at(counts, class_of(item)) += count(item, workload.mode, fused);
@@ -56,7 +56,8 @@ Counts counts(const Lister& operators, const Workload& workload, bool fused) {
 
 // Every count of one decoded token is an affine function of its position, so that the sum over
 // positions is that of an arithmetic series.
-Counts counts_of_generation(const Lister& operators, int first, int last, bool fused, int batch) {
+Counts counts_of_generation(const OperatorList& operators, int first, int last, bool fused,
+                            int batch) {
   const Counts begin =
       counts(operators, {.sequence_length = first, .mode = Mode::kDecode, .batch = batch}, fused);
   Counts sum =
@@ -70,7 +71,8 @@ Counts counts_of_generation(const Lister& operators, int first, int last, bool f
 }
 
 // From `window` on (0: never), what attends to no more positions takes what it took there.
-Profile profile(const Lister& operators, int window, int length, Mode mode, bool fused, int batch) {
+Profile profile(const OperatorList& operators, int window, int length, Mode mode, bool fused,
+                int batch) {
   if (mode == Mode::kPrefill)
     return to_profile(counts(operators, {.sequence_length = length, .batch = batch}, fused),
                       length);
