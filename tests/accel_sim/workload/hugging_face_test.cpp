@@ -120,8 +120,8 @@ TEST(HuggingFace, OperatorsReadEveryParameterOfTheBlocks) {
 
 // 2 m n k of a matmul of weights, (2k - 1) m n of activations: the survey's way.
 TEST(HuggingFace, FlopsAreThoseCountedByHand) {
-  const std::int64_t l = 128;
-  const auto act_to_act = [l](std::int64_t layers, std::int64_t heads, std::int64_t width) {
+  constexpr std::int64_t l = 128;
+  const auto act_to_act = [](std::int64_t layers, std::int64_t heads, std::int64_t width) {
     return layers * heads * ((2 * width - 1) * l * l + (2 * l - 1) * l * width);
   };
   const Profile llama = profile(listed(read(kLlama)), 128, Mode::kPrefill, false);
