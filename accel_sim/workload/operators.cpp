@@ -179,7 +179,6 @@ OperatorStatistics statistics(const Operator& op) {
       if (reads_int8(op)) return {0, elements, 3 * elements};
       return {0, 0, 2 * elements};
     case OperatorKind::kRmsNorm:
-      return {0, 4 * elements, 2 * elements};
     case OperatorKind::kSilu:
       return {0, 4 * elements, 2 * elements};
     case OperatorKind::kRotary:

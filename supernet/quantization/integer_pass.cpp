@@ -111,7 +111,8 @@ void integer_embedding(const QuantizedNetwork& network, std::span<const std::int
   for (int first = 0; first < rows; first += length) {
     const int count = std::min(length, rows - first);
     for (int row = 0; row < count; ++row) {
-      const std::int32_t token = tokens[static_cast<std::size_t>(first + row)];
+      const std::int32_t token =
+          tokens[static_cast<std::size_t>(first) + static_cast<std::size_t>(row)];
       if (token < 0 || token >= network.head.outputs)
         throw InputError("token " + std::to_string(token) + ": expected 0 to " +
                          std::to_string(network.head.outputs - 1));
