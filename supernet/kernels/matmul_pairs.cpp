@@ -58,10 +58,12 @@ Word pair(std::int8_t low, std::int8_t high) {
 
 // k numbers that are `stride` apart, and a zero where k is odd.
 void widen(int k, const std::int8_t* from, std::ptrdiff_t stride, std::int16_t* to) {
+  // NOLINTBEGIN(bugprone-signed-char-misuse): numbers, not characters.
   if (stride == 1)
-    for (int p = 0; p < k; ++p) to[p] = static_cast<std::int16_t>(from[p]);
+    for (int p = 0; p < k; ++p) to[p] = from[p];
   else
-    for (int p = 0; p < k; ++p) to[p] = static_cast<std::int16_t>(from[p * stride]);
+    for (int p = 0; p < k; ++p) to[p] = from[p * stride];
+  // NOLINTEND(bugprone-signed-char-misuse)
   if (k % 2 != 0) to[k] = 0;
 }
 
