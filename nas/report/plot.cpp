@@ -402,8 +402,7 @@ std::string shares_svg(const std::vector<StackedPanel>& panels,
   return svg + "</svg>\n";
 }
 
-std::string waterfall_svg(const std::vector<WaterfallBar>& bars,
-                          const std::vector<std::size_t>& from, const std::string& title,
+std::string waterfall_svg(const std::vector<WaterfallBar>& bars, const std::string& title,
                           const std::string& y_name) {
   Range range;
   for (const WaterfallBar& each : bars) range.add(each.value);
@@ -413,14 +412,14 @@ std::string waterfall_svg(const std::vector<WaterfallBar>& bars,
                     line(kFrame.left, kFrame.bottom, kFrame.right, kFrame.bottom, "#444", "axis");
   for (std::size_t i = 0; i < bars.size(); ++i) {
     const double middle = kFrame.left + slot * (static_cast<double>(i) + 0.5);
-    const double before = i == 0 ? kFrame.bottom : y.at(bars[from[i]].value);
+    const double before = i == 0 ? kFrame.bottom : y.at(bars[bars[i].from].value);
     const double now = y.at(bars[i].value), top = std::min(before, now);
     svg += rectangle(middle - 0.36 * slot, top, 0.72 * slot, std::abs(now - before),
-                     i == 0 ? kCurveColours.back() : part_colour(from[i]),
+                     i == 0 ? kCurveColours.back() : part_colour(bars[i].from),
                      number(bars[i].value, "{:.4g}"));
     if (i > 0)
-      svg +=
-          label(middle, top - 6, "middle", number(bars[from[i]].value / bars[i].value, "{:.3g}x"));
+      svg += label(middle, top - 6, "middle",
+                   number(bars[bars[i].from].value / bars[i].value, "{:.3g}x"));
     for (std::size_t l = 0; l < bars[i].below.size(); ++l)
       svg += label(middle, kFrame.bottom + 16 + 14 * static_cast<double>(l), "middle",
                    bars[i].below[l]);

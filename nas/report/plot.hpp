@@ -64,12 +64,11 @@ std::string shares_svg(const std::vector<StackedPanel>& panels,
 struct WaterfallBar {
   std::vector<std::string> below;  // lines
   double value;                    // positive
+  std::size_t from;                // the bar at whose value it begins; of the first its own
 };
-// Bars from the value before to each value, over a logarithmic axis, with the factor between the
-// two above them; the first bar, and those whose `from` is another than the one before, begin
-// there. There are two bars at least.
-std::string waterfall_svg(const std::vector<WaterfallBar>& bars,
-                          const std::vector<std::size_t>& from, const std::string& title,
+// Bars over a logarithmic axis, with the factor between the two ends above each but the first,
+// which stands on the axis. There are two at least.
+std::string waterfall_svg(const std::vector<WaterfallBar>& bars, const std::string& title,
                           const std::string& y_name);
 
 // How many of the values lie where, over a logarithmic axis. The marks are values with a name,

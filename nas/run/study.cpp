@@ -20,7 +20,7 @@ using accel_sim::Target;
 
 // Memories of the survey's baseline (Sec. 3.4), Gemmini's default for convolutions.
 constexpr int kScratchpadKib = 256, kAccumulatorKib = 64;
-// Sec. 6.4, Fig. 24: distances from the baseline's perplexity, 22.4, and what share of it they are.
+// Sec. 6.4: distances from the baseline's perplexity, 22.4, and what share of it they are.
 constexpr std::pair<const char*, double> kBudgets[] = {{"+0.1", 0.1}, {"+1", 1}};
 constexpr std::pair<const char*, double> kShares[] = {{"+0.45 %", 0.0045}, {"+4.5 %", 0.045}};
 

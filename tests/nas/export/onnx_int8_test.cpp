@@ -137,7 +137,7 @@ TEST(OnnxInt8, GivesTheSameLossesInOnnxRuntime) {
   std::vector<QuantizedNetwork> networks;
   std::vector<RunSequences> runs;
   for (const char* name : {"quickstart", "quickstart_int4", "enumerable"})
-    for (int i = 0; i < 3; ++i) {
+    for (int i = 0; i < 10; ++i) {
       const SearchSpace space = SearchSpace::find(name).with_vocabulary(kVocabulary);
       const supernet::ParameterLayout layout(space.largest(), kContext);
       std::vector<float> weights(layout.size());
