@@ -62,6 +62,17 @@ void read_heads(const Config& config, const char* width, const char* heads, Tran
   block.head_width = block.width / block.heads;
 }
 
+// What encoders have in common: normalisation after the residual adds and after the embedding,
+// learned positions, no mask.
+void read_encoder(const Config& config, const char* hidden, const char* act, Transformer& network) {
+  network.block.ffn_width = config.size(hidden);
+  network.block.activation = activation(config, act, FfnActivation::kGelu);
+  network.block.norm_first = false;
+  network.is_causal = false;
+  network.position_rows = network.longest = config.size("max_position_embeddings");
+  network.embedding_norm = true;
+}
+
 Transformer bert(const Config& config) {
   Transformer network;
   config.require_false("is_decoder");
@@ -72,13 +83,9 @@ Transformer bert(const Config& config) {
     config.at("pruned_heads").fail("is not priced: expected {}");
   read_heads(config, "hidden_size", "num_attention_heads", network);
   read_layers(config, "num_hidden_layers", network);
-  network.block.ffn_width = config.size("intermediate_size");
-  network.block.activation = activation(config, "hidden_act", FfnActivation::kGelu);
-  network.block.norm_first = false;
-  network.is_causal = false;
-  network.position_rows = network.longest = config.size("max_position_embeddings");
+  read_encoder(config, "intermediate_size", "hidden_act", network);
   network.token_types = config.size("type_vocab_size");
-  network.embedding_norm = network.has_pooler = true;
+  network.has_pooler = true;
   return network;
 }
 
@@ -99,12 +106,7 @@ Transformer distilbert(const Config& config) {
   Transformer network;
   read_heads(config, "dim", "n_heads", network);
   read_layers(config, "n_layers", network);
-  network.block.ffn_width = config.size("hidden_dim");
-  network.block.activation = activation(config, "activation", FfnActivation::kGelu);
-  network.block.norm_first = false;
-  network.is_causal = false;
-  network.position_rows = network.longest = config.size("max_position_embeddings");
-  network.embedding_norm = true;
+  read_encoder(config, "hidden_dim", "activation", network);
   return network;
 }
 
