@@ -24,4 +24,19 @@ std::vector<std::string> Communicator::gather(std::string bytes) {
   return all;
 }
 
+std::vector<std::string> Communicator::answers(std::string own) {
+  using namespace communicator;
+  std::vector<std::string> all = gather(std::move(own));
+  for (std::size_t rank = 0; rank < all.size(); ++rank) {
+    const char kind = all[rank].empty() ? kError : all[rank].front();
+    if (!all[rank].empty()) all[rank].erase(0, 1);
+    if (kind == kDone) continue;
+    const std::string text =
+        rank == 0 ? all[rank] : name_of(static_cast<int>(rank)) + ": " + all[rank];
+    if (kind == kInputError) throw InputError(text);
+    throw Error(text);
+  }
+  return all;
+}
+
 }  // namespace paretoformer

@@ -15,4 +15,9 @@ void work_as_rank(Communicator& ranks);
 LossSource losses_of_ranks(Communicator& ranks, const RunConfig& config, ProxyTask& proxy,
                            LossSource source);
 
+// On rank 0: the ranks that its training is spread over, and what calls them to it; none where its
+// steps are one shard.
+supernet::TrainingRanks training_ranks(Communicator* ranks, const RunConfig& config,
+                                       const ProxyTask& proxy);
+
 }  // namespace paretoformer::nas

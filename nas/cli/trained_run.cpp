@@ -30,7 +30,7 @@ void write_convergence_plot(const RunFolder& run, const ProxyTask& proxy) {
 }
 
 // Whoever opens the run again looks here for what was measured with its weights.
-LossCache train(RunFolder& folder, ProxyTask& proxy) {
+LossCache train(RunFolder& folder, ProxyTask& proxy, Communicator* ranks) {
   if (!folder.config().supernet.empty())
     proxy.load_weights(folder.supernet(), folder.config().training);
   proxy.read_start(folder);
@@ -54,7 +54,8 @@ LossCache train(RunFolder& folder, ProxyTask& proxy) {
       // Not before: a run that is trained may be a finished search.
       if (++steps == 1) write_state(folder, "training", 0);
       shown.report(progress);
-    }));
+    }),
+                training_ranks(ranks, folder.config(), proxy));
     work.end();
   }
   write_convergence_plot(folder, proxy);
@@ -80,7 +81,7 @@ LossSource loss_source(const RunFolder& folder, ProxyTask& proxy, bool searches,
 TrainedRun::TrainedRun(const RunConfig& config, bool resume, bool searches, Communicator* ranks)
     : folder(RunFolder::open(config, resume, searches)),
       proxy(folder.config(), folder.cache()),
-      losses(train(folder, proxy)),
+      losses(train(folder, proxy, ranks)),
       evaluator(cached(loss_source(folder, proxy, searches, ranks), losses),
                 predictor_of(folder, proxy.space()), proxy.context()) {
   if (losses.read_only())

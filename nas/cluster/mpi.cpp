@@ -21,6 +21,7 @@
 #include <cstdint>
 #include <cstdio>
 #include <mutex>
+#include <span>
 #include <stop_token>
 #include <thread>
 #include <utility>
@@ -183,6 +184,18 @@ class MpiRanks : public Communicator {
     for (std::size_t at = 0; at < bytes.size(); at += kPiece)
       receive_piece(from, bytes.data() + at, std::min(kPiece, bytes.size() - at));
     return bytes;
+  }
+
+  void exchange(int to, std::span<const std::byte> out, int from,
+                std::span<std::byte> in) override {
+    std::vector<MPI_Request> pieces;
+    for (std::size_t at = 0; at < in.size(); at += kPiece)
+      MPI_Irecv(in.data() + at, static_cast<int>(std::min(kPiece, in.size() - at)), MPI_BYTE, from,
+                0, MPI_COMM_WORLD, &pieces.emplace_back());
+    for (std::size_t at = 0; at < out.size(); at += kPiece)
+      MPI_Isend(out.data() + at, static_cast<int>(std::min(kPiece, out.size() - at)), MPI_BYTE, to,
+                0, MPI_COMM_WORLD, &pieces.emplace_back());
+    for (MPI_Request& piece : pieces) wait_for(piece);
   }
 
  private:

@@ -11,9 +11,7 @@ namespace paretoformer::nas {
 namespace {
 
 // First bytes of what rank 0 says; dismiss() says nothing.
-constexpr char kSaysSetup = 's', kSaysTask = 't';
-// First bytes of answers.
-constexpr char kDone = 'd', kError = 'e', kInputError = 'i';
+constexpr char kSaysSetup = 's', kSaysTask = 't', kSaysTrain = 'g';
 
 // Networks of one rank.
 std::vector<Architecture> share_of(int rank, int ranks, std::span<const Architecture> networks) {
@@ -27,33 +25,6 @@ std::vector<Architecture> share_of(int rank, int ranks, std::span<const Architec
 template <class T>
 std::string bytes_of(const T* values, std::size_t count) {
   return {reinterpret_cast<const char*>(values), count * sizeof(T)};
-}
-
-// What a rank answers: "d" and the bytes of `work`, or what it threw.
-template <class Work>
-std::string answer(const Work& work) {
-  try {
-    return kDone + work();
-  } catch (const InputError& error) {
-    return std::string(1, kInputError) + error.what();
-  } catch (const std::exception& error) {
-    return std::string(1, kError) + error.what();
-  }
-}
-
-// Of all ranks, without their first bytes. Throws what one of them threw.
-std::vector<std::string> answers(Communicator& ranks, std::string own) {
-  std::vector<std::string> all = ranks.gather(std::move(own));
-  for (std::size_t rank = 0; rank < all.size(); ++rank) {
-    const char kind = all[rank].empty() ? kError : all[rank].front();
-    if (!all[rank].empty()) all[rank].erase(0, 1);
-    if (kind == kDone) continue;
-    const std::string text =
-        rank == 0 ? all[rank] : ranks.name_of(static_cast<int>(rank)) + ": " + all[rank];
-    if (kind == kInputError) throw InputError(text);
-    throw Error(text);
-  }
-  return all;
 }
 
 void require_same_bits(const LossIdentity& own, const std::string& theirs,
@@ -79,8 +50,8 @@ std::vector<double> sums_of(Communicator& ranks, const LossSource& source,
                             LossPart part) {
   const LossTask task{identity, part, {networks.begin(), networks.end()}};
   ranks.broadcast(kSaysTask + task_text(task));
-  const std::vector<std::string> all = answers(
-      ranks, answer([&] { return measured(source, share_of(0, ranks.size(), networks), part); }));
+  const std::vector<std::string> all = ranks.answers(
+      answer([&] { return measured(source, share_of(0, ranks.size(), networks), part); }));
   std::vector<double> sums(networks.size());
   for (std::size_t i = 0; i < sums.size(); ++i) {
     const std::string& theirs = all[i % all.size()];
@@ -99,7 +70,7 @@ LossSource spread(LossSource source, Communicator& ranks, const LossIdentity& id
   ranks.broadcast(kSaysSetup + setup);
   ranks.broadcast(std::move(weights));
   const std::vector<std::string> identities =
-      answers(ranks, answer([&] { return bytes_of(&identity, 1); }));
+      ranks.answers(answer([&] { return bytes_of(&identity, 1); }));
   for (int rank = 1; rank < ranks.size(); ++rank)
     require_same_bits(identity, identities[static_cast<std::size_t>(rank)], ranks.name_of(rank));
   LossSource result = source;
@@ -111,18 +82,22 @@ LossSource spread(LossSource source, Communicator& ranks, const LossIdentity& id
   return result;
 }
 
-void serve(Communicator& ranks,
-           const std::function<RankLosses(const std::string&, const std::string&)>& prepare) {
+std::string call_to_train(const std::string& setup) { return kSaysTrain + setup; }
+
+void serve(Communicator& ranks, const RankWork& work) {
   std::optional<RankLosses> losses;
   for (;;) {
     const std::string said = ranks.broadcast("");
     if (said.empty()) return;
     const std::string content = said.substr(1);
-    if (said.front() == kSaysSetup) {
+    if (said.front() == kSaysTrain) {
+      losses.reset();
+      work.train(content);
+    } else if (said.front() == kSaysSetup) {
       const std::string weights = ranks.broadcast("");
       ranks.gather(answer([&] {
         losses.reset();
-        losses.emplace(prepare(content, weights));
+        losses.emplace(work.losses(content, weights));
         return bytes_of(&losses->identity, 1);
       }));
     } else {

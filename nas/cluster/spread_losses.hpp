@@ -25,11 +25,18 @@ struct RankLosses {
 LossSource spread(LossSource source, Communicator& ranks, const LossIdentity& identity,
                   const std::string& setup, std::string weights);
 
-// On the others: does what rank 0 asks until that ends. `prepare` makes the losses from what
-// spread() was given; what it throws, rank 0 throws.
-void serve(
-    Communicator& ranks,
-    const std::function<RankLosses(const std::string& setup, const std::string& weights)>& prepare);
+// What another rank does when it is asked for.
+struct RankWork {
+  // Makes the losses from what spread() was given; what it throws, rank 0 throws.
+  std::function<RankLosses(const std::string& setup, const std::string& weights)> losses;
+  // Takes part in a training, from what call_to_train() was given to its end; does not throw.
+  std::function<void(const std::string& setup)> train = {};
+};
+
+// On the others: does what rank 0 asks until that ends.
+void serve(Communicator& ranks, const RankWork& work);
+// On rank 0: what calls the others to a training (supernet/training/sharded_backend.hpp).
+std::string call_to_train(const std::string& setup);
 // On rank 0, at its end, whatever that is: the others go.
 void dismiss(Communicator& ranks);
 

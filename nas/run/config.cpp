@@ -365,9 +365,7 @@ RunConfig load_run_config(const std::string& name_or_path,
 }
 
 std::uint64_t training_hash(const RunConfig& config) {
-  Json training = config.training.to_json();
-  // When state is saved does not change it, and it goes on on any device.
-  for (const char* key : {"checkpoint_seconds", "device"}) training.erase(key);
+  Json training = config.training.identity();
   if (!config.training.stop_when_converged)  // then probes only watch
     for (const char* key : {"probe_interval", "stop_when_converged"}) training.erase(key);
   // The number says how: it goes up when the same configuration learns from other text than before.

@@ -76,11 +76,9 @@ FinetuneResult finetune(const RunFolder& run, const ProxyTask& proxy, const Cand
                         const supernet::TrainingConfig& config, supernet::Arithmetic arithmetic,
                         const FinetuneFiles& files, const Watch& watch, const Exporter& format) {
   const supernet::ParameterLayout layout(member.architecture, proxy.context());
-  Json training = config.to_json();
-  for (const char* key : {"checkpoint_seconds", "device"}) training.erase(key);
   const bool int8 = arithmetic == supernet::Arithmetic::int8;
   const std::string text =
-      proxy.fingerprint() + hex(member.id) + training.dump() + (int8 ? "int8" : "");
+      proxy.fingerprint() + hex(member.id) + config.identity().dump() + (int8 ? "int8" : "");
   const supernet::Evaluator calibration = calibration_sequences(proxy);
   supernet::TrainingRun alone{
       layout, [&](std::int64_t) { return std::vector{member.architecture}; }, config,

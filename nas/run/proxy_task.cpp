@@ -52,7 +52,8 @@ std::vector<float> ProxyTask::sorted_start(std::uint64_t seed) const {
   return supernet_of(own, sorted, layout_);
 }
 
-void ProxyTask::train(const RunFolder& run, const Watch& watch) {
+void ProxyTask::train(const RunFolder& run, const Watch& watch,
+                      const supernet::TrainingRanks& ranks) {
   forget_losses();
   const supernet::TrainingConfig& training = run.config().training;
   const std::uint64_t seed = run.config().seed;
@@ -73,6 +74,7 @@ void ProxyTask::train(const RunFolder& run, const Watch& watch) {
   if (probes.size() > 1)  // one network has no gap to anything
     training_run.probes =
         supernet::ProbePlan{std::move(probes), corpus_.validation, run.convergence()};
+  training_run.ranks = ranks;
   training_run.watch = watch;
   weights_ = supernet::train(training_run);
 }

@@ -34,7 +34,7 @@ class ProxyTask {
   // training has not begun. Throws InputError where the file does not fit.
   void read_start(const RunFolder& run);
   // Trains, or continues, to the end. Throws what the training run throws.
-  void train(const RunFolder& run, const Watch& watch);
+  void train(const RunFolder& run, const Watch& watch, const supernet::TrainingRanks& ranks = {});
   // Weights of a finished training, by default the run's own. Throws InputError when there are
   // none, or of another training.
   void load_weights(const std::filesystem::path& checkpoint,

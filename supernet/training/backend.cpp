@@ -3,6 +3,7 @@
 #include <type_traits>
 
 #include "supernet/training/cpu_backend.hpp"
+#include "supernet/training/sharded_backend.hpp"
 #include "support/error.hpp"
 
 #ifdef PARETOFORMER_CUDA
@@ -28,7 +29,9 @@ Device chosen_device(const TrainingConfig& config) {
 template <class T>
 std::shared_ptr<TrainingBackend<T>> make_backend(const ParameterLayout& layout,
                                                  const TrainingConfig& config,
-                                                 TrainingState<T>& state, Arithmetic arithmetic) {
+                                                 TrainingState<T>& state, Arithmetic arithmetic,
+                                                 const TrainingRanks& ranks) {
+  if (config.shards > 1) return make_sharded_backend(layout, config, state, arithmetic, ranks);
   const bool on_gpu = std::is_same_v<T, float> && chosen_device(config) == Device::cuda;
   if (on_gpu && arithmetic == Arithmetic::fp32) {
 #ifdef PARETOFORMER_CUDA
@@ -44,10 +47,12 @@ std::shared_ptr<TrainingBackend<T>> make_backend(const ParameterLayout& layout,
 
 template std::shared_ptr<TrainingBackend<float>> make_backend(const ParameterLayout&,
                                                               const TrainingConfig&,
-                                                              TrainingState<float>&, Arithmetic);
+                                                              TrainingState<float>&, Arithmetic,
+                                                              const TrainingRanks&);
 template std::shared_ptr<TrainingBackend<double>> make_backend(const ParameterLayout&,
                                                                const TrainingConfig&,
-                                                               TrainingState<double>&, Arithmetic);
+                                                               TrainingState<double>&, Arithmetic,
+                                                               const TrainingRanks&);
 
 std::shared_ptr<SequenceLosses> make_losses(const ParameterLayout& layout,
                                             const std::vector<float>& parameters,

@@ -14,6 +14,7 @@
 #include "supernet/model/network.hpp"
 #include "supernet/model/parameters.hpp"
 #include "supernet/training/training_config.hpp"
+#include "support/communicator.hpp"
 
 namespace paretoformer::supernet {
 
@@ -55,8 +56,17 @@ class TrainingBackend : public SequenceLosses {
   // nothing is applied.
   virtual double apply(const AdamW& step, double clip_norm) = 0;
 
-  // After gradients(): the sum over its networks, of the whole layout.
-  virtual std::vector<T> gradient() const = 0;
+  // After gradients(): the sum over its networks, of the whole layout. Valid until the next call.
+  virtual std::span<const T> gradient() = 0;
+  // Another one in its place, for apply().
+  virtual void set_gradient(std::span<const T> gradient) = 0;
+};
+
+// The ranks that a training is spread over; none by default.
+struct TrainingRanks {
+  Communicator* all = nullptr;
+  // What they are told first, so that they call serve_training() (sharded_backend.hpp).
+  std::string call = {};
 };
 
 // The device that a configuration asks for on this machine: never automatic.
@@ -66,12 +76,14 @@ std::optional<std::string> why_no_cuda();
 
 // For a training on config.device. Plans all memory. `layout` and `state` must outlive it; `state`
 // has parameters, and moments or none yet, which are then zeros. In int8 the layout is that of one
-// network. Throws InputError where the device cannot do what is asked for.
+// network. With config.shards above 1 it is a sharded one (sharded_backend.hpp), on `ranks`, if
+// there are any. Throws InputError where the device cannot do what is asked for.
 template <class T>
 std::shared_ptr<TrainingBackend<T>> make_backend(const ParameterLayout& layout,
                                                  const TrainingConfig& config,
                                                  TrainingState<T>& state,
-                                                 Arithmetic arithmetic = Arithmetic::fp32);
+                                                 Arithmetic arithmetic = Arithmetic::fp32,
+                                                 const TrainingRanks& ranks = {});
 
 // Losses of networks with these weights on config.device, in sequences of config.context tokens,
 // with config.products. `layout` and `parameters` must outlive it; the weights must not change.

@@ -174,6 +174,15 @@ void CpuBackend<T>::reduce_vector_gradients() {
 }
 
 template <class T>
+void CpuBackend<T>::set_gradient(std::span<const T> gradient) {
+  parallel_tasks(blocks(gradient_.size()), [&](std::size_t block) {
+    const std::size_t first = block * kParameterBlock;
+    std::copy_n(gradient.data() + first, std::min(kParameterBlock, gradient_.size() - first),
+                gradient_.data() + first);
+  });
+}
+
+template <class T>
 double CpuBackend<T>::apply(const AdamW& averaged, double clip_norm) {
   parallel_tasks(partial_norms_.size(), [&](std::size_t block) {
     const std::size_t first = block * kParameterBlock;

@@ -31,7 +31,8 @@ class CpuBackend : public TrainingBackend<T> {
   std::span<const double> gradients(const Batch& batch,
                                     std::span<const Architecture> networks) override;
   double apply(const AdamW& step, double clip_norm) override;
-  std::vector<T> gradient() const override { return gradient_; }
+  std::span<const T> gradient() override { return gradient_; }
+  void set_gradient(std::span<const T> gradient) override;
   std::vector<std::vector<double>> sequence_losses(std::span<const Architecture> networks,
                                                    const Batch& batch) override {
     return evaluation_.sequence_losses(networks, batch);

@@ -49,7 +49,11 @@ class CudaBackend : public TrainingBackend<float> {
   double apply(const AdamW& step, double clip_norm) override {
     return training_.apply(step, clip_norm);
   }
-  std::vector<float> gradient() const override { return training_.gradient(); }
+  std::span<const float> gradient() override {
+    gradient_ = training_.gradient();
+    return gradient_;
+  }
+  void set_gradient(std::span<const float> gradient) override { training_.set_gradient(gradient); }
   std::vector<std::vector<double>> sequence_losses(std::span<const Architecture> networks,
                                                    const Batch& batch) override {
     return training_.sequence_losses(networks, batch);
@@ -58,6 +62,7 @@ class CudaBackend : public TrainingBackend<float> {
  private:
   TrainingState<float>& state_;
   DeviceTraining training_;
+  std::vector<float> gradient_;  // on the host, when it has been asked for
 };
 
 class CudaLosses : public SequenceLosses {

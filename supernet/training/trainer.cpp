@@ -14,11 +14,11 @@ constexpr double kAdamEpsilon = 1e-8;
 
 template <class T>
 Trainer<T>::Trainer(const ParameterLayout& layout, const TrainingConfig& config,
-                    TrainingState<T> state, Arithmetic arithmetic)
+                    TrainingState<T> state, Arithmetic arithmetic, const TrainingRanks& ranks)
     : config_(config), arithmetic_(arithmetic), state_(std::move(state)) {
   state_.m.resize(layout.size());
   state_.v.resize(layout.size());
-  backend_ = make_backend(layout, config_, state_, arithmetic);
+  backend_ = make_backend(layout, config_, state_, arithmetic, ranks);
 }
 
 template <class T>

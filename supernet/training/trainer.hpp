@@ -21,9 +21,9 @@ namespace paretoformer::supernet {
 template <class T>
 class Trainer {
  public:
-  // On config.device; see make_backend(). `layout` must outlive the trainer.
+  // On config.device; see make_backend(). `layout` and the ranks must outlive the trainer.
   Trainer(const ParameterLayout& layout, const TrainingConfig& config, TrainingState<T> state,
-          Arithmetic arithmetic = Arithmetic::fp32);
+          Arithmetic arithmetic = Arithmetic::fp32, const TrainingRanks& ranks = {});
   Trainer(const Trainer&) = delete;
   Trainer& operator=(const Trainer&) = delete;
 
@@ -43,7 +43,10 @@ class Trainer {
   // Up to date with the device.
   const TrainingState<T>& state();
   // After compute_gradients(): the sum over its networks.
-  std::vector<T> gradient() const { return backend_->gradient(); }
+  std::vector<T> gradient() {
+    const std::span<const T> gradient = backend_->gradient();
+    return {gradient.begin(), gradient.end()};
+  }
   // Losses with the weights of now.
   std::shared_ptr<SequenceLosses> losses() const { return backend_; }
 

@@ -34,6 +34,11 @@ constexpr std::tuple kFields{
     Field{"accumulation", &TrainingConfig::accumulation, Range{1, 65536},
           "batches per step and network, whose gradients are averaged: a network learns from "
           "`batch` x `accumulation` sequences in the memory of `batch`"},
+    Field{
+        "shards", &TrainingConfig::shards, Range{1, 65536},
+        "parts into which the sequences of a step are cut, whose gradients are summed in a fixed "
+        "order: on as many machines at most, see [cluster.md](cluster.md). A divisor of `batch` x "
+        "`accumulation`. Another number gives other last bits"},
     Field{"context", &TrainingConfig::context, Range{2, 65536}, "tokens per sequence"},
     Field{"learning_rate", &TrainingConfig::learning_rate, Range{1e-9, 10.0},
           "peak of AdamW; linear warm-up, then cosine decay"},
@@ -85,6 +90,9 @@ TrainingConfig TrainingConfig::from_json(const JsonNode& node) {
       bf16_unit() == Bf16Unit::none)
     object.at("products")
         .fail("needs a processor with AMX or AVX-512 instructions for bfloat16, or a GPU");
+  if (c.sequences_per_network() % c.shards != 0)
+    object.at("shards").fail("expected a divisor of `batch` x `accumulation`, which is " +
+                             std::to_string(c.sequences_per_network()));
   object.finish();
   const double tokens = (2.0 + c.random_subnetworks) * c.batch * c.accumulation * c.context;
   if (tokens > INT32_MAX)
@@ -96,6 +104,13 @@ TrainingConfig TrainingConfig::from_json(const JsonNode& node) {
 }
 
 Json TrainingConfig::to_json() const { return write_fields(kFields, *this); }
+
+Json TrainingConfig::identity() const {
+  Json json = to_json();
+  for (const char* key : {"checkpoint_seconds", "device"}) json.erase(key);
+  if (shards == 1) json.erase("shards");
+  return json;
+}
 
 Json TrainingConfig::schema() { return schema_of(kFields, TrainingConfig()); }
 

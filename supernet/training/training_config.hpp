@@ -23,6 +23,7 @@ struct TrainingConfig {
   int steps = 2000;
   int batch = 8;
   int accumulation = 1;
+  int shards = 1;
   int context = 64;
   double learning_rate = 3e-3;
   double final_learning_rate = 0.1;
@@ -51,6 +52,8 @@ struct TrainingConfig {
   // Throws InputError, also for products or a device that this machine does not have.
   static TrainingConfig from_json(const JsonNode& node);
   Json to_json() const;
+  // The same without what leaves the weights as they are: where it is trained, when it is saved.
+  Json identity() const;
   // What may be read: a JSON Schema, with the defaults and meanings of all keys.
   static Json schema();
 };

@@ -136,7 +136,7 @@ class Session {
  public:
   Session(const TrainingRun& run, TrainingState<float> start)
       : run_(run),
-        trainer_(run.layout, run.config, std::move(start), arithmetic_of(run)),
+        trainer_(run.layout, run.config, std::move(start), arithmetic_of(run), run.ranks),
         log_(run.log) {
     if (run.probes) probe_.emplace(*run.probes, trainer_.losses(), run.config.context);
   }

@@ -48,6 +48,7 @@ struct TrainingRun {
   // To train layout.largest() in int8: the sequences on which its activations are calibrated, at
   // the start and every kCalibrationInterval steps. As long as the run.
   std::optional<Batch> calibration = {};
+  TrainingRanks ranks = {};  // with config.shards above 1
   Watch watch = {};  // told of every step done, of as many as are known to come, and asked in each
 };
 

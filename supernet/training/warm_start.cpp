@@ -11,7 +11,7 @@ namespace {
 
 // The gradient in a factor of an input of a matrix, y = W (m x) at m = 1: the sum over rows of
 // W dW, as dL/dm = sum_rows dy W x and dW = dy x.
-double factor_gradient(const std::vector<float>& weights, const std::vector<float>& gradient,
+double factor_gradient(const std::vector<float>& weights, std::span<const float> gradient,
                        std::size_t offset, int rows, int columns, int first, int count) {
   double sum = 0;
   for (int r = 0; r < rows; ++r)
@@ -25,7 +25,7 @@ double factor_gradient(const std::vector<float>& weights, const std::vector<floa
 }
 
 void add_squares(const ParameterLayout& layout, const std::vector<float>& weights,
-                 const std::vector<float>& gradient, Importance& importance) {
+                 std::span<const float> gradient, Importance& importance) {
   const int d = layout.model_width();
   for (int l = 0; l < layout.largest().depth(); ++l) {
     const LayerOffsets& o = layout.layer(l);
@@ -71,6 +71,7 @@ Importance fisher_importance(const ParameterLayout& layout, const std::vector<fl
   TrainingConfig one = config;
   one.batch = 1;
   one.accumulation = 1;
+  one.shards = 1;
   one.random_subnetworks = 0;
   one.distillation = 0;
   TrainingState<float> state;

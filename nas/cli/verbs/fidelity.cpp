@@ -25,7 +25,7 @@ void train_alone(const RunOptions& options, const FidelityOptions& fidelity,
   const RunConfig config = load_run_config(options.config, options.overrides);
   fidelity_sample(config.space, fidelity.networks,
                   config.seed);  // refused before anything is written
-  const TrainedRun trained(config, options.resume);
+  const TrainedRun trained(config, options.resume, false, common.ranks);
   const auto& [run, proxy, losses, evaluator] = trained;
 
   const Clock::time_point start = Clock::now();

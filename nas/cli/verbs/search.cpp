@@ -137,7 +137,8 @@ void search_and_print(const RunOptions& options, bool all, const CommonOptions& 
 
 void train_only(const RunOptions& options, const CommonOptions& common) {
   const auto threads = limit_threads(common);
-  TrainedRun trained(load_run_config(options.config, options.overrides), options.resume);
+  TrainedRun trained(load_run_config(options.config, options.overrides), options.resume, false,
+                     common.ranks);
   auto& [run, proxy, losses, evaluator] = trained;
   const Extremes extremes = evaluate_extremes(proxy, evaluator);
   const Separation separation = measure_separation(proxy, kSeparationNetworks, run.config().seed);

@@ -172,6 +172,11 @@ std::vector<float> DeviceTraining::gradient() const {
   return gradient;
 }
 
+void DeviceTraining::set_gradient(std::span<const float> gradient) {
+  copy_to_device(stream_, gradient_.data(), gradient.data(), gradient.size());
+  stream_.synchronize();
+}
+
 std::vector<std::vector<double>> DeviceTraining::sequence_losses(
     std::span<const Architecture> networks, const Batch& batch) {
   return evaluation_->sequence_losses(weights(), networks, batch);

@@ -47,6 +47,7 @@ class DeviceTraining {
   std::span<const double> gradients(const Batch& batch, std::span<const Architecture> networks);
   double apply(const AdamW& step, double clip_norm);
   std::vector<float> gradient() const;
+  void set_gradient(std::span<const float> gradient);
   std::vector<std::vector<double>> sequence_losses(std::span<const Architecture> networks,
                                                    const Batch& batch);
 

@@ -3,74 +3,29 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <condition_variable>
-#include <deque>
-#include <map>
 #include <memory>
 #include <mutex>
 #include <thread>
 
 #include "support/error.hpp"
 #include "tests/nas/cluster/known_losses.hpp"
+#include "tests/support/thread_ranks.hpp"
 
 namespace paretoformer::nas {
 namespace {
 
 using ::testing::HasSubstr;
 
-// Messages between threads.
-class RankMail {
- public:
-  void put(int from, int to, std::string bytes) {
-    const std::scoped_lock lock(mutex_);
-    boxes_[{from, to}].push_back(std::move(bytes));
-    arrived_.notify_all();
-  }
-  std::string get(int from, int to) {
-    std::unique_lock lock(mutex_);
-    auto& box = boxes_[{from, to}];
-    arrived_.wait(lock, [&] { return !box.empty(); });
-    std::string bytes = std::move(box.front());
-    box.pop_front();
-    return bytes;
-  }
-
- private:
-  std::mutex mutex_;
-  std::condition_variable arrived_;
-  std::map<std::pair<int, int>, std::deque<std::string>> boxes_;
-};
-
-class ThreadRank : public Communicator {
- public:
-  ThreadRank(RankMail& mail, int rank, int size) : mail_(mail), rank_(rank), size_(size) {}
-  int rank() const override { return rank_; }
-  int size() const override { return size_; }
-  std::string name_of(int rank) const override { return "rank " + std::to_string(rank); }
-  void send(int to, std::string_view bytes) override { mail_.put(rank_, to, std::string(bytes)); }
-  std::string receive(int from) override { return mail_.get(from, rank_); }
-
- private:
-  RankMail& mail_;
-  int rank_, size_;
-};
-
 constexpr LossPart kSpreadPart = LossPart::kRest;
 
 // Runs `body` as rank 0 among `size` threads, the others of which `serve`.
 template <class Serve, class Body>
 void on_ranks(int size, const Serve& serve_one, const Body& body) {
-  RankMail mail;
-  std::vector<std::thread> threads;
-  for (int rank = 1; rank < size; ++rank)
-    threads.emplace_back([&, rank] {
-      ThreadRank self(mail, rank, size);
-      serve_one(self);
-    });
-  ThreadRank first(mail, 0, size);
-  body(first);
-  dismiss(first);
-  for (std::thread& thread : threads) thread.join();
+  on_thread_ranks(size, [&](Communicator& self) {
+    if (self.rank() != 0) return serve_one(self);
+    body(self);
+    dismiss(self);
+  });
 }
 
 class CountedSource {
@@ -89,38 +44,16 @@ class CountedSource {
   std::size_t count_ = 0;
 };
 
-TEST(Communicator, BroadcastAndGatherReachAllRanksDependOnThreads) {
-  for (const int size : {1, 2, 3, 4, 5, 8, 13}) {
-    RankMail mail;
-    std::vector<std::string> got(static_cast<std::size_t>(size));
-    std::vector<std::thread> threads;
-    std::vector<std::string> all;
-    for (int rank = 0; rank < size; ++rank)
-      threads.emplace_back([&, rank] {
-        ThreadRank self(mail, rank, size);
-        got[static_cast<std::size_t>(rank)] = self.broadcast(rank == 0 ? "said" : "");
-        std::vector<std::string> gathered = self.gather(std::to_string(rank));
-        if (rank == 0) all = std::move(gathered);
-      });
-    for (std::thread& thread : threads) thread.join();
-    ASSERT_EQ(all.size(), static_cast<std::size_t>(size));
-    for (int rank = 0; rank < size; ++rank) {
-      EXPECT_EQ(got[static_cast<std::size_t>(rank)], "said");
-      EXPECT_EQ(all[static_cast<std::size_t>(rank)], std::to_string(rank));
-    }
-  }
-}
-
 TEST(SpreadLosses, AreThoseOfOneRankDependOnThreads) {
   for (const int size : {1, 2, 3, 5}) {
     CountedSource others, own;
     on_ranks(
         size,
         [&](Communicator& self) {
-          serve(self, [&](const std::string& setup, const std::string& weights) {
-            EXPECT_EQ(setup + weights, "ab");
-            return RankLosses{others.source(), kKnownIdentity};
-          });
+          serve(self, RankWork{[&](const std::string& setup, const std::string& weights) {
+                  EXPECT_EQ(setup + weights, "ab");
+                  return RankLosses{others.source(), kKnownIdentity};
+                }});
         },
         [&](Communicator& self) {
           const LossSource source = spread(own.source(), self, kKnownIdentity, "a", "b");
@@ -139,13 +72,13 @@ TEST(SpreadLosses, WhatGoesWrongOnARankIsSaidWithItsNameDependOnThreads) {
   on_ranks(
       3,
       [](Communicator& self) {
-        serve(self, [&](const std::string&, const std::string&) {
-          LossSource broken{1, 4, [&](auto networks, LossPart) {
-                              if (self.rank() == 2) throw InputError("no such thing");
-                              return true_sums(networks, kSpreadPart);
-                            }};
-          return RankLosses{broken, kKnownIdentity};
-        });
+        serve(self, RankWork{[&](const std::string&, const std::string&) {
+                LossSource broken{1, 4, [&](auto networks, LossPart) {
+                                    if (self.rank() == 2) throw InputError("no such thing");
+                                    return true_sums(networks, kSpreadPart);
+                                  }};
+                return RankLosses{broken, kKnownIdentity};
+              }});
       },
       [](Communicator& self) {
         CountedSource own;
@@ -169,11 +102,11 @@ TEST(SpreadLosses, ARankThatCannotPrepareOrRoundsOtherwiseIsNamedDependOnThreads
     on_ranks(
         2,
         [&](Communicator& self) {
-          serve(self, [&](const std::string&, const std::string&) -> RankLosses {
-            if (throws) throw Error("no text");
-            CountedSource none;
-            return {none.source(), {1, 3}};
-          });
+          serve(self, RankWork{[&](const std::string&, const std::string&) -> RankLosses {
+                  if (throws) throw Error("no text");
+                  CountedSource none;
+                  return {none.source(), {1, 3}};
+                }});
         },
         [&](Communicator& self) {
           CountedSource own;

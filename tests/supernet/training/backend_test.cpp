@@ -45,6 +45,7 @@ struct BackEnd {
   std::string name;
   Device device;
   Products products;
+  int shards = 1;  // where the sequences can be cut into so many
   const Tolerances& tolerances() const { return products == Products::bf16 ? kBf16 : kFp32; }
 };
 
@@ -75,7 +76,8 @@ std::shared_ptr<SequenceLosses> make_evaluation(const ParameterLayout& layout,
 #else
 
 std::vector<BackEnd> back_ends() {
-  std::vector<BackEnd> all{{"Cpu", Device::cpu, Products::fp32}};
+  std::vector<BackEnd> all{{"Cpu", Device::cpu, Products::fp32},
+                           {"CpuShards", Device::cpu, Products::fp32, 2}};
   if (bf16_unit() != Bf16Unit::none) all.push_back({"CpuBf16", Device::cpu, Products::bf16});
   if (!why_no_cuda()) all.push_back({"Cuda", Device::cuda, Products::bf16});
   return all;
@@ -149,6 +151,7 @@ TrainingConfig config(const BackEnd& back_end, int batch, int context) {
   c.batch = batch;
   c.context = context;
   c.random_subnetworks = 0;
+  if (batch % back_end.shards == 0) c.shards = back_end.shards;
   return c;
 }
 
@@ -156,6 +159,11 @@ TrainingState<float> state_of(const std::vector<double>& parameters) {
   TrainingState<float> state;
   state.parameters.assign(parameters.begin(), parameters.end());
   return state;
+}
+
+std::vector<float> copied(TrainingBackend<float>& backend) {
+  const std::span<const float> gradient = backend.gradient();
+  return {gradient.begin(), gradient.end()};
 }
 
 std::vector<double> as_doubles(const std::vector<float>& values) {
@@ -177,7 +185,7 @@ void expect_gradients(const BackEnd& back_end, const Supernet& supernet,
   ASSERT_EQ(found.size(), losses.size());
   for (std::size_t i = 0; i < losses.size(); ++i)
     EXPECT_NEAR(found[i], losses[i], back_end.tolerances().loss * losses[i]);
-  reference::expect_close(layout, as_doubles(backend->gradient()), expected,
+  reference::expect_close(layout, as_doubles(copied(*backend)), expected,
                           back_end.tolerances().gradient);
 }
 
@@ -220,10 +228,10 @@ TEST_P(BackEnds, GradientsOfTheLastStepAreForgotten) {
   const Text other(2, 4, 9, 29);
   const std::vector<Architecture> one{kOdd.largest};
   backend->gradients(text.batch(), one);
-  const std::vector<float> first = backend->gradient();
+  const std::vector<float> first = copied(*backend);
   backend->gradients(other.batch(), std::vector<Architecture>{kOdd.largest, kOdd.slices[5]});
   backend->gradients(text.batch(), one);
-  EXPECT_EQ(backend->gradient(), first);
+  EXPECT_EQ(copied(*backend), first);
 }
 
 TEST_P(BackEnds, HaveTheSameBitsAgain) {
@@ -286,7 +294,7 @@ TEST_P(BackEnds, StepsAreThoseOfTheReferenceOptimiser) {
     for (int step = 1; step <= 3; ++step) {
       const Text text(static_cast<std::uint64_t>(step), 4, 9, 29);
       backend->gradients(text.batch(), std::vector<Architecture>{kOdd.largest, kOdd.slices[5]});
-      const std::vector<float> gradient = backend->gradient();
+      const std::vector<float> gradient = copied(*backend);
       const double norm = backend->apply(adamw_of(c, 1e-2, step, 2), clip_norm);
       EXPECT_NEAR(norm, norm_of(gradient) / 2, 1e-6 * norm);
       EXPECT_EQ(norm > clip_norm, clip_norm < 1);
@@ -299,6 +307,24 @@ TEST_P(BackEnds, StepsAreThoseOfTheReferenceOptimiser) {
     reference::expect_close(layout, as_doubles(state.m), optimiser.m, 1e-5);
     reference::expect_close(layout, as_doubles(state.v), optimiser.v, 1e-5);
   }
+}
+
+TEST_P(BackEnds, AGradientThatIsSetIsTheOneThatIsApplied) {
+  const ParameterLayout layout = kOdd.layout(9);
+  const TrainingConfig c = config(GetParam(), 2, 9);
+  const auto stepped = [&](std::uint64_t text, const std::vector<float>* gradient) {
+    TrainingState<float> state = state_of(reference::lively_parameters(layout));
+    const auto backend = make(layout, c, state);
+    backend->gradients(Text(text, 2, 9, 29).batch(), std::vector<Architecture>{kOdd.largest});
+    if (gradient) backend->set_gradient(*gradient);
+    const std::vector<float> applied = copied(*backend);
+    backend->apply(adamw_of(c, 1e-2, 1, 1), 1.0);
+    backend->download();
+    return std::pair(applied, state.parameters);
+  };
+  const auto [gradient, parameters] = stepped(1, nullptr);
+  EXPECT_NE(stepped(2, nullptr).second, parameters);
+  EXPECT_EQ(stepped(2, &gradient), std::pair(gradient, parameters));
 }
 
 TEST_P(BackEnds, NothingIsAppliedWhereTheNormIsNotFinite) {
@@ -392,7 +418,7 @@ TEST_P(BackEnds, TrainingsMoveToTheCpuAndBack) {
     for (int step = first; step < first + 2; ++step) {
       const Text text(static_cast<std::uint64_t>(step), 2, 9, 29);
       backend.gradients(text.batch(), std::vector<Architecture>{kOdd.largest});
-      optimiser.apply(layout, 1e-2, 1, as_doubles(backend.gradient()), parameters);
+      optimiser.apply(layout, 1e-2, 1, as_doubles(copied(backend)), parameters);
       backend.apply(adamw_of(c, 1e-2, step, 1), 1.0);
     }
     backend.download();
