@@ -52,7 +52,11 @@ LossCache train(RunFolder& folder, ProxyTask& proxy, Communicator* ranks) {
     const Watch shown = work.watch();
     proxy.train(folder, shown.part([&](const Progress& progress) {
       // Not before: a run that is trained may be a finished search.
-      if (++steps == 1) write_state(folder, "training", 0);
+      if (++steps == 1) {
+        write_state(folder, "training", 0);
+        if (ranks && ranks->size() > 1 && folder.config().training.shards == 1)
+          log_warning("rank 0 trains alone: training.shards is 1");
+      }
       shown.report(progress);
     }),
                 training_ranks(ranks, folder.config(), proxy));

@@ -91,7 +91,7 @@ TrainingConfig TrainingConfig::from_json(const JsonNode& node) {
     object.at("products")
         .fail("needs a processor with AMX or AVX-512 instructions for bfloat16, or a GPU");
   if (c.sequences_per_network() % c.shards != 0)
-    object.at("shards").fail("expected a divisor of `batch` x `accumulation`, which is " +
+    object.at("shards").fail("does not divide `batch` x `accumulation`, which is " +
                              std::to_string(c.sequences_per_network()));
   object.finish();
   const double tokens = (2.0 + c.random_subnetworks) * c.batch * c.accumulation * c.context;

@@ -34,6 +34,19 @@ class Mpi : public TrainedFolder {
     return box_.run(words, limits);
   }
 
+  // In four shards, for so many steps, each of which is saved; alone.
+  void train_in_shards(int steps, const std::string& folder) {
+    config_["training"]["steps"] = steps;
+    config_["training"]["shards"] = 4;
+    config_["training"]["checkpoint_seconds"] = 0;
+    write(box_ / "config.json", config_.dump());
+    const Result whole = box_.run({"train", "config.json", "--quiet", "--run", folder});
+    ASSERT_EQ(whole.status, 0) << whole.err;
+  }
+  std::string phase(const std::string& folder) {
+    return parse(file(folder, "state.json")).at("phase").get<std::string>();
+  }
+
   // The process of a rank below `mpirun`; 0: none yet.
   static pid_t process_of(int rank, pid_t mpirun) {
     std::error_code ignored;
@@ -101,6 +114,43 @@ TEST_F(Mpi, AWholeRunFromItsTrainingOn) {
   ASSERT_EQ(search.status, 0) << search.err;
   expect_same("run", "alone", kSearchResults);
   expect_same("run", "alone", {"training.jsonl", "supernet.safetensors", "convergence.jsonl"});
+}
+
+constexpr const char* kTraining[] = {"training.jsonl", "supernet.safetensors", "convergence.jsonl"};
+
+TEST_F(Mpi, TrainingInShardsHasTheSameBits) {
+  train_in_shards(24, "whole");
+  for (const int ranks : {1, 2, 3, 5})
+    for (const char* threads : {"1", "2"}) {
+      SCOPED_TRACE(std::to_string(ranks) + " ranks, " + threads + " threads");
+      const Result train = on_ranks(
+          ranks, {"train", "config.json", "--quiet", "--run", "run", "--threads", threads});
+      ASSERT_EQ(train.status, 0) << train.err;
+      EXPECT_EQ(train.err, "");
+      expect_same("run", "whole", {std::begin(kTraining), std::end(kTraining)});
+      fs::remove_all(box_ / "run");
+    }
+}
+
+TEST_F(Mpi, TrainingInShardsIsResumedOnAnyNumberOfRanks) {
+  train_in_shards(200, "whole");
+  const Words words{"train", "config.json", "--quiet", "--run", "run"};
+  for (const int rank : {1, 2, 0}) {
+    const Result killed = with_signal_to(rank, SIGKILL, words, "training.jsonl", 20);
+    EXPECT_NE(killed.status, 0);
+    EXPECT_THAT(killed.err, HasSubstr("rank " + std::to_string(rank)));
+    EXPECT_EQ(phase("run"), "training");
+    const Result rest =
+        rank == 0 ? box_.run(resumed("train", "run")) : on_ranks(rank, resumed("train", "run"));
+    EXPECT_EQ(rest.status, 0) << rest.err;
+    expect_same("run", "whole", {std::begin(kTraining), std::end(kTraining)});
+    fs::remove_all(box_ / "run");
+  }
+  const Result hung = with_signal_to(1, SIGSTOP, words, "training.jsonl", 20);
+  EXPECT_NE(hung.status, 0);
+  EXPECT_THAT(hung.err, HasSubstr("has not been heard of for 2 s"));
+  EXPECT_EQ(box_.run(resumed("train", "run")).status, 0);
+  expect_same("run", "whole", {std::begin(kTraining), std::end(kTraining)});
 }
 
 TEST_F(Mpi, ComparisonsAreTheSame) {
