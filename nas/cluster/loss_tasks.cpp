@@ -11,8 +11,11 @@
 namespace paretoformer::nas {
 namespace {
 
-constexpr Words<LossPart, 3> kPartWords{
-    {{LossPart::kQuarter, "quarter"}, {LossPart::kRest, "rest"}, {LossPart::kInt8, "int8"}}};
+constexpr Words<LossPart, kLossParts> kPartWords{{{LossPart::kQuarter, "quarter"},
+                                                  {LossPart::kRest, "rest"},
+                                                  {LossPart::kInt8, "int8"},
+                                                  {LossPart::kUnseen, "unseen"},
+                                                  {LossPart::kWholeInt8, "whole_int8"}}};
 constexpr double kLargest = std::numeric_limits<double>::max();
 
 std::string with_check(const Json& json) {

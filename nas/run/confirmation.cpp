@@ -13,13 +13,14 @@
 #include "support/hash.hpp"
 #include "support/json.hpp"
 #include "support/jsonl.hpp"
+#include "support/log.hpp"
 #include "support/parallel.hpp"
 #include "support/statistics.hpp"
 
 namespace paretoformer::nas {
 namespace {
 
-// Members confirmed between two writes, as candidates of the search.
+// Members confirmed between two writes, by each machine, as candidates of the search.
 constexpr std::size_t kMembersAtOnce = 8;
 constexpr double kLargest = std::numeric_limits<double>::max();
 
@@ -117,41 +118,22 @@ bool searches_integers(const Archive& archive) {
 
 // What the members of a front are confirmed with.
 struct Confirmer {
-  const ProxyTask& proxy;
+  const LossSource& losses;
   const latency_predictor::LatencyPredictor& predictor;
   bool simulated;
-  bool integers;                    // are what is searched for
-  supernet::Evaluator unseen;       // of the validation text, what the search has not scored
-  supernet::Evaluator integer;      // of the validation text, what is scored in integers
-  supernet::Evaluator calibration;  // of the training text
+  bool integers;  // are what is searched for
 };
 
-Confirmer confirmer(const ProxyTask& proxy, const latency_predictor::LatencyPredictor& predictor,
-                    const Archive& archive, bool simulated) {
-  const std::vector<std::int32_t>& text = proxy.corpus().validation;
-  const bool integers = searches_integers(archive);
-  return {proxy,
-          predictor,
-          simulated,
-          integers,
-          supernet::Evaluator::of_the_rest(proxy.losses(), text, proxy.context(),
-                                           proxy.validation_sequences()),
-          {proxy.losses(), text, proxy.context(), integers ? 0 : proxy.validation_sequences()},
-          calibration_sequences(proxy)};
-}
-
 // Of the whole text: of the sequences that the search has seen, and of the others.
-std::vector<double> whole_losses(const std::vector<Candidate>& members, Confirmer& with) {
-  std::vector<Architecture> networks;
-  for (const Candidate& member : members) networks.push_back(member.architecture);
-  const auto unseen = static_cast<double>(with.unseen.sequences());
-  const auto context = static_cast<std::size_t>(with.proxy.context());
-  const std::size_t sequences = (with.proxy.corpus().validation.size() - 1) / context;
-  const auto all = static_cast<double>(sequences);
+std::vector<double> whole_losses(const std::vector<Candidate>& members,
+                                 const std::vector<Architecture>& networks, const Confirmer& with) {
+  const double unseen = with.losses.unseen;
+  const double all = with.losses.size(LossPart::kWholeInt8);
   std::vector<double> losses(members.size());
-  if (unseen > 0) losses = with.unseen.losses(networks);
+  if (unseen > 0) losses = with.losses.sums(networks, LossPart::kUnseen);
   for (std::size_t i = 0; i < members.size(); ++i) {
-    losses[i] = (members[i].objectives.validation_loss * (all - unseen) + losses[i] * unseen) / all;
+    const double of_unseen = unseen > 0 ? losses[i] / unseen : 0;
+    losses[i] = (members[i].objectives.validation_loss * (all - unseen) + of_unseen * unseen) / all;
     if (!std::isfinite(losses[i]))
       throw Error("the loss of " + describe(networks[i]) +
                   " on the whole validation text is not finite");
@@ -159,19 +141,41 @@ std::vector<double> whole_losses(const std::vector<Candidate>& members, Confirme
   return losses;
 }
 
-std::vector<Confirmed> confirm(const std::vector<Candidate>& members, Confirmer& with) {
+// Mean losses in integers; nothing, and a warning, for what cannot be quantised.
+std::vector<std::optional<double>> integer_losses(std::span<const Architecture> networks,
+                                                  const Confirmer& with) {
+  const LossPart part = with.integers ? LossPart::kWholeInt8 : LossPart::kInt8;
+  try {
+    std::vector<std::optional<double>> losses;
+    for (const double sum : with.losses.sums(networks, part))
+      losses.emplace_back(sum / with.losses.size(part));
+    return losses;
+  } catch (const InputError& error) {
+    if (networks.size() > 1) {  // which of them?
+      std::vector<std::optional<double>> losses;
+      for (const Architecture& network : networks)
+        losses.push_back(integer_losses({&network, 1}, with)[0]);
+      return losses;
+    }
+    log_warning(error.what());
+    return {std::nullopt};
+  }
+}
+
+std::vector<Confirmed> confirm(const std::vector<Candidate>& members, const Confirmer& with) {
+  std::vector<Architecture> networks;
+  for (const Candidate& member : members) networks.push_back(member.architecture);
+  const std::vector<double> losses = whole_losses(members, networks, with);
+  const std::vector<std::optional<double>> int8 = integer_losses(networks, with);
   std::vector<Confirmed> records(members.size());
-  const std::vector<double> losses = whole_losses(members, with);
   parallel_tasks(members.size(), [&](std::size_t i) {
-    const Architecture& network = members[i].architecture;
     Confirmed& record = records[i];
     record.validation_loss = losses[i];
-    record.validation_loss_int8 = int8_loss(with.proxy.layout(), with.proxy.weights(), network,
-                                            with.calibration.batch(), with.integer.batch());
+    record.validation_loss_int8 = int8[i];
     // What integers add on the sequences that the search has seen.
     if (record.validation_loss_int8 && !with.integers)
       *record.validation_loss_int8 += losses[i] - members[i].objectives.validation_loss;
-    if (with.simulated) confirm_cost(network, with.predictor, record);
+    if (with.simulated) confirm_cost(networks[i], with.predictor, record);
   });
   return records;
 }
@@ -218,7 +222,7 @@ std::string why_unsimulated(const latency_predictor::LatencyPredictor& predictor
   return "";
 }
 
-FinalFront confirm_front(const RunFolder& run, const ProxyTask& proxy,
+FinalFront confirm_front(const RunFolder& run, const ProxyTask& proxy, const LossSource& losses,
                          const latency_predictor::LatencyPredictor& predictor,
                          const Archive& archive, const Watch& watch) {
   const std::string unsimulated = why_unsimulated(predictor, proxy.space());
@@ -227,18 +231,19 @@ FinalFront confirm_front(const RunFolder& run, const ProxyTask& proxy,
   const std::vector<Candidate> members = front_of(archive);
   std::vector<Candidate> missing = members;
   std::erase_if(missing, [&](const Candidate& c) { return records.contains(c.id); });
-  Confirmer with = confirmer(proxy, predictor, archive, unsimulated.empty());
+  const Confirmer with{losses, predictor, unsimulated.empty(), searches_integers(archive)};
+  const std::size_t at_once = kMembersAtOnce * (losses.measurers ? losses.measurers() : 1);
   const auto report = [&](std::size_t done) {
     watch.report({"confirmation", static_cast<std::int64_t>(done),
                   static_cast<std::int64_t>(members.size()), "members of the front"});
   };
   report(members.size() - missing.size());
-  for (std::size_t begin = 0; begin < missing.size(); begin += kMembersAtOnce) {
+  for (std::size_t begin = 0; begin < missing.size(); begin += at_once) {
     const std::size_t done = members.size() - missing.size() + begin;
     if (watch.stopping())
       throw Interrupted("confirmation stopped after " + std::to_string(done) + " of " +
                         std::to_string(members.size()) + " members of the front");
-    const std::size_t end = std::min(begin + kMembersAtOnce, missing.size());
+    const std::size_t end = std::min(begin + at_once, missing.size());
     const std::vector<Confirmed> chunk =
         confirm({missing.begin() + static_cast<std::ptrdiff_t>(begin),
                  missing.begin() + static_cast<std::ptrdiff_t>(end)},
@@ -259,16 +264,17 @@ Objectives confirmed_objectives(const RunFolder& run, ProxyTask& proxy,
   Candidate candidate;
   candidate.id = architecture_id(network);
   candidate.architecture = network;
+  const LossSource losses = supernet_losses(proxy);
   if (const Candidate* seen = archive.find(candidate.id)) {
     candidate.objectives = seen->objectives;
   } else {
-    CandidateEvaluator evaluator(supernet_losses(proxy), predictor, proxy.context());
+    CandidateEvaluator evaluator(losses, predictor, proxy.context());
     candidate.objectives = evaluator.evaluate(std::span(&network, 1))[0];
   }
   const auto found = records.find(candidate.id);
   if (found != records.end()) return objectives_of(candidate.objectives, found->second);
-  Confirmer with = confirmer(proxy, predictor, archive, simulated);
-  return objectives_of(candidate.objectives, confirm({candidate}, with)[0]);
+  return objectives_of(candidate.objectives, confirm({candidate}, {losses, predictor, simulated,
+                                                                   searches_integers(archive)})[0]);
 }
 
 FinalFront load_final_front(const RunFolder& run, const ProxyTask& proxy,

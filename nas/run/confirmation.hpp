@@ -7,6 +7,7 @@
 
 #include "latency_predictor/latency_predictor.hpp"
 #include "nas/core/final_front.hpp"
+#include "nas/core/loss_source.hpp"
 #include "nas/run/proxy_task.hpp"
 #include "nas/run/run_folder.hpp"
 #include "support/watch.hpp"
@@ -26,8 +27,8 @@ std::string why_unsimulated(const latency_predictor::LatencyPredictor& predictor
 // among the objectives or limits. Values are in that file before they count; they do not depend on
 // threads or interruptions. Reports at the beginning, too, what is known. Throws Interrupted when
 // it is to stop, InputError naming the line of a damaged file, and what simulate_network() throws.
-// Needs weights.
-FinalFront confirm_front(const RunFolder& run, const ProxyTask& proxy,
+// `losses` are those of the task's supernet (supernet_losses.hpp), whoever measures them.
+FinalFront confirm_front(const RunFolder& run, const ProxyTask& proxy, const LossSource& losses,
                          const latency_predictor::LatencyPredictor& predictor,
                          const Archive& archive, const Watch& watch);
 

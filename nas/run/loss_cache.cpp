@@ -116,7 +116,7 @@ void LossCache::read() {
        at += sizeof(Record)) {
     Record record;
     std::memcpy(&record, content.data() + at, sizeof record);
-    const bool own = record.check == check_of(record, key_) && record.part < 3;
+    const bool own = record.check == check_of(record, key_) && record.part < kLossParts;
     if (own) sums_[record.part].emplace(record.network, record.sum);
     ++(own ? known : others);
   }
@@ -125,6 +125,12 @@ void LossCache::read() {
     log_info(fmt::format(
         "{}: {} records are of other weights, text or sequences, or damaged: passed over",
         path_.string(), others));
+}
+
+std::size_t LossCache::size() const {
+  std::size_t size = 0;
+  for (const auto& sums : sums_) size += sums.size();
+  return size;
 }
 
 std::optional<double> LossCache::find(std::uint64_t network, LossPart part) const {

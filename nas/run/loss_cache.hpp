@@ -35,7 +35,7 @@ class LossCache {
   // Whether this process may not write the file or its folder: what it holds, if anything, is
   // known, and what is added goes with the process.
   bool read_only() const { return read_only_; }
-  std::size_t size() const { return sums_[0].size() + sums_[1].size() + sums_[2].size(); }
+  std::size_t size() const;
 
  private:
   void read();
@@ -44,7 +44,7 @@ class LossCache {
   std::uint64_t key_;
   bool read_only_ = false;
   int descriptor_ = -1;
-  std::unordered_map<std::uint64_t, double> sums_[3];  // by part
+  std::unordered_map<std::uint64_t, double> sums_[kLossParts];  // by part
 };
 
 // `source`, asked only for what the cache does not hold, which must outlive the result.

@@ -11,9 +11,43 @@
 namespace paretoformer::nas {
 namespace {
 
-supernet::Subset subset_of(LossPart part) {
-  return part == LossPart::kQuarter ? supernet::Subset::kQuarter : supernet::Subset::kRest;
+int sequences_of_text(const ProxyTask& proxy) {
+  return static_cast<int>((proxy.corpus().validation.size() - 1) /
+                          static_cast<std::size_t>(proxy.context()));
 }
+
+// What not every source is asked for: it is made when it is.
+class Texts {
+ public:
+  explicit Texts(const ProxyTask& proxy) : proxy_(proxy) {}
+
+  std::vector<double> int8_sums(std::span<const Architecture> networks,
+                                const supernet::Evaluator& scored) {
+    if (!calibration_) calibration_.emplace(calibration_sequences(proxy_));
+    std::vector<double> losses = int8_losses(proxy_.layout(), proxy_.weights(), networks,
+                                             calibration_->batch(), scored.batch());
+    for (double& loss : losses) loss *= scored.sequences();
+    return losses;
+  }
+  std::vector<double> whole_int8_sums(std::span<const Architecture> networks) {
+    if (!whole_) whole_.emplace(proxy_.losses(), proxy_.corpus().validation, proxy_.context());
+    return int8_sums(networks, *whole_);
+  }
+  std::vector<double> unseen_sums(std::span<const Architecture> networks) {
+    if (!unseen_)
+      unseen_.emplace(supernet::Evaluator::of_the_rest(proxy_.losses(), proxy_.corpus().validation,
+                                                       proxy_.context(),
+                                                       proxy_.validation_sequences()));
+    std::vector<double> sums = unseen_->loss_sums(networks, supernet::Subset::kQuarter);
+    const std::vector<double> rest = unseen_->loss_sums(networks, supernet::Subset::kRest);
+    for (std::size_t i = 0; i < sums.size(); ++i) sums[i] += rest[i];
+    return sums;
+  }
+
+ private:
+  const ProxyTask& proxy_;
+  std::optional<supernet::Evaluator> calibration_, whole_, unseen_;
+};
 
 }  // namespace
 
@@ -51,18 +85,29 @@ std::optional<double> int8_loss(const supernet::ParameterLayout& layout,
 }
 
 LossSource supernet_losses(ProxyTask& proxy, bool int8) {
-  supernet::Evaluator& evaluator = proxy.evaluator();
-  const auto calibration =
-      int8 ? std::make_shared<const supernet::Evaluator>(calibration_sequences(proxy)) : nullptr;
-  const auto sums = [&proxy, &evaluator, calibration](std::span<const Architecture> networks,
-                                                      LossPart part) {
-    if (part != LossPart::kInt8) return evaluator.loss_sums(networks, subset_of(part));
-    std::vector<double> losses = int8_losses(proxy.layout(), proxy.weights(), networks,
-                                             calibration->batch(), evaluator.batch());
-    for (double& loss : losses) loss *= evaluator.sequences();
-    return losses;
+  supernet::Evaluator& seen = proxy.evaluator();
+  const auto texts = std::make_shared<Texts>(proxy);
+  LossSource source;
+  source.quarter = seen.sequences(supernet::Subset::kQuarter);
+  source.sequences = seen.sequences();
+  source.sums = [&seen, texts](std::span<const Architecture> networks, LossPart part) {
+    switch (part) {
+      case LossPart::kQuarter:
+        return seen.loss_sums(networks, supernet::Subset::kQuarter);
+      case LossPart::kRest:
+        return seen.loss_sums(networks, supernet::Subset::kRest);
+      case LossPart::kInt8:
+        return texts->int8_sums(networks, seen);
+      case LossPart::kUnseen:
+        return texts->unseen_sums(networks);
+      case LossPart::kWholeInt8:
+        break;
+    }
+    return texts->whole_int8_sums(networks);
   };
-  return {evaluator.sequences(supernet::Subset::kQuarter), evaluator.sequences(), sums, int8};
+  source.int8 = int8;
+  source.unseen = sequences_of_text(proxy) - source.sequences;
+  return source;
 }
 
 bool asks_for_int8(const RunConfig& config) {

@@ -85,9 +85,9 @@ FinishedSearch search_in(TrainedRun& trained) {
 FinalFront confirm(const TrainedRun& trained, const Archive& archive) {
   const auto& [run, proxy, losses, evaluator] = trained;
   write_state(run, "confirmation", archive.size());
-  WorkFolder(run.workers(), "search").clear();  // the workers go now
   LongWork work;
-  FinalFront front = confirm_front(run, proxy, evaluator.predictor(), archive, work.watch());
+  FinalFront front =
+      confirm_front(run, proxy, evaluator.losses(), evaluator.predictor(), archive, work.watch());
   work.end();
   return front;
 }
@@ -113,6 +113,7 @@ void search_and_print(const RunOptions& options, bool all, const CommonOptions& 
   write_file_atomic(run.front(), to_text(json));
   write_pictures(run, proxy, evaluator.predictor(), archive, front);
   write_state(run, "finished", archive.size());
+  WorkFolder(run.workers(), "search").clear();  // the workers go now
   if (front.members.empty())
     throw Error("no member of the front keeps all limits when it is confirmed; " +
                 run.front().string() + " lists them");

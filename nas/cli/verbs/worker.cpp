@@ -25,7 +25,7 @@ struct WorkerRequest {
 };
 
 bool is_search_over(const std::string& phase) {
-  return phase == "confirmation" || phase == "finished";
+  return phase == "finished";
 }
 
 // Until there are weights; whether the search is not over yet.
@@ -34,7 +34,7 @@ bool wait_for_weights(const RunFolder& run, const WorkerOptions& options) {
   for (;;) {
     const std::string phase = phase_of(run);
     if (is_search_over(phase)) return false;
-    if (phase == "trained" || phase == "search") return true;
+    if (phase == "trained" || phase == "search" || phase == "confirmation") return true;
     if (options.idle_seconds > 0 && pause.waited().count() > 1000 * options.idle_seconds)
       return false;
     if (pause.waited().count() == 0)

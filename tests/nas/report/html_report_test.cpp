@@ -34,7 +34,9 @@ struct SearchedRun : TinyRun {
         predictor(predictor_of(config)),
         evaluator(supernet_losses(proxy), predictor, proxy.context()),
         archive(run_search(folder, proxy, evaluator, {}).archive) {}
-  FinalFront confirm() { return confirm_front(folder, proxy, predictor, archive, {}); }
+  FinalFront confirm() {
+    return confirm_front(folder, proxy, supernet_losses(proxy), predictor, archive, {});
+  }
   Json data(const FinalFront& front) {
     return report_data(folder, proxy, predictor, archive, front);
   }

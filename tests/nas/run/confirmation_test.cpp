@@ -31,7 +31,8 @@ namespace fs = std::filesystem;
 class ConfirmationTest : public ::testing::Test {
  protected:
   FinalFront confirm(const Watch& watch = {}) {
-    return confirm_front(run_.folder, run_.proxy, evaluator_.predictor(), archive_, watch);
+    return confirm_front(run_.folder, run_.proxy, evaluator_.losses(), evaluator_.predictor(),
+                         archive_, watch);
   }
   FinalFront load() {
     return load_final_front(run_.folder, run_.proxy, evaluator_.predictor(), archive_);
@@ -140,8 +141,8 @@ TEST_F(ConfirmationTest, ASearchMayGoByIntegers) {
     EXPECT_NE(each.objectives.validation_loss_int8, each.objectives.validation_loss);
   }
   EXPECT_GT(scored, 5);
-  const FinalFront front =
-      confirm_front(run.folder, run.proxy, evaluator.predictor(), archive, Watch{});
+  const FinalFront front = confirm_front(run.folder, run.proxy, evaluator.losses(),
+                                         evaluator.predictor(), archive, Watch{});
   for (std::size_t i = 1; i < front.members.size(); ++i)
     for (std::size_t j = 0; j < i; ++j) {
       const Objectives &a = front.members[i].confirmed, &b = front.members[j].confirmed;
@@ -230,7 +231,8 @@ TEST_F(ConfirmationTest, OfAMeasuredDeviceOnlyTheAccuracyIsConfirmed) {
        latency_predictor::operators_of(run_.proxy.space(), config_.workload))
     prices.insert(op, simulated.table().cost(op));
   const latency_predictor::LatencyPredictor measured("board", config_.workload, std::move(prices));
-  const FinalFront front = confirm_front(run_.folder, run_.proxy, measured, archive_, {});
+  const FinalFront front =
+      confirm_front(run_.folder, run_.proxy, evaluator_.losses(), measured, archive_, {});
   EXPECT_THAT(front.unsimulated, HasSubstr("\"board\""));
   for (const FrontMember& member : front.members) {
     EXPECT_EQ(member.confirmed.energy_pj, member.candidate.objectives.energy_pj);

@@ -39,7 +39,8 @@ class StudyTest : public ::testing::Test {
  protected:
   Study study() {
     return make_study(run_.folder, run_.proxy, predictor_, archive_,
-                      confirm_front(run_.folder, run_.proxy, predictor_, archive_, {}));
+                      confirm_front(run_.folder, run_.proxy, supernet_losses(run_.proxy),
+                                    predictor_, archive_, {}));
   }
 
   TemporaryFolder box_;
@@ -79,7 +80,8 @@ TEST_F(StudyTest, GoesFromTheNaiveMachineToTheRunsAndItsBestMappings) {
 }
 
 TEST_F(StudyTest, ChoosesTheCheapestMemberWithinEachPerplexity) {
-  const FinalFront front = confirm_front(run_.folder, run_.proxy, predictor_, archive_, {});
+  const FinalFront front =
+      confirm_front(run_.folder, run_.proxy, supernet_losses(run_.proxy), predictor_, archive_, {});
   const Study study = make_study(run_.folder, run_.proxy, predictor_, archive_, front);
   const StudyStep& base = study.machines.back();
   accel_sim::Target best = config_.hardware;
