@@ -4,6 +4,7 @@
 #include "nas/core/loss_source.hpp"
 #include "nas/run/config.hpp"
 #include "nas/run/proxy_task.hpp"
+#include "nas/run/standalone.hpp"
 #include "support/communicator.hpp"
 
 namespace paretoformer::nas {
@@ -19,5 +20,9 @@ LossSource losses_of_ranks(Communicator& ranks, const RunConfig& config, ProxyTa
 // steps are one shard.
 supernet::TrainingRanks training_ranks(Communicator* ranks, const RunConfig& config,
                                        const ProxyTask& proxy);
+
+// On rank 0, whose losses are spread: train_standalone() on all ranks, each of which trains some of
+// the networks for a while, and gives their files back.
+void train_on_ranks(Communicator& ranks, const StandaloneWork& work, const Watch& watch);
 
 }  // namespace paretoformer::nas

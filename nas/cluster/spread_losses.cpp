@@ -11,7 +11,7 @@ namespace paretoformer::nas {
 namespace {
 
 // First bytes of what rank 0 says; dismiss() says nothing.
-constexpr char kSaysSetup = 's', kSaysTask = 't', kSaysTrain = 'g';
+constexpr char kSaysSetup = 's', kSaysTask = 't', kSaysTrain = 'g', kSaysPart = 'p';
 
 // Networks of one rank.
 std::vector<Architecture> share_of(int rank, int ranks, std::span<const Architecture> networks) {
@@ -82,6 +82,14 @@ LossSource spread(LossSource source, Communicator& ranks, const LossIdentity& id
   return result;
 }
 
+std::vector<std::string> share_out(Communicator& ranks, const std::vector<std::string>& parts,
+                                   const std::function<std::string()>& own) {
+  ranks.broadcast(std::string(1, kSaysPart));
+  for (int rank = 1; rank < ranks.size(); ++rank)
+    ranks.send(rank, parts[static_cast<std::size_t>(rank)]);
+  return ranks.answers(answer(own));
+}
+
 std::string call_to_train(const std::string& setup) { return kSaysTrain + setup; }
 
 void serve(Communicator& ranks, const RankWork& work) {
@@ -93,6 +101,9 @@ void serve(Communicator& ranks, const RankWork& work) {
     if (said.front() == kSaysTrain) {
       losses.reset();
       work.train(content);
+    } else if (said.front() == kSaysPart) {
+      const std::string part = ranks.receive(0);
+      ranks.gather(answer([&] { return work.part(part); }));
     } else if (said.front() == kSaysSetup) {
       const std::string weights = ranks.broadcast("");
       ranks.gather(answer([&] {

@@ -1,27 +1,15 @@
 #include "nas/run/fidelity.hpp"
 
-#include <fmt/format.h>
-#include <oneapi/tbb/task_arena.h>
-
 #include <algorithm>
-#include <exception>
-#include <filesystem>
-#include <functional>
-#include <mutex>
 #include <numeric>
 #include <set>
 
 #include "accel_sim/workload/operators.hpp"
-#include "supernet/model/network_file.hpp"
 #include "support/error.hpp"
 #include "support/files.hpp"
-#include "support/hash.hpp"
-#include "support/parallel.hpp"
 
 namespace paretoformer::nas {
 namespace {
-
-namespace fs = std::filesystem;
 
 constexpr std::uint64_t kNetworksStream = 21;
 constexpr std::size_t kTop = 5;
@@ -33,137 +21,6 @@ double flops_per_token(const Architecture& network, int context) {
     flops += static_cast<double>(op.repeat * statistics(op.op).flops);
   return flops / context;
 }
-
-// Trains the networks of the sample, several at a time.
-class StandaloneTraining {
- public:
-  StandaloneTraining(const RunFolder& run, const ProxyTask& proxy,
-                     const std::vector<Architecture>& networks, int steps, const Watch& watch)
-      : run_(run),
-        proxy_(proxy),
-        networks_(networks),
-        all_steps_(steps > 0 ? steps : run.config().training.steps),
-        watch_(watch),
-        stop_with_it_(watch.stop, [this] { stop_.request_stop(); }),
-        steps_(networks.size()) {
-    create_folder(run.standalone());
-    for (std::size_t i = 0; i < networks.size(); ++i) {
-      if (!fs::exists(file(i))) continue;
-      steps_[i] = all_steps_;
-      ++finished_;
-    }
-  }
-
-  // Losses on the whole validation text.
-  std::vector<double> losses() {
-    std::vector<double> losses(networks_.size());
-    // Small networks leave most threads without work: each trains one of its own. Isolated, because
-    // a thread that waits for a part of its step would otherwise start another whole training.
-    parallel_tasks(networks_.size(), [&](std::size_t index) {
-      tbb::this_task_arena::isolate([&] {
-        try {
-          if (!stop_.stop_requested()) losses[index] = loss(index);
-        } catch (...) {
-          // Left to TBB, the error would cancel the loops inside the other trainings half-way.
-          keep_first_error(std::current_exception());
-        }
-      });
-    });
-    if (error_) std::rethrow_exception(error_);
-    if (stop_.stop_requested())
-      throw Interrupted("stopped with " + std::to_string(finished_) + " of " +
-                        std::to_string(networks_.size()) + " networks trained");
-    return losses;
-  }
-
- private:
-  void keep_first_error(std::exception_ptr error) {
-    try {
-      std::rethrow_exception(error);
-    } catch (const Interrupted&) {  // losses() says so for all of them
-    } catch (...) {
-      const std::lock_guard lock(mutex_);
-      if (!error_) error_ = std::move(error);
-      stop_.request_stop();
-    }
-  }
-
-  double loss(std::size_t index) {
-    const supernet::StandaloneNetwork network = trained(index);
-    advance(index, all_steps_);
-    supernet::Evaluator evaluator(proxy_.losses(network.layout, network.parameters),
-                                  proxy_.corpus().validation, proxy_.context());
-    return evaluator.losses(std::span(&networks_[index], 1))[0];
-  }
-
-  // Of another number of steps than the supernet's it is another network.
-  std::string id(std::size_t index) const {
-    const std::string id = hex(architecture_id(networks_[index]));
-    return all_steps_ == run_.config().training.steps ? id : id + "-" + std::to_string(all_steps_);
-  }
-  fs::path file(std::size_t index) const {
-    return run_.standalone() / (id(index) + ".safetensors");
-  }
-
-  supernet::StandaloneNetwork trained(std::size_t index) {
-    const fs::path checkpoint = run_.standalone() / (id(index) + ".checkpoint");
-    const std::string fingerprint = hex(hash_text(proxy_.fingerprint() + id(index)));
-    if (!fs::exists(file(index))) {
-      const supernet::ParameterLayout layout(networks_[index], proxy_.context());
-      save_network(file(index), layout, train_alone(index, layout, checkpoint, fingerprint),
-                   layout.largest(), {{"id", id(index)}, {"fingerprint", fingerprint}});
-    }
-    fs::remove(checkpoint);  // also one that a killed process left beside the finished network
-    supernet::StandaloneNetwork loaded = supernet::load_network(file(index));
-    const auto found = loaded.metadata.find("fingerprint");
-    if (found == loaded.metadata.end() || found->second != fingerprint)
-      throw InputError(file(index).string() +
-                       ": is not this network trained as this run was; remove the file to have it "
-                       "trained again");
-    return loaded;
-  }
-
-  std::vector<float> train_alone(std::size_t index, const supernet::ParameterLayout& layout,
-                                 const fs::path& checkpoint, const std::string& fingerprint) {
-    supernet::TrainingConfig config = run_.config().training;
-    config.steps = static_cast<int>(all_steps_);
-    config.random_subnetworks = 0;
-    config.distillation = 0;
-    fs::path log = checkpoint;
-    return supernet::train({.layout = layout,
-                            .networks = [&](std::int64_t) { return std::vector{layout.largest()}; },
-                            .config = config,
-                            .seed = run_.config().seed,
-                            .text = proxy_.corpus().train,
-                            .checkpoint = checkpoint,
-                            .log = log.replace_extension(".jsonl"),
-                            .fingerprint = fingerprint,
-                            .watch = {[&](const Progress& p) { advance(index, p.done); },
-                                      stop_.get_token(), watch_.on_stop}});
-  }
-
-  void advance(std::size_t index, std::int64_t steps) {
-    const std::lock_guard lock(mutex_);
-    if (steps == steps_[index]) return;
-    steps_[index] = steps;
-    finished_ += steps == all_steps_;
-    watch_.report({"fidelity", std::accumulate(steps_.begin(), steps_.end(), std::int64_t{0}),
-                   all_steps_ * static_cast<std::int64_t>(networks_.size()),
-                   fmt::format("steps, {} of {} networks", finished_, networks_.size())});
-  }
-
-  const RunFolder& run_;
-  const ProxyTask& proxy_;
-  const std::vector<Architecture>& networks_;
-  const std::int64_t all_steps_;
-  const Watch& watch_;
-  std::stop_source stop_;  // by the watch, or at the first error
-  std::stop_callback<std::function<void()>> stop_with_it_;
-  std::mutex mutex_;
-  std::vector<std::int64_t> steps_;  // done, by network
-  std::size_t finished_ = 0;
-  std::exception_ptr error_;
-};
 
 RankAgreement agreement(const Prediction& all, const std::vector<int>& depths,
                         const std::vector<int>& widths, std::uint64_t seed) {
@@ -217,11 +74,15 @@ std::vector<Architecture> fidelity_sample(const SearchSpace& space, int count, s
 }
 
 std::vector<ComparedNetwork> compare_networks(const RunFolder& run, const ProxyTask& proxy,
-                                              const FidelityOptions& options, const Watch& watch) {
+                                              const FidelityOptions& options, const Watch& watch,
+                                              const TrainStandalone& train) {
   const std::vector<Architecture> sample =
       fidelity_sample(proxy.space(), options.networks, run.config().seed);
-  const std::vector<double> alone =
-      StandaloneTraining(run, proxy, sample, options.steps, watch).losses();
+  const StandaloneWork work{run.config(), proxy, sample, steps_alone(run.config(), options.steps),
+                            run.standalone()};
+  create_folder(work.folder);
+  if (train) train(work, watch);
+  const std::vector<double> alone = standalone_losses(work, watch);
   supernet::Evaluator evaluator(proxy.losses(), proxy.corpus().validation, proxy.context());
   const std::vector<double> slices = evaluator.losses(sample);
   std::vector<ComparedNetwork> compared;

@@ -3,10 +3,12 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <vector>
 
 #include "nas/run/proxy_task.hpp"
 #include "nas/run/run_folder.hpp"
+#include "nas/run/standalone.hpp"
 #include "search_spaces/search_space.hpp"
 #include "support/statistics.hpp"
 #include "support/watch.hpp"
@@ -30,20 +32,17 @@ struct ComparedNetwork {
 
 struct FidelityOptions {
   int networks = 24;  // two or more
-  // Of every network trained alone; 0: as many as the supernet's, from each of which a network
-  // learns what one network of a sandwich does.
-  int steps = 0;
+  int steps = 0;      // of every network trained alone: steps_alone()
 };
 
-// The sample, compared. Every network is trained alone as the supernet was: the same text as its
-// largest network in the same order, the same learning rates over the steps, but neither other
-// networks nor distillation. Finished ones
-// are kept in run.standalone() as exported networks, unfinished ones continue from their
-// checkpoints; neither these nor the number of threads change the result. Needs weights in `proxy`.
-// Reports the steps of all networks together. Throws Interrupted, with the state saved, when it is
-// to stop; InputError when a kept network was trained from something else; what train() throws.
+// Trains them elsewhere, too, as train_standalone() does here.
+using TrainStandalone = std::function<void(const StandaloneWork& work, const Watch& watch)>;
+
+// The sample, compared. Every network is trained alone, in run.standalone(); by `train`, if it is
+// given. Needs weights in `proxy`. Reports and throws as train_standalone() does.
 std::vector<ComparedNetwork> compare_networks(const RunFolder& run, const ProxyTask& proxy,
-                                              const FidelityOptions& options, const Watch& watch);
+                                              const FidelityOptions& options, const Watch& watch,
+                                              const TrainStandalone& train = {});
 
 // How well something that needs no training of its own predicts the order of the stand-alone
 // losses. "Within" compares only networks of one depth, or of one model width.

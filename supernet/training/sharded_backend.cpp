@@ -1,13 +1,12 @@
 #include "supernet/training/sharded_backend.hpp"
 
 #include <algorithm>
-#include <cstring>
 #include <optional>
 #include <string_view>
-#include <type_traits>
 #include <utility>
 
 #include "supernet/training/shards.hpp"
+#include "support/bytes.hpp"
 #include "support/error.hpp"
 #include "support/hash.hpp"
 #include "support/json.hpp"
@@ -19,27 +18,13 @@ namespace {
 constexpr char kWeights = 'w', kGradients = 'g', kSum = 's', kApply = 'a', kHash = 'h';
 
 template <class T>
-void append(std::string& bytes, const T* values, std::size_t count) {
-  static_assert(std::is_trivially_copyable_v<T>);
-  bytes.append(reinterpret_cast<const char*>(values), count * sizeof(T));
-}
-
-template <class T>
-void take(std::string_view& bytes, T* values, std::size_t count) {
-  static_assert(std::is_trivially_copyable_v<T>);
-  if (bytes.size() < count * sizeof(T)) throw Error("a message of a training is too short");
-  if (count > 0) std::memcpy(values, bytes.data(), count * sizeof(T));
-  bytes.remove_prefix(count * sizeof(T));
-}
-
-template <class T>
 std::uint64_t hash_of_values(std::span<const T> values) {
   return hash_bytes(values.data(), values.size_bytes());
 }
 
 std::uint64_t number_in(std::string_view bytes) {
   std::uint64_t number = 0;
-  take(bytes, &number, 1);
+  take_bytes(bytes, &number, 1);
   return number;
 }
 
@@ -90,13 +75,13 @@ class Part {
 
 std::string number_bytes(std::uint64_t number) {
   std::string bytes;
-  append(bytes, &number, 1);
+  append_bytes(bytes, &number, 1);
   return bytes;
 }
 
 std::string loss_bytes(const std::vector<double>& losses) {
   std::string bytes;
-  append(bytes, losses.data(), losses.size());
+  append_bytes(bytes, losses.data(), losses.size());
   return bytes;
 }
 
@@ -137,13 +122,10 @@ class ShardedBackend : public TrainingBackend<T> {
     if (ranks_) {
       Json list = Json::array();
       for (const Architecture& network : networks) list.push_back(to_json(network));
-      const std::string text = list.dump();
       std::string said(1, kGradients);
-      const auto length = static_cast<std::uint64_t>(text.size());
-      append(said, &length, 1);
-      said += text;
-      append(said, batch.tokens, static_cast<std::size_t>(batch.rows()));
-      append(said, batch.targets, static_cast<std::size_t>(batch.rows()));
+      append_text(said, list.dump());
+      append_bytes(said, batch.tokens, static_cast<std::size_t>(batch.rows()));
+      append_bytes(said, batch.targets, static_cast<std::size_t>(batch.rows()));
       ranks_->broadcast(std::move(said));
     }
     summed_ = false;
@@ -158,7 +140,7 @@ class ShardedBackend : public TrainingBackend<T> {
     for (int shard = 0; shard < config_.shards; ++shard)
       for (double& loss : losses_) {
         double here = 0;
-        take(left, &here, 1);
+        take_bytes(left, &here, 1);
         loss += here;
       }
     for (double& loss : losses_) loss /= config_.shards;
@@ -180,8 +162,8 @@ class ShardedBackend : public TrainingBackend<T> {
     sum();
     if (ranks_) {
       std::string said(1, kApply);
-      append(said, &step, 1);
-      append(said, &clip_norm, 1);
+      append_bytes(said, &step, 1);
+      append_bytes(said, &clip_norm, 1);
       ranks_->broadcast(std::move(said));
     }
     return part_.backend().apply(step, clip_norm);
@@ -207,7 +189,7 @@ class ShardedBackend : public TrainingBackend<T> {
   void send_weights() {
     std::string said(1, kWeights);
     for (const std::vector<T>* values : {&state_.parameters, &state_.m, &state_.v})
-      append(said, values->data(), values->size());
+      append_bytes(said, values->data(), values->size());
     ranks_->broadcast(std::move(said));
     require_same(part_.arithmetic(), [](const std::string& name) {
       throw InputError(name +
@@ -266,7 +248,7 @@ class Served {
     if (!setup_) setup_.emplace(make_setup_());
     for (std::vector<float>* values : {&state_.parameters, &state_.m, &state_.v}) {
       values->resize(setup_->layout.size());
-      take(content, values->data(), values->size());
+      take_bytes(content, values->data(), values->size());
     }
     if (part_)
       part_->backend().upload();
@@ -277,11 +259,7 @@ class Served {
 
   std::string gradients(std::string_view content) {
     if (!part_) throw Error("has no weights");
-    std::uint64_t length = 0;
-    take(content, &length, 1);
-    if (content.size() < length) throw Error("a message of a training is too short");
-    const Json json = parse_json(std::string(content.substr(0, length)), "what rank 0 asks");
-    content.remove_prefix(length);
+    const Json json = parse_json(std::string(take_text(content)), "what rank 0 asks");
     std::vector<Architecture> networks;
     for (const JsonNode& node : JsonNode(json, "what rank 0 asks").elements())
       networks.push_back(architecture_from_json(node));
@@ -289,8 +267,8 @@ class Served {
     const int sequences = config.sequences_per_step(networks.size());
     std::vector<std::int32_t> tokens(static_cast<std::size_t>(sequences * config.context));
     std::vector<std::int32_t> targets(tokens.size());
-    take(content, tokens.data(), tokens.size());
-    take(content, targets.data(), targets.size());
+    take_bytes(content, tokens.data(), tokens.size());
+    take_bytes(content, targets.data(), targets.size());
     return loss_bytes(
         part_->gradients({tokens.data(), targets.data(), sequences, config.context}, networks));
   }
@@ -298,8 +276,8 @@ class Served {
   void apply(std::string_view content) {
     AdamW step{};
     double clip_norm = 0;
-    take(content, &step, 1);
-    take(content, &clip_norm, 1);
+    take_bytes(content, &step, 1);
+    take_bytes(content, &clip_norm, 1);
     part_->backend().apply(step, clip_norm);
   }
 

@@ -153,6 +153,39 @@ TEST_F(Mpi, TrainingInShardsIsResumedOnAnyNumberOfRanks) {
   expect_same("run", "whole", {std::begin(kTraining), std::end(kTraining)});
 }
 
+// Every network is begun by one rank, and after a second, or after the rank's death, gone on with
+// by another.
+TEST_F(Mpi, FidelityIsTheSame) {
+  const Words words{"--networks", "4", "--steps-alone", "3000"};
+  ASSERT_EQ(box_.run(resumed("fidelity", "alone", words)).status, 0);
+  copy("base", "run");
+  Limits limits;
+  limits.meanwhile = [&](pid_t mpirun) {
+    const auto checkpoints = [&] {
+      std::error_code missing;
+      std::size_t count = 0;
+      for (fs::directory_iterator entry(box_ / "run/fidelity", missing);
+           entry != fs::directory_iterator(); entry.increment(missing))
+        count += entry->path().extension() == ".checkpoint";
+      return count;
+    };
+    for (int i = 0; i < 20000 && checkpoints() < 3; ++i)
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    const pid_t process = process_of(2, mpirun);
+    ASSERT_NE(process, 0);
+    ::kill(process, SIGKILL);
+  };
+  const Result killed = on_ranks(3, resumed("fidelity", "run", words), limits);
+  EXPECT_NE(killed.status, 0);
+  EXPECT_THAT(killed.err, HasSubstr("rank 2"));
+  EXPECT_FALSE(fs::exists(box_ / "run/fidelity.json"));
+  const Result rest = on_ranks(2, resumed("fidelity", "run", words));
+  EXPECT_EQ(rest.status, 0) << rest.err;
+  expect_same("run", "alone", {"fidelity.json", "fidelity.svg"});
+  for (const auto& entry : fs::directory_iterator(box_ / "alone/fidelity"))
+    expect_same("run", "alone", {"fidelity/" + entry.path().filename().string()});
+}
+
 TEST_F(Mpi, ComparisonsAreTheSame) {
   copy("base", "run");
   const Words words{"--seeds", "2", "--algorithms", "evolution,random"};

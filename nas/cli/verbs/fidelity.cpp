@@ -8,6 +8,7 @@
 #include "nas/cli/arguments.hpp"
 #include "nas/cli/command_io.hpp"
 #include "nas/cli/interruption.hpp"
+#include "nas/cli/rank.hpp"
 #include "nas/cli/trained_run.hpp"
 #include "nas/cli/verbs.hpp"
 #include "nas/report/fidelity_report.hpp"
@@ -17,6 +18,13 @@
 
 namespace paretoformer::nas {
 namespace {
+
+TrainStandalone on_ranks(Communicator* ranks) {
+  if (!ranks || ranks->size() == 1) return {};
+  return [ranks](const StandaloneWork& work, const Watch& watch) {
+    train_on_ranks(*ranks, work, watch);
+  };
+}
 
 void train_alone(const RunOptions& options, const FidelityOptions& fidelity,
                  const CommonOptions& common) {
@@ -33,7 +41,7 @@ void train_alone(const RunOptions& options, const FidelityOptions& fidelity,
   const int steps_alone = fidelity.steps > 0 ? fidelity.steps : run.config().training.steps;
   LongWork work;
   const std::vector<ComparedNetwork> networks =
-      compare_networks(run, proxy, fidelity, work.watch());
+      compare_networks(run, proxy, fidelity, work.watch(), on_ranks(common.ranks));
   work.end();
   const FidelityStatistics statistics = fidelity_statistics(networks, run.config().seed);
   const std::chrono::duration<double> elapsed = Clock::now() - start;
