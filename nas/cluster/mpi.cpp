@@ -92,6 +92,11 @@ class Ring {
   ~Ring() {
     thread_.request_stop();
     thread_.join();
+    // So that nothing is on its way when MPI ends.
+    MPI_Request all_here{};
+    MPI_Ibarrier(ring_, &all_here);
+    wait_for(all_here);
+    hear();
     for (MPI_Request& request : sent_) MPI_Request_free(&request);
   }
   Ring(const Ring&) = delete;
@@ -109,14 +114,21 @@ class Ring {
         int done = 0;
         return MPI_Test(&request, &done, MPI_STATUS_IGNORE) == MPI_SUCCESS && done;
       });
-      int here = 0;
-      while (MPI_Iprobe(previous_, 0, ring_, &here, MPI_STATUS_IGNORE) == MPI_SUCCESS && here) {
-        MPI_Recv(nullptr, 0, MPI_BYTE, previous_, 0, ring_, MPI_STATUS_IGNORE);
-        heard = Clock::now();
-      }
+      if (hear()) heard = Clock::now();
       if (Clock::now() - heard > silence_) end_all();
     } while (!wake_.wait_for(lock, stop, silence_ / kSignsPerSilence,
                              [&] { return stop.stop_requested(); }));
+  }
+
+  // Whether there was a sign.
+  bool hear() {
+    bool any = false;
+    int here = 0;
+    while (MPI_Iprobe(previous_, 0, ring_, &here, MPI_STATUS_IGNORE) == MPI_SUCCESS && here) {
+      MPI_Recv(nullptr, 0, MPI_BYTE, previous_, 0, ring_, MPI_STATUS_IGNORE);
+      any = true;
+    }
+    return any;
   }
 
   [[noreturn]] void end_all() {
