@@ -160,8 +160,7 @@ class BestSchedule {
 };
 
 MatmulSchedule mapped_schedule(const Call& call, const Target& target) {
-  const Operator& op = call.program;
-  const Workpiece work = matmul_workpiece(op.rows, op.inner, op.columns);
+  const Workpiece work = matmul_workpiece(call.program);
   const Mapspace mapspace(work, target, Factors::kBlocks);
   BestSchedule schedules(call, target);
   for (const FoundMapping& found :

@@ -71,8 +71,7 @@ Mapping library_mapping(const MatmulTile& tile, const Workpiece& matmul, const T
 Mapping greedy_mapping(const Workpiece& work, const Target& target) {
   if (!work.is_matmul())
     return library_mapping(convolution_tile(work, target), {kP, kQ, kK, kR, kS, kC}, target);
-  const Operator op = matmul(work.extent[kP], work.extent[kC], work.extent[kK]);
-  return library_mapping(greedy_tile(op, target), work, target);
+  return library_mapping(greedy_tile(matmul_of(work), target), work, target);
 }
 
 MatmulSchedule schedule_of(const Mapping& mapping, const Workpiece& work, const Target& target) {

@@ -26,12 +26,24 @@ double Workpiece::inputs() const {
          static_cast<double>(span(extent[kQ], extent[kS], stride)) * extent[kC];
 }
 
-Workpiece matmul_workpiece(int rows, int inner, int columns) {
+Workpiece matmul_workpiece(int rows, int inner, int columns, int weight_bits) {
   Workpiece work;
   work.extent[kP] = rows;
   work.extent[kC] = inner;
   work.extent[kK] = columns;
+  work.weight_bits = weight_bits;
   return work;
+}
+
+Workpiece matmul_workpiece(const Operator& matmul) {
+  const bool int4 = matmul.right == RightOperand::kInt4Weights;
+  return matmul_workpiece(matmul.rows, matmul.inner, matmul.columns, int4 ? 4 : kInt8Bits);
+}
+
+Operator matmul_of(const Workpiece& work) {
+  return matmul(
+      work.extent[kP], work.extent[kC], work.extent[kK],
+      work.weight_bits == kInt8Bits ? RightOperand::kWeights : RightOperand::kInt4Weights);
 }
 
 TileRows tile_rows(const PerDimension<int>& tile, const Workpiece& work, int array_size) {

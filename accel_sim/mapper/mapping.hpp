@@ -23,7 +23,8 @@ using PerDimension = std::array<T, kDimensions>;
 // One loop nest. A matmul of M x K times K x N is the one of P = M, C = K, K = N and units.
 struct Workpiece {
   PerDimension<int> extent{1, 1, 1, 1, 1, 1};
-  int stride = 1;  // of both axes
+  int stride = 1;               // of both axes
+  int weight_bits = kInt8Bits;  // in DRAM, of a matmul: 8, or 4, which are unpacked on the way in
 
   bool operator==(const Workpiece&) const = default;
 
@@ -38,7 +39,9 @@ struct Workpiece {
   double outputs() const;
 };
 
-Workpiece matmul_workpiece(int rows, int inner, int columns);
+Workpiece matmul_workpiece(int rows, int inner, int columns, int weight_bits = kInt8Bits);
+Workpiece matmul_workpiece(const Operator& matmul);
+Operator matmul_of(const Workpiece& work);
 
 // A mapping to Gemmini's two levels (DRAM; scratchpad and accumulator) and its weight-stationary
 // array, whose rows take input channels and whose columns take output channels.

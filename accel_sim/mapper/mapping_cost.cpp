@@ -24,23 +24,28 @@ double touched(int outputs, int output_tiles, int taps, int tap_tiles, int strid
 
 constexpr int kLine = kLineBytes;
 
+// The largest power of two that divides all numbers of which `bits` has the bits.
+int alignment_of(int bits) { return bits & -bits; }
+
 // What the DMA asks for, per byte of rows of a tile: each `width` bytes, beginning `stride` bytes
 // apart. On average over the alignments that rows can have, one touches 1 + (width - alignment) /
-// 64 lines, and so does each of its pieces of 64 bytes by itself.
+// 64 lines, and so does each of its pieces, a command's, by itself.
 struct RequestsPerByte {
-  RequestsPerByte(int width, int stride) {
-    const int aligned = width | stride | kLine;
-    const double alignment = aligned & -aligned;
+  RequestsPerByte(int width, int stride, int piece = kLine) {
+    const double alignment = alignment_of(width | stride | kLine);
     rows = 1.0 / width;
     // Divided, not multiplied by `rows`, so that all widths of whole lines have exactly the same.
     lines = (1 + (width - alignment) / kLine) / width;
-    all = lines + (ceil_divide(width, kLine) - 1) * (1 - alignment / kLine) * rows;
+    const int pieces = ceil_divide(width, piece);
+    const double inside =
+        alignment == kLine ? pieces - width / kLine : (pieces - 1) * (1 - alignment / kLine);
+    all = lines + inside * rows;
     // Pieces of a row that begins with a line are whole ones, but for the last; no others are.
     whole = alignment / kLine * (width / kLine) * rows;
   }
   double rows;
   double lines;  // touched for the first time
-  double all;    // and those in which the piece before ended
+  double all;    // and those in which the piece before ended, inside a line
   double whole;  // requests for a whole line
 };
 
@@ -55,6 +60,56 @@ struct Pieces {
 // Blocks of channels: every tile has its own.
 std::int64_t blocks(int extent, int tile, int size) {
   return std::int64_t{extent / tile} * ceil_divide(tile, size) + ceil_divide(extent % tile, size);
+}
+
+bool is_int4(const Workpiece& work) { return work.weight_bits != kInt8Bits; }
+
+// Bytes of so many weights next to each other.
+int weight_row_bytes(int weights, const Workpiece& work) {
+  return is_int4(work) ? static_cast<int>(int4_bytes(weights)) : weights;
+}
+
+// Rows of multipliers that come with the weights of all tiles along C: with each block of `size`
+// rows those of all groups of which it has a row.
+double multiplier_rows(int tile, int size, const Workpiece& work) {
+  if (!is_int4(work)) return 0;
+  const int extent = work.extent[kC];
+  const auto count = static_cast<double>(blocks(extent, tile, size));
+  // On average over the places in a group where a block can begin, as lines of rows.
+  const int alignment = alignment_of((tile == extent ? 0 : tile) | size | kInt4Group);
+  return count + std::max(extent - count * alignment, 0.0) / kInt4Group;
+}
+
+// Bytes of the weights of all tiles, each once.
+double weight_bytes(const PerDimension<int>& tile, int size, const Workpiece& work) {
+  const int columns = work.extent[kK];
+  const double row = static_cast<double>(columns / tile[kK]) * weight_row_bytes(tile[kK], work) +
+                     weight_row_bytes(columns % tile[kK], work);
+  const double taps = static_cast<double>(work.extent[kR]) * work.extent[kS];
+  return (work.extent[kC] + multiplier_rows(tile[kC], size, work)) * row * taps;
+}
+
+// By how many bytes int4 weights are more for the bus and the scratchpad's port than they are: a
+// cycle takes a beat of the bus or, unpacked, a row of the scratchpad.
+double unpacked_bytes(const Workpiece& work, const Target& target) {
+  if (!is_int4(work)) return 0;
+  const int bus = target.bus_bytes_per_cycle, size = target.array_size;
+  return work.weights() * (std::max(0.5 / bus, 1.0 / size) * std::min(bus, size) - 0.5);
+}
+
+// Cycles per line of int4 weights in which the DRAM has nothing to do, as few commands are under
+// way at a time. A command asks for half a line of each row. When all rows begin alike, one command
+// misses and the next one does not; else each does for half of its rows.
+double idle_cycles(const Workpiece& work, const Target& target, const LineCost& line) {
+  if (!is_int4(work)) return 0;
+  const int size = target.array_size;
+  const bool alike = weight_row_bytes(work.extent[kK], work) % kLine == 0;
+  const int commands = std::min(target.requests_in_flight / size + 1, target.load_entries);
+  const double missing = alike ? std::max(commands / 2.0, 1.0) : commands;
+  const double lines = (size + ceil_divide(size, kInt4Group)) * (alike ? 1 : 0.5);
+  const double under_way = target.bus_latency_cycles + target.dram_latency_cycles +
+                           (lines - 1) * line.fetched + kLoadPipelineCycles;
+  return std::max(under_way / missing / lines - line.fetched, 0.0);
 }
 
 // Cycles in which all outputs stream past blocks of weights, piece by piece.
@@ -79,6 +134,7 @@ MappingCostModel::MappingCostModel(const Workpiece& work, const Target& target, 
       macs_(work.macs()),
       weights_(work.weights()),
       outputs_(work.outputs()),
+      unpacked_(unpacked_bytes(work, target)),
       line_(target),
       hit_share_(static_cast<double>(target.bus_latency_cycles + target.l2_hit_cycles) /
                  target.requests_in_flight),
@@ -97,7 +153,9 @@ MappingCostModel::MappingCostModel(const Workpiece& work, const Target& target, 
                               line_.fetched * target.l2_misses_in_flight,
                           0.0)),
       input_rows_(rows_of(work.inputs(), work.extent[kC])),
-      weight_rows_(rows_of(weights_, work.extent[kK])),
+      weight_rows_(rows_of(weight_bytes(work.extent, target.array_size, work),
+                           weight_row_bytes(work.extent[kK], work),
+                           idle_cycles(work, target, line_))),
       sum_rows_(rows_of(4 * outputs_, 4 * work.extent[kK])),
       fixed_cycles_(target.call_overhead_cycles + target.loop_issue_cycles +
                     target.result_issue_cycles + target.dram_latency_cycles +
@@ -105,17 +163,21 @@ MappingCostModel::MappingCostModel(const Workpiece& work, const Target& target, 
   if (target.dataflow != Dataflow::kWeightStationary)
     throw InputError("the mapper knows weight-stationary arrays: expected dataflow " +
                      std::string("weight_stationary"));
+  if (is_int4(work) && !target.int4_weights)
+    throw InputError("the hardware has nothing that unpacks weights of four bits: expected " +
+                     std::string("int4_weights true"));
 }
 
 // The share of lines that leave L2 while so many bytes come: each takes the way of any other.
 double MappingCostModel::lost(double bytes) const { return 1 - std::exp(-bytes / l2_bytes_); }
 
 // Rows whose distance has a factor in common with the number of L2's sets meet in few of them.
-MappingCostModel::Rows MappingCostModel::rows_of(double bytes, int stride) const {
+MappingCostModel::Rows MappingCostModel::rows_of(double bytes, int stride, double idle) const {
   const int lines = target_.l2_kib * 1024 / kLine;
   const int sets = std::max(lines / (target_.l2_ways > 0 ? target_.l2_ways : lines), 1);
   Rows rows;
   rows.stride = stride;
+  rows.idle = idle;
   rows.again = lost(bytes);
   rows.pages_again = bytes <= 1024.0 * target_.last_level_kib ? 0 : rows.again;
   rows.per_page = static_cast<double>(stride) / target_.dram_page_bytes;
@@ -134,14 +196,16 @@ double MappingCostModel::page_turns(const TileRows& tile) const {
   const double too_many = std::clamp(2 - 2 * banks / pages, 0.0, 1.0);
   const double rival = std::max(target_.array_size * tile.rival->per_page, 1.0);
   const double taken = std::min(rival / banks, 1.0) * std::min(tile.rival_mvins, 1.0);
-  return std::min(steps, 1 + steps * (too_many + taken));
+  // Multipliers come with every command: where theirs is the bank, they take it and lose it again.
+  const double multipliers = is_int4(work_) && tile.rows == &weight_rows_ ? 2 / banks : 0;
+  return std::min(steps, 1 + steps * (too_many + taken)) + steps * multipliers;
 }
 
 MappingCostModel::Operand MappingCostModel::operand(double bytes, double times,
                                                     const TileRows& tile) const {
-  const RequestsPerByte requests(tile.width, tile.rows->stride);
+  const RequestsPerByte requests(tile.width, tile.rows->stride, tile.piece);
   Operand result;
-  result.bytes = bytes;
+  result.moved = bytes;
   result.times = times;
   result.requests = bytes * requests.all;
   result.pages = bytes * requests.rows * std::min(tile.rows->per_page, 1.0) * page_turns(tile);
@@ -154,6 +218,7 @@ MappingCostModel::Operand MappingCostModel::operand(double bytes, double times,
     result.lines +=
         (touched - own) * lost(std::max(tile.between, tile.count * tile.rows->set_bytes));
   result.first_tiles = result.lines / touched;
+  result.idle = tile.rows->idle;
   result.again = tile.rows->again;
   result.pages_again = tile.rows->pages_again;
   return result;
@@ -165,17 +230,18 @@ MappingCostModel::Reads MappingCostModel::reads(const Operand& operand, double v
   Reads result;
   result.fetched = operand.lines * fetched;
   result.pages = std::min(operand.pages * opened, result.fetched * turns_per_line_);
+  result.idle = result.fetched * operand.idle;
   result.requests = operand.requests * visits;
-  result.bytes = operand.bytes * visits;
+  result.moved = operand.moved * visits;
   return result;
 }
 
 double MappingCostModel::cycles(const Reads& reads) const {
-  const double dram = reads.fetched * line_.fetched + reads.pages * page_wait_;
+  const double dram = reads.fetched * line_.fetched + reads.idle + reads.pages * page_wait_;
   const double in_flight = reads.fetched * miss_share_ +
                            (reads.requests - reads.fetched) * hit_share_ +
-                           reads.bytes * byte_share_;
-  return std::max({dram, in_flight, reads.bytes * read_cycles_});
+                           reads.moved * byte_share_;
+  return std::max({dram, in_flight, reads.moved * read_cycles_});
 }
 
 MappingCostModel::Visits MappingCostModel::visits(const Mapping& mapping,
@@ -220,12 +286,13 @@ double MappingCostModel::memory_cycles(const Operand& inputs, const Operand& wei
     const Reads one = reads(*operand, operand->times, 1 + again * operand->again,
                             1 + again * operand->pages_again);
     all.fetched += one.fetched;
+    all.idle += one.idle;
     all.pages += one.pages;
     all.requests += one.requests;
-    all.bytes += one.bytes;
+    all.moved += one.moved;
   }
-  const double l2 = all.bytes * read_cycles_ + results.requests * line_write_cycles_;
-  const double dram = (all.fetched + results.partial) * line_.fetched +
+  const double l2 = all.moved * read_cycles_ + results.requests * line_write_cycles_;
+  const double dram = (all.fetched + results.partial) * line_.fetched + all.idle +
                       results.whole * line_.written + all.pages * page_wait_;
   const double written = results.requests * acknowledged_share_ + results.partial * miss_share_;
   return std::max({cycles(all), l2, dram, written});
@@ -252,7 +319,7 @@ double MappingCostModel::sum_cycles(const PerDimension<int>& tile, double visits
   const int width = 4 * tile[kK];
   const double strip = static_cast<double>(tile[kP]) * tile[kQ];
   const Operand sums =
-      operand(4 * outputs_, visits, {&sum_rows_, &sum_rows_, width, 0, 0, strip, 0});
+      operand(4 * outputs_, visits, {&sum_rows_, &sum_rows_, width, kLine, 0, 0, strip, 0});
   const double again = visits - 1;
   return cycles(reads(sums, again, again * sums.again, again * sums.pages_again)) +
          again * writes(4 * outputs_, width, sum_rows_.stride).requests * line_write_cycles_;
@@ -264,7 +331,8 @@ double MappingCostModel::first_load_cycles(const PerDimension<int>& tile, double
                                            double least) const {
   const double rows =
       touched(tile[kP], 1, 1, 1, work_.stride) * touched(tile[kQ], 1, 1, 1, work_.stride) +
-      std::min(tile[kC], target_.array_size);
+      std::min(tile[kC], target_.array_size) +
+      (is_int4(work_) ? ceil_divide(target_.array_size, kInt4Group) : 0);
   const double group = rows * line_.fetched;
   return group + std::max(loads - group - least, 0.0);
 }
@@ -294,27 +362,29 @@ double MappingCostModel::bank_conflicts(const PerDimension<int>& tile,
 }
 
 void MappingCostModel::time_transfers(const Mapping& mapping, const PerDimension<int>& tiles,
-                                      const Visits& times, double inputs, double spilled,
-                                      MappingCost& cost) const {
+                                      const Visits& times, double inputs, double weights,
+                                      double spilled, MappingCost& cost) const {
   const auto& extent = work_.extent;
   const auto& tile = mapping.tile;
   const double along = static_cast<double>(tiles[kP]) * tiles[kQ];
   const double deep = static_cast<double>(tiles[kC]) * tiles[kR] * tiles[kS];
   const double count = along * deep * tiles[kK];
   // Channels lie next to each other: rows of inputs are C wide, those of weights and results K.
+  const int weight_width = weight_row_bytes(tile[kK], work_);
   const double input_tile = inputs / (along * tiles[kC]);
-  const double weight_tile = weights_ / (deep * tiles[kK]);
+  const double weight_tile = weights / (deep * tiles[kK]);
   const double input_mvins = input_tile / tile[kC] * ceil_divide(tile[kC], kLine);
-  const double weight_mvins = weight_tile / tile[kK] * ceil_divide(tile[kK], kLine);
+  const double weight_mvins = weight_tile / weight_width * ceil_divide(weight_width, kLine);
   const Operand of_inputs =
       operand(inputs, times.inputs,
-              {&input_rows_, &weight_rows_, tile[kC], input_tile / tile[kC],
+              {&input_rows_, &weight_rows_, tile[kC], kLine, input_tile / tile[kC],
                input_tile + weight_tile, input_tile / tile[kC], weight_mvins / input_mvins});
-  const Operand of_weights =
-      operand(weights_, times.weights,
-              {&weight_rows_, &input_rows_, tile[kK], static_cast<double>(tile[kC]),
-               weights_ / tiles[kK] + inputs / along, static_cast<double>(target_.array_size),
-               input_mvins / weight_mvins});
+  Operand of_weights =
+      operand(weights, times.weights,
+              {&weight_rows_, &input_rows_, weight_width, weight_row_bytes(kLine, work_),
+               static_cast<double>(tile[kC]), weights / tiles[kK] + inputs / along,
+               static_cast<double>(target_.array_size), input_mvins / weight_mvins});
+  of_weights.moved += unpacked_;
   const Writes results = writes(outputs_, tile[kK], extent[kK]);
   cost.memory = memory_cycles(of_inputs, of_weights, results);
 
@@ -346,6 +416,7 @@ MappingCost MappingCostModel::operator()(const Mapping& mapping) const {
   const double inputs = touched(extent[kP], tiles[kP], extent[kR], tiles[kR], stride) *
                         touched(extent[kQ], tiles[kQ], extent[kS], tiles[kS], stride) * extent[kC];
   const double loaded = inputs * times.inputs + weights_ * times.weights;
+  const double weights = weight_bytes(tile, target_.array_size, work_);
   const double spilled = outputs_ * (times.outputs - 1);  // sums, out and in again
 
   // Words of a row of the scratchpad and of the accumulator, and the shortest stream of outputs.
@@ -362,11 +433,11 @@ MappingCost MappingCostModel::operator()(const Mapping& mapping) const {
   const double preloaded = passes * rows.count() * columns.count() * input_words * output_words;
 
   MappingCost cost;
-  cost.dram_bytes = loaded + 8 * spilled + outputs_;
+  cost.dram_bytes = loaded + (weights - weights_) * times.weights + 8 * spilled + outputs_;
   cost.compute = passes * streaming_cycles(rows, columns, shortest);
   cost.memory = cost.dram_bytes / target_.dram_bytes_per_cycle;
   if (rules_ == CostRules::kGemmini)
-    time_transfers(mapping, tiles, times, inputs, spilled, cost);
+    time_transfers(mapping, tiles, times, inputs, weights, spilled, cost);
   else
     cost.cycles = std::max(cost.compute, cost.memory);
 

@@ -56,6 +56,9 @@ struct MappingCost {
 //   since the next weights are loaded meanwhile (ExecuteController.scala L285-302).
 // - Accesses as in the analytical model: rows of scratchpad and accumulator are read whole.
 // - Energy: all traffic goes to DRAM, as in Timeloop's and DOSA's Gemmini.
+// - Weights of four bits (Workpiece::weight_bits): rows of the matrix, and of a tile, are half as
+//   long in DRAM, L2 and on the bus, rows of multipliers come with every block of rows, and each
+//   command of the DMA asks for half a line. In the scratchpad and the array they are int8.
 // - Memory: the slowest of what follows, as in the engines (memory_system.hpp, dma.hpp), and in
 //   neither Timeloop nor DOSA. Without it the best mapping is one of narrow tiles that the cycle
 //   simulator finds slow.
@@ -119,16 +122,18 @@ class MappingCostModel {
   // How the rows of a tensor lie in memory, and what is known of it whatever the tile.
   struct Rows {
     int stride;                 // bytes from one to the next
+    double idle;                // cycles per line in which the DRAM waits for the next one
     double again, pages_again;  // shares of lines and pages that a later visit finds no more
     double per_page;            // pages from one row to the next
     double set_bytes;           // how much of L2 a line of each takes, as they meet in its sets
   };
-  Rows rows_of(double bytes, int stride) const;
+  Rows rows_of(double bytes, int stride, double idle = 0) const;
   // Rows of a tile.
   struct TileRows {
     const Rows* rows;
     const Rows* rival;  // of the other operand
     int width;          // bytes
+    int piece;          // of these, a DMA command's
     double count;
     double between;      // bytes loaded between two tiles that share lines
     double strip;        // rows that mvins go along
@@ -137,14 +142,15 @@ class MappingCostModel {
   double page_turns(const TileRows& tile) const;
   // A tensor on its way in, all its tiles once.
   struct Operand {
-    double bytes, times;            // how often its tiles are loaded
-    double lines, requests, pages;  // lines and pages that come from DRAM
-    double first_tiles;             // share of tiles for which they come; others share them
-    double again, pages_again;      // as in Rows
+    double moved;                     // bytes, as the bus and the scratchpad take time for them
+    double times;                     // how often its tiles are loaded
+    double lines, requests, pages;    // lines and pages that come from DRAM
+    double first_tiles;               // share of tiles for which they come; others share them
+    double idle, again, pages_again;  // as in Rows
   };
   Operand operand(double bytes, double times, const TileRows& tile) const;
   struct Reads {
-    double bytes = 0, requests = 0, fetched = 0, pages = 0;
+    double moved = 0, requests = 0, fetched = 0, idle = 0, pages = 0;
   };
   Reads reads(const Operand& operand, double visits, double fetched, double opened) const;
   struct Writes {
@@ -164,13 +170,14 @@ class MappingCostModel {
                         const Visits& times) const;
   // Sets all cycles of `cost` but the array's.
   void time_transfers(const Mapping& mapping, const PerDimension<int>& tiles, const Visits& times,
-                      double inputs, double spilled, MappingCost& cost) const;
+                      double inputs, double weights, double spilled, MappingCost& cost) const;
 
   Workpiece work_;
   Target target_;
   AccessEnergies energies_;
   CostRules rules_;
   double macs_, weights_, outputs_;
+  double unpacked_;  // bytes by which int4 weights take longer than their own
   LineCost line_;
   double hit_share_, miss_share_, byte_share_;  // of all requests in flight, cycles
   double read_cycles_, line_write_cycles_, acknowledged_share_, result_cycles_;

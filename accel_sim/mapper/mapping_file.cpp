@@ -39,6 +39,11 @@ Workpiece workpiece_from_json(const JsonNode& node) {
     for (const Dimension d : {kP, kQ, kC, kK}) highest[d] = kLargestImage;
     read_dimensions(object, highest, kDimensions, work.extent);
   }
+  const int bits = static_cast<int>(object.integer("weight_bits", 4, kInt8Bits, kInt8Bits));
+  if (bits != kInt8Bits && (bits != 4 || !work.is_matmul()))
+    object.at("weight_bits")
+        .fail(std::to_string(bits) + " is not what weights have: expected 8, or 4 in a matmul");
+  work.weight_bits = bits;
   object.finish();
   return work;
 }
@@ -110,6 +115,7 @@ Json to_json(const MappedWorkpiece& mapped) {
   Json extents;
   for (int d = 0; d < kDimensions; ++d) extents[name_of(d)] = mapped.work.extent[d];
   extents["stride"] = mapped.work.stride;
+  if (mapped.work.weight_bits != kInt8Bits) extents["weight_bits"] = mapped.work.weight_bits;
   return Json{{"workpiece", extents}, {"mapping", to_json(mapped.mapping, mapped.work)}};
 }
 

@@ -19,7 +19,8 @@ struct MappedWorkpiece {
 // one tile.
 Json to_json(const Mapping& mapping, const Workpiece& work);
 
-// {"workpiece": {"P": ..., "stride": 1}, "mapping": ...}.
+// {"workpiece": {"P": ..., "stride": 1}, "mapping": ...}; the workpiece of int4 weights has
+// "weight_bits": 4 as well.
 Json to_json(const MappedWorkpiece& mapped);
 
 // Dimensions left out are 1; an `array` left out is full; `text` is not read. Throws InputError

@@ -128,8 +128,10 @@ FoundMapping best_library_mapping(const Mapspace& mapspace, MappingObjective obj
   if (!mapspace.work().is_matmul() || mapspace.factors() != Factors::kBlocks)
     throw InputError("mappings of the library: expected a matmul and whole blocks");
   Best best(mapspace, objective);
+  const Workpiece& work = mapspace.work();
   const auto in_whole_lines = [&](const Mapping& mapping, Dimension d) {
-    return mapping.tile[d] % kLineBytes == 0 || mapping.tile[d] == mapspace.work().extent[d];
+    const int bits = d == kK ? work.weight_bits : kInt8Bits;
+    return mapping.tile[d] % (kLineBytes * 8 / bits) == 0 || mapping.tile[d] == work.extent[d];
   };
   for_each_tile(mapspace, {}, [&](const Mapping& mapping) {
     if (whole_lines && !(in_whole_lines(mapping, kC) && in_whole_lines(mapping, kK))) return;
@@ -137,7 +139,7 @@ FoundMapping best_library_mapping(const Mapspace& mapspace, MappingObjective obj
     best.offer(
         library_mapping({ceil_divide(mapping.tile[kP], size), ceil_divide(mapping.tile[kC], size),
                          ceil_divide(mapping.tile[kK], size)},
-                        mapspace.work(), mapspace.target()));
+                        work, mapspace.target()));
   });
   return best.found();
 }

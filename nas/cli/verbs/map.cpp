@@ -30,6 +30,7 @@ namespace {
 
 struct MapOptions {
   int m = 0, k = 0, n = 0;             // a matmul
+  bool int4_weights = false;           // of it
   std::optional<std::string> conv;     // or "P,Q,C,K,R,S[,STRIDE]"
   std::optional<std::string> network;  // or the matmuls of a network's file
   PricingOptions given;                // of it; the hardware is not used
@@ -77,7 +78,8 @@ accel_sim::Workpiece workpiece(const MapOptions& options) {
   if (options.m == 0)
     throw InputError(
         "map: expected --m, --k and --n, or --conv P,Q,C,K,R,S, or a network (see --help)");
-  return accel_sim::matmul_workpiece(options.m, options.k, options.n);
+  return accel_sim::matmul_workpiece(options.m, options.k, options.n,
+                                     options.int4_weights ? 4 : kInt8Bits);
 }
 
 // What the verb found.
@@ -241,10 +243,9 @@ std::vector<MappedShape> matmuls_of(const PricedNetwork& network) {
                                    : transformer_operators(network.architecture, network.workload);
   for (const auto& [role, layer, repeat, op] : list) {
     if (op.kind != accel_sim::OperatorKind::kMatmul) continue;
-    const accel_sim::Workpiece work = accel_sim::matmul_workpiece(op.rows, op.inner, op.columns);
-    auto found = std::find_if(shapes.begin(), shapes.end(), [&](const MappedShape& each) {
-      return each.work.extent == work.extent;
-    });
+    const accel_sim::Workpiece work = accel_sim::matmul_workpiece(op);
+    auto found = std::find_if(shapes.begin(), shapes.end(),
+                              [&](const MappedShape& each) { return each.work == work; });
     if (found == shapes.end()) found = shapes.insert(found, {work, 0, {}, {}});
     found->repeat += repeat;
   }
@@ -280,20 +281,21 @@ void map_network(const MapOptions& options, const CommonOptions& common,
   const std::vector<MappedShape> shapes = mapped(network, objective, hardware);
   Json list = Json::array();
   std::string table =
-      fmt::format("{} at {} on {}\n{:>8} {:>8} {:>8} {:>8} {:>14} {:>14} {:>13}   mapping\n",
+      fmt::format("{} at {} on {}\n{:>8} {:>8} {:>8} {:>8} {:>6} {:>14} {:>14} {:>13}   mapping\n",
                   describe(network), in_words(network.workload), options.hardware, "runs", "m", "k",
-                  "n", "best/cycles", "energy/uJ", "greedy/best");
+                  "n", "bits", "best/cycles", "energy/uJ", "greedy/best");
   for (const auto& [work, repeat, best, greedy] : shapes) {
     const int m = work.extent[accel_sim::kP], k = work.extent[accel_sim::kC],
               n = work.extent[accel_sim::kK];
     const double over_best = greedy.of(objective) / best.cost.of(objective);
-    table += fmt::format("{:>8} {:>8} {:>8} {:>8} {:>14.0f} {:>14.3f} {:>13.4g}   {}\n", repeat, m,
-                         k, n, best.cost.cycles, best.cost.energy_pj * 1e-6, over_best,
-                         describe(best.mapping, work));
+    table += fmt::format("{:>8} {:>8} {:>8} {:>8} {:>6} {:>14.0f} {:>14.3f} {:>13.4g}   {}\n",
+                         repeat, m, k, n, work.weight_bits, best.cost.cycles,
+                         best.cost.energy_pj * 1e-6, over_best, describe(best.mapping, work));
     list.push_back({{"runs", repeat},
                     {"m", m},
                     {"k", k},
                     {"n", n},
+                    {"weight_bits", work.weight_bits},
                     {"best", to_json(best.mapping, best.cost, work)},
                     {"greedy_over_best", over_best}});
   }
@@ -338,11 +340,14 @@ void add_map(CLI::App& app, CommonOptions& common) {
   m->needs(k, n);
   k->needs(m, n);
   n->needs(m, k);
+  CLI::Option* int4 = verb->add_flag("--int4-weights", options.int4_weights,
+                                     "Its second matrix is weights of four bits")
+                          ->needs(m);
   CLI::Option* conv =
       verb->add_option("--conv", options.conv,
                        "P,Q,C,K,R,S[,STRIDE]: output rows and columns, input and output channels, "
                        "kernel rows and columns");
-  conv->excludes(m);
+  conv->excludes(m, int4);
   CLI::Option* network =
       verb->add_option(
               "NETWORK", options.network,

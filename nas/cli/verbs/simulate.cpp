@@ -61,11 +61,8 @@ Simulation simulate_calls(const std::vector<accel_sim::Call>& calls,
 Simulation simulate_mapping(const std::string& path, const accel_sim::Target& hardware,
                             const accel_sim::EngineOptions& how) {
   const auto [work, mapping] = read_mapping(path, hardware);
-  const auto& extent = work.extent;
   try {
-    const accel_sim::Operator op =
-        accel_sim::matmul(extent[accel_sim::kP], extent[accel_sim::kC], extent[accel_sim::kK]);
-    accel_sim::Call call = compile(op, hardware, schedule_of(mapping, work, hardware));
+    accel_sim::Call call = compile(matmul_of(work), hardware, schedule_of(mapping, work, hardware));
     call.role = "gemm";
     return simulate_calls({call}, hardware, how);
   } catch (const InputError& error) {

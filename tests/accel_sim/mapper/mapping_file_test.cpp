@@ -30,8 +30,8 @@ std::string error_of(const std::string& text) {
 
 TEST(MappingFile, ComesBackAsItWas) {
   for (const Factors factors : {Factors::kPerfect, Factors::kBlocks})
-    for (const Workpiece& work :
-         {matmul_workpiece(96, 200, 768), Workpiece{{7, 7, 64, 96, 3, 3}, 2}}) {
+    for (const Workpiece& work : {matmul_workpiece(96, 200, 768), matmul_workpiece(96, 200, 768, 4),
+                                  Workpiece{{7, 7, 64, 96, 3, 3}, 2}}) {
       const Mapspace space(work, Target(), factors);
       Random random(1);
       for (int i = 0; i < 200; ++i) {
@@ -95,6 +95,12 @@ TEST(MappingFile, ErrorsSayWhereAndWhat) {
               HasSubstr("expected P and Q that divide the tile's"));
   EXPECT_THAT(with(R"({"tile": {"P": 64, "C": 48, "K": 32}, "dram": [], "loops": 1})"),
               HasSubstr("loops"));
+  const auto of_bits = [](const std::string& rest) {
+    return error_of(R"({"workpiece": {"P": 4, )" + rest +
+                    R"(}, "mapping": {"tile": {"P": 4}, "dram": []}})");
+  };
+  EXPECT_THAT(of_bits(R"("weight_bits": 5)"), HasSubstr("m.json: /workpiece/weight_bits: 5 is"));
+  EXPECT_THAT(of_bits(R"("Q": 2, "weight_bits": 4)"), HasSubstr("expected 8, or 4 in a matmul"));
   EXPECT_THAT(error_of(R"({"workpiece": {"P": 512, "C": 48, "K": 512}, "mapping":
                           {"tile": {"P": 512, "C": 48, "K": 512}, "dram": []}})"),
               HasSubstr("/mapping/tile: "));

@@ -94,9 +94,9 @@ constexpr std::array<std::array<int, 3>, 4> kShapesMeasuredOnRtl = {
 // Error of the cost model's cycles, simulation being 0; printed.
 double error_of(const char* what, const Mapping& mapping, const MappingCostModel& model) {
   const Workpiece& work = model.work();
-  const Operator op = matmul(work.extent[kP], work.extent[kC], work.extent[kK]);
   const MatmulSchedule schedule = schedule_of(mapping, work, model.target());
-  const SimulationReport report = simulate(compile(op, model.target(), schedule), model.target());
+  const SimulationReport report =
+      simulate(compile(matmul_of(work), model.target(), schedule), model.target());
   const double cycles = model(mapping).cycles;
   const auto simulated = static_cast<double>(report.cost.latency.value());
   std::printf("%4d x%5d x%5d  %-9s %-52s%11.0f%11.0f%+7.1f %%\n", work.extent[kP], work.extent[kC],
@@ -151,13 +151,14 @@ TEST(MappingCost, CyclesOfAVectorWithOtherMemories) {
 }
 
 // All presets: the best mappings for either objective, those of the library's loops, and its own.
-TEST(MappingCost, CyclesOfTheSimulatorOnThePresets) {
+void expect_cycles_of_the_simulator(int weight_bits) {
   for (const char* preset :
        {"gemmini_cnn", "gemmini_transformer", "gemmini_dosa", "gemmini_soc", "survey_analytical"}) {
-    const Target target = find_target(preset);
+    Target target = find_target(preset);
+    target.int4_weights = weight_bits == 4;
     double sum = 0, bias = 0, worst = 0;
     int count = 0;
-    std::printf("%s\n", preset);
+    std::printf("%s, weights of %d bits\n", preset, weight_bits);
     const auto add = [&](double error) {
       sum += std::abs(error);
       bias += error;
@@ -173,7 +174,7 @@ TEST(MappingCost, CyclesOfTheSimulatorOnThePresets) {
                                   {512, 3072, 768},
                                   {512, 64, 512},
                                   {512, 512, 64}}) {
-      const Workpiece work = matmul_workpiece(m, k, n);
+      const Workpiece work = matmul_workpiece(m, k, n, weight_bits);
       const Mapspace space(work, target, Factors::kBlocks);
       const MappingCostModel model(work, target);
       for (const auto& [objective, what] :
@@ -189,6 +190,12 @@ TEST(MappingCost, CyclesOfTheSimulatorOnThePresets) {
     EXPECT_LE(std::abs(bias / count), 0.055);
     EXPECT_LE(worst, 0.26);  // 512x64x512 in tiles of 32 columns (docs/mapper.md says why)
   }
+}
+
+TEST(MappingCost, CyclesOfTheSimulatorOnThePresets) { expect_cycles_of_the_simulator(kInt8Bits); }
+
+TEST(MappingCost, CyclesOfTheSimulatorOnThePresetsWithInt4Weights) {
+  expect_cycles_of_the_simulator(4);
 }
 
 }  // namespace
