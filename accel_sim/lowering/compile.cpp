@@ -5,6 +5,7 @@
 #include <unordered_map>
 #include <utility>
 
+#include "accel_sim/lowering/program.hpp"
 #include "support/error.hpp"
 
 namespace paretoformer::accel_sim {
@@ -111,8 +112,13 @@ EnergyDelayProduct price_of(const Form& form, const OperatorPricer& price) {
 // Chooses among the forms of pairs that can be fused.
 class Scheduler {
  public:
-  Scheduler(const Target& target, Fusion fusion, Masking masking, const OperatorPricer& price)
-      : target_(target), fusion_(fusion), masking_(masking), price_(price) {}
+  Scheduler(const Target& target, Fusion fusion, Masking masking, bool is_quantised,
+            const OperatorPricer& price)
+      : target_(target),
+        fusion_(fusion),
+        masking_(masking),
+        is_quantised_(is_quantised),
+        price_(price) {}
 
   void apply(std::vector<TransformerOperator>& list) const {
     for (std::size_t i = 0; i + 1 < list.size(); ++i) {
@@ -138,6 +144,18 @@ class Scheduler {
                                highest_row_block(scores, target_) > 0;
     if (!may_be_blocks || masking_ == Masking::kBest) forms.push_back(softmax_fused(scores));
     if (may_be_blocks) forms.push_back(in_row_blocks(scores));
+    return is_quantised_ ? exportable(std::move(forms)) : forms;
+  }
+
+  // Those that a program can have; all if none can.
+  std::vector<Form> exportable(std::vector<Form> forms) const {
+    const auto has_obstacle = [this](const Form& form) {
+      return std::any_of(form.begin(), form.end(), [this](const Operator& op) {
+        return !obstacle_to_export(compile(op, target_), target_).empty();
+      });
+    };
+    const auto end = std::stable_partition(forms.begin(), forms.end(), std::not_fn(has_obstacle));
+    if (end != forms.begin()) forms.erase(end, forms.end());
     return forms;
   }
 
@@ -168,22 +186,25 @@ class Scheduler {
   const Target& target_;
   Fusion fusion_;
   Masking masking_;
+  bool is_quantised_;
   const OperatorPricer& price_;
 };
 
+bool is_quantised(const std::vector<TransformerOperator>& list) {
+  return std::any_of(list.begin(), list.end(),
+                     [](const TransformerOperator& item) { return reads_int8(item.op); });
+}
+
 // Row blocks hide a score by 127 * 127 steps of it, and int8 queries and keys may have scores that
 // differ by more: what a quantised network, whose LayerNorms read int8, computes to the bit needs
-// the bias.
+// the bias, in whichever form.
 Masking masking_of(const std::vector<TransformerOperator>& list, const Target& target) {
-  const bool is_quantised =
-      std::any_of(list.begin(), list.end(),
-                  [](const TransformerOperator& item) { return reads_int8(item.op); });
-  return is_quantised && target.masking == Masking::kBest ? Masking::kBias : target.masking;
+  return target.masking == Masking::kBest && is_quantised(list) ? Masking::kBias : target.masking;
 }
 
 std::vector<TransformerOperator> scheduled(std::vector<TransformerOperator> list,
                                            const Target& target, const OperatorPricer& price) {
-  Scheduler(target, target.fusion, masking_of(list, target), price).apply(list);
+  Scheduler(target, target.fusion, masking_of(list, target), is_quantised(list), price).apply(list);
   return list;
 }
 
@@ -300,6 +321,28 @@ std::vector<TransformerOperator> scheduled_operators(const Architecture& archite
   return scheduled(transformer_operators(architecture, workload), target, price);
 }
 
+std::string_view obstacle_to_execution(const Call& call, const Target& target) {
+  if (call.runs_in == RunsIn::kHost)
+    return "the host computes it in floating point; expected nonlinear_units: on_chip, and rows "
+           "that fit the accumulator";
+  if (call.op.bias == Bias::kTriangle)
+    return "row blocks hide scores by 16129 steps, which is not below all that int8 can have; "
+           "expected masking: bias";
+  if (call.takes_turns)
+    return "its rows take all of the accumulator, for which the loop unroller has no loop; "
+           "expected fusion: library";
+  if (call.schedule && spills_sums(*call.schedule, call.program, target))
+    return "sums leave unfinished; expected tiling: greedy";
+  return {};
+}
+
+std::string_view obstacle_to_export(const Call& call, const Target& target) {
+  if (call.op.kind == OperatorKind::kSoftmax && call.runs_in == RunsIn::kOwnProgram)
+    return "it runs by itself, and the library's tiled_norm() has one fixed step; expected scores "
+           "whose rows fit half the accumulator, and fusion that is not off";
+  return obstacle_to_execution(call, target);
+}
+
 std::vector<Operator> operators_to_schedule(const Architecture& architecture,
                                             const Workload& workload, const Target& target) {
   std::vector<Operator> operators;
@@ -315,7 +358,7 @@ std::vector<Operator> operators_to_schedule(const Architecture& architecture,
     for (const Masking masking : either(masking_of(unscheduled, target), Masking::kBest,
                                         Masking::kBias, Masking::kRowBlocks)) {
       std::vector<TransformerOperator> list = unscheduled;
-      Scheduler(target, fusion, masking, {}).apply(list);
+      Scheduler(target, fusion, masking, is_quantised(list), {}).apply(list);
       add(list);
     }
   return operators;

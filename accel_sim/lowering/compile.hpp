@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <functional>
 #include <optional>
+#include <string_view>
 #include <vector>
 
 #include "accel_sim/hardware/hardware_cost.hpp"
@@ -138,6 +139,13 @@ std::vector<TransformerOperator> scheduled_operators(const Architecture& archite
 // once.
 std::vector<Operator> operators_to_schedule(const Architecture& architecture,
                                             const Workload& workload, const Target& target);
+
+// What keeps a compiled call of a quantised network from being executed as it is priced, to the bit
+// of its integer operators; nothing for most. And from being in a C program for Gemmini's library:
+// the same, or what the library has no call for. Scores and their softmax in no form that such a
+// program can have are never the best ones of a quantised network, unless all forms are.
+std::string_view obstacle_to_execution(const Call& call, const Target& target);
+std::string_view obstacle_to_export(const Call& call, const Target& target);
 
 // Whether the normaliser can work on whole rows of a matmul's results as they leave the
 // accumulator: it is on the chip, and the rows fit half the accumulator. Unless fusion is left to

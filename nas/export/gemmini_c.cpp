@@ -131,6 +131,9 @@ class Writer {
   }
 
   std::string call_of(const NetworkCall& call) {
+    if (const std::string_view why = obstacle_to_export(call.call, target_); !why.empty())
+      throw InputError(std::string(call.call.role) +
+                       " cannot be written as it is priced: " + std::string(why));
     const Operator& op = call.call.op;
     switch (op.kind) {
       case OperatorKind::kMatmul:
@@ -159,9 +162,7 @@ class Writer {
       case OperatorKind::kArithmetic:
         break;
     }
-    throw InputError(std::string(call.call.role) +
-                     " by itself: the library's tiled_norm() has one fixed step; expected scores "
-                     "whose rows fit half the accumulator, and fusion that is not off");
+    throw Error(std::string(call.call.role) + " is not what an exported program calls");
   }
 
   Tile tile_of(const NetworkCall& call) const {

@@ -24,25 +24,10 @@ using supernet::IntegerLayer;
 using supernet::IntegerLinear;
 using supernet::QuantizedNetwork;
 
-[[noreturn]] void refuse(const Call& call, const std::string& why) {
-  throw InputError(std::string(call.role) + " cannot be executed as it is priced: " + why);
-}
-
 void require_executable(const Call& call, const accel_sim::Target& target) {
-  if (call.runs_in == RunsIn::kHost)
-    refuse(call,
-           "the host computes it in floating point; expected nonlinear_units: on_chip, and "
-           "rows that fit the accumulator");
-  if (call.op.bias == accel_sim::Bias::kTriangle)
-    refuse(call,
-           "row blocks hide scores by 16129 steps, which is not below all that int8 can "
-           "have; expected masking: bias");
-  if (call.takes_turns)
-    refuse(call,
-           "its rows take all of the accumulator, for which the loop unroller has no loop; "
-           "expected fusion: library");
-  if (call.schedule && spills_sums(*call.schedule, call.program, target))
-    refuse(call, "sums leave unfinished; expected tiling: greedy");
+  if (const std::string_view why = obstacle_to_execution(call, target); !why.empty())
+    throw InputError(std::string(call.role) +
+                     " cannot be executed as it is priced: " + std::string(why));
 }
 
 // [rows][columns] of a matrix that is [columns][rows].

@@ -93,6 +93,37 @@ TEST_F(Map, TheBestMappingRunsInTheSimulator) {
   }
 }
 
+TEST_F(Map, WeightsOfFourBitsAreMappedAsSuch) {
+  write(box_ / "int4.json", R"({"preset": "gemmini_transformer", "int4_weights": true})");
+  const Words matmul{"--m", "128",        "--k",       "768",       "--n",
+                     "768", "--hardware", "int4.json", "--samples", "100"};
+  Words of_four_bits = matmul;
+  of_four_bits.insert(of_four_bits.end(), {"--int4-weights", "--output", "best.json"});
+  const Json int8 = map(matmul), int4 = map(of_four_bits);
+  EXPECT_FALSE(int8["workpiece"].contains("weight_bits"));
+  EXPECT_EQ(int4["workpiece"]["weight_bits"], 4);
+  EXPECT_LT(int4["best"]["edp"], int8["best"]["edp"]);
+  const Result run =
+      box_.run({"simulate", "--mapping", "best.json", "--hardware", "int4.json", "--json"});
+  ASSERT_EQ(run.status, 0) << run.err;
+  EXPECT_EQ(parse(run.out)["operators"][0]["operator"], "matmul int4_weights - 128 768 768");
+
+  // A network's matmuls of one shape are two if their weights have other bits.
+  write(box_ / "net.json", R"({"model_width": 64, "layers": [{"heads": 1, "ffn_width": 64},
+      {"heads": 1, "ffn_width": 64, "weight_bits": 4}]})");
+  const Json network = map({"net.json", "--length", "16", "--hardware", "int4.json"});
+  int with_four = 0, with_eight = 0;
+  for (const Json& each : network["matmuls"])
+    if (each["m"] == 16 && each["k"] == 64 && each["n"] == 64)
+      (each["weight_bits"] == 4 ? with_four : with_eight) = each["runs"].get<int>();
+  EXPECT_EQ(with_four, 6);
+  EXPECT_EQ(with_eight, 6);
+  expect_refused({"net.json", "--length", "16"}, "expected int4_weights true");
+  expect_refused({"--m", "16", "--k", "16", "--n", "16", "--int4-weights"},
+                 "expected int4_weights true");
+  expect_refused({"--conv", "7,7,64,64,3,3", "--int4-weights"}, "--int4-weights");
+}
+
 TEST_F(Map, AMappingThatTheSimulatorCannotRunIsNamed) {
   const auto expect_simulation_refused = [&](const std::string& file, const std::string& part) {
     const Result result = box_.run({"simulate", "--mapping", file});

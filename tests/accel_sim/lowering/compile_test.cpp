@@ -380,6 +380,34 @@ TEST(Masking, BestTakesTheLowerEnergyDelayProductAndTheBiasWhenEqual) {
   EXPECT_THROW(operators(masked(Masking::kBest), {}, kMasked), Error);
 }
 
+// Scores and softmax by themselves cost 1 + 1, and fused ones 3. A program for Gemmini has no
+// softmax by itself, though the simulated accelerator executes it.
+TEST(Compile, OfAQuantisedNetworkBestIsWhatAProgramCanHave) {
+  Workload quantised = kMasked;
+  quantised.nonlinear_inputs = NonlinearInputs::kInt8;
+  const Target best = with(Fusion::kBest);
+  expect_scores(operators(best, fused_costs(3), kMasked),
+                "matmul transposed_activations sums 64 32 64 full_bias", "softmax - - 64 0 64");
+  expect_scores(operators(best, fused_costs(3), quantised), kBiased, kBiasedSoftmax);
+  // Nothing is left to choose, so that no price is asked for.
+  expect_scores(operators(best, {}, quantised), kBiased, kBiasedSoftmax);
+  const Call softmax = compile(elementwise(OperatorKind::kSoftmax, 64, 64), best);
+  EXPECT_EQ(obstacle_to_execution(softmax, best), "");
+  EXPECT_TRUE(obstacle_to_export(softmax, best).ends_with("fusion that is not off"));
+}
+
+// Rows of 128 scores take all of a small accumulator. No program can have them in either form.
+TEST(Compile, OfAQuantisedNetworkBestIsByPriceWhereNoProgramCanBe) {
+  Workload quantised{128, Mode::kPrefill, Mask::kCausal};
+  quantised.nonlinear_inputs = NonlinearInputs::kInt8;
+  const auto chosen = [&](int cycles) {
+    return operators(small(Fusion::kBest), fused_costs(cycles), quantised);
+  };
+  EXPECT_EQ(chosen(1), operators(small(Fusion::kOn), {}, quantised));
+  EXPECT_EQ(chosen(3), operators(small(Fusion::kOff), {}, quantised));
+  EXPECT_NE(chosen(1), chosen(3));
+}
+
 // However cheap row blocks are, also to a part of the network, and none is priced for it.
 TEST(Masking, OfAQuantisedNetworkBestIsTheBias) {
   Workload quantised = kMasked;

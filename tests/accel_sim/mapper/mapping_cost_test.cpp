@@ -57,6 +57,53 @@ TEST(MappingCost, IsAsWorkedByHand) {
   EXPECT_EQ(MappingCostModel(work, target)(mapping).dram_bytes, 1024 + 2048 + 2048);
 }
 
+// The same with weights of four bits: a row of a tile has 16 bytes, and its 16 rows have one of
+// multipliers: 4 tiles of 17 * 16 B. What is in the scratchpad, and the array, is as with int8.
+TEST(MappingCost, OfFourBitsIsAsWorkedByHand) {
+  Target target = with_plain_lines();
+  target.int4_weights = true;
+  const Workpiece work = matmul_workpiece(32, 32, 64, 4);
+  Mapping mapping;
+  mapping.tile = {32, 1, 16, 32, 1, 1};
+  mapping.inner = {32, 1, 16, 16, 1, 1};
+  mapping.order = {kQ, kR, kS, kP, kC, kK};
+  const MappingCost int4 = MappingCostModel(work, target)(mapping);
+  const MappingCost int8 = MappingCostModel(matmul_workpiece(32, 32, 64), target)(mapping);
+  EXPECT_EQ(int4.dram_bytes, 1024 + 4 * 17 * 16 + 16384 + 2048);
+  EXPECT_EQ(int4.compute, int8.compute);
+  // 17 lines of 1088 B, of which both tiles of a row use one, 16 of inputs and 32 of results.
+  EXPECT_NEAR(int4.memory, (16 + 17 + 32) * 8, 3);
+  EXPECT_NEAR(int8.energy_pj - int4.energy_pj, (2048 - 4 * 17 * 16) * target.dram_pj_per_byte,
+              1e-6);
+  // A command of 8 rows brings the multipliers of the 16 that its rows belong to; one of 32 rows
+  // brings two rows of them.
+  target.array_size = 8;
+  mapping.inner = {32, 1, 8, 8, 1, 1};
+  EXPECT_EQ(MappingCostModel(work, target)(mapping).dram_bytes, 1024 + 4 * 18 * 16 + 16384 + 2048);
+  target.array_size = 32;
+  mapping.tile[kC] = 32;
+  mapping.inner = {32, 1, 32, 32, 1, 1};
+  EXPECT_EQ(MappingCostModel(work, target)(mapping).dram_bytes, 1024 + 2 * 34 * 16 + 2048);
+}
+
+// 128 columns of four bits are a line, so that a tile of 64 shares it with the next one; a command
+// asks for 64 columns, of either precision.
+TEST(MappingCost, LoadsOfFourBitsAreBoundByTheScratchpadsPort) {
+  Target target = with_plain_lines();
+  target.int4_weights = true;
+  target.dram_bytes_per_cycle = 1024;
+  target.dram_latency_cycles = target.l2_hit_cycles = target.bus_latency_cycles = 0;
+  const MatmulTile tile{1, 16, 8};
+  const auto memory = [&](int bits) {
+    const Workpiece work = matmul_workpiece(16, 4096, 512, bits);
+    return MappingCostModel(work, target)(library_mapping(tile, work, target)).memory;
+  };
+  // A row of 16 weights a cycle, and every 16 rows one of multipliers, 32 in a beat; inputs, 16 a
+  // beat.
+  EXPECT_GE(memory(8), 4096 * 512 / 16 + 4 * 16 * 4096 / 16);
+  EXPECT_NEAR(memory(4) - memory(8), 4096 / 16 * 512 / 32, 1e-6);
+}
+
 // Rows of 1000 bytes of which a tile has 512: 8 whole lines and, for 7 of the 8 alignments that a
 // row can have, a ninth, which the other tile shares. When that one comes, all others of the tile
 // and the inputs did, so that L2 still has e^-2 of them.
@@ -163,20 +210,27 @@ TEST(MappingCost, RaggedTilesCountWhatTheyHold) {
 // same way.
 TEST(MappingCost, AgreesWithTheAnalyticalModelOnTheGreedyRule) {
   for (const char* preset : {"gemmini_cnn", "gemmini_transformer"}) {
-    const Target target = find_target(preset);
+    Target target = find_target(preset);
+    target.int4_weights = true;
     for (const auto& [m, k, n] : {std::array{512, 768, 768},
                                   {512, 768, 3072},
                                   {128, 64, 128},
                                   {512, 3072, 768},
                                   {512, 64, 512}}) {
-      const Workpiece work = matmul_workpiece(m, k, n);
-      const MappingCost greedy = MappingCostModel(work, target)(greedy_mapping(work, target));
-      const AnalyticalEstimate estimate = analytical_estimate(matmul(m, k, n), target);
-      EXPECT_EQ(greedy.compute, static_cast<double>(estimate.latency.compute.value()));
-      EXPECT_EQ(greedy.dram_bytes, static_cast<double>(estimate.accesses.dram_bytes));
-      EXPECT_NEAR(greedy.energy_pj, estimate.cost.energy.value(), 1);
+      for (const int bits : {kInt8Bits, 4}) {
+        const Workpiece work = matmul_workpiece(m, k, n, bits);
+        const MappingCost greedy = MappingCostModel(work, target)(greedy_mapping(work, target));
+        const AnalyticalEstimate estimate = analytical_estimate(matmul_of(work), target);
+        EXPECT_EQ(greedy.compute, static_cast<double>(estimate.latency.compute.value()));
+        EXPECT_EQ(greedy.dram_bytes, static_cast<double>(estimate.accesses.dram_bytes));
+        EXPECT_NEAR(greedy.energy_pj, estimate.cost.energy.value(), 1);
+      }
     }
   }
+}
+
+TEST(MappingCost, RefusesFourBitsWhereNothingUnpacksThem) {
+  EXPECT_THROW(MappingCostModel(matmul_workpiece(16, 16, 16, 4), Target()), InputError);
 }
 
 TEST(MappingCost, RefusesOutputStationaryArrays) {

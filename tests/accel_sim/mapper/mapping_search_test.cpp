@@ -26,6 +26,7 @@ Target small(int scratchpad_kib, int accumulator_kib, bool operand_reuse, double
   target.accumulator_kib = accumulator_kib;
   target.operand_reuse = operand_reuse;
   target.dram_bytes_per_cycle = bandwidth;
+  target.int4_weights = true;
   return target;
 }
 
@@ -45,6 +46,7 @@ std::vector<Workpiece> small_workpieces() {
   for (const int m : {1, 24, 50, 64})
     for (const int k : {1, 20, 48, 96})
       for (const int n : {1, 30, 64, 80}) works.push_back(matmul_workpiece(m, k, n));
+  for (const int n : {30, 80}) works.push_back(matmul_workpiece(50, 48, n, 4));
   works.push_back({{6, 4, 12, 20, 3, 1}, 1});
   works.push_back({{5, 5, 32, 16, 3, 3}, 1});
   works.push_back({{4, 4, 8, 32, 2, 2}, 2});

@@ -189,6 +189,21 @@ TEST_F(GemminiC, OtherTiles) {
   expect_right(target, kContext, "optimal tiles");
 }
 
+TEST_F(GemminiC, WhatAProgramCannotHaveIsNamed) {
+  Target target = target_of("gemmini_soc");
+  target.fusion = accel_sim::Fusion::kOff;
+  try {
+    export_to(box_ / "program.c", target, 20);
+    ADD_FAILURE() << "a softmax by itself was written";
+  } catch (const InputError& error) {
+    EXPECT_NE(std::string(error.what()).find("attention.softmax cannot be written as it is priced"),
+              std::string::npos)
+        << error.what();
+  }
+  target.fusion = accel_sim::Fusion::kBest;
+  EXPECT_NO_THROW(export_to(box_ / "program.c", target, 20));
+}
+
 // A wrong weight is found.
 TEST_F(GemminiC, AWrongNumberIsSaid) {
   const fs::path file = box_ / "program.c", binary = box_ / "program";
