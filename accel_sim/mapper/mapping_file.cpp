@@ -41,8 +41,7 @@ Workpiece workpiece_from_json(const JsonNode& node) {
   }
   const int bits = static_cast<int>(object.integer("weight_bits", 4, kInt8Bits, kInt8Bits));
   if (bits != kInt8Bits && (bits != 4 || !work.is_matmul()))
-    object.at("weight_bits")
-        .fail(std::to_string(bits) + " is not what weights have: expected 8, or 4 in a matmul");
+    object.at("weight_bits").fail("is not what weights have: expected 8, or 4 in a matmul");
   work.weight_bits = bits;
   object.finish();
   return work;

@@ -71,8 +71,10 @@ TEST(MappingCost, OfFourBitsIsAsWorkedByHand) {
   const MappingCost int8 = MappingCostModel(matmul_workpiece(32, 32, 64), target)(mapping);
   EXPECT_EQ(int4.dram_bytes, 1024 + 4 * 17 * 16 + 16384 + 2048);
   EXPECT_EQ(int4.compute, int8.compute);
-  // 17 lines of 1088 B, of which both tiles of a row use one, 16 of inputs and 32 of results.
-  EXPECT_NEAR(int4.memory, (16 + 17 + 32) * 8, 3);
+  // 17 lines of weights, 16 of inputs and 32 of results take the DRAM 520 cycles. L2 takes longer:
+  // inputs, weights as they are in the scratchpad and 64 B of multipliers at 16 B a cycle, and 64
+  // times 6 cycles for 32 B of results each.
+  EXPECT_NEAR(int4.memory, (1024 + 2048 + 64) / 16.0 + 64 * 6, 1e-9);
   EXPECT_NEAR(int8.energy_pj - int4.energy_pj, (2048 - 4 * 17 * 16) * target.dram_pj_per_byte,
               1e-6);
   // A command of 8 rows brings the multipliers of the 16 that its rows belong to; one of 32 rows

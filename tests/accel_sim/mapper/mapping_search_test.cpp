@@ -188,7 +188,10 @@ TEST(MappingSearch, NothingIsCheaperThanItsLowerBounds) {
       const MappingCost cost = model(space.sample(random));
       // At a stride above the kernel's size some inputs lie between tiles and are not read.
       const double inputs = work.stride == 1 ? work.inputs() : 0;
-      EXPECT_GE(cost.dram_bytes, inputs + work.weights() + work.outputs());
+      const double weights = work.weight_bits == kInt8Bits
+                                 ? work.weights()
+                                 : static_cast<double>(right_bytes(matmul_of(work)));
+      EXPECT_GE(cost.dram_bytes, inputs + weights + work.outputs());
       EXPECT_GE(cost.compute, work.macs() / 256);
       EXPECT_GE(cost.cycles, cost.compute);
       EXPECT_GE(cost.cycles, cost.memory);
