@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "accel_sim/engines/dma.hpp"
+#include "accel_sim/engines/loop_stores.hpp"
 #include "accel_sim/engines/memory_system.hpp"
 #include "accel_sim/engines/scratchpad_ports.hpp"
 #include "accel_sim/hardware/timing.hpp"
@@ -142,33 +143,6 @@ class FastEngine {
 
   // --- stores of loops
 
-  // The mvouts of a loop happen while the next one is loaded, or an element-wise one itself: each
-  // comes to the memory when its time has come.
-  struct Stores {
-    Stores(const Tile& its_tile, const Hardware& hardware)
-        : tile(&its_tile),
-          layout(its_tile, hardware),
-          sequence(its_tile, hardware),
-          next(sequence.next()) {}
-
-    // Of a block's load among those that stores follow: down the rows first where there is one
-    // operand.
-    int position(int block) const {
-      if (tile->kind != TileKind::kResidualAdd || tile->load_right) return block;
-      return block % layout.columns * layout.rows + block / layout.columns;
-    }
-
-    const Tile* tile;
-    TileLayout layout;
-    StoreSequence sequence;
-    std::optional<Mvout> next;
-    Time emitted = 0;      // the other commands of the loop
-    Time computed = 0;     // before that the results to be normalised cannot be read
-    Time added_until = 0;  // computes add to their bank until then ...
-    Time adding = 0;       // ... in so many of 256 cycles
-    int loaded = -1;       // element-wise: the last block that may leave
-  };
-
   void stores_loaded(int blocks) {
     stores_->loaded = blocks;
     next_store_ = 0;
@@ -188,18 +162,6 @@ class FastEngine {
     stores_->added_until = computed_;
     stores_->adding =
         StoreUnit::kWholePort * adding / std::max<Time>(last.end - last.begin, adding + 1);
-  }
-
-  // How much of the port is left for the rows of a block: those of the bank that is being
-  // accumulated into are read in the cycles between (AccumulatorMem.scala L379-385).
-  int port_share(int block) const {
-    const TileLayout& layout = stores_->layout;
-    const int bank_blocks =
-        std::max(hardware_.accumulator_blocks() / hardware_.accumulator_banks, 1);
-    const int blocks = layout.rows * layout.columns, bank = block / bank_blocks * bank_blocks;
-    const int in_bank =
-        std::min(bank + bank_blocks, layout.result + blocks) - std::max(bank, layout.result);
-    return StoreUnit::kWholePort - static_cast<int>(stores_->adding * in_bank / blocks);
   }
 
   void run_stores_until(Time time) {
@@ -475,7 +437,7 @@ class FastEngine {
     const bool shared =
         stores_ && stores_->adding > 0 && mvout.source.memory == Memory::kAccumulator;
     store_.begin(mvout, start, shared ? stores_->added_until : 0,
-                 shared ? port_share(mvout.source.index) : StoreUnit::kWholePort);
+                 shared ? stores_->port_share(mvout.source.index) : StoreUnit::kWholePort);
     storing_ = mvout;
   }
 
@@ -585,13 +547,13 @@ class FastEngine {
   ScratchpadPorts ports_;
   StoreUnit store_;
 
-  Time host_time_ = 0;              // when the host can issue its next command
-  Time issuing_ = 0;                // what it took to issue commands one by one
-  Time configured_ = 0;             // when the unroller took the last loop
-  bool configured_by_host_ = true;  // and whether it waited for the host rather than for room
-  std::optional<Stores> stores_;    // of the loop before
-  std::optional<Mvout> storing_;    // under way
-  Time next_store_ = kNever;        // before that run_stores_until() has nothing to do
+  Time host_time_ = 0;                // when the host can issue its next command
+  Time issuing_ = 0;                  // what it took to issue commands one by one
+  Time configured_ = 0;               // when the unroller took the last loop
+  bool configured_by_host_ = true;    // and whether it waited for the host rather than for room
+  std::optional<LoopStores> stores_;  // of the loop before
+  std::optional<Mvout> storing_;      // under way
+  Time next_store_ = kNever;          // before that run_stores_until() has nothing to do
   Time load_unroller_ = 0, store_unroller_ = 0;
   TimeRing load_entries_, execute_entries_, store_entries_;  // of the reservation station
   Time retired_ = 0;  // when the loop before the last one left the unroller

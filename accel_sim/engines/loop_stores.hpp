@@ -1,0 +1,53 @@
+// The mvouts of a loop, for the fast engine.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <optional>
+
+#include "accel_sim/engines/dma.hpp"
+#include "accel_sim/lowering/instructions.hpp"
+
+namespace paretoformer::accel_sim {
+
+// They happen while the next loop is loaded, or an element-wise one itself: each comes to the
+// memory when its time has come.
+struct LoopStores {
+  using Time = std::int64_t;
+
+  LoopStores(const Tile& its_tile, const Hardware& hardware)
+      : tile(&its_tile),
+        layout(its_tile, hardware),
+        sequence(its_tile, hardware),
+        next(sequence.next()),
+        bank_blocks(std::max(hardware.accumulator_blocks() / hardware.accumulator_banks, 1)) {}
+
+  // Of a block's load among those that stores follow: down the rows first where there is one
+  // operand.
+  int position(int block) const {
+    if (tile->kind != TileKind::kResidualAdd || tile->load_right) return block;
+    return block % layout.columns * layout.rows + block / layout.columns;
+  }
+
+  // How much of the port is left for the rows of a block: those of the bank that is being
+  // accumulated into are read in the cycles between (AccumulatorMem.scala L379-385).
+  int port_share(int block) const {
+    const int blocks = layout.rows * layout.columns, bank = block / bank_blocks * bank_blocks;
+    const int in_bank =
+        std::min(bank + bank_blocks, layout.result + blocks) - std::max(bank, layout.result);
+    return StoreUnit::kWholePort - static_cast<int>(adding * in_bank / blocks);
+  }
+
+  const Tile* tile;
+  TileLayout layout;
+  StoreSequence sequence;
+  std::optional<Mvout> next;
+  int bank_blocks;       // of the accumulator
+  Time emitted = 0;      // the other commands of the loop
+  Time computed = 0;     // before that the results to be normalised cannot be read
+  Time added_until = 0;  // computes add to their bank until then ...
+  Time adding = 0;       // ... in so many of 256 cycles
+  int loaded = -1;       // element-wise: the last block that may leave
+};
+
+}  // namespace paretoformer::accel_sim
