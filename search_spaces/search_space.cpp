@@ -18,6 +18,7 @@ constexpr Presets kPresets("search space", search_spaces_json);
 
 constexpr std::int64_t kBeyond = std::numeric_limits<std::int64_t>::max();
 constexpr int kMostChoices = 4096;
+constexpr std::size_t kMostUniform = 1 << 20;
 
 std::vector<int> range_from_json(const JsonNode& node, int largest) {
   const JsonObject object(node);
@@ -334,6 +335,28 @@ std::vector<Architecture> SearchSpace::extremes() const {
       return corner >> (genes - 1 - gene) & 1 ? choices.back() : choices.front();
     }));
   return corners;
+}
+
+std::vector<Architecture> SearchSpace::uniform() const {
+  std::vector<std::size_t> sizes, strides;
+  std::size_t count = 1;
+  const auto add = [&](const auto& genes) {
+    for (const auto& each : genes) {
+      sizes.push_back(each.choices.size());
+      strides.push_back(count);
+      if (each.choices.size() > kMostUniform / count)
+        throw Error("search space \"" + name_ + "\" has more than 2^20 networks of equal layers");
+      count *= each.choices.size();
+    }
+  };
+  add(network_genes_);
+  add(layer_genes_);
+  std::vector<Architecture> networks;
+  for (std::size_t i = 0; i < count; ++i)
+    networks.push_back(chosen([&](const std::vector<int>& choices, std::size_t gene) {
+      return choices[i / strides[gene] % sizes[gene]];
+    }));
+  return networks;
 }
 
 void SearchSpace::sample_layer(Layer& layer, Random& random) const {

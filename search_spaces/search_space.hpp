@@ -75,6 +75,9 @@ class SearchSpace {
   // The corners: every combination of the genes' extremes, the same in all layers, each once; the
   // smallest network comes first, the largest second.
   std::vector<Architecture> extremes() const;
+  // Every network whose layers are all equal, in no order that means anything. Throws Error beyond
+  // 2^20 of them.
+  std::vector<Architecture> uniform() const;
 
   // Uniform per gene, depth first (so shallow networks are not crowded out by deep ones).
   Architecture sample(Random& random) const;

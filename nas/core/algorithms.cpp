@@ -1,6 +1,7 @@
 #include "nas/core/algorithms.hpp"
 
 #include <algorithm>
+#include <tuple>
 #include <unordered_set>
 #include <utility>
 
@@ -38,6 +39,7 @@ class Brood {
 
   bool full() const { return children_.size() >= wanted_; }
   std::size_t wanted() const { return wanted_; }
+  std::size_t missing() const { return wanted_ - children_.size(); }
   bool is_new(const Architecture& network) const {
     return seen_.count(architecture_id(network)) == 0;
   }
@@ -197,6 +199,29 @@ Breeding regularized_evolution(const SearchState& state, const Members& earlier)
   return breeding;
 }
 
+// Cheapest first, by the first objective that is a cost; equals by size.
+std::vector<Architecture> uniform(const SearchState& state, const Members&) {
+  const std::vector<Objective>& objectives = state.archive.objectives();
+  const auto found = std::find_if_not(objectives.begin(), objectives.end(), is_perplexity);
+  const Objective cost = found == objectives.end() ? Objective::kParameters : *found;
+  struct Priced {
+    Architecture network;
+    double cost;
+    std::int64_t parameters;
+  };
+  std::vector<Priced> priced;
+  for (Architecture& network : state.space.uniform()) {
+    const Objectives costs = state.cost(network);
+    priced.push_back({std::move(network), value(costs, cost), costs.parameters});
+  }
+  std::stable_sort(priced.begin(), priced.end(), [](const Priced& a, const Priced& b) {
+    return std::tie(a.cost, a.parameters) < std::tie(b.cost, b.parameters);
+  });
+  std::vector<Architecture> networks;
+  for (Priced& each : priced) networks.push_back(std::move(each.network));
+  return networks;
+}
+
 // Where an algorithm's networks come from: parents that it chooses, or a list of its own; by
 // itself either is absent, and networks are drawn at random.
 struct Algorithm {
@@ -204,6 +229,7 @@ struct Algorithm {
   Breeding (*breed)(const SearchState&, const Members& earlier) = nullptr;
   std::vector<Architecture> (*list)(const SearchState&, const Members& earlier) = nullptr;
   bool screens = false;  // whether more children than wanted are made, and the best predicted kept
+  bool draws = true;     // whether the list is made up with random networks, and they begin
 };
 constexpr Algorithm kAlgorithms[] = {{"evolution", evolution, nullptr, true},
                                      {"nsga2", nsga2},
@@ -211,6 +237,7 @@ constexpr Algorithm kAlgorithms[] = {{"evolution", evolution, nullptr, true},
                                      {"survey_literal", survey_literal},
                                      {"regularized_evolution", regularized_evolution},
                                      {"knapsack", nullptr, knapsack},
+                                     {"uniform", nullptr, uniform, false, false},
                                      {"random"}};
 
 std::size_t tournament(const Breeding& breeding, Random& random) {
@@ -263,7 +290,7 @@ void offer_children(const SearchState& state, const Breeding& breeding, Random& 
 // As many new ones as are wanted, spread over the list.
 void offer_evenly(std::vector<Architecture> networks, Brood& brood) {
   std::erase_if(networks, [&](const Architecture& network) { return !brood.is_new(network); });
-  const std::size_t count = std::min(brood.wanted(), networks.size());
+  const std::size_t count = std::min(brood.missing(), networks.size());
   for (std::size_t i = 0; i < count; ++i) brood.offer(networks[i * networks.size() / count]);
 }
 
@@ -283,7 +310,8 @@ void offer_the_rest(const SearchState& state, Random& random, Brood& brood) {
   }
 }
 
-std::vector<Proposal> first_generation(const SearchState& state, Random& random) {
+std::vector<Proposal> first_generation(const SearchState& state, const Algorithm& algorithm,
+                                       Random& random) {
   const std::vector<Architecture>& seeds = state.config.seed_architectures;
   Brood brood(state, std::max(static_cast<std::size_t>(state.config.population), seeds.size()));
   for (Architecture seed : seeds) {
@@ -291,6 +319,10 @@ std::vector<Proposal> first_generation(const SearchState& state, Random& random)
     brood.offer(seed);
   }
   for (const Architecture& corner : state.space.extremes()) brood.offer(corner);
+  if (!algorithm.draws) {
+    offer_evenly(algorithm.list(state, {}), brood);
+    return brood.take();
+  }
   offer_random(state, random, brood);
   offer_the_rest(state, random, brood);
   return brood.take();
@@ -313,17 +345,19 @@ const std::vector<std::string>& algorithm_names() {
 std::vector<Proposal> propose(const SearchState& state) {
   const SearchConfig& config = state.config;
   Random random(state.seed, {kProposalStream, static_cast<std::uint64_t>(state.generation)});
-  if (state.generation == 0 || state.space.count_up_to(2) < 2)
-    return state.generation == 0 ? first_generation(state, random) : std::vector<Proposal>{};
   const Algorithm& algorithm = row_named(kAlgorithms, config.algorithm, "algorithm");
+  if (state.generation == 0) return first_generation(state, algorithm, random);
+  if (state.space.count_up_to(2) < 2) return {};
   const Breeding breeding = breeding_of(state, algorithm);
   const bool screens = algorithm.screens && config.screening > 1 && state.cost;
   Brood brood(state,
               breeding.children * (screens ? static_cast<std::size_t>(config.screening) : 1));
   if (algorithm.list) offer_evenly(algorithm.list(state, earlier_candidates(state)), brood);
   if (!breeding.pool.empty()) offer_children(state, breeding, random, brood);
-  offer_random(state, random, brood);
-  offer_the_rest(state, random, brood);
+  if (algorithm.draws) {
+    offer_random(state, random, brood);
+    offer_the_rest(state, random, brood);
+  }
   if (!screens) return brood.take();
   return most_promising(state, brood.take(), breeding.children);
 }

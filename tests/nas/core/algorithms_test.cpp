@@ -128,9 +128,11 @@ TEST(Propose, GenerationZeroIsTheCornersThenRandomForAllAlgorithms) {
   EXPECT_EQ(first[0].architecture, space.smallest());
   EXPECT_EQ(first[1].architecture, space.largest());
   for (const std::string& algorithm : algorithm_names()) {
+    if (algorithm == "uniform") continue;  // of other networks
     config.algorithm = algorithm;
     EXPECT_EQ(propose(space, empty, config, 0, 7), first) << algorithm;
   }
+  config.algorithm = "evolution";
   config.population = 5;
   EXPECT_EQ(propose(space, empty, config, 0, 7).size(), 5u);
 }
@@ -169,7 +171,9 @@ TEST_P(EveryAlgorithm, SameSeedSameSearchOtherSeedAnother) {
   config.algorithm = GetParam();
   config.evaluations = 200;
   EXPECT_EQ(ids(search(space, config, 1)), ids(search(space, config, 1)));
-  EXPECT_NE(ids(search(space, config, 1)), ids(search(space, config, 2)));
+  // uniform has nothing to draw.
+  EXPECT_EQ(ids(search(space, config, 1)) == ids(search(space, config, 2)),
+            config.algorithm == "uniform");
 }
 
 TEST_P(EveryAlgorithm, AnInterruptedGenerationIsProposedAgain) {
@@ -353,7 +357,7 @@ TEST(Propose, ExhaustsATinySpaceVisitingEveryNetworkOnce) {
                 "ffn_width": [32, 64, 96]})");
   ASSERT_EQ(space.count(), 2 * (9 + 81));
   for (const std::string& algorithm : algorithm_names()) {
-    if (algorithm == "survey_literal") continue;  // stalls earlier
+    if (algorithm == "survey_literal" || algorithm == "uniform") continue;  // stall earlier
     SCOPED_TRACE(algorithm);
     SearchConfig config;
     config.algorithm = algorithm;
@@ -363,6 +367,55 @@ TEST(Propose, ExhaustsATinySpaceVisitingEveryNetworkOnce) {
     EXPECT_EQ(last, algorithm == "regularized_evolution" ? 18 : 4);  // 180 networks
     EXPECT_TRUE(propose(space, archive, config, last + 1, 1).empty());
   }
+}
+
+bool is_uniform(const Architecture& network) {
+  return std::all_of(network.layers.begin(), network.layers.end(),
+                     [&](const Layer& layer) { return layer == network.layers[0]; });
+}
+
+TEST(Uniform, ProposesAllNetworksOfEqualLayersAndNoOthers) {
+  const SearchSpace space =
+      parse(R"({"head_width": 16, "depth": [1, 2, 4], "model_width": [32, 48], "heads": [1, 2, 3],
+                "ffn_width": [32, 64, 96], "weight_bits": [4, 8]})");
+  SearchConfig config;
+  config.algorithm = "uniform";
+  config.population = 20;  // more than corners
+  const Archive archive = search(space, config, 1);
+  std::set<std::uint64_t> expected;
+  space.enumerate([&](const Architecture& network) {
+    if (is_uniform(network)) expected.insert(architecture_id(network));
+    return true;
+  });
+  EXPECT_EQ(expected.size(), 3u * 2 * 3 * 3 * 2);
+  EXPECT_EQ(archive.size(), expected.size());
+  for (const Candidate& each : archive.candidates()) EXPECT_TRUE(expected.contains(each.id));
+}
+
+// Of n networks in the order of cost every n / k-th is among the first k, give or take one.
+TEST(Uniform, ASmallBudgetIsSpreadOverCost) {
+  const SearchSpace space = SearchSpace::find("quickstart");
+  std::vector<double> costs;
+  for (const Architecture& network : space.uniform()) costs.push_back(synthetic(network).latency);
+  std::sort(costs.begin(), costs.end());
+  ASSERT_EQ(costs.size(), 768u);
+  SearchConfig config;
+  config.algorithm = "uniform";
+  config.population = 64;
+  config.evaluations = 64;
+  const Archive archive = search(space, config, 1);
+  ASSERT_EQ(archive.size(), 64u);
+  const std::size_t corners = space.extremes().size();
+  for (std::size_t part = 0; part < 8; ++part) {
+    const auto in_part = std::count_if(
+        archive.candidates().begin() + static_cast<std::ptrdiff_t>(corners),
+        archive.candidates().end(), [&](const Candidate& each) {
+          const auto rank = std::lower_bound(costs.begin(), costs.end(), each.objectives.latency);
+          return static_cast<std::size_t>(rank - costs.begin()) * 8 / costs.size() == part;
+        });
+    EXPECT_NEAR(static_cast<double>(in_part), static_cast<double>(64 - corners) / 8, 2) << part;
+  }
+  for (const Candidate& each : archive.candidates()) EXPECT_TRUE(is_uniform(each.architecture));
 }
 
 TEST(Propose, ASpaceOfOneNetworkEndsAtOnce) {
