@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <tuple>
 #include <utility>
 
@@ -44,11 +45,11 @@ std::vector<Layer> layers_of(const SearchSpace& space) {
 }
 
 // The networks of one model width: fronts of the first 1, 2, ... layers.
-std::vector<std::vector<Partial>> fronts_of_width(const SearchSpace& space, int model_width,
+std::vector<std::vector<Partial>> fronts_of_width(int depth, int model_width,
                                                   const std::vector<Layer>& layers,
                                                   const LayerTerm& loss, const LayerTerm& cost) {
   std::vector<std::vector<Partial>> fronts;
-  for (int index = 0; index < space.depths().back(); ++index) {
+  for (int index = 0; index < depth; ++index) {
     std::vector<Partial> choices;
     for (std::size_t i = 0; i < layers.size(); ++i)
       choices.push_back({loss(model_width, index, layers[i]), cost(model_width, index, layers[i]),
@@ -73,6 +74,18 @@ std::vector<std::vector<Partial>> fronts_of_width(const SearchSpace& space, int 
   return fronts;
 }
 
+// The layers of partial `index` of the last of these fronts.
+std::vector<Layer> layers_at(std::span<const std::vector<Partial>> fronts, std::size_t index,
+                             const std::vector<Layer>& choices) {
+  std::vector<Layer> layers(fronts.size());
+  for (std::size_t layer = layers.size(); layer-- > 0;) {
+    const Partial& partial = fronts[layer][index];
+    layers[layer] = choices[partial.layer];
+    index = partial.before;
+  }
+  return layers;
+}
+
 // A finished network: partial `index` of the front of `depth` layers of one width.
 struct Finished {
   double loss, cost;
@@ -89,7 +102,8 @@ std::vector<AdditiveNetwork> additive_front(const SearchSpace& space, const Laye
   std::vector<std::vector<std::vector<Partial>>> fronts;  // by width and depth
   std::vector<Finished> finished;
   for (std::size_t width = 0; width < space.model_widths().size(); ++width) {
-    fronts.push_back(fronts_of_width(space, space.model_widths()[width], layers, loss, cost));
+    fronts.push_back(
+        fronts_of_width(space.depths().back(), space.model_widths()[width], layers, loss, cost));
     for (int depth : space.depths()) {
       const std::vector<Partial>& front = fronts.back()[static_cast<std::size_t>(depth) - 1];
       for (std::size_t i = 0; i < front.size(); ++i)
@@ -104,14 +118,21 @@ std::vector<AdditiveNetwork> additive_front(const SearchSpace& space, const Laye
     if (!result.empty() && end.loss >= result.back().loss) continue;
     Architecture network = space.smallest();
     network.model_width = space.model_widths()[end.width];
-    network.layers.assign(static_cast<std::size_t>(end.depth), {});
-    std::size_t at = end.index;
-    for (std::size_t layer = network.layers.size(); layer-- > 0;) {
-      const Partial& partial = fronts[end.width][layer][at];
-      network.layers[layer] = layers[partial.layer];
-      at = partial.before;
-    }
+    network.layers = layers_at(
+        std::span(fronts[end.width]).first(static_cast<std::size_t>(end.depth)), end.index, layers);
     result.push_back({std::move(network), end.loss, end.cost});
+  }
+  return result;
+}
+
+std::vector<AdditiveNetwork> additive_front(const Architecture& frame,
+                                            const std::vector<Layer>& choices,
+                                            const LayerTerm& loss, const LayerTerm& cost) {
+  const auto fronts = fronts_of_width(frame.depth(), frame.model_width, choices, loss, cost);
+  std::vector<AdditiveNetwork> result;
+  for (std::size_t i = 0; i < fronts.back().size(); ++i) {
+    result.push_back({frame, fronts.back()[i].loss, fronts.back()[i].cost});
+    result.back().architecture.layers = layers_at(fronts, i, choices);
   }
   return result;
 }

@@ -26,6 +26,11 @@ struct AdditiveNetwork {
 std::vector<AdditiveNetwork> additive_front(const SearchSpace& space, const LayerTerm& loss,
                                             const LayerTerm& cost);
 
+// The same of networks like `frame`, every layer of which becomes one of the choices.
+std::vector<AdditiveNetwork> additive_front(const Architecture& frame,
+                                            const std::vector<Layer>& choices,
+                                            const LayerTerm& loss, const LayerTerm& cost);
+
 // The networks that would be on the front if losses were additive, cheapest first, for a fit of
 // such a loss to the candidates `earlier`. The cost is the first objective that adds up over
 // layers; of EDP, latency.

@@ -24,22 +24,29 @@ double factor_gradient(const std::vector<float>& weights, std::span<const float>
   return sum;
 }
 
-void add_squares(const ParameterLayout& layout, const std::vector<float>& weights,
-                 std::span<const float> gradient, Importance& importance) {
+void add_gradients(const ParameterLayout& layout, const std::vector<float>& weights,
+                   std::span<const float> gradient, MaskGradients& gradients) {
   const int d = layout.model_width();
   for (int l = 0; l < layout.largest().depth(); ++l) {
     const LayerOffsets& o = layout.layer(l);
-    const auto add = [&](std::vector<double>& squares, std::size_t offset, int columns, int count) {
-      for (std::size_t i = 0; i < squares.size(); ++i) {
-        const double g = factor_gradient(weights, gradient, offset, d, columns,
-                                         static_cast<int>(i) * count, count);
-        squares[i] += g * g / kImportanceSequences;
-      }
+    const auto add = [&](std::vector<std::vector<double>>& sequences, std::size_t offset,
+                         int columns, int count) {
+      std::vector<double>& factors = sequences.emplace_back();
+      for (int i = 0; i < columns / count; ++i)
+        factors.push_back(factor_gradient(weights, gradient, offset, d, columns, i * count, count));
     };
     const auto layer = static_cast<std::size_t>(l);
-    add(importance.heads[layer], o.output, o.attention_width, layout.head_width());
-    add(importance.channels[layer], o.down, o.ffn_width, 1);
+    add(gradients.heads[layer], o.output, o.attention_width, layout.head_width());
+    add(gradients.channels[layer], o.down, o.ffn_width, 1);
   }
+}
+
+std::vector<double> mean_squares(const std::vector<std::vector<double>>& sequences) {
+  std::vector<double> squares(sequences[0].size());
+  for (const std::vector<double>& factors : sequences)
+    for (std::size_t i = 0; i < squares.size(); ++i)
+      squares[i] += factors[i] * factors[i] / static_cast<double>(sequences.size());
+  return squares;
 }
 
 std::vector<int> order_of(const std::vector<double>& importance) {
@@ -65,7 +72,7 @@ void reorder(float* rows, int count, int size, const std::vector<int>& order) {
 
 }  // namespace
 
-Importance fisher_importance(const ParameterLayout& layout, const std::vector<float>& parameters,
+MaskGradients mask_gradients(const ParameterLayout& layout, const std::vector<float>& parameters,
                              std::span<const std::int32_t> text, const TrainingConfig& config,
                              std::uint64_t seed) {
   TrainingConfig one = config;
@@ -77,18 +84,30 @@ Importance fisher_importance(const ParameterLayout& layout, const std::vector<fl
   TrainingState<float> state;
   state.parameters = parameters;
   const auto backend = make_backend(layout, one, state);
-  Importance importance;
-  for (const Layer& layer : layout.largest().layers) {
-    importance.heads.emplace_back(static_cast<std::size_t>(layer.heads));
-    importance.channels.emplace_back(static_cast<std::size_t>(layer.ffn_width));
-  }
+  const auto depth = static_cast<std::size_t>(layout.largest().depth());
+  MaskGradients gradients;
+  gradients.heads.resize(depth);
+  gradients.channels.resize(depth);
   std::vector<std::int32_t> tokens, targets;
   for (int i = 0; i < kImportanceSequences; ++i) {
     draw_batch(text, 1, one.context, seed, i, tokens, targets);
     backend->gradients({tokens.data(), targets.data(), 1, one.context}, {&layout.largest(), 1});
-    add_squares(layout, parameters, backend->gradient(), importance);
+    add_gradients(layout, parameters, backend->gradient(), gradients);
   }
+  return gradients;
+}
+
+Importance fisher_importance(const MaskGradients& gradients) {
+  Importance importance;
+  for (const auto& layer : gradients.heads) importance.heads.push_back(mean_squares(layer));
+  for (const auto& layer : gradients.channels) importance.channels.push_back(mean_squares(layer));
   return importance;
+}
+
+Importance fisher_importance(const ParameterLayout& layout, const std::vector<float>& parameters,
+                             std::span<const std::int32_t> text, const TrainingConfig& config,
+                             std::uint64_t seed) {
+  return fisher_importance(mask_gradients(layout, parameters, text, config, seed));
 }
 
 void sort_by_importance(const ParameterLayout& layout, const Importance& importance,

@@ -23,8 +23,17 @@ struct Importance {
 // which is one target, where a sequence of text is as many as it has tokens.
 inline constexpr int kImportanceSequences = 256;
 
+// The gradients themselves: of the loss of every sequence in every factor.
+struct MaskGradients {
+  std::vector<std::vector<std::vector<double>>> heads, channels;  // [layer][sequence][of a layer]
+};
+
 // Of layout.largest(), whose own layout it is, with these weights, on kImportanceSequences
 // sequences of config.context tokens of the text, at places that `seed` draws, on config.device.
+MaskGradients mask_gradients(const ParameterLayout& layout, const std::vector<float>& parameters,
+                             std::span<const std::int32_t> text, const TrainingConfig& config,
+                             std::uint64_t seed);
+Importance fisher_importance(const MaskGradients& gradients);
 Importance fisher_importance(const ParameterLayout& layout, const std::vector<float>& parameters,
                              std::span<const std::int32_t> text, const TrainingConfig& config,
                              std::uint64_t seed);
