@@ -2,13 +2,18 @@
 
 #include <chrono>
 #include <cstdint>
+#include <utility>
 
 #include "nas/cli/command_io.hpp"
 #include "nas/cli/interruption.hpp"
 #include "nas/cli/rank.hpp"
 #include "nas/cluster/shared_losses.hpp"
+#include "nas/cluster/work_folder.hpp"
 #include "nas/report/front_report.hpp"
+#include "nas/report/html_report.hpp"
 #include "nas/report/training_report.hpp"
+#include "nas/run/confirmation.hpp"
+#include "nas/run/front_file.hpp"
 #include "nas/run/run_predictor.hpp"
 #include "nas/run/run_search.hpp"
 #include "nas/run/supernet_losses.hpp"
@@ -91,6 +96,38 @@ TrainedRun::TrainedRun(const RunConfig& config, bool resume, bool searches, Comm
   if (losses.read_only())
     log_warning(folder.losses().string() +
                 ": cannot be written; other runs will not know the losses measured now");
+}
+
+FoundFront found_front(TrainedRun& trained) {
+  auto& [run, proxy, losses, evaluator] = trained;
+  write_state(run, "search", load_archive(run, proxy.space()).size());
+  const auto searched = [&] {
+    LongWork work;
+    FinishedSearch found = run_search(run, proxy, evaluator, {.watch = work.watch()});
+    work.end();
+    return found;
+  };
+  FinishedSearch found = searched();
+  const Archive& archive = found.archive;
+  require_front(archive);
+  write_state(run, "confirmation", archive.size());
+  const auto confirmed = [&] {
+    LongWork work;
+    FinalFront front =
+        confirm_front(run, proxy, evaluator.losses(), evaluator.predictor(), archive, work.watch());
+    work.end();
+    return front;
+  };
+  FinalFront front = confirmed();
+  Json json = front_json(run, proxy, archive, front);
+  write_file_atomic(run.front(), to_text(json));
+  write_pictures(run, proxy, evaluator.predictor(), archive, front);
+  write_state(run, "finished", archive.size());
+  WorkFolder(run.workers(), "search").clear();  // the workers go now
+  if (front.members.empty())
+    throw Error("no member of the front keeps all limits when it is confirmed; " +
+                run.front().string() + " lists them");
+  return {std::move(found), std::move(front), std::move(json)};
 }
 
 void write_state(const RunFolder& run, const char* phase, std::size_t evaluations) {

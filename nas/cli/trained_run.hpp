@@ -4,12 +4,15 @@
 #include <cstddef>
 #include <string>
 
+#include "nas/core/final_front.hpp"
 #include "nas/core/search.hpp"
 #include "nas/run/config.hpp"
 #include "nas/run/loss_cache.hpp"
 #include "nas/run/proxy_task.hpp"
 #include "nas/run/run_folder.hpp"
+#include "nas/run/run_search.hpp"
 #include "support/communicator.hpp"
+#include "support/json.hpp"
 
 namespace paretoformer::nas {
 
@@ -27,6 +30,17 @@ struct TrainedRun {
   LossCache losses;
   CandidateEvaluator evaluator;
 };
+
+// What a search has found, and its last generation.
+struct FoundFront {
+  FinishedSearch search;
+  FinalFront front;
+  Json json;  // of front.json
+};
+// Searches in the run folder to the end, confirms the front, and writes front.json, picture and
+// page, with progress. Nothing is done twice. Throws Error when no member keeps the limits, and
+// what run_search() and confirm_front() throw.
+FoundFront found_front(TrainedRun& trained);
 
 // state.json: what the run is at, "training", "trained", "search", "confirmation" or "finished".
 void write_state(const RunFolder& run, const char* phase, std::size_t evaluations);

@@ -7,9 +7,11 @@
 #include <cstdlib>
 #include <filesystem>
 #include <map>
+#include <sstream>
 #include <vector>
 
 #include "nas/report/plot.hpp"
+#include "nas/report/study_report.hpp"
 #include "nas/run/provenance.hpp"
 #include "nas_report/embedded_html.hpp"
 #include "supernet/training/convergence.hpp"
@@ -202,6 +204,16 @@ Json curves_chart(const Json& data, const std::string& x_name, const std::string
   return curves_svg(curves, "", x_name, y_name, {440, 330, false});
 }
 
+// Of study.json, where there is one: {"tables": [{"title", "rows"}...], "summary": [lines]}.
+Json study_data(const Study& study) {
+  Json data{{"tables", Json::array()}, {"summary", Json::array()}};
+  for (const StudyTable& table : study_tables(study))
+    data["tables"].push_back({{"title", table.title}, {"rows", table.rows}});
+  std::istringstream lines(study_summary(study));
+  for (std::string line; std::getline(lines, line);) data["summary"].push_back(line);
+  return data;
+}
+
 void replace(std::string& page, const std::string& mark, std::string_view text) {
   const std::size_t at = page.find(mark);
   if (at == std::string::npos) throw Error("the page has no place for " + mark);
@@ -244,6 +256,13 @@ Json report_data(const RunFolder& run, const ProxyTask& proxy,
       {"hypervolume", curves_chart(hypervolume, "networks evaluated", "share of the box")},
       {"training", curves_chart(data["training"], steps, "loss (nats per token)")},
       {"convergence", curves_chart(data["convergence"], steps, "loss above the largest's")}};
+  data["study"] = data["charts"]["study"] = nullptr;
+  if (std::filesystem::exists(run.study())) {
+    const Json json = read_json(run.study());
+    const Study study = study_from_json(JsonNode(json, run.study().string()));
+    data["study"] = study_data(study);
+    data["charts"]["study"] = study_svg(study, "");
+  }
   data["config"] = to_json(run.config());
   data["config"].erase("run");  // this and the next differ between equal runs
   data["config"]["training"].erase("checkpoint_seconds");

@@ -13,7 +13,8 @@
 namespace paretoformer::nas {
 
 // What the report shows, from the run folder's logs and the arguments: all candidates, the front
-// with the predicted cost of every operator, hypervolume, losses, configuration, provenance. It
+// with the predicted cost of every operator, hypervolume, losses, what a study has found,
+// configuration, provenance. It
 // depends on the run only: no times, not where the run folder is.
 Json report_data(const RunFolder& run, const ProxyTask& proxy,
                  const latency_predictor::LatencyPredictor& predictor, const Archive& archive,

@@ -460,7 +460,18 @@ $('values').addEventListener('change', (event) => { showConfirmed = event.target
 $('config').textContent = JSON.stringify(data.config, null, 2);
 $('provenance').textContent = JSON.stringify(data.provenance, null, 2);
 
+function drawStudy() {
+  $('study-card').hidden = false;
+  $('study').innerHTML = data.charts.study;
+  const cells = (kind, row) => html('tr', {}, ...row.map((cell) => html(kind, {}, cell)));
+  for (const {title, rows: [head, ...rows]} of data.study.tables)
+    $('study-card').append(html('div', {class: 'scroll'}, html('table', {}, html('caption', {}, title),
+      html('thead', {}, cells('th', head)), html('tbody', {}, ...rows.map((row) => cells('td', row))))));
+  for (const line of data.study.summary) $('study-card').append(html('p', {class: 'muted small'}, line));
+}
+
 drawHeader();
+if (data.study) drawStudy();
 $('dropped-sign').hidden = dropped.length === 0;
 drawTables();
 drawFront();

@@ -84,33 +84,70 @@ std::string summary(const Study& study) {
   return text + " (published 88.7x at +0.1).\n";
 }
 
-}  // namespace
+// Energy-delay products at which ways of finding networks are compared: the largest network's over
+// these.
+constexpr double kEdpFactors[] = {1.25, 1.5, 2, 3, 4, 6, 8};
 
-std::string study_table(const Study& study) {
-  const std::vector<std::vector<std::string>> table = table_of(study);
-  std::vector<std::size_t> widths(kHead.size());
+// The perplexity that each way has at a product, and how many times less of it it needs within a
+// perplexity.
+std::vector<std::vector<std::string>> rivals_of(const Study& study) {
+  std::vector<std::string> head{"", "networks"};
+  for (const double factor : kEdpFactors) head.push_back(fmt::format("d / {:g}", factor));
+  for (const StudyChoice& each : study.choices) head.push_back(each.budget);
+  std::vector<std::vector<std::string>> table{head};
+  const double edp = study.machines.back().edp();
+  for (const StudyRival& rival : study.rivals) {
+    std::vector<std::string>& row = table.emplace_back();
+    row = {rival.name, std::to_string(rival.networks.size())};
+    for (const double times : kEdpFactors) {
+      const StudyStep* const best = best_at(rival, edp / times);
+      row.push_back(best ? fmt::format("{:.3f}", best->counted()) : "-");
+    }
+    for (const StudyChoice& each : study.choices) {
+      const StudyStep* const best = cheapest_within(rival, each.most);
+      row.push_back(best ? factor(edp, best->edp()) : "-");
+    }
+  }
+  return table;
+}
+
+std::string margins(const Study& study) {
+  std::string text;
+  for (std::size_t i = 1; i < study.rivals.size(); ++i) {
+    const StudyRival& rival = study.rivals[i];
+    const StudyMargin found = margin(study.rivals[0], rival);
+    if (found.networks == 0) continue;
+    text += fmt::format(
+        "{}: perplexity {:+.2f} % above that of {} at equal EDP ({:+.2f} to {:+.2f} %), above at "
+        "{} "
+        "of the {} networks of its front\n",
+        rival.name, 100 * found.mean, study.rivals[0].name, 100 * found.least, 100 * found.most,
+        found.worse, found.networks);
+  }
+  return text;
+}
+
+// Words to the left, numbers to the right.
+std::string aligned(const std::vector<std::vector<std::string>>& table,
+                    const std::vector<std::size_t>& words) {
+  std::vector<std::size_t> widths(table.front().size());
   for (const auto& row : table)
     for (std::size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], row[i].size());
   std::string text;
   for (const auto& row : table) {
     std::string line;
-    for (std::size_t i = 0; i < row.size(); ++i) {
-      const bool words = i < 2 || i + 1 == row.size();
-      line += words ? fmt::format("{:<{}}  ", row[i], widths[i])
-                    : fmt::format("{:>{}}  ", row[i], widths[i]);
-    }
+    for (std::size_t i = 0; i < row.size(); ++i)
+      line += std::find(words.begin(), words.end(), i) != words.end()
+                  ? fmt::format("{:<{}}  ", row[i], widths[i])
+                  : fmt::format("{:>{}}  ", row[i], widths[i]);
     line.erase(line.find_last_not_of(' ') + 1);
     text += line + "\n";
   }
-  return text +
-         "latency, energy, EDP: how many times less than the step before, of e than d; int8: in "
-         "the accelerator's integers, which limits count\n" +
-         summary(study);
+  return text;
 }
 
-std::string study_markdown(const Study& study) {
+std::string markdown(const std::vector<std::vector<std::string>>& table) {
   std::string text;
-  const std::vector<std::vector<std::string>> table = table_of(study);
   for (std::size_t r = 0; r < table.size(); ++r) {
     text += "|";
     for (const std::string& cell : table[r]) text += " " + cell + " |";
@@ -120,7 +157,40 @@ std::string study_markdown(const Study& study) {
     for (std::size_t i = 0; i < table[r].size(); ++i) text += "---|";
     text += "\n";
   }
-  return text + "\n" + summary(study);
+  return text;
+}
+
+}  // namespace
+
+std::vector<StudyTable> study_tables(const Study& study) {
+  std::vector<StudyTable> tables{{"step by step", table_of(study)}};
+  if (study.rivals.size() > 1)
+    tables.push_back(
+        {"perplexity at an energy-delay product, and how many times less of it within "
+         "a perplexity",
+         rivals_of(study)});
+  return tables;
+}
+
+std::string study_summary(const Study& study) { return summary(study) + margins(study); }
+
+std::string study_table(const Study& study) {
+  std::string text =
+      aligned(table_of(study), {0, 1, kHead.size() - 1}) +
+      "latency, energy, EDP: how many times less than the step before, of e than d; int8: in the "
+      "accelerator's integers, which limits count\n" +
+      summary(study);
+  if (study.rivals.size() < 2) return text;
+  return text + "\n" + aligned(rivals_of(study), {0}) +
+         "d / 2: the lowest perplexity at half the EDP of d or less; +0.1: how many times less EDP "
+         "than d within that perplexity\n" +
+         margins(study);
+}
+
+std::string study_markdown(const Study& study) {
+  std::string text = markdown(table_of(study)) + "\n" + summary(study);
+  if (study.rivals.size() < 2) return text;
+  return text + "\n" + markdown(rivals_of(study)) + "\n" + margins(study);
 }
 
 std::string study_svg(const Study& study, const std::string& title) {

@@ -2,13 +2,22 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "nas/run/study.hpp"
 
 namespace paretoformer::nas {
 
+struct StudyTable {
+  std::string title;
+  std::vector<std::vector<std::string>> rows;  // a head first
+};
 // A line per step with its factors over the step before, and beside them what the survey published;
-// then what they come to.
+// a line per rival.
+std::vector<StudyTable> study_tables(const Study& study);
+// What they come to, line by line.
+std::string study_summary(const Study& study);
+// Both for a terminal.
 std::string study_table(const Study& study);
 // The same in Markdown.
 std::string study_markdown(const Study& study);

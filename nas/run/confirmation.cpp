@@ -256,25 +256,40 @@ FinalFront confirm_front(const RunFolder& run, const ProxyTask& proxy, const Los
   return judge(archive, proxy, records, unsimulated);
 }
 
-Objectives confirmed_objectives(const RunFolder& run, ProxyTask& proxy,
-                                const latency_predictor::LatencyPredictor& predictor,
-                                const Archive& archive, const Architecture& network) {
+std::vector<Objectives> confirmed_objectives(const RunFolder& run, const ProxyTask& proxy,
+                                             const LossSource& losses,
+                                             const latency_predictor::LatencyPredictor& predictor,
+                                             const Archive& archive,
+                                             std::span<const Architecture> networks) {
   const bool simulated = why_unsimulated(predictor, proxy.space()).empty();
   const Records records = read_records(run, simulated);
-  Candidate candidate;
-  candidate.id = architecture_id(network);
-  candidate.architecture = network;
-  const LossSource losses = supernet_losses(proxy);
-  if (const Candidate* seen = archive.find(candidate.id)) {
-    candidate.objectives = seen->objectives;
-  } else {
-    CandidateEvaluator evaluator(losses, predictor, proxy.context());
-    candidate.objectives = evaluator.evaluate(std::span(&network, 1))[0];
+  std::vector<Objectives> result(networks.size());
+  std::vector<Candidate> missing;
+  std::vector<std::size_t> at;  // in the result
+  for (std::size_t i = 0; i < networks.size(); ++i) {
+    Candidate candidate;
+    candidate.id = architecture_id(networks[i]);
+    candidate.architecture = networks[i];
+    if (const Candidate* seen = archive.find(candidate.id)) {
+      candidate.objectives = seen->objectives;
+    } else {
+      CandidateEvaluator evaluator(losses, predictor, proxy.context());
+      candidate.objectives = evaluator.evaluate(networks.subspan(i, 1))[0];
+    }
+    const auto found = records.find(candidate.id);
+    if (found != records.end()) {
+      result[i] = objectives_of(candidate.objectives, found->second);
+    } else {
+      missing.push_back(std::move(candidate));
+      at.push_back(i);
+    }
   }
-  const auto found = records.find(candidate.id);
-  if (found != records.end()) return objectives_of(candidate.objectives, found->second);
-  return objectives_of(candidate.objectives, confirm({candidate}, {losses, predictor, simulated,
-                                                                   searches_integers(archive)})[0]);
+  if (missing.empty()) return result;
+  const std::vector<Confirmed> now =
+      confirm(missing, {losses, predictor, simulated, searches_integers(archive)});
+  for (std::size_t i = 0; i < now.size(); ++i)
+    result[at[i]] = objectives_of(missing[i].objectives, now[i]);
+  return result;
 }
 
 FinalFront load_final_front(const RunFolder& run, const ProxyTask& proxy,

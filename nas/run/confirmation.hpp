@@ -3,7 +3,9 @@
 // the accelerator's integers.
 #pragma once
 
+#include <span>
 #include <string>
+#include <vector>
 
 #include "latency_predictor/latency_predictor.hpp"
 #include "nas/core/final_front.hpp"
@@ -32,11 +34,13 @@ FinalFront confirm_front(const RunFolder& run, const ProxyTask& proxy, const Los
                          const latency_predictor::LatencyPredictor& predictor,
                          const Archive& archive, const Watch& watch);
 
-// What a confirmation says of a network that the search has evaluated, or not: from
-// confirmed.jsonl, or measured now, with the run's weights.
-Objectives confirmed_objectives(const RunFolder& run, ProxyTask& proxy,
-                                const latency_predictor::LatencyPredictor& predictor,
-                                const Archive& archive, const Architecture& network);
+// What a confirmation says of networks that the search has evaluated, or not: from confirmed.jsonl,
+// or measured now, with the run's weights.
+std::vector<Objectives> confirmed_objectives(const RunFolder& run, const ProxyTask& proxy,
+                                             const LossSource& losses,
+                                             const latency_predictor::LatencyPredictor& predictor,
+                                             const Archive& archive,
+                                             std::span<const Architecture> networks);
 
 // How far two losses of a confirmed front must be apart for the text to tell them apart: the
 // standard error of the difference between neighbours on a text of this length, from some pairs of

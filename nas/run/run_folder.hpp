@@ -57,7 +57,11 @@ class RunFolder {
   std::filesystem::path comparison() const { return path_ / "compare.json"; }
   std::filesystem::path loss_table() const { return path_ / "losses.txt"; }
   std::filesystem::path comparison_plot() const { return path_ / "compare.svg"; }
+  std::filesystem::path study() const { return path_ / "study.json"; }
+  std::filesystem::path study_plot() const { return path_ / "study.svg"; }
+  std::filesystem::path study_text() const { return path_ / "study.md"; }
   std::filesystem::path finetuned() const { return path_ / "finetune"; }
+  std::filesystem::path finetuned_front() const { return path_ / "finetune.json"; }
   // What the search and its workers share out, while there are any (nas/cluster/work_folder.hpp).
   std::filesystem::path workers() const { return path_ / "workers"; }
   std::filesystem::path exports() const { return path_ / "export"; }

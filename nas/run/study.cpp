@@ -2,12 +2,15 @@
 
 #include <fmt/format.h>
 
-#include <cmath>
-#include <optional>
+#include <algorithm>
+#include <limits>
+#include <span>
 #include <utility>
 
 #include "accel_sim/simulator.hpp"
+#include "nas/core/search.hpp"
 #include "nas/run/confirmation.hpp"
+#include "nas/run/pruned_networks.hpp"
 #include "support/error.hpp"
 #include "support/hash.hpp"
 #include "support/json.hpp"
@@ -23,6 +26,8 @@ constexpr int kScratchpadKib = 256, kAccumulatorKib = 64;
 // Sec. 6.4: distances from the baseline's perplexity, 22.4, and what share of it they are.
 constexpr std::pair<const char*, double> kBudgets[] = {{"+0.1", 0.1}, {"+1", 1}};
 constexpr std::pair<const char*, double> kShares[] = {{"+0.45 %", 0.0045}, {"+4.5 %", 0.045}};
+
+constexpr double kMost = std::numeric_limits<double>::max();
 
 struct Machine {
   const char* name;
@@ -68,13 +73,57 @@ StudyStep step_on(const Machine& machine, const accel_sim::Workload& workload,
 }
 
 StudyChoice best_within(const std::string& budget, double most, const StudyStep& largest,
-                        const std::vector<StudyStep>& members) {
+                        const StudyRival& search) {
   StudyChoice choice{budget, most, largest};
-  for (const StudyStep& each : members)
-    if (each.counted() <= most && each.edp() < choice.step.edp()) choice.step = each;
+  const StudyStep* const found = cheapest_within(search, most);
+  if (found && found->edp() < largest.edp()) choice.step = *found;
   choice.step.name = "e";
   choice.step.change = "searched network, at most " + budget;
   return choice;
+}
+
+struct Scored {
+  Architecture network;
+  Objectives confirmed;
+};
+
+StudyRival rival_on(const Machine& machine, const accel_sim::Workload& workload,
+                    const std::string& name, const std::vector<Scored>& networks) {
+  StudyRival rival{name, std::vector<StudyStep>(networks.size())};
+  parallel_tasks(networks.size(), [&](std::size_t i) {
+    rival.networks[i] = step_on(machine, workload, networks[i].network, networks[i].confirmed);
+  });
+  return rival;
+}
+
+// The front of the networks of equal layers, confirmed.
+std::vector<Scored> uniform_front(const RunFolder& run, ProxyTask& proxy,
+                                  CandidateEvaluator& evaluator, const Archive& archive,
+                                  const Watch& watch) {
+  SearchConfig config = run.config().search;
+  config.algorithm = "uniform";
+  config.seed_architectures.clear();
+  config.patience = 0;
+  Archive uniform(archive.objectives(), archive.limits());
+  search(proxy.space(), config, run.config().seed, evaluator, uniform, {.watch = watch});
+  std::vector<Architecture> networks;
+  for (const std::size_t member : uniform.front())
+    networks.push_back(uniform.candidates()[member].architecture);
+  const std::vector<Objectives> confirmed = confirmed_objectives(
+      run, proxy, evaluator.losses(), evaluator.predictor(), uniform, networks);
+  std::vector<Scored> scored;
+  for (std::size_t i = 0; i < networks.size(); ++i) scored.push_back({networks[i], confirmed[i]});
+  return scored;
+}
+
+std::vector<Scored> scored(const PrunedFront& front) {
+  std::vector<Scored> result;
+  for (const PrunedLoss& each : front.networks) {
+    Objectives objectives = with_loss({}, each.loss);
+    if (each.loss_int8 > 0) objectives = with_int8_loss(objectives, each.loss_int8);
+    result.push_back({each.architecture, objectives});
+  }
+  return result;
 }
 
 Json to_json(const StudyStep& step) {
@@ -93,43 +142,133 @@ Json to_json(const StudyStep& step) {
 
 }  // namespace
 
-Study make_study(const RunFolder& run, ProxyTask& proxy,
-                 const latency_predictor::LatencyPredictor& predictor, const Archive& archive,
-                 const FinalFront& front) {
+const StudyStep* cheapest_within(const StudyRival& rival, double perplexity) {
+  const StudyStep* found = nullptr;
+  for (const StudyStep& each : rival.networks)
+    if (each.counted() <= perplexity && (!found || each.edp() < found->edp())) found = &each;
+  return found;
+}
+
+const StudyStep* best_at(const StudyRival& rival, double edp) {
+  const StudyStep* found = nullptr;
+  for (const StudyStep& each : rival.networks)
+    if (each.edp() <= edp && (!found || each.counted() < found->counted())) found = &each;
+  return found;
+}
+
+StudyMargin margin(const StudyRival& first, const StudyRival& rival) {
+  StudyMargin result;
+  for (const StudyStep& each : rival.networks) {
+    const StudyStep* const best = best_at(first, each.edp());
+    if (!best || best_at(rival, each.edp())->counted() < each.counted()) continue;
+    const double above = each.counted() / best->counted() - 1;
+    result.least = result.networks == 0 ? above : std::min(result.least, above);
+    result.most = result.networks == 0 ? above : std::max(result.most, above);
+    result.mean += above;
+    result.worse += above > 0;
+    ++result.networks;
+  }
+  if (result.networks > 0) result.mean /= static_cast<double>(result.networks);
+  return result;
+}
+
+Study make_study(const RunFolder& run, ProxyTask& proxy, CandidateEvaluator& evaluator,
+                 const Archive& archive, const FinalFront& front, const std::vector<float>& alone,
+                 const Watch& watch) {
   if (!front.confirmed)
     throw InputError(run.path().string() + ": the front is not confirmed yet; finish it with " +
                      "search --resume");
   if (!front.unsimulated.empty())
     throw InputError(run.path().string() + ": a study simulates networks: " + front.unsimulated);
+  const latency_predictor::LatencyPredictor& predictor = evaluator.predictor();
   const accel_sim::Workload& workload = predictor.workload();
   const std::vector<Machine> machines = machines_of(*predictor.hardware());
   const Architecture largest = proxy.space().largest();
-  const Objectives confirmed = confirmed_objectives(run, proxy, predictor, archive, largest);
+  const Objectives confirmed =
+      confirmed_objectives(run, proxy, evaluator.losses(), predictor, archive, {&largest, 1})[0];
   Study study;
   for (const Machine& machine : machines)
     study.machines.push_back(step_on(machine, workload, largest, confirmed));
 
-  std::vector<StudyStep> members(front.members.size());
-  parallel_tasks(members.size(), [&](std::size_t i) {
-    const FrontMember& member = front.members[i];
-    members[i] =
-        step_on(machines.back(), workload, member.candidate.architecture, member.confirmed);
-  });
+  const auto add = [&](const std::string& name, const std::vector<Scored>& networks) {
+    study.rivals.push_back(rival_on(machines.back(), workload, name, networks));
+  };
+  std::vector<Scored> members;
+  for (const FrontMember& member : front.members)
+    members.push_back({member.candidate.architecture, member.confirmed});
+  add(run.config().search.algorithm, members);
+  add("uniform", uniform_front(run, proxy, evaluator, archive, watch));
+  for (const PrunedFront& each : pruned_fronts(proxy, predictor, {}, watch))
+    add(each.name, scored(each));
+  if (!alone.empty())
+    for (const PrunedFront& each : pruned_fronts(proxy, predictor, alone, watch))
+      add(each.name + ", trained alone", scored(each));
+
   const StudyStep& base = study.machines.back();
+  const StudyRival& search = study.rivals.front();
   for (const auto& [name, above] : kBudgets)
-    study.choices.push_back(best_within(name, base.counted() + above, base, members));
+    study.choices.push_back(best_within(name, base.counted() + above, base, search));
   for (const auto& [name, share] : kShares)
-    study.choices.push_back(best_within(name, base.counted() * (1 + share), base, members));
+    study.choices.push_back(best_within(name, base.counted() * (1 + share), base, search));
+  return study;
+}
+
+namespace {
+
+StudyStep step_from_json(const JsonObject& object, const std::string& name) {
+  StudyStep step;
+  step.name = name;
+  step.change = object.string("change");
+  step.network = architecture_from_json(object.at("architecture"));
+  step.perplexity = object.number("perplexity", 0, kMost);
+  if (object.has("perplexity_int8"))
+    step.perplexity_int8 = object.number("perplexity_int8", 0, kMost);
+  step.latency = object.number("latency_cycles", 0, kMost);
+  step.matmul_latency = object.number("matmul_cycles", 0, kMost);
+  step.energy_pj = object.number("energy_pj", 0, kMost);
+  return step;
+}
+
+template <class Read>
+void each_of(const JsonNode& list, const Read& read) {
+  for (const JsonNode& element : list.elements()) read(JsonObject(element));
+}
+
+}  // namespace
+
+Study study_from_json(const JsonNode& node) {
+  const JsonObject object(node);
+  Study study;
+  each_of(object.at("machines"), [&](const JsonObject& each) {
+    study.machines.push_back(step_from_json(each, each.string("step")));
+  });
+  each_of(object.at("choices"), [&](const JsonObject& each) {
+    study.choices.push_back({each.string("budget"), each.number("most_perplexity", 0, kMost),
+                             step_from_json(each, each.string("step"))});
+  });
+  if (object.has("rivals"))
+    each_of(object.at("rivals"), [&](const JsonObject& each) {
+      StudyRival& rival = study.rivals.emplace_back(StudyRival{each.string("name"), {}});
+      each_of(each.at("networks"), [&](const JsonObject& step) {
+        rival.networks.push_back(step_from_json(step, step.string("step")));
+      });
+    });
+  if (study.machines.size() < 4) object.at("machines").fail("expected four machines at least");
   return study;
 }
 
 Json to_json(const Study& study) {
-  Json json{{"machines", Json::array()}, {"choices", Json::array()}};
+  Json json{{"machines", Json::array()}, {"choices", Json::array()}, {"rivals", Json::array()}};
   for (const StudyStep& each : study.machines) json["machines"].push_back(to_json(each));
   for (const StudyChoice& each : study.choices) {
     Json choice{{"budget", each.budget}, {"most_perplexity", each.most}};
     choice.update(to_json(each.step));
     json["choices"].push_back(choice);
+  }
+  for (const StudyRival& each : study.rivals) {
+    Json networks = Json::array();
+    for (const StudyStep& step : each.networks) networks.push_back(to_json(step));
+    json["rivals"].push_back({{"name", each.name}, {"networks", networks}});
   }
   return json;
 }

@@ -6,12 +6,13 @@
 #include <string>
 #include <vector>
 
-#include "latency_predictor/latency_predictor.hpp"
 #include "nas/core/archive.hpp"
+#include "nas/core/candidate_evaluator.hpp"
 #include "nas/core/final_front.hpp"
 #include "nas/run/proxy_task.hpp"
 #include "nas/run/run_folder.hpp"
 #include "support/json_fwd.hpp"
+#include "support/watch.hpp"
 
 namespace paretoformer::nas {
 
@@ -39,10 +40,31 @@ struct StudyChoice {
   StudyStep step;
 };
 
+// What a way of finding networks finds, on the last of the machines.
+struct StudyRival {
+  std::string name;
+  std::vector<StudyStep> networks;
+};
+
 struct Study {
   std::vector<StudyStep> machines;   // of the largest network, each a change of the one before
   std::vector<StudyChoice> choices;  // on the last of these
+  std::vector<StudyRival> rivals;    // the search itself, by its algorithm's name, comes first
 };
+
+// Of the networks within a perplexity that with the lowest energy-delay product, and the other way
+// round; null where there is none.
+const StudyStep* cheapest_within(const StudyRival& rival, double perplexity);
+const StudyStep* best_at(const StudyRival& rival, double edp);
+
+// How far the perplexities of a rival's networks are above the best of the first one's at no higher
+// energy-delay product, as a share: of those that no other of the rival's beats in both, and for
+// which the first has one.
+struct StudyMargin {
+  std::size_t networks = 0, worse = 0;  // of them
+  double mean = 0, least = 0, most = 0;
+};
+StudyMargin margin(const StudyRival& first, const StudyRival& rival);
 
 // Machines are the run's hardware with
 //   a  256 KiB of scratchpad, 64 KiB of accumulator, and all but matmuls in floats on the host
@@ -50,16 +72,20 @@ struct Study {
 //   c  the non-linear operators on chip, in integers
 //   d  the best tiles, fusion and mask, as the simulator prices them
 // and choices are within 0.1 and 1 above the largest network's perplexity, the survey's, and 0.45
-// and 4.5 % above it, which is what these are of the survey's 22.4. Needs weights if the largest
-// network is not confirmed. Throws InputError when the front is not confirmed or cannot be
-// simulated.
-Study make_study(const RunFolder& run, ProxyTask& proxy,
-                 const latency_predictor::LatencyPredictor& predictor, const Archive& archive,
-                 const FinalFront& front);
+// and 4.5 % above it, which is what these are of the survey's 22.4. Rivals are the networks of
+// equal layers, found with the search's budget and judged as its front, and the largest network
+// pruned (nas/run/pruned_networks.hpp), with its slice of the supernet and, if it is not empty,
+// with `alone`, weights of its own. Throws InputError when the front is not confirmed or cannot be
+// simulated, Interrupted when it is to stop. Needs weights.
+Study make_study(const RunFolder& run, ProxyTask& proxy, CandidateEvaluator& evaluator,
+                 const Archive& archive, const FinalFront& front,
+                 const std::vector<float>& alone = {}, const Watch& watch = {});
 
 // {"machines": [{"step", "change", "id", "architecture", "perplexity", "perplexity_int8",
 // "latency_cycles", "matmul_cycles", "energy_pj", "edp"}], "choices": [{"budget",
-// "most_perplexity", and the same}]}.
+// "most_perplexity", and the same}], "rivals": [{"name", "networks": [the same]}]}.
 Json to_json(const Study& study);
+// The exact inverse, whatever else is there. Throws InputError.
+Study study_from_json(const JsonNode& node);
 
 }  // namespace paretoformer::nas

@@ -54,6 +54,7 @@ class EveryVerb {
     say({"evaluate", "run", "network.json", "--int8"});
     const std::string best = parse(content(box_ / "run/front.json"))["front"][0]["id"];
     say({"finetune", "run", "--id", best, "--steps", "8", "--quiet"});
+    say({"finetune", "run", "--front", "2", "--bands", "2", "--steps", "8", "--resume", "--quiet"});
     say({"fidelity", "run", "--resume", "--networks", "3", "--steps-alone", "8", "--quiet"});
     say({"compare", "run", "--resume", "--algorithms", "evolution,random", "--seeds", "2",
          "--quiet"});

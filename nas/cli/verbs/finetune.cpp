@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 #include <memory>
 #include <optional>
@@ -11,6 +12,7 @@
 #include "nas/cli/command_io.hpp"
 #include "nas/cli/interruption.hpp"
 #include "nas/cli/verbs.hpp"
+#include "nas/run/finetune_front.hpp"
 #include "nas/run/front_file.hpp"
 #include "nas/run/run_search.hpp"
 #include "support/error.hpp"
@@ -31,6 +33,8 @@ struct FinetuneOptions {
   bool int8 = false;
   std::string format{exporters().front().name};
   bool resume = false;
+  int front = 0;  // networks of every band; 0: one member alone
+  int bands = 4;
 
   supernet::Arithmetic arithmetic() const {
     return int8 ? supernet::Arithmetic::int8 : supernet::Arithmetic::fp32;
@@ -133,32 +137,114 @@ void finetune_member(const FinetuneOptions& options, const CommonOptions& common
         "  architecture: " + path_text(files.description()) + "\n");
 }
 
+std::string band_table(const FrontFinetuning& found, std::size_t band, Objective objective) {
+  const int index = static_cast<int>(band);
+  std::string text = fmt::format("{} up to {:.4g}\n", name_of(objective), found.bands[band].most);
+  text += fmt::format("  {:<16}  {:>12}  {:>9}  {:>9}  {:>9}  {:>9}  {}\n", "network",
+                      name_of(objective), "before", "after", "change", "int8", "");
+  for (const TrainedOn& each : found.networks) {
+    if (each.band != index) continue;
+    text += fmt::format(
+        "  {:<16}  {:>12.4g}  {:>9.4f}  {:>9.4f}  {:>+7.2f} %  {:>9}  {}{}\n", hex(each.network.id),
+        value(each.network.objectives, objective), std::exp(each.before.whole),
+        std::exp(each.after.whole), 100 * std::expm1(each.after.whole - each.before.whole),
+        each.after.int8 ? fmt::format("{:.4f}", std::exp(*each.after.int8)) : "",
+        describe(each.network.architecture), &each == &found.pick(index, true) ? "  <- pick" : "");
+  }
+  return text;
+}
+
+// In how many bands another network is the best once trained on, and what the first choice loses.
+std::string picks(const FrontFinetuning& found) {
+  int others = 0;
+  double most = 0;
+  for (int band = 0; band < static_cast<int>(found.bands.size()); ++band) {
+    const TrainedOn& first = found.pick(band, false);
+    const TrainedOn& last = found.pick(band, true);
+    others += &first != &last;
+    most = std::max(most, std::expm1(first.after.whole - last.after.whole));
+  }
+  return fmt::format(
+      "The best before is not the best after in {} of {} bands; trained on, it is {:.2f} % in "
+      "perplexity behind at most.\n",
+      others, found.bands.size(), 100 * most);
+}
+
+void finetune_bands(const FinetuneOptions& options, const CommonOptions& common) {
+  const auto threads = limit_threads(common);
+  const RunFolder run = RunFolder::read(options.run);
+  ProxyTask proxy(run.config(), run.cache());
+  const Archive archive = load_evaluated(run, proxy.space());
+  require_front(archive);
+  const Objective objective = band_objective(archive);
+  proxy.load_weights(run);
+  const supernet::TrainingConfig config =
+      finetune_config(run.config().training, options.steps, options.learning_rate);
+  create_folder(run.finetuned());
+  resumes_from(run.finetuned());
+  LongWork work;
+  const FrontFinetuning found =
+      finetune_front(run, proxy, archive, config, options.arithmetic(), options.bands,
+                     options.front, options.resume, work.watch());
+  work.end();
+  Json json = to_json(found, objective);
+  json["steps"] = config.steps;
+  json["learning_rate"] = config.learning_rate;
+  json["int8"] = options.int8;
+  write_file_atomic(run.finetuned_front(), to_text(json));
+  if (common.json) return print(to_text(json));
+  std::string text;
+  for (std::size_t band = 0; band < found.bands.size(); ++band)
+    text += band_table(found, band, objective);
+  const auto shown = [](const Estimate& e) {
+    return fmt::format("{:.3f} [{:.3f}, {:.3f}]", e.value, e.low, e.high);
+  };
+  print(
+      text + "before, after, int8: perplexity of the whole validation text; <- pick: the best of " +
+      "its band once trained on\nKendall tau of the orders before and after: " + shown(found.tau) +
+      ", within one band " + shown(found.tau_within) + "\n" + picks(found) + "Weights: " +
+      path_text(run.finetuned()) + "  table: " + path_text(run.finetuned_front()) + "\n");
+}
+
 }  // namespace
 
 void add_finetune(CLI::App& app, CommonOptions& common) {
   const auto owned = std::make_shared<FinetuneOptions>();
   FinetuneOptions& options = *owned;
-  CLI::App* verb = app.add_subcommand("finetune", "Train one network of a run on, alone");
+  CLI::App* verb = app.add_subcommand("finetune", "Train networks of a run on, each alone");
   verb->add_option("RUN", options.run, "Run folder")->required();
-  verb->add_option("--id,--member", options.member, "ID of a network, or the beginning of one")
-      ->required();
+  CLI::Option* id =
+      verb->add_option("--id,--member", options.member, "ID of a network, or the beginning of one");
   verb->add_option("--steps", options.steps, "Training steps (default: a quarter of the run's)")
       ->check(CLI::Range(1, 100'000'000));
   verb->add_option("--learning-rate", options.learning_rate,
                    "Peak learning rate (default: a third of the run's)")
       ->check(CLI::Range(1e-9, 10.0))
       ->check(is_number());
-  verb->add_option("--output", options.output,
-                   "Weights to write (default: RUN/finetune/ID.safetensors)");
+  CLI::Option* output = verb->add_option("--output", options.output,
+                                         "Weights to write (default: RUN/finetune/ID.safetensors)");
   verb->add_flag("--int8", options.int8,
                  "Train what its weights are as int8 numbers: quantisation-aware");
-  verb->add_option("--format", options.format,
-                   "Beside the weights, the network in this format of export")
-      ->capture_default_str();
+  CLI::Option* format = verb->add_option("--format", options.format,
+                                         "Beside the weights, the network in this format of export")
+                            ->capture_default_str();
+  CLI::Option* front = verb->add_option(
+      "--front", options.front,
+      "Instead of one: of several bands of cost so many networks each, the best by their slices, "
+      "which are ranked again");
+  front->check(CLI::Range(1, 1000))->excludes(id)->excludes(output)->excludes(format);
+  verb->add_option("--bands", options.bands, "Bands of cost, for --front")
+      ->check(CLI::Range(1, 1000))
+      ->capture_default_str()
+      ->needs(front);
   verb->add_flag("--resume", options.resume,
                  "Continue an interrupted fine-tuning, with the same options");
   add_common(verb, common);
-  verb->callback([owned, &common] { finetune_member(*owned, common); });
+  verb->callback([owned, &common] {
+    if (owned->front > 0) return finetune_bands(*owned, common);
+    if (owned->member.empty()) throw CLI::RequiredError("--id or --front");
+    finetune_member(*owned, common);
+  });
 }
 
 }  // namespace paretoformer::nas

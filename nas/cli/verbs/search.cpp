@@ -7,12 +7,9 @@
 
 #include "nas/cli/arguments.hpp"
 #include "nas/cli/command_io.hpp"
-#include "nas/cli/interruption.hpp"
 #include "nas/cli/trained_run.hpp"
 #include "nas/cli/verbs.hpp"
-#include "nas/cluster/work_folder.hpp"
 #include "nas/report/front_report.hpp"
-#include "nas/report/html_report.hpp"
 #include "nas/report/training_report.hpp"
 #include "nas/run/confirmation.hpp"
 #include "nas/run/front_file.hpp"
@@ -73,25 +70,6 @@ std::string why_it_ended(SearchEnd end, const SearchConfig& config) {
   return "";
 }
 
-FinishedSearch search_in(TrainedRun& trained) {
-  auto& [run, proxy, losses, evaluator] = trained;
-  write_state(run, "search", load_archive(run, proxy.space()).size());
-  LongWork work;
-  FinishedSearch found = run_search(run, proxy, evaluator, {.watch = work.watch()});
-  work.end();
-  return found;
-}
-
-FinalFront confirm(const TrainedRun& trained, const Archive& archive) {
-  const auto& [run, proxy, losses, evaluator] = trained;
-  write_state(run, "confirmation", archive.size());
-  LongWork work;
-  FinalFront front =
-      confirm_front(run, proxy, evaluator.losses(), evaluator.predictor(), archive, work.watch());
-  work.end();
-  return front;
-}
-
 void search_and_print(const RunOptions& options, bool all, const CommonOptions& common) {
   const auto threads = limit_threads(common);
   TrainedRun trained(load_run_config(options.config, options.overrides), options.resume, true,
@@ -106,17 +84,8 @@ void search_and_print(const RunOptions& options, bool all, const CommonOptions& 
       convergence_summary(supernet::read_probe_records(run.convergence()));
   log_notice(summary);
 
-  const auto [archive, end, last] = search_in(trained);
-  require_front(archive);
-  const FinalFront front = confirm(trained, archive);
-  Json json = front_json(run, proxy, archive, front);
-  write_file_atomic(run.front(), to_text(json));
-  write_pictures(run, proxy, evaluator.predictor(), archive, front);
-  write_state(run, "finished", archive.size());
-  WorkFolder(run.workers(), "search").clear();  // the workers go now
-  if (front.members.empty())
-    throw Error("no member of the front keeps all limits when it is confirmed; " +
-                run.front().string() + " lists them");
+  auto [found, front, json] = found_front(trained);
+  const auto& [archive, end, last] = found;
   if (common.json) {
     json["run"] = run.path().string();
     json["perplexities"] = perplexities(proxy, extremes);

@@ -1,51 +1,96 @@
+#include <filesystem>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "nas/cli/arguments.hpp"
 #include "nas/cli/command_io.hpp"
+#include "nas/cli/interruption.hpp"
+#include "nas/cli/trained_run.hpp"
 #include "nas/cli/verbs.hpp"
+#include "nas/report/html_report.hpp"
 #include "nas/report/study_report.hpp"
 #include "nas/run/confirmation.hpp"
 #include "nas/run/provenance.hpp"
 #include "nas/run/run_predictor.hpp"
 #include "nas/run/run_search.hpp"
+#include "nas/run/supernet_losses.hpp"
+#include "supernet/model/trained_weights.hpp"
 #include "support/files.hpp"
 #include "support/json.hpp"
 
 namespace paretoformer::nas {
 namespace {
 
-void study_run(const std::string& folder, const CommonOptions& common) {
-  const auto threads = limit_threads(common);
-  const RunFolder run = RunFolder::read(folder);
-  ProxyTask proxy(run.config(), run.cache());
-  proxy.load_weights(run);
-  const latency_predictor::LatencyPredictor predictor = predictor_of(run, proxy.space());
-  const Archive archive = load_evaluated(run, proxy.space());
-  require_front(archive);
-  const Study study =
-      make_study(run, proxy, predictor, archive, load_final_front(run, proxy, predictor, archive));
+struct StudyArguments {
+  RunArguments run;
+  std::filesystem::path largest;
+};
+
+void study_and_print(const RunFolder& run, ProxyTask& proxy, CandidateEvaluator& evaluator,
+                     const Archive& archive, const FinalFront& front,
+                     const std::filesystem::path& largest, const CommonOptions& common) {
+  std::vector<float> alone;
+  if (!largest.empty())
+    alone = supernet::read_trained_weights(
+        largest, supernet::ParameterLayout(proxy.space().largest(), proxy.context()));
+  LongWork work;
+  const Study study = make_study(run, proxy, evaluator, archive, front, alone, work.watch());
+  work.end();
   Json json = to_json(study);
   json["provenance"] = provenance(run, proxy);
-  const std::string title = "From naive to co-designed: " + proxy.space().name();
-  const auto file = [&](const char* name) { return run.path() / name; };
-  write_file_atomic(file("study.json"), to_text(json));
-  write_file_atomic(file("study.md"), study_markdown(study));
-  write_file_atomic(file("study.svg"), study_svg(study, title));
+  write_file_atomic(run.study(), to_text(json));
+  write_file_atomic(run.study_text(), study_markdown(study));
+  write_file_atomic(run.study_plot(),
+                    study_svg(study, "From naive to co-designed: " + proxy.space().name()));
+  write_pictures(run, proxy, evaluator.predictor(), archive, front);
   if (common.json) return print(to_text(json));
-  print(study_table(study) + "Study: " + path_text(file("study.json")) + "  picture: " +
-        path_text(file("study.svg")) + "  table: " + path_text(file("study.md")) + "\n");
+  print(study_table(study) + "Study: " + path_text(run.study()) + "  picture: " +
+        path_text(run.study_plot()) + "  table: " + path_text(run.study_text()) + "\n");
+}
+
+// Of a search that is finished; its folder may be another's.
+void study_run(const StudyArguments& given, const CommonOptions& common) {
+  const RunFolder run = RunFolder::read(given.run.options.config);
+  ProxyTask proxy(run.config(), run.cache());
+  proxy.load_weights(run);
+  LossCache losses(run.losses(), loss_key(proxy));
+  CandidateEvaluator evaluator(cached(supernet_losses(proxy, asks_for_int8(run.config())), losses),
+                               predictor_of(run, proxy.space()), proxy.context());
+  const Archive archive = load_evaluated(run, proxy.space());
+  require_front(archive);
+  study_and_print(run, proxy, evaluator, archive,
+                  load_final_front(run, proxy, evaluator.predictor(), archive), given.largest,
+                  common);
+}
+
+void study(const StudyArguments& given, const CommonOptions& common) {
+  const auto threads = limit_threads(common);
+  const RunOptions options = given.run.resolved();
+  if (!options.resume && options.overrides.empty() && std::filesystem::is_directory(options.config))
+    return study_run(given, common);
+  TrainedRun trained(load_run_config(options.config, options.overrides), options.resume, true,
+                     common.ranks);
+  const FoundFront found = found_front(trained);
+  study_and_print(trained.folder, trained.proxy, trained.evaluator, found.search.archive,
+                  found.front, given.largest, common);
 }
 
 }  // namespace
 
 void add_study(CLI::App& app, CommonOptions& common) {
-  const auto folder = std::make_shared<std::string>();
-  CLI::App* verb = app.add_subcommand(
-      "study", "What every step is worth, from a naive implementation to a run's best networks");
-  verb->add_option("RUN", *folder, "Run folder of a finished search")->required();
-  add_common(verb, common);
-  verb->callback([folder, &common] { study_run(*folder, common); });
+  const auto given = std::make_shared<StudyArguments>();
+  CLI::App* verb = add_run_verb(
+      app, "study",
+      "What every step is worth, from a naive implementation to a run's best networks, and the "
+      "search against simpler ways",
+      given->run, common, "Continue an interrupted search, or finish one, before its study");
+  verb->add_option("--largest", given->largest,
+                   "Trained weights of the largest network, which is pruned with these as well: "
+                   "safetensors file of a training, of export, or of a GPT-2");
+  verb->footer(
+      "A folder of a finished search is studied as it is; otherwise the search comes first.");
+  verb->callback([given, &common] { study(*given, common); });
 }
 
 }  // namespace paretoformer::nas

@@ -86,6 +86,39 @@ TEST(AdditiveFront, IsThatOfAllNetworksForRandomTerms) {
   }
 }
 
+// Layers may be none at all, and cost and lose what they like.
+TEST(AdditiveFront, OfOneFrameIsThatOfAllItsNetworks) {
+  const std::vector<Layer> choices{{0, 0}, {1, 32}, {2, 32}, {2, 64}};
+  const Architecture frame{48, 16, 0, {{2, 64}, {2, 64}, {2, 64}}};
+  const LayerTerm cost = [](int, int, const Layer& layer) {
+    return layer.heads == 0 ? 0 : 1 + 3 * layer.heads + layer.ffn_width / 32;
+  };
+  const LayerTerm loss = [](int, int index, const Layer& layer) {
+    Random random(7, {static_cast<std::uint64_t>(index)});
+    const double heads = random.uniform(), channels = random.uniform();
+    return heads * (2 - layer.heads) + channels * (64 - layer.ffn_width) / 32;
+  };
+  std::vector<Point> points;
+  for (const Layer& a : choices)
+    for (const Layer& b : choices)
+      for (const Layer& c : choices) {
+        const Architecture network{48, 16, 0, {a, b, c}};
+        points.push_back({sum(cost, network), sum(loss, network)});
+      }
+  std::vector<Point> expected;
+  for (std::size_t index : non_dominated(points)) expected.push_back(points[index]);
+  std::sort(expected.begin(), expected.end());
+  expected.erase(std::unique(expected.begin(), expected.end()), expected.end());
+  std::vector<Point> found;
+  for (const AdditiveNetwork& member : additive_front(frame, choices, loss, cost)) {
+    EXPECT_EQ(member.architecture.depth(), 3);
+    EXPECT_EQ(member.cost, sum(cost, member.architecture));
+    found.push_back({member.cost, member.loss});
+  }
+  EXPECT_EQ(found, expected);
+  EXPECT_GT(found.size(), 5u);
+}
+
 TEST(AdditiveFront, OfTheSurveysSpaceHoldsItsEnds) {
   const SearchSpace space = SearchSpace::find("survey");
   const LayerTerm cost = [](int width, int, const Layer& layer) {

@@ -8,7 +8,9 @@
 #include "nas/run/confirmation.hpp"
 #include "nas/run/run_predictor.hpp"
 #include "nas/run/run_search.hpp"
+#include "nas/run/study.hpp"
 #include "nas/run/supernet_losses.hpp"
+#include "support/error.hpp"
 #include "support/files.hpp"
 #include "support/hash.hpp"
 #include "support/json.hpp"
@@ -76,6 +78,26 @@ TEST_F(HtmlReportTest, HoldsEveryCandidateAndTheCostOfEveryOperatorOfAMember) {
   EXPECT_EQ(data["training"]["points"].size(), 12u);
   EXPECT_EQ(data["convergence"]["names"].size() + 1,
             supernet::probe_networks(run_.proxy.space(), config_.seed).size());
+}
+
+TEST_F(HtmlReportTest, ShowsAStudyWhereThereIsOne) {
+  const FinalFront front = run_.confirm();
+  EXPECT_TRUE(run_.data(front)["study"].is_null());
+  const Study study = make_study(run_.folder, run_.proxy, run_.evaluator, run_.archive, front);
+  write_file_atomic(run_.folder.study(), to_text(to_json(study)));
+  const Json data = run_.data(front);
+  ASSERT_EQ(data["study"]["tables"].size(), 2u);
+  EXPECT_EQ(data["study"]["tables"][0]["rows"].size(), 9u);
+  EXPECT_EQ(data["study"]["tables"][1]["rows"][1][0], "evolution");
+  EXPECT_THAT(data["study"]["summary"][0].get<std::string>(), HasSubstr("Matmuls alone"));
+  EXPECT_THAT(data["charts"]["study"].get<std::string>(), HasSubstr("<svg"));
+  write_file_atomic(run_.folder.study(), R"({"machines": [], "choices": []})");
+  try {
+    run_.data(front);
+    ADD_FAILURE();
+  } catch (const InputError& error) {
+    EXPECT_THAT(error.what(), HasSubstr("study.json: /machines: [] expected four machines"));
+  }
 }
 
 TEST_F(HtmlReportTest, OfATextOfWordsHoldsWhatTurnsPerplexitiesIntoItsUnits) {

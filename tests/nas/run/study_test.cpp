@@ -12,6 +12,7 @@
 #include "nas/run/run_predictor.hpp"
 #include "nas/run/run_search.hpp"
 #include "nas/run/supernet_losses.hpp"
+#include "supernet/model/parameters.hpp"
 #include "support/error.hpp"
 #include "support/json.hpp"
 #include "tests/nas/report/well_formed.hpp"
@@ -20,6 +21,7 @@
 namespace paretoformer::nas {
 namespace {
 
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
 struct Cycles {
@@ -38,9 +40,9 @@ Cycles simulated(const Architecture& network, const accel_sim::Workload& workloa
 class StudyTest : public ::testing::Test {
  protected:
   Study study() {
-    return make_study(run_.folder, run_.proxy, predictor_, archive_,
-                      confirm_front(run_.folder, run_.proxy, supernet_losses(run_.proxy),
-                                    predictor_, archive_, {}));
+    return make_study(
+        run_.folder, run_.proxy, evaluator_, archive_,
+        confirm_front(run_.folder, run_.proxy, evaluator_.losses(), predictor_, archive_, {}));
   }
 
   TemporaryFolder box_;
@@ -81,8 +83,8 @@ TEST_F(StudyTest, GoesFromTheNaiveMachineToTheRunsAndItsBestMappings) {
 
 TEST_F(StudyTest, ChoosesTheCheapestMemberWithinEachPerplexity) {
   const FinalFront front =
-      confirm_front(run_.folder, run_.proxy, supernet_losses(run_.proxy), predictor_, archive_, {});
-  const Study study = make_study(run_.folder, run_.proxy, predictor_, archive_, front);
+      confirm_front(run_.folder, run_.proxy, evaluator_.losses(), predictor_, archive_, {});
+  const Study study = make_study(run_.folder, run_.proxy, evaluator_, archive_, front);
   const StudyStep& base = study.machines.back();
   accel_sim::Target best = config_.hardware;
   best.tiling = accel_sim::Tiling::kOptimal;
@@ -104,26 +106,85 @@ TEST_F(StudyTest, ChoosesTheCheapestMemberWithinEachPerplexity) {
   EXPECT_LT(study.choices[1].step.edp(), base.edp());  // some member is within 1
 }
 
+TEST_F(StudyTest, SetsTheSearchBesideSimplerWays) {
+  const std::vector<float> alone =
+      extract(run_.proxy.layout(), run_.proxy.weights(),
+              supernet::ParameterLayout(run_.proxy.space().largest(), run_.proxy.context()));
+  const FinalFront front =
+      confirm_front(run_.folder, run_.proxy, evaluator_.losses(), predictor_, archive_, {});
+  const Study study = make_study(run_.folder, run_.proxy, evaluator_, archive_, front, alone);
+  std::vector<std::string> names;
+  for (const StudyRival& each : study.rivals) names.push_back(each.name);
+  EXPECT_THAT(names, ElementsAre("evolution", "uniform", "magnitude", "fisher", "fisher, tuned",
+                                 "magnitude, trained alone", "fisher, trained alone",
+                                 "fisher, tuned, trained alone"));
+  ASSERT_EQ(study.rivals[0].networks.size(), front.members.size());
+  for (std::size_t i = 0; i < front.members.size(); ++i) {
+    EXPECT_EQ(study.rivals[0].networks[i].network, front.members[i].candidate.architecture);
+    EXPECT_EQ(study.rivals[0].networks[i].perplexity, front.members[i].confirmed.perplexity);
+  }
+  for (const StudyStep& each : study.rivals[1].networks)
+    for (const Layer& layer : each.network.layers) EXPECT_EQ(layer, each.network.layers[0]);
+  const StudyStep& base = study.machines.back();
+  for (std::size_t rival = 2; rival < 5; ++rival) {
+    // All of the largest network is what its slice is, and nothing is left to tune.
+    const StudyStep& whole = study.rivals[rival].networks.back();
+    EXPECT_EQ(whole.network, base.network);
+    EXPECT_EQ(whole.edp(), base.edp());
+    EXPECT_NEAR(whole.perplexity, base.perplexity, 1e-3 * base.perplexity);
+    // The same weights give the same networks.
+    EXPECT_EQ(to_json(study)["rivals"][rival]["networks"],
+              to_json(study)["rivals"][rival + 3]["networks"]);
+  }
+  const Json json = to_json(study);
+  EXPECT_EQ(to_json(study_from_json(JsonNode(json, "study.json"))), json);
+}
+
 // A network that no search has seen is scored now.
 TEST_F(StudyTest, ConfirmsALargestNetworkThatTheSearchHasNotSeen) {
   Archive without(archive_.objectives(), archive_.limits());
   const std::uint64_t largest = architecture_id(run_.proxy.space().largest());
   for (const Candidate& each : archive_.candidates())
     if (each.id != largest) without.add(each);
-  const Objectives seen = confirmed_objectives(run_.folder, run_.proxy, predictor_, archive_,
-                                               run_.proxy.space().largest());
-  const Objectives unseen = confirmed_objectives(run_.folder, run_.proxy, predictor_, without,
-                                                 run_.proxy.space().largest());
+  const Architecture network[] = {run_.proxy.space().largest()};
+  const auto seen = confirmed_objectives(run_.folder, run_.proxy, evaluator_.losses(), predictor_,
+                                         archive_, network);
+  const auto unseen = confirmed_objectives(run_.folder, run_.proxy, evaluator_.losses(), predictor_,
+                                           without, network);
   EXPECT_EQ(seen, unseen);
 }
 
 TEST_F(StudyTest, RefusesAFrontThatIsNotConfirmed) {
   try {
-    make_study(run_.folder, run_.proxy, predictor_, archive_, predicted_front(archive_));
+    make_study(run_.folder, run_.proxy, evaluator_, archive_, predicted_front(archive_));
     ADD_FAILURE();
   } catch (const InputError& error) {
     EXPECT_THAT(error.what(), HasSubstr("not confirmed yet"));
   }
+}
+
+StudyStep network_of(double perplexity, double edp) {
+  return {"d", "what", {16, 16, 0, {{1, 32}}}, perplexity, 0, edp, edp / 2, 1};
+}
+
+TEST(StudyMargin, IsOfTheRivalsFrontAtEqualProducts) {
+  const StudyRival first{"first", {network_of(20, 100), network_of(10, 200), network_of(8, 400)}};
+  const StudyRival rival{"rival",
+                         {network_of(30, 50),    // the first has nothing so cheap
+                          network_of(22, 150),   // 10 % above 20
+                          network_of(25, 180),   // dominated by the one before
+                          network_of(12, 200),   // 20 % above 10
+                          network_of(9, 399)}};  // 10 % below 10
+  const StudyMargin found = margin(first, rival);
+  EXPECT_EQ(found.networks, 3u);
+  EXPECT_EQ(found.worse, 2u);
+  EXPECT_NEAR(found.mean, (0.1 + 0.2 - 0.1) / 3, 1e-12);
+  EXPECT_NEAR(found.least, -0.1, 1e-12);
+  EXPECT_NEAR(found.most, 0.2, 1e-12);
+  EXPECT_EQ(best_at(first, 99), nullptr);
+  EXPECT_EQ(best_at(first, 250)->perplexity, 10);
+  EXPECT_EQ(cheapest_within(first, 15)->edp(), 200);
+  EXPECT_EQ(cheapest_within(first, 7), nullptr);
 }
 
 // Factors of 10 and 2 in latency, 4 and 1 in energy; e is 1.25 and 2 better.
@@ -133,7 +194,9 @@ TEST(StudyReport, MultipliesTheStepsOut) {
   };
   const Study study{{step("a", 8000, 400e6), step("b", 8000, 400e6), step("c", 800, 100e6),
                      step("d", 400, 100e6)},
-                    {{"+0.1", 20.6, step("e", 320, 50e6)}}};
+                    {{"+0.1", 20.6, step("e", 320, 50e6)}},
+                    {{"evolution", {network_of(20.2, 100 * 100e6), network_of(20.55, 80 * 50e6)}},
+                     {"uniform", {network_of(21, 200 * 100e6)}}}};
   const std::string table = study_table(study);
   EXPECT_THAT(table, HasSubstr("10x"));            // latency of c
   EXPECT_THAT(table, HasSubstr("40x"));            // EDP of c
@@ -142,8 +205,12 @@ TEST(StudyReport, MultipliesTheStepsOut) {
   EXPECT_THAT(table, HasSubstr("2.24x"));          // published
   EXPECT_THAT(table, HasSubstr("50.0x at +0.1"));  // 8000 / 400 x 2.5
   const std::string markdown = study_markdown(study);
-  EXPECT_EQ(std::count(markdown.begin(), markdown.end(), '|'), 7 * 12);
+  EXPECT_EQ(std::count(markdown.begin(), markdown.end(), '|'), 7 * 12 + 4 * 11);
   EXPECT_THAT(markdown, HasSubstr("50.0x at +0.1"));
+  EXPECT_THAT(markdown, HasSubstr("| evolution | 2 | 20.200 |"));
+  EXPECT_THAT(markdown, HasSubstr("| 20.550 | 10x |"));  // d / 8; within 20.6, of d's 4e10
+  EXPECT_THAT(markdown, HasSubstr("| uniform | 1 | 21.000 | 21.000 | 21.000 | - |"));
+  EXPECT_THAT(table, HasSubstr("uniform: perplexity +3.96 % above that of evolution at equal EDP"));
   const std::string picture = study_svg(study, "a < b");
   expect_well_formed(picture);
   EXPECT_THAT(picture, HasSubstr(">2.5x<"));

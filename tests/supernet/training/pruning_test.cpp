@@ -222,7 +222,7 @@ TEST(Pruning, TuningMakesUpForCopies) {
   const double before = loss_of(network, text);
   tune_masks(layout, parameters, kept, text.batch(), network);
   const double after = loss_of(network, text);
-  EXPECT_GT(std::abs(before - whole), 5);
+  EXPECT_GT(std::abs(before - whole), 1);
   EXPECT_NEAR(after, whole, 0.02 * std::abs(before - whole));
   const LayerOffsets& t = network.layout.layer(1);
   EXPECT_NEAR(network.parameters[t.output + 2] / parameters[o.output + 2], 2, 0.01);
