@@ -1,0 +1,69 @@
+// The case study, from a configuration or of a run that is there.
+#include <gmock/gmock.h>
+
+#include "tests/integration/run_binary.hpp"
+
+namespace paretoformer::integration {
+namespace {
+
+using ::testing::HasSubstr;
+
+TEST(StudyVerb, SearchesFirstAndIsThatOfTheRun) {
+  const Sandbox box;
+  Json config = tiny_config();
+  config["search"]["evaluations"] = 24;
+  write(box / "config.json", config.dump());
+  const Result whole = box.run({"study", "config.json", "--quiet", "--json"});
+  ASSERT_EQ(whole.status, 0) << whole.err;
+  const Json study = parse(whole.out);
+  EXPECT_EQ(study["machines"].size(), 4u);
+  EXPECT_EQ(study["rivals"].size(), 5u);
+  EXPECT_EQ(parse(content(box / "run/state.json"))["phase"], "finished");
+  EXPECT_THAT(content(box / "run/report.html"), HasSubstr("From naive to co-designed"));
+  const std::string first = content(box / "run/study.json");
+  const Result again = box.run({"study", "run", "--quiet"});
+  ASSERT_EQ(again.status, 0) << again.err;
+  EXPECT_THAT(again.out, HasSubstr("uniform: perplexity"));
+  EXPECT_EQ(content(box / "run/study.json"), first);
+  // The same run, by its configuration: nothing is searched again.
+  const std::string history = content(box / "run/history.jsonl");
+  ASSERT_EQ(box.run({"study", "config.json", "--resume", "--quiet"}).status, 0);
+  EXPECT_EQ(content(box / "run/study.json"), first);
+  EXPECT_EQ(content(box / "run/history.jsonl"), history);
+
+  const Result refused = box.run({"study", "config.json", "--quiet"});
+  EXPECT_EQ(refused.status, 2);
+  EXPECT_THAT(refused.err, HasSubstr("--resume"));
+  write(box / "none.safetensors", "no weights");
+  const Result wrong = box.run({"study", "run", "--largest", "none.safetensors", "--quiet"});
+  EXPECT_EQ(wrong.status, 2);
+  EXPECT_THAT(wrong.err, HasSubstr("none.safetensors"));
+  EXPECT_EQ(lines(wrong.err).size(), 1u) << wrong.err;
+}
+
+TEST(StudyVerb, FineTunesSeveralOfTheFront) {
+  const Sandbox box;
+  Json config = tiny_config();
+  config["search"]["evaluations"] = 24;
+  write(box / "config.json", config.dump());
+  ASSERT_EQ(box.run({"search", "config.json", "--quiet"}).status, 0);
+  const Result tuned =
+      box.run({"finetune", "run", "--front", "2", "--bands", "2", "--steps", "8", "--quiet"});
+  ASSERT_EQ(tuned.status, 0) << tuned.err;
+  EXPECT_THAT(tuned.out, HasSubstr("Kendall tau"));
+  const std::string first = content(box / "run/finetune.json");
+  EXPECT_GE(parse(first)["bands"].size(), 1u);
+  EXPECT_EQ(box.run({"finetune", "run", "--front", "2", "--bands", "2", "--steps", "8", "--quiet"})
+                .status,
+            2);
+  ASSERT_EQ(box.run({"finetune", "run", "--front", "2", "--bands", "2", "--steps", "8", "--quiet",
+                     "--resume"})
+                .status,
+            0);
+  EXPECT_EQ(content(box / "run/finetune.json"), first);
+  EXPECT_NE(box.run({"finetune", "run"}).status, 0);
+  EXPECT_NE(box.run({"finetune", "run", "--front", "2", "--id", "0"}).status, 0);
+}
+
+}  // namespace
+}  // namespace paretoformer::integration
