@@ -38,8 +38,9 @@ struct SearchState {
 // The next generation: new networks, distinct and never proposed before; fewer than usual when the
 // space is nearly exhausted, none when the search is over. A pure function of the state.
 //
-// Generation 0 is the same for all algorithms but uniform: the configuration's seed architectures, the corners
-// of the space, then random networks. Later ones, of `population` networks if not said otherwise:
+// Generation 0 is the same for all algorithms but uniform: the configuration's seed architectures,
+// the corners of the space, then random networks. Later ones, of `population` networks if not said
+// otherwise:
 //
 // evolution: binary tournaments on (rank, crowding) among the front of everything known and the
 //   last generation, uniform crossover, mutation, random immigrants; of many such children those
@@ -54,7 +55,8 @@ struct SearchState {
 //   and its best gets a child that differs in one gene, a fifth of a population at a time.
 // knapsack: the networks that would be the front if losses were sums over layers, by the exact
 //   solver (knapsack.hpp) on a fit of such sums to what is known.
-// uniform: networks whose layers are all equal, in every generation spread evenly over those that are
+// uniform: networks whose layers are all equal, in every generation spread evenly over those that
+// are
 //   left in the order of cost, from generation 0 on; none when all are known.
 // random: `population` networks of SearchSpace::sample().
 std::vector<Proposal> propose(const SearchState& state);

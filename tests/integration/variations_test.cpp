@@ -12,7 +12,7 @@ namespace {
 using ::testing::HasSubstr;
 
 const char* const kAlgorithms[] = {
-    "evolution", "nsga2", "survey", "survey_literal", "regularized_evolution",
+    "evolution", "nsga2",   "survey", "survey_literal", "regularized_evolution",
     "knapsack",  "uniform", "random"};
 
 class Variations : public TrainedFolder {
