@@ -118,11 +118,10 @@ std::string margins(const Study& study) {
     const StudyMargin found = margin(study.rivals[0], rival);
     if (found.networks == 0) continue;
     text += fmt::format(
-        "{}: perplexity {:+.2f} % above that of {} at equal EDP ({:+.2f} to {:+.2f} %), above at "
-        "{} "
-        "of the {} networks of its front\n",
+        "{}: perplexity {:+.2f} % above that of {} at equal EDP ({:+.2f} to {:+.2f} %); of the {} "
+        "networks of its front {} above, {} the same, {} below\n",
         rival.name, 100 * found.mean, study.rivals[0].name, 100 * found.least, 100 * found.most,
-        found.worse, found.networks);
+        found.networks, found.above, found.same, found.networks - found.above - found.same);
   }
   return text;
 }

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <numeric>
-#include <set>
+#include <span>
 
 #include "nas/core/knapsack.hpp"
 #include "nas/core/objectives.hpp"
@@ -127,14 +127,18 @@ std::vector<Architecture> masks_within_limits(const ProxyTask& proxy,
 }
 
 PrunedLoss scored(const ProxyTask& proxy, const supernet::PrunedNetwork& network,
-                  const supernet::Batch& calibration) {
+                  const supernet::Batch& calibration, bool integers) {
   const supernet::ParameterLayout& layout = network.layout;
-  supernet::Evaluator whole(proxy.losses(layout, network.parameters), proxy.corpus().validation,
-                            proxy.context());
-  PrunedLoss result{layout.largest(), whole.losses({&layout.largest(), 1})[0]};
-  result.loss_int8 =
-      int8_loss(layout, network.parameters, layout.largest(), calibration, whole.batch())
-          .value_or(0);
+  const auto losses = proxy.losses(layout, network.parameters);
+  const auto evaluator = [&](int sequences) {
+    return supernet::Evaluator(losses, proxy.corpus().validation, proxy.context(), sequences);
+  };
+  const std::span<const Architecture> one(&layout.largest(), 1);
+  PrunedLoss result{layout.largest(), evaluator(0).losses(one)[0]};
+  supernet::Evaluator seen = evaluator(integers ? 0 : proxy.validation_sequences());
+  if (const auto int8 =
+          int8_loss(layout, network.parameters, layout.largest(), calibration, seen.batch()))
+    result.loss_int8 = *int8 + result.loss - seen.losses(one)[0];
   return result;
 }
 
@@ -142,7 +146,8 @@ PrunedLoss scored(const ProxyTask& proxy, const supernet::PrunedNetwork& network
 
 std::vector<PrunedFront> pruned_fronts(const ProxyTask& proxy,
                                        const latency_predictor::LatencyPredictor& predictor,
-                                       const std::vector<float>& parameters, const Watch& watch) {
+                                       const std::vector<float>& parameters, bool integers,
+                                       const Watch& watch) {
   const supernet::ParameterLayout layout(proxy.space().largest(), proxy.context());
   const std::vector<float> own =
       parameters.empty() ? extract(proxy.layout(), proxy.weights(), layout) : parameters;
@@ -162,7 +167,7 @@ std::vector<PrunedFront> pruned_fronts(const ProxyTask& proxy,
   std::int64_t done = 0;
   const auto add = [&](PrunedFront& front, const supernet::PrunedNetwork& network) {
     if (watch.stopping()) throw Interrupted("stopped while networks were pruned");
-    front.networks.push_back(scored(proxy, network, calibration.batch()));
+    front.networks.push_back(scored(proxy, network, calibration.batch(), integers));
     watch.report({"pruning", ++done, all, "networks"});
   };
   std::vector<PrunedFront> fronts{{"magnitude", {}}, {"fisher", {}}, {"fisher, tuned", {}}};

@@ -31,9 +31,12 @@ inline constexpr int kPruningLimits = 24;
 // a whole, as an array can be priced without it but not without a half. Of every limit the masks
 // that lose least, exactly, in sums of what each head and channel loses by the diagonal, and of
 // latency and energy as shares of the largest network's: the run's own prices. Weights are those of
-// the proxy's largest network, or `parameters` for its own layout, where there are any.
+// the proxy's largest network, or `parameters` for its own layout, where there are any. What
+// integers add is measured as a confirmation does: on the sequences that score candidates, or, with
+// `integers`, on the whole text.
 std::vector<PrunedFront> pruned_fronts(const ProxyTask& proxy,
                                        const latency_predictor::LatencyPredictor& predictor,
-                                       const std::vector<float>& parameters, const Watch& watch);
+                                       const std::vector<float>& parameters, bool integers,
+                                       const Watch& watch);
 
 }  // namespace paretoformer::nas

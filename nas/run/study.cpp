@@ -11,6 +11,7 @@
 #include "nas/core/search.hpp"
 #include "nas/run/confirmation.hpp"
 #include "nas/run/pruned_networks.hpp"
+#include "nas/run/supernet_losses.hpp"
 #include "support/error.hpp"
 #include "support/hash.hpp"
 #include "support/json.hpp"
@@ -165,7 +166,9 @@ StudyMargin margin(const StudyRival& first, const StudyRival& rival) {
     result.least = result.networks == 0 ? above : std::min(result.least, above);
     result.most = result.networks == 0 ? above : std::max(result.most, above);
     result.mean += above;
-    result.worse += above > 0;
+    const bool same = each.network == best->network && above == 0;
+    result.same += same;
+    result.above += above > 0;
     ++result.networks;
   }
   if (result.networks > 0) result.mean /= static_cast<double>(result.networks);
@@ -197,11 +200,12 @@ Study make_study(const RunFolder& run, ProxyTask& proxy, CandidateEvaluator& eva
   for (const FrontMember& member : front.members)
     members.push_back({member.candidate.architecture, member.confirmed});
   add(run.config().search.algorithm, members);
+  const bool integers = asks_for_int8(run.config());
   add("uniform", uniform_front(run, proxy, evaluator, archive, watch));
-  for (const PrunedFront& each : pruned_fronts(proxy, predictor, {}, watch))
+  for (const PrunedFront& each : pruned_fronts(proxy, predictor, {}, integers, watch))
     add(each.name, scored(each));
   if (!alone.empty())
-    for (const PrunedFront& each : pruned_fronts(proxy, predictor, alone, watch))
+    for (const PrunedFront& each : pruned_fronts(proxy, predictor, alone, integers, watch))
       add(each.name + ", trained alone", scored(each));
 
   const StudyStep& base = study.machines.back();

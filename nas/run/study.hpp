@@ -61,7 +61,7 @@ const StudyStep* best_at(const StudyRival& rival, double edp);
 // energy-delay product, as a share: of those that no other of the rival's beats in both, and for
 // which the first has one.
 struct StudyMargin {
-  std::size_t networks = 0, worse = 0;  // of them
+  std::size_t networks = 0, above = 0, same = 0;  // the same network with the same perplexity
   double mean = 0, least = 0, most = 0;
 };
 StudyMargin margin(const StudyRival& first, const StudyRival& rival);

@@ -20,7 +20,7 @@ TEST(PrunedFronts, AreOfTheSpacesSizesCheapestFirst) {
   std::int64_t told = 0;
   Watch watch;
   watch.on_progress = [&](const Progress& progress) { told = progress.done; };
-  const std::vector<PrunedFront> fronts = pruned_fronts(run.proxy, predictor, {}, watch);
+  const std::vector<PrunedFront> fronts = pruned_fronts(run.proxy, predictor, {}, false, watch);
   ASSERT_EQ(fronts.size(), 3u);
   const Architecture largest = run.proxy.space().largest();
   std::size_t all = 0;
@@ -49,7 +49,7 @@ TEST(PrunedFronts, AreOfTheSpacesSizesCheapestFirst) {
   for (std::size_t i = 0; i < fronts[1].networks.size(); ++i)
     EXPECT_EQ(fronts[1].networks[i].architecture, fronts[2].networks[i].architecture);
   // Nothing depends on who listens.
-  const std::vector<PrunedFront> again = pruned_fronts(run.proxy, predictor, {}, {});
+  const std::vector<PrunedFront> again = pruned_fronts(run.proxy, predictor, {}, false, {});
   for (std::size_t i = 0; i < fronts[2].networks.size(); ++i)
     EXPECT_EQ(again[2].networks[i].loss, fronts[2].networks[i].loss);
 }

@@ -132,6 +132,7 @@ TEST_F(StudyTest, SetsTheSearchBesideSimplerWays) {
     EXPECT_EQ(whole.network, base.network);
     EXPECT_EQ(whole.edp(), base.edp());
     EXPECT_NEAR(whole.perplexity, base.perplexity, 1e-3 * base.perplexity);
+    EXPECT_NEAR(whole.perplexity_int8, base.perplexity_int8, 1e-3 * base.perplexity);
     // The same weights give the same networks.
     EXPECT_EQ(to_json(study)["rivals"][rival]["networks"],
               to_json(study)["rivals"][rival + 3]["networks"]);
@@ -177,7 +178,9 @@ TEST(StudyMargin, IsOfTheRivalsFrontAtEqualProducts) {
                           network_of(9, 399)}};  // 10 % below 10
   const StudyMargin found = margin(first, rival);
   EXPECT_EQ(found.networks, 3u);
-  EXPECT_EQ(found.worse, 2u);
+  EXPECT_EQ(found.above, 2u);
+  EXPECT_EQ(found.same, 0u);
+  EXPECT_EQ(margin(first, first).same, 3u);
   EXPECT_NEAR(found.mean, (0.1 + 0.2 - 0.1) / 3, 1e-12);
   EXPECT_NEAR(found.least, -0.1, 1e-12);
   EXPECT_NEAR(found.most, 0.2, 1e-12);
