@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "support/error.hpp"
+#include "support/files.hpp"
 #include "support/hash.hpp"
 #include "support/json.hpp"
 
@@ -110,6 +111,7 @@ FrontFinetuning finetune_front(const RunFolder& run, const ProxyTask& proxy, con
       for (const auto& file : {files.description(), files.checkpoint()})
         if (std::filesystem::exists(file))
           throw InputError(file.string() + ": is there already; use it with --resume");
+  create_folder(run.finetuned());
   const auto count = static_cast<std::int64_t>(result.networks.size());
   const std::int64_t steps = config.steps;
   for (std::int64_t i = 0; i < count; ++i) {

@@ -180,7 +180,6 @@ void finetune_bands(const FinetuneOptions& options, const CommonOptions& common)
   proxy.load_weights(run);
   const supernet::TrainingConfig config =
       finetune_config(run.config().training, options.steps, options.learning_rate);
-  create_folder(run.finetuned());
   resumes_from(run.finetuned());
   LongWork work;
   const FrontFinetuning found =
