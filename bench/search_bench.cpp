@@ -203,7 +203,7 @@ std::vector<nas::Point> all_points(const nas::ComparisonTask& task,
   std::vector<nas::Point> points;
   task.space.enumerate([&](const Architecture& network) {
     nas::Candidate candidate;
-    candidate.objectives = with_loss(nas::cost_of(network, task.predictor, task.context),
+    candidate.objectives = with_loss(nas::cost_of(network, task.predictors.of(network), task.context),
                                      comparison.losses[points.size()][1]);
     points.push_back(order.point(candidate));
     return true;
@@ -298,7 +298,7 @@ int run(int count, char** arguments) {
                            .step = config.search.population,
                            .budget = config.search.evaluations,
                            .losses = recorded(space, sums),
-                           .predictor = predictor,
+                           .predictors = predictor,
                            .context = config.training.context,
                            .enumerable = space.count()};
   for (const std::string& text : algorithms)

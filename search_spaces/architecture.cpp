@@ -25,7 +25,13 @@ std::uint64_t architecture_id(const Architecture& architecture) {
       // What may be left out is negative, as nothing else is.
       if (!gene.says_nothing(value)) add(gene.is_optional() ? -value : value);
     }
+  for (const int value : architecture.hardware) add(-kMostHardwareChoices - value);
   return id;
+}
+
+Architecture without_hardware(Architecture architecture) {
+  architecture.hardware.clear();
+  return architecture;
 }
 
 std::int64_t parameter_count(const Architecture& architecture, int positions) {
@@ -71,6 +77,7 @@ Json to_json(const Architecture& architecture) {
     json[std::string(gene.key)] = gene.get(architecture);
   json["head_width"] = architecture.head_width;
   if (architecture.vocabulary > 0) json["vocabulary"] = architecture.vocabulary;
+  if (!architecture.hardware.empty()) json["hardware"] = architecture.hardware;
   json["layers"] = Json::array();
   for (const Layer& layer : architecture.layers) {
     Json& genes = json["layers"].emplace_back();
@@ -103,6 +110,11 @@ Json architecture_schema() {
   properties["vocabulary"] =
       integer(0, kLargestSize, "tokens of embedding and language-model head; 0: neither");
   properties["vocabulary"]["default"] = 0;
+  properties["hardware"] = {
+      {"type", "array"},
+      {"maxItems", kMostHardwareGenes},
+      {"items", integer(1, kMostHardwareChoices, "number of a choice")},
+      {"description", "choices of the run's `hardware_space`, key by key; absent: its first ones"}};
   properties["depth"] = integer(1, kMostLayers, "layers that are active; absent: all");
   properties["layers"] = {{"type", "array"},
                           {"minItems", 1},
@@ -140,6 +152,12 @@ Architecture architecture_from_json(const JsonNode& node) {
   }
   if (architecture.layers.empty() || architecture.layers.size() > kMostLayers)
     layers.fail("is out of range: expected 1 to " + std::to_string(kMostLayers) + " layers");
+  if (object.has("hardware"))
+    for (const JsonNode& element : object.at("hardware").elements())
+      architecture.hardware.push_back(static_cast<int>(element.integer(1, kMostHardwareChoices)));
+  if (architecture.hardware.size() > kMostHardwareGenes)
+    object.at("hardware")
+        .fail("is too long: expected at most " + std::to_string(kMostHardwareGenes) + " numbers");
   const auto given = static_cast<std::int64_t>(architecture.layers.size());
   architecture.layers.resize(static_cast<std::size_t>(object.integer("depth", 1, given, given)));
   object.finish();

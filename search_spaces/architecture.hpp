@@ -14,6 +14,9 @@ namespace paretoformer {
 // that are accepted from outside.
 inline constexpr int kLargestSize = 1 << 20;
 inline constexpr int kMostLayers = 1024;
+// Keys of the hardware that a search may choose, and values of each.
+inline constexpr int kMostHardwareGenes = 12;
+inline constexpr int kMostHardwareChoices = 64;
 
 inline constexpr int kInt8Bits = 8;
 // Inputs of a matrix whose weights of four bits share a multiplier of an output: as many as
@@ -37,6 +40,9 @@ struct Architecture {
   int head_width = 64;
   int vocabulary = 0;  // 0: Transformer layers only; else embedding and language-model head count
   std::vector<Layer> layers;
+  // What it runs on, where a search chooses that, too: for every key of the run's hardware space
+  // the number of a choice, from 1. No loss depends on it.
+  std::vector<int> hardware = {};
 
   int depth() const { return static_cast<int>(layers.size()); }
 
@@ -45,6 +51,9 @@ struct Architecture {
 
 // Stable 64-bit identity: equal for equal architectures, on every machine and in every version.
 std::uint64_t architecture_id(const Architecture& architecture);
+
+// The network alone, which losses are of.
+Architecture without_hardware(Architecture architecture);
 
 // Trainable parameters: per layer the four projections, the two FFN matrices, their biases and two
 // LayerNorms; the final LayerNorm; with a vocabulary, the (tied) token embedding, and `positions`
@@ -61,8 +70,9 @@ std::string describe(const Architecture& architecture);
 Json to_json(const Architecture& architecture);
 
 // Reads {"model_width": 672, "layers": [{"heads": 12, "ffn_width": 1280}, ...]} with optional
-// "weight_bits" (8) of a layer, "head_width" (64), "vocabulary" (none) and "depth": the number of
-// active layers, beyond which layers are inactive and are cut. Throws InputError.
+// "weight_bits" (8) of a layer, "head_width" (64), "vocabulary" (none), "hardware" (none, else a
+// list of numbers) and "depth": the number of active layers, beyond which layers are inactive and
+// are cut. Throws InputError.
 Architecture architecture_from_json(const JsonNode& node);
 // That as a JSON Schema, with the meanings of the keys.
 Json architecture_schema();

@@ -3,7 +3,9 @@
 #pragma once
 
 #include <array>
+#include <cstddef>
 #include <string_view>
+#include <utility>
 
 #include "search_spaces/architecture.hpp"
 
@@ -58,6 +60,23 @@ inline constexpr Gene<Architecture> kDepth{
 inline constexpr Gene<Architecture> kNetworkGenes[] = {
     gene<Architecture, &Architecture::model_width>("model_width", "d",
                                                    "width of the residual stream")};
+
+// The choice of one key of the hardware, of those that a space of hardware has.
+template <std::size_t key>
+constexpr Gene<Architecture> hardware_gene() {
+  return {"hardware", "", "the hardware's choices",
+          [](const Architecture& network) {
+            return key < network.hardware.size() ? network.hardware[key] : 0;
+          },
+          [](Architecture& network, int value) {
+            if (network.hardware.size() <= key) network.hardware.resize(key + 1);
+            network.hardware[key] = value;
+          }};
+}
+inline constexpr auto kHardwareGenes = []<std::size_t... key>(std::index_sequence<key...>) {
+  return std::array{hardware_gene<key>()...};
+}
+(std::make_index_sequence<kMostHardwareGenes>());
 
 inline constexpr Gene<Layer> kWeightBits = gene<Layer, &Layer::weight_bits>(
     "weight_bits", "b", "bits per weight of a layer's matrices", false, {4, kInt8Bits});

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <numeric>
 #include <string_view>
 
 #include "search_spaces/embedded_json.hpp"
@@ -194,7 +195,8 @@ Json SearchSpace::to_json() const {
   json["name"] = name_;
   json["head_width"] = head_width_;
   if (vocabulary_ > 0) json["vocabulary"] = vocabulary_;
-  for (const auto& [gene, choices] : network_genes_) json[std::string(gene.key)] = choices;
+  for (std::size_t i = 0; i < network_genes_.size() - hardware_genes(); ++i)
+    json[std::string(network_genes_[i].gene.key)] = network_genes_[i].choices;
   for (const auto& [gene, choices] : layer_genes_) json[std::string(gene.key)] = choices;
   return json;
 }
@@ -212,6 +214,48 @@ SearchSpace SearchSpace::with_int8_weights() const {
   SearchSpace space = *this;
   std::erase_if(space.layer_genes_, [](const auto& each) { return each.gene == kWeightBits; });
   return space;
+}
+
+SearchSpace SearchSpace::with_hardware(const std::vector<int>& choices) const {
+  SearchSpace space = *this;
+  space.network_genes_.resize(network_genes_.size() - hardware_genes());
+  for (std::size_t key = 0; key < choices.size(); ++key) {
+    std::vector<int> numbers(static_cast<std::size_t>(choices[key]));
+    std::iota(numbers.begin(), numbers.end(), 1);
+    space.network_genes_.push_back({kHardwareGenes.at(key), std::move(numbers)});
+  }
+  return space;
+}
+
+std::size_t SearchSpace::hardware_genes() const {
+  return network_genes_.size() - std::min(network_genes_.size(), 1 + std::size(kNetworkGenes));
+}
+
+std::vector<std::vector<int>> SearchSpace::hardware() const {
+  std::vector<std::vector<int>> all{{}};
+  for (std::size_t i = network_genes_.size() - hardware_genes(); i < network_genes_.size(); ++i) {
+    std::vector<std::vector<int>> longer;
+    for (const std::vector<int>& each : all)
+      for (const int number : network_genes_[i].choices) {
+        longer.push_back(each);
+        longer.back().push_back(number);
+      }
+    all = std::move(longer);
+  }
+  return all;
+}
+
+SearchSpace SearchSpace::only_on(const std::vector<int>& hardware) const {
+  SearchSpace space = *this;
+  const std::size_t first = network_genes_.size() - hardware_genes();
+  for (std::size_t i = first; i < network_genes_.size(); ++i)
+    space.network_genes_[i].choices = {hardware.at(i - first)};
+  return space;
+}
+
+Architecture SearchSpace::on_hardware(Architecture network) const {
+  if (network.hardware.empty()) network.hardware.assign(hardware_genes(), 1);
+  return network;
 }
 
 std::vector<int> SearchSpace::weight_bits() const {
@@ -328,11 +372,17 @@ std::vector<Architecture> SearchSpace::extremes() const {
       corners.push_back(corner);
   };
   add(largest());
-  // A bit of the corner's number is a gene at its largest, the first gene's being the highest.
-  const std::size_t genes = network_genes_.size() + layer_genes_.size();
+  // A bit of the corner's number is a gene at its largest, the first gene's being the highest and
+  // that of all the hardware's the lowest.
+  const std::size_t hardware = hardware_genes(), first = network_genes_.size() - hardware;
+  const std::size_t genes = first + layer_genes_.size() + std::min<std::size_t>(hardware, 1);
+  const auto bit_of = [&](std::size_t gene) {
+    if (gene < first) return gene;
+    return gene < first + hardware ? genes - 1 : gene - hardware;
+  };
   for (std::size_t corner = 0; corner < std::size_t{1} << genes; ++corner)
     add(chosen([&](const std::vector<int>& choices, std::size_t gene) {
-      return corner >> (genes - 1 - gene) & 1 ? choices.back() : choices.front();
+      return corner >> (genes - 1 - bit_of(gene)) & 1 ? choices.back() : choices.front();
     }));
   return corners;
 }
@@ -444,6 +494,12 @@ bool SearchSpace::contains(const Architecture& architecture, std::string* why) c
   for (const auto& [gene, choices] : network_genes_)
     if (const int value = gene.get(architecture); !holds(choices, value))
       return outside(std::string(gene.key), value, choices);
+  if (const std::size_t keys = hardware_genes(); architecture.hardware.size() != keys) {
+    if (why)
+      *why = "hardware has " + std::to_string(architecture.hardware.size()) +
+             " choices: expected " + std::to_string(keys);
+    return false;
+  }
   const std::vector<int> bits = weight_bits();
   for (std::size_t i = 0; i < architecture.layers.size(); ++i) {
     if (const int value = architecture.layers[i].weight_bits; !holds(bits, value))

@@ -49,6 +49,14 @@ class SearchSpace {
   // The same space with 8 bits per weight in all layers: what supernets are trained for, as bits do
   // not show in fp32.
   SearchSpace with_int8_weights() const;
+  // The same networks, each on any hardware: with so many choices of each of its keys.
+  SearchSpace with_hardware(const std::vector<int>& choices) const;
+  // All combinations of those choices; one that is empty where there are none.
+  std::vector<std::vector<int>> hardware() const;
+  // The same networks on one combination alone.
+  SearchSpace only_on(const std::vector<int>& hardware) const;
+  // The network on the first choices where it says nothing of its hardware.
+  Architecture on_hardware(Architecture network) const;
   // Of layers; 8 alone where the space does not say.
   std::vector<int> weight_bits() const;
   bool has_int4() const;
@@ -73,7 +81,7 @@ class SearchSpace {
   Architecture largest() const;
   Architecture smallest() const;
   // The corners: every combination of the genes' extremes, the same in all layers, each once; the
-  // smallest network comes first, the largest second.
+  // smallest network comes first, the largest second. All of the hardware counts as one gene.
   std::vector<Architecture> extremes() const;
   // Every network whose layers are all equal, in no order that means anything. Throws Error beyond
   // 2^20 of them.
@@ -99,6 +107,7 @@ class SearchSpace {
   bool operator==(const SearchSpace&) const = default;
 
  private:
+  std::size_t hardware_genes() const;
   void add_optional(const Gene<Layer>& gene, const JsonNode& node);
   void require(const Architecture& architecture) const;
   // The network of the values that `choose(choices, number of the gene)` gives, in turn.
@@ -109,7 +118,7 @@ class SearchSpace {
   std::string name_ = "custom";
   int head_width_ = 64;
   int vocabulary_ = 0;
-  std::vector<GeneChoices<Architecture>> network_genes_;  // depth first
+  std::vector<GeneChoices<Architecture>> network_genes_;  // depth first, the hardware's last
   std::vector<GeneChoices<Layer>> layer_genes_;
 };
 

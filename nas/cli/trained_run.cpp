@@ -39,13 +39,13 @@ LossCache train(RunFolder& folder, ProxyTask& proxy, Communicator* ranks) {
   if (!folder.config().supernet.empty())
     proxy.load_weights(folder.supernet(), folder.config().training);
   proxy.read_start(folder);
-  const latency_predictor::LatencyPredictor predictor = predictor_of(folder, proxy.space());
-  const std::string told = require_telling(folder.config(), proxy.space(), predictor);
-  require_feasible(folder.config(), proxy, predictor);
+  const Predictors predictors = predictors_of(folder, proxy.space());
+  const std::string told = require_telling(folder.config(), proxy.space(), predictors.base());
+  require_feasible(folder.config(), proxy, predictors);
   folder.keep();
   set_log_file(folder.log());
   resumes_from(folder.path() / "config.json");
-  if (folder.config().predictor.empty()) predictor.save(folder.predictor().string());
+  if (folder.config().predictor.empty()) predictors.base().save(folder.predictor().string());
   if (!proxy.corpus().tokenizer.model().empty())
     write_file_atomic(folder.tokenizer(), proxy.corpus().tokenizer.model());
   log_notice(space_summary(proxy) + told);
@@ -92,7 +92,7 @@ TrainedRun::TrainedRun(const RunConfig& config, bool resume, bool searches, Comm
       proxy(folder.config(), folder.cache()),
       losses(train(folder, proxy, ranks)),
       evaluator(cached(loss_source(folder, proxy, searches, ranks), losses),
-                predictor_of(folder, proxy.space()), proxy.context()) {
+                predictors_of(folder, proxy.space()), proxy.context()) {
   if (losses.read_only())
     log_warning(folder.losses().string() +
                 ": cannot be written; other runs will not know the losses measured now");
@@ -100,7 +100,7 @@ TrainedRun::TrainedRun(const RunConfig& config, bool resume, bool searches, Comm
 
 FoundFront found_front(TrainedRun& trained) {
   auto& [run, proxy, losses, evaluator] = trained;
-  write_state(run, "search", load_archive(run, proxy.space()).size());
+  write_state(run, "search", load_archive(run, proxy.designs()).size());
   const auto searched = [&] {
     LongWork work;
     FinishedSearch found = run_search(run, proxy, evaluator, {.watch = work.watch()});
@@ -113,15 +113,15 @@ FoundFront found_front(TrainedRun& trained) {
   write_state(run, "confirmation", archive.size());
   const auto confirmed = [&] {
     LongWork work;
-    FinalFront front =
-        confirm_front(run, proxy, evaluator.losses(), evaluator.predictor(), archive, work.watch());
+    FinalFront front = confirm_front(run, proxy, evaluator.losses(), evaluator.predictors(),
+                                     archive, work.watch());
     work.end();
     return front;
   };
   FinalFront front = confirmed();
   Json json = front_json(run, proxy, archive, front);
   write_file_atomic(run.front(), to_text(json));
-  write_pictures(run, proxy, evaluator.predictor(), archive, front);
+  write_pictures(run, proxy, evaluator.predictors(), archive, front);
   write_state(run, "finished", archive.size());
   WorkFolder(run.workers(), "search").clear();  // the workers go now
   if (front.members.empty())

@@ -316,7 +316,7 @@ std::vector<Proposal> first_generation(const SearchState& state, const Algorithm
   Brood brood(state, std::max(static_cast<std::size_t>(state.config.population), seeds.size()));
   for (Architecture seed : seeds) {
     seed.vocabulary = state.space.vocabulary();
-    brood.offer(seed);
+    brood.offer(state.space.on_hardware(std::move(seed)));
   }
   for (const Architecture& corner : state.space.extremes()) brood.offer(corner);
   if (!algorithm.draws) {

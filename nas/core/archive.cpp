@@ -45,9 +45,11 @@ const Candidate* Archive::find(std::uint64_t id) const {
 
 std::vector<Objective> Archive::known_objectives() const {
   std::vector<Objective> known = all_objectives();
-  if (!std::all_of(candidates_.begin(), candidates_.end(),
-                   [](const Candidate& candidate) { return candidate.objectives.has_int8(); }))
-    std::erase(known, Objective::kPerplexityInt8);
+  std::erase_if(known, [&](Objective objective) {
+    return !std::all_of(candidates_.begin(), candidates_.end(), [&](const Candidate& candidate) {
+      return candidate.objectives.has(objective);
+    });
+  });
   return known;
 }
 

@@ -44,7 +44,7 @@ class Archive {
   bool contains(std::uint64_t id) const { return find(id) != nullptr; }
 
   // What all candidates have a value of: all objectives, but for the perplexity in int8 of a search
-  // that did not score it.
+  // that did not score it, and the area of one that did not choose the hardware.
   std::vector<Objective> known_objectives() const;
 
   // The chosen objectives of a candidate.

@@ -1,28 +1,39 @@
 #include "nas/core/candidate_evaluator.hpp"
 
 #include <cmath>
+#include <unordered_map>
 #include <utility>
 
 #include "support/error.hpp"
 
 namespace paretoformer::nas {
 
-CandidateEvaluator::CandidateEvaluator(LossSource losses,
-                                       latency_predictor::LatencyPredictor predictor, int context)
-    : losses_(std::move(losses)), predictor_(std::move(predictor)), context_(context) {}
+CandidateEvaluator::CandidateEvaluator(LossSource losses, Predictors predictors, int context)
+    : losses_(std::move(losses)), predictors_(std::move(predictors)), context_(context) {}
 
 Objectives CandidateEvaluator::cost(const Architecture& network) const {
-  return cost_of(network, predictor_, context_);
+  return cost_of(network, predictors_.of(network), context_);
 }
 
 std::vector<double> CandidateEvaluator::sums(std::span<const Architecture> networks,
                                              LossPart part) {
-  std::vector<double> result = losses_.sums(networks, part);
-  for (std::size_t i = 0; i < networks.size(); ++i)
-    if (!std::isfinite(result[i]))
-      throw Error("the validation loss of " + describe(networks[i]) + " is not finite");
+  // Losses are of networks, whatever these run on: each is asked for once.
+  std::vector<Architecture> distinct;
+  std::unordered_map<std::uint64_t, std::size_t> place;
+  for (const Architecture& network : networks) {
+    Architecture alone = without_hardware(network);
+    if (place.emplace(architecture_id(alone), distinct.size()).second)
+      distinct.push_back(std::move(alone));
+  }
+  const std::vector<double> sums = losses_.sums(distinct, part);
+  for (std::size_t i = 0; i < distinct.size(); ++i)
+    if (!std::isfinite(sums[i]))
+      throw Error("the validation loss of " + describe(distinct[i]) + " is not finite");
   if (part != LossPart::kInt8)
-    sequences_ += static_cast<std::int64_t>(networks.size()) * losses_.size(part);
+    sequences_ += static_cast<std::int64_t>(distinct.size()) * losses_.size(part);
+  std::vector<double> result;
+  for (const Architecture& network : networks)
+    result.push_back(sums[place.at(architecture_id(without_hardware(network)))]);
   return result;
 }
 

@@ -6,15 +6,15 @@
 #include <span>
 #include <vector>
 
-#include "latency_predictor/latency_predictor.hpp"
 #include "nas/core/loss_source.hpp"
 #include "nas/core/objectives.hpp"
+#include "nas/core/predictors.hpp"
 
 namespace paretoformer::nas {
 
 class CandidateEvaluator {
  public:
-  CandidateEvaluator(LossSource losses, latency_predictor::LatencyPredictor predictor, int context);
+  CandidateEvaluator(LossSource losses, Predictors predictors, int context);
 
   Objectives cost(const Architecture& network) const;
   // All objectives, in the order given; parallel inside. Throws Error for a loss that is not
@@ -34,13 +34,14 @@ class CandidateEvaluator {
   // The text scored so far in fp32, in evaluations: sequences of all networks over those of one.
   double work() const;
   const LossSource& losses() const { return losses_; }
-  const latency_predictor::LatencyPredictor& predictor() const { return predictor_; }
+  const Predictors& predictors() const { return predictors_; }
+  const latency_predictor::LatencyPredictor& predictor() const { return predictors_.base(); }
 
  private:
   std::vector<double> sums(std::span<const Architecture> networks, LossPart part);
 
   LossSource losses_;
-  latency_predictor::LatencyPredictor predictor_;
+  Predictors predictors_;
   int context_;
   std::int64_t sequences_ = 0;
 };

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstdint>
 #include <optional>
+#include <set>
 #include <span>
 #include <tuple>
 #include <utility>
@@ -201,9 +202,16 @@ std::vector<Architecture> knapsack(const SearchState& state,
   }
   const AdditiveLoss loss(state.space, known, losses);
   const Objective objective = additive_objective(state.archive.objectives());
-  const Layer filler = state.space.smallest().layers.front();
+  const Architecture smallest = state.space.smallest();
+  const Layer filler = smallest.layers.front();
+  // Costs add up on one hardware at a time: on each that the front has, for there may be thousands.
+  std::set<std::vector<int>> hardware{smallest.hardware};
+  for (const std::size_t member : state.archive.front(earlier))
+    hardware.insert(state.archive.candidates()[member].architecture.hardware);
+  std::vector<int> on;
   const LayerTerm cost = [&](int model_width, int index, const Layer& layer) {
-    Architecture network = state.space.smallest();
+    Architecture network = smallest;
+    network.hardware = on;
     network.model_width = model_width;
     network.layers.assign(static_cast<std::size_t>(index), filler);
     const double before = index > 0 ? value(state.cost(network), objective) : 0;
@@ -211,8 +219,13 @@ std::vector<Architecture> knapsack(const SearchState& state,
     return value(state.cost(network), objective) - before;
   };
   std::vector<Architecture> networks;
-  for (AdditiveNetwork& member : additive_front(state.space, loss, cost))
-    networks.push_back(std::move(member.architecture));
+  for (const std::vector<int>& each : hardware) {
+    on = each;
+    for (AdditiveNetwork& member : additive_front(state.space, loss, cost)) {
+      member.architecture.hardware = on;
+      networks.push_back(std::move(member.architecture));
+    }
+  }
   return networks;
 }
 

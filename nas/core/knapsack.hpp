@@ -33,7 +33,8 @@ std::vector<AdditiveNetwork> additive_front(const Architecture& frame,
 
 // The networks that would be on the front if losses were additive, cheapest first, for a fit of
 // such a loss to the candidates `earlier`. The cost is the first objective that adds up over
-// layers; of EDP, latency.
+// layers; of EDP, latency. Where networks have a choice of hardware, on each that the front of
+// `earlier` runs on.
 std::vector<Architecture> knapsack(const SearchState& state,
                                    const std::vector<std::size_t>& earlier);
 

@@ -8,6 +8,7 @@
 #include <limits>
 #include <variant>
 
+#include "accel_sim/hardware/area.hpp"
 #include "latency_predictor/latency_predictor.hpp"
 #include "latency_predictor/network_cost.hpp"
 #include "support/error.hpp"
@@ -71,7 +72,13 @@ constexpr Row kRows[] = {
      &Objectives::peak_memory_bytes,
      [](const Priced& p, Objectives& o) { o.peak_memory_bytes = p.cost.memory.bytes(); }},
     {Objective::kMacs, "macs", "macs", "multiply-accumulates", "", &Objectives::macs,
-     [](const Priced& p, Objectives& o) { o.macs = p.cost.macs; }}};
+     [](const Priced& p, Objectives& o) { o.macs = p.cost.macs; }},
+    {Objective::kArea, "area", "area_mm2", "area", "mm2", &Objectives::area_mm2,
+     [](const Priced& p, Objectives& o) {
+       if (!p.network.hardware.empty() && p.predictor.hardware())
+         o.area_mm2 = accel_sim::area(*p.predictor.hardware()).total();
+     },
+     false, false, false, 4}};
 
 static_assert(std::is_sorted(std::begin(kRows), std::end(kRows),
                              [](const Row& a, const Row& b) { return a.objective < b.objective; }));
@@ -110,6 +117,12 @@ bool is_perplexity(Objective objective) {
 }
 
 Objective objective_from_json(const JsonNode& node) { return read_row(kRows, node).objective; }
+
+bool Objectives::has(Objective objective) const {
+  return objective == Objective::kPerplexityInt8 ? has_int8()
+         : objective == Objective::kArea         ? has_area()
+                                                 : true;
+}
 
 Objectives cost_of(const Architecture& network,
                    const latency_predictor::LatencyPredictor& predictor, int context) {
@@ -166,7 +179,7 @@ Json to_json(const Objectives& objectives) {
   put("validation_loss", objectives.validation_loss);
   if (objectives.has_int8()) put("validation_loss_int8", objectives.validation_loss_int8);
   for (const Row& row : kRows) {
-    if (row.objective == Objective::kPerplexityInt8 && !objectives.has_int8()) continue;
+    if (!objectives.has(row.objective)) continue;
     const std::string key = in_unit(row.key, objectives.in_time);
     if (const auto* count = std::get_if<std::int64_t Objectives::*>(&row.member))
       json[key] = objectives.**count;
@@ -186,6 +199,7 @@ Objectives objectives_from_json(const JsonNode& node) {
   objectives.in_time = object.has(key_of(Objective::kLatency, true));
   for (const Row& row : kRows) {
     if (row.objective == Objective::kPerplexityInt8 && !has_int8) continue;
+    if (row.objective == Objective::kArea && !object.has(key_of(row.objective))) continue;
     const JsonNode at = object.at(in_unit(row.key, objectives.in_time));
     if (const auto* number = std::get_if<double Objectives::*>(&row.member)) {
       objectives.** number = at.number(0, kLargest);

@@ -27,17 +27,18 @@ enum class Objective {
   kEdp,
   kParameters,
   kPeakMemory,
-  kMacs
+  kMacs,
+  kArea
 };
 
 // All of them, in the order above.
 const std::vector<Objective>& all_objectives();
 
 // The name in a configuration: "perplexity", "perplexity_int8", "latency", "energy", "edp",
-// "parameters", "peak_memory", "macs".
+// "parameters", "peak_memory", "macs", "area".
 std::string name_of(Objective objective);
-// The key in an output: the same, with units: "latency_cycles", "energy_pj", "peak_memory_bytes";
-// of a device that was measured in time "latency_ns".
+// The key in an output: the same, with units: "latency_cycles", "energy_pj", "peak_memory_bytes",
+// "area_mm2"; of a device that was measured in time "latency_ns".
 std::string key_of(Objective objective, bool in_time = false);
 // On an axis, with its unit: "latency (cycles)".
 std::string label_of(Objective objective, bool in_time = false);
@@ -63,10 +64,15 @@ struct Objectives {
   std::int64_t peak_memory_bytes = 0;  // peak_memory() of the workload
   std::int64_t macs = 0;               // macs() of the workload
   bool in_time = false;                // which of the two: all networks of a run have the same
+  // Of the hardware, square millimetres, where the search chooses that; else 0.
+  double area_mm2 = 0;
 
   // Energy-delay product: picojoules times cycles, or nanoseconds.
   double edp() const { return latency * energy_pj; }
   bool has_int8() const { return perplexity_int8 > 0; }
+  bool has_area() const { return area_mm2 > 0; }
+  // Whether there is a value of it: only of some there may be none.
+  bool has(Objective objective) const;
 
   bool operator==(const Objectives&) const = default;
 };
@@ -86,7 +92,7 @@ std::string shown(const Objectives& objectives, Objective objective);
 
 // {"validation_loss", "perplexity", "latency_cycles", "energy_pj", "edp", "parameters",
 // "peak_memory_bytes", "macs"}, "latency_ns" where that is known, "validation_loss_int8" and
-// "perplexity_int8" where those are, every double with all its digits.
+// "perplexity_int8" where those are, "area_mm2" where that is, every double with all its digits.
 // Throws Error when a value is not finite, which JSON cannot hold.
 Json to_json(const Objectives& objectives);
 // The exact inverse. Throws InputError, also when "edp" is not the product it should be.

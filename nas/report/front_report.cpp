@@ -37,8 +37,8 @@ std::string per_word_and_byte(const supernet::Corpus& corpus, double loss) {
   return cell(corpus.perplexity_per_word(loss), 9, 2) + cell(corpus.bits_per_byte(loss), 9, 4);
 }
 
-std::string row(const supernet::Corpus& corpus, const FrontMember& member,
-                const std::optional<Objectives>& largest) {
+std::string row(const accel_sim::HardwareSpace& hardware, const supernet::Corpus& corpus,
+                const FrontMember& member, const std::optional<Objectives>& largest) {
   const Objectives& seen = member.candidate.objectives;
   const Objectives& own = member.confirmed;
   std::optional<double> above, factor;
@@ -46,13 +46,15 @@ std::string row(const supernet::Corpus& corpus, const FrontMember& member,
     above = 100 * (seen.perplexity / largest->perplexity - 1);
     factor = largest->edp() / seen.edp();
   }
-  return fmt::format("{:<16} {:>10.3f}{}{}{} {:>11.0f} {:>10.2f}{} {:>8.1f}  {}\n",
-                     hex(member.candidate.id), own.perplexity,
-                     cell(own.has_int8() ? std::optional(own.perplexity_int8) : std::nullopt, 8, 3),
-                     per_word_and_byte(corpus, own.validation_loss), cell(above, 7, 2), own.latency,
-                     own.energy_pj * 1e-6, cell(factor, 7, 2),
-                     static_cast<double>(seen.parameters) * 1e-3,
-                     describe(member.candidate.architecture));
+  const std::vector<int>& on = member.candidate.architecture.hardware;
+  return fmt::format(
+      "{:<16} {:>10.3f}{}{}{} {:>11.0f} {:>10.2f}{} {:>8.1f}{}  {}{}\n", hex(member.candidate.id),
+      own.perplexity,
+      cell(own.has_int8() ? std::optional(own.perplexity_int8) : std::nullopt, 8, 3),
+      per_word_and_byte(corpus, own.validation_loss), cell(above, 7, 2), own.latency,
+      own.energy_pj * 1e-6, cell(factor, 7, 2), static_cast<double>(seen.parameters) * 1e-3,
+      own.has_area() ? cell(own.area_mm2, 7, 3) : "", describe(member.candidate.architecture),
+      on.empty() ? "" : " on " + hardware.describe(on));
 }
 
 std::string reason(const DroppedMember& dropped) {
@@ -95,15 +97,16 @@ std::string confirmation_summary(const FinalFront& front) {
 }  // namespace
 
 std::string front_table(const supernet::Corpus& corpus, const FinalFront& front,
-                        const std::optional<Objectives>& largest, double text_error, bool all) {
+                        const std::optional<Objectives>& largest, double text_error, bool all,
+                        const accel_sim::HardwareSpace& hardware) {
   const bool in_time = !front.members.empty() && front.members[0].confirmed.in_time;
-  std::string table =
-      fmt::format("{:<16} {:>10} {:>8}{} {:>7} {:>11} {:>10} {:>7} {:>8}  {}\n", "id", "perplexity",
-                  "int8", corpus.words == 0 ? "" : "  per word bits/byte", "+%",
-                  in_time ? "ns" : "cycles", "energy/uJ", "EDP x", "param/k", "network");
+  std::string table = fmt::format(
+      "{:<16} {:>10} {:>8}{} {:>7} {:>11} {:>10} {:>7} {:>8}{}  {}\n", "id", "perplexity", "int8",
+      corpus.words == 0 ? "" : "  per word bits/byte", "+%", in_time ? "ns" : "cycles", "energy/uJ",
+      "EDP x", "param/k", hardware.empty() ? "" : "     mm2", "network");
   const auto [shown, least] =
       distinct_members(front, all ? 0 : kTextErrors * text_error, all ? SIZE_MAX : kScreenRows);
-  for (const std::size_t i : shown) table += row(corpus, front.members[i], largest);
+  for (const std::size_t i : shown) table += row(hardware, corpus, front.members[i], largest);
   if (shown.size() < front.members.size())
     table +=
         fmt::format("and {} more between them, less than {:.2g} nats above the line before",

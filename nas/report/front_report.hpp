@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 
+#include "accel_sim/hardware/hardware_space.hpp"
 #include "latency_predictor/lookup_table.hpp"
 #include "nas/core/archive.hpp"
 #include "nas/core/final_front.hpp"
@@ -21,10 +22,11 @@ std::string space_summary(const ProxyTask& proxy);
 // that is known; then
 // what was dropped, the knee and the best members, and how far predictions were off. Unless it
 // shows `all`, without those whose loss is less than kTextErrors x `text_error` above that of the
-// line before, and with at most kScreenRows members.
+// line before, and with at most kScreenRows members. `hardware` is what members were to choose
+// from.
 std::string front_table(const supernet::Corpus& corpus, const FinalFront& front,
                         const std::optional<Objectives>& largest, double text_error = 0,
-                        bool all = false);
+                        bool all = false, const accel_sim::HardwareSpace& hardware = {});
 inline constexpr std::size_t kScreenRows = 12;
 // Losses so many standard errors apart are told apart (two-sided, 95 %).
 inline constexpr double kTextErrors = 2;

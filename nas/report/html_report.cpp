@@ -64,18 +64,21 @@ Json operators_json(const Architecture& network,
   return operators;
 }
 
-Json front_data(const FinalFront& front, const std::vector<Objective>& known,
-                const latency_predictor::LatencyPredictor& predictor) {
+Json front_data(const RunConfig& config, const FinalFront& front,
+                const std::vector<Objective>& known, const Predictors& predictors) {
   Json data;
   data["roles"] = Json::array();
   const auto member_json = [&](const FrontMember& member) {
-    return Json{
-        {"id", hex(member.candidate.id)},
-        {"confirmed", front.confirmed ? values_json(member.confirmed, known) : Json(nullptr)},
-        {"perplexity_int8", member.confirmed.has_int8()
-                                ? Json(rounded(member.confirmed.perplexity_int8))
-                                : Json(nullptr)},
-        {"operators", operators_json(member.candidate.architecture, predictor, data["roles"])}};
+    const Architecture& network = member.candidate.architecture;
+    Json json{{"id", hex(member.candidate.id)},
+              {"confirmed", front.confirmed ? values_json(member.confirmed, known) : Json(nullptr)},
+              {"perplexity_int8", member.confirmed.has_int8()
+                                      ? Json(rounded(member.confirmed.perplexity_int8))
+                                      : Json(nullptr)},
+              {"operators", operators_json(network, predictors.of(network), data["roles"])}};
+    if (!network.hardware.empty())
+      json["hardware"] = config.hardware_space.describe(network.hardware);
+    return json;
   };
   data["members"] = Json::array();
   for (const FrontMember& member : front.members) data["members"].push_back(member_json(member));
@@ -222,14 +225,14 @@ void replace(std::string& page, const std::string& mark, std::string_view text) 
 
 }  // namespace
 
-Json report_data(const RunFolder& run, const ProxyTask& proxy,
-                 const latency_predictor::LatencyPredictor& predictor, const Archive& archive,
-                 const FinalFront& front) {
+Json report_data(const RunFolder& run, const ProxyTask& proxy, const Predictors& predictors,
+                 const Archive& archive, const FinalFront& front) {
   const SearchSpace& space = proxy.space();
+  const latency_predictor::LatencyPredictor& predictor = predictors.base();
   Json data{{"title", space.name()},
             {"device", predictor.hardware() ? "" : predictor.device()},
             {"latency_unit", predictor.in_time() ? "ns" : "cycles"},
-            {"networks_in_space", static_cast<double>(space.count_up_to(INT64_MAX))},
+            {"networks_in_space", static_cast<double>(proxy.designs().count_up_to(INT64_MAX))},
             {"largest", {{"model_width", space.model_widths().back()}}},
             {"objectives", Json::array()},
             {"chosen", Json::array()}};
@@ -243,7 +246,7 @@ Json report_data(const RunFolder& run, const ProxyTask& proxy,
   data["candidates"] = Json::array();
   for (const Candidate& candidate : archive.candidates())
     data["candidates"].push_back(candidate_json(candidate, known));
-  data.update(front_data(front, known, predictor));
+  data.update(front_data(run.config(), front, known, predictors));
   data["text"] = text_data(proxy.corpus());
   data["confirmation"] = confirmation_data(front);
   data["hypervolume"] = hypervolume_data(run);
@@ -282,14 +285,13 @@ std::string html_report(const Json& data) {
   return page;
 }
 
-void write_pictures(const RunFolder& run, const ProxyTask& proxy,
-                    const latency_predictor::LatencyPredictor& predictor, const Archive& archive,
-                    const FinalFront& front) {
+void write_pictures(const RunFolder& run, const ProxyTask& proxy, const Predictors& predictors,
+                    const Archive& archive, const FinalFront& front) {
   write_file_atomic(run.plot(),
                     front_svg(archive, front,
                               "Pareto front of " + proxy.space().name() + ", " +
                                   std::to_string(archive.size()) + " networks evaluated"));
-  write_file_atomic(run.report(), html_report(report_data(run, proxy, predictor, archive, front)));
+  write_file_atomic(run.report(), html_report(report_data(run, proxy, predictors, archive, front)));
 }
 
 }  // namespace paretoformer::nas

@@ -3,9 +3,9 @@
 
 #include <string>
 
-#include "latency_predictor/latency_predictor.hpp"
 #include "nas/core/archive.hpp"
 #include "nas/core/final_front.hpp"
+#include "nas/core/predictors.hpp"
 #include "nas/run/proxy_task.hpp"
 #include "nas/run/run_folder.hpp"
 #include "support/json_fwd.hpp"
@@ -16,16 +16,14 @@ namespace paretoformer::nas {
 // with the predicted cost of every operator, hypervolume, losses, what a study has found,
 // configuration, provenance. It
 // depends on the run only: no times, not where the run folder is.
-Json report_data(const RunFolder& run, const ProxyTask& proxy,
-                 const latency_predictor::LatencyPredictor& predictor, const Archive& archive,
-                 const FinalFront& front);
+Json report_data(const RunFolder& run, const ProxyTask& proxy, const Predictors& predictors,
+                 const Archive& archive, const FinalFront& front);
 
 // The page that shows it.
 std::string html_report(const Json& data);
 
 // Writes front.svg and report.html of the run folder.
-void write_pictures(const RunFolder& run, const ProxyTask& proxy,
-                    const latency_predictor::LatencyPredictor& predictor, const Archive& archive,
-                    const FinalFront& front);
+void write_pictures(const RunFolder& run, const ProxyTask& proxy, const Predictors& predictors,
+                    const Archive& archive, const FinalFront& front);
 
 }  // namespace paretoformer::nas

@@ -39,6 +39,7 @@ function full(name, value) {
   if (value === null) return '–';
   if (name.startsWith('perplexity')) return value.toFixed(3);
   if (name === 'energy') return `${Number((value * 1e-6).toPrecision(5))} µJ`;
+  if (name === 'area') return `${Number(value.toPrecision(4))} mm²`;
   if (value < 1e9) return Math.round(value).toLocaleString('en-US');
   return short(value, 5);
 }
@@ -170,6 +171,7 @@ function valueTable(network, wanted) {
   if (network.perplexity_int8 && !names.includes('perplexity_int8'))
     body.append(html('tr', {}, html('td', {}, 'in int8'), html('td', {}, '–'),
                      html('td', {}, network.perplexity_int8.toFixed(3)), html('td')));
+  if (network.hardware) body.append(html('tr', {}, html('td', {}, 'on'), html('td', {colspan: 3}, network.hardware)));
   return html('table', {}, html('thead', {}, head), body);
 }
 

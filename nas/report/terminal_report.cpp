@@ -102,18 +102,18 @@ std::string front_chart(const Archive& archive, const FinalFront& front) {
 }
 
 std::string member_chart(const FrontMember& member, const SearchSpace& space,
-                         const latency_predictor::LatencyPredictor& predictor) {
+                         const Predictors& predictors, const accel_sim::HardwareSpace& hardware) {
   const Architecture& network = member.candidate.architecture;
   std::string text = hex(member.candidate.id) + "  " + describe(network) + "\n";
+  if (!network.hardware.empty()) text += "  on " + hardware.describe(network.hardware) + "\n";
   for (const Objective objective : all_objectives())
-    if (objective != Objective::kPerplexityInt8 || member.confirmed.has_int8())
-      text += "  " + shown(member.confirmed, objective) + "\n";
+    if (member.confirmed.has(objective)) text += "  " + shown(member.confirmed, objective) + "\n";
   struct Sum {
     double latency = 0, energy = 0;
   };
   std::map<int, Sum> of_layer;  // -1: outside
   accel_sim::HardwareCost total;
-  for (const auto& each : predictor.breakdown(network)) {
+  for (const auto& each : predictors.of(network).breakdown(network)) {
     of_layer[each.layer].latency += static_cast<double>(each.cost.latency.value());
     of_layer[each.layer].energy += each.cost.energy.value();
     total += each.cost;

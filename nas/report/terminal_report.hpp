@@ -4,9 +4,10 @@
 #include <cstddef>
 #include <string>
 
-#include "latency_predictor/latency_predictor.hpp"
+#include "accel_sim/hardware/hardware_space.hpp"
 #include "nas/core/archive.hpp"
 #include "nas/core/final_front.hpp"
+#include "nas/core/predictors.hpp"
 #include "search_spaces/search_space.hpp"
 
 namespace paretoformer::nas {
@@ -19,6 +20,7 @@ std::string front_chart(const Archive& archive, const FinalFront& front);
 // has, as a bar, and the layer's predicted share of the latency and energy; then what is outside
 // the layers.
 std::string member_chart(const FrontMember& member, const SearchSpace& space,
-                         const latency_predictor::LatencyPredictor& predictor);
+                         const Predictors& predictors,
+                         const accel_sim::HardwareSpace& hardware = {});
 
 }  // namespace paretoformer::nas

@@ -15,6 +15,7 @@
 namespace paretoformer::nas {
 namespace {
 
+constexpr int kMostApart = 4096;
 constexpr std::size_t kChunk = 64;  // networks enumerated between two looks at the watch
 
 void check_stop(const ComparisonTask& task) {
@@ -69,13 +70,32 @@ Archive archive_of(const ComparisonTask& task, CandidateEvaluator& evaluator,
   return archive;
 }
 
-double hypervolume_of_first(const Archive& archive, std::size_t count, const Point& reference) {
-  std::vector<std::size_t> members(std::min(count, archive.size()));
-  std::iota(members.begin(), members.end(), std::size_t{0});
+// Of the first so many of each archive.
+double hypervolume_of_first(const std::vector<Archive>& archives, std::size_t count,
+                            const Point& reference) {
   std::vector<Point> front;
-  for (std::size_t member : archive.front(members))
-    front.push_back(archive.point(archive.candidates()[member]));
+  for (const Archive& archive : archives) {
+    std::vector<std::size_t> members(std::min(count, archive.size()));
+    std::iota(members.begin(), members.end(), std::size_t{0});
+    for (std::size_t member : archive.front(members))
+      front.push_back(archive.point(archive.candidates()[member]));
+  }
   return hypervolume(front, reference);
+}
+
+// What the contestant searches, one after the other.
+std::vector<SearchSpace> spaces_of(const ComparisonTask& task, const Contestant& contestant) {
+  if (contestant.apart == 0) return {task.space};
+  const std::vector<std::vector<int>> all = task.space.hardware();
+  const auto count = static_cast<std::size_t>(contestant.apart);
+  if (all.size() < 2 || all.size() < count)
+    throw InputError("--algorithms " + contestant.name + ": there are " +
+                     std::to_string(all.size() < 2 ? 0 : all.size()) +
+                     " combinations of hardware (\"hardware_space\") to search apart");
+  std::vector<SearchSpace> spaces;
+  for (std::size_t i = 0; i < count; ++i)
+    spaces.push_back(task.space.only_on(all[count == 1 ? 0 : i * (all.size() - 1) / (count - 1)]));
+  return spaces;
 }
 
 // Of a box or a front without a volume nothing is found.
@@ -85,18 +105,27 @@ double share(double volume, double unit) { return unit > 0 ? volume / unit : 0; 
 // coincide.
 double rounded(double share) { return std::round(share * 1e6) * 1e-6; }
 
-Race run_race(const ComparisonTask& task, const LossSource& losses, const SearchConfig& config,
+Race run_race(const ComparisonTask& task, const LossSource& losses, const Contestant& contestant,
               std::uint64_t seed, const Comparison& comparison, double unit) {
-  CandidateEvaluator evaluator(losses, task.predictor, task.context);
-  Archive archive(task.objectives, task.limits);
+  CandidateEvaluator evaluator(losses, task.predictors, task.context);
   SearchHooks hooks;
   hooks.watch = task.watch.part();
-  search(task.space, config, seed, evaluator, archive, hooks);
-  Race race{{}, archive.size(), evaluator.work()};
+  const std::vector<SearchSpace> spaces = spaces_of(task, contestant);
+  SearchConfig config = contestant.config;
+  config.evaluations = std::max<std::int64_t>(1, config.evaluations / std::ssize(spaces));
+  std::vector<Archive> archives;
+  Race race;
+  for (const SearchSpace& space : spaces) {
+    archives.emplace_back(task.objectives, task.limits);
+    search(space, config, seed, evaluator, archives.back(), hooks);
+    race.evaluations += archives.back().size();
+  }
+  race.work = evaluator.work();
   for (std::int64_t checkpoint : comparison.checkpoints)
-    race.hypervolumes.push_back(rounded(share(
-        hypervolume_of_first(archive, static_cast<std::size_t>(checkpoint), comparison.reference),
-        unit)));
+    race.hypervolumes.push_back(rounded(
+        share(hypervolume_of_first(archives, static_cast<std::size_t>(checkpoint) / spaces.size(),
+                                   comparison.reference),
+              unit)));
   return race;
 }
 
@@ -104,6 +133,7 @@ Race run_race(const ComparisonTask& task, const LossSource& losses, const Search
 
 Contestant contestant_from_text(const std::string& text, const SearchConfig& base) {
   Json json = to_json(base);
+  int apart = 0;
   const std::string where = "--algorithms " + text;
   std::size_t begin = 0;
   for (bool first = true; begin <= text.size(); first = false) {
@@ -118,11 +148,14 @@ Contestant contestant_from_text(const std::string& text, const SearchConfig& bas
     } else if (part.starts_with("evaluations=") || part.starts_with("algorithm=")) {
       throw InputError(where + ": \"" + part +
                        "\" is not one of the keys in which they may differ");
+    } else if (part.starts_with("apart=")) {
+      const Json number = json_or_string(part.substr(equals + 1), where);
+      apart = static_cast<int>(JsonNode(number, where, "/apart").integer(1, kMostApart));
     } else {
       json[part.substr(0, equals)] = json_or_string(part.substr(equals + 1), where);
     }
   }
-  return {text, search_config_from_json(JsonNode(json, where))};
+  return {text, search_config_from_json(JsonNode(json, where)), apart};
 }
 
 std::vector<double> Comparison::hypervolumes(std::size_t contestant, std::size_t checkpoint) const {
@@ -138,9 +171,12 @@ Comparison compare(const ComparisonTask& task) {
   for (std::int64_t at = task.step; at < task.budget; at += task.step)
     result.checkpoints.push_back(at);
   result.checkpoints.push_back(task.budget);
-  for (Contestant& contestant : result.contestants) contestant.config.evaluations = task.budget;
+  for (Contestant& contestant : result.contestants) {
+    contestant.config.evaluations = task.budget;
+    spaces_of(task, contestant);  // or refuses
+  }
 
-  CandidateEvaluator evaluator(task.losses, task.predictor, task.context);
+  CandidateEvaluator evaluator(task.losses, task.predictors, task.context);
   const Archive corners = archive_of(task, evaluator, task.space.extremes());
   result.reference = reference_point(corners);
 
@@ -152,7 +188,7 @@ Comparison compare(const ComparisonTask& task) {
   if (enumerated) {
     all = enumerate(task);
     losses = losses_of(all, task.losses);
-    CandidateEvaluator known(losses, task.predictor, task.context);
+    CandidateEvaluator known(losses, task.predictors, task.context);
     const Archive space = archive_of(task, known, all.networks);
     unit = space.hypervolume(result.reference);
     result.true_hypervolume = unit;
@@ -169,8 +205,8 @@ Comparison compare(const ComparisonTask& task) {
   std::int64_t done = 0;
   const auto race = [&](std::size_t index) {
     check_stop(task);
-    result.races[index / seeds][index % seeds] = run_race(
-        task, losses, result.contestants[index / seeds].config, index % seeds + 1, result, unit);
+    result.races[index / seeds][index % seeds] =
+        run_race(task, losses, result.contestants[index / seeds], index % seeds + 1, result, unit);
     const std::scoped_lock lock(progress);
     task.watch.report({"searches", ++done, static_cast<std::int64_t>(count)});
   };

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "nas/core/candidate_evaluator.hpp"
+#include "nas/core/predictors.hpp"
 #include "nas/core/search.hpp"
 #include "support/watch.hpp"
 
@@ -16,9 +17,12 @@ namespace paretoformer::nas {
 struct Contestant {
   std::string name;  // as it was given
   SearchConfig config;
+  // Of a space with a choice of hardware: on so many, spread over all combinations, one after the
+  // other, with an equal share of the budget for each; 0: the search chooses.
+  int apart = 0;
 };
 // Reads "NAME[:KEY=VALUE]...": an algorithm, with keys of the configuration's "search" that differ
-// from `base`, e.g. "evolution:screening=1:quarter_first=false". Throws InputError.
+// from `base`, e.g. "evolution:screening=1:quarter_first=false", and "apart". Throws InputError.
 Contestant contestant_from_text(const std::string& text, const SearchConfig& base);
 
 // Hypervolumes are shares of the true front's where that is known, else of the reference box, to
@@ -55,7 +59,7 @@ struct ComparisonTask {
   std::int64_t step = 40;  // evaluations between checkpoints
   std::int64_t budget = 1600;
   LossSource losses;
-  const latency_predictor::LatencyPredictor& predictor;
+  Predictors predictors;
   int context = 0;
   // Spaces of so many networks at most are enumerated.
   std::int64_t enumerable = 0;

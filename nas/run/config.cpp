@@ -138,7 +138,9 @@ void require_seeds_in_space(const JsonNode& search, RunConfig& config) {
     if (!node.json().contains("head_width")) network.head_width = config.space.head_width();
     network.vocabulary = 0;
     std::string why;
-    if (!config.space.contains(network, &why)) node.fail("is not in the search space: " + why);
+    const SearchSpace space = config.space.with_hardware(config.hardware_space.choices());
+    if (!space.contains(space.on_hardware(network), &why))
+      node.fail("is not in the search space: " + why);
   }
 }
 
@@ -150,9 +152,25 @@ void require_int4(const JsonNode& space, const RunConfig& config) {
   };
   if (!config.hardware.int4_weights && config.predictor.empty())
     fail("hardware with int4_weights true");
+  for (const std::vector<int>& each : config.hardware_space.combinations())
+    if (!each.empty() && !config.hardware_space.at(each).int4_weights)
+      fail("hardware_space with int4_weights true alone");
   if (std::find(config.objectives.begin(), config.objectives.end(), Objective::kPerplexityInt8) ==
       config.objectives.end())
     fail("\"perplexity_int8\" among the objectives, for in fp32 they change nothing");
+}
+
+// Of one hardware everything has the same area.
+void require_choice_of_area(const JsonNode& node, const RunConfig& config) {
+  if (!config.hardware_space.empty()) return;
+  const bool wanted = std::find(config.objectives.begin(), config.objectives.end(),
+                                Objective::kArea) != config.objectives.end();
+  if (wanted || std::any_of(config.limits.begin(), config.limits.end(),
+                            [](const Limit& limit) { return limit.objective == Objective::kArea; }))
+    throw InputError(
+        node.file() +
+        ": /hardware_space: is absent: \"area\" among the objectives or limits expects hardware to "
+        "choose from");
 }
 
 // Hard limits, then soft ones, which are lower where an objective has both.
@@ -237,8 +255,17 @@ RunConfig run_config_from_json(const JsonNode& node, const fs::path& base_folder
                                            ? object.at("hardware")
                                            : JsonNode(default_hardware, node.file(), "/hardware"),
                                        base_folder);
+  if (object.has("hardware_space"))
+    config.hardware_space =
+        accel_sim::HardwareSpace::from_json(object.at("hardware_space"), config.hardware);
   config.workload = workload_from_json(section(object, "workload"), config.training.context);
   if (object.has("predictor")) read_predictor(object.at("predictor"), base_folder, config);
+  if (!config.predictor.empty() && !config.hardware_space.empty())
+    object.at("predictor")
+        .fail(
+            "is of one hardware: expected none beside \"hardware_space\", whose choices the "
+            "simulator "
+            "prices");
   if (object.has("supernet"))
     config.supernet =
         owner_of_supernet(fs::absolute(fs::current_path() / base_folder / object.string("supernet"))
@@ -248,6 +275,7 @@ RunConfig run_config_from_json(const JsonNode& node, const fs::path& base_folder
       object.has("objectives") ? object.at("objectives")
                                : JsonNode(kDefaultObjectives, node.file(), "/objectives"));
   config.limits = limits_from(section(object, "limits"), section(object, "soft_limits"));
+  require_choice_of_area(node, config);
   require_int4(object.at("search_space"), config);
   config.search = search_config_from_json(section(object, "search"));
   require_seeds_in_space(section(object, "search"), config);
@@ -301,6 +329,11 @@ Json run_config_schema() {
              "; [parameters](simulator.md#hardware). "
              "`{\"preset\": \"gemmini_transformer\", \"fusion\": \"best\"}`, or `--set "
              "hardware.fusion=best`, is a preset but for what is said"}}},
+      {"hardware_space",
+       section(accel_sim::HardwareSpace::schema(),
+               "choices for keys of `hardware`, which the search makes for every network: "
+               "`{\"array_size\": [8, 16], \"scratchpad_kib\": [64, 256]}`, see "
+               "[below](#hardware-as-genes); absent: `hardware` alone")},
       {"workload", section(schema_of(accel_sim::kWorkloadFields, accel_sim::kSupernetWorkload),
                            "what an inference is, for its price")},
       {"predictor",
@@ -337,6 +370,7 @@ Json to_json(const RunConfig& config) {
   json["corpus"] = to_json(config.corpus);
   json["training"] = config.training.to_json();
   json["hardware"] = to_json(config.hardware);
+  if (!config.hardware_space.empty()) json["hardware_space"] = config.hardware_space.to_json();
   json["workload"] = to_json(config.workload);
   if (!config.predictor.empty())
     json["predictor"] = {{"file", config.predictor.string()}, {"hash", config.predictor_hash}};

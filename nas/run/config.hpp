@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "accel_sim/hardware/hardware_space.hpp"
 #include "accel_sim/hardware/target.hpp"
 #include "accel_sim/workload/operators.hpp"
 #include "nas/core/objectives.hpp"
@@ -23,6 +24,7 @@ struct RunConfig {
   supernet::CorpusConfig corpus;
   supernet::TrainingConfig training;
   accel_sim::Target hardware;
+  accel_sim::HardwareSpace hardware_space;  // over `hardware`; without keys the search chooses none
   accel_sim::Workload workload;
   // A file of LatencyPredictor, whose prices count instead of the simulator's, and the hash of its
   // content; empty: none.
@@ -43,6 +45,11 @@ struct RunConfig {
   int validation_sequences = 0;  // 0: all
   std::uint64_t seed = 1;
   std::filesystem::path run;  // the run folder
+
+  // What the network runs on.
+  accel_sim::Target hardware_of(const Architecture& network) const {
+    return network.hardware.empty() ? hardware : hardware_space.at(network.hardware);
+  }
 };
 
 // Files in it are relative to `base_folder`. Throws InputError.

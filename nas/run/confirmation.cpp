@@ -119,10 +119,15 @@ bool searches_integers(const Archive& archive) {
 // What the members of a front are confirmed with.
 struct Confirmer {
   const LossSource& losses;
-  const latency_predictor::LatencyPredictor& predictor;
+  const Predictors& predictors;
   bool simulated;
-  bool integers;  // are what is searched for
+  bool integers;       // are what is searched for
+  Records known = {};  // losses by network, whatever it runs on
 };
+
+std::uint64_t network_of(const Candidate& member) {
+  return architecture_id(without_hardware(member.architecture));
+}
 
 // Of the whole text: of the sequences that the search has seen, and of the others.
 std::vector<double> whole_losses(const std::vector<Candidate>& members,
@@ -162,20 +167,34 @@ std::vector<std::optional<double>> integer_losses(std::span<const Architecture> 
   }
 }
 
-std::vector<Confirmed> confirm(const std::vector<Candidate>& members, const Confirmer& with) {
+void confirm_losses(const std::vector<Candidate>& members, Confirmer& with) {
+  std::vector<Candidate> missing;
   std::vector<Architecture> networks;
-  for (const Candidate& member : members) networks.push_back(member.architecture);
-  const std::vector<double> losses = whole_losses(members, networks, with);
+  for (const Candidate& member : members)
+    if (with.known.emplace(network_of(member), Confirmed()).second) {
+      missing.push_back(member);
+      networks.push_back(without_hardware(member.architecture));
+    }
+  if (missing.empty()) return;
+  const std::vector<double> losses = whole_losses(missing, networks, with);
   const std::vector<std::optional<double>> int8 = integer_losses(networks, with);
-  std::vector<Confirmed> records(members.size());
-  parallel_tasks(members.size(), [&](std::size_t i) {
-    Confirmed& record = records[i];
+  for (std::size_t i = 0; i < missing.size(); ++i) {
+    Confirmed& record = with.known[network_of(missing[i])];
     record.validation_loss = losses[i];
     record.validation_loss_int8 = int8[i];
     // What integers add on the sequences that the search has seen.
     if (record.validation_loss_int8 && !with.integers)
-      *record.validation_loss_int8 += losses[i] - members[i].objectives.validation_loss;
-    if (with.simulated) confirm_cost(networks[i], with.predictor, record);
+      *record.validation_loss_int8 += losses[i] - missing[i].objectives.validation_loss;
+  }
+}
+
+std::vector<Confirmed> confirm(const std::vector<Candidate>& members, Confirmer& with) {
+  confirm_losses(members, with);
+  std::vector<Confirmed> records(members.size());
+  parallel_tasks(members.size(), [&](std::size_t i) {
+    const Architecture& network = members[i].architecture;
+    records[i] = with.known.at(network_of(members[i]));
+    if (with.simulated) confirm_cost(network, with.predictors.of(network), records[i]);
   });
   return records;
 }
@@ -186,12 +205,17 @@ constexpr std::size_t kComparedPairs = 8;
 }  // namespace
 
 double text_error(const ProxyTask& proxy, const FinalFront& front) {
-  const std::size_t pairs = std::min(kComparedPairs, front.members.size() / 2);
+  std::vector<Architecture> distinct;  // whatever they run on
+  for (const FrontMember& member : front.members) {
+    Architecture network = without_hardware(member.candidate.architecture);
+    if (std::find(distinct.begin(), distinct.end(), network) == distinct.end())
+      distinct.push_back(std::move(network));
+  }
+  const std::size_t pairs = std::min(kComparedPairs, distinct.size() / 2);
   std::vector<Architecture> networks;
   for (std::size_t i = 0; i < pairs; ++i)
     for (const std::size_t j : {std::size_t{0}, std::size_t{1}})
-      networks.push_back(
-          front.members[i * front.members.size() / pairs + j].candidate.architecture);
+      networks.push_back(distinct[i * distinct.size() / pairs + j]);
   supernet::Evaluator seen(proxy.losses(), proxy.corpus().validation, proxy.context(),
                            proxy.validation_sequences());
   const std::vector<std::vector<double>> losses = seen.sequence_losses(networks);
@@ -223,15 +247,16 @@ std::string why_unsimulated(const latency_predictor::LatencyPredictor& predictor
 }
 
 FinalFront confirm_front(const RunFolder& run, const ProxyTask& proxy, const LossSource& losses,
-                         const latency_predictor::LatencyPredictor& predictor,
-                         const Archive& archive, const Watch& watch) {
-  const std::string unsimulated = why_unsimulated(predictor, proxy.space());
+                         const Predictors& predictors, const Archive& archive, const Watch& watch) {
+  const std::string unsimulated = why_unsimulated(predictors.base(), proxy.space());
   Records records = read_records(run, unsimulated.empty());
   JsonlWriter log(run.confirmed());
   const std::vector<Candidate> members = front_of(archive);
   std::vector<Candidate> missing = members;
   std::erase_if(missing, [&](const Candidate& c) { return records.contains(c.id); });
-  const Confirmer with{losses, predictor, unsimulated.empty(), searches_integers(archive)};
+  Confirmer with{losses, predictors, unsimulated.empty(), searches_integers(archive)};
+  for (const Candidate& member : members)
+    if (records.contains(member.id)) with.known[network_of(member)] = records[member.id];
   const std::size_t at_once = kMembersAtOnce * (losses.measurers ? losses.measurers() : 1);
   const auto report = [&](std::size_t done) {
     watch.report({"confirmation", static_cast<std::int64_t>(done),
@@ -257,11 +282,10 @@ FinalFront confirm_front(const RunFolder& run, const ProxyTask& proxy, const Los
 }
 
 std::vector<Objectives> confirmed_objectives(const RunFolder& run, const ProxyTask& proxy,
-                                             const LossSource& losses,
-                                             const latency_predictor::LatencyPredictor& predictor,
+                                             const LossSource& losses, const Predictors& predictors,
                                              const Archive& archive,
                                              std::span<const Architecture> networks) {
-  const bool simulated = why_unsimulated(predictor, proxy.space()).empty();
+  const bool simulated = why_unsimulated(predictors.base(), proxy.space()).empty();
   const Records records = read_records(run, simulated);
   std::vector<Objectives> result(networks.size());
   std::vector<Candidate> missing;
@@ -273,7 +297,7 @@ std::vector<Objectives> confirmed_objectives(const RunFolder& run, const ProxyTa
     if (const Candidate* seen = archive.find(candidate.id)) {
       candidate.objectives = seen->objectives;
     } else {
-      CandidateEvaluator evaluator(losses, predictor, proxy.context());
+      CandidateEvaluator evaluator(losses, predictors, proxy.context());
       candidate.objectives = evaluator.evaluate(networks.subspan(i, 1))[0];
     }
     const auto found = records.find(candidate.id);
@@ -285,18 +309,17 @@ std::vector<Objectives> confirmed_objectives(const RunFolder& run, const ProxyTa
     }
   }
   if (missing.empty()) return result;
-  const std::vector<Confirmed> now =
-      confirm(missing, {losses, predictor, simulated, searches_integers(archive)});
+  Confirmer with{losses, predictors, simulated, searches_integers(archive)};
+  const std::vector<Confirmed> now = confirm(missing, with);
   for (std::size_t i = 0; i < now.size(); ++i)
     result[at[i]] = objectives_of(missing[i].objectives, now[i]);
   return result;
 }
 
 FinalFront load_final_front(const RunFolder& run, const ProxyTask& proxy,
-                            const latency_predictor::LatencyPredictor& predictor,
-                            const Archive& archive) {
+                            const Predictors& predictors, const Archive& archive) {
   if (!std::filesystem::exists(run.confirmed())) return predicted_front(archive);
-  const std::string unsimulated = why_unsimulated(predictor, proxy.space());
+  const std::string unsimulated = why_unsimulated(predictors.base(), proxy.space());
   const Records records = read_records(run, unsimulated.empty());
   for (const Candidate& member : front_of(archive))
     if (!records.contains(member.id)) return predicted_front(archive);

@@ -10,6 +10,7 @@
 #include "latency_predictor/latency_predictor.hpp"
 #include "nas/core/final_front.hpp"
 #include "nas/core/loss_source.hpp"
+#include "nas/core/predictors.hpp"
 #include "nas/run/proxy_task.hpp"
 #include "nas/run/run_folder.hpp"
 #include "support/watch.hpp"
@@ -31,14 +32,12 @@ std::string why_unsimulated(const latency_predictor::LatencyPredictor& predictor
 // it is to stop, InputError naming the line of a damaged file, and what simulate_network() throws.
 // `losses` are those of the task's supernet (supernet_losses.hpp), whoever measures them.
 FinalFront confirm_front(const RunFolder& run, const ProxyTask& proxy, const LossSource& losses,
-                         const latency_predictor::LatencyPredictor& predictor,
-                         const Archive& archive, const Watch& watch);
+                         const Predictors& predictors, const Archive& archive, const Watch& watch);
 
 // What a confirmation says of networks that the search has evaluated, or not: from confirmed.jsonl,
 // or measured now, with the run's weights.
 std::vector<Objectives> confirmed_objectives(const RunFolder& run, const ProxyTask& proxy,
-                                             const LossSource& losses,
-                                             const latency_predictor::LatencyPredictor& predictor,
+                                             const LossSource& losses, const Predictors& predictors,
                                              const Archive& archive,
                                              std::span<const Architecture> networks);
 
@@ -50,7 +49,6 @@ double text_error(const ProxyTask& proxy, const FinalFront& front);
 // The same from confirmed.jsonl alone; predicted_front() while a member of the front is missing
 // there.
 FinalFront load_final_front(const RunFolder& run, const ProxyTask& proxy,
-                            const latency_predictor::LatencyPredictor& predictor,
-                            const Archive& archive);
+                            const Predictors& predictors, const Archive& archive);
 
 }  // namespace paretoformer::nas

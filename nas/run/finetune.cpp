@@ -95,7 +95,9 @@ FinetuneResult finetune(const RunFolder& run, const ProxyTask& proxy, const Cand
 
   Candidate tuned = member;
   tuned.objectives = with_loss(tuned.objectives, result.after.scoring);
+  const accel_sim::Target hardware = run.config().hardware_of(member.architecture);
   Json origin = provenance(run, proxy);
+  origin["hardware_hash"] = hex(target_hash(hardware));
   origin["finetuned"] = Json{{"steps", config.steps},
                              {"learning_rate", config.learning_rate},
                              {"loss_before", to_json(result.before)},
@@ -103,7 +105,7 @@ FinetuneResult finetune(const RunFolder& run, const ProxyTask& proxy, const Cand
   if (int8) origin["finetuned"]["int8"] = true;
   const RunConfig& of_run = run.config();
   const ExportedNetwork network{tuned,
-                                of_run.hardware,
+                                hardware,
                                 of_run.workload,
                                 origin,
                                 layout,

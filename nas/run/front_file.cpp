@@ -38,15 +38,18 @@ Json confirmed_json(const supernet::Corpus& corpus, const FinalFront& front,
 
 namespace {
 
-Json to_json(const supernet::Corpus& corpus, const FinalFront& front, const FrontMember& member) {
+Json to_json(const RunConfig& config, const supernet::Corpus& corpus, const FinalFront& front,
+             const FrontMember& member) {
   Json json = to_json(member.candidate);
+  if (const auto& hardware = member.candidate.architecture.hardware; !hardware.empty())
+    json["hardware_choice"] = config.hardware_space.values(hardware);
   if (front.confirmed) json["confirmed"] = confirmed_json(corpus, front, member);
   return json;
 }
 
-Json to_json(const supernet::Corpus& corpus, const FinalFront& front,
+Json to_json(const RunConfig& config, const supernet::Corpus& corpus, const FinalFront& front,
              const DroppedMember& dropped) {
-  Json json = to_json(corpus, front, dropped.member);
+  Json json = to_json(config, corpus, front, dropped.member);
   json["reason"] = dropped.limit ? "limit" : "dominated";
   if (dropped.limit)
     json["limit"] = name_of(dropped.limit->objective);
@@ -99,13 +102,13 @@ Json front_json(const RunFolder& run, const ProxyTask& proxy, const Archive& arc
   if (soft) json["soft_limits"] = to_json(archive.limits(), true);
   json["front"] = Json::array();
   for (const FrontMember& member : front.members) {
-    json["front"].push_back(to_json(proxy.corpus(), front, member));
+    json["front"].push_back(to_json(run.config(), proxy.corpus(), front, member));
     if (soft)
       json["front"].back()["over_soft_limits"] = excess_json(member.confirmed, archive.limits());
   }
   json["dropped"] = Json::array();
   for (const DroppedMember& each : front.dropped)
-    json["dropped"].push_back(to_json(proxy.corpus(), front, each));
+    json["dropped"].push_back(to_json(run.config(), proxy.corpus(), front, each));
   const auto bend = knee(front);
   json["knee"] = bend ? Json(hex(front.members[*bend].candidate.id)) : Json(nullptr);
   json["best_within"] = Json::array();
@@ -125,13 +128,15 @@ ExportedFront export_front(const RunFolder& run, const ProxyTask& proxy, const A
                            const Exporter& exporter, const MemberChoice& choice) {
   const std::vector<std::size_t> members = chosen_members(front, choice);
   create_folder(folder);
-  const Json origin = provenance(run, proxy);
   const supernet::Evaluator calibration = calibration_sequences(proxy);
   ExportedFront exported;
   for (const std::size_t index : members) {
     const FrontMember& member = front.members[index];
+    const accel_sim::Target hardware = run.config().hardware_of(member.candidate.architecture);
+    Json origin = provenance(run, proxy);
+    origin["hardware_hash"] = hex(target_hash(hardware));
     const ExportedNetwork network{member.candidate,
-                                  run.config().hardware,
+                                  hardware,
                                   run.config().workload,
                                   origin,
                                   proxy.layout(),

@@ -28,6 +28,7 @@ ProxyTask::ProxyTask(const RunConfig& config, const std::filesystem::path& cache
       validation_sequences_(config.validation_sequences),
       corpus_(load_corpus(config.corpus, cache)),
       space_(config.space.with_vocabulary(corpus_.tokenizer.vocabulary_size())),
+      designs_(space_.with_hardware(config.hardware_space.choices())),
       layout_(space_, context()),
       fingerprint_(hex(hash_text(hex(training_hash(config)) + hex(corpus_.hash)))) {
   require_tokens(corpus_, config.training.sequences_per_network(), context());

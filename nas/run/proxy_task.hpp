@@ -25,6 +25,8 @@ class ProxyTask {
 
   const supernet::Corpus& corpus() const { return corpus_; }
   const SearchSpace& space() const { return space_; }
+  // What the search draws from: the networks of the space, each on any hardware that it may choose.
+  const SearchSpace& designs() const { return designs_; }
   const supernet::ParameterLayout& layout() const { return layout_; }
   int context() const { return training_.context; }
   // What the weights are made from: space, text, tokeniser, training and seed.
@@ -69,6 +71,7 @@ class ProxyTask {
   int validation_sequences_;
   supernet::Corpus corpus_;
   SearchSpace space_;
+  SearchSpace designs_;
   supernet::ParameterLayout layout_;
   std::string fingerprint_;
   std::vector<float> start_;  // of the largest network alone; empty: random

@@ -95,7 +95,8 @@ RunFolder RunFolder::open(const RunConfig& config, bool resume, bool searches) {
 
 // What processes left behind that were killed while they wrote.
 void RunFolder::remove_unfinished() const {
-  for (const fs::path& folder : {path(), cache(), standalone(), finetuned(), exports()})
+  for (const fs::path& folder :
+       {path(), cache(), predictors(), standalone(), finetuned(), exports()})
     remove_unfinished_files(folder);
 }
 

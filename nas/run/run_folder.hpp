@@ -42,6 +42,8 @@ class RunFolder {
   std::filesystem::path convergence() const { return path_ / "convergence.jsonl"; }
   std::filesystem::path convergence_plot() const { return path_ / "convergence.svg"; }
   std::filesystem::path predictor() const { return path_ / "predictor.json"; }
+  // Of the hardware of a hardware space, a file for each that was met.
+  std::filesystem::path predictors() const { return path_ / "predictors"; }
   std::filesystem::path history() const { return path_ / "history.jsonl"; }
   std::filesystem::path generations() const { return path_ / "generations.jsonl"; }
   std::filesystem::path confirmed() const { return path_ / "confirmed.jsonl"; }

@@ -8,6 +8,8 @@
 #include "latency_predictor/predictor_check.hpp"
 #include "nas/run/confirmation.hpp"
 #include "support/error.hpp"
+#include "support/files.hpp"
+#include "support/hash.hpp"
 #include "support/log.hpp"
 
 namespace paretoformer::nas {
@@ -69,6 +71,42 @@ latency_predictor::LatencyPredictor predictor_of(const RunFolder& run, const Sea
   if (run.config().predictor.empty() && std::filesystem::exists(run.predictor(), ignored))
     return checked(load_for(run.config(), run.predictor()), run.predictor(), space);
   return predictor_in_place(run.config(), space);
+}
+
+namespace {
+
+RunConfig on_hardware(RunConfig config, const std::vector<int>& combination) {
+  config.hardware = config.hardware_space.at(combination);
+  config.hardware_space = {};
+  return config;
+}
+
+}  // namespace
+
+Predictors predictors_in_place(const RunConfig& config, const SearchSpace& space) {
+  if (config.hardware_space.empty()) return predictor_in_place(config, space);
+  return {predictor_in_place(config, space), [config, space](const std::vector<int>& hardware) {
+            return predictor_in_place(on_hardware(config, hardware), space);
+          }};
+}
+
+Predictors predictors_of(const RunFolder& run, const SearchSpace& space) {
+  const RunConfig& config = run.config();
+  if (config.hardware_space.empty()) return predictor_of(run, space);
+  const std::filesystem::path folder = run.predictors();
+  return {predictor_of(run, space), [config, space, folder](const std::vector<int>& hardware) {
+            const RunConfig one = on_hardware(config, hardware);
+            const std::filesystem::path file = folder / (hex(target_hash(one.hardware)) + ".json");
+            std::error_code ignored;
+            if (std::filesystem::exists(file, ignored))
+              return checked(load_for(one, file), file, space);
+            latency_predictor::LatencyPredictor made = predictor_in_place(one, space);
+            if (std::filesystem::exists(folder.parent_path() / "config.json", ignored)) {
+              create_folder(folder);
+              made.save(file.string());
+            }
+            return made;
+          }};
 }
 
 }  // namespace paretoformer::nas

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "latency_predictor/latency_predictor.hpp"
+#include "nas/core/predictors.hpp"
 #include "nas/run/run_folder.hpp"
 #include "search_spaces/search_space.hpp"
 
@@ -17,5 +18,11 @@ latency_predictor::LatencyPredictor predictor_of(const RunConfig& config);
 latency_predictor::LatencyPredictor predictor_of(const RunFolder& run, const SearchSpace& space);
 latency_predictor::LatencyPredictor predictor_in_place(const RunConfig& config,
                                                        const SearchSpace& space);
+
+// The same for every hardware that the configuration lets networks choose, made when the first
+// network on it is priced, and kept in the run folder, which is not written before that.
+Predictors predictors_of(const RunFolder& run, const SearchSpace& space);
+// Without a run folder.
+Predictors predictors_in_place(const RunConfig& config, const SearchSpace& space);
 
 }  // namespace paretoformer::nas

@@ -4,7 +4,9 @@
 
 #include <algorithm>
 #include <chrono>
+#include <limits>
 
+#include "accel_sim/hardware/area.hpp"
 #include "latency_predictor/lookup_table.hpp"
 #include "support/error.hpp"
 #include "support/files.hpp"
@@ -44,11 +46,31 @@ Json to_json(const GenerationRecord& record) {
 
 }  // namespace
 
+namespace {
+
+// Every gene adds work and weights, so the smallest network has the lowest cost of all; on which
+// hardware, the sums of its operators say, for which no network is simulated.
+Architecture cheapest(Objective objective, const RunConfig& config, const SearchSpace& space) {
+  const Architecture smallest = space.smallest();
+  Architecture best = smallest;
+  double lowest = std::numeric_limits<double>::infinity();
+  if (config.hardware_space.empty()) return best;
+  for (const std::vector<int>& hardware : config.hardware_space.combinations()) {
+    Architecture network = smallest;
+    network.hardware = hardware;
+    const latency_predictor::LatencyPredictor sums(config.hardware_of(network), config.workload);
+    const double own = value(cost_of(network, sums, config.training.context), objective);
+    if (own >= lowest) continue;
+    lowest = own;
+    best = network;
+  }
+  return best;
+}
+
+}  // namespace
+
 void require_feasible(const RunConfig& config, const ProxyTask& proxy,
-                      const latency_predictor::LatencyPredictor& predictor) {
-  // Every gene adds work and weights, so the smallest network has the lowest cost of all.
-  const Architecture network = proxy.space().smallest();
-  const Objectives smallest = cost_of(network, predictor, config.training.context);
+                      const Predictors& predictors) {
   for (const Limit& limit : config.limits) {
     if (limit.soft) continue;
     const std::string unmet = "no network of the space meets the limit " +
@@ -61,10 +83,15 @@ void require_feasible(const RunConfig& config, const ProxyTask& proxy,
         throw InputError(unmet + "no model of this text is below " + fmt::format("{:.6g}", lowest));
       continue;
     }
-    const double needed = value(smallest, limit.objective);
+    const Architecture network = cheapest(limit.objective, config, proxy.space());
+    const double needed =
+        value(cost_of(network, predictors.of(network), config.training.context), limit.objective);
     if (needed > limit.maximum)
-      throw InputError(unmet + "the smallest, " + describe(network) + ", needs " +
-                       fmt::format("{:.6g}", needed));
+      throw InputError(unmet + "the smallest, " + describe(network) +
+                       (network.hardware.empty()
+                            ? ""
+                            : " on " + config.hardware_space.describe(network.hardware)) +
+                       ", needs " + fmt::format("{:.6g}", needed));
   }
 }
 
@@ -117,18 +144,27 @@ std::string require_telling(const RunConfig& config, const SearchSpace& space,
   std::vector<Objectives> costs;
   for (const Architecture& network : representatives(space))
     costs.push_back(cost_of(network, predictor, config.training.context));
+  const auto values_of = [&](Objective objective) {
+    std::vector<double> values;
+    if (objective != Objective::kArea)
+      for (const Objectives& cost : costs) values.push_back(value(cost, objective));
+    else
+      for (const std::vector<int>& hardware : config.hardware_space.combinations())
+        values.push_back(accel_sim::area(config.hardware_space.at(hardware)).total());
+    return values;
+  };
   std::string text;
   for (std::size_t i = 0; i < config.objectives.size(); ++i) {
     const Objective objective = config.objectives[i];
     if (is_perplexity(objective)) continue;
-    const double first = value(costs.front(), objective);
-    if (std::any_of(costs.begin(), costs.end(),
-                    [&](const Objectives& cost) { return value(cost, objective) != first; }))
+    const std::vector<double> values = values_of(objective);
+    const double first = values.front();
+    if (std::any_of(values.begin(), values.end(), [&](double each) { return each != first; }))
       continue;
     const std::string what = "/objectives/" + std::to_string(i) + ": " + name_of(objective) +
                              fmt::format(" is {:.6g} for all networks of the space: ", first);
     if (first == 0) throw InputError(what + "choose another objective");
-    if (costs.size() > 1) text += what + "it chooses nothing, leave it out\n";
+    if (values.size() > 1) text += what + "it chooses nothing, leave it out\n";
   }
   return text;
 }
@@ -158,7 +194,7 @@ FinishedSearch run_search(const RunFolder& run, const ProxyTask& proxy,
                           CandidateEvaluator& evaluator, const SearchHooks& hooks) {
   const RunConfig& config = run.config();
   JsonlWriter history(run.history());
-  FinishedSearch result{load_archive(run, proxy.space()), {}, {}};
+  FinishedSearch result{load_archive(run, proxy.designs()), {}, {}};
   const Archive& archive = result.archive;
   if (archive.size() > 0)
     log_info(fmt::format("{}: the search goes on after {} evaluations, in generation {}",
@@ -178,7 +214,8 @@ FinishedSearch run_search(const RunFolder& run, const ProxyTask& proxy,
     result.last = record;
     if (hooks.on_generation) hooks.on_generation(record);
   };
-  result.end = search(proxy.space(), config.search, config.seed, evaluator, result.archive, logged);
+  result.end =
+      search(proxy.designs(), config.search, config.seed, evaluator, result.archive, logged);
   history.flush();
   write_file_atomic(run.generations(), generations);
   return result;

@@ -6,6 +6,7 @@
 #include "latency_predictor/latency_predictor.hpp"
 #include "nas/core/archive.hpp"
 #include "nas/core/candidate_evaluator.hpp"
+#include "nas/core/predictors.hpp"
 #include "nas/core/search.hpp"
 #include "nas/run/proxy_task.hpp"
 #include "nas/run/run_folder.hpp"
@@ -13,10 +14,10 @@
 namespace paretoformer::nas {
 
 // Throws InputError when a hard limit on anything but perplexity is below what the smallest network
-// of the space needs, and names that; and when one on perplexity is below that of the text's own
-// source.
+// of the space needs, on the hardware where it needs least, and names that; and when one on
+// perplexity is below that of the text's own source.
 void require_feasible(const RunConfig& config, const ProxyTask& proxy,
-                      const latency_predictor::LatencyPredictor& predictor);
+                      const Predictors& predictors);
 
 // Throws InputError naming the objective or limit when it is of a cost that the device's predictor
 // does not have, or is 0 for all networks. Returns a line for each objective that has one value for

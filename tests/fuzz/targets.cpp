@@ -469,13 +469,15 @@ const std::vector<Target>& targets() {
        json_file([](const auto& path) { nas::load_run_config(path.string(), {}); })},
       {"override",
        [] {
-         return Seeds{"training.steps=100", "search_space={\"depth\": [1]}",
-                      "hardware.array_size=8", "limits.latency=5"};
+         return Seeds{
+             "training.steps=100", "search_space={\"depth\": [1]}", "hardware.array_size=8",
+             "limits.latency=5",
+             "hardware_space={\"array_size\": [8, 16], \"dataflow\": [\"output_stationary\"]}"};
        },
        [](const std::string& input) { nas::load_run_config("quickstart", {input}); }},
       {"contestant",
        [] {
-         return Seeds{"evolution:screening=1:quarter_first=false", "random"};
+         return Seeds{"evolution:screening=1:quarter_first=false", "random", "random:apart=2"};
        },
        [](const std::string& input) { contestant_from_text(input, nas::SearchConfig()); }},
       {"candidate", [] { return Seeds{to_text(to_json(candidate()))}; },

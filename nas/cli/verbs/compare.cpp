@@ -37,7 +37,7 @@ void compare_algorithms(const RunOptions& options, const CompareOptions& compare
 
   const Clock::time_point start = Clock::now();
   const std::size_t known = losses.size();
-  ComparisonTask task{.space = proxy.space(),
+  ComparisonTask task{.space = proxy.designs(),
                       .objectives = config.objectives,
                       .limits = config.limits,
                       .contestants = contestants,
@@ -45,7 +45,7 @@ void compare_algorithms(const RunOptions& options, const CompareOptions& compare
                       .step = config.search.population,
                       .budget = config.search.evaluations,
                       .losses = evaluator.losses(),
-                      .predictor = evaluator.predictor(),
+                      .predictors = evaluator.predictors(),
                       .context = proxy.context(),
                       .enumerable = compare_options.enumerable};
   const auto races = static_cast<std::int64_t>(contestants.size()) * task.seeds;
@@ -70,7 +70,7 @@ void compare_algorithms(const RunOptions& options, const CompareOptions& compare
   }
   if (comparison.true_hypervolume)
     print(fmt::format("all {} networks of the space evaluated: {} on the true front\n",
-                      proxy.space().count(), comparison.true_front));
+                      proxy.designs().count(), comparison.true_front));
   print(comparison_table(comparison));
   print(fmt::format("{} searches in {:.1f} s; losses measured now: {}, known before: {}\n", races,
                     elapsed.count(), losses.size() - known, known));
@@ -90,9 +90,10 @@ void add_compare(CLI::App& app, CommonOptions& common) {
       add_run_verb(app, "compare", "Search with several algorithms and seeds: which is better?",
                    given->run, common, "Use what is in the run folder, and continue");
   compare
-      ->add_option(
-          "--algorithms", given->contest.algorithms,
-          "Algorithms, with keys of \"search\": evolution:screening=1,random (NAME[:KEY=VALUE]...)")
+      ->add_option("--algorithms", given->contest.algorithms,
+                   "Algorithms, with keys of \"search\": evolution:screening=1,random "
+                   "(NAME[:KEY=VALUE]...); with a hardware_space, "
+                   "evolution:apart=4 searches on 4 fixed ones, each with a quarter of the budget")
       ->delimiter(',')
       ->allow_extra_args(false);
   compare->add_option("--seeds", given->contest.seeds, "Searches per algorithm")

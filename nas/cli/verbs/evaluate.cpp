@@ -64,14 +64,13 @@ struct Evaluated {
 
 // The slice of the run's supernet.
 Evaluated evaluate_slice(const RunFolder& run, ProxyTask& proxy, const Architecture& network,
-                         const latency_predictor::LatencyPredictor& predictor,
-                         const Request& request) {
+                         const Predictors& predictors, const Request& request) {
   std::string why;
-  if (!proxy.space().contains(network, &why))
+  if (!proxy.designs().contains(network, &why))
     throw InputError(request.architecture.string() +
                      ": the network is not in the run's search space: " + why);
   proxy.load_weights(run);
-  CandidateEvaluator evaluator(supernet_losses(proxy), predictor, proxy.context());
+  CandidateEvaluator evaluator(supernet_losses(proxy), predictors, proxy.context());
   Evaluated result{evaluator.evaluate(std::span(&network, 1))[0], {}};
   if (request.int8 && std::isfinite(result.objectives.perplexity))
     result.int8 =
@@ -81,15 +80,14 @@ Evaluated evaluate_slice(const RunFolder& run, ProxyTask& proxy, const Architect
 
 // The network in the file --weights.
 Evaluated evaluate_alone(const RunFolder& run, const ProxyTask& proxy, const Architecture& network,
-                         const latency_predictor::LatencyPredictor& predictor,
-                         const Request& request) {
+                         const Predictors& predictors, const Request& request) {
   const supernet::StandaloneNetwork alone = supernet::load_network(request.weights);
-  if (!(alone.layout.largest() == network))
+  if (without_hardware(alone.layout.largest()) != without_hardware(network))
     throw InputError(request.weights.string() + ": holds the weights of " +
                      describe(alone.layout.largest()) + ", expected " + describe(network));
   supernet::Evaluator own(proxy.losses(alone.layout, alone.parameters), proxy.corpus().validation,
                           proxy.context(), run.config().validation_sequences);
-  Evaluated result{with_loss(cost_of(network, predictor, proxy.context()),
+  Evaluated result{with_loss(cost_of(network, predictors.of(network), proxy.context()),
                              own.losses(std::span(&network, 1))[0]),
                    {}};
   if (request.int8 && std::isfinite(result.objectives.perplexity))
@@ -139,7 +137,8 @@ std::string answer_text(const Architecture& network, const Evaluated& evaluated,
   if (const auto bits = corpus.bits_per_byte(objectives.validation_loss))
     text += fmt::format("bits per byte {:.6f}\n", *bits);
   for (const Objective objective : all_objectives())
-    if (objective != Objective::kPerplexityInt8) text += shown(objectives, objective) + "\n";
+    if (objective != Objective::kPerplexityInt8 && objectives.has(objective))
+      text += shown(objectives, objective) + "\n";
   if (evaluated.int8) text += int8_text(*evaluated.int8, objectives.validation_loss);
   return text;
 }
@@ -148,11 +147,12 @@ void evaluate_network(const Request& request, const CommonOptions& common) {
   const auto threads = limit_threads(common);
   const RunFolder run = RunFolder::read(request.run_folder);
   ProxyTask proxy(run.config(), run.cache());
-  const Architecture network = architecture_argument(request.architecture, &proxy.space());
-  const latency_predictor::LatencyPredictor predictor = predictor_of(run, proxy.space());
+  const Architecture network =
+      proxy.designs().on_hardware(architecture_argument(request.architecture, &proxy.space()));
+  const Predictors predictors = predictors_of(run, proxy.space());
   const bool slice = request.weights.empty();
-  const Evaluated evaluated = slice ? evaluate_slice(run, proxy, network, predictor, request)
-                                    : evaluate_alone(run, proxy, network, predictor, request);
+  const Evaluated evaluated = slice ? evaluate_slice(run, proxy, network, predictors, request)
+                                    : evaluate_alone(run, proxy, network, predictors, request);
   if (!std::isfinite(evaluated.objectives.perplexity))
     throw InputError(
         (slice ? run.supernet() : request.weights).string() +

@@ -24,7 +24,7 @@ void export_networks(const std::filesystem::path& folder, const std::filesystem:
   const RunFolder run = RunFolder::read(folder);
   ProxyTask proxy(run.config(), run.cache());
   proxy.load_weights(run);
-  const Archive archive = load_evaluated(run, proxy.space());
+  const Archive archive = load_evaluated(run, proxy.designs());
   require_front(archive);
   const FinalFront front = load_final_front(run, proxy, predictor_of(run, proxy.space()), archive);
   const std::filesystem::path to = target.empty() ? run.exports() : target;

@@ -82,7 +82,7 @@ void finetune_member(const FinetuneOptions& options, const CommonOptions& common
   const Exporter& format = row_named(exporters(), options.format, "--format");
   const RunFolder run = RunFolder::read(options.run);
   ProxyTask proxy(run.config(), run.cache());
-  const Archive archive = load_evaluated(run, proxy.space());
+  const Archive archive = load_evaluated(run, proxy.designs());
   const Candidate& member = find_member(archive, options.member, run.history().string());
   const FinetuneFiles files(options.output.empty()
                                 ? run.finetuned() / (hex(member.id) + ".safetensors")
@@ -174,7 +174,7 @@ void finetune_bands(const FinetuneOptions& options, const CommonOptions& common)
   const auto threads = limit_threads(common);
   const RunFolder run = RunFolder::read(options.run);
   ProxyTask proxy(run.config(), run.cache());
-  const Archive archive = load_evaluated(run, proxy.space());
+  const Archive archive = load_evaluated(run, proxy.designs());
   require_front(archive);
   const Objective objective = band_objective(archive);
   proxy.load_weights(run);

@@ -15,11 +15,11 @@ namespace {
 void write_report(const std::filesystem::path& folder, const CommonOptions& common) {
   const RunFolder run = RunFolder::read(folder);
   const ProxyTask proxy(run.config(), run.cache());
-  const latency_predictor::LatencyPredictor predictor = predictor_of(run, proxy.space());
-  const Archive archive = load_evaluated(run, proxy.space());
+  const Predictors predictors = predictors_of(run, proxy.space());
+  const Archive archive = load_evaluated(run, proxy.designs());
   require_front(archive);
-  const FinalFront front = load_final_front(run, proxy, predictor, archive);
-  write_pictures(run, proxy, predictor, archive, front);
+  const FinalFront front = load_final_front(run, proxy, predictors, archive);
+  write_pictures(run, proxy, predictors, archive, front);
   if (common.json)
     return print(to_text(Json{{"report", run.report().string()},
                               {"picture", run.plot().string()},

@@ -93,11 +93,12 @@ void search_and_print(const RunOptions& options, bool all, const CommonOptions& 
     json["ended"] = name_of(end);
     return print(to_text(json));
   }
-  print("\n" + front_table(proxy.corpus(), front, extremes.largest, text_error(proxy, front), all));
+  print("\n" + front_table(proxy.corpus(), front, extremes.largest, text_error(proxy, front), all,
+                           run.config().hardware_space));
   print(summary);
   print(fmt::format("{} of {:.4g} networks evaluated, {} on the front, hypervolume {:.4f} of the "
                     "reference box (generation 0)\n",
-                    archive.size(), static_cast<double>(proxy.space().count()),
+                    archive.size(), static_cast<double>(proxy.designs().count_up_to(INT64_MAX)),
                     front.members.size(), last.hypervolume) +
         why_it_ended(end, run.config().search));
   print("Front: " + path_text(run.front()) + "  report: " + path_text(run.report()) +

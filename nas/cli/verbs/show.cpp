@@ -35,17 +35,21 @@ FinalFront narrowed(FinalFront front, const MemberChoice& choice) {
 void show_run(const Shown& given, const CommonOptions& common) {
   const RunFolder run = RunFolder::read(given.run_folder);
   const ProxyTask proxy(run.config(), run.cache());
-  const latency_predictor::LatencyPredictor predictor = predictor_of(run, proxy.space());
-  const Archive archive = load_evaluated(run, proxy.space());
+  const Predictors predictors = predictors_of(run, proxy.space());
+  const Archive archive = load_evaluated(run, proxy.designs());
   require_front(archive);
-  const FinalFront front = narrowed(load_final_front(run, proxy, predictor, archive), given.choice);
+  const FinalFront front =
+      narrowed(load_final_front(run, proxy, predictors, archive), given.choice);
   if (common.json) return print(to_text(front_json(run, proxy, archive, front)));
   const bool one = given.choice.knee || given.choice.best || !given.choice.id.empty();
-  if (one) return print(member_chart(front.members[0], proxy.space(), predictor));
-  const Candidate* largest = archive.find(architecture_id(proxy.space().largest()));
+  if (one)
+    return print(
+        member_chart(front.members[0], proxy.space(), predictors, run.config().hardware_space));
+  const Candidate* largest = archive.find(architecture_id(proxy.designs().largest()));
   print(front_chart(archive, front) +
         front_table(proxy.corpus(), front,
-                    largest ? std::optional(largest->objectives) : std::nullopt, 0, given.all));
+                    largest ? std::optional(largest->objectives) : std::nullopt, 0, given.all,
+                    run.config().hardware_space));
 }
 
 }  // namespace

@@ -10,6 +10,7 @@
 
 #include "accel_sim/engines/reference_engine.hpp"
 #include "accel_sim/engines/trace.hpp"
+#include "accel_sim/hardware/area.hpp"
 #include "accel_sim/mapper/library_rule.hpp"
 #include "accel_sim/mapper/mapping_file.hpp"
 #include "accel_sim/words.hpp"
@@ -206,7 +207,8 @@ void simulate_and_print(const SimulateOptions& options, const CommonOptions& com
   Answer answer =
       options.architecture ? answer_on_network(options, how) : answer_on_operator(options, how);
   answer.about["hardware"] = {{"name", answer.hardware_name},
-                              {"hash", hex(target_hash(answer.simulation.hardware))}};
+                              {"hash", hex(target_hash(answer.simulation.hardware))},
+                              {"area_mm2", area(answer.simulation.hardware).total()}};
   answer.about["engine"] = options.engine;
   answer.about["state"] = options.state;
   if (options.trace) write_trace(*options.trace, answer);

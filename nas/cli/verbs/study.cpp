@@ -16,6 +16,7 @@
 #include "nas/run/run_search.hpp"
 #include "nas/run/supernet_losses.hpp"
 #include "supernet/model/trained_weights.hpp"
+#include "support/error.hpp"
 #include "support/files.hpp"
 #include "support/json.hpp"
 
@@ -49,9 +50,16 @@ void study_and_print(const RunFolder& run, ProxyTask& proxy, CandidateEvaluator&
         path_text(run.study_plot()) + "  table: " + path_text(run.study_text()) + "\n");
 }
 
+void require_one_machine(const RunConfig& config, const std::string& where) {
+  if (!config.hardware_space.empty())
+    throw InputError(where + ": has a hardware_space: a study is of one machine, expected a run " +
+                     "without");
+}
+
 // Of a search that is finished; its folder may be another's.
 void study_run(const StudyArguments& given, const CommonOptions& common) {
   const RunFolder run = RunFolder::read(given.run.options.config);
+  require_one_machine(run.config(), given.run.options.config);
   ProxyTask proxy(run.config(), run.cache());
   proxy.load_weights(run);
   LossCache losses(run.losses(), loss_key(proxy));
@@ -69,8 +77,9 @@ void study(const StudyArguments& given, const CommonOptions& common) {
   const RunOptions options = given.run.resolved();
   if (!options.resume && options.overrides.empty() && std::filesystem::is_directory(options.config))
     return study_run(given, common);
-  TrainedRun trained(load_run_config(options.config, options.overrides), options.resume, true,
-                     common.ranks);
+  const RunConfig config = load_run_config(options.config, options.overrides);
+  require_one_machine(config, options.config);
+  TrainedRun trained(config, options.resume, true, common.ranks);
   const FoundFront found = found_front(trained);
   study_and_print(trained.folder, trained.proxy, trained.evaluator, found.search.archive,
                   found.front, given.largest, common);

@@ -20,9 +20,10 @@ void validate(const RunOptions& options, const CommonOptions& common) {
   ProxyTask proxy(config, {});
   if (!config.supernet.empty())
     proxy.load_weights(config.supernet / "supernet.safetensors", config.training);
-  const latency_predictor::LatencyPredictor predictor = predictor_in_place(config, proxy.space());
+  const Predictors predictors = predictors_in_place(config, proxy.space());
+  const latency_predictor::LatencyPredictor& predictor = predictors.base();
   const std::string told = require_telling(config, proxy.space(), predictor);
-  require_feasible(config, proxy, predictor);
+  require_feasible(config, proxy, predictors);
   const accel_sim::HardwareCost low = predictor.predict(proxy.space().smallest());
   const accel_sim::HardwareCost high = predictor.predict(proxy.space().largest());
   log_notice(told);

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <limits>
 
+#include "accel_sim/hardware/area.hpp"
 #include "latency_predictor/network_cost.hpp"
 #include "latency_predictor/tables.hpp"
 #include "search_spaces/search_space.hpp"
@@ -72,6 +73,38 @@ TEST_F(CandidateEvaluatorTest, AQuarterAndTheRestAreTheWhole) {
   EXPECT_EQ(evaluator.complete(last, std::span(quarter).last(1))[0],
             evaluator.evaluate(networks_)[2]);
   EXPECT_TRUE(evaluator.evaluate({}).empty());
+}
+
+// Losses do not depend on the hardware, and costs on nothing but the predictor of it.
+TEST_F(CandidateEvaluatorTest, ANetworkOnSeveralMachinesIsScoredOnceAndPricedOnEach) {
+  std::vector<Architecture> asked, machines;
+  LossSource source = made_up_losses();
+  source.sums = [&, inner = source.sums](std::span<const Architecture> networks, LossPart part) {
+    asked.insert(asked.end(), networks.begin(), networks.end());
+    return inner(networks, part);
+  };
+  const accel_sim::Target large = accel_sim::find_target("gemmini_cnn");
+  const Predictors predictors(predictor_, [&](const std::vector<int>& hardware) {
+    machines.emplace_back().hardware = hardware;
+    const accel_sim::Target& target = hardware[0] == 1 ? hardware_ : large;
+    return latency_predictor::LatencyPredictor(target, accel_sim::Workload{kContext},
+                                               latency_predictor::analytical_table(target));
+  });
+  CandidateEvaluator evaluator(source, predictors, kContext);
+  std::vector<Architecture> designs(4, networks_[0]);
+  designs[0].hardware = designs[3].hardware = {1};
+  designs[1].hardware = {2};
+  designs[2] = networks_[1];
+  const std::vector<Objectives> objectives = evaluator.evaluate(designs);
+  EXPECT_EQ(asked, (std::vector{networks_[0], networks_[1], networks_[0], networks_[1]}));
+  ASSERT_EQ(machines.size(), 2u);  // each made once
+  EXPECT_EQ(objectives[0].validation_loss, objectives[1].validation_loss);
+  EXPECT_EQ(objectives[0], objectives[3]);
+  EXPECT_NE(objectives[0].edp(), objectives[1].edp());
+  EXPECT_DOUBLE_EQ(objectives[0].area_mm2, accel_sim::area(hardware_).total());
+  EXPECT_DOUBLE_EQ(objectives[1].area_mm2, accel_sim::area(large).total());
+  EXPECT_FALSE(objectives[2].has_area());  // on what the predictor of all is of
+  EXPECT_EQ(evaluator.work(), 2);
 }
 
 TEST_F(CandidateEvaluatorTest, WorkIsTextInEvaluations) {

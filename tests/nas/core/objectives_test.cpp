@@ -33,10 +33,11 @@ TEST(Objective, NamesAndKeys) {
     const Json json = name_of(objective);
     EXPECT_EQ(objective_from_json(JsonNode(json, "x")), objective);
   }
-  EXPECT_EQ(names, "perplexity perplexity_int8 latency energy edp parameters peak_memory macs ");
+  EXPECT_EQ(names,
+            "perplexity perplexity_int8 latency energy edp parameters peak_memory macs area ");
   EXPECT_EQ(keys,
             "perplexity perplexity_int8 latency_cycles energy_pj edp parameters peak_memory_bytes "
-            "macs ");
+            "macs area_mm2 ");
   const Json wrong = "latancy";
   EXPECT_THAT(error_of([&] { objective_from_json(JsonNode(wrong, "x")); }),
               HasSubstr("did you mean \"latency\"?"));
@@ -62,11 +63,11 @@ TEST(Objective, AreShownWithTheirUnits) {
   EXPECT_EQ(all,
             "perplexity 22.2000, perplexity in int8 24.5000, latency 1000 cycles, energy 5 uJ, "
             "energy-delay product 5000000000 pJ x cycles, parameters 1234, peak memory 7700 bytes, "
-            "multiply-accumulates 88000, ");
+            "multiply-accumulates 88000, area 0 mm2, ");
   EXPECT_EQ(labels,
             "perplexity, perplexity in int8, latency (cycles), energy (pJ), energy-delay product "
             "(pJ x cycles), "
-            "parameters, peak memory (bytes), multiply-accumulates, ");
+            "parameters, peak memory (bytes), multiply-accumulates, area (mm2), ");
   Objectives in_time = kSample;
   in_time.in_time = true;
   in_time.latency = 8613.1;
@@ -94,6 +95,17 @@ TEST(ObjectivesJson, IntegersAreLeftOutWhereTheyWereNotScored) {
   half.erase("perplexity_int8");
   EXPECT_THAT(error_of([&] { objectives_from_json(JsonNode(half, "x")); }),
               HasSubstr("perplexity_int8"));
+}
+
+TEST(ObjectivesJson, TheAreaIsLeftOutWhereTheHardwareIsNoChoice) {
+  EXPECT_FALSE(kSample.has(Objective::kArea));
+  EXPECT_FALSE(to_json(kSample).contains("area_mm2"));
+  Objectives chosen = kSample;
+  chosen.area_mm2 = 0.625;
+  const Json json = to_json(chosen);
+  EXPECT_EQ(json["area_mm2"], 0.625);
+  EXPECT_EQ(objectives_from_json(JsonNode(json, "x")), chosen);
+  EXPECT_EQ(shown(chosen, Objective::kArea), "area 0.6250 mm2");
 }
 
 TEST(Objective, TheSearchedLossIsThatOfTheFirstPerplexity) {

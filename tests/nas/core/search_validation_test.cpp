@@ -26,7 +26,7 @@ class SearchValidation : public ::testing::Test {
                         .seeds = kSeeds,
                         .budget = budget,
                         .losses = recorded_.source(),
-                        .predictor = recorded_.predictor(),
+                        .predictors = recorded_.predictor(),
                         .context = RecordedLosses::kContext,
                         .enumerable = recorded_.space().count()};
     for (const std::string& text : algorithms)

@@ -69,7 +69,7 @@ class Compare : public ::testing::Test {
                         .step = 8,
                         .budget = 60,
                         .losses = hashed_losses(),
-                        .predictor = predictor_,
+                        .predictors = predictor_,
                         .context = 32,
                         .enumerable = 60};
     for (const std::string& text : algorithms)
@@ -264,7 +264,7 @@ TEST_F(Compare, AnObjectiveThatIsAlwaysZeroEnds) {
                               .step = 8,
                               .budget = 60,
                               .losses = all.losses,
-                              .predictor = device,
+                              .predictors = device,
                               .context = 32,
                               .enumerable = enumerable};
     const Comparison comparison = compare(zero);
