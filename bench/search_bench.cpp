@@ -203,8 +203,9 @@ std::vector<nas::Point> all_points(const nas::ComparisonTask& task,
   std::vector<nas::Point> points;
   task.space.enumerate([&](const Architecture& network) {
     nas::Candidate candidate;
-    candidate.objectives = with_loss(nas::cost_of(network, task.predictors.of(network), task.context),
-                                     comparison.losses[points.size()][1]);
+    candidate.objectives =
+        with_loss(nas::cost_of(network, task.predictors.of(network), task.context),
+                  comparison.losses[points.size()][1]);
     points.push_back(order.point(candidate));
     return true;
   });
