@@ -24,9 +24,7 @@ struct WorkerRequest {
   WorkerOptions options{kLease, 0};
 };
 
-bool is_search_over(const std::string& phase) {
-  return phase == "finished";
-}
+bool is_search_over(const std::string& phase) { return phase == "finished"; }
 
 // Until there are weights; whether the search is not over yet.
 bool wait_for_weights(const RunFolder& run, const WorkerOptions& options) {
