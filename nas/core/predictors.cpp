@@ -9,6 +9,9 @@ namespace paretoformer::nas {
 using latency_predictor::LatencyPredictor;
 
 struct Predictors::State {
+  State(const LatencyPredictor& its_base, Make its_make)
+      : base(its_base), make(std::move(its_make)) {}
+
   LatencyPredictor base;
   Make make;
   std::mutex mutex;
