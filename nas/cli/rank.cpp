@@ -31,7 +31,7 @@ using Control = tbb::global_control;
 
 // Seconds that ranks train networks alone for before rank 0 has their checkpoints, which are
 // otherwise the configuration's affair: less is lost in sending them, and they stop soon.
-constexpr double kShortest = 1, kLongest = 60;
+constexpr double kShortestShare = 1, kLongestShare = 60;
 
 // Gone with all that is in it when this is.
 class ScratchFolder {
@@ -186,7 +186,8 @@ std::vector<StandaloneWork> shares_of(const StandaloneWork& work, int ranks) {
 }  // namespace
 
 void train_on_ranks(Communicator& ranks, const StandaloneWork& work, const Watch& watch) {
-  const double seconds = std::clamp(work.config.training.checkpoint_seconds, kShortest, kLongest);
+  const double seconds =
+      std::clamp(work.config.training.checkpoint_seconds, kShortestShare, kLongestShare);
   for (;;) {
     const std::vector<StandaloneWork> shares = shares_of(work, ranks.size());
     std::size_t left = 0;

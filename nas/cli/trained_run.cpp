@@ -99,7 +99,9 @@ TrainedRun::TrainedRun(const RunConfig& config, bool resume, bool searches, Comm
 }
 
 FoundFront found_front(TrainedRun& trained) {
-  auto& [run, proxy, losses, evaluator] = trained;
+  const RunFolder& run = trained.folder;
+  const ProxyTask& proxy = trained.proxy;
+  CandidateEvaluator& evaluator = trained.evaluator;
   write_state(run, "search", load_archive(run, proxy.designs()).size());
   const auto searched = [&] {
     LongWork work;
