@@ -6,6 +6,7 @@
 #include <map>
 #include <set>
 
+#include "accel_sim/hardware/area.hpp"
 #include "accel_sim/hardware/energy.hpp"
 #include "accel_sim/hardware/target.hpp"
 #include "support/hash.hpp"
@@ -112,8 +113,9 @@ void expect_adds_up(const Json& answer, const std::string& hardware_name) {
   for (const auto& [name, value] : answer["energy_breakdown_pj"].items())
     components += value.get<double>();
   EXPECT_NEAR(components / answer["energy_pj"].get<double>(), 1, 1e-9);
-  EXPECT_EQ(answer["hardware"],
-            (Json{{"name", hardware_name}, {"hash", hex(target_hash(hardware))}}));
+  EXPECT_EQ(answer["hardware"], (Json{{"name", hardware_name},
+                                      {"hash", hex(target_hash(hardware))},
+                                      {"area_mm2", area(hardware).total()}}));
 }
 
 TEST_F(Simulate, NetworkAddsUpOnEveryPreset) {
