@@ -83,7 +83,15 @@ TEST_F(HtmlReportTest, HoldsEveryCandidateAndTheCostOfEveryOperatorOfAMember) {
 TEST_F(HtmlReportTest, ShowsAStudyWhereThereIsOne) {
   const FinalFront front = run_.confirm();
   EXPECT_TRUE(run_.data(front)["study"].is_null());
-  const Study study = make_study(run_.folder, run_.proxy, run_.evaluator, run_.archive, front);
+  const auto step = [&](const char* name, double latency) {
+    const Architecture largest = run_.proxy.space().largest();
+    return StudyStep{name, "what", largest, 20, 20.5, latency, latency / 2, 1e6};
+  };
+  Study study{{step("a", 8000), step("b", 8000), step("c", 800), step("d", 400)}, {}, {}};
+  for (const char* budget : {"+0.1", "+1", "+0.45 %", "+4.5 %"})
+    study.choices.push_back({budget, 21, step("e", 300)});
+  for (const char* name : {"evolution", "uniform"})
+    study.rivals.push_back({name, {step("d", 400)}});
   write_file_atomic(run_.folder.study(), to_text(to_json(study)));
   const Json data = run_.data(front);
   ASSERT_EQ(data["study"]["tables"].size(), 2u);

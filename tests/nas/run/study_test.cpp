@@ -39,11 +39,9 @@ Cycles simulated(const Architecture& network, const accel_sim::Workload& workloa
 
 class StudyTest : public ::testing::Test {
  protected:
-  Study study() {
-    return make_study(
-        run_.folder, run_.proxy, evaluator_, archive_,
-        confirm_front(run_.folder, run_.proxy, evaluator_.losses(), predictor_, archive_, {}));
-  }
+  void expect_machines(const Study& study);
+  void expect_choices(const Study& study, const FinalFront& front);
+  void expect_rivals(const Study& study, const FinalFront& front);
 
   TemporaryFolder box_;
   RunConfig config_ = tiny_config(box_ / "run");
@@ -53,8 +51,8 @@ class StudyTest : public ::testing::Test {
   Archive archive_ = run_search(run_.folder, run_.proxy, evaluator_, {}).archive;
 };
 
-TEST_F(StudyTest, GoesFromTheNaiveMachineToTheRunsAndItsBestMappings) {
-  const Study study = this->study();
+// From the naive machine to the run's and its best mappings.
+void StudyTest::expect_machines(const Study& study) {
   ASSERT_EQ(study.machines.size(), 4u);
   const Architecture largest = run_.proxy.space().largest();
   const accel_sim::Target& own = config_.hardware;
@@ -81,10 +79,8 @@ TEST_F(StudyTest, GoesFromTheNaiveMachineToTheRunsAndItsBestMappings) {
   EXPECT_GT(study.machines[1].latency, 10 * study.machines[2].latency);  // the host's floats
 }
 
-TEST_F(StudyTest, ChoosesTheCheapestMemberWithinEachPerplexity) {
-  const FinalFront front =
-      confirm_front(run_.folder, run_.proxy, evaluator_.losses(), predictor_, archive_, {});
-  const Study study = make_study(run_.folder, run_.proxy, evaluator_, archive_, front);
+// The cheapest member within each perplexity.
+void StudyTest::expect_choices(const Study& study, const FinalFront& front) {
   const StudyStep& base = study.machines.back();
   accel_sim::Target best = config_.hardware;
   best.tiling = accel_sim::Tiling::kOptimal;
@@ -106,13 +102,8 @@ TEST_F(StudyTest, ChoosesTheCheapestMemberWithinEachPerplexity) {
   EXPECT_LT(study.choices[1].step.edp(), base.edp());  // some member is within 1
 }
 
-TEST_F(StudyTest, SetsTheSearchBesideSimplerWays) {
-  const std::vector<float> alone =
-      extract(run_.proxy.layout(), run_.proxy.weights(),
-              supernet::ParameterLayout(run_.proxy.space().largest(), run_.proxy.context()));
-  const FinalFront front =
-      confirm_front(run_.folder, run_.proxy, evaluator_.losses(), predictor_, archive_, {});
-  const Study study = make_study(run_.folder, run_.proxy, evaluator_, archive_, front, alone);
+// The search beside simpler ways, also with a largest network that was trained elsewhere.
+void StudyTest::expect_rivals(const Study& study, const FinalFront& front) {
   std::vector<std::string> names;
   for (const StudyRival& each : study.rivals) names.push_back(each.name);
   EXPECT_THAT(names, ElementsAre("evolution", "uniform", "magnitude", "fisher", "fisher, tuned",
@@ -139,6 +130,19 @@ TEST_F(StudyTest, SetsTheSearchBesideSimplerWays) {
   }
   const Json json = to_json(study);
   EXPECT_EQ(to_json(study_from_json(JsonNode(json, "study.json"))), json);
+}
+
+// One study, which takes a while, for all that it says.
+TEST_F(StudyTest, SaysWhatEveryStepAndTheSearchAreWorth) {
+  const std::vector<float> alone =
+      extract(run_.proxy.layout(), run_.proxy.weights(),
+              supernet::ParameterLayout(run_.proxy.space().largest(), run_.proxy.context()));
+  const FinalFront front =
+      confirm_front(run_.folder, run_.proxy, evaluator_.losses(), predictor_, archive_, {});
+  const Study study = make_study(run_.folder, run_.proxy, evaluator_, archive_, front, alone);
+  expect_machines(study);
+  expect_choices(study, front);
+  expect_rivals(study, front);
 }
 
 // A network that no search has seen is scored now.
