@@ -37,11 +37,12 @@ struct RequestsPerByte {
     // Divided, not multiplied by `rows`, so that all widths of whole lines have exactly the same.
     lines = (1 + (width - alignment) / kLine) / width;
     const int pieces = ceil_divide(width, piece);
+    const int whole_lines = width / kLine;
     const double inside =
-        alignment == kLine ? pieces - width / kLine : (pieces - 1) * (1 - alignment / kLine);
+        alignment == kLine ? pieces - whole_lines : (pieces - 1) * (1 - alignment / kLine);
     all = lines + inside * rows;
     // Pieces of a row that begins with a line are whole ones, but for the last; no others are.
-    whole = alignment / kLine * (width / kLine) * rows;
+    whole = alignment / kLine * whole_lines * rows;
   }
   double rows;
   double lines;  // touched for the first time
@@ -83,7 +84,8 @@ double multiplier_rows(int tile, int size, const Workpiece& work) {
 // Bytes of the weights of all tiles, each once.
 double weight_bytes(const PerDimension<int>& tile, int size, const Workpiece& work) {
   const int columns = work.extent[kK];
-  const double row = static_cast<double>(columns / tile[kK]) * weight_row_bytes(tile[kK], work) +
+  const int whole_tiles = columns / tile[kK];
+  const double row = static_cast<double>(whole_tiles) * weight_row_bytes(tile[kK], work) +
                      weight_row_bytes(columns % tile[kK], work);
   const double taps = static_cast<double>(work.extent[kR]) * work.extent[kS];
   return (work.extent[kC] + multiplier_rows(tile[kC], size, work)) * row * taps;
@@ -347,14 +349,15 @@ double MappingCostModel::bank_conflicts(const PerDimension<int>& tile,
   const int size = target_.array_size;
   const int deep = ceil_divide(tile[kC], size);
   const double rows = ceil_divide(tile[kP], size), across = ceil_divide(tile[kK], size);
-  const double half = target_.scratchpad_blocks() / 2;
+  const int half = target_.scratchpad_blocks() / 2;
   const double bank = std::max(target_.scratchpad_blocks() / target_.scratchpad_banks, 1);
   // Shares of the inputs' last rows and of the weights that lie in the last bank; their last ones.
   const double inputs = std::clamp((rows * deep - (half - bank)) / deep, 0.0, 1.0);
   const double weights = std::min(bank / (deep * across), 1.0);
   double meeting = std::min(inputs, weights);
   if (target_.scratchpad_banks <= 4) meeting += std::min(1 - inputs, 1 - weights);
-  const double in_whole_tiles = static_cast<double>(work_.extent[kC] / tile[kC]) * deep;
+  const int whole_tiles = work_.extent[kC] / tile[kC];
+  const double in_whole_tiles = static_cast<double>(whole_tiles) * deep;
   const bool both_change = times.inputs == tiles[kK] && times.weights == tiles[kP];
   return meeting * (both_change ? 1 : 0.5) * in_whole_tiles *
          static_cast<double>(blocks(work_.extent[kK], tile[kK], size)) * tiles[kP] *

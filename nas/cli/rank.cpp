@@ -2,11 +2,11 @@
 
 #include <fmt/format.h>
 #include <oneapi/tbb/global_control.h>
-#include <stdlib.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
+#include <cstdlib>
 #include <cstring>
 #include <filesystem>
 #include <memory>

@@ -17,8 +17,8 @@ class Predictors {
   using Make = std::function<latency_predictor::LatencyPredictor(const std::vector<int>& hardware)>;
 
   // For all networks.
-  Predictors(
-      const latency_predictor::LatencyPredictor& only);  // NOLINT(google-explicit-constructor)
+  // NOLINTNEXTLINE(google-explicit-constructor): whoever has one predictor need not say more.
+  Predictors(const latency_predictor::LatencyPredictor& only);
   // For those that say what they run on, a predictor that is made when the first of them is priced.
   Predictors(const latency_predictor::LatencyPredictor& base, Make make);
 
