@@ -1,5 +1,5 @@
-// Losses that all ranks of a run measure together. Rank 0 has the search, the run folder and the
-// command line; the others wait for what it asks.
+// Losses that all ranks of a run measure together, and their part of other work. Rank 0 has the
+// search, the run folder and the command line; the others wait for what it asks.
 #pragma once
 
 #include <functional>

@@ -36,20 +36,12 @@ double square_of(const std::vector<float>& weights, std::size_t first, int rows,
   return sum;
 }
 
-std::vector<int> rising(std::vector<int> indices) {
-  std::sort(indices.begin(), indices.end());
-  return indices;
-}
-
 // The `count` with the highest values, of equals the first.
 std::vector<int> highest(const std::vector<double>& values, int count) {
-  std::vector<int> order(values.size());
-  std::iota(order.begin(), order.end(), 0);
-  std::stable_sort(order.begin(), order.end(), [&](int a, int b) {
-    return values[static_cast<std::size_t>(a)] > values[static_cast<std::size_t>(b)];
-  });
-  order.resize(static_cast<std::size_t>(count));
-  return rising(order);
+  std::vector<int> kept = by_importance(values);
+  kept.resize(static_cast<std::size_t>(count));
+  std::sort(kept.begin(), kept.end());
+  return kept;
 }
 
 std::vector<int> rearranged(const std::vector<std::vector<double>>& gradients, int count) {

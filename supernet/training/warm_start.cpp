@@ -49,15 +49,6 @@ std::vector<double> mean_squares(const std::vector<std::vector<double>>& sequenc
   return squares;
 }
 
-std::vector<int> order_of(const std::vector<double>& importance) {
-  std::vector<int> order(importance.size());
-  std::iota(order.begin(), order.end(), 0);
-  std::stable_sort(order.begin(), order.end(), [&](int a, int b) {
-    return importance[static_cast<std::size_t>(a)] > importance[static_cast<std::size_t>(b)];
-  });
-  return order;
-}
-
 // Blocks of `size` values, order.size() to a row, in that order.
 void reorder(float* rows, int count, int size, const std::vector<int>& order) {
   std::vector<float> row(order.size() * static_cast<std::size_t>(size));
@@ -71,6 +62,15 @@ void reorder(float* rows, int count, int size, const std::vector<int>& order) {
 }
 
 }  // namespace
+
+std::vector<int> by_importance(const std::vector<double>& importance) {
+  std::vector<int> order(importance.size());
+  std::iota(order.begin(), order.end(), 0);
+  std::stable_sort(order.begin(), order.end(), [&](int a, int b) {
+    return importance[static_cast<std::size_t>(a)] > importance[static_cast<std::size_t>(b)];
+  });
+  return order;
+}
 
 MaskGradients mask_gradients(const ParameterLayout& layout, const std::vector<float>& parameters,
                              std::span<const std::int32_t> text, const TrainingConfig& config,
@@ -118,11 +118,12 @@ void sort_by_importance(const ParameterLayout& layout, const Importance& importa
     const LayerOffsets& o = layout.layer(l);
     const auto at = [&](std::size_t offset) { return parameters.data() + offset; };
     // Rows of qkv and up are blocks of one long row.
-    const std::vector<int> heads = order_of(importance.heads[static_cast<std::size_t>(l)]);
+    const std::vector<int> heads = by_importance(importance.heads[static_cast<std::size_t>(l)]);
     reorder(at(o.qkv), 1, 3 * width * d, heads);
     reorder(at(o.qkv_bias), 1, 3 * width, heads);
     reorder(at(o.output), d, width, heads);
-    const std::vector<int> channels = order_of(importance.channels[static_cast<std::size_t>(l)]);
+    const std::vector<int> channels =
+        by_importance(importance.channels[static_cast<std::size_t>(l)]);
     reorder(at(o.up), 1, d, channels);
     reorder(at(o.up_bias), 1, 1, channels);
     reorder(at(o.down), d, 1, channels);

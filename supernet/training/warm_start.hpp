@@ -19,6 +19,9 @@ struct Importance {
   std::vector<std::vector<double>> heads, channels;  // [layer][head], [layer][channel]
 };
 
+// Heads or channels of a layer, the most important first, equals in the order they have.
+std::vector<int> by_importance(const std::vector<double>& importance);
+
 // Sequences on which importance is measured; Kwon et al. take 2048 of classification tasks, each of
 // which is one target, where a sequence of text is as many as it has tokens.
 inline constexpr int kImportanceSequences = 256;
