@@ -119,7 +119,7 @@ enum class Masking { kBias, kRowBlocks, kBest };
   HW(int, norm_command_cycles, 29, 0, 100000,                                                      \
     "CPU time per mvout of tiled_norm (RTL: 28 to 29; 35 fits Sec. 3.4's 7 %)")                    \
   HW(int, norm_mvin_cycles, 11, 0, 100000,                                                         \
-    "CPU time per mvin of tiled_norm, and per command of loops over int8 rows (RTL: 10.6)")        \
+    "CPU time per mvin of tiled_norm and of loops over int8 rows (RTL: 10.6)")                     \
   HW(int, norm_config_cycles, 23, 0, 100000,                                                       \
     "CPU time per row and pass of tiled_norm, besides (RTL)")                                      \
   HW(int, mvin_scale_elements_per_cycle, 4, 1, 128,                                                \

@@ -16,8 +16,11 @@ inline constexpr int kReleaseCycles = 3;
 // The fence at the end of a call, which Hardware::call_overhead_cycles contains.
 inline constexpr int kFenceCycles = 30;
 
-// CPU time for a config command in a loop of the host, its share of the loop included (an estimate;
-// RTL: 3.2 for the command alone).
+// CPU time in the loop of an exported program over int8 rows (nas/export/gemmini_runtime.cpp), per
+// mvout of a row and, the loop's own included, per config command of a pass over a row. RTL (no norm
+// units, rows of 16 bytes, which are stored faster): 5, 13, 29, 44, 52, 71, 92 cycles for 1, 3, 4,
+// 6, 8, 12, 16 mvouts and the config; what is less than 5 n + 8 is less than what the units take.
+inline constexpr int kRowMvoutCycles = 5;
 inline constexpr int kConfigIssueCycles = 8;
 
 // From the last row fed to the last row of results in the accumulator: 3 cycles, the array's stages

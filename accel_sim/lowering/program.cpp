@@ -301,12 +301,12 @@ Program lower_gelu(const Operator& op, const Target& target, const Placement& pl
   return program;
 }
 
-// Of loops over rows. The library's own, over int32, as it was measured; those over int8, which it
-// does not have, at what RTL takes for commands with addresses of their own.
+// Of loops over rows: the library's own, over int32, and those over int8 of exported programs, which
+// it does not have, each as it was measured.
 HostCommandCycles host_row_cycles(int element_bytes, const Hardware& hardware) {
-  const int command = hardware.norm_mvin_cycles;
-  if (element_bytes == 1) return {command, 0, command, kConfigIssueCycles};
-  return {command, 0, hardware.norm_command_cycles, hardware.norm_config_cycles};
+  const int mvin = hardware.norm_mvin_cycles;
+  if (element_bytes == 1) return {mvin, 0, kRowMvoutCycles, kConfigIssueCycles};
+  return {mvin, 0, hardware.norm_command_cycles, hardware.norm_config_cycles};
 }
 
 Program lower_to_tiles(const Call& call, const Target& target, const Placement& where) {
