@@ -44,7 +44,7 @@ TEST_P(EveryPreset, PredictIsTheSumOfTheBreakdown) {
   for (const accel_sim::Mode mode : {accel_sim::Mode::kPrefill, accel_sim::Mode::kDecode}) {
     const LatencyPredictor predictor(accel_sim::find_target(GetParam()), {512, mode});
     Random random(1);
-    for (int i = 0; i < 50; ++i) {
+    for (int i = 0; i < 20; ++i) {
       const Architecture architecture = draw(random);
       EXPECT_EQ(predictor.predict(architecture), sum(predictor.breakdown(architecture)));
     }
