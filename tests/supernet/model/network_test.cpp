@@ -12,6 +12,7 @@
 #include "supernet/training/trainer.hpp"
 #include "support/json.hpp"
 #include "support/random.hpp"
+#include "tests/supernet/lively_parameters.hpp"
 
 namespace paretoformer::supernet {
 namespace {
@@ -33,16 +34,6 @@ struct Text {
   std::vector<std::int32_t> tokens, targets;
   Batch batch;
 };
-
-// Weights large enough that every path carries a gradient well above rounding.
-template <class T>
-std::vector<T> lively_parameters(const ParameterLayout& layout) {
-  Random random(22);
-  std::vector<T> parameters(layout.size());
-  for (std::size_t i = 0; i < parameters.size(); ++i)
-    parameters[i] = static_cast<T>(0.3 * random.normal() + (i < layout.matrix_size() ? 0 : 0.2));
-  return parameters;
-}
 
 template <class T>
 double mean_loss(const ParameterLayout& layout, const std::vector<T>& parameters,

@@ -12,7 +12,6 @@
 #include "search_spaces/architecture.hpp"
 #include "supernet/model/network.hpp"
 #include "supernet/model/parameters.hpp"
-#include "support/random.hpp"
 
 namespace paretoformer::supernet::reference {
 
@@ -337,15 +336,6 @@ struct Optimiser {
     }
   }
 };
-
-// Weights large enough that every path carries a gradient well above rounding.
-inline std::vector<double> lively_parameters(const ParameterLayout& layout) {
-  Random random(22);
-  std::vector<double> parameters(layout.size());
-  for (std::size_t i = 0; i < parameters.size(); ++i)
-    parameters[i] = 0.3 * random.normal() + (i < layout.matrix_size() ? 0 : 0.2);
-  return parameters;
-}
 
 // Per tensor: the norm of the difference over the norm of the gradient, which counts every entry by
 // its weight in a step.

@@ -7,6 +7,7 @@
 #include "supernet/training/trainer.hpp"
 #include "support/json.hpp"
 #include "support/random.hpp"
+#include "tests/supernet/lively_parameters.hpp"
 
 namespace paretoformer::supernet {
 namespace {
@@ -68,7 +69,7 @@ class FusedAgainstPlain : public testing::TestWithParam<Architecture> {};
 
 TEST_P(FusedAgainstPlain, LossesAndGradients) {
   const ParameterLayout layout = supernet();
-  const std::vector<double> parameters = reference::lively_parameters(layout);
+  const std::vector<double> parameters = lively_parameters<double>(layout);
   const std::vector<Architecture> networks{kLargest, GetParam()};
   for (const double soft : {0.0, 0.6}) {
     const Text text(1, soft > 0 ? 1 : 2);

@@ -16,6 +16,7 @@
 #include "supernet/training/cpu_backend.hpp"
 #include "support/json.hpp"
 #include "support/random.hpp"
+#include "tests/supernet/lively_parameters.hpp"
 #include "tests/supernet/model/plain_network.hpp"
 
 #ifdef PARETOFORMER_CUDA_EMULATION
@@ -174,7 +175,7 @@ std::vector<double> as_doubles(const std::vector<float>& values) {
 void expect_gradients(const BackEnd& back_end, const Supernet& supernet,
                       const std::vector<Architecture>& networks, const TrainingConfig& c) {
   const ParameterLayout layout = supernet.layout(c.context);
-  const std::vector<double> parameters = reference::lively_parameters(layout);
+  const std::vector<double> parameters = lively_parameters<double>(layout);
   const Text text(1, c.sequences_per_step(networks.size()), c.context, supernet.largest.vocabulary);
   std::vector<double> expected;
   const std::vector<double> losses =
@@ -222,7 +223,7 @@ TEST_P(BackEnds, GradientsAreAveragedOverBatches) {
 TEST_P(BackEnds, GradientsOfTheLastStepAreForgotten) {
   const ParameterLayout layout = kOdd.layout(9);
   const TrainingConfig c = config(GetParam(), 2, 9);
-  TrainingState<float> state = state_of(reference::lively_parameters(layout));
+  TrainingState<float> state = state_of(lively_parameters<double>(layout));
   const auto backend = make(layout, c, state);
   const Text text(1, 2, 9, 29);
   const Text other(2, 4, 9, 29);
@@ -240,7 +241,7 @@ TEST_P(BackEnds, HaveTheSameBitsAgain) {
   const Text text(1, 4, 20, 29);
   const std::vector<Architecture> networks{kOdd.largest, kOdd.slices[1]};
   const auto run = [&] {
-    TrainingState<float> state = state_of(reference::lively_parameters(layout));
+    TrainingState<float> state = state_of(lively_parameters<double>(layout));
     const auto backend = make(layout, c, state);
     AdamW step{1e-2, 0.9, 0.98, 1e-8, 0.05, 0.5, 0.1, 0.02};
     for (int i = 0; i < 2; ++i) {
@@ -285,7 +286,7 @@ double norm_of(const std::vector<float>& values) {
 TEST_P(BackEnds, StepsAreThoseOfTheReferenceOptimiser) {
   const ParameterLayout layout = kOdd.layout(9);
   const TrainingConfig c = config(GetParam(), 2, 9);
-  const std::vector<double> start = reference::lively_parameters(layout);
+  const std::vector<double> start = lively_parameters<double>(layout);
   for (const double clip_norm : {1e-2, 1e2}) {
     TrainingState<float> state = state_of(start);
     const auto backend = make(layout, c, state);
@@ -313,7 +314,7 @@ TEST_P(BackEnds, AGradientThatIsSetIsTheOneThatIsApplied) {
   const ParameterLayout layout = kOdd.layout(9);
   const TrainingConfig c = config(GetParam(), 2, 9);
   const auto stepped = [&](std::uint64_t text, const std::vector<float>* gradient) {
-    TrainingState<float> state = state_of(reference::lively_parameters(layout));
+    TrainingState<float> state = state_of(lively_parameters<double>(layout));
     const auto backend = make(layout, c, state);
     backend->gradients(Text(text, 2, 9, 29).batch(), std::vector<Architecture>{kOdd.largest});
     if (gradient) backend->set_gradient(*gradient);
@@ -330,7 +331,7 @@ TEST_P(BackEnds, AGradientThatIsSetIsTheOneThatIsApplied) {
 TEST_P(BackEnds, NothingIsAppliedWhereTheNormIsNotFinite) {
   const ParameterLayout layout = kOdd.layout(9);
   TrainingConfig c = config(GetParam(), 2, 9);
-  TrainingState<float> state = state_of(reference::lively_parameters(layout));
+  TrainingState<float> state = state_of(lively_parameters<double>(layout));
   const auto backend = make(layout, c, state);
   const std::vector<float> start = state.parameters;
   const std::size_t broken = layout.layer(1).up;
@@ -368,7 +369,7 @@ std::vector<double> reference_losses(const ParameterLayout& layout,
 TEST_P(BackEnds, SequenceLossesAreThoseOfTheReference) {
   const ParameterLayout layout = kOdd.layout(20);
   const TrainingConfig c = config(GetParam(), 2, 20);
-  const std::vector<double> parameters = reference::lively_parameters(layout);
+  const std::vector<double> parameters = lively_parameters<double>(layout);
   TrainingState<float> state = state_of(parameters);
   const auto backend = make(layout, c, state);
   const auto evaluation = make_evaluation(layout, state.parameters, c);
@@ -390,7 +391,7 @@ TEST_P(BackEnds, SequenceLossesAreThoseOfTheReference) {
 TEST_P(BackEnds, SequenceLossesDoNotDependOnOtherSequences) {
   const ParameterLayout layout = kOdd.layout(20);
   const TrainingConfig c = config(GetParam(), 2, 20);
-  const TrainingState<float> state = state_of(reference::lively_parameters(layout));
+  const TrainingState<float> state = state_of(lively_parameters<double>(layout));
   const auto evaluation = make_evaluation(layout, state.parameters, c);
   const Text text(3, 5, 20, 29);
   const auto together =
@@ -410,7 +411,7 @@ TEST_P(BackEnds, SequenceLossesDoNotDependOnOtherSequences) {
 TEST_P(BackEnds, TrainingsMoveToTheCpuAndBack) {
   const ParameterLayout layout = kOdd.layout(9);
   const TrainingConfig c = config(GetParam(), 2, 9);
-  TrainingState<float> state = state_of(reference::lively_parameters(layout));
+  TrainingState<float> state = state_of(lively_parameters<double>(layout));
   std::vector<double> parameters = as_doubles(state.parameters);
   const TrainingConfig on_cpu = config({"", Device::cpu, Products::fp32}, 2, 9);
   reference::Optimiser optimiser{c.beta1, c.beta2, c.weight_decay, 1.0, 0, {}, {}};

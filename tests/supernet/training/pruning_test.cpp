@@ -10,6 +10,7 @@
 
 #include "supernet/model/evaluation.hpp"
 #include "support/random.hpp"
+#include "tests/supernet/lively_parameters.hpp"
 
 namespace paretoformer::supernet {
 namespace {
@@ -18,13 +19,6 @@ using ::testing::ElementsAre;
 
 const Architecture kNetwork{12, 4, 11, {{3, 10}, {2, 6}, {2, 5}}};
 constexpr int kContext = 9;
-
-std::vector<float> lively_parameters(const ParameterLayout& layout) {
-  Random random(22);
-  std::vector<float> parameters(layout.size());
-  for (float& parameter : parameters) parameter = static_cast<float>(0.3 * random.normal());
-  return parameters;
-}
 
 struct Text {
   explicit Text(int sequences) {
@@ -79,7 +73,7 @@ std::vector<float> masked(const ParameterLayout& layout, std::vector<float> para
 // One sequence: the derivative of its mean loss in a factor of what a head or channel puts out.
 TEST(Pruning, MaskGradientsAreDerivatives) {
   const ParameterLayout layout(kNetwork, kContext);
-  const std::vector<float> parameters = lively_parameters(layout);
+  const std::vector<float> parameters = lively_parameters<float>(layout);
   const Text text(1);
   TrainingConfig config;
   config.context = kContext;
@@ -136,7 +130,7 @@ TEST(Pruning, KeepsTheMostImportantOfEveryLayer) {
 
 TEST(Pruning, ComputesWhatTheMaskedNetworkDoes) {
   const ParameterLayout layout(kNetwork, kContext);
-  const std::vector<float> parameters = lively_parameters(layout);
+  const std::vector<float> parameters = lively_parameters<float>(layout);
   const Text text(3);
   for (const std::vector<Kept>& kept :
        {std::vector<Kept>{{{0, 2}, {1, 4, 9}}, {{1}, {0, 5}}, {{0}, {2, 3}}},
@@ -199,7 +193,7 @@ TEST(Pruning, RearrangingNeverLosesMoreThanTheDiagonal) {
 // Copies of a head and of a channel are left out: twice the others are the whole network.
 TEST(Pruning, TuningMakesUpForCopies) {
   const ParameterLayout layout(kNetwork, kContext);
-  std::vector<float> parameters = lively_parameters(layout);
+  std::vector<float> parameters = lively_parameters<float>(layout);
   const LayerOffsets& o = layout.layer(1);
   std::copy_n(parameters.begin() + static_cast<std::ptrdiff_t>(o.qkv), 3 * 4 * 12,
               parameters.begin() + static_cast<std::ptrdiff_t>(o.qkv) + 3 * 4 * 12);
@@ -233,7 +227,7 @@ TEST(Pruning, TuningMakesUpForCopies) {
 // Of a layer that is left out, too: the next one's factors follow the whole network's stream.
 TEST(Pruning, TuningBringsTheStreamNearer) {
   const ParameterLayout layout(kNetwork, kContext);
-  const std::vector<float> parameters = lively_parameters(layout);
+  const std::vector<float> parameters = lively_parameters<float>(layout);
   const std::vector<Kept> kept{{{0, 1}, {0, 1, 2, 3, 4, 5}}, {}, {{0, 1}, {0, 1, 2, 4}}};
   const Text text(60);
   // What tells how far the streams are apart: the logits of the same head.

@@ -9,19 +9,13 @@
 #include "supernet/model/evaluation.hpp"
 #include "support/json.hpp"
 #include "support/random.hpp"
+#include "tests/supernet/lively_parameters.hpp"
 
 namespace paretoformer::supernet {
 namespace {
 
 const Architecture kNetwork{12, 4, 11, {{3, 10}, {2, 6}}};
 constexpr int kContext = 9;
-
-std::vector<float> lively_parameters(const ParameterLayout& layout) {
-  Random random(22);
-  std::vector<float> parameters(layout.size());
-  for (float& parameter : parameters) parameter = static_cast<float>(0.3 * random.normal());
-  return parameters;
-}
 
 std::vector<std::int32_t> random_text(int size) {
   Random random(5);
@@ -41,7 +35,7 @@ double loss_of(const ParameterLayout& layout, const std::vector<double>& paramet
 // A text of one sequence: importance is the square of one derivative.
 TEST(WarmStart, ImportanceIsTheSquaredDerivativeInAFactor) {
   const ParameterLayout layout(kNetwork, kContext);
-  const std::vector<float> parameters = lively_parameters(layout);
+  const std::vector<float> parameters = lively_parameters<float>(layout);
   const std::vector<std::int32_t> text = random_text(kContext + 1);
   TrainingConfig config;
   config.context = kContext;
@@ -73,7 +67,7 @@ TEST(WarmStart, ImportanceIsTheSquaredDerivativeInAFactor) {
 
 TEST(WarmStart, SortingChangesNothingButTheOrder) {
   const ParameterLayout layout(kNetwork, kContext);
-  const std::vector<float> parameters = lively_parameters(layout);
+  const std::vector<float> parameters = lively_parameters<float>(layout);
   const std::vector<std::int32_t> text = random_text(200);
   TrainingConfig config;
   config.context = kContext;
@@ -103,7 +97,7 @@ TEST(WarmStart, ASupernetHoldsTheNetworkThatItStartsFrom) {
   const SearchSpace space = SearchSpace::from_json(JsonNode(json, "space.json"));
   const ParameterLayout supernet(space, kContext);
   const ParameterLayout own(space.largest(), kContext);
-  const std::vector<float> parameters = lively_parameters(own);
+  const std::vector<float> parameters = lively_parameters<float>(own);
   const std::vector<float> shared = supernet_of(own, parameters, supernet);
   EXPECT_EQ(extract(supernet, shared, own), parameters);
   // A narrower network has the first values of the largest's LayerNorms.
