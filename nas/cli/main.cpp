@@ -19,7 +19,7 @@
 #include "nas/cli/rank.hpp"
 #include "nas/cli/verbs.hpp"
 #include "nas/cluster/mpi.hpp"
-#include "nas/cluster/spread_losses.hpp"
+#include "nas/cluster/rank_work.hpp"
 #include "support/error.hpp"
 #include "support/files.hpp"
 #include "support/json.hpp"

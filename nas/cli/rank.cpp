@@ -14,6 +14,7 @@
 #include <string>
 #include <vector>
 
+#include "nas/cluster/rank_work.hpp"
 #include "nas/cluster/spread_losses.hpp"
 #include "nas/run/supernet_losses.hpp"
 #include "supernet/training/sharded_backend.hpp"

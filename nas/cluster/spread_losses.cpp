@@ -1,7 +1,6 @@
 #include "nas/cluster/spread_losses.hpp"
 
 #include <cstring>
-#include <optional>
 #include <utility>
 #include <vector>
 
@@ -9,9 +8,6 @@
 
 namespace paretoformer::nas {
 namespace {
-
-// First bytes of what rank 0 says; dismiss() says nothing.
-constexpr char kSaysSetup = 's', kSaysTask = 't', kSaysTrain = 'g', kSaysPart = 'p';
 
 // Networks of one rank.
 std::vector<Architecture> share_of(int rank, int ranks, std::span<const Architecture> networks) {
@@ -82,46 +78,23 @@ LossSource spread(LossSource source, Communicator& ranks, const LossIdentity& id
   return result;
 }
 
-std::vector<std::string> share_out(Communicator& ranks, const std::vector<std::string>& parts,
-                                   const std::function<std::string()>& own) {
-  ranks.broadcast(std::string(1, kSaysPart));
-  for (int rank = 1; rank < ranks.size(); ++rank)
-    ranks.send(rank, parts[static_cast<std::size_t>(rank)]);
-  return ranks.answers(answer(own));
+void prepare_losses(Communicator& ranks, const MakeLosses& make, const std::string& setup,
+                    std::optional<RankLosses>& losses) {
+  const std::string weights = ranks.broadcast("");
+  ranks.gather(answer([&] {
+    losses.reset();
+    losses.emplace(make(setup, weights));
+    return bytes_of(&losses->identity, 1);
+  }));
 }
 
-std::string call_to_train(const std::string& setup) { return kSaysTrain + setup; }
-
-void serve(Communicator& ranks, const RankWork& work) {
-  std::optional<RankLosses> losses;
-  for (;;) {
-    const std::string said = ranks.broadcast("");
-    if (said.empty()) return;
-    const std::string content = said.substr(1);
-    if (said.front() == kSaysTrain) {
-      losses.reset();
-      work.train(content);
-    } else if (said.front() == kSaysPart) {
-      const std::string part = ranks.receive(0);
-      ranks.gather(answer([&] { return work.part(part); }));
-    } else if (said.front() == kSaysSetup) {
-      const std::string weights = ranks.broadcast("");
-      ranks.gather(answer([&] {
-        losses.reset();
-        losses.emplace(work.losses(content, weights));
-        return bytes_of(&losses->identity, 1);
-      }));
-    } else {
-      ranks.gather(answer([&] {
-        if (!losses) throw Error("has no weights");
-        const LossTask task = loss_task_from_text(content, "what rank 0 asks");
-        return measured(losses->source, share_of(ranks.rank(), ranks.size(), task.networks),
-                        task.part);
-      }));
-    }
-  }
+void measure_losses(Communicator& ranks, const std::optional<RankLosses>& losses,
+                    const std::string& task_asked) {
+  ranks.gather(answer([&] {
+    if (!losses) throw Error("has no weights");
+    const LossTask task = loss_task_from_text(task_asked, "what rank 0 asks");
+    return measured(losses->source, share_of(ranks.rank(), ranks.size(), task.networks), task.part);
+  }));
 }
-
-void dismiss(Communicator& ranks) { ranks.broadcast(""); }
 
 }  // namespace paretoformer::nas

@@ -7,6 +7,7 @@
 #include <mutex>
 #include <thread>
 
+#include "nas/cluster/rank_work.hpp"
 #include "support/error.hpp"
 #include "tests/nas/cluster/known_losses.hpp"
 #include "tests/support/thread_ranks.hpp"
