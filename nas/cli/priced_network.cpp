@@ -10,6 +10,7 @@
 #include "accel_sim/workload/words.hpp"
 #include "accel_sim/workload/workload_fields.hpp"
 #include "nas/cli/command_io.hpp"
+#include "nas/run/config.hpp"
 #include "support/error.hpp"
 #include "support/files.hpp"
 #include "support/hash.hpp"
@@ -80,6 +81,8 @@ void read_confirmed(const Json& json, const std::string& file, PricedNetwork& ne
 
 void choose_hardware(const PricingOptions& given, const Origin& origin, const std::string& file,
                      PricedNetwork& network) {
+  if (given.hardware && valid_utf8_prefix(*given.hardware) < given.hardware->size())
+    throw InputError("--hardware: is not valid UTF-8");
   if (given.hardware || !origin.hardware) {
     network.hardware_name = given.hardware.value_or(kDefaultHardware);
     network.hardware = accel_sim::find_target(network.hardware_name);
@@ -143,8 +146,6 @@ std::string describe(const PricedNetwork& network) {
 }
 
 PricedNetwork priced_network(const std::filesystem::path& path, const PricingOptions& given) {
-  if (given.hardware && valid_utf8_prefix(*given.hardware) < given.hardware->size())
-    throw InputError("--hardware: is not valid UTF-8");
   PricedNetwork network;
   const std::string file = path.string();
   const std::string bytes = read_file(path);  // once: it may be a pipe
@@ -173,6 +174,24 @@ PricedNetwork priced_network(const std::filesystem::path& path, const PricingOpt
     network.run = in_words(*origin.workload) + " on " + preset_of(hash).value_or(hex(hash));
   }
   return network;
+}
+
+namespace {
+
+PricedNetwork usual_pricing(const PricingOptions& given, const Origin& origin,
+                            const std::string& of) {
+  PricedNetwork network;
+  choose_hardware(given, origin, of, network);
+  choose_workload(given, origin, network);
+  return network;
+}
+
+}  // namespace
+
+PricedNetwork usual_pricing(const PricingOptions& given) { return usual_pricing(given, {}, ""); }
+
+PricedNetwork usual_pricing(const PricingOptions& given, const RunConfig& run) {
+  return usual_pricing(given, {run.workload, run.hardware}, run.run.string());
 }
 
 WholeSimulation simulate_whole(const PricedNetwork& network,

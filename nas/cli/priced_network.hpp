@@ -13,6 +13,8 @@
 
 namespace paretoformer::nas {
 
+struct RunConfig;
+
 // A network, what it runs on, and what its file says of its cost.
 struct PricedNetwork {
   Architecture architecture;
@@ -39,6 +41,9 @@ std::string describe(const PricedNetwork& network);
 // The same of other programs' networks, but with the mask and the biases that they have, and no
 // more positions. Throws InputError.
 PricedNetwork priced_network(const std::filesystem::path& file, const PricingOptions& given);
+// The same of no network yet: what is not given is the run's, or that of a bare architecture.
+PricedNetwork usual_pricing(const PricingOptions& given);
+PricedNetwork usual_pricing(const PricingOptions& given, const RunConfig& run);
 
 struct WholeSimulation {
   std::vector<accel_sim::OperatorReport> operators;

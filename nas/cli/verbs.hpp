@@ -18,6 +18,7 @@ using AddVerb = void (*)(CLI::App&, CommonOptions& common);
 void add_search(CLI::App& app, CommonOptions& common);
 void add_train(CLI::App& app, CommonOptions& common);
 void add_compare(CLI::App& app, CommonOptions& common);
+void add_front(CLI::App& app, CommonOptions& common);
 void add_fidelity(CLI::App& app, CommonOptions& common);
 void add_validate(CLI::App& app, CommonOptions& common);
 void add_evaluate(CLI::App& app, CommonOptions& common);
@@ -36,8 +37,8 @@ void add_worker(CLI::App& app, CommonOptions& common);
 
 // In the order of --help.
 inline constexpr AddVerb kVerbs[] = {
-    add_search,   add_worker,  add_train,     add_compare,  add_fidelity, add_validate,
-    add_evaluate, add_predict, add_predictor, add_simulate, add_profile,  add_map,
-    add_finetune, add_export,  add_show,      add_study,    add_report,   add_schema};
+    add_search,   add_worker,  add_train,     add_compare,  add_front,   add_fidelity, add_validate,
+    add_evaluate, add_predict, add_predictor, add_simulate, add_profile, add_map,      add_finetune,
+    add_export,   add_show,    add_study,     add_report,   add_schema};
 
 }  // namespace paretoformer::nas

@@ -21,6 +21,7 @@
 #include "latency_predictor/tables.hpp"
 #include "nas/cli/command_io.hpp"
 #include "nas/cluster/loss_tasks.hpp"
+#include "nas/core/layer_losses.hpp"
 #include "nas/export/onnx_model.hpp"
 #include "nas/export/onnx_network.hpp"
 #include "nas/report/html_report.hpp"
@@ -532,6 +533,16 @@ const std::vector<Target>& targets() {
          same_text_again(trained_tokenizer(), input);
          same_text_again(supernet::Tokenizer::bytes(), input);
        }},
+      {"layer_losses",
+       [] {
+         return Seeds{to_text(nas::minus_parameters(config().space).to_json()),
+                      R"({"layers": [{"layer": 0, "heads": 1, "loss": 1}, {"layer": 0, "heads": 2,
+                          "loss": 0.5}, {"layer": 1, "loss": -1}, {"layer": 2, "loss": 0}]})"};
+       },
+       json_file([](const auto& path) {
+         const Json json = read_json(path);
+         nas::LayerLosses::from_json(JsonNode(json, "input"), config().space);
+       })},
       {"losses", [] { return Seeds{cache_text()}; }, read_cache},
       {"loss_task", [] { return Seeds{without_check(task_text(kTask))}; }, read_task},
       {"loss_answer", [] { return Seeds{without_check(answer_text(kTask, {1.5}))}; }, read_answer},

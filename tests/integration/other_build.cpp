@@ -69,6 +69,10 @@ class EveryVerb {
     say({"map", "--m", "48", "--k", "64", "--n", "96", "--samples", "500", "--output", "best.json",
          "--svg", "samples.svg"});
     say({"simulate", "--mapping", "best.json"});
+    say({"front", "space.json", "--length", "32", "--hardware", "hardware.json", "--output-losses",
+         "layers.json"});
+    say({"front", "space.json", "--length", "32", "--losses", "layers.json", "--objective", "edp"});
+    say({"front", "run", "--members", "4"});
     say({"predictor", "build", "--space", "space.json", "--vocabulary", "330", "--hardware",
          "hardware.json", "--length", "32", "--networks", "40", "--output", "my.predictor", "-q"});
     say({"predictor", "check", "my.predictor", "--space", "space.json", "--vocabulary", "330",

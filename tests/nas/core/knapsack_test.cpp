@@ -86,6 +86,43 @@ TEST(AdditiveFront, IsThatOfAllNetworksForRandomTerms) {
   }
 }
 
+// Of costs that pull apart, so that there is much between the hulls, and of ones that do not.
+TEST(ProductFront, IsThatOfAllNetworksForRandomTerms) {
+  const SearchSpace space = parse_space(
+      R"({"depth": [1, 3, 4], "model_width": [32, 48], "heads": [1, 2, 3], "ffn_width": [32, 64]})");
+  for (std::uint64_t seed = 0; seed < 60; ++seed) {
+    const std::uint64_t values = seed % 2 == 0 ? 5 : 1 << 20;
+    const auto term = [&](std::uint64_t which, double least) -> LayerTerm {
+      return [=](int width, int index, const Layer& layer) {
+        Random random(
+            seed,
+            {which, static_cast<std::uint64_t>(width), static_cast<std::uint64_t>(index),
+             static_cast<std::uint64_t>(layer.heads), static_cast<std::uint64_t>(layer.ffn_width)});
+        return least + static_cast<double>(random.below(values));
+      };
+    };
+    const LayerTerm loss = term(2, -2), first = term(1, 1), other = term(3, 1);
+    const LayerTerm second = [&](int width, int index, const Layer& layer) {
+      const double most = static_cast<double>(values) + 1;
+      return seed % 3 == 0 ? most - first(width, index, layer) : 1 + other(width, index, layer);
+    };
+    std::vector<Point> points, found, expected;
+    space.enumerate([&](const Architecture& network) {
+      points.push_back({sum(first, network) * sum(second, network), sum(loss, network)});
+      return true;
+    });
+    for (std::size_t index : non_dominated(points)) expected.push_back(points[index]);
+    std::sort(expected.begin(), expected.end());
+    expected.erase(std::unique(expected.begin(), expected.end()), expected.end());
+    for (const AdditiveNetwork& member : product_front(space, loss, first, second)) {
+      EXPECT_EQ(member.cost, sum(first, member.architecture) * sum(second, member.architecture));
+      EXPECT_EQ(member.loss, sum(loss, member.architecture));
+      found.push_back({member.cost, member.loss});
+    }
+    EXPECT_EQ(found, expected) << "seed " << seed;
+  }
+}
+
 // Layers may be none at all, and cost and lose what they like.
 TEST(AdditiveFront, OfOneFrameIsThatOfAllItsNetworks) {
   const std::vector<Layer> choices{{0, 0}, {1, 32}, {2, 32}, {2, 64}};
