@@ -9,7 +9,7 @@ namespace {
 using ::testing::HasSubstr;
 using ::testing::StartsWith;
 
-constexpr const char* kSpace = R"({"name": "tiny", "head_width": 16, "depth": [1, 2],
+constexpr const char* kFrontSpace = R"({"name": "tiny", "head_width": 16, "depth": [1, 2],
     "model_width": [32, 48, 96], "heads": [1, 2, 4], "ffn_width": [64, 96, 256, 512]})";
 
 class Front : public TrainedFolder {
@@ -31,7 +31,7 @@ class Front : public TrainedFolder {
 };
 
 TEST_F(Front, OfASpaceIsPricedAsThePredictorDoes) {
-  write(box_ / "space.json", kSpace);
+  write(box_ / "space.json", kFrontSpace);
   const Result built = box_.run({"predictor", "build", "--space", "space.json", "--length", "32",
                                  "--networks", "20", "--output", "tiny.predictor", "-q"});
   ASSERT_EQ(built.status, 0) << built.err;
@@ -91,7 +91,7 @@ TEST_F(Front, OfARunIsThatOfAFitToIt) {
 }
 
 TEST_F(Front, RefusesWhatIsWrongInOneLine) {
-  write(box_ / "space.json", kSpace);
+  write(box_ / "space.json", kFrontSpace);
   write(box_ / "wrong.json", R"({"layers": [{"layer": 0, "heads": 3, "loss": 1}]})");
   expect_refused({"space.json", "--losses", "wrong.json"},
                  "wrong.json: /layers/0/heads: 3 is no choice of the search space: expected one of "
