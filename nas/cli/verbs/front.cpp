@@ -36,66 +36,30 @@ struct FrontOptions {
   int members = 0;  // 0: all
 };
 
-// Where networks come from, what they lose and what they cost.
-struct Problem {
-  SearchSpace space;
-  LayerLosses losses;
-  std::string losses_are;  // of where, in words
-  std::optional<double> leave_one_out_error;
+struct Losses {
+  LayerLosses of_layers;
+  std::string are;  // of where, in words
+  std::optional<double> leave_one_out_error = {};
+};
+
+struct Prices {
   LatencyPredictor predictor;
   std::string on;
 };
 
-LayerLosses losses_in(const std::filesystem::path& file, const SearchSpace& space) {
+struct Problem {
+  SearchSpace space;
+  Losses losses;
+  Prices prices;
+  int positions = 0;  // learned ones, of which parameters are made as well
+};
+
+Losses losses_in(const std::filesystem::path& file, const SearchSpace& space) {
   const Json json = read_json(file);
-  return LayerLosses::from_json(JsonNode(json, file.string()), space);
+  return {LayerLosses::from_json(JsonNode(json, file.string()), space), "of " + path_text(file)};
 }
 
-std::string priced_on(const std::string& hardware, const accel_sim::Workload& workload) {
-  return hardware + " at " + in_words(workload);
-}
-
-std::optional<LatencyPredictor> given_predictor(const FrontOptions& options) {
-  if (!options.predictor) return std::nullopt;
-  return LatencyPredictor::load(options.predictor->string());
-}
-
-Problem problem_of_space(const FrontOptions& options) {
-  const SearchSpace space = SearchSpace::find(options.space);
-  LayerLosses losses = options.losses ? losses_in(*options.losses, space) : minus_parameters(space);
-  const std::string losses_are = options.losses ? "of " + path_text(*options.losses)
-                                                : "minus the parameters, in place of a loss";
-  if (const auto predictor = given_predictor(options))
-    return {space, losses,     losses_are,
-            {},    *predictor, priced_on(path_text(*options.predictor), predictor->workload())};
-  const PricedNetwork priced = usual_pricing(options.given);
-  return {space,
-          losses,
-          losses_are,
-          {},
-          LatencyPredictor(priced.hardware, priced.workload),
-          priced_on(priced.hardware_name, priced.workload)};
-}
-
-// A run's space, its losses by a fit to what it has evaluated, and its prices, unless others are
-// given.
-Problem problem_of_run(const FrontOptions& options) {
-  const RunFolder run = RunFolder::read(options.space);
-  const ProxyTask proxy(run.config(), run.cache());
-  const SearchSpace& space = proxy.space();
-  const bool own = !options.predictor && !options.given.any();
-  const PricedNetwork priced = usual_pricing(options.given, run.config());
-  const LatencyPredictor predictor = options.predictor ? *given_predictor(options)
-                                     : own             ? predictor_of(run, space)
-                                           : LatencyPredictor(priced.hardware, priced.workload);
-  const std::string on = options.predictor
-                             ? priced_on(path_text(*options.predictor), predictor.workload())
-                         : own ? priced_on(path_text(options.space), predictor.workload())
-                               : priced_on(priced.hardware_name, priced.workload);
-  if (options.losses)
-    return {
-        space, losses_in(*options.losses, space), "of " + path_text(*options.losses), {}, predictor,
-        on};
+Losses losses_of_run(const RunFolder& run, const ProxyTask& proxy) {
   const Archive archive = load_evaluated(run, proxy.designs());
   std::vector<Architecture> known;
   std::vector<double> losses;
@@ -103,13 +67,43 @@ Problem problem_of_run(const FrontOptions& options) {
     known.push_back(candidate.architecture);
     losses.push_back(searched_loss(candidate.objectives, archive.objectives()));
   }
-  const FittedLosses fitted = fitted_losses(space, known, losses);
+  const FittedLosses fitted = fitted_losses(proxy.space(), known, losses);
+  return {LayerLosses(proxy.space(), fitted.loss),
+          fmt::format("fitted to the {} networks of {}", known.size(), path_text(run.path())),
+          fitted.leave_one_out_error};
+}
+
+Prices prices(const LatencyPredictor& predictor, const std::string& on) {
+  return {predictor, on + " at " + in_words(predictor.workload())};
+}
+
+Prices given_prices(const FrontOptions& options, const PricedNetwork& usual) {
+  if (options.predictor)
+    return prices(LatencyPredictor::load(options.predictor->string()),
+                  path_text(*options.predictor));
+  return prices(LatencyPredictor(usual.hardware, usual.workload), usual.hardware_name);
+}
+
+Problem problem_of_space(const FrontOptions& options) {
+  const SearchSpace space = SearchSpace::find(options.space);
   return {space,
-          LayerLosses(space, fitted.loss),
-          fmt::format("fitted to the {} networks of {}", known.size(), path_text(options.space)),
-          fitted.leave_one_out_error,
-          predictor,
-          on};
+          options.losses
+              ? losses_in(*options.losses, space)
+              : Losses{minus_parameters(space), "minus the parameters, in place of a loss"},
+          given_prices(options, usual_pricing(options.given))};
+}
+
+// A run's space, its losses by a fit to what it has evaluated, and its prices, unless others are
+// given.
+Problem problem_of_run(const FrontOptions& options) {
+  const RunFolder run = RunFolder::read(options.space);
+  const ProxyTask proxy(run.config(), run.cache());
+  const bool own_prices = !options.predictor && !options.given.any();
+  return {proxy.space(),
+          options.losses ? losses_in(*options.losses, proxy.space()) : losses_of_run(run, proxy),
+          own_prices ? prices(predictor_of(run, proxy.space()), path_text(run.path()))
+                     : given_prices(options, usual_pricing(options.given, run.config())),
+          proxy.context()};
 }
 
 struct SolvedFront {
@@ -134,21 +128,23 @@ std::vector<std::size_t> evenly(std::size_t size, std::size_t wanted) {
 SolvedFront solved(const Problem& problem, Objective objective) {
   // Whole numbers, whose sums are exact: cycles or femtoseconds, and femtojoules.
   const auto latency = [&](const Architecture& network) {
-    return static_cast<double>(problem.predictor.predict(network).latency.value());
+    return static_cast<double>(problem.prices.predictor.predict(network).latency.value());
   };
   const auto energy = [&](const Architecture& network) {
-    return static_cast<double>(problem.predictor.predict(network).energy.femtojoules());
+    return static_cast<double>(problem.prices.predictor.predict(network).energy.femtojoules());
   };
   SolvedFront front;
   const Clock::time_point start = Clock::now();
-  problem.predictor.fill(problem.space);
+  problem.prices.predictor.fill(problem.space);
   if (needs_energy(objective) && energy(problem.space.largest()) <= 0)
     throw InputError("--objective: " + name_of(objective) + ": the predictor has no energies");
   front.pricing_seconds = seconds_since(start);
   const LayerTerm loss = [&](int width, int index, const Layer& layer) {
-    return problem.losses.layer(width, index, layer);
+    return problem.losses.of_layers.layer(width, index, layer);
   };
-  const FrameTerm frame = [&](int depth, int width) { return problem.losses.frame(depth, width); };
+  const FrameTerm frame = [&](int depth, int width) {
+    return problem.losses.of_layers.frame(depth, width);
+  };
   const Architecture smallest = problem.space.smallest();
   const LayerTerm cycles = layer_shares(smallest, latency), joules = layer_shares(smallest, energy);
   front.all = objective == Objective::kEdp
@@ -164,46 +160,47 @@ Json json_of(const SolvedFront& front, const Problem& problem, Objective objecti
             {"space", problem.space.name()},
             {"networks", problem.space.count_up_to(std::numeric_limits<std::int64_t>::max())},
             {"objective", name_of(objective)},
-            {"losses", problem.losses_are},
-            {"priced_on", problem.on},
+            {"losses", problem.losses.are},
+            {"priced_on", problem.prices.on},
             {"members", front.all.size()}};
-  if (problem.leave_one_out_error) json["leave_one_out_error"] = *problem.leave_one_out_error;
+  if (problem.losses.leave_one_out_error)
+    json["leave_one_out_error"] = *problem.losses.leave_one_out_error;
   json["front"] = Json::array();
   for (const std::size_t i : front.shown) {
     const Architecture& network = front.all[i].architecture;
-    const accel_sim::HardwareCost cost = problem.predictor.predict(network);
+    const accel_sim::HardwareCost cost = problem.prices.predictor.predict(network);
     json["front"].push_back(
         {{"id", hex(architecture_id(network))},
          {"architecture", to_json(network)},
          {"loss", front.all[i].loss},
-         {key_of(Objective::kLatency, problem.predictor.in_time()),
-          problem.predictor.latency(cost)},
+         {key_of(Objective::kLatency, problem.prices.predictor.in_time()),
+          problem.prices.predictor.latency(cost)},
          {key_of(Objective::kEnergy), cost.energy.value()},
-         {key_of(Objective::kEdp), problem.predictor.latency(cost) * cost.energy.value()},
-         {key_of(Objective::kParameters), parameter_count(network)}});
+         {key_of(Objective::kEdp), problem.prices.predictor.latency(cost) * cost.energy.value()},
+         {key_of(Objective::kParameters), parameter_count(network, problem.positions)}});
   }
   return json;
 }
 
 std::string text_of(const SolvedFront& front, const Problem& problem, Objective objective) {
-  const bool in_time = problem.predictor.in_time();
+  const bool in_time = problem.prices.predictor.in_time();
   std::string text =
       fmt::format("{}: {} networks; losses {}; prices of {}\n", problem.space.name(),
                   problem.space.count_up_to(std::numeric_limits<std::int64_t>::max()),
-                  problem.losses_are, problem.on);
-  if (problem.leave_one_out_error)
+                  problem.losses.are, problem.prices.on);
+  if (problem.losses.leave_one_out_error)
     text += fmt::format("what the fit says of a network that it has not seen is off by {:.4f}\n",
-                        *problem.leave_one_out_error);
+                        *problem.losses.leave_one_out_error);
   text += fmt::format("{:>14} {:>16} {:>12} {:>12} {:>12}   network\n", "loss",
                       in_time ? "latency/ns" : "cycles", "energy/uJ",
                       in_time ? "pJ*ns" : "pJ*cycles", "parameters");
   for (const std::size_t i : front.shown) {
     const auto& [network, loss, unused] = front.all[i];
-    const accel_sim::HardwareCost cost = problem.predictor.predict(network);
-    const double latency = problem.predictor.latency(cost), energy = cost.energy.value();
+    const accel_sim::HardwareCost cost = problem.prices.predictor.predict(network);
+    const double latency = problem.prices.predictor.latency(cost), energy = cost.energy.value();
     text += fmt::format("{:>14.10g} {:>16.{}f} {:>12.3f} {:>12.5g} {:>12}   {}\n", loss, latency,
-                        in_time ? 3 : 0, energy * 1e-6, latency * energy, parameter_count(network),
-                        describe(network));
+                        in_time ? 3 : 0, energy * 1e-6, latency * energy,
+                        parameter_count(network, problem.positions), describe(network));
   }
   return text +
          fmt::format(
@@ -222,7 +219,7 @@ void solve(const FrontOptions& options, const CommonOptions& common) {
   const bool is_run = std::filesystem::is_directory(options.space);
   const Problem problem = is_run ? problem_of_run(options) : problem_of_space(options);
   if (options.output_losses)
-    write_file_atomic(*options.output_losses, to_text(problem.losses.to_json()));
+    write_file_atomic(*options.output_losses, to_text(problem.losses.of_layers.to_json()));
   SolvedFront front = solved(problem, objective);
   const int wanted = options.members == 0 && !common.json ? kScreen : options.members;
   front.shown = evenly(front.all.size(), static_cast<std::size_t>(wanted));
