@@ -211,7 +211,7 @@ using Row = std::map<std::string, std::string>;
 
 std::vector<std::string> fields_of(const std::string& line) {
   std::vector<std::string> fields;
-  std::istringstream stream(line);
+  std::istringstream stream(line.substr(0, line.find('\r')));
   for (std::string field; std::getline(stream, field, ',');) fields.push_back(field);
   return fields;
 }
