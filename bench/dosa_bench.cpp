@@ -32,7 +32,7 @@ struct Network {
 };
 
 // Its layers, each shape once: {{P, Q, C, K, R, S}, stride}, how often. BERT is what DOSA takes it
-// for: one block, one head of attention.
+// for: five shapes of a layer, one head of attention.
 std::vector<Network> networks() {
   return {
       {"unet", {{{{570, 570, 1, 64, 3, 3}, 1}, 1},    {{{568, 568, 64, 64, 3, 3}, 1}, 1},
