@@ -56,6 +56,7 @@ supernet::TrainingConfig finetune_config(supernet::TrainingConfig run, int steps
   run.learning_rate = learning_rate > 0 ? learning_rate : run.learning_rate / 3;
   run.random_subnetworks = 0;
   run.distillation = 0;
+  run.sort_at = 0;
   run.probe_interval = 0;
   run.stop_when_converged = false;
   return run;

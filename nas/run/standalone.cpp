@@ -102,6 +102,7 @@ class StandaloneTraining {
     config.steps = work_.steps;
     config.random_subnetworks = 0;
     config.distillation = 0;
+    config.sort_at = 0;
     fs::path log = checkpoint;
     return supernet::train({.layout = layout,
                             .networks = [&](std::int64_t) { return std::vector{layout.largest()}; },

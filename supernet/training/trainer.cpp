@@ -55,6 +55,13 @@ void Trainer<T>::set_scales(const std::vector<float>& scales) {
 }
 
 template <class T>
+void Trainer<T>::reorder(const std::function<void(std::vector<T>&)>& order) {
+  state();
+  for (std::vector<T>* values : {&state_.parameters, &state_.m, &state_.v}) order(*values);
+  backend_->upload();
+}
+
+template <class T>
 const TrainingState<T>& Trainer<T>::state() {
   if (std::exchange(changed_, false)) backend_->download();
   return state_;

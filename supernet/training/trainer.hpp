@@ -7,6 +7,7 @@
 // learns from the text and the others also from its probabilities.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <span>
 #include <vector>
@@ -35,6 +36,8 @@ class Trainer {
   double apply_gradients();
   // Of activations from now on, needed before the first step in int8 of a state without.
   void set_scales(const std::vector<float>& scales);
+  // Applies it to the weights and to both moments, which all have the layout.
+  void reorder(const std::function<void(std::vector<T>&)>& order);
   // Begins the end of the training, see training_steps().
   void set_converged() { state_.converged = state_.step; }
 

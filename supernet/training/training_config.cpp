@@ -56,6 +56,10 @@ constexpr std::tuple kFields{
           "weight of the largest network's probabilities against the text as targets of the "
           "others. Above 0, all networks of a step share one batch, which costs more than it gains "
           "([results.md](results.md))"},
+    Field{"sort_at", &TrainingConfig::sort_at, RangeUnless{0.0, 1.0, 0.0},
+          "the fraction of the steps after which the heads and FFN channels of every layer are "
+          "sorted by Fisher information, so that slices begin with what matters most to the "
+          "largest network; 0: never"},
     Field{"products", &TrainingConfig::products, AnyWord(kProductsWords),
           "what factors of matrix products are rounded to, in training and evaluation: "
           "`fp32` or `bf16`. Sums, weights and optimiser are fp32 in any case. `bf16` "

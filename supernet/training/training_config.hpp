@@ -34,6 +34,7 @@ struct TrainingConfig {
   double clip_norm = 1.0;
   int random_subnetworks = 2;
   double distillation = 0;
+  double sort_at = 0;
   Products products = Products::fp32;
   Device device = Device::automatic;
   double checkpoint_seconds = 20;

@@ -11,7 +11,9 @@
 
 #include "supernet/model/safetensors.hpp"
 #include "supernet/quantization/int8_evaluation.hpp"
+#include "supernet/training/warm_start.hpp"
 #include "support/error.hpp"
+#include "support/hash.hpp"
 #include "support/json.hpp"
 #include "support/jsonl.hpp"
 #include "support/log.hpp"
@@ -118,6 +120,13 @@ void require_finite(const TrainingRun& run, const std::vector<float>& parameters
     if (!std::isfinite(parameter)) fail_diverged(run, "a weight is not finite", step);
 }
 
+void require_finite(const TrainingRun& run, const Importance& importance, std::int64_t step) {
+  for (const auto* layers : {&importance.heads, &importance.channels})
+    for (const std::vector<double>& layer : *layers)
+      for (const double value : layer)
+        if (!std::isfinite(value)) fail_diverged(run, "a gradient is not finite", step);
+}
+
 Arithmetic arithmetic_of(const TrainingRun& run) {
   return run.calibration ? Arithmetic::int8 : Arithmetic::fp32;
 }
@@ -158,6 +167,7 @@ class Session {
       const std::chrono::duration<double> elapsed = Clock::now() - saved_;
       if (step() > first && elapsed.count() >= run_.config.checkpoint_seconds) save();
       apply(losses);
+      if (sort_due()) sort();
       if (probe_) probe();
     }
     require_finite(run_, trainer_.state().parameters, step());
@@ -194,6 +204,23 @@ class Session {
     const TrainingRecord record = record_of(step(), losses, rate, norm);
     if (due(std::max(1, run_.config.steps / kLogLines))) log_.append(to_json(record));
     run_.watch.report({"training", step(), end(), note_of(record)});
+  }
+
+  bool sort_due() const {
+    const double at = run_.config.sort_at;
+    return at > 0 && step() == std::max<std::int64_t>(1, std::llround(at * run_.config.steps));
+  }
+
+  // In the step that makes it due, so that what is saved after so many steps has been sorted and a
+  // training that continues there does not sort again.
+  void sort() {
+    const std::vector<float>& parameters = trainer_.state().parameters;
+    require_finite(run_, parameters, step());
+    const Importance importance = fisher_importance(run_.layout, parameters, run_.text, run_.config,
+                                                    hash_text("importance", run_.seed));
+    require_finite(run_, importance, step());
+    trainer_.reorder(
+        [&](std::vector<float>& values) { sort_by_importance(run_.layout, importance, values); });
   }
 
   // Whether something is done now that is done every `interval` steps and at the end.

@@ -31,8 +31,8 @@ struct MaskGradients {
   std::vector<std::vector<std::vector<double>>> heads, channels;  // [layer][sequence][of a layer]
 };
 
-// Of layout.largest(), whose own layout it is, with these weights, on kImportanceSequences
-// sequences of config.context tokens of the text, at places that `seed` draws, on config.device.
+// Of layout.largest() with these weights, on kImportanceSequences sequences of config.context
+// tokens of the text, at places that `seed` draws, on config.device of this machine.
 MaskGradients mask_gradients(const ParameterLayout& layout, const std::vector<float>& parameters,
                              std::span<const std::int32_t> text, const TrainingConfig& config,
                              std::uint64_t seed);
@@ -42,7 +42,8 @@ Importance fisher_importance(const ParameterLayout& layout, const std::vector<fl
                              std::uint64_t seed);
 
 // Reorders the heads and FFN channels of every layer of layout.largest(), the most important first,
-// equals in the order they had. The network computes the same.
+// equals in the order they had. The network computes the same. Moments of an optimiser, which have
+// the same layout, go with their weights when they are sorted alike.
 void sort_by_importance(const ParameterLayout& layout, const Importance& importance,
                         std::vector<float>& parameters);
 

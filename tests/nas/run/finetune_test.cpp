@@ -72,12 +72,14 @@ TEST(FinetuneConfig, DefaultsComeFromTheRun) {
   run.learning_rate = 3e-3;
   run.batch = 5;
   run.stop_when_converged = true;
+  run.sort_at = 0.5;
   const supernet::TrainingConfig config = finetune_config(run, 0, 0);
   EXPECT_EQ(config.steps, 100);
   EXPECT_DOUBLE_EQ(config.learning_rate, 1e-3);
   EXPECT_EQ(config.batch, 5);
   EXPECT_EQ(config.random_subnetworks, 0);
   EXPECT_FALSE(config.stop_when_converged);
+  EXPECT_EQ(config.sort_at, 0);
   EXPECT_EQ(finetune_config(run, 7, 1e-2).steps, 7);
   EXPECT_EQ(finetune_config(run, 7, 1e-2).learning_rate, 1e-2);
   run.steps = 3;

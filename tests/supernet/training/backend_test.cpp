@@ -328,6 +328,29 @@ TEST_P(BackEnds, AGradientThatIsSetIsTheOneThatIsApplied) {
   EXPECT_EQ(stepped(2, &gradient), std::pair(gradient, parameters));
 }
 
+TEST_P(BackEnds, WhatIsChangedBetweenStepsIsWhatTheNextOnesStartFrom) {
+  const ParameterLayout layout = kOdd.layout(9);
+  const TrainingConfig c = config(GetParam(), 2, 9);
+  const auto step = [&](TrainingBackend<float>& backend, int number) {
+    backend.gradients(Text(static_cast<std::uint64_t>(number), 4, 9, 29).batch(),
+                      std::vector<Architecture>{kOdd.largest, kOdd.slices[5]});
+    backend.apply(adamw_of(c, 1e-2, number, 2), 1.0);
+    backend.download();
+  };
+  TrainingState<float> state = state_of(reference::lively_parameters(layout));
+  const auto backend = make(layout, c, state);
+  step(*backend, 1);
+  for (std::vector<float>* values : {&state.parameters, &state.m, &state.v})
+    std::reverse(values->begin(), values->end());
+  TrainingState<float> expected = state;
+  backend->upload();
+  step(*backend, 2);
+  step(*make(layout, c, expected), 2);
+  EXPECT_EQ(state.parameters, expected.parameters);
+  EXPECT_EQ(state.m, expected.m);
+  EXPECT_EQ(state.v, expected.v);
+}
+
 TEST_P(BackEnds, NothingIsAppliedWhereTheNormIsNotFinite) {
   const ParameterLayout layout = kOdd.layout(9);
   TrainingConfig c = config(GetParam(), 2, 9);

@@ -11,8 +11,10 @@
 
 #include "supernet/model/evaluation.hpp"
 #include "supernet/quantization/int8_evaluation.hpp"
+#include "supernet/training/warm_start.hpp"
 #include "support/error.hpp"
 #include "support/files.hpp"
+#include "support/hash.hpp"
 #include "support/json.hpp"
 #include "support/jsonl.hpp"
 #include "support/random.hpp"
@@ -49,7 +51,9 @@ class TrainingRuns : public testing::Test {
   std::vector<float> train(const std::string& name, int stop_after = -1,
                            const std::string& fingerprint = "f") {
     TrainingRun run{layout_,
-                    [&](std::int64_t step) { return sandwich(space_, 2, 1, step); },
+                    [&](std::int64_t step) {
+                      return alone_ ? std::vector{space_.largest()} : sandwich(space_, 2, 1, step);
+                    },
                     config_,
                     1,
                     text_,
@@ -71,6 +75,7 @@ class TrainingRuns : public testing::Test {
   TrainingConfig config_;
   std::vector<std::int32_t> text_;
   bool probed_ = false;
+  bool alone_ = false;  // the largest network
   Progress last_;
 };
 
@@ -221,6 +226,54 @@ TEST_F(TrainingRuns, AConvergedTrainingEndsEarlyAndToTheSameBitsWhenInterrupted)
     EXPECT_EQ(read_file(folder_ / ("parts" + std::string(file))),
               read_file(folder_ / ("whole" + std::string(file))));
   EXPECT_EQ(train("whole"), whole);  // finished
+}
+
+TEST_F(TrainingRuns, WeightsAndMomentsAreSortedWhenHalfOfTheStepsAreDone) {
+  EXPECT_THROW(train("unsorted", 15), Interrupted);
+  config_.sort_at = 0.5;
+  EXPECT_THROW(train("before", 14), Interrupted);
+  EXPECT_THROW(train("sorted", 15), Interrupted);
+  const auto state = [&](const char* name) {
+    return load_checkpoint(folder_ / name, layout_, "f");
+  };
+  EXPECT_EQ(state("before").step, 14);
+  TrainingState<float> expected = state("unsorted");
+  const TrainingState<float> found = state("sorted");
+  EXPECT_EQ(found.step, 15);
+  EXPECT_NE(found.parameters, expected.parameters);
+  const Importance importance =
+      fisher_importance(layout_, expected.parameters, text_, config_, hash_text("importance", 1));
+  for (std::vector<float>* values : {&expected.parameters, &expected.m, &expected.v})
+    sort_by_importance(layout_, importance, *values);
+  EXPECT_EQ(found.parameters, expected.parameters);
+  EXPECT_EQ(found.m, expected.m);
+  EXPECT_EQ(found.v, expected.v);
+}
+
+// Nor does the largest network notice afterwards, if moments have gone with their weights.
+TEST_F(TrainingRuns, TheLargestNetworkAloneGoesOnAsIfNothingHadBeenSorted) {
+  alone_ = true;
+  const auto last_loss = [&](const std::string& name) {
+    double loss = 0;
+    read_jsonl(folder_ / (name + ".log"),
+               [&](const JsonNode& node) { loss = node.json()["largest"]; });
+    return loss;
+  };
+  const std::vector<float> plain = train("plain");
+  config_.sort_at = 0.5;
+  EXPECT_NE(train("sorted"), plain);
+  // Sums in another order, over 15 steps.
+  EXPECT_NEAR(last_loss("sorted"), last_loss("plain"), 1e-4);
+}
+
+TEST_F(TrainingRuns, ASortedTrainingContinuesToTheSameBitsOnAnyNumberOfThreads) {
+  config_.sort_at = 0.5;
+  std::vector<float> whole;
+  tbb::task_arena(1).execute([&] { whole = train("whole"); });
+  for (const int stop : {14, 1, 1}) EXPECT_THROW(train("parts", stop), Interrupted);
+  EXPECT_EQ(train("parts"), whole);
+  EXPECT_EQ(read_file(folder_ / "parts"), read_file(folder_ / "whole"));
+  EXPECT_EQ(read_file(folder_ / "parts.log"), read_file(folder_ / "whole.log"));
 }
 
 // In int8, one network.

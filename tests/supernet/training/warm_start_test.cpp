@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cmath>
 #include <vector>
 
 #include "search_spaces/search_space.hpp"
@@ -90,11 +91,42 @@ TEST(WarmStart, SortingChangesNothingButTheOrder) {
     }
 }
 
-TEST(WarmStart, ASupernetHoldsTheNetworkThatItStartsFrom) {
+SearchSpace small_space() {
   const Json json = parse_json(R"({"head_width": 4, "vocabulary": 11, "depth": [1, 2],
       "model_width": [8, 12], "heads": [1, 2, 3], "ffn_width": [6, 10]})",
                                "space.json");
-  const SearchSpace space = SearchSpace::from_json(JsonNode(json, "space.json"));
+  return SearchSpace::from_json(JsonNode(json, "space.json"));
+}
+
+// A supernet is sorted in its own layout, by its largest network.
+TEST(WarmStart, ASupernetIsSortedAsItsLargestNetworkIs) {
+  const SearchSpace space = small_space();
+  const ParameterLayout supernet(space, kContext);
+  const ParameterLayout own(space.largest(), kContext);
+  std::vector<float> shared = lively_parameters(supernet);
+  std::vector<float> alone = extract(supernet, shared, own);
+  const std::vector<std::int32_t> text = random_text(200);
+  TrainingConfig config;
+  config.context = kContext;
+  const Importance importance = fisher_importance(supernet, shared, text, config, 1);
+  EXPECT_EQ(importance.heads, fisher_importance(own, alone, text, config, 1).heads);
+  EXPECT_EQ(importance.channels, fisher_importance(own, alone, text, config, 1).channels);
+  const auto loss = [&](const Architecture& network) {
+    return loss_of(supernet, {shared.begin(), shared.end()}, text, network);
+  };
+  Architecture slice = space.largest();
+  slice.layers[0] = {1, 6};
+  const double of_slice = loss(slice);
+  const double of_largest = loss(space.largest());
+  sort_by_importance(supernet, importance, shared);
+  sort_by_importance(own, importance, alone);
+  EXPECT_EQ(extract(supernet, shared, own), alone);
+  EXPECT_NEAR(loss(space.largest()), of_largest, 1e-12);
+  EXPECT_GT(std::abs(loss(slice) - of_slice), 1e-6);
+}
+
+TEST(WarmStart, ASupernetHoldsTheNetworkThatItStartsFrom) {
+  const SearchSpace space = small_space();
   const ParameterLayout supernet(space, kContext);
   const ParameterLayout own(space.largest(), kContext);
   const std::vector<float> parameters = lively_parameters<float>(own);
