@@ -258,7 +258,8 @@ class Writer {
         "  put_number(expected, 16);\n"
         "  put_text(\"\\n\");\n"
         "  return 1;\n}}\n",
-        about_.checksum, 2 * target_.l2_kib * 1024, at(program_.logits), (bytes + 7) / 8 * 8, about_.cycles);
+        about_.checksum, 2 * target_.l2_kib * 1024, at(program_.logits), (bytes + 7) / 8 * 8,
+        about_.cycles);
   }
 
   const NetworkProgram& program_;
