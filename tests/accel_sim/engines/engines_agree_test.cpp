@@ -187,9 +187,9 @@ TEST(EnginesAgree, OnRandomPassesOverInt8) {
     compare(of_int8(i % 2 == 0 ? OperatorKind::kLayerNorm : OperatorKind::kGelu, rows, columns),
             target, differences);
   }
-  // The host hides nothing here: its loop is quicker than memory and units. The fast engine is up to
-  // 20 % slower in LayerNorms, 27 % faster in GELUs, most of them on arrays of 8 x 8 or with rows
-  // that are no whole lines; on gemmini_soc with rows of 96 and 128 it is within 1 %.
+  // The host hides nothing here: its loop is quicker than memory and units. The fast engine is up
+  // to 20 % slower in LayerNorms, 27 % faster in GELUs, most of them on arrays of 8 x 8 or with
+  // rows that are no whole lines; on gemmini_soc with rows of 96 and 128 it is within 1 %.
   differences.expect(0.045, 0.3, 31);
 }
 
