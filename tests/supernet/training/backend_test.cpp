@@ -337,7 +337,7 @@ TEST_P(BackEnds, WhatIsChangedBetweenStepsIsWhatTheNextOnesStartFrom) {
     backend.apply(adamw_of(c, 1e-2, number, 2), 1.0);
     backend.download();
   };
-  TrainingState<float> state = state_of(reference::lively_parameters(layout));
+  TrainingState<float> state = state_of(lively_parameters<double>(layout));
   const auto backend = make(layout, c, state);
   step(*backend, 1);
   for (std::vector<float>* values : {&state.parameters, &state.m, &state.v})
