@@ -103,7 +103,7 @@ TEST(WarmStart, ASupernetIsSortedAsItsLargestNetworkIs) {
   const SearchSpace space = small_space();
   const ParameterLayout supernet(space, kContext);
   const ParameterLayout own(space.largest(), kContext);
-  std::vector<float> shared = lively_parameters(supernet);
+  std::vector<float> shared = lively_parameters<float>(supernet);
   std::vector<float> alone = extract(supernet, shared, own);
   const std::vector<std::int32_t> text = random_text(200);
   TrainingConfig config;
