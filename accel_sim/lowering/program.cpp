@@ -301,8 +301,8 @@ Program lower_gelu(const Operator& op, const Target& target, const Placement& pl
   return program;
 }
 
-// Of loops over rows: the library's own, over int32, and those over int8 of exported programs, which
-// it does not have, each as it was measured.
+// Of loops over rows: the library's own, over int32, and those over int8 of exported programs,
+// which it does not have, each as it was measured.
 HostCommandCycles host_row_cycles(int element_bytes, const Hardware& hardware) {
   const int mvin = hardware.norm_mvin_cycles;
   if (element_bytes == 1) return {mvin, 0, kRowMvoutCycles, kConfigIssueCycles};
