@@ -49,13 +49,6 @@ double weight_reuse(const Mapping& mapping, const PerDimension<double>& tiles) {
   return reuse;
 }
 
-std::vector<int> divisors(int number) {
-  std::vector<int> result;
-  for (int d = 1; d <= number; ++d)
-    if (number % d == 0) result.push_back(d);
-  return result;
-}
-
 int largest_divisor(int number, int most) {
   int divisor = std::min(number, most);
   while (number % divisor != 0) --divisor;

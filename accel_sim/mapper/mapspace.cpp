@@ -3,7 +3,6 @@
 #include <algorithm>
 
 namespace paretoformer::accel_sim {
-namespace {
 
 std::vector<int> divisors(int n) {
   std::vector<int> low, high;
@@ -15,6 +14,8 @@ std::vector<int> divisors(int n) {
   low.insert(low.end(), high.rbegin(), high.rend());
   return low;
 }
+
+namespace {
 
 std::vector<Split> perfect_splits(Dimension d, int extent, int array_size) {
   std::vector<Split> splits;

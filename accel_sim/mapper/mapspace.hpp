@@ -11,6 +11,8 @@
 
 namespace paretoformer::accel_sim {
 
+std::vector<int> divisors(int n);  // increasing
+
 // Which factors a dimension is cut into.
 enum class Factors {
   // All whole divisors at every level, as Timeloop by default: the tile divides the extent, and
