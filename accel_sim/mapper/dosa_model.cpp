@@ -6,6 +6,8 @@
 #include <limits>
 #include <utility>
 
+#include "accel_sim/mapper/mapspace.hpp"
+
 namespace paretoformer::accel_sim {
 namespace {
 
