@@ -193,12 +193,12 @@ std::unique_ptr<Lease> WorkFolder::enter() {
 }
 
 std::unique_ptr<Lease> WorkFolder::lease(const fs::path& file) {
+  if (!heartbeat_) heartbeat_ = std::make_shared<Heartbeat>(lease_seconds_ / kSignsPerLease);
   const int descriptor = ::open(file.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
   if (descriptor < 0) {
     if (errno == EEXIST) return nullptr;
     fail(file, "create file");
   }
-  if (!heartbeat_) heartbeat_ = std::make_shared<Heartbeat>(lease_seconds_ / kSignsPerLease);
   auto result = std::make_unique<Lease>(file, heartbeat_);
   try {
     write_all(descriptor, fmt::format("{} {}", lease_seconds_, name_), file);

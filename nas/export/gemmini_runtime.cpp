@@ -113,7 +113,8 @@ static ONCE void layer_norm(size_t rows, size_t columns, size_t tile_rows, int r
 #pragma GCC unroll 3
       for (int pass = 0; pass < 3; ++pass)
 #pragma GCC unroll 2
-        for (size_t set = 0; set < 2 && row + set < height; ++set) {  // of statistics
+        for (size_t set = 0; set < 2; ++set) {  // of statistics
+          if (row + set == height) break;
           int8_t *to = y + (i + row + set) * columns;
           uint64_t from = ADDED | before[pass] | (place + row + set);
           gemmini_config_norm(0, 0, 0, 0, set, 0, 0);

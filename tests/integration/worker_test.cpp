@@ -158,8 +158,9 @@ TEST_F(Workers, ASignalLeavesNoClaims) {
       for (const std::string& name : in_folder(".claim.")) {
         const bool answered = !in_folder(name.substr(0, name.find('.')) + ".answer").empty();
         const std::string claim = content(box_ / ("run/workers/" + name));
-        EXPECT_TRUE(answered || claim.find("search.") != std::string::npos)
-            << name << ": " << claim;
+        // The search may have been killed before it wrote its name into a claim.
+        const bool of_search = claim.empty() || claim.find("search.") != std::string::npos;
+        EXPECT_TRUE(answered || of_search) << name << ": " << claim;
       }
     });
     EXPECT_EQ(workers[0].status, 130);
