@@ -18,7 +18,7 @@ inline constexpr int kFenceCycles = 30;
 
 // CPU time in the loop of an exported program over int8 rows (nas/export/gemmini_runtime.cpp), per
 // mvout of a row and, the loop's own included, per config command of a pass over a row. RTL (no
-// norm units, rows of 16 bytes, which are stored faster): 5, 13, 29, 44, 52, 71, 92 cycles for 1,
+// norm units, rows of 16 bytes, which are stored faster): 5, 13, 30, 42, 46, 74, 104 cycles for 1,
 // 3, 4, 6, 8, 12, 16 mvouts and the config; what is less than 5 n + 8 is less than what the units
 // take.
 inline constexpr int kRowMvoutCycles = 5;
