@@ -25,6 +25,16 @@ double sum(const LayerTerm& term, const Architecture& network) {
   return total;
 }
 
+// Whole numbers from `least` on, so many of them.
+LayerTerm random_term(std::uint64_t seed, std::uint64_t which, std::uint64_t values, double least) {
+  return [=](int width, int index, const Layer& layer) {
+    Random random(seed, {which, static_cast<std::uint64_t>(width),
+                         static_cast<std::uint64_t>(index), static_cast<std::uint64_t>(layer.heads),
+                         static_cast<std::uint64_t>(layer.ffn_width)});
+    return least + static_cast<double>(random.below(values));
+  };
+}
+
 // Sums of the true front, one per pair, cheapest first, by looking at every network.
 std::vector<Point> brute_force(const SearchSpace& space, const LayerTerm& loss,
                                const LayerTerm& cost) {
@@ -65,14 +75,8 @@ TEST(AdditiveFront, IsThatOfAllNetworksForRandomTerms) {
   for (std::uint64_t seed = 0; seed < 40; ++seed) {
     // Small integers make ties, which sums of doubles hide.
     const std::uint64_t values = seed % 2 == 0 ? 4 : 1 << 20;
-    const auto term = [&](std::uint64_t which, double least) -> LayerTerm {
-      return [=](int width, int index, const Layer& layer) {
-        Random random(
-            seed,
-            {which, static_cast<std::uint64_t>(width), static_cast<std::uint64_t>(index),
-             static_cast<std::uint64_t>(layer.heads), static_cast<std::uint64_t>(layer.ffn_width)});
-        return least + static_cast<double>(random.below(values));
-      };
+    const auto term = [&](std::uint64_t which, double least) {
+      return random_term(seed, which, values, least);
     };
     const LayerTerm cost = term(1, 1), loss = term(2, -2);
     std::vector<Point> found;
@@ -92,14 +96,8 @@ TEST(ProductFront, IsThatOfAllNetworksForRandomTerms) {
       R"({"depth": [1, 3, 4], "model_width": [32, 48], "heads": [1, 2, 3], "ffn_width": [32, 64]})");
   for (std::uint64_t seed = 0; seed < 60; ++seed) {
     const std::uint64_t values = seed % 2 == 0 ? 5 : 1 << 20;
-    const auto term = [&](std::uint64_t which, double least) -> LayerTerm {
-      return [=](int width, int index, const Layer& layer) {
-        Random random(
-            seed,
-            {which, static_cast<std::uint64_t>(width), static_cast<std::uint64_t>(index),
-             static_cast<std::uint64_t>(layer.heads), static_cast<std::uint64_t>(layer.ffn_width)});
-        return least + static_cast<double>(random.below(values));
-      };
+    const auto term = [&](std::uint64_t which, double least) {
+      return random_term(seed, which, values, least);
     };
     const LayerTerm loss = term(2, -2), first = term(1, 1), other = term(3, 1);
     const LayerTerm second = [&](int width, int index, const Layer& layer) {
