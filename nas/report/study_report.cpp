@@ -111,6 +111,50 @@ std::vector<std::vector<std::string>> rivals_of(const Study& study) {
   return table;
 }
 
+// A line per way, with a cell for every choice: before, after, and how many times less EDP than d.
+std::vector<std::vector<std::string>> trained_of(const Study& study) {
+  const StudyTrained& largest = study.trained.front();
+  const double edp = largest.step.edp();
+  std::vector<std::vector<std::string>> table{{"trained on", "largest"}};
+  std::vector<std::string>& head = table[0];
+  for (std::size_t i = 1; i < study.trained.size(); ++i) {
+    const StudyTrained& each = study.trained[i];
+    // The better of fisher and fisher, tuned.
+    const std::string name = each.rival.substr(0, each.rival.find(','));
+    auto column = static_cast<std::size_t>(std::ranges::find(head, each.budget) - head.begin());
+    if (column == head.size()) head.push_back(each.budget);
+    auto row = std::ranges::find(table.begin() + 1, table.end(), name,
+                                 [](const auto& cells) { return cells[0]; });
+    if (row == table.end()) row = table.insert(row, {name, ""});
+    row->resize(column);
+    row->push_back(fmt::format("{:.3f} to {:.3f}, {}", each.before, each.step.counted(),
+                               factor(edp, each.step.edp())));
+  }
+  for (auto row = table.begin() + 1; row != table.end(); ++row) {
+    (*row)[1] = row == table.begin() + 1
+                    ? fmt::format("{:.3f} to {:.3f}", largest.before, largest.step.counted())
+                    : "";
+    row->resize(table[0].size());
+  }
+  return table;
+}
+
+// How far above the largest network the search's choices are, all trained on.
+std::string trained_summary(const Study& study) {
+  const double largest = study.trained.front().step.counted();
+  std::string text = fmt::format("Trained on for {} steps, {} is above the largest network by",
+                                 study.trained_steps, study.rivals.front().name);
+  bool first = true;
+  for (const StudyTrained& each : study.trained) {
+    if (each.rival != study.rivals.front().name) continue;
+    text +=
+        fmt::format("{} {:+.3f} at {:.1f}x ({})", first ? "" : ",", each.step.counted() - largest,
+                    study.machines.front().edp() / each.step.edp(), each.budget);
+    first = false;
+  }
+  return text + ".\n";
+}
+
 std::string margins(const Study& study) {
   std::string text;
   for (std::size_t i = 1; i < study.rivals.size(); ++i) {
@@ -168,10 +212,17 @@ std::vector<StudyTable> study_tables(const Study& study) {
         {"perplexity at an energy-delay product, and how many times less of it within "
          "a perplexity",
          rivals_of(study)});
+  if (!study.trained.empty())
+    tables.push_back(
+        {"perplexity before and after training on, and how many times less "
+         "energy-delay product than the largest network",
+         trained_of(study)});
   return tables;
 }
 
-std::string study_summary(const Study& study) { return summary(study) + margins(study); }
+std::string study_summary(const Study& study) {
+  return summary(study) + margins(study) + (study.trained.empty() ? "" : trained_summary(study));
+}
 
 std::string study_table(const Study& study) {
   std::string text =
@@ -183,13 +234,17 @@ std::string study_table(const Study& study) {
   return text + "\n" + aligned(rivals_of(study), {0}) +
          "d / 2: the lowest perplexity at half the EDP of d or less; +0.1: how many times less EDP "
          "than d within that perplexity\n" +
-         margins(study);
+         margins(study) +
+         (study.trained.empty() ? ""
+                                : "\n" + aligned(trained_of(study), {0}) + trained_summary(study));
 }
 
 std::string study_markdown(const Study& study) {
   std::string text = markdown(table_of(study)) + "\n" + summary(study);
   if (study.rivals.size() < 2) return text;
-  return text + "\n" + markdown(rivals_of(study)) + "\n" + margins(study);
+  text += "\n" + markdown(rivals_of(study)) + "\n" + margins(study);
+  if (study.trained.empty()) return text;
+  return text + "\n" + markdown(trained_of(study)) + "\n" + trained_summary(study);
 }
 
 std::string study_svg(const Study& study, const std::string& title) {

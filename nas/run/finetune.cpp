@@ -31,6 +31,35 @@ Json to_json(const FinetuneLosses& losses) {
               {"validation_text_int8", losses.int8 ? Json(*losses.int8) : Json(nullptr)}};
 }
 
+constexpr double kMost = 1e300;
+
+// The inverse.
+FinetuneLosses losses_from_json(const JsonNode& node) {
+  const JsonObject object(node);
+  FinetuneLosses losses;
+  losses.whole = object.number("validation_text", 0, kMost);
+  losses.scoring = object.number("scoring_sequences", 0, kMost);
+  if (!object.at("validation_text_int8").json().is_null())
+    losses.int8 = object.number("validation_text_int8", 0, kMost);
+  return losses;
+}
+
+// Of a finished training; throws InputError when it was another one.
+FinetuneResult finished(const Finetuning& given) {
+  const auto& [network, config, arithmetic, files, start] = given;
+  const Json json = read_json(files.description());
+  const JsonObject origin(
+      JsonObject(JsonNode(json, files.description().string())).at("provenance"));
+  const JsonObject tuned(origin.at("finetuned"));
+  const bool int8 = arithmetic == supernet::Arithmetic::int8;
+  if (tuned.integer("steps", 1, INT32_MAX) != config.steps ||
+      tuned.number("learning_rate", 0, kMost) != config.learning_rate ||
+      tuned.boolean("int8", false) != int8)
+    throw InputError(files.description().string() +
+                     ": was trained on otherwise; remove it, or give the same options");
+  return {losses_from_json(tuned.at("loss_before")), losses_from_json(tuned.at("loss_after"))};
+}
+
 }  // namespace
 
 const Candidate& find_member(const Archive& archive, const std::string& prefix,
@@ -73,20 +102,21 @@ std::filesystem::path FinetuneFiles::with(const std::string& extension) const {
   return path += extension;
 }
 
-FinetuneResult finetune(const RunFolder& run, const ProxyTask& proxy, const Candidate& member,
-                        const supernet::TrainingConfig& config, supernet::Arithmetic arithmetic,
-                        const FinetuneFiles& files, const Watch& watch, const Exporter& format) {
+FinetuneResult finetune(const RunFolder& run, const ProxyTask& proxy, const Finetuning& given,
+                        const Watch& watch, const Exporter& format) {
+  const auto& [member, config, arithmetic, files, start] = given;
   const supernet::ParameterLayout layout(member.architecture, proxy.context());
   const bool int8 = arithmetic == supernet::Arithmetic::int8;
-  const std::string text =
+  std::string text =
       proxy.fingerprint() + hex(member.id) + config.identity().dump() + (int8 ? "int8" : "");
+  if (!start.empty()) text += hex(hash_bytes(start.data(), start.size() * sizeof(float)));
   const supernet::Evaluator calibration = calibration_sequences(proxy);
   supernet::TrainingRun alone{
       layout, [&](std::int64_t) { return std::vector{member.architecture}; }, config,
       // Other batches than those of the supernet.
       hash_text(hex(member.id), run.config().seed), proxy.corpus().train, files.checkpoint(),
       files.log(), hex(hash_text(text))};
-  alone.start = extract(proxy.layout(), proxy.weights(), layout);
+  alone.start = start.empty() ? extract(proxy.layout(), proxy.weights(), layout) : start;
   if (int8) alone.calibration = calibration.batch();
   alone.watch = watch;
   FinetuneResult result;
@@ -119,6 +149,12 @@ FinetuneResult finetune(const RunFolder& run, const ProxyTask& proxy, const Cand
   if (&format != &exporters().front())
     format.write(files.with(std::string(format.suffix)), network);
   return result;
+}
+
+FinetuneResult finetune_or_read(const RunFolder& run, const ProxyTask& proxy,
+                                const Finetuning& given, const Watch& watch) {
+  return std::filesystem::exists(given.files.description()) ? finished(given)
+                                                            : finetune(run, proxy, given, watch);
 }
 
 }  // namespace paretoformer::nas

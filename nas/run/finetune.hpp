@@ -50,13 +50,25 @@ struct FinetuneResult {
   FinetuneLosses before, after;
 };
 
-// Trains `member` on from its slice of the supernet, or from the checkpoint, with fresh optimiser
-// state, as `arithmetic` sees it, and writes its weights and a description that `evaluate` and
-// `predict` accept; in another format than the usual one as well, if `format` is. The proxy has
-// weights. Throws what a training run throws, and what the format throws.
-FinetuneResult finetune(const RunFolder& run, const ProxyTask& proxy, const Candidate& member,
-                        const supernet::TrainingConfig& config, supernet::Arithmetic arithmetic,
-                        const FinetuneFiles& files, const Watch& watch,
-                        const Exporter& format = exporters().front());
+struct Finetuning {
+  Candidate network;
+  supernet::TrainingConfig config;  // finetune_config()
+  supernet::Arithmetic arithmetic = supernet::Arithmetic::fp32;
+  FinetuneFiles files;
+  // Of the network's own layout; if there are none, its slice of the supernet.
+  std::vector<float> start = {};
+};
+
+// Trains a network on from its first weights, or from the checkpoint, with fresh optimiser state,
+// as `arithmetic` sees it, and writes its weights and a description that `evaluate` and `predict`
+// accept; in another format than the usual one as well, if `format` is. The proxy has weights.
+// Throws what a training run throws, and what the format throws.
+FinetuneResult finetune(const RunFolder& run, const ProxyTask& proxy, const Finetuning& given,
+                        const Watch& watch, const Exporter& format = exporters().front());
+
+// The same in the usual format, unless that training is finished: what it wrote is read then.
+// Throws InputError when it was another training.
+FinetuneResult finetune_or_read(const RunFolder& run, const ProxyTask& proxy,
+                                const Finetuning& given, const Watch& watch);
 
 }  // namespace paretoformer::nas

@@ -15,33 +15,6 @@ namespace {
 
 constexpr double kMost = 1e300;
 
-// What finetune() writes beside the weights.
-FinetuneLosses losses_from_json(const JsonNode& node) {
-  const JsonObject object(node);
-  FinetuneLosses losses;
-  losses.whole = object.number("validation_text", 0, kMost);
-  losses.scoring = object.number("scoring_sequences", 0, kMost);
-  if (!object.at("validation_text_int8").json().is_null())
-    losses.int8 = object.number("validation_text_int8", 0, kMost);
-  return losses;
-}
-
-// Of a finished training; throws InputError when it was another one.
-FinetuneResult kept_result(const FinetuneFiles& files, const supernet::TrainingConfig& config,
-                           supernet::Arithmetic arithmetic) {
-  const Json json = read_json(files.description());
-  const JsonObject origin(
-      JsonObject(JsonNode(json, files.description().string())).at("provenance"));
-  const JsonObject tuned(origin.at("finetuned"));
-  const bool int8 = arithmetic == supernet::Arithmetic::int8;
-  if (tuned.integer("steps", 1, INT32_MAX) != config.steps ||
-      tuned.number("learning_rate", 0, kMost) != config.learning_rate ||
-      tuned.boolean("int8", false) != int8)
-    throw InputError(files.description().string() +
-                     ": was trained on otherwise; remove it, or give the same options");
-  return {losses_from_json(tuned.at("loss_before")), losses_from_json(tuned.at("loss_after"))};
-}
-
 }  // namespace
 
 Objective band_objective(const Archive& archive) {
@@ -116,15 +89,12 @@ FrontFinetuning finetune_front(const RunFolder& run, const ProxyTask& proxy, con
   const std::int64_t steps = config.steps;
   for (std::int64_t i = 0; i < count; ++i) {
     TrainedOn& each = result.networks[static_cast<std::size_t>(i)];
-    const FinetuneFiles files = files_of(each);
-    const bool finished = std::filesystem::exists(files.description());
     const FinetuneResult losses =
-        finished ? kept_result(files, config, arithmetic)
-                 : finetune(run, proxy, each.network, config, arithmetic, files,
-                            watch.part([&](const Progress& progress) {
-                              watch.report({"fine-tuning", i * steps + progress.done, count * steps,
-                                            "steps of all networks"});
-                            }));
+        finetune_or_read(run, proxy, {each.network, config, arithmetic, files_of(each)},
+                         watch.part([&](const Progress& progress) {
+                           watch.report({"fine-tuning", i * steps + progress.done, count * steps,
+                                         "steps of all networks"});
+                         }));
     each.before = losses.before;
     each.after = losses.after;
     watch.report({"fine-tuning", (i + 1) * steps, count * steps, "steps of all networks"});

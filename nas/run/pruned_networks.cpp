@@ -127,14 +127,14 @@ std::vector<Architecture> masks_within_limits(const ProxyTask& proxy,
 }
 
 PrunedLoss scored(const ProxyTask& proxy, const supernet::PrunedNetwork& network,
-                  const supernet::Batch& calibration, bool integers) {
+                  const Architecture& sizes, const supernet::Batch& calibration, bool integers) {
   const supernet::ParameterLayout& layout = network.layout;
   const auto losses = proxy.losses(layout, network.parameters);
   const auto evaluator = [&](int sequences) {
     return supernet::Evaluator(losses, proxy.corpus().validation, proxy.context(), sequences);
   };
   const std::span<const Architecture> one(&layout.largest(), 1);
-  PrunedLoss result{layout.largest(), evaluator(0).losses(one)[0]};
+  PrunedLoss result{layout.largest(), evaluator(0).losses(one)[0], 0, sizes};
   supernet::Evaluator seen = evaluator(integers ? 0 : proxy.validation_sequences());
   if (const auto int8 =
           int8_loss(layout, network.parameters, layout.largest(), calibration, seen.batch()))
@@ -144,43 +144,55 @@ PrunedLoss scored(const ProxyTask& proxy, const supernet::PrunedNetwork& network
 
 }  // namespace
 
-std::vector<PrunedFront> pruned_fronts(const ProxyTask& proxy,
-                                       const latency_predictor::LatencyPredictor& predictor,
-                                       const std::vector<float>& parameters, bool integers,
-                                       const Watch& watch) {
-  const supernet::ParameterLayout layout(proxy.space().largest(), proxy.context());
-  const std::vector<float> own =
-      parameters.empty() ? extract(proxy.layout(), proxy.weights(), layout) : parameters;
-  const std::vector<std::int32_t>& text = proxy.corpus().train;
-  const supernet::MaskGradients gradients =
-      mask_gradients(layout, own, text, proxy.training(), hash_text("importance", kTuningSeed));
-  const supernet::Importance fisher = fisher_importance(gradients);
-  const supernet::Importance magnitude = magnitude_importance(layout, own);
-  std::vector<std::int32_t> tokens, targets;
+Pruner::Pruner(const ProxyTask& proxy, const std::vector<float>& parameters)
+    : proxy_(proxy),
+      layout_(proxy.space().largest(), proxy.context()),
+      weights_(parameters.empty() ? extract(proxy.layout(), proxy.weights(), layout_) : parameters),
+      gradients_(mask_gradients(layout_, weights_, proxy.corpus().train, proxy.training(),
+                                hash_text("importance", kTuningSeed))),
+      fisher_(fisher_importance(gradients_)),
+      magnitude_(magnitude_importance(layout_, weights_)) {
   const int sequences = std::max(1, kTuningTokens / proxy.context());
-  supernet::draw_batch(text, sequences, proxy.context(), kTuningSeed, 0, tokens, targets);
-  const supernet::Evaluator calibration = calibration_sequences(proxy);
+  supernet::draw_batch(proxy.corpus().train, sequences, proxy.context(), kTuningSeed, 0, tokens_,
+                       targets_);
+}
 
-  const auto by_magnitude = masks_within_limits(proxy, predictor, magnitude);
-  const auto by_fisher = masks_within_limits(proxy, predictor, fisher);
+supernet::PrunedNetwork Pruner::network(PruningWay way, const Architecture& sizes) const {
+  const std::vector<Kept> kept = way == PruningWay::kMagnitude
+                                     ? most_important(magnitude_, sizes.layers)
+                                     : rearranged(gradients_, sizes.layers);
+  supernet::PrunedNetwork network = pruned(layout_, weights_, kept);
+  const int context = proxy_.context();
+  if (way == PruningWay::kFisherTuned)
+    tune_masks(
+        layout_, weights_, kept,
+        {tokens_.data(), targets_.data(), static_cast<int>(tokens_.size()) / context, context},
+        network);
+  return network;
+}
+
+std::vector<PrunedFront> pruned_fronts(const Pruner& pruner,
+                                       const latency_predictor::LatencyPredictor& predictor,
+                                       bool integers, const Watch& watch) {
+  std::vector<PrunedFront> fronts{{"magnitude", PruningWay::kMagnitude, {}},
+                                  {"fisher", PruningWay::kFisher, {}},
+                                  {"fisher, tuned", PruningWay::kFisherTuned, {}}};
+  const ProxyTask& proxy = pruner.proxy();
+  const supernet::Evaluator calibration = calibration_sequences(proxy);
+  const std::vector<Architecture> by_magnitude =
+      masks_within_limits(proxy, predictor, pruner.importance(PruningWay::kMagnitude));
+  const std::vector<Architecture> by_fisher =
+      masks_within_limits(proxy, predictor, pruner.importance(PruningWay::kFisher));
   const auto all = static_cast<std::int64_t>(by_magnitude.size() + 2 * by_fisher.size());
   std::int64_t done = 0;
-  const auto add = [&](PrunedFront& front, const supernet::PrunedNetwork& network) {
-    if (watch.stopping()) throw Interrupted("stopped while networks were pruned");
-    front.networks.push_back(scored(proxy, network, calibration.batch(), integers));
-    watch.report({"pruning", ++done, all, "networks"});
-  };
-  std::vector<PrunedFront> fronts{{"magnitude", {}}, {"fisher", {}}, {"fisher, tuned", {}}};
-  for (const Architecture& sizes : by_magnitude)
-    add(fronts[0], pruned(layout, own, most_important(magnitude, sizes.layers)));
-  for (const Architecture& sizes : by_fisher) {
-    const std::vector<Kept> kept = rearranged(gradients, sizes.layers);
-    supernet::PrunedNetwork network = pruned(layout, own, kept);
-    add(fronts[1], network);
-    tune_masks(layout, own, kept, {tokens.data(), targets.data(), sequences, proxy.context()},
-               network);
-    add(fronts[2], network);
-  }
+  for (PrunedFront& front : fronts)
+    for (const Architecture& sizes :
+         front.way == PruningWay::kMagnitude ? by_magnitude : by_fisher) {
+      if (watch.stopping()) throw Interrupted("stopped while networks were pruned");
+      front.networks.push_back(
+          scored(proxy, pruner.network(front.way, sizes), sizes, calibration.batch(), integers));
+      watch.report({"pruning", ++done, all, "networks"});
+    }
   return fronts;
 }
 

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
 #include <span>
 #include <utility>
@@ -10,9 +11,11 @@
 #include "accel_sim/simulator.hpp"
 #include "nas/core/search.hpp"
 #include "nas/run/confirmation.hpp"
+#include "nas/run/finetune.hpp"
 #include "nas/run/pruned_networks.hpp"
 #include "nas/run/supernet_losses.hpp"
 #include "support/error.hpp"
+#include "support/files.hpp"
 #include "support/hash.hpp"
 #include "support/json.hpp"
 #include "support/parallel.hpp"
@@ -127,6 +130,86 @@ std::vector<Scored> scored(const PrunedFront& front) {
   return result;
 }
 
+struct ToTrain {
+  std::string rival, budget;
+  const StudyStep* step;
+  // Of a pruned network: what it is made with again. Otherwise it begins with its slice.
+  PruningWay way = PruningWay::kMagnitude;
+  const Architecture* sizes = nullptr;
+};
+
+std::size_t nearest(const StudyRival& rival, double edp) {
+  const auto distance = [&](const StudyStep& step) { return std::abs(std::log(step.edp() / edp)); };
+  const auto found = std::ranges::min_element(rival.networks, {}, distance);
+  return static_cast<std::size_t>(found - rival.networks.begin());
+}
+
+// `pruned` are the fronts whose networks are those of the third rival and the next.
+std::vector<ToTrain> networks_to_train(const Study& study, std::span<const PrunedFront> pruned) {
+  const StudyStep& base = study.machines.back();
+  std::vector<ToTrain> all{{"largest", "", &base}};
+  for (const StudyChoice& choice : study.choices) {
+    if (choice.step.network == base.network) continue;  // nothing is better
+    const double edp = choice.step.edp();
+    const StudyRival& uniform = study.rivals[1];
+    all.push_back({study.rivals[0].name, choice.budget, &choice.step});
+    all.push_back({uniform.name, choice.budget, &uniform.networks[nearest(uniform, edp)]});
+    for (std::size_t i = 0; i < pruned.size(); ++i) {
+      const StudyRival& rival = study.rivals[i + 2];
+      const std::size_t at = nearest(rival, edp);
+      const ToTrain network{rival.name, choice.budget, &rival.networks[at], pruned[i].way,
+                            &pruned[i].networks[at].sizes};
+      // Tuned masks are those of fisher: the better of the two.
+      if (pruned[i].way != PruningWay::kFisherTuned)
+        all.push_back(network);
+      else if (network.step->counted() < all.back().step->counted())
+        all.back() = network;
+    }
+  }
+  return all;
+}
+
+std::filesystem::path weights_of(const RunFolder& run, const ToTrain& network) {
+  std::string name;
+  if (network.sizes) name = network.rival + "-";
+  std::erase_if(name, [](char c) { return c == ',' || c == ' '; });
+  return run.finetuned() / (name + hex(architecture_id(network.step->network)) + ".safetensors");
+}
+
+void train_on(const RunFolder& run, CandidateEvaluator& evaluator, const Pruner& pruner,
+              std::span<const PrunedFront> pruned, const supernet::TrainingConfig& config,
+              Study& study, const Watch& watch) {
+  create_folder(run.finetuned());
+  const std::vector<ToTrain> all = networks_to_train(study, pruned);
+  const auto count = static_cast<std::int64_t>(all.size());
+  const auto say = [&](std::int64_t steps) {
+    watch.report({"fine-tuning", steps, count * config.steps, "steps of all networks"});
+  };
+  const auto counted = [](const FinetuneLosses& losses) {
+    return std::exp(losses.int8.value_or(losses.whole));
+  };
+  study.trained_steps = config.steps;
+  for (std::int64_t i = 0; i < count; ++i) {
+    const ToTrain& each = all[static_cast<std::size_t>(i)];
+    const Architecture& network = each.step->network;
+    Candidate candidate;
+    candidate.id = architecture_id(network);
+    candidate.architecture = network;
+    candidate.objectives = cost_of(network, evaluator.predictor(), pruner.proxy().context());
+    Finetuning training{candidate, config, supernet::Arithmetic::fp32,
+                        FinetuneFiles(weights_of(run, each))};
+    if (each.sizes) training.start = pruner.network(each.way, *each.sizes).parameters;
+    const FinetuneResult result = finetune_or_read(
+        run, pruner.proxy(), training,
+        watch.part([&](const Progress& progress) { say(i * config.steps + progress.done); }));
+    StudyTrained trained{each.rival, each.budget, counted(result.before), *each.step};
+    trained.step.perplexity = std::exp(result.after.whole);
+    trained.step.perplexity_int8 = result.after.int8 ? std::exp(*result.after.int8) : 0;
+    study.trained.push_back(std::move(trained));
+    say((i + 1) * config.steps);
+  }
+}
+
 Json to_json(const StudyStep& step) {
   Json json{{"step", step.name},
             {"change", step.change},
@@ -176,7 +259,7 @@ StudyMargin margin(const StudyRival& first, const StudyRival& rival) {
 }
 
 Study make_study(const RunFolder& run, ProxyTask& proxy, CandidateEvaluator& evaluator,
-                 const Archive& archive, const FinalFront& front, const std::vector<float>& alone,
+                 const Archive& archive, const FinalFront& front, const StudyOptions& options,
                  const Watch& watch) {
   if (!front.confirmed)
     throw InputError(run.path().string() + ": the front is not confirmed yet; finish it with " +
@@ -202,10 +285,12 @@ Study make_study(const RunFolder& run, ProxyTask& proxy, CandidateEvaluator& eva
   add(run.config().search.algorithm, members);
   const bool integers = asks_for_int8(run.config());
   add("uniform", uniform_front(run, proxy, evaluator, archive, watch));
-  for (const PrunedFront& each : pruned_fronts(proxy, predictor, {}, integers, watch))
-    add(each.name, scored(each));
-  if (!alone.empty())
-    for (const PrunedFront& each : pruned_fronts(proxy, predictor, alone, integers, watch))
+  const Pruner pruner(proxy, {});
+  const std::vector<PrunedFront> pruned = pruned_fronts(pruner, predictor, integers, watch);
+  for (const PrunedFront& each : pruned) add(each.name, scored(each));
+  if (!options.alone.empty())
+    for (const PrunedFront& each :
+         pruned_fronts(Pruner(proxy, options.alone), predictor, integers, watch))
       add(each.name + ", trained alone", scored(each));
 
   const StudyStep& base = study.machines.back();
@@ -214,6 +299,7 @@ Study make_study(const RunFolder& run, ProxyTask& proxy, CandidateEvaluator& eva
     study.choices.push_back(best_within(name, base.counted() + above, base, search));
   for (const auto& [name, share] : kShares)
     study.choices.push_back(best_within(name, base.counted() * (1 + share), base, search));
+  if (options.train_on) train_on(run, evaluator, pruner, pruned, *options.train_on, study, watch);
   return study;
 }
 
@@ -257,6 +343,15 @@ Study study_from_json(const JsonNode& node) {
         rival.networks.push_back(step_from_json(step, step.string("step")));
       });
     });
+  if (object.has("trained_on")) {
+    const JsonObject trained(object.at("trained_on"));
+    study.trained_steps = static_cast<int>(trained.integer("steps", 1, INT32_MAX));
+    each_of(trained.at("networks"), [&](const JsonObject& each) {
+      study.trained.push_back({each.string("rival"), each.string("budget"),
+                               each.number("perplexity_before", 0, kMost),
+                               step_from_json(each, each.string("step"))});
+    });
+  }
   if (study.machines.size() < 4) object.at("machines").fail("expected four machines at least");
   return study;
 }
@@ -274,6 +369,15 @@ Json to_json(const Study& study) {
     for (const StudyStep& step : each.networks) networks.push_back(to_json(step));
     json["rivals"].push_back({{"name", each.name}, {"networks", networks}});
   }
+  if (study.trained.empty()) return json;
+  Json trained = Json::array();
+  for (const StudyTrained& each : study.trained) {
+    Json network{
+        {"rival", each.rival}, {"budget", each.budget}, {"perplexity_before", each.before}};
+    network.update(to_json(each.step));
+    trained.push_back(network);
+  }
+  json["trained_on"] = {{"steps", study.trained_steps}, {"networks", trained}};
   return json;
 }
 

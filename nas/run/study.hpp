@@ -3,6 +3,7 @@
 // Transformers, and what every step is worth.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -11,6 +12,7 @@
 #include "nas/core/final_front.hpp"
 #include "nas/run/proxy_task.hpp"
 #include "nas/run/run_folder.hpp"
+#include "supernet/training/training_config.hpp"
 #include "support/json_fwd.hpp"
 #include "support/watch.hpp"
 
@@ -46,10 +48,20 @@ struct StudyRival {
   std::vector<StudyStep> networks;
 };
 
+// A network trained on alone.
+struct StudyTrained {
+  std::string rival;   // "largest": the baseline
+  std::string budget;  // the choice to whose energy-delay product it comes nearest of the rival's
+  double before = 0;   // what counts of it with the weights that it starts from
+  StudyStep step;      // with those of the training
+};
+
 struct Study {
   std::vector<StudyStep> machines;   // of the largest network, each a change of the one before
   std::vector<StudyChoice> choices;  // on the last of these
   std::vector<StudyRival> rivals;    // the search itself, by its algorithm's name, comes first
+  int trained_steps = 0;
+  std::vector<StudyTrained> trained = {};  // the largest first; empty if none were
 };
 
 // Of the networks within a perplexity that with the lowest energy-delay product, and the other way
@@ -77,13 +89,23 @@ StudyMargin margin(const StudyRival& first, const StudyRival& rival);
 // pruned (nas/run/pruned_networks.hpp), with its slice of the supernet and, if it is not empty,
 // with `alone`, weights of its own. Throws InputError when the front is not confirmed or cannot be
 // simulated, Interrupted when it is to stop. Needs weights.
+//
+// With `train_on`, a finetune_config(), the largest network is trained on, and every choice, and
+// what uniform, magnitude and fisher have that comes nearest to its energy-delay product, as
+// finetune() does it, with its files in run.finetuned(): those that are there are not trained
+// again.
+struct StudyOptions {
+  std::vector<float> alone = {};
+  std::optional<supernet::TrainingConfig> train_on = {};
+};
 Study make_study(const RunFolder& run, ProxyTask& proxy, CandidateEvaluator& evaluator,
-                 const Archive& archive, const FinalFront& front,
-                 const std::vector<float>& alone = {}, const Watch& watch = {});
+                 const Archive& archive, const FinalFront& front, const StudyOptions& options = {},
+                 const Watch& watch = {});
 
 // {"machines": [{"step", "change", "id", "architecture", "perplexity", "perplexity_int8",
 // "latency_cycles", "matmul_cycles", "energy_pj", "edp"}], "choices": [{"budget",
-// "most_perplexity", and the same}], "rivals": [{"name", "networks": [the same]}]}.
+// "most_perplexity", and the same}], "rivals": [{"name", "networks": [the same]}], "trained_on":
+// {"steps", "networks": [{"rival", "budget", "perplexity_before", and the same}]}}.
 Json to_json(const Study& study);
 // The exact inverse, whatever else is there. Throws InputError.
 Study study_from_json(const JsonNode& node);

@@ -31,6 +31,21 @@ TEST(StudyVerb, SearchesFirstAndIsThatOfTheRun) {
   EXPECT_EQ(content(box / "run/study.json"), first);
   EXPECT_EQ(content(box / "run/history.jsonl"), history);
 
+  // Trained on; a second time what is there is read.
+  const Words trained{"study", "run", "--train-on", "--steps", "4", "--json", "--quiet"};
+  const Result after = box.run(trained);
+  ASSERT_EQ(after.status, 0) << after.err;
+  EXPECT_EQ(parse(after.out)["trained_on"]["steps"], 4);
+  EXPECT_EQ(parse(after.out)["trained_on"]["networks"][0]["rival"], "largest");
+  EXPECT_THAT(content(box / "run/report.html"), HasSubstr("Trained on for 4 steps"));
+  const std::string id = parse(after.out)["trained_on"]["networks"][0]["id"];
+  const std::string weights = content(box / ("run/finetune/" + id + ".safetensors"));
+  EXPECT_EQ(parse(box.run(trained).out)["trained_on"], parse(after.out)["trained_on"]);
+  EXPECT_EQ(content(box / ("run/finetune/" + id + ".safetensors")), weights);
+  const Result otherwise = box.run({"study", "run", "--train-on", "--steps", "5", "--quiet"});
+  EXPECT_EQ(otherwise.status, 2);
+  EXPECT_THAT(otherwise.err, HasSubstr("was trained on otherwise"));
+
   const Result refused = box.run({"study", "config.json", "--quiet"});
   EXPECT_EQ(refused.status, 2);
   EXPECT_THAT(refused.err, HasSubstr("--resume"));

@@ -97,7 +97,7 @@ void finetune_member(const FinetuneOptions& options, const CommonOptions& common
   resumes_from(files.checkpoint());
   LongWork work;
   const FinetuneResult result =
-      finetune(run, proxy, member, config, options.arithmetic(), files, work.watch(), format);
+      finetune(run, proxy, {member, config, options.arithmetic(), files}, work.watch(), format);
   work.end();
   const auto& [before, after] = result;
   const supernet::Corpus& corpus = proxy.corpus();

@@ -11,6 +11,7 @@
 #include "nas/report/html_report.hpp"
 #include "nas/report/study_report.hpp"
 #include "nas/run/confirmation.hpp"
+#include "nas/run/finetune.hpp"
 #include "nas/run/provenance.hpp"
 #include "nas/run/run_predictor.hpp"
 #include "nas/run/run_search.hpp"
@@ -26,17 +27,25 @@ namespace {
 struct StudyArguments {
   RunArguments run;
   std::filesystem::path largest;
+  bool train_on = false;
+  int steps = 0;  // 0: a quarter of the run's
+
+  StudyOptions options(const ProxyTask& proxy) const {
+    StudyOptions result;
+    if (!largest.empty())
+      result.alone = supernet::read_trained_weights(
+          largest, supernet::ParameterLayout(proxy.space().largest(), proxy.context()));
+    if (train_on) result.train_on = finetune_config(proxy.training(), steps, 0);
+    return result;
+  }
 };
 
 void study_and_print(const RunFolder& run, ProxyTask& proxy, CandidateEvaluator& evaluator,
-                     const Archive& archive, const FinalFront& front,
-                     const std::filesystem::path& largest, const CommonOptions& common) {
-  std::vector<float> alone;
-  if (!largest.empty())
-    alone = supernet::read_trained_weights(
-        largest, supernet::ParameterLayout(proxy.space().largest(), proxy.context()));
+                     const Archive& archive, const FinalFront& front, const StudyArguments& given,
+                     const CommonOptions& common) {
+  const StudyOptions options = given.options(proxy);
   LongWork work;
-  const Study study = make_study(run, proxy, evaluator, archive, front, alone, work.watch());
+  const Study study = make_study(run, proxy, evaluator, archive, front, options, work.watch());
   work.end();
   Json json = to_json(study);
   json["provenance"] = provenance(run, proxy);
@@ -68,8 +77,7 @@ void study_run(const StudyArguments& given, const CommonOptions& common) {
   const Archive archive = load_evaluated(run, proxy.space());
   require_front(archive);
   study_and_print(run, proxy, evaluator, archive,
-                  load_final_front(run, proxy, evaluator.predictor(), archive), given.largest,
-                  common);
+                  load_final_front(run, proxy, evaluator.predictor(), archive), given, common);
 }
 
 void study(const StudyArguments& given, const CommonOptions& common) {
@@ -82,7 +90,7 @@ void study(const StudyArguments& given, const CommonOptions& common) {
   TrainedRun trained(config, options.resume, true, common.ranks);
   const FoundFront found = found_front(trained);
   study_and_print(trained.folder, trained.proxy, trained.evaluator, found.search.archive,
-                  found.front, given.largest, common);
+                  found.front, given, common);
 }
 
 }  // namespace
@@ -97,6 +105,13 @@ void add_study(CLI::App& app, CommonOptions& common) {
   verb->add_option("--largest", given->largest,
                    "Trained weights of the largest network, which is pruned with these as well: "
                    "safetensors file of a training, of export, or of a GPT-2");
+  CLI::Option* const train_on = verb->add_flag(
+      "--train-on", given->train_on,
+      "Train the largest network, the choices and, of the simpler ways, the network nearest to "
+      "each in EDP on, in RUN/finetune; those that are there are not trained again");
+  verb->add_option("--steps", given->steps, "Of training on (default: a quarter of the run's)")
+      ->check(CLI::PositiveNumber)
+      ->needs(train_on);
   verb->footer(
       "A folder of a finished search is studied as it is; otherwise the search comes first.");
   verb->callback([given, &common] { study(*given, common); });

@@ -113,7 +113,7 @@ TEST(Finetune, StartsWhereTheSupernetEndedAndSaysWhatItSaves) {
   const FinetuneFiles files(box.path() / "tuned.safetensors");
   supernet::TrainingConfig training = finetune_config(config.training, 60, 3e-3);
   const FinetuneResult result =
-      finetune(run.folder, run.proxy, member, training, supernet::Arithmetic::fp32, files, {});
+      finetune(run.folder, run.proxy, {member, training, supernet::Arithmetic::fp32, files}, {});
   EXPECT_NEAR(result.before.scoring, member.objectives.validation_loss, 1e-6);
   EXPECT_LT(result.after.whole, result.before.whole);
   for (const FinetuneLosses& losses : {result.before, result.after}) {
@@ -131,7 +131,7 @@ TEST(Finetune, StartsWhereTheSupernetEndedAndSaysWhatItSaves) {
   // Another training does not continue from this checkpoint.
   training.steps = 61;
   EXPECT_THROW(
-      finetune(run.folder, run.proxy, member, training, supernet::Arithmetic::fp32, files, {}),
+      finetune(run.folder, run.proxy, {member, training, supernet::Arithmetic::fp32, files}, {}),
       InputError);
 }
 
@@ -143,7 +143,7 @@ TEST(Finetune, InInt8WritesAnOrdinaryNetworkThatIsBetterInInt8) {
   const FinetuneFiles files(box.path() / "tuned.safetensors");
   const supernet::TrainingConfig training = finetune_config(config.training, 60, 3e-3);
   const FinetuneResult result =
-      finetune(run.folder, run.proxy, member, training, supernet::Arithmetic::int8, files, {});
+      finetune(run.folder, run.proxy, {member, training, supernet::Arithmetic::int8, files}, {});
   EXPECT_LT(result.after.int8.value(), result.before.int8.value());
   const supernet::StandaloneNetwork alone = supernet::load_network(files.weights());
   supernet::Evaluator own(alone.layout, alone.parameters, run.proxy.corpus().validation,
@@ -154,7 +154,7 @@ TEST(Finetune, InInt8WritesAnOrdinaryNetworkThatIsBetterInInt8) {
             result.after.int8);
   EXPECT_EQ(read_json(files.description())["provenance"]["finetuned"]["int8"], true);
   EXPECT_THROW(
-      finetune(run.folder, run.proxy, member, training, supernet::Arithmetic::fp32, files, {}),
+      finetune(run.folder, run.proxy, {member, training, supernet::Arithmetic::fp32, files}, {}),
       InputError);
 }
 

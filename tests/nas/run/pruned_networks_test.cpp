@@ -20,7 +20,8 @@ TEST(PrunedFronts, AreOfTheSpacesSizesCheapestFirst) {
   std::int64_t told = 0;
   Watch watch;
   watch.on_progress = [&](const Progress& progress) { told = progress.done; };
-  const std::vector<PrunedFront> fronts = pruned_fronts(run.proxy, predictor, {}, false, watch);
+  const Pruner pruner(run.proxy, {});
+  const std::vector<PrunedFront> fronts = pruned_fronts(pruner, predictor, false, watch);
   ASSERT_EQ(fronts.size(), 3u);
   const Architecture largest = run.proxy.space().largest();
   std::size_t all = 0;
@@ -39,6 +40,7 @@ TEST(PrunedFronts, AreOfTheSpacesSizesCheapestFirst) {
       before = edp;
       shallow = shallow || each.architecture.depth() < largest.depth();
       EXPECT_NEAR(each.loss_int8, each.loss, 0.02);  // the bound of the whole product
+      EXPECT_EQ(pruner.network(front.way, each.sizes).layout.largest(), each.architecture);
     }
     EXPECT_TRUE(shallow);
     EXPECT_EQ(front.networks.back().architecture, largest);

@@ -4,11 +4,13 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cmath>
 #include <utility>
 
 #include "accel_sim/simulator.hpp"
 #include "nas/report/study_report.hpp"
 #include "nas/run/confirmation.hpp"
+#include "nas/run/finetune.hpp"
 #include "nas/run/run_predictor.hpp"
 #include "nas/run/run_search.hpp"
 #include "nas/run/supernet_losses.hpp"
@@ -42,6 +44,7 @@ class StudyTest : public ::testing::Test {
   void expect_machines(const Study& study);
   void expect_choices(const Study& study, const FinalFront& front);
   void expect_rivals(const Study& study, const FinalFront& front);
+  void expect_trained(const Study& study, const supernet::TrainingConfig& training);
 
   TemporaryFolder box_;
   RunConfig config_ = tiny_config(box_ / "run");
@@ -132,6 +135,41 @@ void StudyTest::expect_rivals(const Study& study, const FinalFront& front) {
   EXPECT_EQ(to_json(study_from_json(JsonNode(json, "study.json"))), json);
 }
 
+// Of every choice the nearest network of every way, trained on as finetune() does it.
+void StudyTest::expect_trained(const Study& study, const supernet::TrainingConfig& training) {
+  ASSERT_GT(study.trained.size(), 4u);
+  EXPECT_EQ(study.trained_steps, training.steps);
+  EXPECT_EQ(study.trained[0].rival, "largest");
+  EXPECT_EQ(study.trained[0].step.network, study.machines.back().network);
+  int alone = 0;
+  for (std::size_t i = 1; i < study.trained.size(); ++i) {
+    const StudyTrained& each = study.trained[i];
+    SCOPED_TRACE(each.rival + " " + each.budget);
+    const auto choice = std::ranges::find(study.choices, each.budget, &StudyChoice::budget);
+    const auto rival = std::ranges::find(study.rivals, each.rival, &StudyRival::name);
+    ASSERT_NE(choice, study.choices.end());
+    ASSERT_NE(rival, study.rivals.end());
+    const auto off = [&](double edp) { return std::abs(std::log(edp / choice->step.edp())); };
+    const StudyStep* before = nullptr;
+    for (const StudyStep& step : rival->networks) {
+      EXPECT_GE(off(step.edp()), off(each.step.edp()));
+      if (step.network == each.step.network) before = &step;
+    }
+    ASSERT_NE(before, nullptr);
+    EXPECT_NEAR(each.before, before->counted(), 0.02 * each.before);  // int8 of other sequences
+    EXPECT_NE(each.step.counted(), each.before);
+    if (rival != study.rivals.begin()) continue;
+    Candidate network;
+    network.id = architecture_id(each.step.network);
+    network.architecture = each.step.network;
+    const FinetuneFiles files(box_ / (std::to_string(++alone) + ".safetensors"));
+    const FinetuneResult expected = finetune(
+        run_.folder, run_.proxy, {network, training, supernet::Arithmetic::fp32, files}, {});
+    EXPECT_EQ(each.step.perplexity, std::exp(expected.after.whole));
+  }
+  EXPECT_GT(alone, 0);
+}
+
 // One study, which takes a while, for all that it says.
 TEST_F(StudyTest, SaysWhatEveryStepAndTheSearchAreWorth) {
   const std::vector<float> alone =
@@ -139,10 +177,12 @@ TEST_F(StudyTest, SaysWhatEveryStepAndTheSearchAreWorth) {
               supernet::ParameterLayout(run_.proxy.space().largest(), run_.proxy.context()));
   const FinalFront front =
       confirm_front(run_.folder, run_.proxy, evaluator_.losses(), predictor_, archive_, {});
-  const Study study = make_study(run_.folder, run_.proxy, evaluator_, archive_, front, alone);
+  const StudyOptions options{alone, finetune_config(run_.proxy.training(), 4, 0)};
+  const Study study = make_study(run_.folder, run_.proxy, evaluator_, archive_, front, options);
   expect_machines(study);
   expect_choices(study, front);
   expect_rivals(study, front);
+  expect_trained(study, *options.train_on);
 }
 
 // A network that no search has seen is scored now.
@@ -203,7 +243,11 @@ TEST(StudyReport, MultipliesTheStepsOut) {
                      step("d", 400, 100e6)},
                     {{"+0.1", 20.6, step("e", 320, 50e6)}},
                     {{"evolution", {network_of(20.2, 100 * 100e6), network_of(20.55, 80 * 50e6)}},
-                     {"uniform", {network_of(21, 200 * 100e6)}}}};
+                     {"uniform", {network_of(21, 200 * 100e6)}}},
+                    875,
+                    {{"largest", "", 20.5, network_of(19, 400 * 100e6)},
+                     {"evolution", "+0.1", 20.6, network_of(19.25, 320 * 50e6)},
+                     {"fisher, tuned", "+0.1", 20.7, network_of(19.5, 200 * 100e6)}}};
   const std::string table = study_table(study);
   EXPECT_THAT(table, HasSubstr("10x"));            // latency of c
   EXPECT_THAT(table, HasSubstr("40x"));            // EDP of c
@@ -211,8 +255,11 @@ TEST(StudyReport, MultipliesTheStepsOut) {
   EXPECT_THAT(table, HasSubstr("200x"));           // a over e
   EXPECT_THAT(table, HasSubstr("2.24x"));          // published
   EXPECT_THAT(table, HasSubstr("50.0x at +0.1"));  // 8000 / 400 x 2.5
+  EXPECT_THAT(table, HasSubstr("largest network by +0.250 at 200.0x (+0.1)"));
   const std::string markdown = study_markdown(study);
-  EXPECT_EQ(std::count(markdown.begin(), markdown.end(), '|'), 7 * 12 + 4 * 11);
+  EXPECT_EQ(std::count(markdown.begin(), markdown.end(), '|'), 7 * 12 + 4 * 11 + 4 * 4);
+  EXPECT_THAT(markdown, HasSubstr("| evolution | 20.500 to 19.000 | 20.600 to 19.250, 2.5x |"));
+  EXPECT_THAT(markdown, HasSubstr("| fisher |  | 20.700 to 19.500, 2x |"));
   EXPECT_THAT(markdown, HasSubstr("50.0x at +0.1"));
   EXPECT_THAT(markdown, HasSubstr("| evolution | 2 | 20.200 |"));
   EXPECT_THAT(markdown, HasSubstr("| 20.550 | 10x |"));  // d / 8; within 20.6, of d's 4e10
