@@ -115,28 +115,26 @@ std::vector<std::vector<std::string>> rivals_of(const Study& study) {
 std::vector<std::vector<std::string>> trained_of(const Study& study) {
   const StudyTrained& largest = study.trained.front();
   const double edp = largest.step.edp();
-  std::vector<std::vector<std::string>> table{{"trained on", "largest"}};
-  std::vector<std::string>& head = table[0];
+  std::vector<std::string> head{"trained on", "largest"};
+  std::vector<std::vector<std::string>> rows;
   for (std::size_t i = 1; i < study.trained.size(); ++i) {
     const StudyTrained& each = study.trained[i];
     // The better of fisher and fisher, tuned.
     const std::string name = each.rival.substr(0, each.rival.find(','));
-    auto column = static_cast<std::size_t>(std::ranges::find(head, each.budget) - head.begin());
+    const auto column =
+        static_cast<std::size_t>(std::ranges::find(head, each.budget) - head.begin());
     if (column == head.size()) head.push_back(each.budget);
-    auto row = std::ranges::find(table.begin() + 1, table.end(), name,
-                                 [](const auto& cells) { return cells[0]; });
-    if (row == table.end()) row = table.insert(row, {name, ""});
+    auto row = std::ranges::find(rows, name, [](const auto& cells) { return cells[0]; });
+    if (row == rows.end()) row = rows.insert(row, {name, ""});
     row->resize(column);
     row->push_back(fmt::format("{:.3f} to {:.3f}, {}", each.before, each.step.counted(),
                                factor(edp, each.step.edp())));
   }
-  for (auto row = table.begin() + 1; row != table.end(); ++row) {
-    (*row)[1] = row == table.begin() + 1
-                    ? fmt::format("{:.3f} to {:.3f}", largest.before, largest.step.counted())
-                    : "";
-    row->resize(table[0].size());
-  }
-  return table;
+  if (rows.empty()) rows.push_back({study.rivals.front().name, ""});
+  rows[0][1] = fmt::format("{:.3f} to {:.3f}", largest.before, largest.step.counted());
+  for (std::vector<std::string>& row : rows) row.resize(head.size());
+  rows.insert(rows.begin(), head);
+  return rows;
 }
 
 // How far above the largest network the search's choices are, all trained on.

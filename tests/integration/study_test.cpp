@@ -32,7 +32,8 @@ TEST(StudyVerb, SearchesFirstAndIsThatOfTheRun) {
   EXPECT_EQ(content(box / "run/history.jsonl"), history);
 
   // Trained on; a second time what is there is read.
-  const Words trained{"study", "run", "--train-on", "--steps", "4", "--json", "--quiet"};
+  const std::vector<std::string> trained{"study", "run",    "--train-on", "--steps",
+                                         "4",     "--json", "--quiet"};
   const Result after = box.run(trained);
   ASSERT_EQ(after.status, 0) << after.err;
   EXPECT_EQ(parse(after.out)["trained_on"]["steps"], 4);

@@ -247,7 +247,9 @@ TEST(StudyReport, MultipliesTheStepsOut) {
                     875,
                     {{"largest", "", 20.5, network_of(19, 400 * 100e6)},
                      {"evolution", "+0.1", 20.6, network_of(19.25, 320 * 50e6)},
-                     {"fisher, tuned", "+0.1", 20.7, network_of(19.5, 200 * 100e6)}}};
+                     {"uniform", "+0.1", 20.8, network_of(19.75, 200 * 100e6)},
+                     {"fisher, tuned", "+0.1", 20.7, network_of(19.5, 200 * 100e6)},
+                     {"evolution", "+1", 21.5, network_of(20.25, 100 * 100e6)}}};
   const std::string table = study_table(study);
   EXPECT_THAT(table, HasSubstr("10x"));            // latency of c
   EXPECT_THAT(table, HasSubstr("40x"));            // EDP of c
@@ -255,11 +257,12 @@ TEST(StudyReport, MultipliesTheStepsOut) {
   EXPECT_THAT(table, HasSubstr("200x"));           // a over e
   EXPECT_THAT(table, HasSubstr("2.24x"));          // published
   EXPECT_THAT(table, HasSubstr("50.0x at +0.1"));  // 8000 / 400 x 2.5
-  EXPECT_THAT(table, HasSubstr("largest network by +0.250 at 200.0x (+0.1)"));
+  EXPECT_THAT(table, HasSubstr("largest network by +0.250 at 200.0x (+0.1), +1.250 at 320.0x"));
   const std::string markdown = study_markdown(study);
-  EXPECT_EQ(std::count(markdown.begin(), markdown.end(), '|'), 7 * 12 + 4 * 11 + 4 * 4);
-  EXPECT_THAT(markdown, HasSubstr("| evolution | 20.500 to 19.000 | 20.600 to 19.250, 2.5x |"));
-  EXPECT_THAT(markdown, HasSubstr("| fisher |  | 20.700 to 19.500, 2x |"));
+  EXPECT_EQ(std::count(markdown.begin(), markdown.end(), '|'), 7 * 12 + 4 * 11 + 5 * 5);
+  EXPECT_THAT(markdown,
+              HasSubstr("| evolution | 20.500 to 19.000 | 20.600 to 19.250, 2.5x | 21.500 to "));
+  EXPECT_THAT(markdown, HasSubstr("| fisher |  | 20.700 to 19.500, 2x |  |"));
   EXPECT_THAT(markdown, HasSubstr("50.0x at +0.1"));
   EXPECT_THAT(markdown, HasSubstr("| evolution | 2 | 20.200 |"));
   EXPECT_THAT(markdown, HasSubstr("| 20.550 | 10x |"));  // d / 8; within 20.6, of d's 4e10
