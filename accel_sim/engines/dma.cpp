@@ -242,10 +242,10 @@ void StoreUnit::write_row(std::int64_t address, int bytes) {
     writer_free_ = begin + beats;
     std::int64_t done = writer_free_ + write_latency_;
     const std::int64_t line = address / kLine;
-    if (useful == kLine)
-      memory_->write_whole(line, writer_free_ + bus_latency_);
-    else
-      done = std::max(done, memory_->write_part(line, writer_free_ + bus_latency_) + bus_latency_);
+    const std::int64_t arrival = writer_free_ + bus_latency_;
+    const std::int64_t taken =
+        useful == kLine ? memory_->write_whole(line, arrival) : memory_->write_part(line, arrival);
+    done = std::max(done, taken + bus_latency_);
     in_flight_.take(done);
     acknowledged_ = std::max(acknowledged_, done);
     beats_sent_ += beats;

@@ -568,12 +568,9 @@ void StoreController::arrive(Cycle cycle) {
     const Write write = to_l2_.front();
     to_l2_.pop_front();
     ++moves_;
-    Cycle acknowledged = write.acknowledged;
-    if (write.whole)
-      memory_->write_whole(write.line, cycle);
-    else
-      acknowledged = std::max(
-          acknowledged, memory_->write_part(write.line, cycle) + hardware_->bus_latency_cycles);
+    const Cycle taken = write.whole ? memory_->write_whole(write.line, cycle)
+                                    : memory_->write_part(write.line, cycle);
+    const Cycle acknowledged = std::max(write.acknowledged, taken + hardware_->bus_latency_cycles);
     if (acknowledged > cycle) acknowledgements_.push_back(acknowledged);
   }
 }
