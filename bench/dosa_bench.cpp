@@ -18,7 +18,7 @@
 #include <string>
 #include <vector>
 
-#include "accel_sim/mapper/dosa_model.hpp"
+#include "bench/dosa_model.hpp"
 #include "bench/command_main.hpp"
 
 namespace {

@@ -39,8 +39,7 @@ void samples(benchmark::State& state, const accel_sim::Workpiece& work) {
                                   accel_sim::Factors::kPerfect);
   constexpr std::int64_t kSamples = 10'000;
   for (auto _ : state)
-    benchmark::DoNotOptimize(
-        best_of_samples(space, accel_sim::MappingObjective::kEdp, kSamples, 1));
+    benchmark::DoNotOptimize(mapping_spread(space, accel_sim::MappingObjective::kEdp, kSamples, 1));
   report_rate(state, state.iterations() * kSamples);
 }
 BENCHMARK_CAPTURE(samples, matmul, kMatmul)->Unit(benchmark::kMillisecond);

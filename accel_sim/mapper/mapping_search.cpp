@@ -144,12 +144,4 @@ FoundMapping best_library_mapping(const Mapspace& mapspace, MappingObjective obj
   return best.found();
 }
 
-FoundMapping best_of_samples(const Mapspace& mapspace, MappingObjective objective,
-                             std::int64_t samples, std::uint64_t seed) {
-  Best best(mapspace, objective);
-  Random random(seed);
-  for (std::int64_t i = 0; i < samples; ++i) best.offer(mapspace.sample(random));
-  return best.found();
-}
-
 }  // namespace paretoformer::accel_sim

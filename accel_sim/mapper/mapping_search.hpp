@@ -1,4 +1,4 @@
-// Finding good mappings: the best of a mapspace, proven; and the best of a sample.
+// Finding good mappings: the best of a mapspace, proven.
 #pragma once
 
 #include <cstdint>
@@ -37,9 +37,5 @@ FoundMapping best_mapping(const Mapspace& mapspace, MappingObjective objective,
 // may be none that fits (`evaluations` is 0).
 FoundMapping best_library_mapping(const Mapspace& mapspace, MappingObjective objective,
                                   bool whole_lines = false);
-
-// The best of so many uniform samples.
-FoundMapping best_of_samples(const Mapspace& mapspace, MappingObjective objective,
-                             std::int64_t samples, std::uint64_t seed);
 
 }  // namespace paretoformer::accel_sim

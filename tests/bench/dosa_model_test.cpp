@@ -1,4 +1,4 @@
-#include "accel_sim/mapper/dosa_model.hpp"
+#include "bench/dosa_model.hpp"
 
 #include <gtest/gtest.h>
 
