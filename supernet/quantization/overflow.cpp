@@ -17,22 +17,6 @@ double largest_size(IntegerRange range) {
                   std::abs(static_cast<double>(range.highest)));
 }
 
-bool wraps(std::int64_t sum) { return sum != static_cast<std::int32_t>(sum); }
-
-// Whether one of LayerNorm's sums of this row does.
-bool sums_wrap(int columns, const std::int32_t* row) {
-  std::int64_t sum = 0;
-  for (int j = 0; j < columns; ++j) sum += row[j];
-  if (wraps(sum)) return true;
-  const std::int64_t mean = sum / columns;
-  std::int64_t squares = 0;
-  for (int j = 0; j < columns; ++j) {
-    const std::int64_t difference = row[j] - mean;
-    if (wraps(difference) || wraps(squares += difference * difference)) return true;
-  }
-  return false;
-}
-
 }  // namespace
 
 // In doubles: where the comparison with 2^31 is close, all products are below 2^62 and the result,
@@ -46,20 +30,6 @@ double largest_sum_of_squares(IntegerRange range, int columns) {
 
 bool layer_norm_is_safe(IntegerRange range, int columns) {
   return largest_sum_of_squares(range, columns) < kLimit && largest_size(range) * columns < kLimit;
-}
-
-int wrapping_layer_norm_rows(int rows, int columns, Rows<const std::int32_t> x) {
-  int count = 0;
-  for (int r = 0; r < rows; ++r) {
-    const std::int32_t* row = x.data + r * x.stride;
-    IntegerRange range{row[0], row[0]};
-    for (int j = 1; j < columns; ++j) {
-      range.lowest = std::min(range.lowest, row[j]);
-      range.highest = std::max(range.highest, row[j]);
-    }
-    if (!layer_norm_is_safe(range, columns) && sums_wrap(columns, row)) ++count;
-  }
-  return count;
 }
 
 bool softmax_is_safe(IntegerRange range, const ExpConstants& constants, int columns) {

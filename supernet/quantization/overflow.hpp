@@ -1,5 +1,5 @@
 // When the sums that wrap in 32 bits cannot: bounds for the normalising units from the range of
-// their inputs, and the check of given rows.
+// their inputs.
 //
 // A LayerNorm whose sum of squares wraps has the wrong size and sign; nothing saturates. Raw sums
 // of int8 products are soon beyond the bound (768 columns: a root mean square of 1672), so operands
@@ -25,10 +25,6 @@ double largest_sum_of_squares(IntegerRange range, int columns);
 // Whether no sum of integer_layer_norm() can wrap: that bound and columns * |x| are below 2^31. Its
 // root is then below 32768, and so positive.
 bool layer_norm_is_safe(IntegerRange range, int columns);
-
-// How many of the rows have a sum that wraps in integer_layer_norm(), exactly; for columns of 1 and
-// more. Rows whose range is safe cost one look at each number.
-int wrapping_layer_norm_rows(int rows, int columns, Rows<const std::int32_t> x);
 
 // Whether no sum of integer_softmax() can wrap: columns times the largest i-exp, which is
 // b^2 + c unless inverse_ln2 is so coarse that z comes out too small, is below 2^31. Masked scores
