@@ -3,8 +3,7 @@
 //
 // Every function is pure, single-threaded and defined for all numbers: sums wrap, results saturate.
 // Results are the same on every processor; the fastest kernels that it has are used (kernel_set(),
-// int8_unit()). The plain forms, equal to the bit, are in
-// supernet/quantization/scalar_operators.hpp, and the arithmetic of one number in
+// int8_unit()). They are, to the bit, the arithmetic of one number in
 // supernet/quantization/integer_arithmetic.hpp.
 //
 // Units: an int8 or int32 element x of a matrix with scale S stands for x S. `scale` is what the

@@ -17,9 +17,9 @@
 #include "supernet/kernels/kernel_sets.hpp"
 #include "supernet/kernels/matmul_int8.hpp"
 #include "supernet/quantization/integer_kernel_sets.hpp"
-#include "supernet/quantization/scalar_operators.hpp"
 #include "support/error.hpp"
 #include "support/random.hpp"
+#include "tests/supernet/quantization/scalar_operators.hpp"
 
 namespace paretoformer::supernet {
 namespace {

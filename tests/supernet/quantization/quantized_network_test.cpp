@@ -14,10 +14,10 @@
 #include <vector>
 
 #include "supernet/quantization/int8_evaluation.hpp"
-#include "supernet/quantization/scalar_operators.hpp"
 #include "supernet/quantization/smoothing.hpp"
 #include "support/error.hpp"
 #include "support/random.hpp"
+#include "tests/supernet/quantization/scalar_operators.hpp"
 
 namespace paretoformer::supernet {
 namespace {

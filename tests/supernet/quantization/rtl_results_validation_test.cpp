@@ -12,8 +12,8 @@
 #include <vector>
 
 #include "supernet/quantization/integer_operators.hpp"
-#include "supernet/quantization/scalar_operators.hpp"
 #include "tests/rtl_results.hpp"
+#include "tests/supernet/quantization/scalar_operators.hpp"
 
 namespace paretoformer::supernet {
 namespace {

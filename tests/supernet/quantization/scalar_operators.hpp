@@ -1,9 +1,13 @@
-#include "supernet/quantization/scalar_operators.hpp"
+// The operators of supernet/quantization/integer_operators.hpp in their plain forms, one number at
+// a time (supernet/quantization/integer_arithmetic.hpp): what the fast ones are compared with.
+#pragma once
 
 #include <algorithm>
+#include <cstdint>
+
+#include "supernet/quantization/integer_operators.hpp"
 
 namespace paretoformer::supernet::scalar {
-namespace {
 
 template <class From, class Function>
 void map(int rows, int columns, Rows<const From> x, Rows<std::int8_t> y, Function function) {
@@ -11,10 +15,8 @@ void map(int rows, int columns, Rows<const From> x, Rows<std::int8_t> y, Functio
     for (int j = 0; j < columns; ++j) y.data[r * y.stride + j] = function(x.data[r * x.stride + j]);
 }
 
-}  // namespace
-
-void integer_matmul(int m, int n, int k, MatrixView<std::int8_t> a, MatrixView<std::int8_t> b,
-                    Bias bias, Rows<std::int32_t> c) {
+inline void integer_matmul(int m, int n, int k, MatrixView<std::int8_t> a,
+                           MatrixView<std::int8_t> b, Bias bias, Rows<std::int32_t> c) {
   for (int i = 0; i < m; ++i)
     for (int j = 0; j < n; ++j) {
       std::int32_t sum = bias.data ? bias.data[i * bias.stride + j] : 0;
@@ -25,23 +27,23 @@ void integer_matmul(int m, int n, int k, MatrixView<std::int8_t> a, MatrixView<s
     }
 }
 
-void requantize_rows(int rows, int columns, Rows<const std::int32_t> x, float scale,
-                     Rows<std::int8_t> y) {
+inline void requantize_rows(int rows, int columns, Rows<const std::int32_t> x, float scale,
+                            Rows<std::int8_t> y) {
   map(rows, columns, x, y, [&](std::int32_t v) { return requantize(v, scale); });
 }
 
-void integer_relu(int rows, int columns, Rows<const std::int32_t> x, float scale,
-                  Rows<std::int8_t> y) {
+inline void integer_relu(int rows, int columns, Rows<const std::int32_t> x, float scale,
+                         Rows<std::int8_t> y) {
   map(rows, columns, x, y, [&](std::int32_t v) { return requantize(std::max(v, 0), scale); });
 }
 
-void integer_gelu(int rows, int columns, Rows<const std::int32_t> x, const GeluConstants& constants,
-                  float scale, Rows<std::int8_t> y) {
+inline void integer_gelu(int rows, int columns, Rows<const std::int32_t> x,
+                         const GeluConstants& constants, float scale, Rows<std::int8_t> y) {
   map(rows, columns, x, y, [&](std::int32_t v) { return requantize(i_gelu(v, constants), scale); });
 }
 
-void integer_softmax(int rows, int columns, Rows<const std::int32_t> x,
-                     const ExpConstants& constants, float scale, Rows<std::int8_t> y) {
+inline void integer_softmax(int rows, int columns, Rows<const std::int32_t> x,
+                            const ExpConstants& constants, float scale, Rows<std::int8_t> y) {
   for (int r = 0; r < rows; ++r) {
     const std::int32_t* row = x.data + r * x.stride;
     const std::int32_t largest = *std::max_element(row, row + columns);
@@ -57,8 +59,8 @@ void integer_softmax(int rows, int columns, Rows<const std::int32_t> x,
   }
 }
 
-void integer_layer_norm(int rows, int columns, Rows<const std::int32_t> x, float scale,
-                        Rows<std::int8_t> y) {
+inline void integer_layer_norm(int rows, int columns, Rows<const std::int32_t> x, float scale,
+                               Rows<std::int8_t> y) {
   for (int r = 0; r < rows; ++r) {
     const std::int32_t* row = x.data + r * x.stride;
     std::int32_t sum = 0;
@@ -79,12 +81,14 @@ void integer_layer_norm(int rows, int columns, Rows<const std::int32_t> x, float
   }
 }
 
-void rescale(int rows, int columns, Rows<const std::int8_t> x, float scale, Rows<std::int8_t> y) {
+inline void rescale(int rows, int columns, Rows<const std::int8_t> x, float scale,
+                    Rows<std::int8_t> y) {
   map(rows, columns, x, y, [&](std::int8_t v) { return requantize(v, scale); });
 }
 
-void residual_add(int rows, int columns, Rows<const std::int8_t> a, Rows<const std::int8_t> b,
-                  const ResidualScales& scales, Rows<std::int8_t> y) {
+inline void residual_add(int rows, int columns, Rows<const std::int8_t> a,
+                         Rows<const std::int8_t> b, const ResidualScales& scales,
+                         Rows<std::int8_t> y) {
   for (int r = 0; r < rows; ++r)
     for (int j = 0; j < columns; ++j) {
       const std::int32_t sum = requantize(a.data[r * a.stride + j], scales.a) +
