@@ -8,7 +8,6 @@
 #include "support/error.hpp"
 #include "support/json.hpp"
 #include "support/log.hpp"
-#include "support/text.hpp"
 
 namespace paretoformer::nas {
 
@@ -40,7 +39,7 @@ namespace {
 
 // As a JSON string, so that an override takes it as it is.
 std::string quoted(const std::string& option, const std::string& text) {
-  if (valid_utf8_prefix(text) < text.size()) throw InputError(option + ": is not valid UTF-8");
+  require_utf8(text, option);
   return Json(text).dump();
 }
 

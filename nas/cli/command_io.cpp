@@ -1,6 +1,7 @@
 #include "nas/cli/command_io.hpp"
 
 #include <cerrno>
+#include <charconv>
 #include <cstdio>
 #include <cstring>
 
@@ -42,6 +43,24 @@ Json architectures_in(const std::filesystem::path& path) {
     architectures.push_back(network);
   }
   return architectures;
+}
+
+void require_utf8(std::string_view text, const std::string& option) {
+  if (valid_utf8_prefix(text) < text.size()) throw InputError(option + ": is not valid UTF-8");
+}
+
+std::vector<int> numbers_in(std::string_view text, int largest) {
+  std::vector<int> numbers;
+  const char* const end = text.data() + text.size();
+  for (const char* at = text.data();;) {
+    int number = 0;
+    const auto [after, error] = std::from_chars(at, end, number);
+    if (error != std::errc() || number < 1 || number > largest) return {};
+    numbers.push_back(number);
+    if (after == end) return numbers;
+    if (*after != ',') return {};
+    at = after + 1;
+  }
 }
 
 void print(const std::string& text) {

@@ -7,6 +7,8 @@
 #include <filesystem>
 #include <memory>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "nas/cli/options.hpp"
 #include "search_spaces/architecture.hpp"
@@ -23,6 +25,12 @@ Architecture architecture_in(Json json, const std::string& file, const SearchSpa
 // A list of architectures: of one, of a list of them or of candidates, or of a front.json. Throws
 // InputError when the file holds none of these.
 Json architectures_in(const std::filesystem::path& path);
+
+// Throws InputError, which names the option, unless the text is UTF-8, as what is printed must be.
+void require_utf8(std::string_view text, const std::string& option);
+
+// Of "1,2,3": whole numbers from 1 to `largest`; none where it is not that.
+std::vector<int> numbers_in(std::string_view text, int largest);
 
 // Writes to standard output at once, control characters but line feeds escaped. Throws Error when
 // it cannot (a full disk, a closed pipe).

@@ -2,12 +2,12 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <string_view>
 
 #include "accel_sim/lowering/tiling.hpp"
 #include "accel_sim/simulator.hpp"
 #include "accel_sim/workload/operators.hpp"
+#include "nas/cli/command_io.hpp"
 #include "support/error.hpp"
 #include "support/words.hpp"
 
@@ -25,79 +25,44 @@ using accel_sim::TransformerOperator;
 constexpr int kLargestExtent = 1 << 20;
 constexpr std::int64_t kLargestStride = std::int64_t{1} << 30;
 
-template <typename Value>
-struct Choice {
-  std::string_view word;
-  Value value;
-};
-constexpr std::array<Choice<Activation>, 4> kActivations = {
-    {{"relu", Activation::kRelu},
-     {"gelu", Activation::kGelu},
-     {"softmax", Activation::kSoftmax},
-     {"layernorm", Activation::kLayerNorm}}};
-constexpr std::array<Choice<Bias>, 2> kBiases = {{{"row", Bias::kRow}, {"full", Bias::kFull}}};
-using MakeOperator = Operator (*)(OperatorKind, int, int);
+constexpr Word<Activation> kActivations[] = {{Activation::kRelu, "relu"},
+                                             {Activation::kGelu, "gelu"},
+                                             {Activation::kSoftmax, "softmax"},
+                                             {Activation::kLayerNorm, "layernorm"}};
+constexpr Word<Bias> kBiases[] = {{Bias::kRow, "row"}, {Bias::kFull, "full"}};
 struct Elementwise {
+  std::string_view name;
   OperatorKind kind;
-  MakeOperator make;
+  Operator (*make)(OperatorKind, int, int);
   std::string_view role;
 };
-constexpr std::array<Choice<Elementwise>, 5> kElementwise = {
-    {{"residual_add", {OperatorKind::kResidualAdd, accel_sim::elementwise, "residual_add"}},
-     {"layernorm", {OperatorKind::kLayerNorm, accel_sim::elementwise, "layer_norm"}},
-     {"layernorm_int8", {OperatorKind::kLayerNorm, accel_sim::of_int8, "layer_norm"}},
-     {"softmax", {OperatorKind::kSoftmax, accel_sim::elementwise, "softmax"}},
-     {"gelu_int8", {OperatorKind::kGelu, accel_sim::of_int8, "gelu"}}}};
-
-template <typename Choices>
-std::vector<std::string> words_of(const Choices& choices) {
-  std::vector<std::string> words;
-  for (const auto& choice : choices) words.emplace_back(choice.word);
-  return words;
-}
-
-template <typename Choices>
-auto value_of(const std::string& word, const Choices& choices, const std::string& option) {
-  for (const auto& choice : choices)
-    if (choice.word == word) return choice.value;
-  throw InputError(option + ": \"" + word + "\" " + not_among(word, words_of(choices)));
-}
-
-// "1,2,3" into so many extents.
-template <std::size_t kCount>
-bool parse(std::string_view text, std::array<int, kCount>& extents) {
-  const char* at = text.data();
-  const char* const end = at + text.size();
-  for (std::size_t i = 0; i < kCount; ++i) {
-    const auto [after, error] = std::from_chars(at, end, extents[i]);
-    const bool last = i + 1 == kCount;
-    if (error != std::errc() || extents[i] < 1 || extents[i] > kLargestExtent ||
-        (last ? after != end : after == end || *after != ','))
-      return false;
-    at = after + 1;
-  }
-  return true;
-}
+constexpr Elementwise kElementwise[] = {
+    {"residual_add", OperatorKind::kResidualAdd, accel_sim::elementwise, "residual_add"},
+    {"layernorm", OperatorKind::kLayerNorm, accel_sim::elementwise, "layer_norm"},
+    {"layernorm_int8", OperatorKind::kLayerNorm, accel_sim::of_int8, "layer_norm"},
+    {"softmax", OperatorKind::kSoftmax, accel_sim::elementwise, "softmax"},
+    {"gelu_int8", OperatorKind::kGelu, accel_sim::of_int8, "gelu"}};
 
 // Rows, inner, columns.
 std::array<int, 3> parse_extents(const std::string& option, const std::string& text) {
-  std::array<int, 3> extents{};
-  if (!parse(text, extents))
+  const std::vector<int> extents = numbers_in(text, kLargestExtent);
+  if (extents.size() != 3)
     throw InputError(option + ": \"" + text + "\" is not M,K,N: expected three numbers from 1 to " +
                      std::to_string(kLargestExtent));
-  return extents;
+  return {extents[0], extents[1], extents[2]};
 }
 
 TransformerOperator parse_elementwise(const std::string& text) {
   const std::size_t comma = std::min(text.find(','), text.size());
-  const std::string kind = text.substr(0, comma);
-  std::array<int, 2> extents{};
-  if (comma == text.size() || !parse(std::string_view(text).substr(comma + 1), extents))
+  const std::vector<int> extents =
+      numbers_in(std::string_view(text).substr(std::min(comma + 1, text.size())), kLargestExtent);
+  if (extents.size() != 2)
     throw InputError("--elementwise: \"" + text +
                      "\" is not KIND,M,N: expected residual_add, layernorm, layernorm_int8, "
                      "softmax or gelu_int8, and two numbers from 1 to " +
                      std::to_string(kLargestExtent));
-  const Elementwise what = value_of(kind, kElementwise, "--elementwise");
+  const Elementwise& what =
+      row_named(kElementwise, std::string_view(text).substr(0, comma), "--elementwise");
   return {what.role, -1, 1, what.make(what.kind, extents[0], extents[1])};
 }
 
@@ -107,8 +72,8 @@ Operator operator_of(const OperatorOptions& options) {
   if (options.transpose_b) op.right = accel_sim::RightOperand::kTransposedActivations;
   if (options.int4_weights) op.right = accel_sim::RightOperand::kInt4Weights;
   if (options.activation)
-    op.activation = value_of(*options.activation, kActivations, "--activation");
-  if (options.bias) op.bias = value_of(*options.bias, kBiases, "--bias");
+    op.activation = row_named(kActivations, *options.activation, "--activation").value;
+  if (options.bias) op.bias = row_named(kBiases, *options.bias, "--bias").value;
   return op;
 }
 
@@ -204,8 +169,8 @@ Call elementwise_call(const OperatorOptions& options, const Target& hardware) {
 
 }  // namespace
 
-std::vector<std::string> activation_words() { return words_of(kActivations); }
-std::vector<std::string> bias_words() { return words_of(kBiases); }
+std::vector<std::string> activation_words() { return names_in(kActivations); }
+std::vector<std::string> bias_words() { return names_in(kBiases); }
 
 std::vector<Call> calls_of(const OperatorOptions& options, const Target& hardware) {
   if (options.elementwise) return {elementwise_call(options, hardware)};

@@ -22,7 +22,6 @@ namespace {
 
 constexpr const char* kDefaultHardware = "gemmini_transformer";
 constexpr int kDefaultLength = 512;
-constexpr int kLongest = 1 << 20;
 
 // What a file says of the run that it comes from.
 struct Origin {
@@ -50,13 +49,7 @@ Origin origin_of(const Json& json, const std::string& file) {
   const JsonObject object(JsonNode(*provenance, file, "/provenance"));
   if (object.has("sequence_length")) {
     accel_sim::Workload workload;
-    workload.sequence_length = static_cast<int>(object.integer("sequence_length", 1, kLongest));
-    workload.batch = static_cast<int>(object.integer("batch", 1, accel_sim::kLargestBatch, 1));
-    workload.mode = accel_sim::kModeWords.read(object, "mode", workload.mode);
-    workload.mask = accel_sim::kMaskWords.read(object, "mask", workload.mask);
-    workload.biases = object.boolean("biases", workload.biases);
-    workload.nonlinear_inputs = accel_sim::kNonlinearInputsWords.read(object, "nonlinear_inputs",
-                                                                      workload.nonlinear_inputs);
+    read_fields(object, accel_sim::kWorkloadFields, workload);
     origin.workload = workload;
   }
   if (!origin.hardware && object.has("hardware_hash"))  // files of before they held it
@@ -81,8 +74,7 @@ void read_confirmed(const Json& json, const std::string& file, PricedNetwork& ne
 
 void choose_hardware(const PricingOptions& given, const Origin& origin, const std::string& file,
                      PricedNetwork& network) {
-  if (given.hardware && valid_utf8_prefix(*given.hardware) < given.hardware->size())
-    throw InputError("--hardware: is not valid UTF-8");
+  if (given.hardware) require_utf8(*given.hardware, "--hardware");
   if (given.hardware || !origin.hardware) {
     network.hardware_name = given.hardware.value_or(kDefaultHardware);
     network.hardware = accel_sim::find_target(network.hardware_name);
@@ -139,6 +131,16 @@ std::string in_words(const accel_sim::Workload& workload) {
                      workload.nonlinear_inputs == accel_sim::NonlinearInputs::kInt8
                          ? ", LayerNorm and GELU of int8"
                          : "");
+}
+
+Json to_json(const accel_sim::Workload& workload) {
+  return {
+      {"sequence_length", workload.sequence_length},
+      {"batch", workload.batch},
+      {"mode", accel_sim::kModeWords.word_of(workload.mode)},
+      {"mask", accel_sim::kMaskWords.word_of(workload.mask)},
+      {"biases", workload.biases},
+      {"nonlinear_inputs", accel_sim::kNonlinearInputsWords.word_of(workload.nonlinear_inputs)}};
 }
 
 std::string describe(const PricedNetwork& network) {

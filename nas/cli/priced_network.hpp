@@ -10,6 +10,7 @@
 #include "accel_sim/simulator.hpp"
 #include "accel_sim/workload/listed_network.hpp"
 #include "nas/cli/options.hpp"
+#include "support/json_fwd.hpp"
 
 namespace paretoformer::nas {
 
@@ -32,6 +33,9 @@ struct PricedNetwork {
 
 // "length 48 (prefill)", "length 48 (prefill, causal mask, biases, LayerNorm and GELU of int8)".
 std::string in_words(const accel_sim::Workload& workload);
+
+// Under the keys of its fields in files.
+Json to_json(const accel_sim::Workload& workload);
 
 // One line.
 std::string describe(const PricedNetwork& network);

@@ -2,7 +2,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
 #include <cmath>
 #include <memory>
 #include <vector>
@@ -23,7 +22,6 @@
 #include "support/files.hpp"
 #include "support/hash.hpp"
 #include "support/json.hpp"
-#include "support/text.hpp"
 
 namespace paretoformer::nas {
 namespace {
@@ -47,26 +45,13 @@ constexpr int kLargestOutput = 1 << 16;  // of a convolution
 constexpr int kLargestKernel = 32;       // and of its stride
 
 accel_sim::Workpiece parse_convolution(const std::string& text) {
-  const auto refuse = [&text] {
-    return InputError("--conv: \"" + text +
-                      "\" is not P,Q,C,K,R,S or P,Q,C,K,R,S,STRIDE: expected " +
-                      "numbers from 1 to " + std::to_string(kLargestOutput) +
-                      ", of kernel and stride to " + std::to_string(kLargestKernel));
-  };
-  std::vector<int> numbers;
-  const char* at = text.data();
-  const char* const end = at + text.size();
-  while (true) {
-    int value = 0;
-    const auto [after, error] = std::from_chars(at, end, value);
-    const int largest = numbers.size() < accel_sim::kR ? kLargestOutput : kLargestKernel;
-    if (error != std::errc() || value < 1 || value > largest) throw refuse();
-    numbers.push_back(value);
-    if (after == end) break;
-    if (*after != ',' || numbers.size() > accel_sim::kDimensions) throw refuse();
-    at = after + 1;
-  }
-  if (numbers.size() < accel_sim::kDimensions) throw refuse();
+  const std::vector<int> numbers = numbers_in(text, kLargestOutput);
+  if (numbers.size() < accel_sim::kDimensions || numbers.size() > accel_sim::kDimensions + 1 ||
+      *std::max_element(numbers.begin() + accel_sim::kR, numbers.end()) > kLargestKernel)
+    throw InputError("--conv: \"" + text +
+                     "\" is not P,Q,C,K,R,S or P,Q,C,K,R,S,STRIDE: expected " +
+                     "numbers from 1 to " + std::to_string(kLargestOutput) +
+                     ", of kernel and stride to " + std::to_string(kLargestKernel));
   accel_sim::Workpiece work;
   std::copy_n(numbers.begin(), accel_sim::kDimensions, work.extent.begin());
   if (numbers.size() > accel_sim::kDimensions) work.stride = numbers.back();
@@ -308,8 +293,7 @@ void map_network(const MapOptions& options, const CommonOptions& common,
 }
 
 void map_workpiece(const MapOptions& options, const CommonOptions& common) {
-  if (valid_utf8_prefix(options.hardware) < options.hardware.size())
-    throw InputError("--hardware: is not valid UTF-8");
+  require_utf8(options.hardware, "--hardware");
   if (options.svg && options.svg->empty()) throw InputError("--svg: expected a file name");
   if (options.output && options.output->empty()) throw InputError("--output: expected a file name");
   const accel_sim::Target hardware = accel_sim::find_target(options.hardware);

@@ -9,7 +9,6 @@
 #include <utility>
 #include <vector>
 
-#include "accel_sim/workload/words.hpp"
 #include "latency_predictor/file/predictor_file.hpp"
 #include "latency_predictor/learned/learned_model.hpp"
 #include "latency_predictor/tables.hpp"
@@ -81,15 +80,9 @@ Json json_of(const NetworkPrediction& prediction, bool breakdown) {
                 prediction.relative_uncertainty ? Json(*prediction.relative_uncertainty) : Json()},
                {"extrapolates", prediction.extrapolates},
                {"model", prediction.model},
-               {"hardware_hash", hex(prediction.hardware_hash)},
-               {"sequence_length", prediction.workload.sequence_length},
-               {"batch", prediction.workload.batch},
-               {"mode", accel_sim::kModeWords.word_of(prediction.workload.mode)},
-               {"mask", accel_sim::kMaskWords.word_of(prediction.workload.mask)},
-               {"biases", prediction.workload.biases},
-               {"nonlinear_inputs",
-                accel_sim::kNonlinearInputsWords.word_of(prediction.workload.nonlinear_inputs)},
-               {"note", prediction.note.empty() ? Json() : Json(prediction.note)}});
+               {"hardware_hash", hex(prediction.hardware_hash)}});
+  json.update(to_json(prediction.workload));
+  json["note"] = prediction.note.empty() ? Json() : Json(prediction.note);
   if (!breakdown) return json;
   json["operators"] = Json::array();
   for (const latency_predictor::OperatorPrediction& p : prediction.operators) {

@@ -11,7 +11,6 @@
 #include "nas/report/profile_report.hpp"
 #include "support/error.hpp"
 #include "support/json.hpp"
-#include "support/text.hpp"
 
 namespace paretoformer::nas {
 namespace {
@@ -70,10 +69,8 @@ std::int64_t parameters_of(const accel_sim::Model& model) {
 }
 
 void profile_model(const ProfileOptions& options, const CommonOptions& common) {
-  if (valid_utf8_prefix(options.model) < options.model.size())
-    throw InputError("MODEL: is not valid UTF-8");
-  if (options.hardware && valid_utf8_prefix(*options.hardware) < options.hardware->size())
-    throw InputError("--hardware: is not valid UTF-8");
+  require_utf8(options.model, "MODEL");
+  if (options.hardware) require_utf8(*options.hardware, "--hardware");
   const accel_sim::Model model = accel_sim::find_model(options.model);
   const bool text = !std::holds_alternative<accel_sim::ConvolutionalNetwork>(model.network);
   if (!text && !options.lengths.empty())

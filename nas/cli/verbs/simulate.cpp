@@ -85,8 +85,7 @@ struct Answer {
 Answer answer_on_operator(const SimulateOptions& options, const accel_sim::EngineOptions& how) {
   Answer answer;
   answer.hardware_name = options.given.hardware.value_or("gemmini_transformer");
-  if (valid_utf8_prefix(answer.hardware_name) < answer.hardware_name.size())
-    throw InputError("--hardware: is not valid UTF-8");
+  require_utf8(answer.hardware_name, "--hardware");
   const accel_sim::Target hardware = accel_sim::find_target(answer.hardware_name);
   answer.simulation = options.one.any()
                           ? simulate_calls(calls_of(options.one, hardware), hardware, how)
@@ -126,13 +125,7 @@ Answer answer_on_network(const SimulateOptions& options, const accel_sim::Engine
     answer.about["network"] = network.listed->description;
   else
     answer.about["architecture"] = to_json(network.architecture);
-  answer.about["sequence_length"] = workload.sequence_length;
-  answer.about["batch"] = workload.batch;
-  answer.about["mode"] = accel_sim::kModeWords.word_of(workload.mode);
-  answer.about["mask"] = accel_sim::kMaskWords.word_of(workload.mask);
-  answer.about["biases"] = workload.biases;
-  answer.about["nonlinear_inputs"] =
-      accel_sim::kNonlinearInputsWords.word_of(workload.nonlinear_inputs);
+  answer.about.update(to_json(workload));
   answer.about["note"] = answer.note.empty() ? Json() : Json(answer.note);
   answer.again = [=](const accel_sim::CallTraces& traces) {
     accel_sim::NetworkOptions traced{how};
