@@ -6,73 +6,27 @@
 #include <string_view>
 #include <unordered_map>
 
+#include "accel_sim/workload/onnx_node.hpp"
 #include "support/error.hpp"
 
 namespace paretoformer::accel_sim {
 namespace {
 
-using Numbers = std::vector<std::int64_t>;
-using Values = std::vector<OnnxValue>;
+using onnx::Node;
+using onnx::Numbers;
+using onnx::Values;
 
 constexpr std::int64_t kLargestDimension = std::int64_t{1} << 31;
 constexpr std::int64_t kMostElements = std::int64_t{1} << 60;
 constexpr std::int64_t kMostNumbers = 4096;  // of a value that is followed
 constexpr std::size_t kMostExtents = 16;
 
-// A node with its inputs, and what may be said of it.
-class Node {
- public:
-  Node(const OnnxGraph& graph, const OnnxNode& node, const Values& inputs)
-      : graph_(graph), node_(node), inputs_(inputs) {}
-
-  const OnnxNode& node() const { return node_; }
-  [[noreturn]] void fail(const std::string& message) const {
-    accel_sim::fail(graph_, node_, message);
-  }
-  bool has(std::size_t i) const { return i < inputs_.size() && !node_.inputs[i].empty(); }
-  const OnnxValue& in(std::size_t i) const {
-    if (!has(i)) fail("has " + std::to_string(inputs_.size()) + " inputs: expected more");
-    return inputs_[i];
-  }
-  const OnnxShape& shape(std::size_t i) const { return in(i).shape; }
-  const Numbers& numbers(std::size_t i) const {
-    if (!in(i).numbers)
-      fail("its input \"" + node_.inputs[i] +
-           "\" decides a shape and is not known: expected constants and sizes");
-    return *in(i).numbers;
-  }
-  std::int64_t integer(const char* name, std::int64_t absent) const {
-    return integer_of(node_, name, absent);
-  }
-  bool has_attribute(const char* name) const { return node_.attributes.contains(name); }
-  Numbers integers(const char* name) const {
-    const auto found = node_.attributes.find(name);
-    return found == node_.attributes.end() ? Numbers() : found->second.integers;
-  }
-  // Given by an attribute, as in older operator sets, or by an input.
-  std::optional<Numbers> integers_or_input(const char* name, std::size_t input) const {
-    if (has_attribute(name)) return integers(name);
-    return has(input) ? std::optional(numbers(input)) : std::nullopt;
-  }
-  // An axis of so many, counted from the end when it is negative.
-  std::size_t axis(std::int64_t given, std::size_t rank) const {
-    const auto extents = static_cast<std::int64_t>(rank);
-    if (given < -extents || given >= extents)
-      fail("axis " + std::to_string(given) + " of a tensor with " + std::to_string(rank) + " axes");
-    return static_cast<std::size_t>(given < 0 ? given + extents : given);
-  }
-  void require(bool holds, const char* what) const {
-    if (!holds) fail(std::string(what) + " do not fit its operation");
-  }
-
- private:
-  const OnnxGraph& graph_;
-  const OnnxNode& node_;
-  const Values& inputs_;
-};
-
 bool is_moderate(std::int64_t number) {
   return number > -kLargestDimension && number < kLargestDimension;
+}
+
+std::int64_t steps_between(std::int64_t start, std::int64_t end, std::int64_t step) {
+  return std::max<std::int64_t>(0, (end - start + step + (step > 0 ? -1 : 1)) / step);
 }
 
 OnnxValue of_shape(OnnxShape shape) { return {std::move(shape), false, std::nullopt}; }
@@ -192,8 +146,7 @@ Values range_values(const Node& node) {
   const std::int64_t start = bound(0), end = bound(1), step = bound(2);
   node.require(step != 0 && is_moderate(start) && is_moderate(end) && is_moderate(step),
                "its bounds");
-  const std::int64_t count =
-      std::max<std::int64_t>(0, (end - start + step + (step > 0 ? -1 : 1)) / step);
+  const std::int64_t count = steps_between(start, end, step);
   OnnxValue result = of_shape({count});
   if (count > kMostNumbers) return {result};
   Numbers numbers;
@@ -372,8 +325,7 @@ Values slice_values(const Node& node) {
       return std::clamp(at < 0 && at >= -size ? at + size : at, low, std::max(low, high));
     };
     const std::int64_t start = bound(starts[i]), end = bound(ends[i]);
-    const std::int64_t count =
-        std::max<std::int64_t>(0, (end - start + step + (step > 0 ? -1 : 1)) / step);
+    const std::int64_t count = steps_between(start, end, step);
     shape[axis] = count;
     if (result.numbers)
       for (std::int64_t k = 0; k < count; ++k)
