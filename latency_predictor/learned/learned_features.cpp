@@ -1,16 +1,14 @@
 #include "latency_predictor/learned/learned_features.hpp"
 
 #include <algorithm>
-#include <bit>
 #include <cmath>
-#include <numeric>
 
-#include "accel_sim/engines/memory_system.hpp"
 #include "accel_sim/hardware/timing.hpp"
 #include "accel_sim/lowering/compile.hpp"
 #include "accel_sim/lowering/instructions.hpp"
 #include "accel_sim/lowering/program.hpp"
 #include "accel_sim/lowering/tiling.hpp"
+#include "latency_predictor/learned/learned_transfers.hpp"
 
 namespace paretoformer::latency_predictor {
 namespace {
@@ -20,115 +18,6 @@ constexpr int kLine = accel_sim::kLineBytes;
 constexpr int kSweeps = 3;
 // A store waits until the one before is complete (ReservationStation.scala L378).
 constexpr double kStoreOverheadCycles = 3;
-
-// Requests and beats of a DMA command for up to a line of bytes per row, averaged over the offsets
-// in their line at which rows begin: the multiples of a power of two.
-class CommandTable {
- public:
-  struct Average {
-    double requests = 0;
-    double bytes = 0;    // on the bus
-    double partial = 0;  // lines touched but not covered
-  };
-  explicit CommandTable(int beat) {
-    for (int shift = 0; shift < kShifts; ++shift)
-      for (int useful = 1; useful <= kLine; ++useful)
-        at_[static_cast<std::size_t>(shift)][static_cast<std::size_t>(useful)] =
-            average(1 << shift, useful, beat);
-  }
-  const Average& operator()(int unit, int useful) const {
-    return at_[static_cast<std::size_t>(std::countr_zero(static_cast<unsigned>(unit)))]
-              [static_cast<std::size_t>(useful)];
-  }
-
- private:
-  static constexpr int kShifts = 7;
-
-  static Average average(int unit, int useful, int beat) {
-    Average sum;
-    for (int offset = 0; offset < kLine; offset += unit)
-      for (int done = 0, at = offset; done < useful; at = 0) {
-        const int part = std::min(kLine - at, useful - done);
-        sum.requests += 1;
-        sum.bytes += accel_sim::request_bytes(at, part, beat);
-        sum.partial += part < kLine ? 1 : 0;
-        done += part;
-      }
-    const int offsets = kLine / unit;
-    return {sum.requests / offsets, sum.bytes / offsets, sum.partial / offsets};
-  }
-
-  std::array<std::array<Average, kLine + 1>, kShifts> at_;
-};
-
-// Of the hardware's bus, a power of two from 4 to 64 bytes.
-const CommandTable& command_table(int beat) {
-  static const std::array<CommandTable, 5> tables = {
-      CommandTable(4), CommandTable(8), CommandTable(16), CommandTable(32), CommandTable(64)};
-  return tables[static_cast<std::size_t>(std::countr_zero(static_cast<unsigned>(beat)) - 2)];
-}
-
-// A matrix on its way through the DMA once.
-struct Transfer {
-  double lines = 0;     // of its bytes
-  double shared = 0;    // lines that a row has in two tiles
-  double requests = 0;  // one per line touched by a command and row
-  double beats = 0;
-  double cycles = 0;   // to receive it: beats, or rows of the local memory
-  double partial = 0;  // requests for part of a line
-  double mvins = 0;
-  double pages = 0;  // DRAM pages that the rows of one mvin lie in
-};
-
-// `rows` x `columns` elements in tiles of so many columns, packed rows.
-Transfer transfer(double rows, int columns, int tile_columns, int element_bytes,
-                  const accel_sim::Target& hardware) {
-  const int size = hardware.array_size;
-  const int stride = columns * element_bytes;
-  const int width = std::min(tile_columns, columns) * element_bytes;
-  const int unit = std::gcd(std::gcd(stride, kLine), width < stride ? width : kLine);
-  const int rest = width % kLine;
-  const double cuts = static_cast<double>(stride) / width;
-  const CommandTable& table = command_table(hardware.bus_bytes_per_cycle);
-  const auto& whole = table(unit, kLine);
-  const int whole_lines = width / kLine;
-  const double wholes = rows * cuts * whole_lines;
-  Transfer result;
-  result.lines = rows * stride / kLine;
-  result.shared = rows * (cuts - 1) * (1 - static_cast<double>(unit) / kLine);
-  result.requests = wholes * whole.requests;
-  result.beats = wholes * whole.bytes;
-  result.partial = wholes * whole.partial;
-  double commands = wholes;
-  if (rest > 0) {
-    const auto& last = table(unit, rest);
-    result.requests += rows * cuts * last.requests;
-    result.beats += rows * cuts * last.bytes;
-    result.partial += rows * cuts * last.partial;
-    commands += rows * cuts;
-  }
-  result.beats /= hardware.bus_bytes_per_cycle;
-  const double local_rows = rows * stride / (element_bytes * size);
-  result.cycles = std::max(result.beats, local_rows);
-  result.mvins = commands / std::min<double>(rows, size);
-  result.pages = std::max(1.0, std::min<double>(rows, size) * stride / hardware.dram_page_bytes);
-  return result;
-}
-
-// Int4 weights: a row of multipliers with every block of rows, and two columns in a byte.
-Transfer transfer_of_int4(int rows, int columns, int tile_columns,
-                          const accel_sim::Target& hardware) {
-  const int groups = accel_sim::int4_groups(std::min(rows, hardware.array_size));
-  const int blocks = accel_sim::ceil_divide(rows, hardware.array_size);
-  const auto bytes = [](int elements) { return static_cast<int>(accel_sim::int4_bytes(elements)); };
-  Transfer result =
-      transfer(rows + blocks * groups, bytes(columns), bytes(tile_columns), 1, hardware);
-  result.lines = static_cast<double>(right_bytes(
-                     accel_sim::matmul(1, rows, columns, accel_sim::RightOperand::kInt4Weights))) /
-                 kLine;
-  result.cycles = std::max(result.beats, static_cast<double>(rows) * columns / hardware.array_size);
-  return result;
-}
 
 // Everything that takes time, in cycles; what overlaps is apart.
 struct Times {
