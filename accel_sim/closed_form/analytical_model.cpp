@@ -214,12 +214,10 @@ AnalyticalEstimate estimate_embedding(const Call& call, const Target& target) {
     result.accesses.dram_bytes = 3 * elements(op);
     result.latency.issue =
         Cycles(std::int64_t{op.rows} * commands) * host_command_cycles(call, target).mvin;
-    result.latency.memory = dram_cycles(result.accesses.dram_bytes, target);
-    result.latency.fixed = call_cycles(call, target);
-    return result;
+  } else {
+    result.accesses.scratchpad = 2 * padded_elements(op, target);
+    result.accesses.dram_bytes = 2 * elements(op);
   }
-  result.accesses.scratchpad = 2 * padded_elements(op, target);
-  result.accesses.dram_bytes = 2 * elements(op);
   result.latency.memory = dram_cycles(result.accesses.dram_bytes, target);
   result.latency.fixed = call_cycles(call, target);
   return result;

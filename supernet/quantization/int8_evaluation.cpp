@@ -37,6 +37,15 @@ double mean_loss(const Batch& batch, const Loss& loss) {
   return sum / batch.rows();
 }
 
+// The passes of all row tasks, for what they note down.
+template <class MakePass>
+void look(const Batch& batch, const MakePass& make_pass) {
+  parallel_tasks(static_cast<std::size_t>(row_tasks(batch)), [&](std::size_t task) {
+    std::vector<float> no_logits;
+    mixed_logits(make_pass(task), Part(batch, task).tokens, batch.length, no_logits);
+  });
+}
+
 // What one thread works with.
 struct IntegerMemory {
   IntegerMemory(const QuantizedNetwork& network, int rows)
@@ -54,11 +63,7 @@ struct IntegerMemory {
 Sites<Distribution> observe(const FoldedNetwork& network, const Batch& batch) {
   tbb::enumerable_thread_specific<Sites<Distribution>> seen(
       [&] { return Sites<Distribution>(network.layers.size()); });
-  parallel_tasks(static_cast<std::size_t>(row_tasks(batch)), [&](std::size_t task) {
-    std::vector<float> logits;
-    mixed_logits({network, nullptr, {}, &seen.local(), nullptr, nullptr}, Part(batch, task).tokens,
-                 batch.length, logits);
-  });
+  look(batch, [&](std::size_t) { return MixedPass{.network = network, .seen = &seen.local()}; });
   Sites<Distribution> all(network.layers.size());  // counts: in any order
   for (Sites<Distribution>& each : seen) {
     const std::vector<Distribution*> from = each.all();
@@ -71,11 +76,8 @@ Sites<Distribution> observe(const FoldedNetwork& network, const Batch& batch) {
 std::vector<ChannelSizes> channel_sizes(const FoldedNetwork& network, const Batch& batch) {
   tbb::enumerable_thread_specific<std::vector<ChannelSizes>> seen(
       [&] { return std::vector<ChannelSizes>(network.layers.size()); });
-  parallel_tasks(static_cast<std::size_t>(row_tasks(batch)), [&](std::size_t task) {
-    std::vector<float> logits;
-    mixed_logits({network, nullptr, {}, nullptr, &seen.local(), nullptr}, Part(batch, task).tokens,
-                 batch.length, logits);
-  });
+  look(batch,
+       [&](std::size_t) { return MixedPass{.network = network, .channels = &seen.local()}; });
   std::vector<ChannelSizes> all(network.layers.size());  // the largest: in any order
   for (const std::vector<ChannelSizes>& each : seen)
     for (std::size_t l = 0; l < all.size(); ++l) all[l].include(each[l]);
@@ -86,11 +88,9 @@ std::vector<LayerMoments> moments_of(const FoldedNetwork& network, const Batch& 
   std::vector<LayerMoments> all(network.layers.size());
   if (!has_int4(network.network)) return all;
   std::vector<std::vector<LayerMoments>> parts(static_cast<std::size_t>(row_tasks(batch)));
-  parallel_tasks(parts.size(), [&](std::size_t task) {
+  look(batch, [&](std::size_t task) {
     parts[task].resize(all.size());
-    std::vector<float> logits;
-    mixed_logits({network, nullptr, {}, nullptr, nullptr, &parts[task]}, Part(batch, task).tokens,
-                 batch.length, logits);
+    return MixedPass{.network = network, .moments = &parts[task]};
   });
   for (const std::vector<LayerMoments>& part : parts)  // in their order
     for (std::size_t l = 0; l < all.size(); ++l) all[l].add(part[l]);
@@ -144,9 +144,7 @@ std::vector<OperatorLoss> operator_losses(const FoldedNetwork& network,
                                           const QuantizedNetwork& quantized, const Batch& batch) {
   std::vector<OperatorLoss> losses;
   for (const IntegerOperator kind : kIntegerOperatorWords.values())
-    losses.push_back(
-        {kind, mixed_loss({network, &quantized, OperatorSet::only(kind), nullptr, nullptr, nullptr},
-                          batch)});
+    losses.push_back({kind, mixed_loss({network, &quantized, OperatorSet::only(kind)}, batch)});
   return losses;
 }
 

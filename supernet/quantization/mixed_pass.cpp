@@ -56,7 +56,14 @@ class Mixed {
  private:
   bool integer(Kind kind) const { return pass_.operators.has(kind); }
   const Sites<float>& scales() const { return pass_.quantized->scales; }
-  const IntegerLayer& layer(std::size_t l) const { return pass_.quantized->layers[l]; }
+  // Nothing but zeros where no operator is an integer one.
+  const IntegerLayer& layer(std::size_t l) const {
+    static const IntegerLayer none{};
+    return pass_.quantized ? pass_.quantized->layers[l] : none;
+  }
+  LayerSites<float> scales(std::size_t l) const {
+    return pass_.quantized ? scales().layers[l] : LayerSites<float>{};
+  }
 
   LayerMoments* moments_of(std::size_t l) const {
     const bool wanted = pass_.moments && pass_.network.network.layers[l].weight_bits == 4;
@@ -137,7 +144,7 @@ void Mixed::head_scores(std::size_t l, const float* q, const float* k, std::ptrd
   if (!integer(Kind::kAttention))
     return matmul_vector<float>(queries, keys, hd_, plain(q + first * width, width),
                                 transposed(k, width), scores.data(), keys);
-  const LayerSites<float>& s = scales().layers[l];
+  const LayerSites<float> s = scales(l);
   std::vector<std::int8_t> rows_q(area(queries, hd_)), rows_k(area(keys, hd_));
   const auto rows = static_cast<std::size_t>(hd_);
   for (int i = 0; i < queries; ++i)
@@ -159,7 +166,7 @@ void Mixed::head_softmax(std::size_t l, int first, Values& scores) {
     const auto scale = static_cast<float>(1 / std::sqrt(static_cast<double>(hd_)));
     return causal_softmax(queries, keys, first, scale, scores.data(), keys, log_sum.data());
   }
-  const LayerSites<float>& s = scales().layers[l];
+  const LayerSites<float> s = scales(l);
   const double step = double{s.query} * s.key;
   const double most = 128.0 * 128 * hd_;
   std::vector<std::int32_t> sums(scores.size());
@@ -182,7 +189,7 @@ void Mixed::head_context(std::size_t l, const float* v, std::ptrdiff_t width, in
   if (!integer(Kind::kAttention))
     return matmul_vector<float>(queries, hd_, keys, plain(scores.data(), keys), plain(v, width),
                                 out, width);
-  const LayerSites<float>& s = scales().layers[l];
+  const LayerSites<float> s = scales(l);
   const std::vector<std::int8_t> p = quantized(scores, 1.0F / 127);
   std::vector<std::int8_t> rows_v(area(keys, hd_)), context(area(queries, hd_));
   for (int i = 0; i < keys; ++i)
@@ -215,7 +222,7 @@ Values Mixed::attention(std::size_t l, const Values& q, const Values& k, const V
 Values Mixed::gelu(std::size_t l, Values& x) {
   const int columns = pass_.network.layers[l].up.outputs;
   if (integer(Kind::kGelu)) {
-    const LayerSites<float>& s = scales().layers[l];
+    const LayerSites<float> s = scales(l);
     std::vector<std::int8_t> y(x.size());
     sums_.resize(x.size());
     integer_gelu_of(layer(l), rows_, columns, quantized(x, s.up).data(), sums_.data(), y.data());
@@ -256,9 +263,8 @@ void see(Distribution* seen, const Values& values) {
 // x after the attention of layer l.
 Values Mixed::attention_block(std::size_t l, const Values& x, float x_scale) {
   const FoldedLayer& weights = pass_.network.layers[l];
-  const IntegerLayer none{};
-  const IntegerLayer& w = pass_.quantized ? layer(l) : none;
-  const LayerSites<float> s = pass_.quantized ? scales().layers[l] : LayerSites<float>{};
+  const IntegerLayer& w = layer(l);
+  const LayerSites<float> s = scales(l);
   const Values n = norm(x, x_scale, s.norm1, w.norm1);
   const Values q = linear(weights.query, &w.query, n, s.norm1, s.query);
   const Values k = linear(weights.key, &w.key, n, s.norm1, s.key);
@@ -289,9 +295,8 @@ Values Mixed::attention_block(std::size_t l, const Values& x, float x_scale) {
 
 Values Mixed::ffn_block(std::size_t l, const Values& x) {
   const FoldedLayer& weights = pass_.network.layers[l];
-  const IntegerLayer none{};
-  const IntegerLayer& w = pass_.quantized ? layer(l) : none;
-  const LayerSites<float> s = pass_.quantized ? scales().layers[l] : LayerSites<float>{};
+  const IntegerLayer& w = layer(l);
+  const LayerSites<float> s = scales(l);
   const Values n = norm(x, s.middle, s.norm2, w.norm2);
   Values up = linear(weights.up, &w.up, n, s.norm2, s.up);
   const Values activated = gelu(l, up);
@@ -319,7 +324,7 @@ Values Mixed::logits() {
   float x_scale = pass_.quantized ? scales().input : 0;
   for (std::size_t l = 0; l < pass_.network.layers.size(); ++l) {
     x = ffn_block(l, attention_block(l, x, x_scale));
-    if (pass_.quantized) x_scale = scales().layers[l].output;
+    x_scale = scales(l).output;
   }
   const float scale = pass_.quantized ? scales().norm : 0;
   const Values n = norm(x, x_scale, scale, pass_.quantized ? pass_.quantized->norm : 0);
