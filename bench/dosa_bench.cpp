@@ -18,8 +18,8 @@
 #include <string>
 #include <vector>
 
-#include "bench/dosa_model.hpp"
 #include "bench/command_main.hpp"
+#include "bench/dosa_model.hpp"
 
 namespace {
 
