@@ -29,6 +29,8 @@ struct Kernels {
   decltype(&supernet::add_bias<T>) add_bias;
   decltype(&supernet::add_bias_backward<T>) add_bias_backward;
   decltype(&supernet::add_residual<T>) add_residual;
+  decltype(&supernet::drop<T>) drop;
+  decltype(&supernet::add_dropped<T>) add_dropped;
   decltype(&supernet::bias_gelu<T>) bias_gelu;
   decltype(&supernet::bias_gelu_backward<T>) bias_gelu_backward;
   decltype(&supernet::round_to_int8<T>) round_to_int8;

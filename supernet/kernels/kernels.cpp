@@ -42,6 +42,16 @@ void add_residual(int rows, int width, const T* x, const T* bias, T* y) {
 }
 
 template <class T>
+void drop(int rows, int width, const DropoutMask& mask, const T* x, T* y) {
+  kernels<T>().drop(rows, width, mask, x, y);
+}
+
+template <class T>
+void add_dropped(int rows, int width, const DropoutMask& mask, const T* x, const T* bias, T* y) {
+  kernels<T>().add_dropped(rows, width, mask, x, bias, y);
+}
+
+template <class T>
 void bias_gelu(int rows, int width, const T* bias, bool slope, T* u, T* y) {
   kernels<T>().bias_gelu(rows, width, bias, slope, u, y);
 }
@@ -136,6 +146,8 @@ void adamw(std::size_t count, const AdamW& adamw, const T* gradient, T* paramete
   template void add_bias<T>(int, int, const T*, T*);                                               \
   template void add_bias_backward<T>(int, int, const T*, T*);                                      \
   template void add_residual<T>(int, int, const T*, const T*, T*);                                 \
+  template void drop<T>(int, int, const DropoutMask&, const T*, T*);                               \
+  template void add_dropped<T>(int, int, const DropoutMask&, const T*, const T*, T*);              \
   template void bias_gelu<T>(int, int, const T*, bool, T*, T*);                                    \
   template void bias_gelu_backward<T>(int, int, const T*, T*, T*);                                 \
   template void round_to_int8<T>(int, int, std::ptrdiff_t, T, T*, std::uint8_t*);                  \

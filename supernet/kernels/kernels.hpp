@@ -10,6 +10,8 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "supernet/kernels/dropout.hpp"
+
 namespace paretoformer::supernet {
 
 // Of layer_norm(), and of the tanh form of bias_gelu(): Hendrycks and Gimpel 2016, section 2.
@@ -44,6 +46,14 @@ void add_bias_backward(int rows, int width, const T* dy, T* d_bias);
 // y[r] = x[r] + y[r] + bias: the residual connection after a projection.
 template <class T>
 void add_residual(int rows, int width, const T* x, const T* bias, T* y);
+
+// Dropout: y = x * mask.scale where the mask keeps a value, otherwise 0; y may be x. The backward
+// pass is the same of a gradient.
+template <class T>
+void drop(int rows, int width, const DropoutMask& mask, const T* x, T* y);
+// The residual connection with it: y[r] = x[r] + what is left of y[r] + bias.
+template <class T>
+void add_dropped(int rows, int width, const DropoutMask& mask, const T* x, const T* bias, T* y);
 
 // y = gelu(u + bias), in the tanh form of Hendrycks and Gimpel 2016 that GPT-2 uses. With `slope`,
 // u becomes gelu'(u + bias), all that the backward pass needs.

@@ -1,5 +1,6 @@
 // The kernels of kernels.hpp, compiled once per instruction set: see kernel_sets.hpp, also for why
-// nothing of a header is called here but the C library.
+// nothing of a header is called here but the C library and static functions.
+#include "supernet/kernels/dropout.hpp"
 #include "supernet/kernels/kernel_sets.hpp"
 
 namespace paretoformer::supernet::PARETOFORMER_KERNEL_SET {
@@ -185,6 +186,28 @@ template <class T>
 void add_residual(int rows, int width, const T* x, const T* bias, T* y) {
   for (int r = 0; r < rows; ++r, x += width, y += width)
     for (int i = 0; i < width; ++i) y[i] = x[i] + (y[i] + bias[i]);
+}
+
+template <class T>
+void drop(int rows, int width, const DropoutMask& mask, const T* x, T* y) {
+  const T scale = static_cast<T>(mask.scale);
+  for (int r = 0; r < rows; ++r, x += width, y += width) {
+    const DropoutRow row = dropout_row(mask, r);
+    for (int i = 0; i < width; ++i)
+      y[i] = keeps(row, static_cast<std::uint32_t>(i)) ? x[i] * scale : T{0};
+  }
+}
+
+template <class T>
+void add_dropped(int rows, int width, const DropoutMask& mask, const T* x, const T* bias, T* y) {
+  const T scale = static_cast<T>(mask.scale);
+  for (int r = 0; r < rows; ++r, x += width, y += width) {
+    const DropoutRow row = dropout_row(mask, r);
+    for (int i = 0; i < width; ++i) {
+      const T added = (y[i] + bias[i]) * scale;
+      y[i] = x[i] + (keeps(row, static_cast<std::uint32_t>(i)) ? added : T{0});
+    }
+  }
 }
 
 template <class T>
@@ -423,6 +446,8 @@ constexpr Kernels<T> table(MatmulVector<T>* matmul) {
           add_bias<T>,
           add_bias_backward<T>,
           add_residual<T>,
+          drop<T>,
+          add_dropped<T>,
           bias_gelu<T>,
           bias_gelu_backward<T>,
           round_to_int8<T>,

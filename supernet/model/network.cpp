@@ -62,6 +62,8 @@ void Activations<T>::plan(const ParameterLayout& layout, int sequences, const Ta
     take(b.d_attended, rows * a);
     take(b.d_middle, rows * d);
     take(b.d_up, rows * f);
+    if (!dropped) continue;
+    for (T** added : {&b.d_attention, &b.d_ffn}) take(*added, rows * d);
   }
   // Without a backward pass a layer may overwrite its input with its output.
   output = layers[0].input;
@@ -87,7 +89,8 @@ std::size_t Activations<T>::planned(const ParameterLayout& layout, int sequences
                                     int sequence_length, Keep keep) {
   row_capacity = sequences * sequence_length;
   length = sequence_length;
-  training = keep == Keep::all_layers;
+  training = keep != Keep::nothing;
+  dropped = keep == Keep::all_layers_dropped;
   std::size_t used = 0;
   plan(layout, sequences, [&](T*& pointer, std::size_t count) {
     constexpr std::size_t kAlign = 64 / sizeof(T);
@@ -133,6 +136,8 @@ void embed_rows(const Pass<T>& pass, const RowRange& rows) {
           x + static_cast<std::ptrdiff_t>(r) * d);
     r += count;
   }
+  if (pass.batch.dropout)
+    drop<T>(rows.count, d, mask_of(pass, DropoutSite::embedding, 0, rows), x, x);
   round_site(input_site(pass, 0), rows, d, x);
 }
 
@@ -202,15 +207,23 @@ void layer_output(const Pass<T>& pass, std::size_t l, const RowRange& rows) {
   round_site(sites.context, rows, a, rows.of(b.attended, a));
   product(pass, n, d, a, plain<T>(rows.of(b.attended, a), a),
           transposed<T>(w + o.output, o.attention_width), middle, d);
-  add_to_stream(sites.attention, sites.middle, rows, d, rows.of(b.input, d), w + o.output_bias,
-                middle);
+  // y = x + (y + bias), with dropout or rounding of what is added.
+  const auto add = [&](DropoutSite site, const RoundedSite<T>& added, const RoundedSite<T>& sum,
+                       const T* x, const T* bias, T* into) {
+    if (pass.batch.dropout)
+      add_dropped(n, d, mask_of(pass, site, l, rows), x, bias, into);
+    else
+      add_to_stream(added, sum, rows, d, x, bias, into);
+  };
+  add(DropoutSite::attention, sites.attention, sites.middle, rows.of(b.input, d), w + o.output_bias,
+      middle);
   normalise(pass, sites.middle, sites.norm2, rows,
             {w + o.norm2_gain + row, w + o.norm2_bias + row, b.mean2, b.deviation2}, middle, norm2);
   product(pass, n, f, d, plain<T>(norm2, d), transposed<T>(w + o.up, pass.layout.model_width()), up,
           f);
   activate(pass, sites, n, f, w + o.up_bias, up, gelu);
   product(pass, n, d, f, plain<T>(gelu, f), transposed<T>(w + o.down, o.ffn_width), y, d);
-  add_to_stream(sites.ffn, sites.output, rows, d, middle, w + o.down_bias, y);
+  add(DropoutSite::ffn, sites.ffn, sites.output, middle, w + o.down_bias, y);
 }
 
 template <class T>

@@ -14,6 +14,7 @@
 
 #include "search_spaces/architecture.hpp"
 #include "supernet/kernels/matmul.hpp"
+#include "supernet/model/dropout.hpp"
 #include "supernet/model/parameters.hpp"
 #include "supernet/model/rounding.hpp"
 
@@ -26,17 +27,19 @@ struct Batch {
   const std::int32_t* targets = nullptr;
   int sequences = 0;
   int length = 0;
+  Dropout dropout = {};  // of who learns from them, see Dropout
 
   int rows() const { return sequences * length; }
 };
 
 // Memory for the passes of any sub-network over at most `sequences` sequences, planned once for the
-// largest. For training it keeps what every layer's backward pass needs, otherwise layers share,
-// and the row tasks of a pass must run one after the other. What is not used is not touched.
+// largest. For training it keeps what every layer's backward pass needs, that of dropout too where
+// it is asked for, otherwise layers share, and the row tasks of a pass must run one after the
+// other. What is not used is not touched.
 template <class T>
 class Activations {
  public:
-  enum class Keep { nothing, all_layers };
+  enum class Keep { nothing, all_layers, all_layers_dropped };
   Activations(const ParameterLayout& layout, int sequences, int length, Keep keep);
 
   // What that takes.
@@ -48,6 +51,7 @@ class Activations {
     T *mean1, *deviation1, *mean2, *deviation2;  // [rows]
     T* log_sum_exp;                              // [heads][rows]
     T *d_qkv, *d_attended, *d_middle, *d_up;     // training only
+    T *d_attention, *d_ffn;  // dropout only: gradients of what is added to the residual stream
   };
 
   std::vector<LayerBuffers> layers;
@@ -59,6 +63,7 @@ class Activations {
   int row_capacity = 0;
   int length = 0;
   bool training = false;
+  bool dropped = false;  // training with dropout
 
  private:
   Activations() = default;

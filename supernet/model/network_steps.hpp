@@ -72,6 +72,12 @@ void word_logits(const Pass<T>& pass, const RowRange& rows, int first, int words
 template <class T>
 void add_head_bias(const Pass<T>& pass, const RowRange& rows, T* logits);
 
+// Of some rows of one site.
+template <class T>
+DropoutMask mask_of(const Pass<T>& pass, DropoutSite site, std::size_t l, const RowRange& rows) {
+  return pass.batch.dropout.from_row(rows.first).mask(site, l);
+}
+
 // Where the residual stream after the last layer, or before another, lies.
 template <class T>
 T* stream_of(const Pass<T>& pass, std::size_t l) {

@@ -28,15 +28,22 @@ T* stream_gradient(const Pass<T>& pass, std::size_t l) {
          static_cast<std::ptrdiff_t>(l) * pass.activations.row_capacity * pass.network.model_width;
 }
 
-// The gradients of what layer l added to the residual stream: the stream's own unless rounding
-// clipped some of it.
+// Whether the gradients of what layer l added to the residual stream are not the stream's own:
+// rounding clipped, or dropout dropped, some of it.
+template <class T>
+bool added_apart(const Pass<T>& pass) {
+  return pass.rounding || pass.batch.dropout;
+}
+
 template <class T>
 T* added_attention(const Pass<T>& pass, std::size_t l) {
+  if (pass.batch.dropout) return pass.activations.layers[l].d_attention;
   return pass.rounding ? pass.rounding->d_attention[l] : pass.activations.layers[l].d_middle;
 }
 
 template <class T>
 T* added_ffn(const Pass<T>& pass, std::size_t l) {
+  if (pass.batch.dropout) return pass.activations.layers[l].d_ffn;
   return pass.rounding ? pass.rounding->d_ffn[l] : stream_gradient(pass, l + 1);
 }
 
@@ -46,7 +53,7 @@ struct VectorGradients {
   T* of(std::size_t offset) const { return data + (offset - matrix_size); }
   // Where the sum of a stream's gradients is that of the bias that was added to it.
   T* sum_of_rows(const Pass<T>& pass, std::size_t bias) const {
-    return pass.rounding ? nullptr : of(bias);
+    return added_apart(pass) ? nullptr : of(bias);
   }
 
   T* data;
@@ -103,7 +110,13 @@ void layer_output_backward(const Pass<T>& pass, std::size_t l, const RowRange& r
   T* const d_attention = rows.of(added_attention(pass, l), d);
   T* const d_attended = rows.of(b.d_attended, a);
   const auto& sites = sites_of(pass, l);
-  split_gradient(sites.ffn, sites.output, rows, d, d_x, d_ffn, vectors.of(o.down_bias));
+  const auto split = [&](DropoutSite site, const RoundedSite<T>& added, const RoundedSite<T>& sum,
+                         T* d_sum, T* d_added, T* d_bias) {
+    if (!pass.batch.dropout) return split_gradient(added, sum, rows, d, d_sum, d_added, d_bias);
+    drop(n, d, mask_of(pass, site, l, rows), d_sum, d_added);
+    add_bias_backward(n, d, d_added, d_bias);
+  };
+  split(DropoutSite::ffn, sites.ffn, sites.output, d_x, d_ffn, vectors.of(o.down_bias));
   product(pass, n, f, d, plain<T>(d_ffn, d), plain<T>(w + o.down, o.ffn_width), d_up, f);
   bias_gelu_backward(n, f, rows.of(b.up, f), d_up, vectors.of(o.up_bias));
   product(pass, n, d, f, plain<T>(d_up, f), plain<T>(w + o.up, pass.layout.model_width()), d_norm,
@@ -113,8 +126,8 @@ void layer_output_backward(const Pass<T>& pass, std::size_t l, const RowRange& r
                       b.mean2 + rows.first, b.deviation2 + rows.first, d_x, d_middle,
                       vectors.of(o.norm2_gain + row), vectors.of(o.norm2_bias + row),
                       vectors.sum_of_rows(pass, o.output_bias));
-  split_gradient(sites.attention, sites.middle, rows, d, d_middle, d_attention,
-                 vectors.of(o.output_bias));
+  split(DropoutSite::attention, sites.attention, sites.middle, d_middle, d_attention,
+        vectors.of(o.output_bias));
   product(pass, n, a, d, plain<T>(d_attention, d), plain<T>(w + o.output, o.attention_width),
           d_attended, a);
   keep_inside(sites.context, rows, a, d_attended, d_attended);
@@ -190,7 +203,9 @@ void attention_input_backward(const Pass<T>& pass, std::size_t l, const RowRange
   layer_norm_backward(n, d, d_norm, rows.of(b.input, d), w + o.norm1_gain + row,
                       b.mean1 + rows.first, b.deviation1 + rows.first, rows.of(b.d_middle, d), d_x,
                       vectors.of(o.norm1_gain + row), vectors.of(o.norm1_bias + row), down_bias);
-  if (l == 0) keep_inside(input_site(pass, 0), rows, d, d_x, d_x);
+  if (l > 0) return;
+  keep_inside(input_site(pass, 0), rows, d, d_x, d_x);
+  if (pass.batch.dropout) drop<T>(n, d, mask_of(pass, DropoutSite::embedding, 0, rows), d_x, d_x);
 }
 
 // Turns logits into their gradient. Returns the loss.

@@ -45,9 +45,10 @@ template <class T>
 void CpuBackend<T>::plan(std::size_t networks) {
   if (networks == planned_) return;
   using Memory = Activations<T>;
-  constexpr auto kKeep = Memory::Keep::all_layers;
+  const auto keep =
+      config_.dropout > 0 ? Memory::Keep::all_layers_dropped : Memory::Keep::all_layers;
   const auto fit = [&](std::size_t count, int sequences, int most) {
-    const std::size_t each = Memory::bytes(pass_layout(), sequences, config_.context, kKeep);
+    const std::size_t each = Memory::bytes(pass_layout(), sequences, config_.context, keep);
     const std::size_t at_a_time = std::max<std::size_t>(activation_bytes_ / (count * each), 1);
     return static_cast<int>(std::min(at_a_time, static_cast<std::size_t>(most)));
   };
@@ -62,7 +63,7 @@ void CpuBackend<T>::plan(std::size_t networks) {
   activations_.clear();
   activations_.reserve(count);
   for (std::size_t i = 0; i < count; ++i)
-    activations_.emplace_back(pass_layout(), sequences_, config_.context, kKeep);
+    activations_.emplace_back(pass_layout(), sequences_, config_.context, keep);
   passes_.clear();
   passes_.reserve(count);
   vector_gradients_.assign(count * row_blocks * pass_layout().vector_size(), T{0});
@@ -82,6 +83,8 @@ std::span<const double> CpuBackend<T>::gradients(const Batch& batch,
   if (batch.sequences != config_.sequences_per_step(networks.size()) ||
       batch.length != config_.context)
     throw Error("the batch of a step is not what the trainer was made for");
+  if (batch.dropout && (config_.dropout == 0 || rounded_))
+    throw Error("the trainer was made for steps without dropout");
   if (rounded_) {
     if (networks.size() > 1) throw Error("a network is trained in int8 alone");
     rounded_->round(state_.parameters);
@@ -97,7 +100,8 @@ std::span<const double> CpuBackend<T>::gradients(const Batch& batch,
     for (int s = 0; s < config_.batch; s += sequences_) {
       const std::ptrdiff_t row = std::ptrdiff_t{i * config_.batch + s} * batch.length;
       const Batch part{batch.tokens + row, batch.targets + row,
-                       std::min(sequences_, config_.batch - s), batch.length};
+                       std::min(sequences_, config_.batch - s), batch.length,
+                       batch.dropout.from_row(row)};
       // A teacher's probabilities are those of one part, and must be there before the others learn.
       const bool taught = !teacher_.empty() && networks.size() > 1;
       std::size_t first = 0;
@@ -129,6 +133,7 @@ void CpuBackend<T>::add_gradients(std::size_t first_network, bool first, const B
   for (std::size_t i = 0; i < networks.size(); ++i) {
     const std::size_t index = first_network + i;
     Batch own = part;
+    own.dropout = part.dropout.of_network(index);
     if (!shared) {
       own.tokens += static_cast<std::ptrdiff_t>(index) * rows_per_network;
       own.targets += static_cast<std::ptrdiff_t>(index) * rows_per_network;

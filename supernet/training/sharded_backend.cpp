@@ -126,6 +126,7 @@ class ShardedBackend : public TrainingBackend<T> {
       append_text(said, list.dump());
       append_bytes(said, batch.tokens, static_cast<std::size_t>(batch.rows()));
       append_bytes(said, batch.targets, static_cast<std::size_t>(batch.rows()));
+      append_bytes(said, &batch.dropout, 1);
       ranks_->broadcast(std::move(said));
     }
     summed_ = false;
@@ -269,8 +270,9 @@ class Served {
     std::vector<std::int32_t> targets(tokens.size());
     take_bytes(content, tokens.data(), tokens.size());
     take_bytes(content, targets.data(), targets.size());
-    return loss_bytes(
-        part_->gradients({tokens.data(), targets.data(), sequences, config.context}, networks));
+    Batch batch{tokens.data(), targets.data(), sequences, config.context};
+    take_bytes(content, &batch.dropout, 1);
+    return loss_bytes(part_->gradients(batch, networks));
   }
 
   void apply(std::string_view content) {

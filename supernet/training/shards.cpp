@@ -57,6 +57,7 @@ ShardBatch::ShardBatch(const TrainingConfig& config, const Batch& step, int shar
     : length_(step.length) {
   const std::ptrdiff_t all = std::ptrdiff_t{config.sequences_per_network()} * step.length;
   const std::ptrdiff_t own = all / config.shards;
+  dropout_ = step.dropout.from_row(shard * own);
   for (std::ptrdiff_t begin = shard * own; begin < step.rows(); begin += all) {
     tokens_.insert(tokens_.end(), step.tokens + begin, step.tokens + begin + own);
     targets_.insert(targets_.end(), step.targets + begin, step.targets + begin + own);
@@ -64,7 +65,9 @@ ShardBatch::ShardBatch(const TrainingConfig& config, const Batch& step, int shar
   sequences_ = static_cast<int>(std::ssize(tokens_) / length_);
 }
 
-Batch ShardBatch::batch() const { return {tokens_.data(), targets_.data(), sequences_, length_}; }
+Batch ShardBatch::batch() const {
+  return {tokens_.data(), targets_.data(), sequences_, length_, dropout_};
+}
 
 template <class T>
 ShardSum<T>::ShardSum(std::size_t size, int shards, Communicator* ranks)

@@ -46,6 +46,7 @@ class ShardBatch {
  private:
   int sequences_ = 0, length_;
   std::vector<std::int32_t> tokens_, targets_;
+  Dropout dropout_;
 };
 
 // The sum of one rank's shards with those of the others.

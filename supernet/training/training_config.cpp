@@ -46,6 +46,10 @@ constexpr std::tuple kFields{
           "at the end, as a fraction of the peak"},
     Field{"warmup", &TrainingConfig::warmup, Range{0, 1}, "fraction of the steps"},
     Field{"weight_decay", &TrainingConfig::weight_decay, Range{0, 10}, "AdamW's, of matrices only"},
+    Field{"dropout", &TrainingConfig::dropout, RangeUnless{0.0, 0.9999, 0.0},
+          "probability with which a value of the summed embeddings, and of what attention and FFN "
+          "add to the residual stream, is dropped in a step. Probabilities of attention are not "
+          "dropped as well, as in GPT-2: they are never there as a whole. See below"},
     Field{"beta1", &TrainingConfig::beta1, Range{0.0, 0.9999}, "AdamW's"},
     Field{"beta2", &TrainingConfig::beta2, Range{0.0, 0.999999}, "AdamW's"},
     Field{"clip_norm", &TrainingConfig::clip_norm, Range{1e-6, 1e6},

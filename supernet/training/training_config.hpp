@@ -29,6 +29,7 @@ struct TrainingConfig {
   double final_learning_rate = 0.1;
   double warmup = 0.05;
   double weight_decay = 0.05;
+  double dropout = 0;
   double beta1 = 0.9;
   double beta2 = 0.98;
   double clip_norm = 1.0;

@@ -194,7 +194,9 @@ class Session {
     const int sequences = run_.config.sequences_per_step(networks.size());
     draw_batch(run_.text, sequences, run_.config.context, run_.seed, step(), tokens_, targets_);
     return trainer_.compute_gradients(
-        {tokens_.data(), targets_.data(), sequences, run_.config.context}, networks);
+        {tokens_.data(), targets_.data(), sequences, run_.config.context,
+         Dropout::of_step(run_.config.dropout, run_.seed, step())},
+        networks);
   }
 
   void apply(std::span<const double> losses) {

@@ -81,6 +81,7 @@ MaskGradients mask_gradients(const ParameterLayout& layout, const std::vector<fl
   one.shards = 1;
   one.random_subnetworks = 0;
   one.distillation = 0;
+  one.dropout = 0;
   TrainingState<float> state;
   state.parameters = parameters;
   const auto backend = make_backend(layout, one, state);

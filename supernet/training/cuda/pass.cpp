@@ -76,6 +76,8 @@ void forward(const Pass& pass) {
   const std::size_t depth = pass.network.layers.size();
   embed(pass.stream, n, d, pass.length, pass.tokens, w.matrix(pass.layout.token_embedding),
         w.matrix(pass.layout.position_embedding), stride, buffers.layers[0].input);
+  if (pass.dropout)
+    drop(pass.stream, n, d, pass.dropout.mask(DropoutSite::embedding, 0), buffers.layers[0].input);
   layer_norm(pass.stream, norm1(pass, 0), buffers.layers[0].input);
   for (std::size_t l = 0; l < depth; ++l) {
     const Buffers::Layer& b = buffers.layers[l];
@@ -87,13 +89,15 @@ void forward(const Pass& pass) {
     attention_forward(pass.stream, attention_shape(pass, l), b.qkv, b.attended, b.log_sum_exp);
     project(pass, b.attended, a, o.output, o.attention_width, d, buffers.added);
     residual_layer_norm(pass.stream, norm2(pass, l), b.input, buffers.added,
-                        w.vector(o.output_bias), b.middle);
+                        w.vector(o.output_bias), b.middle,
+                        pass.dropout.mask(DropoutSite::attention, l));
     project(pass, b.norm2, d, o.up, stride, f, b.up);
     bias_gelu(pass.stream, n, f, b.up, w.vector(o.up_bias), b.gelu);
     project(pass, b.gelu, f, o.down, o.ffn_width, d, buffers.added);
     residual_layer_norm(pass.stream, norm1(pass, l + 1), b.middle, buffers.added,
                         w.vector(o.down_bias),
-                        l + 1 < depth ? buffers.layers[l + 1].input : buffers.output);
+                        l + 1 < depth ? buffers.layers[l + 1].input : buffers.output,
+                        pass.dropout.mask(DropoutSite::ffn, l));
   }
 }
 
@@ -128,7 +132,8 @@ class BackwardPass {
     head();
     normalisation(norm1(pass_, depth), b_.output, false, pass_.layout.final_gain + row,
                   pass_.layout.final_bias + row,
-                  vector(pass_.layout.layer(static_cast<int>(depth) - 1).down_bias));
+                  vector(pass_.layout.layer(static_cast<int>(depth) - 1).down_bias),
+                  pass_.dropout.mask(DropoutSite::ffn, depth - 1));
     for (std::size_t l = depth; l-- > 0;) {
       ffn(l);
       attention(l);
@@ -171,13 +176,13 @@ class BackwardPass {
   }
 
   // From d_norm to the gradient of the stream before the LayerNorm; `bias` is what was added last
-  // to the stream (null: none).
+  // to the stream (null: none), and `mask` that of it.
   void normalisation(const NormRows& norm, const float* x, bool residual, std::size_t gain,
-                     std::size_t norm_bias, float* bias) const {
+                     std::size_t norm_bias, float* bias, const DropoutMask& mask) const {
     layer_norm_backward(
         pass_.stream,
         {norm.rows, norm.width, b_.d_norm, x, norm.gain, norm.mean, norm.inverse_deviation,
-         residual, b_.d_stream, b_.d_stream16, vector(gain), vector(norm_bias), bias},
+         residual, b_.d_stream, b_.d_stream16, vector(gain), vector(norm_bias), bias, mask},
         b_.partial_sums);
   }
 
@@ -191,7 +196,7 @@ class BackwardPass {
                        b_.d_up, vector(o.up_bias), b_.partial_sums);
     project_back(b_.d_up, f, b.norm2, d_, o.up, stride_, b_.d_norm);
     normalisation(norm2(pass_, l), b.middle, true, o.norm2_gain + row, o.norm2_bias + row,
-                  vector(o.output_bias));
+                  vector(o.output_bias), pass_.dropout.mask(DropoutSite::attention, l));
   }
 
   void attention(std::size_t l) const {
@@ -206,11 +211,15 @@ class BackwardPass {
                       b_.partial_sums);
     project_back(b_.d_qkv, 3 * a, b.norm1, d_, o.qkv, stride_, b_.d_norm);
     normalisation(norm1(pass_, l), b.input, true, o.norm1_gain + row, o.norm1_bias + row,
-                  l > 0 ? vector(pass_.layout.layer(static_cast<int>(l) - 1).down_bias) : nullptr);
+                  l > 0 ? vector(pass_.layout.layer(static_cast<int>(l) - 1).down_bias) : nullptr,
+                  l > 0 ? pass_.dropout.mask(DropoutSite::ffn, l - 1) : DropoutMask{});
   }
 
   void embeddings() const {
     const ParameterLayout& layout = pass_.layout;
+    if (pass_.dropout)
+      drop(pass_.stream, pass_.rows(), d_, pass_.dropout.mask(DropoutSite::embedding, 0),
+           b_.d_stream);
     position_gradient(pass_.stream, pass_.sequences, pass_.length, d_, b_.d_stream,
                       sums_.arena + layout.position_embedding, stride_);
     token_gradient(pass_.stream, sums_.tokens.distinct, sums_.tokens.tokens, sums_.tokens.starts,

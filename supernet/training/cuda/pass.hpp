@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "search_spaces/architecture.hpp"
+#include "supernet/model/dropout.hpp"
 #include "supernet/model/parameters.hpp"
 #include "supernet/training/cuda/platform.hpp"
 
@@ -75,6 +76,7 @@ struct Pass {
   int sequences, length;
   const std::int32_t *tokens, *targets;
   Buffers& buffers;
+  Dropout dropout = {};
 
   int rows() const { return sequences * length; }
 };

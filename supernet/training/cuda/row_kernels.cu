@@ -33,13 +33,23 @@ __device__ inline Row row_of_warp() {
           static_cast<int>(threadIdx.x) % kWarp};
 }
 
+// Values of a row from a column on.
+template <int n>
+__device__ inline void drop_values(const DropoutMask& mask, int row, int column,
+                                   Floats<n>& values) {
+  const DropoutRow kept = dropout_row(mask, row);
+  const auto scale = static_cast<float>(mask.scale);
+  for (int j = 0; j < n; ++j)
+    values[j] = keeps(kept, static_cast<std::uint32_t>(column + j)) ? values[j] * scale : 0.0F;
+}
+
 int warps_of_rows(int width) { return std::clamp(kSharedFloats / width, 1, kMostWarps); }
 
 // The sum, whose values a lane wrote itself, stays in shared memory for mean, variance and result.
-template <int n, bool residual>
+template <int n, bool residual, bool drops>
 __global__ void __launch_bounds__(kMostWarps* kWarp)
     layer_norm_rows(NormRows norm, const float* x, const Bf16* added, const float* added_bias,
-                    float* sum) {
+                    float* sum, DropoutMask mask) {
   PARETOFORMER_DYNAMIC_SHARED(memory);
   const Row row = row_of_warp();
   if (row.number >= norm.rows) return;  // the whole warp
@@ -52,7 +62,14 @@ __global__ void __launch_bounds__(kMostWarps* kWarp)
     if constexpr (residual) {
       const Floats<n> more = load<n>(added + first + i);
       const Floats<n> bias = load<n>(added_bias + i);
-      for (int j = 0; j < n; ++j) v[j] += more[j] + bias[j];
+      if constexpr (drops) {
+        Floats<n> left;
+        for (int j = 0; j < n; ++j) left[j] = more[j] + bias[j];
+        drop_values(mask, row.number, i, left);
+        for (int j = 0; j < n; ++j) v[j] += left[j];
+      } else {
+        for (int j = 0; j < n; ++j) v[j] += more[j] + bias[j];
+      }
       store<n>(sum + first + i, v);
     }
     store<n>(kept + i, v);
@@ -78,18 +95,18 @@ __global__ void __launch_bounds__(kMostWarps* kWarp)
   }
 }
 
-template <int n, bool residual>
+template <int n, bool residual, bool drops = false>
 void launch_layer_norm(Stream& stream, const NormRows& norm, const float* x, const Bf16* added,
-                       const float* added_bias, float* sum) {
+                       const float* added_bias, float* sum, const DropoutMask& mask = {}) {
   const int warps = warps_of_rows(norm.width);
-  launch(layer_norm_rows<n, residual>, ceil_div(norm.rows, warps), warps * kWarp,
+  launch(layer_norm_rows<n, residual, drops>, ceil_div(norm.rows, warps), warps * kWarp,
          sizeof(float) * static_cast<std::size_t>(warps * norm.width), stream, norm, x, added,
-         added_bias, sum);
+         added_bias, sum, mask);
 }
 
 // dx = d_stream + s (t - mean(t) - y mean(t y)) for t = dy gain and y = (x - mean) s. The block
 // keeps the sums over its rows, every `gridDim.x * warps`-th, warp by warp in shared memory.
-template <int n>
+template <int n, bool drops>
 __global__ void __launch_bounds__(kMostWarps* kWarp)
     layer_norm_backward_rows(NormGradient g, float* partial_sums) {
   PARETOFORMER_DYNAMIC_SHARED(memory);
@@ -133,9 +150,10 @@ __global__ void __launch_bounds__(kMostWarps* kWarp)
         dx[j] += s * (dy[j] * gain[j] - t_sum - y * ty_sum);
         gain_sum[j] += dy[j] * y;
         bias_sum[j] += dy[j];
-        stream_sum[j] += dx[j];
       }
       store<n>(g.d_stream + first + i, dx);
+      if constexpr (drops) drop_values(g.mask, row, i, dx);
+      for (int j = 0; j < n; ++j) stream_sum[j] += dx[j];
       store<n>(g.d_stream16 + first + i, dx);
       store<n>(d_gain + i, gain_sum);
       store<n>(d_bias + i, bias_sum);
@@ -201,6 +219,18 @@ __device__ inline float gelu_slope(float x) {
   const float t = hyperbolic_tangent(kSqrt2OverPi * (x + kGeluCubic * x * x * x));
   return 0.5F * (1.0F + t) +
          0.5F * x * (1.0F - t * t) * kSqrt2OverPi * (1.0F + 3.0F * kGeluCubic * x * x);
+}
+
+// One block per row.
+template <int n>
+__global__ void drop_rows(int width, DropoutMask mask, float* x) {
+  float* const row = x + std::ptrdiff_t{blockIdx.x} * width;
+  for (int i = static_cast<int>(threadIdx.x) * n; i < width;
+       i += static_cast<int>(blockDim.x) * n) {
+    Floats<n> v = load<n>(row + i);
+    drop_values(mask, static_cast<int>(blockIdx.x), i, v);
+    store<n>(row + i, v);
+  }
 }
 
 // One block per row.
@@ -302,12 +332,13 @@ void layer_norm(Stream& stream, const NormRows& norm, const float* x) {
 }
 
 void residual_layer_norm(Stream& stream, const NormRows& norm, const float* x, const Bf16* added,
-                         const float* added_bias, float* sum) {
+                         const float* added_bias, float* sum, const DropoutMask& mask) {
+  const auto run = [&](auto launcher) { launcher(stream, norm, x, added, added_bias, sum, mask); };
   if (packs_fit<kMixed>(norm.width, norm.width, x, added, added_bias, sum, norm.gain, norm.bias,
                         norm.y))
-    launch_layer_norm<kMixed, true>(stream, norm, x, added, added_bias, sum);
+    run(mask ? launch_layer_norm<kMixed, true, true> : launch_layer_norm<kMixed, true, false>);
   else
-    launch_layer_norm<1, true>(stream, norm, x, added, added_bias, sum);
+    run(mask ? launch_layer_norm<1, true, true> : launch_layer_norm<1, true, false>);
 }
 
 void layer_norm_backward(Stream& stream, const NormGradient& g, float* partial_sums) {
@@ -319,11 +350,18 @@ void layer_norm_backward(Stream& stream, const NormGradient& g, float* partial_s
            sizeof(float) * static_cast<std::size_t>(warps * 3 * g.width), stream, g, partial_sums);
   };
   if (packs_fit<kMixed>(g.width, g.width, g.dy, g.x, g.gain, g.d_stream, g.d_stream16))
-    run(layer_norm_backward_rows<kMixed>);
+    run(g.mask ? layer_norm_backward_rows<kMixed, true> : layer_norm_backward_rows<kMixed, false>);
   else
-    run(layer_norm_backward_rows<1>);
+    run(g.mask ? layer_norm_backward_rows<1, true> : layer_norm_backward_rows<1, false>);
   launch(add_partial_sums, dim3(ceil_div(g.width, kWarp), 3), kMostWarps * kWarp, 0, stream, blocks,
          g.width, partial_sums, Targets{g.d_gain, g.d_bias, g.dx_sum});
+}
+
+void drop(Stream& stream, int rows, int width, const DropoutMask& mask, float* x) {
+  if (packs_fit<kMixed>(width, width, x))
+    launch(drop_rows<kMixed>, rows, threads_of_row(width, kMixed), 0, stream, width, mask, x);
+  else
+    launch(drop_rows<1>, rows, threads_of_row(width, 1), 0, stream, width, mask, x);
 }
 
 void add_bias(Stream& stream, int rows, int width, const float* bias, Bf16* y) {

@@ -14,6 +14,7 @@
 
 #include <cstddef>
 
+#include "supernet/kernels/dropout.hpp"
 #include "supernet/training/cuda/platform.hpp"
 
 namespace paretoformer::supernet::cuda {
@@ -34,9 +35,9 @@ struct NormRows {
 // y = (x - mean) / sqrt(variance + 1e-5) * gain + bias
 void layer_norm(Stream& stream, const NormRows& norm, const float* x);
 // The same of sum = x + added + added_bias, which is kept: the end of one half of a layer and the
-// beginning of the next in one pass over the rows.
+// beginning of the next in one pass over the rows. With a mask of what is left of what is added.
 void residual_layer_norm(Stream& stream, const NormRows& norm, const float* x, const Bf16* added,
-                         const float* added_bias, float* sum);
+                         const float* added_bias, float* sum, const DropoutMask& mask = {});
 
 struct NormGradient {
   int rows, width;
@@ -46,8 +47,13 @@ struct NormGradient {
   float* d_stream;   // += or = dL/dx
   Bf16* d_stream16;  // the result, rounded, for products
   float *d_gain, *d_bias, *dx_sum;  // += sums over rows; dx_sum null: not wanted
+  // Of what was added last to x: d_stream16 and dx_sum are the gradient of that.
+  DropoutMask mask = {};
 };
 void layer_norm_backward(Stream& stream, const NormGradient& gradient, float* partial_sums);
+
+// x = what the mask leaves of it.
+void drop(Stream& stream, int rows, int width, const DropoutMask& mask, float* x);
 
 // y[r] += bias
 void add_bias(Stream& stream, int rows, int width, const float* bias, Bf16* y);

@@ -132,11 +132,15 @@ std::span<const double> DeviceTraining::gradients(const Batch& batch,
   fill_zero(stream_, gradient_.data() + layout_.position_embedding,
             static_cast<std::size_t>(layout_.context()) *
                 static_cast<std::size_t>(layout_.model_width()));
+  const auto first_row = [&](std::size_t network) {
+    return static_cast<std::ptrdiff_t>(network) * shape_.sequences_per_network * batch.length;
+  };
   for (const Part& part : parts_) {
     const std::ptrdiff_t row = std::ptrdiff_t{part.first} * batch.length;
     losses_and_gradients(
         {stream_, layout_, weights(), networks[part.network], part.sequences, batch.length,
-         text_.data() + row, text_.data() + batch.rows() + row, *buffers_},
+         text_.data() + row, text_.data() + batch.rows() + row, *buffers_,
+         batch.dropout.of_network(part.network).from_row(row - first_row(part.network))},
         gradient_sums(part));
     sequence_sums(stream_, part.sequences, batch.length, buffers_->losses,
                   sums_.data() + part.first);

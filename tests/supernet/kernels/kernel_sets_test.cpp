@@ -95,6 +95,11 @@ std::vector<T> results(const Kernels<T>& kernels) {
   kernels.add_residual(kRows, kWidth, x.data(), bias.data(), y.data());
   kernels.add_bias_backward(kRows, kWidth, dy.data(), d_bias.data());
   keep(y), keep(d_bias);
+  const DropoutMask mask{5, 3, 1U << 30, 4.0 / 3};
+  kernels.add_dropped(kRows, kWidth, mask, x.data(), bias.data(), y.data());
+  keep(y);
+  kernels.drop(kRows, kWidth, mask, dy.data(), y.data());
+  keep(y);
   std::vector<T> slope = x, gradient = dy;
   kernels.bias_gelu(kRows, kWidth, bias.data(), true, slope.data(), y.data());
   kernels.bias_gelu_backward(kRows, kWidth, slope.data(), gradient.data(), d_bias.data());

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "supernet/kernels/kernels.hpp"
+#include "supernet/training/cpu_backend.hpp"
 #include "supernet/training/trainer.hpp"
 #include "support/json.hpp"
 #include "support/random.hpp"
@@ -113,6 +114,43 @@ TEST(NetworkGradient, SequencesThatShareABlock) {
   expect_gradient_of({9, 4, 11, {{2, 13}}}, 5, 20);
 }
 TEST(NetworkGradient, AllAtOnce) { expect_gradient_of({9, 4, 11, {{2, 13}}}); }
+
+// Of the losses of a step of both, whose masks are the same each time.
+TEST(NetworkGradient, WithDropout) {
+  const ParameterLayout layout(kLargest, kContext);
+  const std::vector<Architecture> networks{kLargest, {9, 4, 11, {{2, 13}}}};
+  Text text(kLargest.vocabulary, 2 * kSequences);
+  TrainingConfig config = config_for(text.batch);
+  config.batch = kSequences;
+  config.dropout = 0.4;
+  text.batch.dropout = Dropout::of_step(config.dropout, 1, 2);
+  TrainingState<double> state{0, lively_parameters<double>(layout), {}, {}};
+  CpuBackend<double> backend(layout, config, state, Arithmetic::fp32);
+  const auto loss = [&] {
+    const auto losses = backend.gradients(text.batch, networks);
+    return losses[0] + losses[1];
+  };
+  loss();
+  const auto found = backend.gradient();
+  const std::vector<double> gradient(found.begin(), found.end());
+  Random random(23);
+  int nonzero = 0;
+  for (const Tensor& tensor : layout.tensors())
+    for (int sample = 0; sample < 4; ++sample) {
+      const std::size_t i = tensor.offset + random.below(tensor.size());
+      constexpr double kStep = 1e-5;
+      const double here = state.parameters[i];
+      state.parameters[i] = here + kStep;
+      const double up = loss();
+      state.parameters[i] = here - kStep;
+      const double difference = (up - loss()) / (2 * kStep);
+      state.parameters[i] = here;
+      nonzero += std::abs(difference) > 1e-6;
+      EXPECT_NEAR(gradient[i], difference, 1e-8 * std::max(1.0, std::abs(difference)))
+          << tensor.name << " entry " << i - tensor.offset;
+    }
+  EXPECT_GT(nonzero, 40);
+}
 
 TEST(Network, ASliceEqualsTheExtractedNetwork) {
   const ParameterLayout layout(kLargest, kContext);

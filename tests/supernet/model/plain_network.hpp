@@ -1,5 +1,6 @@
 // The model of supernet/model/network.hpp written down as plainly as possible, in double: what the
-// fused engine is compared with. Nothing is shared with it but the layout of the parameters.
+// fused engine is compared with. Nothing is shared with it but the layout of the parameters, and
+// which values dropout keeps.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -117,6 +118,18 @@ inline void add(Table& a, const Table& b) {
   for (std::size_t i = 0; i < a.values.size(); ++i) a.values[i] += b.values[i];
 }
 
+// What dropout leaves of x, or of its gradient.
+inline void drop(Table& x, const DropoutMask& mask) {
+  if (!mask) return;
+  for (int r = 0; r < x.rows; ++r)
+    for (int i = 0; i < x.columns; ++i)
+      x(r, i) *= keeps(dropout_row(mask, r), static_cast<std::uint32_t>(i)) ? mask.scale : 0;
+}
+inline Table dropped(Table x, const DropoutMask& mask) {
+  drop(x, mask);
+  return x;
+}
+
 // Attention probabilities of one head; q, k, v of head h are columns 3 h w, ... of qkv.
 inline Table probabilities(const Table& qkv, int head, int w) {
   Table p(qkv.rows, qkv.rows);
@@ -181,7 +194,7 @@ class Network {
       : layout_(layout), network_(network), p_(parameters.data()), g_(gradient.data()) {}
 
   // Next-token probabilities of one sequence. Keeps what backward() needs.
-  Table forward(const std::int32_t* tokens, int length);
+  Table forward(const std::int32_t* tokens, int length, const Dropout& dropout = {});
   // `d_logits` belongs to the last forward().
   void backward(const std::int32_t* tokens, const Table& d_logits);
 
@@ -198,9 +211,11 @@ class Network {
   double* g_;
   std::vector<Kept> kept_;
   std::vector<Table> top_;  // output of the last layer, and its norm
+  Dropout dropout_;
 };
 
-inline Table Network::forward(const std::int32_t* tokens, int length) {
+inline Table Network::forward(const std::int32_t* tokens, int length, const Dropout& dropout) {
+  dropout_ = dropout;
   const int d = network_.model_width;
   const int stride = layout_.model_width();
   const std::size_t norm = layout_.norm_row(network_);
@@ -210,6 +225,7 @@ inline Table Network::forward(const std::int32_t* tokens, int length) {
     for (int i = 0; i < d; ++i)
       x(t, i) = p_[layout_.token_embedding + static_cast<std::size_t>(tokens[t] * stride + i)] +
                 p_[layout_.position_embedding + static_cast<std::size_t>(t * stride + i)];
+  drop(x, dropout.mask(DropoutSite::embedding, 0));
   kept_.clear();
   for (std::size_t l = 0; l < network_.layers.size(); ++l) {
     const LayerOffsets& o = layout_.layer(static_cast<int>(l));
@@ -218,12 +234,14 @@ inline Table Network::forward(const std::int32_t* tokens, int length) {
     Table qkv = linear(norm1, 3 * a, weight(o.qkv, stride), p_ + o.qkv_bias);
     Table attended = attention(qkv, network_.layers[l].heads, network_.head_width);
     Table middle = linear(attended, d, weight(o.output, o.attention_width), p_ + o.output_bias);
+    drop(middle, dropout.mask(DropoutSite::attention, l));
     add(middle, x);
     Table norm2 = layer_norm(middle, p_ + norm + o.norm2_gain, p_ + norm + o.norm2_bias);
     Table up = linear(norm2, network_.layers[l].ffn_width, weight(o.up, stride), p_ + o.up_bias);
     Table act = up;
     for (double& value : act.values) value = gelu(value);
     Table y = linear(act, d, weight(o.down, o.ffn_width), p_ + o.down_bias);
+    drop(y, dropout.mask(DropoutSite::ffn, l));
     add(y, middle);
     kept_.push_back({x, norm1, qkv, attended, middle, norm2, up, act});
     x = y;
@@ -251,20 +269,23 @@ inline void Network::backward(const std::int32_t* tokens, const Table& d_logits)
   for (std::size_t l = network_.layers.size(); l-- > 0;) {
     const LayerOffsets& o = layout_.layer(static_cast<int>(l));
     const Kept& k = kept_[l];
-    Table d_up = linear_backward(dx, k.gelu, weight(o.down, o.ffn_width), g_ + o.down_bias);
+    Table d_up = linear_backward(dropped(dx, dropout_.mask(DropoutSite::ffn, l)), k.gelu,
+                                 weight(o.down, o.ffn_width), g_ + o.down_bias);
     for (std::size_t i = 0; i < d_up.values.size(); ++i)
       d_up.values[i] *= gelu_slope(k.up.values[i]);
     add(dx, layer_norm_backward(
                 linear_backward(d_up, k.norm2, weight(o.up, stride), g_ + o.up_bias), k.middle,
                 p_ + norm + o.norm2_gain, g_ + norm + o.norm2_gain, g_ + norm + o.norm2_bias));
     const Table d_attended =
-        linear_backward(dx, k.attended, weight(o.output, o.attention_width), g_ + o.output_bias);
+        linear_backward(dropped(dx, dropout_.mask(DropoutSite::attention, l)), k.attended,
+                        weight(o.output, o.attention_width), g_ + o.output_bias);
     const Table d_qkv =
         attention_backward(d_attended, k.qkv, network_.layers[l].heads, network_.head_width);
     add(dx, layer_norm_backward(
                 linear_backward(d_qkv, k.norm1, weight(o.qkv, stride), g_ + o.qkv_bias), k.input,
                 p_ + norm + o.norm1_gain, g_ + norm + o.norm1_gain, g_ + norm + o.norm1_bias));
   }
+  drop(dx, dropout_.mask(DropoutSite::embedding, 0));
   for (int t = 0; t < dx.rows; ++t)
     for (int i = 0; i < d; ++i) {
       g_[layout_.token_embedding + static_cast<std::size_t>(tokens[t] * stride + i)] += dx(t, i);
@@ -292,7 +313,8 @@ inline std::vector<double> sandwich_gradients(const ParameterLayout& layout,
     for (int s = 0; s < sequences; ++s) {
       const std::int32_t* tokens = batch.tokens + first + s * batch.length;
       const std::int32_t* targets = batch.targets + first + s * batch.length;
-      const Table p = network.forward(tokens, batch.length);
+      const Table p = network.forward(
+          tokens, batch.length, batch.dropout.of_network(losses.size()).from_row(s * batch.length));
       if (losses.empty()) teacher.push_back(p);
       const double share = losses.empty() ? 0 : soft;
       Table d_logits = p;

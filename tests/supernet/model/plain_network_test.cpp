@@ -35,7 +35,9 @@ struct Text {
     targets = tokens;
     for (std::int32_t& target : targets) target = (target * 3 + 1) % kLargest.vocabulary;
   }
-  Batch batch() const { return {tokens.data(), targets.data(), sequences, kContext}; }
+  Batch batch(double dropout = 0) const {
+    return {tokens.data(), targets.data(), sequences, kContext, Dropout::of_step(dropout, 3, 4)};
+  }
   int sequences;
   std::vector<std::int32_t> tokens, targets;
 };
@@ -56,6 +58,7 @@ std::vector<double> fused_gradient(const ParameterLayout& layout,
                                    double soft, std::vector<double>& losses) {
   TrainingConfig c = config();
   c.distillation = soft;
+  c.dropout = batch.dropout.probability;
   TrainingState<T> state;
   state.parameters.assign(parameters.begin(), parameters.end());
   Trainer<T> trainer(layout, c, std::move(state));
@@ -71,21 +74,21 @@ TEST_P(FusedAgainstPlain, LossesAndGradients) {
   const ParameterLayout layout = supernet();
   const std::vector<double> parameters = lively_parameters<double>(layout);
   const std::vector<Architecture> networks{kLargest, GetParam()};
-  for (const double soft : {0.0, 0.6}) {
+  for (const auto& [soft, dropout] :
+       {std::pair{0.0, 0.0}, std::pair{0.6, 0.0}, std::pair{0.0, 0.3}, std::pair{0.6, 0.3}}) {
     const Text text(1, soft > 0 ? 1 : 2);
+    const Batch batch = text.batch(dropout);
     std::vector<double> gradient;
     const std::vector<double> losses =
-        reference::sandwich_gradients(layout, parameters, networks, text.batch(), soft, gradient);
+        reference::sandwich_gradients(layout, parameters, networks, batch, soft, gradient);
     std::vector<double> fused_losses;
     reference::expect_close(
-        layout,
-        fused_gradient<double>(layout, parameters, networks, text.batch(), soft, fused_losses),
+        layout, fused_gradient<double>(layout, parameters, networks, batch, soft, fused_losses),
         gradient, 1e-8);
     for (std::size_t i = 0; i < losses.size(); ++i)
       EXPECT_NEAR(fused_losses[i], losses[i], 1e-10 * losses[i]);
     reference::expect_close(
-        layout,
-        fused_gradient<float>(layout, parameters, networks, text.batch(), soft, fused_losses),
+        layout, fused_gradient<float>(layout, parameters, networks, batch, soft, fused_losses),
         gradient, 1e-4);
     for (std::size_t i = 0; i < losses.size(); ++i)
       EXPECT_NEAR(fused_losses[i], losses[i], 1e-5 * losses[i]);

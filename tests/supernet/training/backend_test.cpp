@@ -139,7 +139,10 @@ struct Text {
     targets = tokens;
     for (std::int32_t& target : targets) target = (target * 3 + 1) % vocabulary;
   }
-  Batch batch() const { return {tokens.data(), targets.data(), sequences, length}; }
+  // `step`: of dropout.
+  Batch batch(double dropout = 0, std::int64_t step = 0) const {
+    return {tokens.data(), targets.data(), sequences, length, Dropout::of_step(dropout, 7, step)};
+  }
 
   int sequences, length;
   std::vector<std::int32_t> tokens, targets;
@@ -178,11 +181,11 @@ void expect_gradients(const BackEnd& back_end, const Supernet& supernet,
   const std::vector<double> parameters = lively_parameters<double>(layout);
   const Text text(1, c.sequences_per_step(networks.size()), c.context, supernet.largest.vocabulary);
   std::vector<double> expected;
-  const std::vector<double> losses =
-      reference::sandwich_gradients(layout, parameters, networks, text.batch(), 0, expected);
+  const std::vector<double> losses = reference::sandwich_gradients(
+      layout, parameters, networks, text.batch(c.dropout), 0, expected);
   TrainingState<float> state = state_of(parameters);
   const auto backend = make(layout, c, state);
-  const auto found = backend->gradients(text.batch(), networks);
+  const auto found = backend->gradients(text.batch(c.dropout), networks);
   ASSERT_EQ(found.size(), losses.size());
   for (std::size_t i = 0; i < losses.size(); ++i)
     EXPECT_NEAR(found[i], losses[i], back_end.tolerances().loss * losses[i]);
@@ -218,6 +221,33 @@ TEST_P(BackEnds, GradientsAreAveragedOverBatches) {
   TrainingConfig c = config(GetParam(), 2, 9);
   c.accumulation = 3;
   expect_gradients(GetParam(), kOdd, {kOdd.largest, kOdd.slices[5]}, c);
+}
+
+TEST_P(BackEnds, GradientsWithDropout) {
+  TrainingConfig c = config(GetParam(), 2, kContext);
+  c.dropout = 0.3;
+  for (const Supernet* supernet : {&kOdd, &kEven})
+    for (const Architecture& slice : supernet->slices)
+      expect_gradients(GetParam(), *supernet, {supernet->largest, slice}, c);
+  TrainingConfig parts = config(GetParam(), 2, 9);
+  parts.dropout = 0.3;
+  parts.accumulation = 3;
+  expect_gradients(GetParam(), kOdd, {kOdd.largest, kOdd.slices[5]}, parts);
+}
+
+// What a training with dropout is evaluated by has none.
+TEST_P(BackEnds, SequenceLossesAreWithoutDropout) {
+  const ParameterLayout layout = kOdd.layout(20);
+  TrainingConfig c = config(GetParam(), 2, 20);
+  TrainingState<float> state = state_of(lively_parameters<double>(layout));
+  const Text text(3, 4, 20, 29);
+  const auto expected = make(layout, c, state)->sequence_losses(kOdd.slices, text.batch());
+  c.dropout = 0.5;
+  const auto backend = make(layout, c, state);
+  const std::vector<Architecture> networks{kOdd.largest, kOdd.slices[1]};
+  const double with = backend->gradients(text.batch(0.5), networks)[0];
+  EXPECT_EQ(backend->sequence_losses(kOdd.slices, text.batch()), expected);
+  EXPECT_NE(backend->gradients(text.batch(0.5, 1), networks)[0], with);
 }
 
 TEST_P(BackEnds, GradientsOfTheLastStepAreForgotten) {
@@ -464,12 +494,13 @@ TEST_P(BackEnds, TrainingsMoveToTheCpuAndBack) {
 }
 
 // Steps of the sandwich rule from the same weights: the loss curves stay together.
-TEST_P(BackEnds, LossCurve) {
+void expect_curve(const BackEnd& back_end, double dropout) {
   constexpr int kLength = 20;
   constexpr int kSteps = 20;
   constexpr double kRate = 5e-3;
   const ParameterLayout layout = kOdd.layout(kLength);
-  TrainingConfig c = config(GetParam(), 3, kLength);
+  TrainingConfig c = config(back_end, 3, kLength);
+  c.dropout = dropout;
   std::vector<double> parameters = initial_parameters<double>(layout, 1);
   TrainingState<float> state = state_of(parameters);
   const auto backend = make(layout, c, state);
@@ -480,18 +511,22 @@ TEST_P(BackEnds, LossCurve) {
   for (int step = 0; step < kSteps; ++step) {
     const Text text(static_cast<std::uint64_t>(step) + 100, 6, kLength, 29);
     const std::vector<Architecture> networks{kOdd.largest, kOdd.slices[step % 2 == 0 ? 3 : 5]};
+    const Batch batch = text.batch(dropout, step);
     const std::vector<double> losses =
-        reference::sandwich_gradients(layout, parameters, networks, text.batch(), 0, gradient);
-    const auto found = backend->gradients(text.batch(), networks);
+        reference::sandwich_gradients(layout, parameters, networks, batch, 0, gradient);
+    const auto found = backend->gradients(batch, networks);
     for (std::size_t i = 0; i < losses.size(); ++i)
-      ASSERT_NEAR(found[i], losses[i], GetParam().tolerances().curve * losses[i])
-          << "step " << step;
+      ASSERT_NEAR(found[i], losses[i], back_end.tolerances().curve * losses[i]) << "step " << step;
     optimiser.apply(layout, kRate, 2, gradient, parameters);
     backend->apply(adamw_of(c, kRate, step + 1, 2), c.clip_norm);
     (step == 0 ? first : last) = losses[0];
   }
   EXPECT_LT(last, 0.8 * first);  // they learnt something on the way
 }
+
+TEST_P(BackEnds, LossCurve) { expect_curve(GetParam(), 0); }
+
+TEST_P(BackEnds, LossCurveWithDropout) { expect_curve(GetParam(), 0.1); }
 
 }  // namespace
 }  // namespace paretoformer::supernet

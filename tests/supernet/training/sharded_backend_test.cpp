@@ -38,6 +38,7 @@ TrainingConfig config(int shards) {
   config.context = 12;
   config.device = Device::cpu;
   config.shards = shards;
+  config.dropout = 0.1;
   return config;
 }
 
@@ -69,8 +70,10 @@ Result<T> train(const TrainingConfig& config, Communicator* ranks, int steps = 4
     const std::vector<Architecture> networks = sandwich(space(), 2, 3, step);
     const int sequences = config.sequences_per_step(networks.size());
     draw_batch(text, sequences, config.context, 3, step, tokens, targets);
-    const std::span<const double> losses = trainer.compute_gradients(
-        {tokens.data(), targets.data(), sequences, config.context}, networks);
+    const std::span<const double> losses =
+        trainer.compute_gradients({tokens.data(), targets.data(), sequences, config.context,
+                                   Dropout::of_step(config.dropout, 3, step)},
+                                  networks);
     result.losses.assign(losses.begin(), losses.end());
     if (step + 1 == steps) result.gradient = trainer.gradient();
     trainer.apply_gradients();
@@ -93,6 +96,7 @@ TEST(ShardedBackend, HasTheGradientOfTheWholeBatch) {
   for (const double distillation : {0.0, 0.5}) {
     TrainingConfig whole = config(1);
     whole.distillation = distillation;
+    whole.dropout = 0.3;
     const Result<double> expected = train<double>(whole, nullptr, 1);
     double largest = 0;
     for (const double g : expected.gradient) largest = std::max(largest, std::abs(g));

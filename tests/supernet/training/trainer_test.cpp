@@ -72,7 +72,8 @@ Training train(const TrainingConfig& config, int threads, int steps,
     for (Architecture& network : networks) network.vocabulary = kVocabulary;
     const int sequences = config.sequences_per_step(networks.size());
     draw_batch(all, sequences, config.context, 3, step, tokens, targets);
-    const Batch batch{tokens.data(), targets.data(), sequences, config.context};
+    const Batch batch{tokens.data(), targets.data(), sequences, config.context,
+                      Dropout::of_step(config.dropout, 3, step)};
     arena.execute([&] {
       run.losses.push_back(trainer.compute_gradients(batch, networks)[0]);
       trainer.apply_gradients();
@@ -94,13 +95,16 @@ TEST(Trainer, LossFallsWithAndWithoutDistillation) {
 }
 
 TEST(Trainer, SameBitsOnAnyNumberOfThreads) {
-  const TrainingConfig config = tiny_config();
-  const Training one = train(config, 1, 12);
-  for (const int threads : {2, 5}) {
-    const Training more = train(config, threads, 12);
-    EXPECT_EQ(one.losses, more.losses);
-    EXPECT_EQ(one.state.parameters, more.state.parameters);
-    EXPECT_EQ(one.state.v, more.state.v);
+  for (const double dropout : {0.0, 0.2}) {
+    TrainingConfig config = tiny_config();
+    config.dropout = dropout;
+    const Training one = train(config, 1, 12);
+    for (const int threads : {2, 5}) {
+      const Training more = train(config, threads, 12);
+      EXPECT_EQ(one.losses, more.losses);
+      EXPECT_EQ(one.state.parameters, more.state.parameters);
+      EXPECT_EQ(one.state.v, more.state.v);
+    }
   }
 }
 
@@ -110,15 +114,18 @@ TEST(Trainer, SameBitsHoweverABatchIsCut) {
   struct Shape {
     int batch, context, accumulation;
     double distillation;
+    double dropout;
   };
   for (const Products products : {Products::fp32, Products::bf16}) {
     if (products == Products::bf16 && bf16_unit() == Bf16Unit::none) continue;
-    for (const Shape& shape : {Shape{1, 150, 1, 0}, Shape{3, 130, 2, 0.5}, Shape{7, 20, 1, 0.5}}) {
+    for (const Shape& shape :
+         {Shape{1, 150, 1, 0, 0.2}, Shape{3, 130, 2, 0.5, 0}, Shape{7, 20, 1, 0.5, 0.2}}) {
       TrainingConfig config = tiny_config();
       config.batch = shape.batch;
       config.context = shape.context;
       config.accumulation = shape.accumulation;
       config.distillation = shape.distillation;
+      config.dropout = shape.dropout;
       config.products = products;
       const Training one = train(config, 1, 3);
       for (const int threads : {2, 5}) {
@@ -140,13 +147,15 @@ TEST(Trainer, ContinuingFromAStateGivesTheSameBits) {
 
 // Losses and gradients of one step on `sequences` sequences per network, `batch` at a time.
 std::pair<std::vector<double>, std::vector<double>> gradients(int sequences, int batch,
-                                                              double distillation) {
+                                                              double distillation,
+                                                              double dropout = 0) {
   const SearchSpace space = tiny_space().with_vocabulary(kVocabulary);
   TrainingConfig config = tiny_config();
   config.context = 24;
   config.batch = batch;
   config.accumulation = sequences / batch;
   config.distillation = distillation;
+  config.dropout = dropout;
   const int in_all = config.sequences_per_step(4);
   const ParameterLayout layout(space.largest(), config.context);
   TrainingState<double> state;
@@ -158,19 +167,21 @@ std::pair<std::vector<double>, std::vector<double>> gradients(int sequences, int
   for (int step = 0; step < 2; ++step) {  // the second one replaces what the first one left
     draw_batch(text(kVocabulary, 5000), in_all, config.context, 3, step, tokens, targets);
     const std::span<const double> of_step = trainer.compute_gradients(
-        {tokens.data(), targets.data(), in_all, config.context}, sandwich(space, 2, 3, step));
+        {tokens.data(), targets.data(), in_all, config.context, Dropout::of_step(dropout, 3, step)},
+        sandwich(space, 2, 3, step));
     losses.assign(of_step.begin(), of_step.end());
   }
   return {losses, trainer.gradient()};
 }
 
 TEST(Trainer, AccumulatedBatchesGiveTheGradientOfOneLargeBatch) {
-  for (const double distillation : {0.0, 0.5}) {
-    const auto [losses, gradient] = gradients(24, 24, distillation);
+  for (const auto& [distillation, dropout] :
+       {std::pair{0.0, 0.0}, std::pair{0.5, 0.0}, std::pair{0.0, 0.3}, std::pair{0.5, 0.3}}) {
+    const auto [losses, gradient] = gradients(24, 24, distillation, dropout);
     double largest = 0;
     for (double g : gradient) largest = std::max(largest, std::abs(g));
     for (const int batch : {1, 8, 12}) {
-      const auto [part_losses, part_gradient] = gradients(24, batch, distillation);
+      const auto [part_losses, part_gradient] = gradients(24, batch, distillation, dropout);
       ASSERT_EQ(part_losses.size(), 4u);
       for (std::size_t i = 0; i < losses.size(); ++i)
         EXPECT_NEAR(part_losses[i], losses[i], 1e-12 * losses[i]);
@@ -188,6 +199,7 @@ TEST(CpuBackend, AnyMemoryGivesTheSameGradients) {
     config.context = 24;
     config.batch = 7;
     config.distillation = distillation;
+    config.dropout = 0.3;
     const std::vector<Architecture> networks = sandwich(space, 2, 3, 1);
     const int sequences = config.sequences_per_step(networks.size());
     const ParameterLayout layout(space.largest(), config.context);
@@ -203,7 +215,9 @@ TEST(CpuBackend, AnyMemoryGivesTheSameGradients) {
       state.parameters = initial_parameters<double>(layout, 1);
       CpuBackend<double> backend(layout, config, state, Arithmetic::fp32, bytes);
       const std::span<const double> losses =
-          backend.gradients({tokens.data(), targets.data(), sequences, config.context}, networks);
+          backend.gradients({tokens.data(), targets.data(), sequences, config.context,
+                             Dropout::of_step(config.dropout, 3, 1)},
+                            networks);
       const std::span<const double> of_step = backend.gradient();
       const std::vector<double> gradient(of_step.begin(), of_step.end());
       if (expected.empty()) {
@@ -242,6 +256,17 @@ TEST(Trainer, ABatchOfAnotherSizeIsRefused) {
   const std::vector<std::int32_t> tokens(64, 0);
   const std::vector<Architecture> networks{space.largest()};
   EXPECT_THROW(trainer.compute_gradients({tokens.data(), tokens.data(), 1, 64}, networks), Error);
+}
+
+// Its memory was planned without.
+TEST(CpuBackend, DropoutThatWasNotAskedForIsRefused) {
+  const SearchSpace space = tiny_space().with_vocabulary(kVocabulary);
+  const TrainingConfig config = tiny_config();
+  const ParameterLayout layout(space.largest(), config.context);
+  Trainer<float> trainer(layout, config, {0, initial_parameters<float>(layout, 1), {}, {}});
+  const std::vector<std::int32_t> tokens(static_cast<std::size_t>(12 * 64), 0);
+  const Batch batch{tokens.data(), tokens.data(), 12, 64, Dropout::of_step(0.1, 1, 0)};
+  EXPECT_THROW(trainer.compute_gradients(batch, std::vector<Architecture>{space.largest()}), Error);
 }
 
 TEST(Schedule, WarmsUpToThePeakAndDecaysToItsFraction) {
