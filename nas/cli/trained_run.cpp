@@ -28,7 +28,7 @@ namespace {
 void write_convergence_plot(const RunFolder& run, const ProxyTask& proxy) {
   const std::vector<supernet::ProbeRecord> records =
       supernet::read_probe_records(run.convergence());
-  if (!records.empty())
+  if (!records.empty() && records[0].losses.size() > 1)
     write_file_atomic(
         run.convergence_plot(),
         convergence_svg(records, supernet::probe_networks(proxy.space(), run.config().seed)));

@@ -178,7 +178,7 @@ Json training_data(const RunFolder& run) {
 Json convergence_data(const RunFolder& run, const ProxyTask& proxy) {
   const std::vector<supernet::ProbeRecord> records =
       supernet::read_probe_records(run.convergence());
-  if (records.empty()) return nullptr;
+  if (records.empty() || records[0].losses.size() < 2) return nullptr;
   Json data{{"names", Json::array()}, {"mean_of", 1}, {"points", Json::array()}};
   const std::vector<Architecture> networks =
       supernet::probe_networks(proxy.space(), run.config().seed);

@@ -10,8 +10,19 @@
 
 namespace paretoformer::nas {
 
-std::string convergence_summary(std::span<const supernet::ProbeRecord> records) {
-  if (records.empty()) return "";
+namespace {
+
+// Of the weights that the training ended with, if it chose them.
+std::optional<std::int64_t> best_step(std::span<const supernet::ProbeRecord> records) {
+  std::optional<std::int64_t> step;
+  for (const supernet::ProbeRecord& record : records)
+    if (record.best) step = record.step;
+  return step;
+}
+
+// Of the gaps.
+std::string gap_summary(std::span<const supernet::ProbeRecord> records) {
+  if (records.back().losses.size() < 2) return "";
   const auto networks = static_cast<int>(records.back().losses.size());
   const auto steps = static_cast<long long>(records.back().step);
   if (const auto since = converged_since(records))
@@ -34,12 +45,25 @@ std::string convergence_summary(std::span<const supernet::ProbeRecord> records) 
              change.same_order ? "" : ", and their order changed");
 }
 
+}  // namespace
+
+std::string convergence_summary(std::span<const supernet::ProbeRecord> records) {
+  if (records.empty()) return "";
+  const auto best = best_step(records);
+  return gap_summary(records) +
+         (best ? fmt::format("early stopping: the weights are those after step {} of {}\n", *best,
+                             records.back().step)
+               : "");
+}
+
 Json convergence_json(std::span<const supernet::ProbeRecord> records) {
   if (records.empty()) return nullptr;
   const auto since = converged_since(records);
-  return Json{{"converged", since.has_value()},
-              {"since", since ? Json(*since) : Json(nullptr)},
-              {"steps", records.back().step}};
+  Json json{{"converged", since.has_value()},
+            {"since", since ? Json(*since) : Json(nullptr)},
+            {"steps", records.back().step}};
+  if (const auto best = best_step(records)) json["best_step"] = *best;
+  return json;
 }
 
 std::string convergence_svg(std::span<const supernet::ProbeRecord> records,

@@ -400,7 +400,7 @@ RunConfig load_run_config(const std::string& name_or_path,
 
 std::uint64_t training_hash(const RunConfig& config) {
   Json training = config.training.identity();
-  if (!config.training.stop_when_converged)  // then probes only watch
+  if (!config.training.stop_when_converged && config.training.patience == 0)  // probes only watch
     for (const char* key : {"probe_interval", "stop_when_converged"}) training.erase(key);
   // The number says how: it goes up when the same configuration learns from other text than before.
   Json hashed{{"sandwich", 2},

@@ -80,7 +80,7 @@ const Candidate& find_member(const Archive& archive, const std::string& prefix,
 }
 
 supernet::TrainingConfig finetune_config(supernet::TrainingConfig run, int steps,
-                                         double learning_rate) {
+                                         double learning_rate, supernet::Arithmetic arithmetic) {
   run.steps = steps > 0 ? steps : std::max(1, run.steps / 4);
   run.learning_rate = learning_rate > 0 ? learning_rate : run.learning_rate / 3;
   run.random_subnetworks = 0;
@@ -88,6 +88,10 @@ supernet::TrainingConfig finetune_config(supernet::TrainingConfig run, int steps
   run.sort_at = 0;
   run.probe_interval = 0;
   run.stop_when_converged = false;
+  if (arithmetic == supernet::Arithmetic::int8) {
+    run.dropout = 0;
+    run.patience = 0;
+  }
   return run;
 }
 
@@ -118,6 +122,9 @@ FinetuneResult finetune(const RunFolder& run, const ProxyTask& proxy, const Fine
       files.log(), hex(hash_text(text))};
   alone.start = start.empty() ? extract(proxy.layout(), proxy.weights(), layout) : start;
   if (int8) alone.calibration = calibration.batch();
+  if (config.patience > 0)
+    alone.probes =
+        supernet::ProbePlan{{member.architecture}, proxy.corpus().validation, files.probes()};
   alone.watch = watch;
   FinetuneResult result;
   result.before = losses_of(proxy, layout, alone.start);

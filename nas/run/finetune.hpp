@@ -21,11 +21,14 @@ namespace paretoformer::nas {
 const Candidate& find_member(const Archive& archive, const std::string& prefix,
                              const std::string& where);
 
-// The run's training for one network. Zeros stand for the defaults: a quarter of the run's steps,
-// and a third of its peak learning rate. (Of two networks of the quickstart, a tenth lowered the
-// perplexity by 4.5 and 4.6 %, a third by 6.4 and 6.0 %, the whole by 6.6 and 5.3 %.)
-supernet::TrainingConfig finetune_config(supernet::TrainingConfig run, int steps,
-                                         double learning_rate);
+// The run's training for one network, with its dropout and patience. In int8 it has neither: what
+// is probed is the network in fp32, and activations are calibrated as they are when nothing is
+// dropped. Zeros stand for the defaults: a quarter of the run's steps, and a third of its peak
+// learning rate. (Of two networks of the quickstart, a tenth lowered the perplexity by 4.5 and 4.6
+// %, a third by 6.4 and 6.0 %, the whole by 6.6 and 5.3 %.)
+supernet::TrainingConfig finetune_config(
+    supernet::TrainingConfig run, int steps, double learning_rate,
+    supernet::Arithmetic arithmetic = supernet::Arithmetic::fp32);
 
 // Nats per token.
 struct FinetuneLosses {
@@ -44,6 +47,7 @@ struct FinetuneFiles {
   std::filesystem::path description() const { return with(".json"); }
   std::filesystem::path checkpoint() const { return with(".checkpoint"); }
   std::filesystem::path log() const { return with(".jsonl"); }
+  std::filesystem::path probes() const { return with(".convergence.jsonl"); }  // with patience
 };
 
 struct FinetuneResult {

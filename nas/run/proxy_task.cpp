@@ -72,7 +72,7 @@ void ProxyTask::train(const RunFolder& run, const Watch& watch,
                                      fingerprint_};
   if (!start_.empty()) training_run.start = sorted_start(seed);
   std::vector<Architecture> probes = supernet::probe_networks(space, seed);
-  if (probes.size() > 1)  // one network has no gap to anything
+  if (probes.size() > 1 || training.patience > 0)  // one network has no gap to anything
     training_run.probes =
         supernet::ProbePlan{std::move(probes), corpus_.validation, run.convergence()};
   training_run.ranks = ranks;
@@ -86,7 +86,7 @@ void ProxyTask::load_weights(const std::filesystem::path& checkpoint,
     throw InputError(checkpoint.string() + ": there is no trained supernet");
   forget_losses();
   supernet::TrainingState<float> state = load_checkpoint(checkpoint, layout_, fingerprint_);
-  const std::int64_t steps = training_steps(training, state.converged);
+  const std::int64_t steps = last_step(training, state);
   if (state.step < steps)
     throw InputError(checkpoint.string() + ": is trained for " + std::to_string(state.step) +
                      " of " + std::to_string(steps) +

@@ -18,6 +18,15 @@
 
 namespace paretoformer::supernet {
 
+// The best weights that a training with patience has had.
+template <class T>
+struct BestWeights {
+  std::int64_t step = 0;  // done when they were these
+  double loss = 0;
+  int looks = 0;  // since then, at none better
+  std::vector<T> parameters;
+};
+
 // Everything that a step changes.
 template <class T>
 struct TrainingState {
@@ -27,7 +36,19 @@ struct TrainingState {
   std::optional<std::int64_t> converged = {};
   // Of activations, Sites::all(), when the network is trained as int8 numbers see it.
   std::vector<float> scales = {};
+  std::optional<BestWeights<T>> best = {};
+  // The training has ended, and its parameters are those that were the best, of this step.
+  std::optional<std::int64_t> best_step = {};
 };
+
+// The steps that a training in this state has done at its end.
+template <class T>
+std::int64_t last_step(const TrainingConfig& config, const TrainingState<T>& state) {
+  const bool out_of_patience =
+      config.patience > 0 && state.best && state.best->looks >= config.patience;
+  if (state.best_step || out_of_patience) return state.step;
+  return training_steps(config, state.converged);
+}
 
 // What the passes of a training see: the weights as they are, or the int8 network that they become
 // (supernet/quantization/rounded_network.hpp).

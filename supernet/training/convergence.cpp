@@ -51,10 +51,13 @@ std::vector<Architecture> probe_networks(const SearchSpace& space, std::uint64_t
 }
 
 Json to_json(const ProbeRecord& record) {
-  Json json{{"step", record.step}, {"largest", record.losses[0]}, {"smallest", record.losses[1]}};
-  json["probes"] = std::vector<double>(record.losses.begin() + 2, record.losses.end());
+  Json json{{"step", record.step}, {"largest", record.losses[0]}};
+  if (record.losses.size() > 1) json["smallest"] = record.losses[1];
+  json["probes"] = Json::array();
+  for (std::size_t i = 2; i < record.losses.size(); ++i) json["probes"].push_back(record.losses[i]);
   if (record.rank_agreement) json["rank_agreement"] = *record.rank_agreement;
   json["converged"] = record.converged;
+  if (record.best) json["best"] = true;
   return json;
 }
 
@@ -62,12 +65,13 @@ ProbeRecord probe_record_from_json(const JsonNode& node) {
   const JsonObject object(node);
   ProbeRecord record;
   record.step = object.integer("step", 0, INT64_MAX);
-  record.losses = {object.number("largest", 0, kHighestLoss),
-                   object.number("smallest", 0, kHighestLoss)};
+  record.losses = {object.number("largest", 0, kHighestLoss)};
+  if (object.has("smallest")) record.losses.push_back(object.number("smallest", 0, kHighestLoss));
   for (const JsonNode& loss : object.at("probes").elements())
     record.losses.push_back(loss.number(0, kHighestLoss));
   if (object.has("rank_agreement")) record.rank_agreement = object.number("rank_agreement", 0, 1);
   record.converged = object.boolean("converged", false);
+  record.best = object.boolean("best", false);
   object.finish();
   return record;
 }
@@ -84,7 +88,7 @@ std::vector<ProbeRecord> read_probe_records(const std::filesystem::path& path) {
 
 ProbeChange recent_change(std::span<const ProbeRecord> records) {
   ProbeChange change;
-  if (records.empty()) return change;
+  if (records.empty() || records.back().losses.size() < 2) return change;  // no gap
   const std::vector<double>& now = records.back().losses;
   change.gap = now[1] - now[0];
   change.enough_records = records.size() > kConvergenceIntervals;
@@ -126,9 +130,10 @@ ConvergenceProbe::ConvergenceProbe(ProbePlan plan, std::shared_ptr<SequenceLosse
                      std::to_string(plan_.networks.size()));
 }
 
-const ProbeRecord& ConvergenceProbe::add(std::int64_t step, std::vector<double> losses) {
+const ProbeRecord& ConvergenceProbe::add(std::int64_t step, std::vector<double> losses, bool best) {
   ProbeRecord record{step, std::move(losses)};
-  if (!records_.empty())
+  record.best = best;
+  if (!records_.empty() && record.losses.size() > 1)
     record.rank_agreement = rank_agreement(records_.back().losses, record.losses);
   records_.push_back(std::move(record));
   records_.back().converged = recent_change(records_).converged();

@@ -24,13 +24,14 @@ std::vector<Architecture> probe_networks(const SearchSpace& space, std::uint64_t
 
 struct ProbeRecord {
   std::int64_t step = 0;       // steps done
-  std::vector<double> losses;  // nats per token: of the largest, the smallest, the others
+  std::vector<double> losses;  // nats per token: of the largest, the smallest, if any, the others
   // Share of the pairs of networks that are in the same order as in the record before.
   std::optional<double> rank_agreement = {};
   bool converged = false;  // recent_change(...).converged() of the records up to this one
+  bool best = false;       // of a training with patience: it kept the weights, as the best so far
 };
 
-// {"step", "largest", "smallest", "probes": [...], "rank_agreement", "converged"}
+// {"step", "largest", "smallest", "probes": [...], "rank_agreement", "converged", "best"}
 Json to_json(const ProbeRecord& record);
 // Throws InputError.
 ProbeRecord probe_record_from_json(const JsonNode& node);
@@ -65,7 +66,7 @@ std::optional<std::int64_t> converged_since(std::span<const ProbeRecord> records
 
 // What a training probes, and where it writes the records down.
 struct ProbePlan {
-  std::vector<Architecture> networks;  // probe_networks(); two or more
+  std::vector<Architecture> networks;  // probe_networks(), or the one that is trained
   std::span<const std::int32_t> text;  // for validation; the probes take a part, spread evenly
   std::filesystem::path log;           // one record a line
 };
@@ -80,7 +81,7 @@ class ConvergenceProbe {
   std::vector<double> losses() { return evaluator_.losses(plan_.networks); }
   const std::vector<Architecture>& networks() const { return plan_.networks; }
   // Judges the losses after `step` steps, logs and returns the record. The losses are finite.
-  const ProbeRecord& add(std::int64_t step, std::vector<double> losses);
+  const ProbeRecord& add(std::int64_t step, std::vector<double> losses, bool best);
 
  private:
   ProbePlan plan_;

@@ -58,6 +58,27 @@ template <class T>
 void Trainer<T>::reorder(const std::function<void(std::vector<T>&)>& order) {
   state();
   for (std::vector<T>* values : {&state_.parameters, &state_.m, &state_.v}) order(*values);
+  state_.best.reset();
+  backend_->upload();
+}
+
+template <class T>
+bool Trainer<T>::look(double validation_loss) {
+  const bool better = !state_.best || validation_loss < state_.best->loss;
+  if (better)
+    state_.best = BestWeights<T>{state_.step, validation_loss, 0, state().parameters};
+  else
+    ++state_.best->looks;
+  return better;
+}
+
+template <class T>
+void Trainer<T>::take_best() {
+  if (!state_.best) return;
+  state();
+  state_.parameters = std::move(state_.best->parameters);
+  state_.best_step = state_.best->step;
+  state_.best.reset();
   backend_->upload();
 }
 

@@ -36,12 +36,18 @@ class Trainer {
   double apply_gradients();
   // Of activations from now on, needed before the first step in int8 of a state without.
   void set_scales(const std::vector<float>& scales);
-  // Applies it to the weights and to both moments, which all have the layout.
+  // Applies it to the weights and to both moments, which all have the layout. The best weights so
+  // far are forgotten: slices of others are not what the training goes on with.
   void reorder(const std::function<void(std::vector<T>&)>& order);
   // Begins the end of the training, see training_steps().
   void set_converged() { state_.converged = state_.step; }
+  // Of the weights of now: keeps them if it is the lowest so far, and says so.
+  bool look(double validation_loss);
+  // At the end: the best weights, if any were kept, are the weights.
+  void take_best();
 
   std::int64_t step() const { return state_.step; }
+  std::int64_t last_step() const { return supernet::last_step(config_, state_); }
   std::optional<std::int64_t> converged() const { return state_.converged; }
   // Up to date with the device.
   const TrainingState<T>& state();

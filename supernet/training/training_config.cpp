@@ -77,10 +77,13 @@ constexpr std::tuple kFields{
     Field{"checkpoint_seconds", &TrainingConfig::checkpoint_seconds, Range{0, 86400},
           "how much work a killed process loses at most"},
     Field{"probe_interval", &TrainingConfig::probe_interval, Range{0, 100'000'000},
-          "steps between two looks at how far networks are apart, see below; 0: a 40th of the "
-          "steps"},
+          "steps between two probes of the networks' validation losses, see below; 0: a 40th of "
+          "the steps"},
     Field{"stop_when_converged", &TrainingConfig::stop_when_converged, AnyFlag{},
-          "end the training when that changes no more"}};
+          "end the training when their differences change no more"},
+    Field{"patience", &TrainingConfig::patience, RangeUnless{0, 1'000'000, 0},
+          "early stopping: end the training after so many probes in a row without a lower "
+          "validation loss, with the weights of the lowest; 0: with those of the last step"}};
 
 }  // namespace
 

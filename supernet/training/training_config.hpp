@@ -41,6 +41,7 @@ struct TrainingConfig {
   double checkpoint_seconds = 20;
   int probe_interval = 0;
   bool stop_when_converged = false;  // see training_steps()
+  int patience = 0;
 
   // What one network learns from in a step, in sequences and in text tokens.
   int sequences_per_network() const { return batch * accumulation; }

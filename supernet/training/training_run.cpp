@@ -8,6 +8,7 @@
 #include <chrono>
 #include <cmath>
 #include <map>
+#include <numeric>
 
 #include "supernet/model/safetensors.hpp"
 #include "supernet/quantization/int8_evaluation.hpp"
@@ -24,20 +25,25 @@ namespace {
 constexpr const char* kFormat = "paretoformer.supernet.1";
 // Of the names of parameters and of Adam's two moments.
 constexpr std::array kPrefixes{"", "adam.m.", "adam.v."};
+// Of those of the best weights so far.
+constexpr const char* kBestPrefix = "best.";
 // The tensor of a training in int8.
 constexpr const char* kScales = "int8.scales";
 constexpr int kLogLines = 400;
 constexpr int kProbesPerRun = 40;
 
-std::int64_t step_in(const Safetensors& file, const std::string& key) {
+template <class Number>
+Number number_in(const Safetensors& file, const std::string& key) {
   const std::string& text = file.meta(key);
-  std::int64_t step = -1;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), step);
-  if (error != std::errc{} || end != text.data() + text.size() || step < 0)
+  Number number = -1;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (error != std::errc{} || end != text.data() + text.size() || !(number >= 0))
     throw InputError(file.file + ": metadata \"" + key + "\" is \"" + text +
                      "\", expected a number");
-  return step;
+  return number;
 }
+
+bool has_best(const Safetensors& file) { return file.metadata.contains("best.loss"); }
 
 std::vector<float> read_scales(const Safetensors& file, const ParameterLayout& layout) {
   const std::size_t count = Sites<float>(layout.largest().layers.size()).all().size();
@@ -171,6 +177,7 @@ class Session {
       if (probe_) probe();
     }
     require_finite(run_, trainer_.state().parameters, step());
+    take_best();
     save();
     return trainer_.state().parameters;
   }
@@ -179,7 +186,7 @@ class Session {
   using Clock = std::chrono::steady_clock;
 
   std::int64_t step() const { return trainer_.step(); }
-  std::int64_t end() const { return training_steps(run_.config, trainer_.converged()); }
+  std::int64_t end() const { return trainer_.last_step(); }
 
   // A calibration is a function of the weights alone, so one that is due where a training continues
   // has been saved or finds the same scales again.
@@ -235,12 +242,27 @@ class Session {
     if (!due(interval)) return;
     std::vector<double> losses = probe_->losses();
     require_healthy(run_, losses, probe_->networks(), step());
-    const ProbeRecord& record = probe_->add(step(), std::move(losses));
+    const double mean =
+        std::accumulate(losses.begin(), losses.end(), 0.0) / static_cast<double>(losses.size());
+    const bool best = config.patience > 0 && trainer_.look(mean);
+    const ProbeRecord& record = probe_->add(step(), std::move(losses), best);
     // Not while the rate still rises, nor where the training would end as late as without it.
     const bool warm = static_cast<double>(step()) >= config.warmup * config.steps;
     if (config.stop_when_converged && record.converged && warm && !trainer_.converged() &&
         training_steps(config, step()) < config.steps)
       trainer_.set_converged();
+  }
+
+  void take_best() {
+    if (!trainer_.state().best) return;
+    const auto best = trainer_.state().best->step;
+    const double loss = trainer_.state().best->loss;
+    trainer_.take_best();
+    log_info(
+        fmt::format("{}: its weights are those after step {} of {}, whose validation loss was the "
+                    "lowest: {:.4f}",
+                    run_.checkpoint.string(), best, step(), loss));
+    run_.watch.report({"training", step(), step(), fmt::format("weights of step {}", best)});
   }
 
   void save() {
@@ -274,15 +296,23 @@ void save_checkpoint(const std::filesystem::path& path, const ParameterLayout& l
   if (!state.scales.empty())
     tensors.push_back({kScales, {static_cast<std::int64_t>(state.scales.size())}, state.scales});
   if (state.converged) metadata["converged"] = std::to_string(*state.converged);
+  if (state.best) {
+    add(kBestPrefix, state.best->parameters);
+    metadata["best.step"] = std::to_string(state.best->step);
+    metadata["best.loss"] = fmt::format("{}", state.best->loss);  // the shortest that is the same
+    metadata["best.looks"] = std::to_string(state.best->looks);
+  }
+  if (state.best_step) metadata["best_step"] = std::to_string(*state.best_step);
   write_safetensors(path, tensors, metadata);
 }
 
 TrainingState<float> load_checkpoint(const std::filesystem::path& path,
                                      const ParameterLayout& layout, const std::string& fingerprint,
                                      Arithmetic arithmetic) {
-  const Safetensors file = read_safetensors(path, [&layout](const Safetensors&) {
+  const Safetensors file = read_safetensors(path, [&layout](const Safetensors& written) {
     std::vector<std::string> names;
     for (const char* prefix : kPrefixes) append_names(layout, prefix, names);
+    if (has_best(written)) append_names(layout, kBestPrefix, names);
     return names;
   });
   if (file.meta("format") != kFormat)
@@ -298,8 +328,14 @@ TrainingState<float> load_checkpoint(const std::filesystem::path& path,
                      ": was trained with another search space, text, tokeniser, seed or training "
                      "configuration");
   TrainingState<float> state;
-  state.step = step_in(file, "step");
-  if (file.metadata.contains("converged")) state.converged = step_in(file, "converged");
+  state.step = number_in<std::int64_t>(file, "step");
+  if (file.metadata.contains("converged"))
+    state.converged = number_in<std::int64_t>(file, "converged");
+  if (has_best(file))
+    state.best = {number_in<std::int64_t>(file, "best.step"), number_in<double>(file, "best.loss"),
+                  number_in<int>(file, "best.looks"), read_tensors(file, layout, kBestPrefix)};
+  if (file.metadata.contains("best_step"))
+    state.best_step = number_in<std::int64_t>(file, "best_step");
   state.parameters = read_tensors(file, layout, kPrefixes[0]);
   state.m = read_tensors(file, layout, kPrefixes[1]);
   state.v = read_tensors(file, layout, kPrefixes[2]);
@@ -312,14 +348,14 @@ std::vector<float> train(const TrainingRun& run) {
   if (std::filesystem::exists(run.checkpoint)) {
     start = load_checkpoint(run.checkpoint, run.layout, run.fingerprint, arithmetic_of(run));
     log_info(fmt::format("{}: trained for {} of {} steps already", run.checkpoint.string(),
-                         start.step, training_steps(run.config, start.converged)));
+                         start.step, last_step(run.config, start)));
   } else {
     start.parameters =
         run.start.empty() ? initial_parameters<float>(run.layout, run.seed) : run.start;
   }
   cut_log(run.log, start.step);
   if (run.probes) cut_log(run.probes->log, start.step);
-  if (start.step >= training_steps(run.config, start.converged)) return std::move(start.parameters);
+  if (start.step >= last_step(run.config, start) && !start.best) return std::move(start.parameters);
   return Session(run, std::move(start)).train();
 }
 

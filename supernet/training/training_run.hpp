@@ -42,8 +42,9 @@ struct TrainingRun {
   std::string fingerprint;
   // Before step 0; empty: initial_parameters(layout, seed).
   std::vector<float> start = {};
-  // Probes at regular intervals and at the end whether the gaps between networks are converged;
-  // config.stop_when_converged has no effect without it.
+  // Probes at regular intervals and at the end whether the gaps between networks are converged, and
+  // which weights are the best; config.stop_when_converged and config.patience have no effect
+  // without it.
   std::optional<ProbePlan> probes = {};
   // To train layout.largest() in int8: the sequences on which its activations are calibrated, at
   // the start and every kCalibrationInterval steps. As long as the run.
@@ -52,8 +53,10 @@ struct TrainingRun {
   Watch watch = {};  // told of every step done, of as many as are known to come, and asked in each
 };
 
-// Trains until training_steps(), starting from the checkpoint if there is one; the weights after n
-// steps have the same bits however often the training was interrupted. Returns the weights.
+// Trains until last_step(), starting from the checkpoint if there is one; the weights after n steps
+// have the same bits however often the training was interrupted. Returns the weights: with
+// config.patience those with the lowest mean loss of the probe networks, which are then the
+// checkpoint's.
 // Throws Interrupted, with the state saved, when it is to stop; Error naming step and sub-network
 // when the training diverges: a loss or the gradient is not finite, or a loss is more than
 // 2 log(vocabulary) + 2. A checkpoint is written only once the losses of its weights have been

@@ -89,8 +89,8 @@ void finetune_member(const FinetuneOptions& options, const CommonOptions& common
                                 : options.output);
   require_place(files, options.resume);
   proxy.load_weights(run);
-  const supernet::TrainingConfig config =
-      finetune_config(run.config().training, options.steps, options.learning_rate);
+  const supernet::TrainingConfig config = finetune_config(
+      run.config().training, options.steps, options.learning_rate, options.arithmetic());
   const std::filesystem::path folder = files.stem.parent_path();
   if (!folder.empty()) create_folder(folder);
 
@@ -178,8 +178,8 @@ void finetune_bands(const FinetuneOptions& options, const CommonOptions& common)
   require_front(archive);
   const Objective objective = band_objective(archive);
   proxy.load_weights(run);
-  const supernet::TrainingConfig config =
-      finetune_config(run.config().training, options.steps, options.learning_rate);
+  const supernet::TrainingConfig config = finetune_config(
+      run.config().training, options.steps, options.learning_rate, options.arithmetic());
   resumes_from(run.finetuned());
   LongWork work;
   const FrontFinetuning found =

@@ -34,6 +34,18 @@ TEST(ConvergenceReport, SaysWhetherAndSinceWhen) {
   EXPECT_THAT(convergence_summary(records_of(4, -1)), HasSubstr("no better than the smallest"));
 }
 
+TEST(ConvergenceReport, SaysWhoseWeightsThereAre) {
+  auto records = records_of(6, 0);
+  EXPECT_THAT(convergence_summary(records), Not(HasSubstr("early stopping")));
+  records[0].best = records[2].best = true;
+  EXPECT_THAT(convergence_summary(records),
+              HasSubstr("early stopping: the weights are those after step 300 of 600\n"));
+  EXPECT_EQ(convergence_json(records)["best_step"], 300);
+  for (supernet::ProbeRecord& record : records) record.losses.resize(1);
+  EXPECT_EQ(convergence_summary(records),
+            "early stopping: the weights are those after step 300 of 600\n");
+}
+
 TEST(ConvergenceReport, ACurvePerNetworkButTheLargest) {
   const std::vector<Architecture> networks{
       {64, 16, 0, {{2, 64}}}, {16, 16, 0, {{1, 16}}}, {32, 16, 0, {{1, 32}}}};

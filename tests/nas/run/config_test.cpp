@@ -162,6 +162,15 @@ TEST(LoadRunConfig, Overrides) {
   EXPECT_THAT(override_error("training.stepz=5"),
               AllOf(HasSubstr("preset quickstart: /training/stepz"), HasSubstr("\"steps\"")));
   EXPECT_THAT(override_error("training.steps=many"), HasSubstr("/training/steps: \"many\""));
+  for (const char* wrong : {"1", "-0.1", "true", "\"0.1\""})
+    EXPECT_THAT(override_error("training.dropout=" + std::string(wrong)),
+                HasSubstr("/training/dropout: "))
+        << wrong;
+  EXPECT_THAT(override_error("training.dropout=1"), HasSubstr("0.9999"));
+  for (const char* wrong : {"-1", "0.5", "true"})
+    EXPECT_THAT(override_error("training.patience=" + std::string(wrong)),
+                HasSubstr("/training/patience: "))
+        << wrong;
 }
 
 // A preset's parameters, one of them changed.
@@ -217,9 +226,13 @@ TEST(ConfigHash, IgnoresFolderAndCheckpointsAndNothingElse) {
   // Probes only watch, unless the training ends when they say so.
   EXPECT_NE(hashes("training.probe_interval=9").first, base.first);
   EXPECT_EQ(hashes("training.probe_interval=9").second, base.second);
+  // What was trained before there were these has the hash that it had.
+  for (const char* none : {"training.dropout=0", "training.patience=0"})
+    EXPECT_EQ(hashes(none), base) << none;
   for (const char* both :
        {"seed=2", "training.steps=5", "training.learning_rate=0.001", "training.distillation=0.25",
-        "training.accumulation=2", "training.stop_when_converged=true", "search_space=survey"}) {
+        "training.accumulation=2", "training.stop_when_converged=true", "training.patience=3",
+        "training.dropout=0.1", "search_space=survey"}) {
     EXPECT_NE(hashes(both).first, base.first) << both;
     EXPECT_NE(hashes(both).second, base.second) << both;
   }

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "nas/core/candidate_evaluator.hpp"
@@ -73,6 +74,8 @@ TEST(FinetuneConfig, DefaultsComeFromTheRun) {
   run.batch = 5;
   run.stop_when_converged = true;
   run.sort_at = 0.5;
+  run.dropout = 0.1;
+  run.patience = 4;
   const supernet::TrainingConfig config = finetune_config(run, 0, 0);
   EXPECT_EQ(config.steps, 100);
   EXPECT_DOUBLE_EQ(config.learning_rate, 1e-3);
@@ -80,6 +83,11 @@ TEST(FinetuneConfig, DefaultsComeFromTheRun) {
   EXPECT_EQ(config.random_subnetworks, 0);
   EXPECT_FALSE(config.stop_when_converged);
   EXPECT_EQ(config.sort_at, 0);
+  EXPECT_EQ(config.dropout, 0.1);
+  EXPECT_EQ(config.patience, 4);
+  const supernet::TrainingConfig int8 = finetune_config(run, 0, 0, supernet::Arithmetic::int8);
+  EXPECT_EQ(int8.dropout, 0);
+  EXPECT_EQ(int8.patience, 0);
   EXPECT_EQ(finetune_config(run, 7, 1e-2).steps, 7);
   EXPECT_EQ(finetune_config(run, 7, 1e-2).learning_rate, 1e-2);
   run.steps = 3;
@@ -133,6 +141,31 @@ TEST(Finetune, StartsWhereTheSupernetEndedAndSaysWhatItSaves) {
   EXPECT_THROW(
       finetune(run.folder, run.proxy, {member, training, supernet::Arithmetic::fp32, files}, {}),
       InputError);
+}
+
+// Of the steps it is told to do, those up to the best are enough.
+TEST(Finetune, WithPatienceEndsWithTheBestWeights) {
+  const TemporaryFolder box;
+  RunConfig config = tiny_config(box.path() / "run");
+  config.training.patience = 2;
+  config.training.dropout = 0.1;
+  TinyRun run(config);
+  const Candidate member = member_of(run, config);
+  const FinetuneFiles files(box.path() / "tuned.safetensors");
+  supernet::TrainingConfig training = finetune_config(config.training, 400, 0.1);
+  training.probe_interval = 5;
+  finetune(run.folder, run.proxy, {member, training, supernet::Arithmetic::fp32, files}, {});
+  const auto records = supernet::read_probe_records(files.probes());
+  ASSERT_FALSE(records.empty());
+  EXPECT_LT(records.back().step, 400);
+  const auto best =
+      std::min_element(records.begin(), records.end(),
+                       [](const auto& a, const auto& b) { return a.losses[0] < b.losses[0]; });
+  EXPECT_EQ(records.back().step, best->step + 10);
+  const supernet::StandaloneNetwork alone = supernet::load_network(files.weights());
+  supernet::Evaluator own(alone.layout, alone.parameters, run.proxy.corpus().validation,
+                          run.proxy.context(), 64);
+  EXPECT_EQ(own.losses(std::span(&member.architecture, 1)), best->losses);
 }
 
 TEST(Finetune, InInt8WritesAnOrdinaryNetworkThatIsBetterInInt8) {

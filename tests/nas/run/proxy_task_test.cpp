@@ -69,6 +69,20 @@ TEST_F(ProxyTaskTest, MissingUnfinishedForeignOrDamagedWeightsAreRefused) {
   }
 }
 
+TEST_F(ProxyTaskTest, ATrainingThatEndedByPatienceIsFinished) {
+  config_.training.steps = 2000;
+  config_.training.learning_rate = 0.1;  // too high for the loss to fall at every probe
+  config_.training.probe_interval = 2;
+  config_.training.patience = 2;
+  TinyRun run(config_);
+  const std::vector<supernet::ProbeRecord> records =
+      supernet::read_probe_records(run.folder.convergence());
+  EXPECT_LT(records.back().step, 2000);
+  ProxyTask other(config_, {});
+  EXPECT_EQ(load_error(other, run.folder), "no InputError");
+  EXPECT_EQ(other.weights(), run.proxy.weights());
+}
+
 TEST_F(ProxyTaskTest, TheFingerprintFollowsTextAndTrainingOnly) {
   const auto fingerprint = [](const RunConfig& config) {
     return ProxyTask(config, {}).fingerprint();

@@ -92,6 +92,18 @@ TEST(Convergence, NetworksThatAreEquallyGoodAreNotConverged) {
   EXPECT_FALSE(records_of({{-0.1}, {-0.1}, {-0.1}, {-0.1}}).back().converged);
 }
 
+TEST(ProbeRecords, OfOneNetworkHaveNoGap) {
+  const TemporaryFolder folder;
+  std::string text;
+  for (int step = 1; step < 6; ++step) text += to_json({step, {4.0}}).dump() + "\n";
+  write_file_atomic(folder.path() / "log", text);
+  const std::vector<ProbeRecord> records = read_probe_records(folder.path() / "log");
+  ASSERT_EQ(records.size(), 5u);
+  EXPECT_THAT(records[4].losses, testing::ElementsAre(4.0));
+  EXPECT_FALSE(recent_change(records).converged());
+  EXPECT_EQ(converged_since(records), std::nullopt);
+}
+
 TEST(ProbeRecords, RoundTripAndErrorsNameTheLine) {
   const TemporaryFolder folder;
   const auto file = folder.path() / "log";
@@ -100,6 +112,7 @@ TEST(ProbeRecords, RoundTripAndErrorsNameTheLine) {
   std::string text = to_json(record).dump() + "\n";
   record.rank_agreement = 2.0 / 3;
   record.converged = true;
+  record.best = true;
   text += to_json(record).dump() + "\n";
   write_file_atomic(file, text + "{\"step\": 8");  // a line that is being written
   const std::vector<ProbeRecord> records = read_probe_records(file);
@@ -108,6 +121,8 @@ TEST(ProbeRecords, RoundTripAndErrorsNameTheLine) {
   EXPECT_FALSE(records[0].rank_agreement.has_value());
   EXPECT_EQ(records[1].rank_agreement, 2.0 / 3);
   EXPECT_TRUE(records[1].converged);
+  EXPECT_FALSE(records[0].best);
+  EXPECT_TRUE(records[1].best);
   write_file_atomic(file, text + "{\"step\": 8, \"largest\": \"x\"}\n");
   try {
     read_probe_records(file);

@@ -7,10 +7,12 @@
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
+#include <numeric>
 #include <utility>
 
 #include "supernet/model/evaluation.hpp"
 #include "supernet/quantization/int8_evaluation.hpp"
+#include "supernet/training/sharded_backend.hpp"
 #include "supernet/training/warm_start.hpp"
 #include "support/error.hpp"
 #include "support/files.hpp"
@@ -20,6 +22,7 @@
 #include "support/random.hpp"
 #include "tests/captured_log.hpp"
 #include "tests/stop_after.hpp"
+#include "tests/support/thread_ranks.hpp"
 #include "tests/temporary_folder.hpp"
 
 namespace paretoformer::supernet {
@@ -49,24 +52,28 @@ class TrainingRuns : public testing::Test {
   }
 
   std::vector<float> train(const std::string& name, int stop_after = -1,
-                           const std::string& fingerprint = "f") {
+                           const std::string& fingerprint = "f", TrainingRanks ranks = {}) {
     TrainingRun run{layout_,
                     [&](std::int64_t step) {
                       return alone_ ? std::vector{space_.largest()} : sandwich(space_, 2, 1, step);
                     },
                     config_,
                     1,
-                    text_,
+                    std::span(text_).last(learnt_),
                     folder_ / name,
                     folder_ / (name + ".log"),
                     fingerprint};
-    if (probed_)
-      run.probes = ProbePlan{probe_networks(space_, 1), std::span(text_).first(700),
-                             folder_ / (name + ".probes")};
+    if (probed_) run.probes = ProbePlan{probes(), validation(), folder_ / (name + ".probes")};
+    run.ranks = ranks;
     StopAfter stop(stop_after);
     run.watch = stop.watch([&](const Progress& progress) { last_ = progress; });
     return supernet::train(run);
   }
+
+  std::vector<Architecture> probes() const {
+    return alone_ ? std::vector{space_.largest()} : probe_networks(space_, 1);
+  }
+  std::span<const std::int32_t> validation() const { return std::span(text_).first(700); }
 
   TemporaryFolder temporary_;
   fs::path folder_ = temporary_.path();
@@ -74,6 +81,7 @@ class TrainingRuns : public testing::Test {
   ParameterLayout layout_{space_.largest(), 16};
   TrainingConfig config_;
   std::vector<std::int32_t> text_;
+  std::size_t learnt_ = 4000;  // of the text, from its end
   bool probed_ = false;
   bool alone_ = false;  // the largest network
   Progress last_;
@@ -226,6 +234,130 @@ TEST_F(TrainingRuns, AConvergedTrainingEndsEarlyAndToTheSameBitsWhenInterrupted)
     EXPECT_EQ(read_file(folder_ / ("parts" + std::string(file))),
               read_file(folder_ / ("whole" + std::string(file))));
   EXPECT_EQ(train("whole"), whole);  // finished
+}
+
+// With dropout, as what is dropped must be that of the step, too.
+class PatientTrainingRuns : public TrainingRuns {
+ protected:
+  void SetUp() override {
+    TrainingRuns::SetUp();
+    learnt_ = 120;  // which are soon known by heart
+    probed_ = true;
+    config_.steps = 300;
+    config_.batch = 2;
+    config_.learning_rate = 1e-2;
+    config_.dropout = 0.05;
+    config_.probe_interval = 10;
+    config_.patience = 3;
+  }
+
+  TrainingState<float> state(const std::string& name) const {
+    return load_checkpoint(folder_ / name, layout_, "f");
+  }
+  std::vector<ProbeRecord> records(const std::string& name) const {
+    return read_probe_records(folder_ / (name + ".probes"));
+  }
+  static double mean(const ProbeRecord& record) {
+    return std::accumulate(record.losses.begin(), record.losses.end(), 0.0) /
+           static_cast<double>(record.losses.size());
+  }
+};
+
+TEST_F(PatientTrainingRuns, EndWithTheBestWeightsWhenNoneIsBetterForSoLong) {
+  for (const bool alone : {false, true}) {
+    alone_ = alone;
+    const std::string name = alone ? "alone" : "all";
+    const std::vector<float> weights = train(name);
+    const TrainingState<float> end = state(name);
+    const std::vector<ProbeRecord> found = records(name);
+    ASSERT_TRUE(end.best_step.has_value());
+    EXPECT_LT(end.step, 250);
+    EXPECT_EQ(end.step, *end.best_step + 30);
+    EXPECT_EQ(end.parameters, weights);
+    EXPECT_EQ(last_.done, end.step);
+    EXPECT_EQ(last_.total, end.step);
+    EXPECT_EQ(found.back().step, end.step);
+    const ProbeRecord* best = nullptr;
+    for (const ProbeRecord& record : found) {
+      EXPECT_EQ(record.best, !best || mean(record) < mean(*best)) << record.step;
+      if (record.best) best = &record;
+    }
+    EXPECT_EQ(best->step, end.best_step);
+    EXPECT_GT(mean(found.back()), mean(*best));
+    Evaluator evaluator(layout_, weights, validation(), 16, 64);
+    EXPECT_EQ(evaluator.losses(probes()), best->losses);
+    EXPECT_EQ(train(name), weights);  // it is finished
+    EXPECT_EQ(state(name).step, end.step);
+  }
+}
+
+TEST_F(PatientTrainingRuns, ContinueToTheSameBits) {
+  const std::vector<float> whole = train("whole");
+  const auto best = static_cast<int>(*state("whole").best_step);
+  ASSERT_GT(best, 20);
+  // Each counts from where the one before stopped: before the best, at a look, after it, between
+  // looks at worse ones.
+  for (const int stop : {11, 9, best - 20, 1, 14}) {
+    EXPECT_THROW(train("parts", stop), Interrupted);
+    const TrainingState<float> here = state("parts");
+    ASSERT_TRUE(here.best.has_value());
+    EXPECT_LE(here.best->step, here.step);
+  }
+  EXPECT_EQ(state("parts").step, best + 15);
+  EXPECT_EQ(state("parts").best->looks, 1);
+  EXPECT_EQ(state("parts").best->parameters, whole);
+  EXPECT_EQ(train("parts"), whole);
+  for (const char* file : {"", ".log", ".probes"})
+    EXPECT_EQ(read_file(folder_ / ("parts" + std::string(file))),
+              read_file(folder_ / ("whole" + std::string(file))));
+}
+
+// Whoever computes the gradients, rank 0 decides.
+TEST_F(PatientTrainingRuns, EndAtTheSameStepOnRanksDependOnThreads) {
+  config_.shards = 2;
+  const std::vector<float> alone = train("alone");
+  on_thread_ranks(2, [&](Communicator& self) {
+    if (self.rank() == 0) {
+      EXPECT_EQ(train("ranks", -1, "f", {&self, "train"}), alone);
+      return;
+    }
+    ASSERT_EQ(self.broadcast(""), "train");
+    serve_training(self, [&]() -> TrainingSetup { return {layout_, config_}; });
+  });
+  EXPECT_EQ(read_file(folder_ / "ranks"), read_file(folder_ / "alone"));
+}
+
+TEST_F(PatientTrainingRuns, OfFewerStepsEndWithTheBestWeightsToo) {
+  config_.patience = 1000;
+  const std::vector<float> weights = train("a");
+  const TrainingState<float> end = state("a");
+  EXPECT_EQ(end.step, 300);
+  ASSERT_TRUE(end.best_step.has_value());
+  EXPECT_LT(*end.best_step, 250);
+  Evaluator evaluator(layout_, weights, validation(), 16, 64);
+  double lowest = 1e300;
+  for (const ProbeRecord& record : records("a")) lowest = std::min(lowest, mean(record));
+  EXPECT_EQ(mean({0, evaluator.losses(probes())}), lowest);
+}
+
+// Without probes there is nothing to go by.
+TEST_F(PatientTrainingRuns, WithoutProbesAreTheUsualOnes) {
+  probed_ = false;
+  config_.steps = 20;
+  const std::vector<float> patient = train("a");
+  config_.patience = 0;
+  EXPECT_EQ(train("b"), patient);
+  EXPECT_EQ(read_file(folder_ / "a"), read_file(folder_ / "b"));
+}
+
+TEST_F(PatientTrainingRuns, ForgetWhatWasBestBeforeSorting) {
+  config_.sort_at = 0.5;
+  config_.steps = 60;
+  config_.patience = 1000;
+  train("a");
+  for (const ProbeRecord& record : records("a"))
+    if (record.step == 30) EXPECT_TRUE(record.best);
+  EXPECT_GE(*state("a").best_step, 30);
 }
 
 TEST_F(TrainingRuns, WeightsAndMomentsAreSortedWhenHalfOfTheStepsAreDone) {
