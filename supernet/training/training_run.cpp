@@ -172,9 +172,10 @@ class Session {
       }
       const std::chrono::duration<double> elapsed = Clock::now() - saved_;
       if (step() > first && elapsed.count() >= run_.config.checkpoint_seconds) save();
-      apply(losses);
+      const TrainingRecord record = apply(losses);
       if (sort_due()) sort();
       if (probe_) probe();
+      tell(record);
     }
     require_finite(run_, trainer_.state().parameters, step());
     take_best();
@@ -206,11 +207,15 @@ class Session {
         networks);
   }
 
-  void apply(std::span<const double> losses) {
+  TrainingRecord apply(std::span<const double> losses) {
     const double rate = learning_rate_at(run_.config, step(), trainer_.converged());
     const double norm = trainer_.apply_gradients();
     if (!std::isfinite(norm)) fail_diverged(run_, "the gradient is not finite", step());
-    const TrainingRecord record = record_of(step(), losses, rate, norm);
+    return record_of(step(), losses, rate, norm);
+  }
+
+  // Of the step just done, once it is known whether it was the last.
+  void tell(const TrainingRecord& record) {
     if (due(std::max(1, run_.config.steps / kLogLines))) log_.append(to_json(record));
     run_.watch.report({"training", step(), end(), note_of(record)});
   }
@@ -262,7 +267,6 @@ class Session {
         fmt::format("{}: its weights are those after step {} of {}, whose validation loss was the "
                     "lowest: {:.4f}",
                     run_.checkpoint.string(), best, step(), loss));
-    run_.watch.report({"training", step(), step(), fmt::format("weights of step {}", best)});
   }
 
   void save() {
