@@ -116,7 +116,7 @@ FinetuneResult finetune(const RunFolder& run, const ProxyTask& proxy, const Fine
   if (!start.empty()) text += hex(hash_bytes(start.data(), start.size() * sizeof(float)));
   const supernet::Evaluator calibration = calibration_sequences(proxy);
   supernet::TrainingRun alone{
-      layout, [&](std::int64_t) { return std::vector{member.architecture}; }, config,
+      layout, [&](std::int64_t) { return std::vector{given.network.architecture}; }, config,
       // Other batches than those of the supernet.
       hash_text(hex(member.id), run.config().seed), proxy.corpus().train, files.checkpoint(),
       files.log(), hex(hash_text(text))};
