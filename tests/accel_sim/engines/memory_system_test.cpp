@@ -170,9 +170,9 @@ TEST(MemorySystem, VictimsAreReleasedFirst) {
 // The acknowledgement of the second line's release could come at 150, 5 cycles after 145, but then
 // the channel brings the first line, from 145 to 153: the slot is free at 154, and the third line,
 // which needs it, is asked for at 154 + 3.
-// Lines that are written as a whole come every 4 cycles. If others leave for them, one is taken every
-// 6: the first at 100, then 106, 112; the fourth, after a pause, when it comes; one that L2 holds at
-// once.
+// Lines that are written as a whole come every 4 cycles. If others leave for them, one is taken
+// every 6: the first at 100, then 106, 112; the fourth, after a pause, when it comes; one that L2
+// holds at once.
 TEST(MemorySystem, WritesForWhichLinesLeaveTakeTurns) {
   for (const CacheState state : {CacheState::kCold, CacheState::kEmpty}) {
     SCOPED_TRACE(state == CacheState::kCold);
