@@ -13,8 +13,6 @@
 namespace paretoformer::latency_predictor {
 namespace {
 
-constexpr int kLine = accel_sim::kLineBytes;
-
 // Requests and beats of a DMA command for up to a line of bytes per row, averaged over the offsets
 // in their line at which rows begin: the multiples of a power of two.
 class CommandTable {
@@ -26,7 +24,7 @@ class CommandTable {
   };
   explicit CommandTable(int beat) {
     for (int shift = 0; shift < kShifts; ++shift)
-      for (int useful = 1; useful <= kLine; ++useful)
+      for (int useful = 1; useful <= accel_sim::kLineBytes; ++useful)
         at_[static_cast<std::size_t>(shift)][static_cast<std::size_t>(useful)] =
             average(1 << shift, useful, beat);
   }
@@ -40,19 +38,19 @@ class CommandTable {
 
   static Average average(int unit, int useful, int beat) {
     Average sum;
-    for (int offset = 0; offset < kLine; offset += unit)
+    for (int offset = 0; offset < accel_sim::kLineBytes; offset += unit)
       for (int done = 0, at = offset; done < useful; at = 0) {
-        const int part = std::min(kLine - at, useful - done);
+        const int part = std::min(accel_sim::kLineBytes - at, useful - done);
         sum.requests += 1;
         sum.bytes += accel_sim::request_bytes(at, part, beat);
-        sum.partial += part < kLine ? 1 : 0;
+        sum.partial += part < accel_sim::kLineBytes ? 1 : 0;
         done += part;
       }
-    const int offsets = kLine / unit;
+    const int offsets = accel_sim::kLineBytes / unit;
     return {sum.requests / offsets, sum.bytes / offsets, sum.partial / offsets};
   }
 
-  std::array<std::array<Average, kLine + 1>, kShifts> at_;
+  std::array<std::array<Average, accel_sim::kLineBytes + 1>, kShifts> at_;
 };
 
 // Of the hardware's bus, a power of two from 4 to 64 bytes.
@@ -69,16 +67,17 @@ Transfer transfer(double rows, int columns, int tile_columns, int element_bytes,
   const int size = hardware.array_size;
   const int stride = columns * element_bytes;
   const int width = std::min(tile_columns, columns) * element_bytes;
-  const int unit = std::gcd(std::gcd(stride, kLine), width < stride ? width : kLine);
-  const int rest = width % kLine;
+  const int unit = std::gcd(std::gcd(stride, accel_sim::kLineBytes),
+                            width < stride ? width : accel_sim::kLineBytes);
+  const int rest = width % accel_sim::kLineBytes;
   const double cuts = static_cast<double>(stride) / width;
   const CommandTable& table = command_table(hardware.bus_bytes_per_cycle);
-  const auto& whole = table(unit, kLine);
-  const int whole_lines = width / kLine;
+  const auto& whole = table(unit, accel_sim::kLineBytes);
+  const int whole_lines = width / accel_sim::kLineBytes;
   const double wholes = rows * cuts * whole_lines;
   Transfer result;
-  result.lines = rows * stride / kLine;
-  result.shared = rows * (cuts - 1) * (1 - static_cast<double>(unit) / kLine);
+  result.lines = rows * stride / accel_sim::kLineBytes;
+  result.shared = rows * (cuts - 1) * (1 - static_cast<double>(unit) / accel_sim::kLineBytes);
   result.requests = wholes * whole.requests;
   result.beats = wholes * whole.bytes;
   result.partial = wholes * whole.partial;
@@ -107,7 +106,7 @@ Transfer transfer_of_int4(int rows, int columns, int tile_columns,
       transfer(rows + blocks * groups, bytes(columns), bytes(tile_columns), 1, hardware);
   result.lines = static_cast<double>(right_bytes(
                      accel_sim::matmul(1, rows, columns, accel_sim::RightOperand::kInt4Weights))) /
-                 kLine;
+                 accel_sim::kLineBytes;
   result.cycles = std::max(result.beats, static_cast<double>(rows) * columns / hardware.array_size);
   return result;
 }

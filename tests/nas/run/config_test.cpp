@@ -177,11 +177,16 @@ TEST(LoadRunConfig, Overrides) {
 TEST(LoadRunConfig, HardwareParametersAreThoseOfItsPresetUnlessSaid) {
   accel_sim::Target expected = accel_sim::find_target("gemmini_transformer");
   expected.fusion = accel_sim::Fusion::kBest;
-  EXPECT_EQ(load_run_config("quickstart", {"hardware.fusion=best"}).hardware, expected);
+  EXPECT_EQ(load_run_config("enumerable", {"hardware.fusion=best"}).hardware, expected);
   EXPECT_EQ(parse({{"search_space", "quickstart"},
                    {"hardware", {{"preset", "gemmini_transformer"}, {"fusion", "best"}}}})
                 .hardware,
             expected);
+  accel_sim::Target soc = accel_sim::find_target("gemmini_soc");
+  soc.scratchpad_kib = 64;
+  soc.accumulator_kib = 256;
+  soc.fusion = accel_sim::Fusion::kBest;
+  EXPECT_EQ(load_run_config("quickstart", {"hardware.fusion=best"}).hardware, soc);
   accel_sim::Target cnn = accel_sim::find_target("gemmini_cnn");
   cnn.l2_kib = 1024;
   EXPECT_EQ(
