@@ -31,16 +31,16 @@ Json to_json(const FinetuneLosses& losses) {
               {"validation_text_int8", losses.int8 ? Json(*losses.int8) : Json(nullptr)}};
 }
 
-constexpr double kMost = 1e300;
+constexpr double kLargestNumber = 1e300;
 
 // The inverse.
 FinetuneLosses losses_from_json(const JsonNode& node) {
   const JsonObject object(node);
   FinetuneLosses losses;
-  losses.whole = object.number("validation_text", 0, kMost);
-  losses.scoring = object.number("scoring_sequences", 0, kMost);
+  losses.whole = object.number("validation_text", 0, kLargestNumber);
+  losses.scoring = object.number("scoring_sequences", 0, kLargestNumber);
   if (!object.at("validation_text_int8").json().is_null())
-    losses.int8 = object.number("validation_text_int8", 0, kMost);
+    losses.int8 = object.number("validation_text_int8", 0, kLargestNumber);
   return losses;
 }
 
@@ -53,7 +53,7 @@ FinetuneResult finished(const Finetuning& given) {
   const JsonObject tuned(origin.at("finetuned"));
   const bool int8 = arithmetic == supernet::Arithmetic::int8;
   if (tuned.integer("steps", 1, INT32_MAX) != config.steps ||
-      tuned.number("learning_rate", 0, kMost) != config.learning_rate ||
+      tuned.number("learning_rate", 0, kLargestNumber) != config.learning_rate ||
       tuned.boolean("int8", false) != int8)
     throw InputError(files.description().string() +
                      ": was trained on otherwise; remove it, or give the same options");
