@@ -133,7 +133,7 @@ std::string in_words(const accel_sim::Workload& workload) {
                          : "");
 }
 
-Json to_json(const accel_sim::Workload& workload) {
+Json workload_json(const accel_sim::Workload& workload) {
   return {
       {"sequence_length", workload.sequence_length},
       {"batch", workload.batch},

@@ -35,7 +35,7 @@ struct PricedNetwork {
 std::string in_words(const accel_sim::Workload& workload);
 
 // Under the keys of its fields in files.
-Json to_json(const accel_sim::Workload& workload);
+Json workload_json(const accel_sim::Workload& workload);
 
 // One line.
 std::string describe(const PricedNetwork& network);

@@ -81,7 +81,7 @@ Json json_of(const NetworkPrediction& prediction, bool breakdown) {
                {"extrapolates", prediction.extrapolates},
                {"model", prediction.model},
                {"hardware_hash", hex(prediction.hardware_hash)}});
-  json.update(to_json(prediction.workload));
+  json.update(workload_json(prediction.workload));
   json["note"] = prediction.note.empty() ? Json() : Json(prediction.note);
   if (!breakdown) return json;
   json["operators"] = Json::array();

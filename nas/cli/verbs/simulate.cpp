@@ -125,7 +125,7 @@ Answer answer_on_network(const SimulateOptions& options, const accel_sim::Engine
     answer.about["network"] = network.listed->description;
   else
     answer.about["architecture"] = to_json(network.architecture);
-  answer.about.update(to_json(workload));
+  answer.about.update(workload_json(workload));
   answer.about["note"] = answer.note.empty() ? Json() : Json(answer.note);
   answer.again = [=](const accel_sim::CallTraces& traces) {
     accel_sim::NetworkOptions traced{how};
