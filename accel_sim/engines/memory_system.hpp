@@ -208,7 +208,7 @@ class MemorySystem {
 
   // Between writes of whole lines for each of which another one leaves: streams of int32 rows take
   // 6.0 cycles for a line, whatever the DRAM's latency, where 4.1 do if L2 holds it, and 4.2 to 4.4
-  // if none has to leave (RTL).
+  // if none has to leave (RTL, docs/export.md).
   static constexpr std::int64_t kReplacingWriteCycles = 6;
 
   // A place for a line in L2: when its miss register got the line's turn and when it can ask for
