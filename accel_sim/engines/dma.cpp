@@ -8,9 +8,6 @@
 namespace paretoformer::accel_sim {
 namespace {
 
-// Beats of the last request of an mvin, about.
-constexpr int kLastBeats = 3;
-
 constexpr std::int64_t kUntilDone = std::numeric_limits<std::int64_t>::max();
 
 }  // namespace
@@ -26,22 +23,23 @@ BeatTable::BeatTable(const Hardware& hardware) {
     }
 }
 
-LoadUnit::LoadUnit(const Hardware& hardware, MemorySystem& memory)
+LoadUnit::LoadUnit(const Hardware& hardware, MemorySystem& memory, L2Port& l2)
     : memory_(&memory),
+      l2_(&l2),
       beats_(hardware),
       // nCmds, LoadController.scala L84; no more than the reservation station can hold.
       commands_(
           std::min(hardware.requests_in_flight / hardware.array_size + 1, hardware.load_entries)),
-      bus_latency_(hardware.bus_latency_cycles),
-      hit_cycles_(hardware.bus_latency_cycles + hardware.l2_hit_cycles),
-      miss_cycles_(hardware.bus_latency_cycles + hardware.dram_latency_cycles),
       in_flight_(hardware.requests_in_flight),
-      window_share_((1 << kWindowBits) / hardware.requests_in_flight),
-      write_turn_(l2_write_cycles(std::max(kLineBytes / hardware.bus_bytes_per_cycle, 1))),
+      bus_latency_(hardware.bus_latency_cycles),
+      l2_hit_cycles_(hardware.l2_hit_cycles),
+      refill_cycles_(l2_refill_cycles(hardware.dram_bytes_per_cycle)),
       size_(hardware.array_size),
       scale_rate_(hardware.mvin_scale_elements_per_cycle) {}
 
-LoadUnit::RowData LoadUnit::data_of_row(const Mvin& mvin, int offset, bool multipliers) const {
+LoadUnit::RowData LoadUnit::data_of_row(const Mvin& mvin, std::int64_t address,
+                                        bool multipliers) const {
+  int offset = static_cast<int>(address % kLineBytes);
   const int local_row_bytes = mvin.block_row_bytes(size_);
   RowData row;
   for (int done = 0; done < mvin.row_bytes; offset = 0) {
@@ -67,13 +65,6 @@ LoadUnit::RowData LoadUnit::data_of_row(const Mvin& mvin, int offset, bool multi
   return row;
 }
 
-// Cycles until the last of the requests ends that find all registers free: they go in turns of as
-// many as there are registers, and the last turn takes as long as the others.
-std::int64_t LoadUnit::from_idle(std::int64_t requests, std::int64_t occupied) const {
-  const std::int64_t turns = (requests - 1) / in_flight_ + 1;
-  return turns * occupied / requests;
-}
-
 LoadUnit::Span LoadUnit::mvin(const Mvin& mvin, std::int64_t time) {
   begin(mvin, time);
   return *advance(kUntilDone);
@@ -81,88 +72,70 @@ LoadUnit::Span LoadUnit::mvin(const Mvin& mvin, std::int64_t time) {
 
 void LoadUnit::begin(const Mvin& mvin, std::int64_t time) {
   current_ = mvin;
-  begin_ = std::max({time, issue_free_, commands_.oldest() + 1});
-  asking_ = begin_;
-  repeats_ = mvin.stride % kLineBytes == 0;
+  begin_ = asking_ = std::max(time, next_begin());
+  repeats_ = mvin.stride % kLineBytes == 0 && mvin.multiplier_rows == 0;
   row_ = 0;
-  requests_ = misses_ = beats_of_rows_ = cycles_ = local_rows_ = last_data_ = 0;
-  if (!repeats_) return;
-  const auto add_rows = [&](std::int64_t address, bool multipliers, int rows) {
-    add(data_of_row(mvin, static_cast<int>(address % kLineBytes), multipliers), rows);
-  };
-  if (mvin.multiplier_rows > 0) add_rows(mvin.multipliers, true, mvin.multiplier_rows);
-  add_rows(mvin.address, false, mvin.rows);
+  local_rows_ = received_ = 0;
+  if (repeats_) row_data_ = data_of_row(mvin, mvin.address, false);
+}
+
+std::optional<LoadUnit::Span> LoadUnit::advance(std::int64_t time) {
+  const int rows = current_.dram_rows(), multiplier_rows = current_.multiplier_rows;
+  for (; row_ < rows; ++row_) {
+    if (asking_ >= time) return std::nullopt;
+    const std::int64_t address = current_.row_address(row_);
+    if (!repeats_) row_data_ = data_of_row(current_, address, row_ < multiplier_rows);
+    request_row(address);
+  }
+  bus_free_ = std::max(bus_free_, received_);
+  const std::int64_t end = bus_free_ + kLoadPipelineCycles;
+  commands_.push(end);
+  return Span{begin_, end, local_rows_};
 }
 
 // A request a cycle comes to L2; one that finds no miss register free holds the others up.
-std::optional<LoadUnit::Span> LoadUnit::advance(std::int64_t time) {
-  std::int64_t asking = asking_ + bus_latency_, misses = 0, last = last_data_;
-  const std::int64_t until = time < kUntilDone ? time + bus_latency_ : kUntilDone,
-                     stride = current_.stride;
-  const int rows = current_.dram_rows(), multiplier_rows = current_.multiplier_rows;
-  std::int64_t address = current_.row_address(row_);
-  int row = row_;
-  while (row < rows && asking < until) {
-    if (!repeats_)
-      add(data_of_row(current_, static_cast<int>(address % kLineBytes), row < multiplier_rows), 1);
-    std::int64_t line = memory_->inside(address) / kLineBytes;
-    for (int i = lines_of_row_; i > 0; --i, ++line, ++asking) {
-      if (memory_->in_l2(line)) continue;
-      const MemorySystem::Fetch fetch = memory_->fetch(line, asking);
-      asking = fetch.accepted;
-      last = fetch.data;
-      ++misses;
+void LoadUnit::request_row(std::int64_t address) {
+  const RowData row = row_data_;
+  local_rows_ += row.local_rows;
+  beats_received_ += row.beats;
+  std::int64_t line = memory_->inside(address) / kLineBytes;
+  // Of what does not divide, the last request has more.
+  const bool one = row.requests == 1;
+  const int each_beats = one ? row.beats : row.beats / row.requests;
+  const int each_cycles = one ? row.cycles : row.cycles / row.requests;
+  int beats_left = row.beats, cycles_left = row.cycles;
+  for (int left = row.requests; left > 0; --left, ++line) {
+    const int beats = left > 1 ? each_beats : beats_left;
+    const int cycles = left > 1 ? each_cycles : cycles_left;
+    beats_left -= beats;
+    cycles_left -= cycles;
+    std::int64_t arrival = asking_ + bus_latency_, received;
+    if (memory_->in_l2(line)) {
+      received = bus_free_ =
+          std::max(bus_free_, l2_->read(arrival, beats) + l2_hit_cycles_) + cycles;
+    } else {
+      const MemorySystem::Fetch fetch = memory_->fetch(line, arrival);
+      arrival = fetch.accepted;
+      bus_free_ = std::max(bus_free_, arrival + l2_hit_cycles_) + cycles;
+      const int handled = beats + refill_cycles_;
+      received = std::max({bus_free_, fetch.data + cycles, l2_->read(arrival, handled) + handled});
     }
-    address = ++row == multiplier_rows ? current_.address : address + stride;
+    in_flight_.take(received);
+    received_ = std::max(received_, received);
+    asking_ = std::max(arrival - bus_latency_ + 1, in_flight_.first());
   }
-  asking_ = asking - bus_latency_;
-  last_data_ = last;
-  misses_ += misses;
-  row_ = row;
-  if (row < rows) return std::nullopt;
-  return complete();
 }
 
-void LoadUnit::add(const RowData& row, int rows) {
-  lines_of_row_ = row.requests;
-  requests_ += rows * row.requests;
-  beats_of_rows_ += rows * row.beats;
-  cycles_ += rows * row.cycles;
-  local_rows_ += rows * row.local_rows;
-}
-
-LoadUnit::Span LoadUnit::complete() {
-  // A register is taken from a request's issue to its last beat.
-  const std::int64_t occupied =
-      (requests_ - misses_) * hit_cycles_ + misses_ * miss_cycles_ + cycles_;
-  window_free_ = window_free_ <= begin_ << kWindowBits
-                     ? (begin_ << kWindowBits) + (from_idle(requests_, occupied) << kWindowBits)
-                     : window_free_ + occupied * window_share_;
-  const std::int64_t window = window_free_ >> kWindowBits;
-  // Reads and writes take turns, request by request; writes that would come sooner wait.
-  const std::int64_t turns = std::min(written_, requests_ * write_turn_);
-  written_ = std::min(written_ - turns, write_turn_);
-  bus_free_ = std::max(bus_free_, begin_ + hit_cycles_) + cycles_ + turns;
-  slack_ = (cycles_ - beats_of_rows_) / requests_;
-  issue_free_ = std::max(begin_ + requests_, window - hit_cycles_);
-  const std::int64_t last = last_data_ + kLastBeats;
-  bus_free_ = std::max(bus_free_, last);
-  const std::int64_t end =
-      std::max({bus_free_, window, begin_ + requests_ + hit_cycles_, last}) + kLoadPipelineCycles;
-  beats_received_ += beats_of_rows_;
-  commands_.push(end);
-  return {begin_, end, local_rows_};
-}
-
-StoreUnit::StoreUnit(const Hardware& hardware, MemorySystem& memory, LoadUnit& loads)
+StoreUnit::StoreUnit(const Hardware& hardware, MemorySystem& memory, L2Port& l2)
     : memory_(&memory),
-      loads_(&loads),
+      l2_(&l2),
       beats_(hardware),
       in_flight_(hardware.requests_in_flight),
       rows_ahead_(kStoreQueueBlocks),
       size_(hardware.array_size),
       bus_latency_(hardware.bus_latency_cycles),
-      write_latency_(hardware.write_latency_cycles) {}
+      write_latency_(hardware.write_latency_cycles),
+      refill_cycles_(l2_refill_cycles(hardware.dram_bytes_per_cycle)) {}
 
 LoadUnit::Span StoreUnit::mvout(const Mvout& mvout, std::int64_t time) {
   begin(mvout, time);
@@ -243,13 +216,17 @@ void StoreUnit::write_row(std::int64_t address, int bytes) {
     std::int64_t done = writer_free_ + write_latency_;
     const std::int64_t line = address / kLine;
     const std::int64_t arrival = writer_free_ + bus_latency_;
-    const std::int64_t taken =
-        useful == kLine ? memory_->write_whole(line, arrival) : memory_->write_part(line, arrival);
-    done = std::max(done, taken + bus_latency_);
+    int cycles = beats;
+    if (useful == kLine) {
+      if (memory_->write_whole(line, arrival)) cycles += kL2ReplacingCycles;
+    } else {
+      if (!memory_->in_l2(line)) cycles += refill_cycles_;
+      done = std::max(done, memory_->write_part(line, arrival) + bus_latency_);
+    }
+    done = std::max(done, l2_->write(arrival, cycles) + bus_latency_);
     in_flight_.take(done);
     acknowledged_ = std::max(acknowledged_, done);
     beats_sent_ += beats;
-    loads_->yield(l2_write_cycles(beats), writer_free_);
     written_ += useful;
     address += useful;
     bytes -= useful;

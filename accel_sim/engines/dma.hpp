@@ -7,6 +7,7 @@
 #include <optional>
 #include <vector>
 
+#include "accel_sim/engines/l2_port.hpp"
 #include "accel_sim/engines/memory_system.hpp"
 #include "accel_sim/hardware/hardware.hpp"
 #include "accel_sim/hardware/timing.hpp"
@@ -73,12 +74,13 @@ class BeatTable {
   std::vector<std::uint8_t> beats_;
 };
 
-// Load controller and stream reader (LoadController.scala, DMA.scala), an mvin at a time: every
-// resource that its requests share (issue, registers of requests in flight, bus) is a clock that
-// moves on by what they take of it, and the mvin is done when the slowest is.
+// Load controller and stream reader (LoadController.scala, DMA.scala), a request after the other:
+// each waits for a register of requests in flight, for L2, and for its turn at the merger, whose
+// clocks move on by what it takes of them; what L2 lacks comes when it does, and the merger turns
+// to others meanwhile.
 class LoadUnit {
  public:
-  LoadUnit(const Hardware& hardware, MemorySystem& memory);
+  LoadUnit(const Hardware& hardware, MemorySystem& memory, L2Port& l2);
 
   // Runs an mvin whose dependencies are met and which is in the controller's queue at `time`.
   struct Span {
@@ -94,20 +96,8 @@ class LoadUnit {
   std::optional<Span> advance(std::int64_t time);
   std::int64_t asking() const { return asking_; }  // when those of its next row are sent
 
-  // A write that takes L2 so many cycles from `time` on passes between what is read: its banks
-  // handle a beat a cycle, whichever way it goes (inclusive-cache SourceD.scala). It hides behind
-  // a request that is read as far as that takes more cycles than it has beats.
-  void yield(std::int64_t cycles, std::int64_t time) {
-    if (bus_free_ > time) {
-      written_ += std::max<std::int64_t>(cycles - slack_, 0);
-      return;
-    }
-    written_ = 0;
-    if (time <= asking_ + hit_cycles_) bus_free_ = time;
-  }
-
   // Before that no other mvin begins.
-  std::int64_t next_begin() const { return std::max(issue_free_, commands_.oldest() + 1); }
+  std::int64_t next_begin() const { return std::max(asking_, commands_.oldest() + 1); }
   std::int64_t beats() const { return beats_received_; }
 
  private:
@@ -118,44 +108,34 @@ class LoadUnit {
     int local_rows = 0;  // written; one that two requests share, twice
     int cycles = 0;      // to receive it
   };
-  RowData data_of_row(const Mvin& mvin, int offset, bool multipliers) const;
-  void add(const RowData& row, int rows);
-  Span complete();
-  std::int64_t from_idle(std::int64_t requests, std::int64_t occupied) const;
+  RowData data_of_row(const Mvin& mvin, std::int64_t address, bool multipliers) const;
+  void request_row(std::int64_t address);
 
   MemorySystem* memory_;
+  L2Port* l2_;
   BeatTable beats_;
   TimeRing commands_;  // ends of the mvins that the controller tracks
-  std::int64_t bus_latency_, hit_cycles_, miss_cycles_;
-  // Of one register, with that many fractional bits, in the clock of all requests in flight.
-  static constexpr int kWindowBits = 16;
-  int in_flight_;
-  std::int64_t window_share_;
-  std::int64_t write_turn_;  // of L2 for a line that is written
-  int size_, scale_rate_;
+  Registers in_flight_;
+  std::int64_t bus_latency_, l2_hit_cycles_;
+  int refill_cycles_, size_, scale_rate_;
 
   // The mvin under way, and of its rows so far what they bring.
   Mvin current_;
   bool repeats_ = false;  // all rows lie alike in their lines
-  int lines_of_row_ = 0;
+  RowData row_data_;
   int row_ = 0;
   std::int64_t begin_ = 0, asking_ = 0;
-  std::int64_t requests_ = 0, misses_ = 0, beats_of_rows_ = 0, cycles_ = 0, local_rows_ = 0;
-  std::int64_t last_data_ = 0;  // of what L2 lacked
-  std::int64_t slack_ = 0;      // cycles of a request without a beat
-  std::int64_t written_ = 0;    // cycles of L2 that writes still take from it
+  std::int64_t local_rows_ = 0;
+  std::int64_t received_ = 0;  // when its last data is
 
-  std::int64_t issue_free_ = 0;   // a request a cycle
-  std::int64_t window_free_ = 0;  // requests in flight
-  std::int64_t bus_free_ = 0;     // a beat a cycle, and a row of the local memory
+  std::int64_t bus_free_ = 0;  // a beat a cycle, and a row of the local memory
   std::int64_t beats_received_ = 0;
 };
 
 // Store controller and stream writer.
 class StoreUnit {
  public:
-  // `loads` yield to what it writes.
-  StoreUnit(const Hardware& hardware, MemorySystem& memory, LoadUnit& loads);
+  StoreUnit(const Hardware& hardware, MemorySystem& memory, L2Port& l2);
 
   // The same for an mvout. It is complete when its last row has left the local memory.
   LoadUnit::Span mvout(const Mvout& mvout, std::int64_t time);
@@ -182,7 +162,7 @@ class StoreUnit {
   void write_row(std::int64_t address, int bytes);
 
   MemorySystem* memory_;
-  LoadUnit* loads_;
+  L2Port* l2_;
   BeatTable beats_;
   Registers in_flight_;
   TimeRing rows_ahead_;  // when the writer began the last rows
@@ -193,6 +173,7 @@ class StoreUnit {
   std::int64_t shared_until_ = 0;
   int share_ = kWholePort;
   std::int64_t bus_latency_, write_latency_;
+  int refill_cycles_;
   std::int64_t reader_free_ = 0;  // of the local memory
   std::int64_t writer_free_ = 0;
   std::int64_t acknowledged_ = 0;

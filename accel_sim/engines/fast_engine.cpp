@@ -33,9 +33,9 @@ class FastEngine {
         size_(hardware.array_size),
         latency_(array_latency(hardware.array_size)),
         memory_(memory),
-        load_(hardware, memory_),
+        load_(hardware, memory_, l2_),
         ports_(hardware),
-        store_(hardware, memory_, load_),
+        store_(hardware, memory_, l2_),
         load_entries_(hardware.load_entries),
         // A preload and a compute each.
         execute_entries_(hardware.execute_entries / 2),
@@ -543,6 +543,7 @@ class FastEngine {
   const int size_;
   const int latency_;
   MemorySystem& memory_;
+  L2Port l2_;
   LoadUnit load_;
   ScratchpadPorts ports_;
   StoreUnit store_;

@@ -70,7 +70,7 @@ void MemorySystem::Bank::begin_call() {
   registers.clear();
   releases.clear();
   data.clear();
-  next_answer = replaced = 0;
+  next_answer = 0;
   first_data = last_data = 0;
 }
 

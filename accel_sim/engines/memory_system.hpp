@@ -94,14 +94,13 @@ class MemorySystem {
   // what lies behind all matrices is not modelled.
   std::int64_t inside(std::int64_t address) const { return std::min(address, last_row_); }
   bool in_l2(std::int64_t line) const { return l2_.holds(line); }
-  // A line that is written as a whole, at `time`, is not fetched (inclusive-cache MSHR.scala L284);
-  // when L2 lacks it, another one has to leave for it all the same. When it is taken.
-  std::int64_t write_whole(std::int64_t line, std::int64_t time) {
-    if (l2_.holds(line)) return time;
+  // A line that is written as a whole, at `time`, is not fetched (inclusive-cache MSHR.scala L284).
+  // Whether another one has to leave L2 for it.
+  bool write_whole(std::int64_t line, std::int64_t time) {
+    if (l2_.holds(line)) return false;
     const Place place = replace(line, time);
     place.register_free = place.set_free = place.ready;
-    if (place.ready == place.accepted) return time;
-    return place.bank.replaced = std::max(place.bank.replaced + kReplacingWriteCycles, time);
+    return place.ready > place.accepted;
   }
 
   // A line of which a part is written at `time` is fetched first if L2 lacks it; when it is there.
@@ -198,18 +197,12 @@ class MemorySystem {
     Ring<std::int64_t> registers;  // by miss: when its register is free again
     Ring<Release> releases;
     std::int64_t next_answer = 0;  // from when on the next acknowledgement can come
-    std::int64_t replaced = 0;     // when the last write for which a line left was taken
     Ring<Span> data;               // those from `first_data` on may hold it up
     std::uint64_t first_data = 0, last_data = 0;
   };
   // From a release to its acknowledgement, when the channel is free (inclusive-cache MSHR.scala;
   // cycle by cycle in RTL).
   static constexpr std::int64_t kReleaseAnswerCycles = 5;
-
-  // Between writes of whole lines for each of which another one leaves: streams of int32 rows take
-  // 6.0 cycles for a line, whatever the DRAM's latency, where 4.1 do if L2 holds it, and 4.2 to 4.4
-  // if none has to leave (RTL, docs/export.md).
-  static constexpr std::int64_t kReplacingWriteCycles = 6;
 
   // A place for a line in L2: when its miss register got the line's turn and when it can ask for
   // it; when the register and the set are free again is for the caller to say.

@@ -327,9 +327,9 @@ class Engine {
         host_(program, hardware),
         unroller_(hardware),
         station_(hardware),
-        load_(hardware, memory_, trace),
+        load_(hardware, memory_, l2_, trace),
         execute_(hardware, trace),
-        store_(hardware, memory_, trace) {
+        store_(hardware, memory_, l2_, trace) {
     for (const Tile& tile : program.tiles) {
       const TileLayout layout(tile, hardware);
       if (is_matmul(tile))
@@ -368,9 +368,7 @@ class Engine {
     station_.step(cycle);
     load_.step(cycle, station_);
     execute_.step(cycle, load_.bank_written(), station_);
-    const std::int64_t written = store_.l2_cycles();
     store_.step(cycle, execute_, load_.bank_written(), station_);
-    load_.yield(store_.l2_cycles() - written);
     std::optional<Instruction> command = unroller_.step(station_);
     // The host issues commands only while the unroller has no loop.
     if (const auto issued = host_.step(cycle, unroller_, station_)) command = issued;
@@ -501,6 +499,7 @@ class Engine {
   Host host_;
   Unroller unroller_;
   ReservationStation station_;
+  L2Port l2_;
   LoadController load_;
   ExecuteController execute_;
   StoreController store_;

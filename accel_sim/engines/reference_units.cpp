@@ -195,9 +195,11 @@ std::string ReservationStation::describe() const {
 
 // --- load controller
 
-LoadController::LoadController(const Hardware& hardware, MemorySystem& memory, Trace* trace)
+LoadController::LoadController(const Hardware& hardware, MemorySystem& memory, L2Port& l2,
+                               Trace* trace)
     : hardware_(&hardware),
       memory_(&memory),
+      l2_(&l2),
       trace_(trace),
       // nCmds, LoadController.scala L84; no more than the reservation station can hold.
       most_tracked_(static_cast<std::size_t>(std::min(
@@ -233,10 +235,7 @@ void LoadController::finish(Cycle cycle, ReservationStation& station) {
 void LoadController::receive(Cycle cycle) {
   bank_written_ = -1;
   if (!receiving_) {
-    if (responses_.empty() || responses_.top().time > cycle) {
-      l2_taken_ = std::max<std::int64_t>(l2_taken_ - 1, 0);
-      return;
-    }
+    if (responses_.empty() || responses_.top().time > cycle) return;
     receiving_ = responses_.top();
     responses_.pop();
     const Mvin& mvin = tracked(receiving_->id).mvin;
@@ -247,12 +246,6 @@ void LoadController::receive(Cycle cycle) {
       cycles_left_ = std::max(
           {cycles_left_, (receiving_->useful + rate - 1) / rate, kLeastScalingCycles * rows_left_});
     }
-    // Requests that are written pass L2 between those that are read, in turn; those that would come
-    // sooner wait.
-    const int line = std::max(kLine / hardware_->bus_bytes_per_cycle, 1);
-    const int turn = static_cast<int>(std::min<std::int64_t>(l2_taken_, l2_write_cycles(line)));
-    cycles_left_ = std::max(cycles_left_, receiving_->beats + turn);
-    l2_taken_ = std::min<std::int64_t>(l2_taken_ - turn, l2_write_cycles(line));
   }
   ++moves_;
   Tracked& mvin = tracked(receiving_->id);
@@ -282,11 +275,13 @@ void LoadController::look_up(Cycle cycle) {
   to_l2_.pop_front();
   ++moves_;
   if (memory_->in_l2(request.line)) {
-    request.time = cycle + hardware_->l2_hit_cycles;
+    request.time = l2_->read(cycle, request.beats) + hardware_->l2_hit_cycles;
   } else {
     const MemorySystem::Fetch fetch = memory_->fetch(request.line, cycle);
     l2_free_ = fetch.accepted + 1;
-    request.time = fetch.data;
+    const int refill = l2_refill_cycles(hardware_->dram_bytes_per_cycle);
+    const Cycle handled = l2_->read(fetch.accepted, request.beats + refill) + refill;
+    request.time = std::max(fetch.data, handled);
   }
   responses_.push(request);
 }
@@ -457,8 +452,9 @@ std::string ExecuteController::describe() const {
 
 // --- store controller
 
-StoreController::StoreController(const Hardware& hardware, MemorySystem& memory, Trace* trace)
-    : hardware_(&hardware), memory_(&memory), trace_(trace) {}
+StoreController::StoreController(const Hardware& hardware, MemorySystem& memory, L2Port& l2,
+                                 Trace* trace)
+    : hardware_(&hardware), memory_(&memory), l2_(&l2), trace_(trace) {}
 
 bool StoreController::idle() const {
   return !current_ && pipe_.empty() && bytes_left_ == 0 && beats_left_ == 0 && to_l2_.empty() &&
@@ -547,7 +543,8 @@ void StoreController::write(Cycle cycle) {
   ++moves_;
   ++beats_;
   if (--beats_left_ > 0) return;
-  to_l2_.push_back({address_ / kLine, useful_ == kLine, cycle + 1 + hardware_->bus_latency_cycles,
+  to_l2_.push_back({address_ / kLine, useful_ == kLine, request_beats_,
+                    cycle + 1 + hardware_->bus_latency_cycles,
                     cycle + 1 + hardware_->write_latency_cycles});
   written_ += useful_;
   address_ += useful_;
@@ -558,8 +555,7 @@ void StoreController::begin_request() {
   const int in_line = static_cast<int>(address_ % kLine);
   const int bus = hardware_->bus_bytes_per_cycle;
   useful_ = std::min(kLine - in_line, bytes_left_);
-  beats_left_ = request_bytes(in_line, useful_, bus) / bus;
-  l2_cycles_ += l2_write_cycles(beats_left_);
+  request_beats_ = beats_left_ = request_bytes(in_line, useful_, bus) / bus;
 }
 
 void StoreController::arrive(Cycle cycle) {
@@ -568,10 +564,16 @@ void StoreController::arrive(Cycle cycle) {
     const Write write = to_l2_.front();
     to_l2_.pop_front();
     ++moves_;
-    const Cycle taken = write.whole ? memory_->write_whole(write.line, cycle)
-                                    : memory_->write_part(write.line, cycle);
-    const Cycle acknowledged = std::max(write.acknowledged, taken + hardware_->bus_latency_cycles);
-    if (acknowledged > cycle) acknowledgements_.push_back(acknowledged);
+    int cycles = write.beats;
+    Cycle done = write.acknowledged;
+    if (write.whole) {
+      if (memory_->write_whole(write.line, cycle)) cycles += kL2ReplacingCycles;
+    } else {
+      if (!memory_->in_l2(write.line)) cycles += l2_refill_cycles(hardware_->dram_bytes_per_cycle);
+      done = std::max(done, memory_->write_part(write.line, cycle) + hardware_->bus_latency_cycles);
+    }
+    done = std::max(done, l2_->write(cycle, cycles) + hardware_->bus_latency_cycles);
+    if (done > cycle) acknowledgements_.push_back(done);
   }
 }
 

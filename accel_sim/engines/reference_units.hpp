@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "accel_sim/engines/engine.hpp"
+#include "accel_sim/engines/l2_port.hpp"
 #include "accel_sim/engines/memory_system.hpp"
 #include "accel_sim/hardware/hardware.hpp"
 #include "accel_sim/lowering/instructions.hpp"
@@ -100,11 +101,8 @@ class ReservationStation {
 // line, requests reach L2 in order, responses cross the bus as they are ready.
 class LoadController {
  public:
-  LoadController(const Hardware& hardware, MemorySystem& memory, Trace* trace);
+  LoadController(const Hardware& hardware, MemorySystem& memory, L2Port& l2, Trace* trace);
 
-  // L2 is taken that long by writes that come in this cycle: its banks handle a beat a cycle,
-  // whichever way it goes (inclusive-cache SourceD.scala).
-  void yield(std::int64_t cycles) { l2_taken_ += cycles; }
   void step(Cycle cycle, ReservationStation& station);
 
   bool busy() const { return !tracked_.empty(); }
@@ -146,6 +144,7 @@ class LoadController {
 
   const Hardware* hardware_;
   MemorySystem* memory_;
+  L2Port* l2_;
   Trace* trace_;
   std::size_t most_tracked_;
   std::deque<Tracked> tracked_;
@@ -157,7 +156,6 @@ class LoadController {
   Cycle l2_free_ = 0;
   std::priority_queue<Request, std::vector<Request>, Later> responses_;
   std::optional<Request> receiving_;
-  std::int64_t l2_taken_ = 0;            // that take their turn at L2 before the next response
   int cycles_left_ = 0, rows_left_ = 0;  // of the response that is being received
   int bank_written_ = -1;
   std::int64_t order_ = 0, beats_ = 0, moves_ = 0;
@@ -219,7 +217,7 @@ class ExecuteController {
 // DMA.scala).
 class StoreController {
  public:
-  StoreController(const Hardware& hardware, MemorySystem& memory, Trace* trace);
+  StoreController(const Hardware& hardware, MemorySystem& memory, L2Port& l2, Trace* trace);
 
   void step(Cycle cycle, const ExecuteController& execute, int bank_written,
             ReservationStation& station);
@@ -227,9 +225,7 @@ class StoreController {
   bool busy() const { return current_.has_value(); }
   // Nothing to read, nothing to write, everything acknowledged.
   bool idle() const;
-  std::int64_t l2_cycles_ = 0;
   std::int64_t beats() const { return beats_; }
-  std::int64_t l2_cycles() const { return l2_cycles_; }  // that L2 takes for them
   std::int64_t written_bytes() const { return written_; }
   std::int64_t moves() const { return moves_; }
   std::string describe() const;
@@ -244,6 +240,7 @@ class StoreController {
   struct Write {
     std::int64_t line;
     bool whole;
+    int beats;
     Cycle arrival, acknowledged;
   };
   bool can_read(Cycle cycle, const ExecuteController& execute, int bank_written) const;
@@ -256,6 +253,7 @@ class StoreController {
 
   const Hardware* hardware_;
   MemorySystem* memory_;
+  L2Port* l2_;
   Trace* trace_;
   std::optional<Instruction> current_;
   Cycle begin_ = 0;
@@ -265,7 +263,7 @@ class StoreController {
   std::deque<PipedBlock> pipe_;
   // The row that is being written.
   std::int64_t address_ = 0;
-  int bytes_left_ = 0, useful_ = 0, beats_left_ = 0;
+  int bytes_left_ = 0, useful_ = 0, request_beats_ = 0, beats_left_ = 0;
   std::deque<Write> to_l2_;
   std::vector<Cycle> acknowledgements_;
   std::int64_t beats_ = 0, written_ = 0, moves_ = 0;

@@ -41,10 +41,20 @@ inline constexpr int kLoadPipelineCycles = 6;
 inline constexpr int kStorePipelineCycles = 12;
 inline constexpr int kStoreQueueBlocks = 2 + 6 + 6 + 8 + 5;
 
-// How long L2 takes for a write of so many beats: half as long again as for a read. In RTL, warm
-// residual adds take 4 cycles for every line that they read, and 5 to 6 for every one that they
-// write.
-constexpr int l2_write_cycles(int beats) { return beats + beats / 2; }
+// L2 handles a beat a cycle, whichever way it goes (inclusive-cache SourceD.scala), and besides
+// - turns from a write to a read;
+// - writes a line that was fetched into its banks, in half the time in which the channel from DRAM
+//   brings it, in 4 cycles at most (16 bytes a cycle);
+// - when a line leaves for one that is written, releases it.
+// RTL, cycles for a line: reads or writes of what L2 holds 4.0 to 4.2; a read and a write of such
+// lines in turns 9.0 for both, two reads and a write 12.6; writes for which others leave 5.8
+// to 6.0, and in turns with reads that are fetched 13.5 to 14.0 for both.
+inline constexpr int kL2TurnCycles = 1;
+inline constexpr int kL2ReplacingCycles = 2;
+constexpr int l2_refill_cycles(double dram_bytes_per_cycle) {
+  return dram_bytes_per_cycle > 8 ? static_cast<int>(kLineBytes / 2 / dram_bytes_per_cycle) : 4;
+}
+
 // The scaling units hold three rows of the local memory, each for its issue and some 7 cycles
 // (VectorScalarMultiplier.scala), so that a row takes them so long at least (RTL: 3.07 for a row of
 // 8 elements).

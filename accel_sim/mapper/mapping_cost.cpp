@@ -144,7 +144,8 @@ MappingCostModel::MappingCostModel(const Workpiece& work, const Target& target, 
                   target.requests_in_flight),
       byte_share_(1.0 / target.bus_bytes_per_cycle / target.requests_in_flight),
       read_cycles_(1.0 / std::min(target.bus_bytes_per_cycle, target.array_size)),
-      line_write_cycles_(l2_write_cycles(std::max(kLine / target.bus_bytes_per_cycle, 1))),
+      line_write_cycles_(std::max(kLine / target.bus_bytes_per_cycle, 1) + kL2TurnCycles),
+      refill_cycles_(l2_refill_cycles(target.dram_bytes_per_cycle)),
       acknowledged_share_(static_cast<double>(target.write_latency_cycles) /
                           target.requests_in_flight),
       result_cycles_(static_cast<double>(read_ticks(target.array_size, kStoreTicks)) / kCycleTicks /
@@ -293,7 +294,8 @@ double MappingCostModel::memory_cycles(const Operand& inputs, const Operand& wei
     all.requests += one.requests;
     all.moved += one.moved;
   }
-  const double l2 = all.moved * read_cycles_ + results.requests * line_write_cycles_;
+  const double l2 = all.moved * read_cycles_ + (all.fetched + results.partial) * refill_cycles_ +
+                    results.requests * line_write_cycles_;
   const double dram = (all.fetched + results.partial) * line_.fetched + all.idle +
                       results.whole * line_.written + all.pages * page_wait_;
   const double written = results.requests * acknowledged_share_ + results.partial * miss_share_;

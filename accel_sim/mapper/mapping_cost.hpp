@@ -70,8 +70,8 @@ struct MappingCost {
 //     on which the exact search relies: between two visits it is the tensor itself.
 //   * Results: a line that is written in part is fetched first, one that is written as a whole only
 //     makes another one leave.
-//   * L2 and the bus: a beat or a row of the scratchpad a cycle, and l2_write_cycles() for what is
-//     written.
+//   * L2 and the bus: a beat or a row of the scratchpad a cycle, and what else L2 does for a line
+//     that is fetched or written (timing.hpp).
 //   * Requests: so many are in flight each way, reads until their last beat, each for as long as
 //     the DRAM or L2 is away, writes until they are acknowledged.
 //   * Pages: mvins go down the rows of a tile, a line of each at a time, and open the pages of all
@@ -98,8 +98,9 @@ struct MappingCost {
 // as int32 (8192 B each way) and go out as int8 (2048 B). DRAM: 1024 + 2048 + 16384 + 2048 = 21504
 // B. Array: 2 x 4 blocks of weights x 32 rows = 256 cycles. Memory without pages and releases, 8
 // cycles a line: 16 lines of inputs and 32 of weights, which L2 keeps for the tiles that share
-// them, and 32 of results, written 32 B at a time: 640 cycles. Sums: 8192 B from L2 at 16 B a
-// cycle, 512, and 128 lines of them that take L2 6 cycles each to write, 768.
+// them, and 32 of results, written 32 B at a time: 640 cycles. L2 takes longer: 192 cycles for 3072
+// B of inputs and weights, 4 for each of the 80 lines, 64 times 5 for results: 832. Sums: 8192 B
+// from L2 at 16 B a cycle, 512, and 128 lines of them that take L2 5 cycles each to write, 640.
 class MappingCostModel {
  public:
   // Throws InputError when the hardware is not weight-stationary.
@@ -180,7 +181,7 @@ class MappingCostModel {
   double unpacked_;  // bytes by which int4 weights take longer than their own
   LineCost line_;
   double hit_share_, miss_share_, byte_share_;  // of all requests in flight, cycles
-  double read_cycles_, line_write_cycles_, acknowledged_share_, result_cycles_;
+  double read_cycles_, line_write_cycles_, refill_cycles_, acknowledged_share_, result_cycles_;
   double l2_bytes_;
   double turns_per_line_;  // of the miss registers
   double page_wait_;       // cycles of the bus

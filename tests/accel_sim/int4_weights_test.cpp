@@ -163,7 +163,8 @@ TEST(Int4Weights, OfAnMvinTakeWhatTheirRowsDo) {
   MemorySystem memory(hardware, 1 << 16);
   for (int line = 0; line < 17; ++line) memory.fetch(line, 0);
   memory.begin_call();
-  LoadUnit unit(hardware, memory);
+  L2Port l2;
+  LoadUnit unit(hardware, memory, l2);
   Mvin mvin;
   mvin.stride = 64;
   mvin.rows = 16;

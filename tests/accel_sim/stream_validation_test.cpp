@@ -55,7 +55,8 @@ constexpr int kBlockBytes = 16;  // of a row
 
 std::int64_t load(const MeasuredRow& row, const Target& target, MemorySystem& memory) {
   const Stream stream(row);
-  LoadUnit unit(target, memory);
+  L2Port l2;
+  LoadUnit unit(target, memory, l2);
   std::int64_t end = 0;
   stream.for_each([&](std::int64_t address, int bytes) {
     Mvin mvin;
@@ -74,8 +75,8 @@ std::int64_t load(const MeasuredRow& row, const Target& target, MemorySystem& me
 
 std::int64_t store(const MeasuredRow& row, const Target& target, MemorySystem& memory) {
   const Stream stream(row);
-  LoadUnit loads(target, memory);
-  StoreUnit unit(target, memory, loads);
+  L2Port l2;
+  StoreUnit unit(target, memory, l2);
   stream.for_each([&](std::int64_t address, int bytes) {
     Mvout mvout;
     mvout.address = address;

@@ -82,6 +82,39 @@ Mvin block_of_rows() {
   return mvin;
 }
 
+// Requests of 4 cycles each that come at 100, 101 and 102 are begun one after the other.
+TEST(L2Port, HandlesARequestAfterTheOther) {
+  L2Port l2;
+  EXPECT_EQ(l2.read(100, 4), 100);
+  EXPECT_EQ(l2.read(101, 4), 104);
+  EXPECT_EQ(l2.read(102, 4), 108);
+  EXPECT_EQ(l2.read(200, 4), 200);
+}
+
+// Writes that come while reads wait turn it once each: begun at 100 and 104 are the reads, at 108
+// the first write, with its turn until 113, then the second until 118. The third comes after two
+// writes for two reads, and turns nothing: until 122.
+TEST(L2Port, WritesBetweenReadsTurnIt) {
+  L2Port l2;
+  l2.read(100, 4);
+  l2.read(100, 4);
+  EXPECT_EQ(l2.write(101, 4), 108);
+  EXPECT_EQ(l2.write(101, 4), 113);
+  EXPECT_EQ(l2.write(101, 4), 118);
+  EXPECT_EQ(l2.write(101, 4), 122);
+}
+
+// Told of writes at 100, 110 and 120, which it begins when they come, it begins with a read at 111
+// after the second one, at 114, and with the next one after that; what comes behind the last write
+// waits for the reads, too: 120 + 4 + 2 * 4.
+TEST(L2Port, ReadsGoBeforeWritesThatComeLater) {
+  L2Port l2;
+  for (const int time : {100, 110, 120}) EXPECT_EQ(l2.write(time, 4), time);
+  EXPECT_EQ(l2.read(111, 4), 114);
+  EXPECT_EQ(l2.read(112, 4), 118);
+  EXPECT_EQ(l2.write(121, 4), 132);
+}
+
 // Of lines in L2: a request a cycle, 4 + 40 cycles to the first beat, a beat per row, and the
 // pipeline of 6 behind it.
 TEST(LoadUnit, AnMvinThatHitsIsAsWorkedByHand) {
@@ -89,7 +122,8 @@ TEST(LoadUnit, AnMvinThatHitsIsAsWorkedByHand) {
   MemorySystem memory(hardware, kBytes);
   for (int row = 0; row < 16; ++row) memory.fetch(row, 0);
   memory.begin_call();
-  LoadUnit unit(hardware, memory);
+  L2Port l2;
+  LoadUnit unit(hardware, memory, l2);
   const LoadUnit::Span first = unit.mvin(block_of_rows(), 100);
   EXPECT_EQ(first.begin, 100);
   EXPECT_EQ(first.end, 100 + 44 + 16 + 6);
@@ -102,12 +136,14 @@ TEST(LoadUnit, AnMvinThatHitsIsAsWorkedByHand) {
 TEST(LoadUnit, LinesThatL2LacksTakeLonger) {
   const Hardware hardware = example();
   MemorySystem memory(hardware, kBytes);
-  LoadUnit cold(hardware, memory);
+  L2Port l2;
+  LoadUnit cold(hardware, memory, l2);
   const LoadUnit::Span missed = cold.mvin(block_of_rows(), 0);
   EXPECT_GE(missed.end, 4 + hardware.dram_latency_cycles + 16 * 64 / hardware.dram_bytes_per_cycle);
   EXPECT_EQ(memory.fetches(), 16);
   memory.begin_call();
-  LoadUnit warm(hardware, memory);
+  L2Port other_l2;
+  LoadUnit warm(hardware, memory, other_l2);
   EXPECT_LT(warm.mvin(block_of_rows(), 0).end, missed.end);
 }
 
@@ -118,7 +154,8 @@ TEST(LoadUnit, RowsAcrossLinesAreWrittenTwice) {
   MemorySystem memory(hardware, kBytes);
   Mvin mvin = block_of_rows();
   mvin.address = 56;
-  LoadUnit unit(hardware, memory);
+  L2Port l2;
+  LoadUnit unit(hardware, memory, l2);
   EXPECT_EQ(unit.mvin(mvin, 0).local_rows, 32);
   EXPECT_EQ(unit.beats(), 32);
   EXPECT_EQ(memory.fetches(), 17);
@@ -131,7 +168,8 @@ TEST(LoadUnit, IsNeverFasterThanTheBus) {
     Hardware hardware = example();
     hardware.bus_bytes_per_cycle = random.chance(0.5) ? 8 : 32;
     MemorySystem memory(hardware, kBytes);
-    LoadUnit unit(hardware, memory);
+    L2Port l2;
+    LoadUnit unit(hardware, memory, l2);
     std::int64_t end = 0, bytes = 0, begin = -1;
     for (int j = 0; j < 40; ++j) {
       Mvin mvin = block_of_rows();
@@ -159,8 +197,8 @@ TEST(StoreUnit, AnMvoutThatHitsIsAsWorkedByHand) {
   MemorySystem memory(hardware, kBytes);
   for (int row = 0; row < 4; ++row) memory.fetch(row, 0);
   memory.begin_call();
-  LoadUnit loads(hardware, memory);
-  StoreUnit unit(hardware, memory, loads);
+  L2Port l2;
+  StoreUnit unit(hardware, memory, l2);
   Mvout mvout;
   mvout.stride = 64;
   mvout.rows = 4;
@@ -183,8 +221,8 @@ TEST(StoreUnit, WholeLinesAreNotFetched) {
   mvout.blocks = 4;
   for (const int bytes : {64, 60}) {
     MemorySystem memory(hardware, kBytes);
-    LoadUnit loads(hardware, memory);
-    StoreUnit unit(hardware, memory, loads);
+    L2Port l2;
+    StoreUnit unit(hardware, memory, l2);
     mvout.row_bytes = bytes;
     unit.mvout(mvout, 0);
     EXPECT_EQ(memory.fetches(), bytes == 64 ? 0 : 4);

@@ -1,0 +1,56 @@
+// L2 as the DMA's reader and writer share it.
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <cstdint>
+
+#include "accel_sim/hardware/timing.hpp"
+
+namespace paretoformer::accel_sim {
+
+// Both engines ask this one model: L2 handles a request after the other as they come (timing.hpp),
+// of however many banks (RTL: of two banks residual adds take what they take of one). Where reads
+// and writes wait, they come in turns.
+class L2Port {
+ public:
+  // When it begins with a request that comes at `time` and takes it so long. The fast engine may
+  // tell of writes earlier than of reads that come before them: these go first, and hold up what
+  // comes after all of them.
+  std::int64_t read(std::int64_t time, int cycles) {
+    std::int64_t before = free_;
+    for (std::size_t later = 1; later <= kWrites && write(later).time > time; ++later)
+      before = write(later).before;
+    if (time > before) reads_between_ = 0;
+    reads_between_ = std::min(reads_between_ + 1, kMostReadsBetween);
+    const std::int64_t begin = std::max({before, time, read_until_});
+    read_until_ = begin + cycles;
+    free_ = before < free_ ? free_ + cycles : read_until_;
+    return begin;
+  }
+  std::int64_t write(std::int64_t time, int cycles) {
+    if (time > free_) reads_between_ = 0;
+    writes_[written_++ % kWrites] = {time, free_};
+    const std::int64_t begin = std::max(free_, time);
+    free_ = begin + cycles + (reads_between_ > 0 ? kL2TurnCycles : 0);
+    reads_between_ = std::max(reads_between_ - 1, 0);
+    return begin;
+  }
+
+ private:
+  // Reads that stand between the writes that come after them: as many as are in flight, about.
+  static constexpr int kMostReadsBetween = 16;
+  struct Write {
+    std::int64_t time = 0, before = 0;  // when L2 was free without it
+  };
+  static constexpr std::size_t kWrites = 256;  // that reads may overtake
+  const Write& write(std::size_t back) const { return writes_[(written_ - back) % kWrites]; }
+
+  std::array<Write, kWrites> writes_{};
+  std::size_t written_ = kWrites;
+  std::int64_t free_ = 0, read_until_ = 0;
+  int reads_between_ = 0;
+};
+
+}  // namespace paretoformer::accel_sim
