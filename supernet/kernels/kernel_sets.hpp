@@ -47,6 +47,8 @@ struct Kernels {
   decltype(&supernet::sum_of_squares<T>) sum_of_squares;
   decltype(&supernet::adamw<T>) adamw;
   decltype(&supernet::matmul_vector<T>) matmul_vector;
+  decltype(&supernet::pack_vector<T>) pack_vector;
+  decltype(&supernet::matmul_packed_vector<T>) matmul_packed_vector;
 };
 
 // matmul_int8() on vectors of pairs of int16; m, n and k are not 0.
@@ -79,11 +81,19 @@ const Kernels<T>& kernels();
 // Defined by row_kernels.cpp, matmul_vector.cpp and, for x86-64, matmul_pairs.cpp.
 template <class T>
 using MatmulVector = std::remove_pointer_t<decltype(&matmul_vector<T>)>;
+template <class T>
+using PackVector = std::remove_pointer_t<decltype(&pack_vector<T>)>;
+template <class T>
+using MatmulPackedVector = std::remove_pointer_t<decltype(&matmul_packed_vector<T>)>;
 
 namespace portable {
 extern const KernelSet kKernels;
 MatmulVector<float> matmul_float;
 MatmulVector<double> matmul_double;
+PackVector<float> pack_float;
+PackVector<double> pack_double;
+MatmulPackedVector<float> matmul_packed_float;
+MatmulPackedVector<double> matmul_packed_double;
 MatmulPairs matmul_pairs;
 }  // namespace portable
 
@@ -91,6 +101,10 @@ namespace x86_64_v3 {
 extern const KernelSet kKernels;
 MatmulVector<float> matmul_float;
 MatmulVector<double> matmul_double;
+PackVector<float> pack_float;
+PackVector<double> pack_double;
+MatmulPackedVector<float> matmul_packed_float;
+MatmulPackedVector<double> matmul_packed_double;
 MatmulPairs matmul_pairs;
 }  // namespace x86_64_v3
 
@@ -98,6 +112,10 @@ namespace x86_64_v4 {
 extern const KernelSet kKernels;
 MatmulVector<float> matmul_float;
 MatmulVector<double> matmul_double;
+PackVector<float> pack_float;
+PackVector<double> pack_double;
+MatmulPackedVector<float> matmul_packed_float;
+MatmulPackedVector<double> matmul_packed_double;
 MatmulPairs matmul_pairs;
 }  // namespace x86_64_v4
 

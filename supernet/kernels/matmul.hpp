@@ -48,6 +48,38 @@ template <class T>
 void matmul_vector(int m, int n, int k, MatrixView<T> a, MatrixView<T> b, T* c,
                    std::ptrdiff_t c_stride, Into into = Into::replace);
 
+// The right factor B[rows x columns] of many products in the order in which matmul() reads it,
+// packed once for all of them. Of use to products with any part of B whose rows are its first ones.
+template <class T>
+struct PackedMatrix {
+  void* data;  // packed_bytes(), aligned to 64
+  int rows, columns;
+  Products products;  // of all products with it
+};
+
+template <class T>
+std::size_t packed_bytes(int rows, int columns, Products products);
+
+// Columns are packed and used from multiples of this on.
+inline constexpr int kPackedColumns = 32;
+
+// Packs the columns of `b` from `first` up to `last`.
+template <class T>
+void pack(MatrixView<T> b, int first, int last, const PackedMatrix<T>& packed);
+
+// matmul() with the first k rows and the n columns from `first` on of B, to the same bits as from
+// where it was packed from.
+template <class T>
+void matmul_packed(int m, int n, int k, MatrixView<T> a, const PackedMatrix<T>& b, int first, T* c,
+                   std::ptrdiff_t c_stride, Into into = Into::replace);
+
+// Of both, what the processor's vectors do.
+template <class T>
+void pack_vector(MatrixView<T> b, int first, int last, const PackedMatrix<T>& packed);
+template <class T>
+void matmul_packed_vector(int m, int n, int k, MatrixView<T> a, const PackedMatrix<T>& b, int first,
+                          T* c, std::ptrdiff_t c_stride, Into into);
+
 // This thread's memory for packed blocks, kMatmulScratch bytes aligned to 64, of which the matrix
 // product that is running has all. Allocated on a thread's first call.
 inline constexpr std::size_t kMatmulScratch = std::size_t{5} << 20;

@@ -109,9 +109,9 @@ void pack(int lines, int depth, const float* source, std::ptrdiff_t line_stride,
 }
 
 // C[rows of two squares x columns of two squares] (+)= A B over `steps` squares; `a` and `b` each
-// hold two rows of squares, one after the other.
-using Kernel = void (*)(int steps, const Word* a, const Word* b, float* c, std::ptrdiff_t c_stride,
-                        bool accumulate);
+// hold two rows of squares, those of `b` `b_pitch` apart, those of `a` one after the other.
+using Kernel = void (*)(int steps, const Word* a, const Word* b, std::ptrdiff_t b_pitch, float* c,
+                        std::ptrdiff_t c_stride, bool accumulate);
 
 // Loads tiles 4 and 5 (A) or 6 and 7 (B) with one term of two neighbouring rows of squares.
 void load_a(const Word* a, std::ptrdiff_t pitch) {
@@ -130,8 +130,8 @@ void multiply_tiles() {
 }
 
 template <int kTerms>
-void amx_kernel(int steps, const Word* a, const Word* b, float* c, std::ptrdiff_t c_stride,
-                bool accumulate) {
+void amx_kernel(int steps, const Word* a, const Word* b, std::ptrdiff_t b_pitch, float* c,
+                std::ptrdiff_t c_stride, bool accumulate) {
   const std::size_t bytes = static_cast<std::size_t>(c_stride) * sizeof(float);
   float* const lower = c + kSide * c_stride;
   if (accumulate) {
@@ -149,7 +149,7 @@ void amx_kernel(int steps, const Word* a, const Word* b, float* c, std::ptrdiff_
   for (int step = 0; step < steps; ++step, a += kTerms * kSquareWords, b += kTerms * kSquareWords) {
     if constexpr (kTerms == 1) {
       load_a(a, pitch);
-      load_b(b, pitch);
+      load_b(b, b_pitch);
       multiply_tiles();
     } else {
       // Terms of (A, B): an order in which one product needs but one new pair of tiles, with the
@@ -159,7 +159,7 @@ void amx_kernel(int steps, const Word* a, const Word* b, float* c, std::ptrdiff_
         if (i == 0 || kOrder[i][0] != kOrder[i - 1][0])
           load_a(a + kOrder[i][0] * kSquareWords, pitch);
         if (i == 0 || kOrder[i][1] != kOrder[i - 1][1])
-          load_b(b + kOrder[i][1] * kSquareWords, pitch);
+          load_b(b + kOrder[i][1] * kSquareWords, b_pitch);
         multiply_tiles();
       }
     }
@@ -171,8 +171,8 @@ void amx_kernel(int steps, const Word* a, const Word* b, float* c, std::ptrdiff_
 }
 
 // Eight rows at a time: 8 x 2 accumulators cover the latency of vdpbf16ps.
-void avx512_kernel(int steps, const Word* a, const Word* b, float* c, std::ptrdiff_t c_stride,
-                   bool accumulate) {
+void avx512_kernel(int steps, const Word* a, const Word* b, std::ptrdiff_t b_pitch, float* c,
+                   std::ptrdiff_t c_stride, bool accumulate) {
   constexpr int kRows = 8;
   for (int row = 0; row < 2 * kSide; row += kRows) {
     const Word* rows = a + row / kSide * steps * kSquareWords + row % kSide * kSide;
@@ -186,8 +186,7 @@ void avx512_kernel(int steps, const Word* a, const Word* b, float* c, std::ptrdi
       for (int p = 0; p < kSide; ++p) {
         const Word* column = b + step * kSquareWords + p * kSide;
         const auto b0 = reinterpret_cast<__m512bh>(_mm512_load_si512(column));
-        const auto b1 =
-            reinterpret_cast<__m512bh>(_mm512_load_si512(column + steps * kSquareWords));
+        const auto b1 = reinterpret_cast<__m512bh>(_mm512_load_si512(column + b_pitch));
         const Word* element = rows + step * kSquareWords + p;
 #pragma GCC unroll 8
         for (int i = 0; i < kRows; ++i) {
@@ -222,20 +221,26 @@ struct Buffers {  // with squares of one further line: kernels work on pairs
   alignas(64) Word b[(kBlockN + kSide) * kBlockK * kMostTerms / 2];
 };
 
+// A block of B: rows of squares that are `pitch` words apart.
+struct Squares {
+  const Word* data;
+  std::ptrdiff_t pitch;
+};
+
 // A packed block of A times one of B.
 template <int kTerms>
-void block(int m, int n, int steps, const Buffers& packed, float* c, std::ptrdiff_t c_stride,
-           bool accumulate, Kernel kernel) {
+void block(int m, int n, int steps, const Word* packed_a, const Squares& packed_b, float* c,
+           std::ptrdiff_t c_stride, bool accumulate, Kernel kernel) {
   constexpr int kPair = 2 * kSide;
   const int pitch = steps * kTerms * kSquareWords;
   alignas(64) float edge[kPair * kPair];
   for (int i = 0; i < m; i += kPair)
     for (int j = 0; j < n; j += kPair) {
-      const Word* a = packed.a + i / kSide * pitch;
-      const Word* b = packed.b + j / kSide * pitch;
+      const Word* a = packed_a + i / kSide * pitch;
+      const Word* b = packed_b.data + j / kSide * packed_b.pitch;
       float* const target = c + i * c_stride + j;
       if (i + kPair <= m && j + kPair <= n) {
-        kernel(steps, a, b, target, c_stride, accumulate);
+        kernel(steps, a, b, packed_b.pitch, target, c_stride, accumulate);
         continue;
       }
       const int rows = smaller(kPair, m - i);
@@ -247,7 +252,7 @@ void block(int m, int n, int steps, const Buffers& packed, float* c, std::ptrdif
           _mm512_store_ps(edge + r * kPair + kSide,
                           _mm512_maskz_loadu_ps(right, target + r * c_stride + kSide));
         }
-      kernel(steps, a, b, edge, kPair, accumulate);
+      kernel(steps, a, b, packed_b.pitch, edge, kPair, accumulate);
       for (int r = 0; r < rows; ++r) {
         _mm512_mask_storeu_ps(target + r * c_stride, left, _mm512_load_ps(edge + r * kPair));
         _mm512_mask_storeu_ps(target + r * c_stride + kSide, right,
@@ -256,43 +261,121 @@ void block(int m, int n, int steps, const Buffers& packed, float* c, std::ptrdif
     }
 }
 
-template <int kTerms>
-void multiply(int m, int n, int k, MatrixView<float> a, MatrixView<float> b, float* c,
-              std::ptrdiff_t c_stride, bool accumulate, Kernel kernel) {
+Buffers& buffers() {
   static_assert(sizeof(Buffers) <= kMatmulScratch);
-  Buffers& packed = *static_cast<Buffers*>(matmul_scratch());
+  return *static_cast<Buffers*>(matmul_scratch());
+}
+
+// block_of_b(p, j, depth, columns): that of the rows from p and the columns from j on.
+template <int kTerms, class BlockOfB>
+void multiply_blocks(int m, int n, int k, MatrixView<float> a, const BlockOfB& block_of_b, float* c,
+                     std::ptrdiff_t c_stride, Into into, Kernel kernel) {
+  Word* const packed_a = buffers().a;
   for (int i = 0; i < m; i += kBlockM)
     for (int p = 0; p < k; p += kBlockK) {
       const int rows = smaller(kBlockM, m - i);
       const int depth = smaller(kBlockK, k - p);
       pack<kTerms>(rows, depth, a.data + i * a.row_stride + p * a.column_stride, a.row_stride,
-                   a.column_stride, true, packed.a);
+                   a.column_stride, true, packed_a);
       for (int j = 0; j < n; j += kBlockN) {
         const int columns = smaller(kBlockN, n - j);
-        pack<kTerms>(columns, depth, b.data + p * b.row_stride + j * b.column_stride,
-                     b.column_stride, b.row_stride, false, packed.b);
-        block<kTerms>(rows, columns, ceil_div(depth, kDepth), packed, c + i * c_stride + j,
-                      c_stride, accumulate || p > 0, kernel);
+        block<kTerms>(rows, columns, ceil_div(depth, kDepth), packed_a,
+                      block_of_b(p, j, depth, columns), c + i * c_stride + j, c_stride,
+                      into == Into::accumulate || p > 0, kernel);
       }
     }
+}
+
+// Of B from row p and column j on, as [column / 16][k / 32][term].
+template <int kTerms>
+void pack_b(int depth, int columns, MatrixView<float> b, int p, int j, Word* target) {
+  pack<kTerms>(columns, depth, b.data + p * b.row_stride + j * b.column_stride, b.column_stride,
+               b.row_stride, false, target);
+}
+
+template <int kTerms>
+void multiply(int m, int n, int k, MatrixView<float> a, MatrixView<float> b, float* c,
+              std::ptrdiff_t c_stride, Into into, Kernel kernel) {
+  Word* const packed = buffers().b;
+  const auto block = [=](int p, int j, int depth, int columns) -> Squares {
+    pack_b<kTerms>(depth, columns, b, p, j, packed);
+    return {packed, ceil_div(depth, kDepth) * kTerms * kSquareWords};
+  };
+  multiply_blocks<kTerms>(m, n, k, a, block, c, c_stride, into, kernel);
+}
+
+int packed_depth(const PackedMatrix<float>& packed, int p) {
+  return smaller(kBlockK, packed.rows - p);
+}
+
+template <int kTerms>
+std::ptrdiff_t packed_pitch(const PackedMatrix<float>& packed, int p) {
+  return ceil_div(packed_depth(packed, p), kDepth) * kTerms * kSquareWords;
+}
+
+// A packed matrix is one block of kBlockK rows after the other, each as of pack_b().
+template <int kTerms>
+Word* packed_block(const PackedMatrix<float>& packed, int p, int first) {
+  static_assert(kDepth == kBf16Depth && kMostTerms == kSplitTerms && kPackedColumns == 2 * kSide);
+  const std::ptrdiff_t rows_of_squares = 2 * ceil_div(packed.columns, kPackedColumns);
+  return static_cast<Word*>(packed.data) + rows_of_squares * p / kDepth * kTerms * kSquareWords +
+         first / kSide * packed_pitch<kTerms>(packed, p);
+}
+
+template <int kTerms>
+void pack_matrix(MatrixView<float> b, int first, int last, const PackedMatrix<float>& packed) {
+  for (int p = 0; p < packed.rows; p += kBlockK)
+    pack_b<kTerms>(packed_depth(packed, p), last - first, b, p, first,
+                   packed_block<kTerms>(packed, p, first));
+}
+
+template <int kTerms>
+void multiply(int m, int n, int k, MatrixView<float> a, const PackedMatrix<float>& b, int first,
+              float* c, std::ptrdiff_t c_stride, Into into, Kernel kernel) {
+  const auto block = [&](int p, int j, int, int) -> Squares {
+    return {packed_block<kTerms>(b, p, first + j), packed_pitch<kTerms>(b, p)};
+  };
+  multiply_blocks<kTerms>(m, n, k, a, block, c, c_stride, into, kernel);
 }
 
 }  // namespace
 
 void matmul_bf16(int m, int n, int k, MatrixView<float> a, MatrixView<float> b, float* c,
                  std::ptrdiff_t c_stride, Into into, Bf16Unit unit) {
-  const bool accumulate = into == Into::accumulate;
-  if (unit == Bf16Unit::avx512)
-    return multiply<1>(m, n, k, a, b, c, c_stride, accumulate, avx512_kernel);
+  if (unit == Bf16Unit::avx512) return multiply<1>(m, n, k, a, b, c, c_stride, into, avx512_kernel);
   configure_tiles();
-  multiply<1>(m, n, k, a, b, c, c_stride, accumulate, amx_kernel<1>);
+  multiply<1>(m, n, k, a, b, c, c_stride, into, amx_kernel<1>);
   _tile_release();
 }
 
 void matmul_split(int m, int n, int k, MatrixView<float> a, MatrixView<float> b, float* c,
                   std::ptrdiff_t c_stride, Into into) {
   configure_tiles();
-  multiply<3>(m, n, k, a, b, c, c_stride, into == Into::accumulate, amx_kernel<3>);
+  multiply<3>(m, n, k, a, b, c, c_stride, into, amx_kernel<3>);
+  _tile_release();
+}
+
+void pack_bf16(MatrixView<float> b, int first, int last, const PackedMatrix<float>& packed) {
+  pack_matrix<1>(b, first, last, packed);
+}
+
+void matmul_packed_bf16(int m, int n, int k, MatrixView<float> a, const PackedMatrix<float>& b,
+                        int first, float* c, std::ptrdiff_t c_stride, Into into, Bf16Unit unit) {
+  if (unit == Bf16Unit::avx512)
+    return multiply<1>(m, n, k, a, b, first, c, c_stride, into, avx512_kernel);
+  configure_tiles();
+  multiply<1>(m, n, k, a, b, first, c, c_stride, into, amx_kernel<1>);
+  _tile_release();
+}
+
+void pack_split(MatrixView<float> b, int first, int last, const PackedMatrix<float>& packed) {
+  pack_matrix<3>(b, first, last, packed);
+}
+
+void matmul_packed_split(int m, int n, int k, MatrixView<float> a, const PackedMatrix<float>& b,
+                         int first, float* c, std::ptrdiff_t c_stride, Into into) {
+  configure_tiles();
+  multiply<3>(m, n, k, a, b, first, c, c_stride, into, amx_kernel<3>);
   _tile_release();
 }
 
@@ -308,6 +391,18 @@ void matmul_bf16(int, int, int, MatrixView<float>, MatrixView<float>, float*, st
 }
 void matmul_split(int, int, int, MatrixView<float>, MatrixView<float>, float*, std::ptrdiff_t,
                   Into) {
+  __builtin_unreachable();
+}
+void pack_bf16(MatrixView<float>, int, int, const PackedMatrix<float>&) { __builtin_unreachable(); }
+void matmul_packed_bf16(int, int, int, MatrixView<float>, const PackedMatrix<float>&, int, float*,
+                        std::ptrdiff_t, Into, Bf16Unit) {
+  __builtin_unreachable();
+}
+void pack_split(MatrixView<float>, int, int, const PackedMatrix<float>&) {
+  __builtin_unreachable();
+}
+void matmul_packed_split(int, int, int, MatrixView<float>, const PackedMatrix<float>&, int, float*,
+                         std::ptrdiff_t, Into) {
   __builtin_unreachable();
 }
 

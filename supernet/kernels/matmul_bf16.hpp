@@ -26,4 +26,15 @@ void matmul_bf16(int m, int n, int k, MatrixView<float> a, MatrixView<float> b, 
 void matmul_split(int m, int n, int k, MatrixView<float> a, MatrixView<float> b, float* c,
                   std::ptrdiff_t c_stride, Into into);
 
+// The parts of pack() and matmul_packed() that go with these. Packed rows are filled up to a
+// multiple of kBf16Depth; every element is 2 bytes a term.
+inline constexpr int kBf16Depth = 32;
+inline constexpr int kSplitTerms = 3;
+void pack_bf16(MatrixView<float> b, int first, int last, const PackedMatrix<float>& packed);
+void matmul_packed_bf16(int m, int n, int k, MatrixView<float> a, const PackedMatrix<float>& b,
+                        int first, float* c, std::ptrdiff_t c_stride, Into into, Bf16Unit unit);
+void pack_split(MatrixView<float> b, int first, int last, const PackedMatrix<float>& packed);
+void matmul_packed_split(int m, int n, int k, MatrixView<float> a, const PackedMatrix<float>& b,
+                         int first, float* c, std::ptrdiff_t c_stride, Into into);
+
 }  // namespace paretoformer::supernet

@@ -134,18 +134,26 @@ void pack_b(int k, int n, MatrixView<T> b, T* packed) {
   pack_columns_of_b(k, n, b, packed);
 }
 
+// Of a panel, what one tile fetches for the tiles to come.
+constexpr int kParts = 8;
+
 // One register tile: C[kRows x kColumns vectors] (+)= A[kRows x k] panel[k]. With kPacked, A is
-// [k][kRows]; otherwise its rows are `a_stride` apart.
+// [k][kRows]; otherwise its rows are `a_stride` apart. Meanwhile it brings one of kParts of a panel
+// to the L2 cache, from `ahead` on: one packed for a whole step is not there yet.
 template <class T, int kRows, int kColumns, bool kPacked>
-void tile(int k, const T* a, std::ptrdiff_t a_stride, const T* panel, T* c, std::ptrdiff_t c_stride,
-          bool accumulate) {
+void tile(int k, const T* a, std::ptrdiff_t a_stride, const T* panel, const T* ahead, T* c,
+          std::ptrdiff_t c_stride, bool accumulate) {
   Vector<T> sum[kRows][kColumns] = {};
+  // Where the sums go may be far as well.
+  for (int i = 0; i < kRows; ++i)
+    for (int j = 0; j < kColumns; ++j) __builtin_prefetch(c + i * c_stride + j * kLanes<T>, 1);
   // Rows in groups of three: base, base + stride, base + 2 * stride are x86 addressing modes, so
   // five pointers serve fourteen rows.
   constexpr int kGroups = (kRows + 2) / 3;
   const T* base[kGroups];
   for (int g = 0; g < kGroups; ++g) base[g] = a + 3 * g * a_stride;
   for (int p = 0; p < k; ++p) {
+    if (p % 4 == 0) __builtin_prefetch(ahead + p * (kPanel<T> / kParts), 0, 2);
     Vector<T> b[kColumns];
     for (int j = 0; j < kColumns; ++j) b[j] = load(panel + p * kPanel<T> + j * kLanes<T>);
 #pragma GCC unroll 16
@@ -191,7 +199,7 @@ void pack_a(int m, int k, MatrixView<T> a, T* packed) {
 }
 
 template <class T>
-using Tile = void (*)(int, const T*, std::ptrdiff_t, const T*, T*, std::ptrdiff_t, bool);
+using Tile = void (*)(int, const T*, std::ptrdiff_t, const T*, const T*, T*, std::ptrdiff_t, bool);
 
 template <class T, int kColumns, bool kPacked, std::size_t... kRow>
 Tile<T> pick_tile(int rows, std::index_sequence<kRow...>) {
@@ -244,25 +252,39 @@ Rows<T> rows_of(int m, int k, MatrixView<T> a, T* buffer) {
   return {m, height, pack, pack ? buffer : a.data, a.row_stride, k};
 }
 
+// A block of B as panels of `depth` rows, of which a product may use the first ones.
+template <class T>
+struct Panels {
+  const T* data;
+  int depth;
+
+  // Of the columns from j on.
+  const T* panel(int j) const { return data + static_cast<std::ptrdiff_t>(j) * depth; }
+};
+
 // The columns [p, p + k) of a block of A times the packed block of B.
 template <class T>
-void rows_times_panels(const Rows<T>& a, int p, int n, int k, const T* packed_b, T* c,
+void rows_times_panels(const Rows<T>& a, int p, int n, int k, const Panels<T>& b, T* c,
                        std::ptrdiff_t c_stride, bool accumulate) {
   T edge[kTileRows * kPanel<T>];
   for (int j = 0; j < n; j += kPanel<T>) {
-    const T* panel = packed_b + static_cast<std::ptrdiff_t>(j) * k;
+    const T* panel = b.panel(j);
     const int columns = smaller(kPanel<T>, n - j);
     const int vectors = columns > kLanes<T> ? 2 : 1;
     const bool whole = columns == vectors * kLanes<T>;
-    for (int i = 0; i < a.count; i += a.height) {
+    int part = 0;
+    for (int i = 0; i < a.count; i += a.height, ++part) {
+      // Beyond the last panel as well, where it does no harm.
+      const T* const ahead =
+          part < kParts ? b.panel(j + kPanel<T>) + part * k * (kPanel<T> / kParts) : panel;
       const int rows = smaller(a.height, a.count - i);
       T* target = c + i * c_stride + j;
       const Tile<T> run = pick_tile<T>(rows, vectors, a.packed);
       if (whole) {
-        run(k, a.tile(i, p), a.stride, panel, target, c_stride, accumulate);
+        run(k, a.tile(i, p), a.stride, panel, ahead, target, c_stride, accumulate);
         continue;
       }
-      run(k, a.tile(i, p), a.stride, panel, edge, kPanel<T>, false);
+      run(k, a.tile(i, p), a.stride, panel, ahead, edge, kPanel<T>, false);
       for (int r = 0; r < rows; ++r)
         for (int s = 0; s < columns; ++s) {
           T& out = target[r * c_stride + s];
@@ -273,13 +295,15 @@ void rows_times_panels(const Rows<T>& a, int p, int n, int k, const T* packed_b,
 }
 
 template <class T>
-void multiply(int m, int n, int k, MatrixView<T> a, MatrixView<T> b, T* c, std::ptrdiff_t c_stride,
-              Into into) {
-  constexpr std::size_t kPackedB = static_cast<std::size_t>(kBlockK) * (kBlockN + kPanel<T>);
+constexpr std::size_t kScratchOfB = static_cast<std::size_t>(kBlockK) * (kBlockN + kPanel<T>);
+
+// block_of_b(p, j, depth, columns): the panels of B's rows from p and columns from j on.
+template <class T, class BlockOfB>
+void multiply_blocks(int m, int n, int k, MatrixView<T> a, const BlockOfB& block_of_b, T* c,
+                     std::ptrdiff_t c_stride, Into into) {
   constexpr std::size_t kPackedA = static_cast<std::size_t>(kBlockM) * kPackK;
-  static_assert((kPackedA + kPackedB) * sizeof(T) <= kMatmulScratch);
-  T* const packed_b = static_cast<T*>(matmul_scratch());
-  T* const packed_a = packed_b + kPackedB;
+  static_assert((kPackedA + kScratchOfB<T>)*sizeof(T) <= kMatmulScratch);
+  T* const packed_a = static_cast<T*>(matmul_scratch()) + kScratchOfB<T>;
   for (int i = 0; i < m; i += kBlockM)
     for (int q = 0; q < k; q += kPackK) {
       const int packed = smaller(kPackK, k - q);
@@ -291,14 +315,58 @@ void multiply(int m, int n, int k, MatrixView<T> a, MatrixView<T> b, T* c, std::
         for (int p = 0; p < packed; p += kBlockK) {
           const int columns = smaller(kBlockN, n - j);
           const int depth = smaller(kBlockK, packed - p);
-          pack_b<T>(depth, columns,
-                    {b.data + (q + p) * b.row_stride + j * b.column_stride, b.row_stride,
-                     b.column_stride},
-                    packed_b);
-          rows_times_panels<T>(rows, p, columns, depth, packed_b, c + i * c_stride + j, c_stride,
+          rows_times_panels<T>(rows, p, columns, depth, block_of_b(q + p, j, depth, columns),
+                               c + i * c_stride + j, c_stride,
                                into == Into::accumulate || q + p > 0);
         }
     }
+}
+
+template <class T>
+MatrixView<T> part_of(MatrixView<T> b, int p, int j) {
+  return {b.data + p * b.row_stride + j * b.column_stride, b.row_stride, b.column_stride};
+}
+
+template <class T>
+void multiply(int m, int n, int k, MatrixView<T> a, MatrixView<T> b, T* c, std::ptrdiff_t c_stride,
+              Into into) {
+  T* const packed = static_cast<T*>(matmul_scratch());
+  const auto block = [=](int p, int j, int depth, int columns) -> Panels<T> {
+    pack_b<T>(depth, columns, part_of(b, p, j), packed);
+    return {packed, depth};
+  };
+  multiply_blocks(m, n, k, a, block, c, c_stride, into);
+}
+
+template <class T>
+int packed_depth(const PackedMatrix<T>& packed, int p) {
+  return smaller(kBlockK, packed.rows - p);
+}
+
+// A packed matrix is one block of kBlockK rows after the other, each of panels of all columns.
+template <class T>
+T* packed_block(const PackedMatrix<T>& packed, int p, int first) {
+  static_assert(kPackedColumns % kPanel<T> == 0 && kPackK % kBlockK == 0);
+  const std::ptrdiff_t columns =
+      (packed.columns + kPackedColumns - 1) / kPackedColumns * kPackedColumns;
+  return static_cast<T*>(packed.data) + p * columns +
+         static_cast<std::ptrdiff_t>(first) * packed_depth(packed, p);
+}
+
+template <class T>
+void pack_matrix(MatrixView<T> b, int first, int last, const PackedMatrix<T>& packed) {
+  for (int p = 0; p < packed.rows; p += kBlockK)
+    pack_b<T>(packed_depth(packed, p), last - first, part_of(b, p, first),
+              packed_block(packed, p, first));
+}
+
+template <class T>
+void multiply(int m, int n, int k, MatrixView<T> a, const PackedMatrix<T>& b, int first, T* c,
+              std::ptrdiff_t c_stride, Into into) {
+  const auto block = [&](int p, int j, int, int) -> Panels<T> {
+    return {packed_block(b, p, first + j), packed_depth(b, p)};
+  };
+  multiply_blocks(m, n, k, a, block, c, c_stride, into);
 }
 
 }  // namespace
@@ -311,6 +379,24 @@ void matmul_float(int m, int n, int k, MatrixView<float> a, MatrixView<float> b,
 void matmul_double(int m, int n, int k, MatrixView<double> a, MatrixView<double> b, double* c,
                    std::ptrdiff_t c_stride, Into into) {
   multiply(m, n, k, a, b, c, c_stride, into);
+}
+
+void pack_float(MatrixView<float> b, int first, int last, const PackedMatrix<float>& packed) {
+  pack_matrix(b, first, last, packed);
+}
+
+void pack_double(MatrixView<double> b, int first, int last, const PackedMatrix<double>& packed) {
+  pack_matrix(b, first, last, packed);
+}
+
+void matmul_packed_float(int m, int n, int k, MatrixView<float> a, const PackedMatrix<float>& b,
+                         int first, float* c, std::ptrdiff_t c_stride, Into into) {
+  multiply(m, n, k, a, b, first, c, c_stride, into);
+}
+
+void matmul_packed_double(int m, int n, int k, MatrixView<double> a, const PackedMatrix<double>& b,
+                          int first, double* c, std::ptrdiff_t c_stride, Into into) {
+  multiply(m, n, k, a, b, first, c, c_stride, into);
 }
 
 }  // namespace paretoformer::supernet::PARETOFORMER_KERNEL_SET

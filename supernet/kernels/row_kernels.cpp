@@ -439,7 +439,8 @@ void adamw(std::size_t count, const AdamW& adamw, const T* gradient, T* paramete
 }
 
 template <class T>
-constexpr Kernels<T> table(MatmulVector<T>* matmul) {
+constexpr Kernels<T> table(MatmulVector<T>* matmul, PackVector<T>* pack,
+                           MatmulPackedVector<T>* matmul_packed) {
   return {embed<T>,
           layer_norm<T>,
           layer_norm_backward<T>,
@@ -463,7 +464,9 @@ constexpr Kernels<T> table(MatmulVector<T>* matmul) {
           cross_entropy_loss<T>,
           sum_of_squares<T>,
           adamw<T>,
-          matmul};
+          matmul,
+          pack,
+          matmul_packed};
 }
 
 }  // namespace
@@ -474,7 +477,8 @@ constexpr MatmulPairs* kMatmulPairs = matmul_pairs;
 constexpr MatmulPairs* kMatmulPairs = nullptr;
 #endif
 
-constinit const KernelSet kKernels{PARETOFORMER_KERNEL_SET_NAME, table<float>(matmul_float),
-                                   table<double>(matmul_double), kMatmulPairs};
+constinit const KernelSet kKernels{
+    PARETOFORMER_KERNEL_SET_NAME, table<float>(matmul_float, pack_float, matmul_packed_float),
+    table<double>(matmul_double, pack_double, matmul_packed_double), kMatmulPairs};
 
 }  // namespace paretoformer::supernet::PARETOFORMER_KERNEL_SET

@@ -156,8 +156,7 @@ void attention_input(const Pass<T>& pass, std::size_t l, const RowRange& rows) {
   normalise(pass, input_site(pass, l), sites.norm1, rows,
             {w + o.norm1_gain + row, w + o.norm1_bias + row, b.mean1, b.deviation1},
             rows.of(b.input, d), norm1);
-  product(pass, rows.count, 3 * a, d, plain<T>(norm1, d),
-          transposed<T>(w + o.qkv, pass.layout.model_width()), qkv, 3 * a);
+  project(pass, rows.count, 3 * a, d, norm1, {o.qkv, pass.layout.model_width()}, qkv, 3 * a);
   add_bias(rows.count, 3 * a, w + o.qkv_bias, qkv);
   round_heads(sites, rows, heads, pass.layout.head_width(), qkv);
 }
@@ -205,8 +204,7 @@ void layer_output(const Pass<T>& pass, std::size_t l, const RowRange& rows) {
   T* const y = rows.of(stream_of(pass, l + 1), d);
   const auto& sites = sites_of(pass, l);
   round_site(sites.context, rows, a, rows.of(b.attended, a));
-  product(pass, n, d, a, plain<T>(rows.of(b.attended, a), a),
-          transposed<T>(w + o.output, o.attention_width), middle, d);
+  project(pass, n, d, a, rows.of(b.attended, a), {o.output, o.attention_width}, middle, d);
   // y = x + (y + bias), with dropout or rounding of what is added.
   const auto add = [&](DropoutSite site, const RoundedSite<T>& added, const RoundedSite<T>& sum,
                        const T* x, const T* bias, T* into) {
@@ -219,10 +217,9 @@ void layer_output(const Pass<T>& pass, std::size_t l, const RowRange& rows) {
       middle);
   normalise(pass, sites.middle, sites.norm2, rows,
             {w + o.norm2_gain + row, w + o.norm2_bias + row, b.mean2, b.deviation2}, middle, norm2);
-  product(pass, n, f, d, plain<T>(norm2, d), transposed<T>(w + o.up, pass.layout.model_width()), up,
-          f);
+  project(pass, n, f, d, norm2, {o.up, pass.layout.model_width()}, up, f);
   activate(pass, sites, n, f, w + o.up_bias, up, gelu);
-  product(pass, n, d, f, plain<T>(gelu, f), transposed<T>(w + o.down, o.ffn_width), y, d);
+  project(pass, n, d, f, gelu, {o.down, o.ffn_width}, y, d);
   add(DropoutSite::ffn, sites.ffn, sites.output, middle, w + o.down_bias, y);
 }
 
@@ -242,10 +239,9 @@ void output_norm(const Pass<T>& pass, const RowRange& rows) {
 template <class T>
 void word_logits(const Pass<T>& pass, const RowRange& rows, int first, int words, T* logits) {
   const int d = pass.network.model_width;
-  const std::ptrdiff_t stride = pass.layout.model_width();
-  product(pass, rows.count, words, d, plain<T>(rows.of(pass.activations.norm, d), d),
-          transposed<T>(pass.parameters + pass.layout.head + first * stride, stride),
-          logits + first, pass.layout.vocabulary());
+  project(pass, rows.count, words, d, rows.of(pass.activations.norm, d),
+          {pass.layout.head, pass.layout.model_width(), first}, logits + first,
+          pass.layout.vocabulary());
 }
 
 template <class T>

@@ -15,6 +15,7 @@
 #include "search_spaces/architecture.hpp"
 #include "supernet/kernels/matmul.hpp"
 #include "supernet/model/dropout.hpp"
+#include "supernet/model/packed_weights.hpp"
 #include "supernet/model/parameters.hpp"
 #include "supernet/model/rounding.hpp"
 
@@ -89,7 +90,8 @@ struct Pass {
   Batch batch;
   Activations<T>& activations;
   Products products = Products::fp32;
-  const Rounding<T>* rounding = nullptr;  // to int8 after every step; null: none
+  const Rounding<T>* rounding = nullptr;     // to int8 after every step; null: none
+  const PackedWeights<T>* packed = nullptr;  // the parameters' matrices; null: packed as needed
 };
 
 // Fills the logits of one row task of an evaluation.

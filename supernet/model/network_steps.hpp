@@ -18,6 +18,38 @@ void product(const Pass<T>& pass, int m, int n, int k, MatrixView<T> a, MatrixVi
   matmul<T>(m, n, k, a, b, c, c_stride, into, pass.products);
 }
 
+// A matrix of weights [outputs][inputs], in whose memory rows are `stride` apart, from the output
+// or the input `first` on.
+struct WeightMatrix {
+  std::size_t offset;
+  std::ptrdiff_t stride;
+  int first = 0;
+};
+
+// y = x W^T: outputs of rows of inputs.
+template <class T>
+void project(const Pass<T>& pass, int rows, int outputs, int inputs, const T* x,
+             const WeightMatrix& w, T* y, std::ptrdiff_t y_stride) {
+  const MatrixView<T> a = plain<T>(x, inputs);
+  if (pass.packed)
+    return matmul_packed<T>(rows, outputs, inputs, a, pass.packed->forward(w.offset), w.first, y,
+                            y_stride);
+  product(pass, rows, outputs, inputs, a,
+          transposed<T>(pass.parameters + w.offset + w.first * w.stride, w.stride), y, y_stride);
+}
+
+// dx = dy W: gradients of inputs from those of outputs.
+template <class T>
+void project_back(const Pass<T>& pass, int rows, int inputs, int outputs, const T* dy,
+                  const WeightMatrix& w, T* dx, std::ptrdiff_t dx_stride) {
+  const MatrixView<T> a = plain<T>(dy, outputs);
+  if (pass.packed)
+    return matmul_packed<T>(rows, inputs, outputs, a, pass.packed->backward(w.offset), w.first, dx,
+                            dx_stride);
+  product(pass, rows, inputs, outputs, a, plain<T>(pass.parameters + w.offset + w.first, w.stride),
+          dx, dx_stride);
+}
+
 // Products of single heads are too small for tiles in fp32.
 template <class T>
 void head_product(const Pass<T>& pass, int m, int n, int k, MatrixView<T> a, MatrixView<T> b, T* c,

@@ -10,8 +10,8 @@
 namespace paretoformer::supernet {
 namespace {
 
-// Rows of a weight gradient per task. Each task packs the whole second factor of its product, so
-// few large ones are better; but there should be enough to share.
+// Rows of a weight gradient per task. All but the head's pack the whole second factor of their
+// product, so few large ones are better; but there should be enough to share.
 int weight_panel(int rows) { return std::clamp(rows / 2, 128, 384); }
 
 // Heads in one attention task, of which each costs about length^2 * head_width: enough of them to
@@ -66,9 +66,9 @@ void output_norm_backward(const Pass<T>& pass, const RowRange& rows, int first, 
   const ParameterLayout& layout = pass.layout;
   const int d = pass.network.model_width;
   const int v = layout.vocabulary();
-  product(pass, rows.count, columns, v, plain<T>(rows.of(pass.activations.logits, v), v),
-          plain<T>(pass.parameters + layout.head + first, layout.model_width()),
-          rows.of(pass.activations.d_norm, d) + first, d);
+  project_back(pass, rows.count, columns, v, rows.of(pass.activations.logits, v),
+               {layout.head, layout.model_width(), first},
+               rows.of(pass.activations.d_norm, d) + first, d);
 }
 
 // From there to that of the output of the last layer.
@@ -117,10 +117,9 @@ void layer_output_backward(const Pass<T>& pass, std::size_t l, const RowRange& r
     add_bias_backward(n, d, d_added, d_bias);
   };
   split(DropoutSite::ffn, sites.ffn, sites.output, d_x, d_ffn, vectors.of(o.down_bias));
-  product(pass, n, f, d, plain<T>(d_ffn, d), plain<T>(w + o.down, o.ffn_width), d_up, f);
+  project_back(pass, n, f, d, d_ffn, {o.down, o.ffn_width}, d_up, f);
   bias_gelu_backward(n, f, rows.of(b.up, f), d_up, vectors.of(o.up_bias));
-  product(pass, n, d, f, plain<T>(d_up, f), plain<T>(w + o.up, pass.layout.model_width()), d_norm,
-          d);
+  project_back(pass, n, d, f, d_up, {o.up, pass.layout.model_width()}, d_norm, d);
   keep_inside(sites.norm2, rows, d, d_norm, d_norm);
   layer_norm_backward(n, d, d_norm, rows.of(b.middle, d), w + o.norm2_gain + row,
                       b.mean2 + rows.first, b.deviation2 + rows.first, d_x, d_middle,
@@ -128,8 +127,7 @@ void layer_output_backward(const Pass<T>& pass, std::size_t l, const RowRange& r
                       vectors.sum_of_rows(pass, o.output_bias));
   split(DropoutSite::attention, sites.attention, sites.middle, d_middle, d_attention,
         vectors.of(o.output_bias));
-  product(pass, n, a, d, plain<T>(d_attention, d), plain<T>(w + o.output, o.attention_width),
-          d_attended, a);
+  project_back(pass, n, a, d, d_attention, {o.output, o.attention_width}, d_attended, a);
   keep_inside(sites.context, rows, a, d_attended, d_attended);
 }
 
@@ -194,8 +192,7 @@ void attention_input_backward(const Pass<T>& pass, std::size_t l, const RowRange
   const auto& sites = sites_of(pass, l);
   keep_inside(sites.query, rows, 3 * a, d_qkv, d_qkv);
   add_bias_backward(n, 3 * a, d_qkv, vectors.of(o.qkv_bias));
-  product(pass, n, d, 3 * a, plain<T>(d_qkv, 3 * a), plain<T>(w + o.qkv, pass.layout.model_width()),
-          d_norm, d);
+  project_back(pass, n, d, 3 * a, d_qkv, {o.qkv, pass.layout.model_width()}, d_norm, d);
   keep_inside(sites.norm1, rows, d, d_norm, d_norm);
   T* const down_bias =
       l > 0 ? vectors.sum_of_rows(pass, pass.layout.layer(static_cast<int>(l) - 1).down_bias)
@@ -364,6 +361,17 @@ void run_chain(const TrainingPass<T>& training, int index) {
   }
 }
 
+template <class T>
+void pack_norm(const TrainingPass<T>& training) {
+  const int d = training.pass.network.model_width;
+  constexpr int kColumns = 2 * kPackedColumns;
+  parallel_tasks(static_cast<std::size_t>((d + kColumns - 1) / kColumns), [&](std::size_t task) {
+    const int first = static_cast<int>(task) * kColumns;
+    pack<T>(plain<T>(training.pass.activations.norm, d), first, std::min(first + kColumns, d),
+            training.norm);
+  });
+}
+
 std::vector<WeightTask> weight_tasks(const ParameterLayout& layout) {
   using Kind = WeightTask::Kind;
   const Architecture& network = layout.largest();
@@ -419,15 +427,17 @@ void position_embedding_gradient(const Pass<T>& pass, const WeightTask& task, bo
 // Of the token embedding, and of an untied head: all through the logits, and the batch's tokens
 // through the look-up, whose gradient rows are gathered in the order of the batch.
 template <class T>
-void head_gradient(const Pass<T>& pass, const WeightTask& task, bool replace, T* gradient) {
+void head_gradient(const TrainingPass<T>& training, const WeightTask& task, bool replace,
+                   T* gradient) {
+  const Pass<T>& pass = training.pass;
   const int d = pass.network.model_width;
   const int v = pass.layout.vocabulary();
   const std::ptrdiff_t stride = pass.layout.model_width();
   T* const table = gradient + pass.layout.token_embedding;
-  product(pass, task.rows, d, pass.batch.rows(),
-          transposed<T>(pass.activations.logits + task.first_row, v),
-          plain<T>(pass.activations.norm, d), gradient + pass.layout.head + task.first_row * stride,
-          stride, replace ? Into::replace : Into::accumulate);
+  matmul_packed<T>(task.rows, d, pass.batch.rows(),
+                   transposed<T>(pass.activations.logits + task.first_row, v), training.norm, 0,
+                   gradient + pass.layout.head + task.first_row * stride, stride,
+                   replace ? Into::replace : Into::accumulate);
   const int last_row = task.first_row + task.rows;
   if (pass.layout.untied() && replace)
     for (int row = task.first_row; row < last_row; ++row)
@@ -439,9 +449,11 @@ void head_gradient(const Pass<T>& pass, const WeightTask& task, bool replace, T*
 
 // What one network contributes.
 template <class T>
-void add_weight_gradient(const Pass<T>& pass, const WeightTask& task, bool replace, T* gradient) {
+void add_weight_gradient(const TrainingPass<T>& training, const WeightTask& task, bool replace,
+                         T* gradient) {
   using Kind = WeightTask::Kind;
-  if (task.kind == Kind::head) return head_gradient(pass, task, replace, gradient);
+  const Pass<T>& pass = training.pass;
+  if (task.kind == Kind::head) return head_gradient(training, task, replace, gradient);
   if (task.kind == Kind::position_embedding)
     return position_embedding_gradient(pass, task, replace, gradient);
   const auto l = static_cast<std::size_t>(task.layer);
@@ -479,11 +491,12 @@ template <class T>
 void weight_gradient(std::span<const TrainingPass<T>> passes, const WeightTask& task, bool replace,
                      T* gradient) {
   for (std::size_t i = 0; i < passes.size(); ++i)
-    add_weight_gradient(passes[i].pass, task, replace && i == 0, gradient);
+    add_weight_gradient(passes[i], task, replace && i == 0, gradient);
 }
 
 #define PARETOFORMER_INSTANTIATE(T)                        \
   template void run_chain<T>(const TrainingPass<T>&, int); \
+  template void pack_norm<T>(const TrainingPass<T>&);      \
   template void weight_gradient<T>(std::span<const TrainingPass<T>>, const WeightTask&, bool, T*);
 
 PARETOFORMER_INSTANTIATE(float)

@@ -42,13 +42,18 @@ struct TrainingPass {
   T* probabilities;
   T soft;
   bool learns_from_probabilities;
-  T* vector_gradients;  // [row blocks][layout.vector_size()], added to
-  double* losses;       // [row blocks]: sums against the targets, added to
+  T* vector_gradients;   // [row blocks][layout.vector_size()], added to
+  double* losses;        // [row blocks]: sums against the targets, added to
+  PackedMatrix<T> norm;  // [rows][model width]: the last LayerNorm's, of pack_norm()
 };
 
 // Forward, loss and backward of one chain.
 template <class T>
 void run_chain(const TrainingPass<T>& pass, int chain);
+
+// Packs what all weight tasks of the head multiply, once all chains are done.
+template <class T>
+void pack_norm(const TrainingPass<T>& pass);
 
 // Some rows of a matrix. Those of `head` are of the token embedding, and of an untied head too.
 struct WeightTask {

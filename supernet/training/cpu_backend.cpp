@@ -26,6 +26,7 @@ CpuBackend<T>::CpuBackend(const ParameterLayout& layout, const TrainingConfig& c
       rounded_(arithmetic == Arithmetic::int8
                    ? std::make_unique<RoundedNetwork<T>>(layout, config.batch * config.context)
                    : nullptr),
+      packed_(pass_layout(), config.products),
       evaluation_(layout, state.parameters, config.context, config.products),
       gradient_(layout.size()),
       weight_tasks_(weight_tasks(layout)) {
@@ -66,6 +67,10 @@ void CpuBackend<T>::plan(std::size_t networks) {
     activations_.emplace_back(pass_layout(), sequences_, config_.context, keep);
   passes_.clear();
   passes_.reserve(count);
+  packed_norms_.clear();
+  for (std::size_t i = 0; i < count; ++i)
+    packed_norms_.push_back(packed_memory(packed_bytes<T>(
+        sequences_ * config_.context, pass_layout().model_width(), config_.products)));
   vector_gradients_.assign(count * row_blocks * pass_layout().vector_size(), T{0});
   block_losses_.assign(count * row_blocks, 0.0);
   if (config_.distillation > 0)
@@ -90,6 +95,7 @@ std::span<const double> CpuBackend<T>::gradients(const Batch& batch,
     rounded_->round(state_.parameters);
   }
   plan(networks.size());
+  packed_.pack(rounded_ ? rounded_->weights() : state_.parameters.data());
   losses_.assign(networks.size(), 0.0);
   parallel_tasks(blocks(vector_gradients_.size()), [&](std::size_t block) {
     const std::size_t first = block * kParameterBlock;
@@ -140,20 +146,23 @@ void CpuBackend<T>::add_gradients(std::size_t first_network, bool first, const B
     }
     passes_.push_back(
         {{pass_layout(), rounded_ ? rounded_->weights() : state_.parameters.data(), networks[i],
-          own, activations_[i], config_.products, rounded_ ? &rounded_->rounding() : nullptr},
+          own, activations_[i], config_.products, rounded_ ? &rounded_->rounding() : nullptr,
+          &packed_},
          cut_,
          T{1} / static_cast<T>(config_.tokens_per_network()),
          shared ? teacher_.data() : nullptr,
          static_cast<T>(config_.distillation),
          shared && index > 0,
          vector_gradients_.data() + i * row_blocks * pass_layout().vector_size(),
-         block_losses_.data() + i * row_blocks});
+         block_losses_.data() + i * row_blocks,
+         {packed_norms_[i].get(), part.rows(), networks[i].model_width, config_.products}});
   }
   // The largest network, whose tasks are the longest, is first.
   const auto chains = static_cast<std::size_t>(cut_.chains);
   parallel_tasks(networks.size() * chains, [&](std::size_t task) {
     run_chain(passes_[task / chains], static_cast<int>(task % chains));
   });
+  parallel_tasks(networks.size(), [&](std::size_t i) { pack_norm(passes_[i]); });
   // It also covers every element, so nothing needs to be cleared.
   parallel_tasks(weight_tasks_.size(), [&](std::size_t task) {
     weight_gradient<T>(passes_, weight_tasks_[task], first && first_network == 0,

@@ -6,6 +6,7 @@
 #include <span>
 #include <vector>
 
+#include "supernet/model/packed_weights.hpp"
 #include "supernet/model/training_pass.hpp"
 #include "supernet/quantization/rounded_network.hpp"
 #include "supernet/training/backend.hpp"
@@ -19,7 +20,7 @@ inline constexpr std::size_t kActivationBytes = std::size_t{3} << 30;
 // The state is the host's own: nothing is copied. The networks of a step run side by side, each on
 // activations of its own, as long as those fit into `activation_bytes`; of a batch that does not
 // fit, one part after the other. All that is planned by the first step with so many networks; steps
-// in fp32 allocate nothing after it.
+// in fp32 allocate nothing after it. Packed weights (PackedWeights) are planned at once.
 template <class T>
 class CpuBackend : public TrainingBackend<T> {
  public:
@@ -53,12 +54,14 @@ class CpuBackend : public TrainingBackend<T> {
   TrainingState<T>& state_;
   std::size_t activation_bytes_;
   std::unique_ptr<RoundedNetwork<T>> rounded_;  // in int8
+  PackedWeights<T> packed_;                     // those of a step
   CpuLosses<T> evaluation_;
   std::size_t planned_ = 0;                  // networks of a step
   int sequences_ = 0;                        // of a part, or fewer in the last
   Cut cut_;                                  // of a part
   std::vector<Activations<T>> activations_;  // of networks side by side
   std::vector<TrainingPass<T>> passes_;      // theirs
+  std::vector<PackedMemory> packed_norms_;   // likewise
   std::vector<T> gradient_;
   std::vector<T> vector_gradients_;  // [network side by side][row block][vector_size()]
   std::vector<T> teacher_;           // [rows of a part][vocabulary]: of the largest network

@@ -2,10 +2,12 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <bit>
 #include <cmath>
 #include <cstdint>
 #include <functional>
+#include <iterator>
 #include <type_traits>
 #include <vector>
 
@@ -39,24 +41,37 @@ template <class T>
 struct Kernel {
   const char* name;
   std::function<void(int, int, int, MatrixView<T>, MatrixView<T>, T*, std::ptrdiff_t, Into)> run;
+  std::function<void(MatrixView<T>, int, int, const PackedMatrix<T>&)> pack;
+  std::function<void(int, int, int, MatrixView<T>, const PackedMatrix<T>&, int, T*, std::ptrdiff_t,
+                     Into)>
+      run_packed;
 };
 
 template <class T>
 std::vector<Kernel<T>> kernels() {
   std::vector<Kernel<T>> all;
   for (const KernelSet* set : kernel_sets()) {
+    const auto add = [&](const Kernels<T>& of) {
+      all.push_back({set->name, of.matmul_vector, of.pack_vector, of.matmul_packed_vector});
+    };
     if constexpr (std::is_same_v<T, float>)
-      all.push_back({set->name, set->of_float.matmul_vector});
+      add(set->of_float);
     else
-      all.push_back({set->name, set->of_double.matmul_vector});
+      add(set->of_double);
   }
   if constexpr (std::is_same_v<T, float>) {
     for (const Bf16Unit unit : bf16_units())
       all.push_back({unit == Bf16Unit::amx ? "amx bf16" : "avx512 bf16",
                      [unit](int m, int n, int k, MatrixView<T> a, MatrixView<T> b, T* c,
                             std::ptrdiff_t c_stride,
-                            Into into) { matmul_bf16(m, n, k, a, b, c, c_stride, into, unit); }});
-    if (bf16_unit() == Bf16Unit::amx) all.push_back({"amx split", matmul_split});
+                            Into into) { matmul_bf16(m, n, k, a, b, c, c_stride, into, unit); },
+                     pack_bf16,
+                     [unit](int m, int n, int k, MatrixView<T> a, const PackedMatrix<T>& b,
+                            int first, T* c, std::ptrdiff_t c_stride, Into into) {
+                       matmul_packed_bf16(m, n, k, a, b, first, c, c_stride, into, unit);
+                     }});
+    if (bf16_unit() == Bf16Unit::amx)
+      all.push_back({"amx split", matmul_split, pack_split, matmul_packed_split});
   }
   return all;
 }
@@ -129,6 +144,96 @@ TYPED_TEST(Matmul, CuttingRowsOrColumnsDoesNotChangeTheBits) {
         kernel.run(std::min(31, m - i), std::min(57, n - j), k, plain(a.data() + i * k, k),
                    plain(b.data() + j, n), pieces.data() + i * n + j, n, Into::replace);
     EXPECT_EQ(whole, pieces) << kernel.name;
+  }
+}
+
+struct alignas(64) Line {
+  unsigned char bytes[64];
+};
+
+// Memory full of NaN, so that what nobody has packed shows.
+std::vector<Line> memory_for_packed(std::size_t bytes) {
+  Line nan;
+  std::fill(std::begin(nan.bytes), std::end(nan.bytes), static_cast<unsigned char>(0xFF));
+  return std::vector<Line>((bytes + sizeof(Line) - 1) / sizeof(Line), nan);
+}
+
+// A matrix that is packed in pieces, once, and products with parts of it.
+template <class T, class Check>
+void over_parts_of_matrices(const Check& check) {
+  Random random(15);
+  for (int round = 0; round < 60; ++round) {
+    const auto up_to = [&](int most) {
+      return 1 + static_cast<int>(random.below(static_cast<std::uint64_t>(most)));
+    };
+    // Now and then beyond the blocks of k and n.
+    const int rows = up_to(round % 10 == 0 ? 1300 : 100);
+    const int columns = up_to(round % 10 == 5 ? 900 : 100);
+    const bool transposed_b = random.chance(0.5);
+    const int stride = (transposed_b ? rows : columns) + up_to(5);
+    std::vector<T> values(static_cast<std::size_t>(stride) * (transposed_b ? columns : rows));
+    for (T& value : values) value = static_cast<T>(random.normal());
+    const MatrixView<T> b =
+        transposed_b ? transposed(values.data(), stride) : plain(values.data(), stride);
+
+    const int k = random.chance(0.3) ? rows : up_to(rows);
+    const int first = kPackedColumns * (up_to((columns + kPackedColumns - 1) / kPackedColumns) - 1);
+    const int n = random.chance(0.3) ? columns - first : up_to(columns - first);
+    const int m = up_to(60);
+    std::vector<T> a(static_cast<std::size_t>(m) * k), c(static_cast<std::size_t>(m) * n);
+    for (T& value : a) value = static_cast<T>(random.normal());
+    for (T& value : c) value = static_cast<T>(random.normal());
+    check(rows, columns, b, first, m, n, k, a, c,
+          random.chance(0.5) ? Into::replace : Into::accumulate);
+  }
+}
+
+template <class T, class Pack>
+void pack_in_pieces(const PackedMatrix<T>& packed, const Pack& pack) {
+  for (int first = 0; first < packed.columns; first += 3 * kPackedColumns)
+    pack(first, std::min(first + 3 * kPackedColumns, packed.columns));
+}
+
+TYPED_TEST(Matmul, PackedMatricesGiveTheSameBits) {
+  using T = TypeParam;
+  over_parts_of_matrices<T>([](int rows, int columns, MatrixView<T> b, int first, int m, int n,
+                               int k, const std::vector<T>& a, const std::vector<T>& c, Into into) {
+    const MatrixView<T> part{b.data + first * b.column_stride, b.row_stride, b.column_stride};
+    for (const Kernel<T>& kernel : kernels<T>()) {
+      // More than any kernel's rounding up and any number of terms.
+      std::vector<Line> memory = memory_for_packed(std::size_t{8} * (rows + 32) * (columns + 32));
+      const PackedMatrix<T> packed{memory.data(), rows, columns, Products::fp32};
+      pack_in_pieces(packed, [&](int begin, int end) { kernel.pack(b, begin, end, packed); });
+      std::vector<T> expected = c, result = c;
+      kernel.run(m, n, k, plain(a.data(), k), part, expected.data(), n, into);
+      kernel.run_packed(m, n, k, plain(a.data(), k), packed, first, result.data(), n, into);
+      ASSERT_EQ(result, expected) << kernel.name << " " << m << "x" << n << "x" << k << " from "
+                                  << first << " of " << rows << "x" << columns;
+    }
+  });
+}
+
+// Through the choice of kernels, in no more memory than is said to be enough.
+TYPED_TEST(Matmul, PackedMatricesFitTheirMemory) {
+  using T = TypeParam;
+  for (const Products products : {Products::fp32, Products::bf16}) {
+    if (products == Products::bf16 && bf16_unit() == Bf16Unit::none) continue;
+    over_parts_of_matrices<T>([&](int rows, int columns, MatrixView<T> b, int first, int m, int n,
+                                  int k, const std::vector<T>& a, const std::vector<T>& c,
+                                  Into into) {
+      const std::size_t bytes = packed_bytes<T>(rows, columns, products);
+      std::vector<Line> memory = memory_for_packed(bytes + sizeof(Line));
+      const PackedMatrix<T> packed{memory.data(), rows, columns, products};
+      pack_in_pieces(packed, [&](int begin, int end) { pack<T>(b, begin, end, packed); });
+      const auto* const behind = reinterpret_cast<const unsigned char*>(memory.data());
+      for (std::size_t i = bytes; i < memory.size() * sizeof(Line); ++i)
+        ASSERT_EQ(behind[i], 0xFF) << "byte " << i << " of " << bytes;
+      std::vector<T> expected = c, result = c;
+      const MatrixView<T> part{b.data + first * b.column_stride, b.row_stride, b.column_stride};
+      matmul<T>(m, n, k, plain(a.data(), k), part, expected.data(), n, into, products);
+      matmul_packed<T>(m, n, k, plain(a.data(), k), packed, first, result.data(), n, into);
+      ASSERT_EQ(result, expected);
+    });
   }
 }
 

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "supernet/kernels/kernels.hpp"
+#include "supernet/kernels/matmul_bf16.hpp"
 #include "supernet/training/cpu_backend.hpp"
 #include "supernet/training/trainer.hpp"
 #include "support/json.hpp"
@@ -192,6 +193,33 @@ TEST(Network, FloatAgreesWithDouble) {
   const Text text(kLargest.vocabulary);
   EXPECT_NEAR(mean_loss(layout, single, kLargest, text.batch),
               mean_loss(layout, parameters, kLargest, text.batch), 1e-5);
+}
+
+template <class T>
+std::vector<T> logits_with(const PackedWeights<T>* packed, const ParameterLayout& layout,
+                           const std::vector<T>& parameters, const Architecture& network,
+                           const Batch& batch, Products products) {
+  Activations<T> activations(layout, batch.sequences, batch.length, Activations<T>::Keep::nothing);
+  const Pass<T> pass{layout,      parameters.data(), network, batch,
+                     activations, products,          nullptr, packed};
+  forward(pass, 0);
+  return {activations.logits, activations.logits + batch.rows() * network.vocabulary};
+}
+
+TEST(Network, PackedWeightsGiveTheSameBits) {
+  for (const Head head : {Head::tied, Head::untied})
+    for (const Products products : {Products::fp32, Products::bf16}) {
+      if (products == Products::bf16 && bf16_unit() == Bf16Unit::none) continue;
+      const ParameterLayout layout(kLargest, kContext, head);
+      const std::vector<float> parameters = lively_parameters<float>(layout);
+      const Text text(kLargest.vocabulary);
+      PackedWeights<float> packed(layout, products);
+      packed.pack(std::vector<float>(parameters.size(), 7.0F).data());  // those of another step
+      packed.pack(parameters.data());
+      for (const Architecture& network : {kLargest, Architecture{12, 4, 11, {{1, 17}, {2, 5}}}})
+        EXPECT_EQ(logits_with(&packed, layout, parameters, network, text.batch, products),
+                  logits_with<float>(nullptr, layout, parameters, network, text.batch, products));
+    }
 }
 
 TEST(Network, NoPositionSeesTheFuture) {
