@@ -75,7 +75,7 @@ void LoadUnit::begin(const Mvin& mvin, std::int64_t time) {
   begin_ = asking_ = std::max(time, next_begin());
   repeats_ = mvin.stride % kLineBytes == 0 && mvin.multiplier_rows == 0;
   row_ = 0;
-  local_rows_ = received_ = 0;
+  local_rows_ = received_ = cycles_ = 0;
   if (repeats_) row_data_ = data_of_row(mvin, mvin.address, false);
 }
 
@@ -87,8 +87,9 @@ std::optional<LoadUnit::Span> LoadUnit::advance(std::int64_t time) {
     if (!repeats_) row_data_ = data_of_row(current_, address, row_ < multiplier_rows);
     request_row(address);
   }
-  bus_free_ = std::max(bus_free_, received_);
-  const std::int64_t end = bus_free_ + kLoadPipelineCycles;
+  // All of it follows the last line of the mvin before, though registers are free again sooner.
+  complete_ = std::max({complete_ + cycles_, received_, bus_free_});
+  const std::int64_t end = complete_ + kLoadPipelineCycles;
   commands_.push(end);
   return Span{begin_, end, local_rows_};
 }
@@ -98,6 +99,7 @@ void LoadUnit::request_row(std::int64_t address) {
   const RowData row = row_data_;
   local_rows_ += row.local_rows;
   beats_received_ += row.beats;
+  cycles_ += row.cycles;
   std::int64_t line = memory_->inside(address) / kLineBytes;
   // Of what does not divide, the last request has more.
   const bool one = row.requests == 1;

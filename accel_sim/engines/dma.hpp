@@ -126,9 +126,11 @@ class LoadUnit {
   int row_ = 0;
   std::int64_t begin_ = 0, asking_ = 0;
   std::int64_t local_rows_ = 0;
+  std::int64_t cycles_ = 0;    // to receive all of it
   std::int64_t received_ = 0;  // when its last data is
 
   std::int64_t bus_free_ = 0;  // a beat a cycle, and a row of the local memory
+  std::int64_t complete_ = 0;  // the last mvin
   std::int64_t beats_received_ = 0;
 };
 

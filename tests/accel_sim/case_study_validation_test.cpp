@@ -45,7 +45,7 @@ Matmuls matmuls(const Target& target) {
 
 // Sec. 3.4, matmul utilisation for nine pairs of memories. With 64 KiB of accumulator, tiles of 5x5
 // blocks move rows of 80 bytes, misaligned, and every operand more often, which a full L2 of 8 ways
-// makes dearer than the survey's memory: within 13 points of the published 66 to 71 %, below them.
+// makes dearer than the survey's memory: within 12 points of the published 66 to 71 %, below them.
 // From 128 KiB on within 11 points of 88 to 91 %: we are high throughout, as the measured machine
 // is (96 to 99 % of the array on such tiles, rtl_validation_test).
 TEST(CaseStudy, MatmulUtilisationByMemories) {
@@ -60,7 +60,7 @@ TEST(CaseStudy, MatmulUtilisationByMemories) {
     const double ours = matmuls(with_memories(row.scratchpad, row.accumulator)).utilization;
     std::printf("%7d KiB%8d KiB%9.0f %%%9.1f %%\n", row.accumulator, row.scratchpad,
                 100 * row.published, 100 * ours);
-    EXPECT_NEAR(ours, row.published, row.accumulator == 64 ? 0.13 : 0.11);
+    EXPECT_NEAR(ours, row.published, row.accumulator == 64 ? 0.12 : 0.11);
   }
 }
 
