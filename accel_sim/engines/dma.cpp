@@ -62,6 +62,15 @@ LoadUnit::RowData LoadUnit::data_of_row(const Mvin& mvin, std::int64_t address,
     row.cycles += cycles;
     done += useful;
   }
+  // Of what does not divide, the last request has more.
+  row.last_beats = row.beats;
+  row.last_cycles = row.cycles;
+  if (row.requests > 1) {
+    row.other_beats = row.beats / row.requests;
+    row.other_cycles = row.cycles / row.requests;
+    row.last_beats -= (row.requests - 1) * row.other_beats;
+    row.last_cycles -= (row.requests - 1) * row.other_cycles;
+  }
   return row;
 }
 
@@ -79,53 +88,50 @@ void LoadUnit::begin(const Mvin& mvin, std::int64_t time) {
   if (repeats_) row_data_ = data_of_row(mvin, mvin.address, false);
 }
 
+// A request a cycle comes to L2; one that finds no miss register free holds the others up. The
+// clocks are local copies, for these are the simulator's hottest lines.
 std::optional<LoadUnit::Span> LoadUnit::advance(std::int64_t time) {
   const int rows = current_.dram_rows(), multiplier_rows = current_.multiplier_rows;
-  for (; row_ < rows; ++row_) {
-    if (asking_ >= time) return std::nullopt;
-    const std::int64_t address = current_.row_address(row_);
-    if (!repeats_) row_data_ = data_of_row(current_, address, row_ < multiplier_rows);
-    request_row(address);
+  std::int64_t asking = asking_, bus_free = bus_free_, received_last = received_;
+  std::int64_t address = current_.row_address(row_);
+  int row = row_;
+  while (row < rows && asking < time) {
+    if (!repeats_) row_data_ = data_of_row(current_, address, row < multiplier_rows);
+    const RowData& data = row_data_;
+    local_rows_ += data.local_rows;
+    beats_received_ += data.beats;
+    cycles_ += data.cycles;
+    std::int64_t line = memory_->inside(address) / kLineBytes;
+    for (int left = data.requests; left > 0; --left, ++line) {
+      const int beats = left > 1 ? data.other_beats : data.last_beats;
+      const int cycles = left > 1 ? data.other_cycles : data.last_cycles;
+      std::int64_t arrival = asking + bus_latency_, received;
+      if (memory_->in_l2(line)) {
+        received = bus_free =
+            std::max(bus_free, l2_->read(arrival, beats) + l2_hit_cycles_) + cycles;
+      } else {
+        const MemorySystem::Fetch fetch = memory_->fetch(line, arrival);
+        arrival = fetch.accepted;
+        bus_free = std::max(bus_free, arrival + l2_hit_cycles_) + cycles;
+        const int handled = beats + refill_cycles_;
+        received = std::max({bus_free, fetch.data + cycles, l2_->read(arrival, handled) + handled});
+      }
+      in_flight_.take(received);
+      received_last = std::max(received_last, received);
+      asking = std::max(arrival - bus_latency_ + 1, in_flight_.first());
+    }
+    address = ++row == multiplier_rows ? current_.address : address + current_.stride;
   }
+  asking_ = asking;
+  bus_free_ = bus_free;
+  received_ = received_last;
+  row_ = row;
+  if (row < rows) return std::nullopt;
   // All of it follows the last line of the mvin before, though registers are free again sooner.
   complete_ = std::max({complete_ + cycles_, received_, bus_free_});
   const std::int64_t end = complete_ + kLoadPipelineCycles;
   commands_.push(end);
   return Span{begin_, end, local_rows_};
-}
-
-// A request a cycle comes to L2; one that finds no miss register free holds the others up.
-void LoadUnit::request_row(std::int64_t address) {
-  const RowData row = row_data_;
-  local_rows_ += row.local_rows;
-  beats_received_ += row.beats;
-  cycles_ += row.cycles;
-  std::int64_t line = memory_->inside(address) / kLineBytes;
-  // Of what does not divide, the last request has more.
-  const bool one = row.requests == 1;
-  const int each_beats = one ? row.beats : row.beats / row.requests;
-  const int each_cycles = one ? row.cycles : row.cycles / row.requests;
-  int beats_left = row.beats, cycles_left = row.cycles;
-  for (int left = row.requests; left > 0; --left, ++line) {
-    const int beats = left > 1 ? each_beats : beats_left;
-    const int cycles = left > 1 ? each_cycles : cycles_left;
-    beats_left -= beats;
-    cycles_left -= cycles;
-    std::int64_t arrival = asking_ + bus_latency_, received;
-    if (memory_->in_l2(line)) {
-      received = bus_free_ =
-          std::max(bus_free_, l2_->read(arrival, beats) + l2_hit_cycles_) + cycles;
-    } else {
-      const MemorySystem::Fetch fetch = memory_->fetch(line, arrival);
-      arrival = fetch.accepted;
-      bus_free_ = std::max(bus_free_, arrival + l2_hit_cycles_) + cycles;
-      const int handled = beats + refill_cycles_;
-      received = std::max({bus_free_, fetch.data + cycles, l2_->read(arrival, handled) + handled});
-    }
-    in_flight_.take(received);
-    received_ = std::max(received_, received);
-    asking_ = std::max(arrival - bus_latency_ + 1, in_flight_.first());
-  }
 }
 
 StoreUnit::StoreUnit(const Hardware& hardware, MemorySystem& memory, L2Port& l2)

@@ -107,9 +107,9 @@ class LoadUnit {
     int beats = 0;
     int local_rows = 0;  // written; one that two requests share, twice
     int cycles = 0;      // to receive it
+    int other_beats = 0, last_beats = 0, other_cycles = 0, last_cycles = 0;  // of a request
   };
   RowData data_of_row(const Mvin& mvin, std::int64_t address, bool multipliers) const;
-  void request_row(std::int64_t address);
 
   MemorySystem* memory_;
   L2Port* l2_;

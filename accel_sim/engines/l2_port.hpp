@@ -19,9 +19,7 @@ class L2Port {
   // tell of writes earlier than of reads that come before them: these go first, and hold up what
   // comes after all of them.
   std::int64_t read(std::int64_t time, int cycles) {
-    std::int64_t before = free_;
-    for (std::size_t later = 1; later <= kWrites && write(later).time > time; ++later)
-      before = write(later).before;
+    const std::int64_t before = last_write_ <= time ? free_ : free_before(time);
     if (time > before) reads_between_ = 0;
     reads_between_ = std::min(reads_between_ + 1, kMostReadsBetween);
     const std::int64_t begin = std::max({before, time, read_until_});
@@ -32,6 +30,7 @@ class L2Port {
   std::int64_t write(std::int64_t time, int cycles) {
     if (time > free_) reads_between_ = 0;
     writes_[written_++ % kWrites] = {time, free_};
+    last_write_ = time;
     const std::int64_t begin = std::max(free_, time);
     free_ = begin + cycles + (reads_between_ > 0 ? kL2TurnCycles : 0);
     reads_between_ = std::max(reads_between_ - 1, 0);
@@ -45,11 +44,20 @@ class L2Port {
     std::int64_t time = 0, before = 0;  // when L2 was free without it
   };
   static constexpr std::size_t kWrites = 256;  // that reads may overtake
-  const Write& write(std::size_t back) const { return writes_[(written_ - back) % kWrites]; }
+  // When L2 was free without the writes that come after `time`.
+  std::int64_t free_before(std::int64_t time) const {
+    std::int64_t before = free_;
+    for (std::size_t back = 1; back <= kWrites; ++back) {
+      const Write& later = writes_[(written_ - back) % kWrites];
+      if (later.time <= time) break;
+      before = later.before;
+    }
+    return before;
+  }
 
   std::array<Write, kWrites> writes_{};
   std::size_t written_ = kWrites;
-  std::int64_t free_ = 0, read_until_ = 0;
+  std::int64_t free_ = 0, read_until_ = 0, last_write_ = 0;
   int reads_between_ = 0;
 };
 

@@ -411,7 +411,10 @@ TEST_F(Simulate, MaskAndBiasesAreLoaded) {
   EXPECT_GT(role(masked, "attention.scores"), role(plain, "attention.scores"));
   for (const char* matmul : {"attention.qkv", "attention.output", "ffn.up", "ffn.down"})
     EXPECT_GE(role(biased, matmul), role(plain, matmul)) << matmul;
-  EXPECT_EQ(role(biased, "attention.scores"), role(plain, "attention.scores"));
+  // Scores have none; what L2 has kept for them is not quite the same.
+  EXPECT_NEAR(static_cast<double>(role(biased, "attention.scores")),
+              static_cast<double>(role(plain, "attention.scores")),
+              0.01 * static_cast<double>(role(plain, "attention.scores")));
   // A token that is decoded may attend to all.
   Json token = with({"--mode", "decode", "--mask", "causal"});
   token["mask"] = "none";
