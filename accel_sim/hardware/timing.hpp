@@ -52,7 +52,7 @@ inline constexpr int kStoreQueueBlocks = 2 + 6 + 6 + 8 + 5;
 inline constexpr int kL2TurnCycles = 1;
 inline constexpr int kL2ReplacingCycles = 2;
 constexpr int l2_refill_cycles(double dram_bytes_per_cycle) {
-  return dram_bytes_per_cycle > 8 ? static_cast<int>(kLineBytes / 2 / dram_bytes_per_cycle) : 4;
+  return dram_bytes_per_cycle > 8 ? static_cast<int>(0.5 * kLineBytes / dram_bytes_per_cycle) : 4;
 }
 
 // The scaling units hold three rows of the local memory, each for its issue and some 7 cycles

@@ -42,7 +42,7 @@ void matmul(int m, int n, int k, MatrixView<T> a, MatrixView<T> b, T* c, std::pt
 template <class T>
 std::size_t packed_bytes(int rows, int columns, Products products) {
   const auto up = [](int count, int unit) {
-    return static_cast<std::size_t>((count + unit - 1) / unit * unit);
+    return static_cast<std::size_t>((count + unit - 1) / unit) * static_cast<std::size_t>(unit);
   };
   const std::size_t of_columns = up(columns, kPackedColumns);
   if constexpr (std::is_same_v<T, float>) {
