@@ -48,7 +48,10 @@ inline constexpr int kStoreQueueBlocks = 2 + 6 + 6 + 8 + 5;
 // - when a line leaves for one that is written, releases it.
 // RTL, cycles for a line: reads or writes of what L2 holds 4.0 to 4.2; a read and a write of such
 // lines in turns 9.0 for both, two reads and a write 12.6; writes for which others leave 5.8
-// to 6.0, and in turns with reads that are fetched 13.5 to 14.0 for both.
+// to 6.0, and in turns with reads that are fetched 13.5 to 14.0 for both. The turn and the release
+// are from these. Of the 4 cycles: 2 and 4 were tried, which both go with 13.5 to 14.0, and 4 taken
+// by warm layers, residual adds and vectors in RTL (FireSim's GEMMs would have 2); that a wider
+// channel takes less is an assumption.
 inline constexpr int kL2TurnCycles = 1;
 inline constexpr int kL2ReplacingCycles = 2;
 constexpr int l2_refill_cycles(double dram_bytes_per_cycle) {
