@@ -158,9 +158,9 @@ void compare(const Operator& op, const Target& target, Differences& differences)
 }
 
 // Any operator on any hardware. The mean is within 2 %; a few cases exceed 8 %: the fast
-// engine takes an mvin after the other and rows of mvouts between, and misses what it costs or saves
-// when their requests interleave at DRAM, at the port of the scratchpad or in front of the scaling
-// units.
+// engine takes an mvin after the other and rows of mvouts between, and misses what it costs or
+// saves when their requests interleave at DRAM, at the port of the scratchpad or in front of the
+// scaling units.
 TEST(EnginesAgree, OnRandomOperatorsAndHardware) {
   Differences differences;
   for (int i = 0; i < kCases; ++i) {
