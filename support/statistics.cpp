@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <iterator>
 #include <limits>
 #include <string>
 #include <vector>
@@ -34,6 +35,17 @@ double quantile(const std::vector<double>& sorted, double share) {
   const auto below = static_cast<std::size_t>(position);
   const std::size_t above = std::min(below + 1, sorted.size() - 1);
   return std::lerp(sorted[below], sorted[above], position - static_cast<double>(below));
+}
+
+// The 97.5 % quantile of Student's distribution. From five degrees of freedom on by Cornish and
+// Fisher's expansion about the normal one (Abramowitz and Stegun 26.7.5), 0.12 % off at most.
+double student_quantile(std::size_t degrees) {
+  constexpr double kFew[] = {12.7062, 4.3027, 3.1824, 2.7764};
+  if (degrees <= std::size(kFew)) return kFew[degrees - 1];
+  constexpr double z = 1.959964, z3 = z * z * z, z5 = z3 * z * z, z7 = z5 * z * z;
+  const auto n = static_cast<double>(degrees);
+  return z + (z3 + z) / (4 * n) + (5 * z5 + 16 * z3 + 3 * z) / (96 * n * n) +
+         (3 * z7 + 19 * z5 + 17 * z3 - 15 * z) / (384 * n * n * n);
 }
 
 }  // namespace
@@ -104,6 +116,14 @@ double standard_deviation(std::span<const double> values, Draws draws) {
     count += weight(draws, i);
   }
   return std::sqrt(squares / (count - 1));
+}
+
+Estimate mean_estimate(std::span<const double> values) {
+  if (values.size() < 2) throw Error("an interval of a mean takes two samples or more");
+  const double center = mean(values);
+  const double half = student_quantile(values.size() - 1) * standard_deviation(values) /
+                      std::sqrt(static_cast<double>(values.size()));
+  return {center, center - half, center + half};
 }
 
 double relative_error(double predicted, double actual) {

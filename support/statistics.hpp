@@ -1,4 +1,4 @@
-// Rank statistics: how well one number predicts the order of another, and how sure that is.
+// How well one number predicts the order of another, what samples come to, and how sure that is.
 #pragma once
 
 #include <cstddef>
@@ -63,6 +63,10 @@ struct Estimate {
   double value = 0;
   double low = 0, high = 0;  // 95 % confidence
 };
+
+// The mean of independent samples of a normal distribution and Student's interval (1908) of it: for
+// samples too few to be drawn from again. Throws Error for less than two.
+Estimate mean_estimate(std::span<const double> values);
 
 constexpr int kResamples = 2000;
 

@@ -1,8 +1,11 @@
 #include "nas/report/study_report.hpp"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
+#include <cmath>
+#include <optional>
 #include <vector>
 
 #include "nas/report/plot.hpp"
@@ -84,22 +87,18 @@ std::string summary(const Study& study) {
   return text + " (published 88.7x at +0.1).\n";
 }
 
-// Energy-delay products at which ways of finding networks are compared: the largest network's over
-// these.
-constexpr double kEdpFactors[] = {1.25, 1.5, 2, 3, 4, 6, 8};
-
 // The perplexity that each way has at a product, and how many times less of it it needs within a
 // perplexity.
 std::vector<std::vector<std::string>> rivals_of(const Study& study) {
   std::vector<std::string> head{"", "networks"};
-  for (const double factor : kEdpFactors) head.push_back(fmt::format("d / {:g}", factor));
+  for (const double factor : kStudyEdpFactors) head.push_back(fmt::format("d / {:g}", factor));
   for (const StudyChoice& each : study.choices) head.push_back(each.budget);
   std::vector<std::vector<std::string>> table{head};
   const double edp = study.machines.back().edp();
   for (const StudyRival& rival : study.rivals) {
     std::vector<std::string>& row = table.emplace_back();
     row = {rival.name, std::to_string(rival.networks.size())};
-    for (const double times : kEdpFactors) {
+    for (const double times : kStudyEdpFactors) {
       const StudyStep* const best = best_at(rival, edp / times);
       row.push_back(best ? fmt::format("{:.3f}", best->counted()) : "-");
     }
@@ -201,6 +200,69 @@ std::string markdown(const std::vector<std::vector<std::string>>& table) {
   return text;
 }
 
+template <typename Number>
+std::string with_interval(const std::optional<Estimate>& found, const Number& number) {
+  if (!found) return "-";
+  return number(found->value) + " [" + number(found->low) + ", " + number(found->high) + "]";
+}
+std::string times_interval(const Estimate& found) {
+  return with_interval(found, [](double value) {
+    return value < 100 ? fmt::format("{:.3g}", value) : fmt::format("{:.0f}", value);
+  });
+}
+std::string percent_interval(const std::optional<Estimate>& found) {
+  return with_interval(found, [](double share) {
+    return std::abs(share) < 1 ? fmt::format("{:+.2f}", 100 * share)
+                               : fmt::format("{:+.0f}", 100 * share);
+  });
+}
+
+// What was chosen; rivals as slices; rivals trained on, if there are any.
+std::vector<std::vector<std::vector<std::string>>> seeds_of(const StudySeeds& seeds) {
+  std::vector<std::vector<std::vector<std::string>>> tables(2);
+  const bool trained = !seeds.trained.empty();
+  tables[0] = {{"searched network", "EDP in all, x", "by the search, x", "published"}};
+  if (trained) tables[0][0].push_back("trained on: perplexity above the largest");
+  for (const StudySeeds::Choice& each : seeds.choices) {
+    tables[0].push_back({each.budget, times_interval(each.in_all), times_interval(each.search),
+                         published(each.budget)});
+    if (trained)
+      tables[0].back().push_back(
+          with_interval(each.trained, [](double more) { return fmt::format("{:+.3f}", more); }));
+  }
+  tables[1] = {{"above " + seeds.search + ", %"}};
+  for (const double factor : kStudyEdpFactors)
+    tables[1][0].push_back(fmt::format("d / {:g}", factor));
+  for (const StudySeeds::Rival& each : seeds.rivals) {
+    tables[1].push_back({each.name});
+    for (const auto& above : each.above) tables[1].back().push_back(percent_interval(above));
+  }
+  if (!trained) return tables;
+  tables.push_back({{"trained on, %"}});
+  for (const StudySeeds::Choice& each : seeds.choices) tables[2][0].push_back(each.budget);
+  tables[2][0].push_back("mean of these");
+  for (const StudySeeds::Trained& each : seeds.trained) {
+    tables[2].push_back({each.rival});
+    for (const auto& above : each.above) tables[2].back().push_back(percent_interval(above));
+    tables[2].back().push_back(percent_interval(each.mean));
+  }
+  return tables;
+}
+
+template <typename Format>
+std::string seeds_text(const StudySeeds& seeds, const Format& format) {
+  std::string text = fmt::format("Means and 95 % intervals of {} seeds ({}).\n", seeds.seeds.size(),
+                                 fmt::join(seeds.seeds, ", "));
+  for (const auto& table : seeds_of(seeds)) text += "\n" + format(table);
+  text += "\nd / 2: perplexity at half the EDP of d or less, as slices";
+  if (!seeds.trained.empty())
+    text += fmt::format(
+        "; trained on: of the network nearest in EDP to each choice, above the line "
+        "through the networks of {} at its own EDP",
+        seeds.search);
+  return text + "\n";
+}
+
 }  // namespace
 
 std::vector<StudyTable> study_tables(const Study& study) {
@@ -244,6 +306,12 @@ std::string study_markdown(const Study& study) {
   if (study.trained.empty()) return text;
   return text + "\n" + markdown(trained_of(study)) + "\n" + trained_summary(study);
 }
+
+std::string study_seeds_table(const StudySeeds& seeds) {
+  return seeds_text(seeds, [](const auto& table) { return aligned(table, {0}); });
+}
+
+std::string study_seeds_markdown(const StudySeeds& seeds) { return seeds_text(seeds, markdown); }
 
 std::string study_svg(const Study& study, const std::string& title) {
   std::vector<WaterfallBar> bars;

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "nas/run/study.hpp"
+#include "nas/run/study_seeds.hpp"
 
 namespace paretoformer::nas {
 
@@ -23,5 +24,9 @@ std::string study_table(const Study& study);
 std::string study_markdown(const Study& study);
 // Energy-delay products, step by step.
 std::string study_svg(const Study& study, const std::string& title);
+
+// Studies of several seeds together, for a terminal and in Markdown.
+std::string study_seeds_table(const StudySeeds& seeds);
+std::string study_seeds_markdown(const StudySeeds& seeds);
 
 }  // namespace paretoformer::nas

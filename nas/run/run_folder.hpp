@@ -62,6 +62,8 @@ class RunFolder {
   std::filesystem::path study() const { return path_ / "study.json"; }
   std::filesystem::path study_plot() const { return path_ / "study.svg"; }
   std::filesystem::path study_text() const { return path_ / "study.md"; }
+  std::filesystem::path study_seeds() const { return path_ / "study_seeds.json"; }
+  std::filesystem::path study_seeds_text() const { return path_ / "study_seeds.md"; }
   std::filesystem::path finetuned() const { return path_ / "finetune"; }
   std::filesystem::path finetuned_front() const { return path_ / "finetune.json"; }
   // What the search and its workers share out, while there are any (nas/cluster/work_folder.hpp).

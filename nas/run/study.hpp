@@ -78,6 +78,10 @@ struct StudyMargin {
 };
 StudyMargin margin(const StudyRival& first, const StudyRival& rival);
 
+// Energy-delay products at which ways of finding networks are compared: the largest network's over
+// these.
+inline constexpr double kStudyEdpFactors[] = {1.25, 1.5, 2, 3, 4, 6, 8};
+
 // Machines are the run's hardware with
 //   a  256 KiB of scratchpad, 64 KiB of accumulator, and all but matmuls in floats on the host
 //   b  its own scratchpad and accumulator

@@ -47,6 +47,20 @@ TEST(StudyVerb, SearchesFirstAndIsThatOfTheRun) {
   EXPECT_EQ(otherwise.status, 2);
   EXPECT_THAT(otherwise.err, HasSubstr("was trained on otherwise"));
 
+  // Together with that of another seed, but not with itself.
+  std::filesystem::copy(box / "run", box / "other", std::filesystem::copy_options::recursive);
+  Json other = parse(content(box / "other/study.json"));
+  other["provenance"]["seed"] = 77;
+  write(box / "other/study.json", other.dump());
+  const Result seeds = box.run({"study", "run", "other", "--quiet"});
+  EXPECT_EQ(seeds.status, 0) << seeds.err;
+  EXPECT_THAT(seeds.out, HasSubstr("of 2 seeds"));
+  EXPECT_EQ(parse(content(box / "run/study_seeds.json"))["seeds"][1], 77);
+  const Result same = box.run({"study", "run", "run", "--quiet"});
+  EXPECT_EQ(same.status, 2);
+  EXPECT_THAT(same.err, HasSubstr("expected another one"));
+  EXPECT_EQ(lines(same.err).size(), 1u) << same.err;
+
   const Result refused = box.run({"study", "config.json", "--quiet"});
   EXPECT_EQ(refused.status, 2);
   EXPECT_THAT(refused.err, HasSubstr("--resume"));

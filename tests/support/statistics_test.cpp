@@ -4,6 +4,7 @@
 
 #include <cmath>
 #include <limits>
+#include <utility>
 #include <vector>
 
 #include "support/error.hpp"
@@ -285,6 +286,24 @@ TEST(Bootstrap, SamplesWithoutAValueAreLeftOut) {
   EXPECT_EQ(tau.high, 1);
   const Estimate none = bootstrap(2, 1, [](Draws) { return std::nan(""); });
   EXPECT_TRUE(std::isnan(none.value) && std::isnan(none.low) && std::isnan(none.high));
+}
+
+// Of 1, 2 and 3 the standard deviation is 1; Student's quantiles as tables have them.
+TEST(Statistics, IntervalsOfMeans) {
+  const Estimate three = mean_estimate(Values{1, 2, 3});
+  EXPECT_DOUBLE_EQ(three.value, 2);
+  EXPECT_NEAR(three.high - 2, 4.30265 / std::sqrt(3), 1e-4);
+  EXPECT_NEAR(2 - three.low, 4.30265 / std::sqrt(3), 1e-4);
+  const std::pair<int, double> tabled[] = {{1, 12.7062},  {4, 2.77645},  {5, 2.57058},
+                                           {10, 2.22814}, {30, 2.04227}, {1000, 1.96234}};
+  for (const auto& [degrees, quantile] : tabled) {
+    Values values;  // so many below the mean as above it, by 1
+    for (int i = 0; i <= degrees; ++i) values.push_back(i % 2 == 0 ? 1 : -1);
+    const Estimate found = mean_estimate(values);
+    const double error = standard_deviation(values) / std::sqrt(degrees + 1.0);
+    EXPECT_NEAR((found.high - found.value) / error, quantile, 0.0012 * quantile) << degrees;
+  }
+  EXPECT_THROW(mean_estimate(Values{1}), Error);
 }
 
 }  // namespace

@@ -26,6 +26,7 @@ namespace {
 
 struct StudyArguments {
   RunArguments run;
+  std::vector<std::filesystem::path> others;
   std::filesystem::path largest;
   bool train_on = false;
   int steps = 0;  // 0: a quarter of the run's
@@ -80,7 +81,22 @@ void study_run(const StudyArguments& given, const CommonOptions& common) {
                   load_final_front(run, proxy, evaluator.predictor(), archive), given, common);
 }
 
+// What is there of several seeds: nothing is studied again.
+void study_seeds(const StudyArguments& given, const CommonOptions& common) {
+  const RunFolder run = RunFolder::read(given.run.options.config);
+  std::vector<SeedStudy> studies{read_seed_study(run.path())};
+  for (const std::filesystem::path& each : given.others) studies.push_back(read_seed_study(each));
+  const StudySeeds seeds = together(studies);
+  const std::string json = to_text(to_json(seeds));
+  write_file_atomic(run.study_seeds(), json);
+  write_file_atomic(run.study_seeds_text(), study_seeds_markdown(seeds));
+  if (common.json) return print(json);
+  print(study_seeds_table(seeds) + "Studies: " + path_text(run.study_seeds()) +
+        "  table: " + path_text(run.study_seeds_text()) + "\n");
+}
+
 void study(const StudyArguments& given, const CommonOptions& common) {
+  if (!given.others.empty()) return study_seeds(given, common);
   const auto threads = limit_threads(common);
   const RunOptions options = given.run.resolved();
   if (!options.resume && options.overrides.empty() && std::filesystem::is_directory(options.config))
@@ -102,6 +118,9 @@ void add_study(CLI::App& app, CommonOptions& common) {
       "What every step is worth, from a naive implementation to a run's best networks, and the "
       "search against simpler ways",
       given->run, common, "Continue an interrupted search, or finish one, before its study");
+  verb->add_option("OTHERS", given->others,
+                   "Folders of runs with other seeds: what their studies and that of CONFIG, a run "
+                   "folder too, come to together");
   verb->add_option("--largest", given->largest,
                    "Trained weights of the largest network, which is pruned with these as well: "
                    "safetensors file of a training, of export, or of a GPT-2");
@@ -113,7 +132,8 @@ void add_study(CLI::App& app, CommonOptions& common) {
       ->check(CLI::PositiveNumber)
       ->needs(train_on);
   verb->footer(
-      "A folder of a finished search is studied as it is; otherwise the search comes first.");
+      "A folder of a finished search is studied as it is; otherwise the search comes first. With "
+      "OTHERS all are read as they were studied before.");
   verb->callback([given, &common] { study(*given, common); });
 }
 
