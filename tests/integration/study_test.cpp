@@ -71,6 +71,29 @@ TEST(StudyVerb, SearchesFirstAndIsThatOfTheRun) {
   EXPECT_EQ(lines(wrong.err).size(), 1u) << wrong.err;
 }
 
+// The quickstart with a twelfth of its steps and evaluations. What the machine gives does not
+// depend on them; the search's share is less than the whole one's (docs/results.md).
+TEST(StudyVerb, OfTheQuickstartReachesTheSurveysFactors) {
+  const Sandbox box;
+  const Result whole = box.run({"study", "quickstart", "--run", "run", "--quiet", "--json", "--set",
+                                "training.steps=300", "--set", "search.evaluations=120", "--set",
+                                "validation_sequences=48", "--set", "corpus.train_bytes=1000000",
+                                "--set", "corpus.validation_bytes=40000"});
+  ASSERT_EQ(whole.status, 0) << whole.err;
+  const Json study = parse(whole.out);
+  const auto edp = [](const Json& step) { return step["edp"].get<double>(); };
+  const Json& machines = study["machines"];
+  const double a = edp(machines.front()), d = edp(machines.back());
+  const auto cycles = [&](std::size_t i) { return machines[i]["latency_cycles"].get<double>(); };
+  EXPECT_GT(cycles(0) / cycles(2), 39.6);  // Kim et al. 2023, Sec. 3.4
+  EXPECT_GT(cycles(2) / cycles(3), 1);
+  const Json& close = study["choices"][0];
+  EXPECT_EQ(close["budget"], "+0.1");
+  EXPECT_LE(close["perplexity_int8"].get<double>(), close["most_perplexity"].get<double>());
+  EXPECT_GT(a / edp(close), 88.7);  // Sec. 6.4
+  EXPECT_GT(d / edp(study["choices"][1]), 2.24);
+}
+
 TEST(StudyVerb, FineTunesSeveralOfTheFront) {
   const Sandbox box;
   Json config = tiny_config();
