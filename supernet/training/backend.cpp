@@ -22,8 +22,7 @@ std::optional<std::string> why_no_cuda() {
 
 Device chosen_device(const TrainingConfig& config) {
   if (config.device != Device::automatic) return config.device;
-  const bool possible = config.products == Products::bf16 && config.distillation == 0;
-  return possible && !why_no_cuda() ? Device::cuda : Device::cpu;
+  return config.products == Products::bf16 && !why_no_cuda() ? Device::cuda : Device::cpu;
 }
 
 template <class T>

@@ -33,7 +33,7 @@ class CudaBackend : public TrainingBackend<float> {
       : state_(state),
         training_(layout,
                   {config.batch, config.sequences_per_network(), config.context,
-                   2 + config.random_subnetworks},
+                   2 + config.random_subnetworks, static_cast<float>(config.distillation)},
                   limits) {
     state_.m.resize(layout.size());
     state_.v.resize(layout.size());
@@ -91,9 +91,6 @@ std::shared_ptr<TrainingBackend<float>> make_backend(const ParameterLayout& layo
                                                      const TrainingConfig& config,
                                                      TrainingState<float>& state,
                                                      const Limits& limits) {
-  if (config.distillation > 0)
-    throw InputError("training.distillation: " + std::to_string(config.distillation) +
-                     " is not possible on a GPU: expected 0");
   check(layout);
   return std::make_shared<CudaBackend>(layout, config, state, limits);
 }

@@ -15,7 +15,7 @@ namespace paretoformer::supernet::cuda {
 std::optional<std::string> why_unavailable();
 
 // See supernet::make_backend() and supernet::make_losses(). Throw InputError for what is not there:
-// distillation, untied heads, very wide models, and where memory is too small.
+// untied heads, very wide models, and where memory is too small.
 std::shared_ptr<TrainingBackend<float>> make_backend(const ParameterLayout& layout,
                                                      const TrainingConfig& config,
                                                      TrainingState<float>& state,

@@ -15,7 +15,7 @@
 namespace paretoformer::supernet {
 
 // Where a training's and its networks' arithmetic is done; automatic: on a GPU where this build can
-// use one, there is one, products are bf16 and nothing is distilled, otherwise on the processor.
+// use one, there is one and products are bf16, otherwise on the processor.
 enum class Device { automatic, cpu, cuda };
 
 // What each is, and its range: schema().

@@ -31,7 +31,7 @@ int longest_sequence(const ParameterLayout& layout, int length, Buffers::Keep ke
 
 int logit_rows(const ParameterLayout& layout, const Limits& limits) {
   const auto row = static_cast<std::size_t>(layout.vocabulary()) * sizeof(Bf16);
-  return static_cast<int>(std::clamp<std::size_t>(limits.logits / row, 1, 1 << 20));
+  return static_cast<int>(std::clamp<std::size_t>(limits.logits / row, 2, 1 << 20));
 }
 
 Buffers fitting_buffers(const ParameterLayout& layout, int sequences, int length,

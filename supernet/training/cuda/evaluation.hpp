@@ -23,7 +23,7 @@ struct Limits {
   int evaluation_rows = 8192;
 };
 
-// Rows whose logits are in memory at a time.
+// Rows whose logits are in memory at a time: two or more, one of them a teacher's.
 int logit_rows(const ParameterLayout& layout, const Limits& limits);
 
 // Memory for passes over as many sequences as fit, at most `sequences`: halved until they do.

@@ -101,19 +101,28 @@ void forward(const Pass& pass) {
   }
 }
 
-// Does `work(first row, rows)` for all rows, with their logits in memory.
+// Logits of some rows of a last LayerNorm's [rows][width].
+void logits_of(const Pass& pass, const Bf16* norm, int width, int first, int rows, Bf16* logits) {
+  gemm(
+      pass.stream, rows, pass.layout.vocabulary(), width,
+      plain<Bf16>(norm + std::ptrdiff_t{first} * width, width),
+      transposed<Bf16>(pass.weights.matrix(pass.layout.token_embedding), pass.layout.model_width()),
+      logits, pass.buffers.logit_stride);
+}
+
+// Does `work(first row, rows, soft targets)` for all rows, with their logits in memory; those of a
+// teacher are in its second half.
 template <class Work>
 void for_logits(const Pass& pass, Work work) {
-  Buffers& b = pass.buffers;
-  const int d = pass.network.model_width;
-  for (int first = 0; first < pass.rows(); first += b.logit_rows) {
-    const int rows = std::min(b.logit_rows, pass.rows() - first);
-    gemm(pass.stream, rows, pass.layout.vocabulary(), d,
-         plain<Bf16>(b.norm + std::ptrdiff_t{first} * d, d),
-         transposed<Bf16>(pass.weights.matrix(pass.layout.token_embedding),
-                          pass.layout.model_width()),
-         b.logits, b.logit_stride);
-    work(first, rows);
+  const Buffers& b = pass.buffers;
+  const Teacher& teacher = pass.teacher;
+  const int most = teacher.norm ? b.logit_rows / 2 : b.logit_rows;
+  Bf16* const soft = b.logits + most * b.logit_stride;
+  for (int first = 0; first < pass.rows(); first += most) {
+    const int rows = std::min(most, pass.rows() - first);
+    logits_of(pass, b.norm, pass.network.model_width, first, rows, b.logits);
+    if (teacher.norm) logits_of(pass, teacher.norm, teacher.width, first, rows, soft);
+    work(first, rows, SoftTargets{teacher.norm ? soft : nullptr, teacher.weight});
   }
 }
 
@@ -163,8 +172,8 @@ class BackwardPass {
   void head() const {
     const ParameterLayout& layout = pass_.layout;
     const int v = layout.vocabulary();
-    for_logits(pass_, [&](int first, int rows) {
-      cross_entropy(pass_.stream, rows, v, b_.logit_stride, b_.logits, pass_.targets + first,
+    for_logits(pass_, [&](int first, int rows, const SoftTargets& soft) {
+      cross_entropy(pass_.stream, rows, v, b_.logit_stride, b_.logits, pass_.targets + first, soft,
                     sums_.scale, b_.losses + first);
       const std::ptrdiff_t at = std::ptrdiff_t{first} * d_;
       gemm(pass_.stream, rows, d_, v, plain<Bf16>(b_.logits, b_.logit_stride),
@@ -310,7 +319,7 @@ std::size_t Buffers::bytes(const ParameterLayout& layout, int sequences, int len
 
 void losses(const Pass& pass) {
   forward(pass);
-  for_logits(pass, [&](int first, int rows) {
+  for_logits(pass, [&](int first, int rows, const SoftTargets&) {
     row_losses(pass.stream, rows, pass.layout.vocabulary(), pass.buffers.logit_stride,
                pass.buffers.logits, pass.targets + first, pass.buffers.losses + first);
   });

@@ -67,6 +67,14 @@ class Buffers {
   DeviceArray<unsigned char> memory_;
 };
 
+// What a network learns from besides the text, with that weight: the probabilities of a wider one
+// on the same rows, which its last LayerNorm gives again.
+struct Teacher {
+  const Bf16* norm = nullptr;  // [rows][width]; null: none
+  int width = 0;
+  float weight = 0;
+};
+
 // What a pass works on. Tokens and targets are the device's.
 struct Pass {
   Stream& stream;
@@ -77,6 +85,7 @@ struct Pass {
   const std::int32_t *tokens, *targets;
   Buffers& buffers;
   Dropout dropout = {};
+  Teacher teacher = {};
 
   int rows() const { return sequences * length; }
 };
@@ -94,7 +103,7 @@ struct GradientSums {
   DeviceTokenRows tokens;
 };
 
-// The loss of every row, in buffers.losses.
+// The loss of every row against its target, in buffers.losses.
 void losses(const Pass& pass);
 // The same, and the gradients of all weights of the network, which are added up in `gradient`.
 void losses_and_gradients(const Pass& pass, const GradientSums& gradient);

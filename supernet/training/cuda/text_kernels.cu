@@ -111,41 +111,54 @@ __device__ float log_sum_exp(const Bf16* logits, int vocabulary, Exponentials* o
 
 // One block per row: once over the row for the log-sum-exp, once more, out of the cache, for the
 // gradient. Pads at the end of a row make room for whole packs.
-template <int n, bool gradient>
+enum class Wanted { loss, gradient, gradient_to_soft };
+template <int n, Wanted wanted>
 __global__ void __launch_bounds__(kMostWarps* kWarp)
     cross_entropy_rows(int vocabulary, std::ptrdiff_t stride, Bf16* logits,
-                       const std::int32_t* targets, float gradient_scale, float* losses) {
+                       const std::int32_t* targets, SoftTargets soft, float gradient_scale,
+                       float* losses) {
   PARETOFORMER_SHARED(Exponentials, of_warps, kMostWarps);
   Bf16* const row = logits + blockIdx.x * stride;
   const int target = targets[blockIdx.x];
   const float lse = log_sum_exp<n>(row, vocabulary, of_warps);
   if (threadIdx.x == 0) losses[blockIdx.x] = lse - to_float(row[target]);
-  if constexpr (!gradient) return;
+  if constexpr (wanted == Wanted::loss) return;
   __syncthreads();  // the target's logit has been read
+  const Bf16* teacher = nullptr;
+  float hard = 1, teacher_lse = 0;
+  if constexpr (wanted == Wanted::gradient_to_soft) {
+    teacher = soft.logits + blockIdx.x * stride;
+    hard = 1 - soft.weight;
+    teacher_lse = log_sum_exp<n>(teacher, vocabulary, of_warps);
+  }
   for (int i = static_cast<int>(threadIdx.x) * n; i < stride;
        i += static_cast<int>(blockDim.x) * n) {
     Floats<n> v = load<n>(row + i);
+    Floats<n> t{};
+    if constexpr (wanted == Wanted::gradient_to_soft) t = load<n>(teacher + i);
     for (int j = 0; j < n; ++j) {
-      const float p = __expf(v[j] - lse) - (i + j == target ? 1.0F : 0.0F);
+      float p = __expf(v[j] - lse) - (i + j == target ? hard : 0.0F);
+      if constexpr (wanted == Wanted::gradient_to_soft)
+        p -= soft.weight * __expf(t[j] - teacher_lse);
       v[j] = i + j < vocabulary ? p * gradient_scale : 0.0F;
     }
     store<n>(row + i, v);
   }
 }
 
-template <bool gradient>
+template <Wanted wanted>
 void launch_cross_entropy(Stream& stream, int rows, int vocabulary, std::ptrdiff_t stride,
-                          Bf16* logits, const std::int32_t* targets, float gradient_scale,
-                          float* losses) {
+                          Bf16* logits, const std::int32_t* targets, const SoftTargets& soft,
+                          float gradient_scale, float* losses) {
   const auto run = [&](auto kernel, int n) {
     const int warps = std::clamp(ceil_div(vocabulary, kWarp * n), 1, kMostWarps);
-    launch(kernel, rows, warps * kWarp, 0, stream, vocabulary, stride, logits, targets,
+    launch(kernel, rows, warps * kWarp, 0, stream, vocabulary, stride, logits, targets, soft,
            gradient_scale, losses);
   };
-  if (packs_fit<kAllBf16>(static_cast<int>(stride), stride, logits))
-    run(cross_entropy_rows<kAllBf16, gradient>, kAllBf16);
+  if (packs_fit<kAllBf16>(static_cast<int>(stride), stride, logits, soft.logits))
+    run(cross_entropy_rows<kAllBf16, wanted>, kAllBf16);
   else
-    run(cross_entropy_rows<1, gradient>, 1);
+    run(cross_entropy_rows<1, wanted>, 1);
 }
 
 // One warp per sequence.
@@ -203,14 +216,19 @@ void token_gradient(Stream& stream, int distinct, const std::int32_t* tokens,
 
 void row_losses(Stream& stream, int rows, int vocabulary, std::ptrdiff_t stride, const Bf16* logits,
                 const std::int32_t* targets, float* losses) {
-  launch_cross_entropy<false>(stream, rows, vocabulary, stride, const_cast<Bf16*>(logits), targets,
-                              0, losses);
+  launch_cross_entropy<Wanted::loss>(stream, rows, vocabulary, stride, const_cast<Bf16*>(logits),
+                                     targets, {}, 0, losses);
 }
 
 void cross_entropy(Stream& stream, int rows, int vocabulary, std::ptrdiff_t stride, Bf16* logits,
-                   const std::int32_t* targets, float gradient_scale, float* losses) {
-  launch_cross_entropy<true>(stream, rows, vocabulary, stride, logits, targets, gradient_scale,
-                             losses);
+                   const std::int32_t* targets, const SoftTargets& soft, float gradient_scale,
+                   float* losses) {
+  if (soft.logits)
+    launch_cross_entropy<Wanted::gradient_to_soft>(stream, rows, vocabulary, stride, logits,
+                                                   targets, soft, gradient_scale, losses);
+  else
+    launch_cross_entropy<Wanted::gradient>(stream, rows, vocabulary, stride, logits, targets, soft,
+                                           gradient_scale, losses);
 }
 
 void sequence_sums(Stream& stream, int sequences, int length, const float* losses, double* sums) {

@@ -42,10 +42,17 @@ void token_gradient(Stream& stream, int distinct, const std::int32_t* tokens,
 // losses[r] = -log softmax(logits[r])[targets[r]].
 void row_losses(Stream& stream, int rows, int vocabulary, std::ptrdiff_t stride, const Bf16* logits,
                 const std::int32_t* targets, float* losses);
-// The same; logits become (softmax(logits) - one_hot(target)) * gradient_scale, what lies behind
-// them up to `stride` 0. So logits are never there in fp32, nor in a second place.
+// Logits in rows like those of the network that learns from them, with that weight; null: none.
+struct SoftTargets {
+  const Bf16* logits = nullptr;
+  float weight = 0;
+};
+// The same; logits become (softmax(logits) - weight * softmax(soft.logits) - (1 - weight) *
+// one_hot(target)) * gradient_scale, what lies behind them up to `stride` 0. So logits are never
+// there in fp32, nor in a second place.
 void cross_entropy(Stream& stream, int rows, int vocabulary, std::ptrdiff_t stride, Bf16* logits,
-                   const std::int32_t* targets, float gradient_scale, float* losses);
+                   const std::int32_t* targets, const SoftTargets& soft, float gradient_scale,
+                   float* losses);
 // sums[s] = sum of the losses of sequence s, in fp64.
 void sequence_sums(Stream& stream, int sequences, int length, const float* losses, double* sums);
 

@@ -23,6 +23,10 @@ void DeviceTraining::allocate_arenas() {
     for (DeviceArray<float>* arena : {&parameters_, &gradient_, &m_, &v_})
       *arena = DeviceArray<float>(layout_.size());
     matrices_ = DeviceArray<Bf16>(layout_.matrix_size());
+    if (shape_.distillation > 0)
+      teacher_ = DeviceArray<Bf16>(static_cast<std::size_t>(shape_.sequences_per_network) *
+                                   static_cast<std::size_t>(shape_.context) *
+                                   static_cast<std::size_t>(layout_.model_width()));
     partial_norms_ = DeviceArray<double>(kNormParts);
     norm_ = DeviceArray<NormOfGradient>(1);
     prepare_products(stream_);
@@ -77,10 +81,12 @@ void DeviceTraining::upload_text(const Batch& batch, std::size_t networks) {
   const auto rows = static_cast<std::size_t>(batch.rows());
   parts_.clear();
   for (std::size_t network = 0; network < networks; ++network)
-    for (int first = 0; first < shape_.sequences_per_network; first += buffers_->sequences)
-      parts_.push_back({network, static_cast<int>(network) * shape_.sequences_per_network + first,
-                        std::min(buffers_->sequences, shape_.sequences_per_network - first), 0, 0,
-                        0});
+    for (int first = 0; first < shape_.sequences_per_network; first += buffers_->sequences) {
+      const int of_network = static_cast<int>(network) * shape_.sequences_per_network;
+      parts_.push_back({network, first,
+                        std::min(buffers_->sequences, shape_.sequences_per_network - first),
+                        shape_.distillation > 0 ? first : of_network + first, 0, 0, 0});
+    }
   rows_at_ = 2 * rows;
   tokens_at_ = 3 * rows;
   starts_at_ = 4 * rows;
@@ -89,9 +95,18 @@ void DeviceTraining::upload_text(const Batch& batch, std::size_t networks) {
   std::copy_n(batch.targets, rows, host_text_.data() + rows);
   std::size_t distinct = 0;
   std::size_t starts = 0;
-  for (Part& part : parts_) {
+  const std::size_t per_network = parts_.size() / networks;
+  for (std::size_t i = 0; i < parts_.size(); ++i) {
+    Part& part = parts_[i];
+    if (shape_.distillation > 0 && part.network > 0) {  // the same text again
+      const Part& same = parts_[i % per_network];
+      part.distinct = same.distinct;
+      part.first_distinct = same.first_distinct;
+      part.first_start = same.first_start;
+      continue;
+    }
     const std::size_t first =
-        static_cast<std::size_t>(part.first) * static_cast<std::size_t>(batch.length);
+        static_cast<std::size_t>(part.text) * static_cast<std::size_t>(batch.length);
     token_rows_.sort(batch.tokens + first, part.sequences * batch.length);
     part.distinct = token_rows_.tokens.size();
     part.first_distinct = distinct;
@@ -111,11 +126,31 @@ void DeviceTraining::upload_text(const Batch& batch, std::size_t networks) {
 GradientSums DeviceTraining::gradient_sums(const Part& part) const {
   const std::int32_t* const text = text_.data();
   return {gradient_.data(),
-          part.first == 0,
+          part.network == 0 && part.first == 0,
           1.0F / static_cast<float>(shape_.sequences_per_network * shape_.context),
           {static_cast<int>(part.distinct), text + tokens_at_ + part.first_distinct,
            text + starts_at_ + part.first_start,
-           text + rows_at_ + static_cast<std::size_t>(part.first * shape_.context)}};
+           text + rows_at_ + static_cast<std::size_t>(part.text * shape_.context)}};
+}
+
+Pass DeviceTraining::pass_of(const Part& part, const Batch& batch, const Architecture& network) {
+  const std::ptrdiff_t row = std::ptrdiff_t{part.first} * batch.length;
+  const std::ptrdiff_t text = std::ptrdiff_t{part.text} * batch.length;
+  const int width = layout_.model_width();
+  Teacher teacher;
+  if (shape_.distillation > 0 && part.network > 0)
+    teacher = {teacher_.data() + row * width, width, shape_.distillation};
+  return {stream_,
+          layout_,
+          weights(),
+          network,
+          part.sequences,
+          batch.length,
+          text_.data() + text,
+          text_.data() + batch.rows() + text,
+          *buffers_,
+          batch.dropout.of_network(part.network).from_row(row),
+          teacher};
 }
 
 std::span<const double> DeviceTraining::gradients(const Batch& batch,
@@ -123,7 +158,8 @@ std::span<const double> DeviceTraining::gradients(const Batch& batch,
   if (networks.empty() || !(networks[0] == layout_.largest()))
     throw Error("the first network of a sandwich must be the largest");
   const auto count = static_cast<int>(networks.size());
-  if (batch.sequences != shape_.sequences_per_network * count || batch.length != shape_.context)
+  const int texts = shape_.distillation > 0 ? 1 : count;
+  if (batch.sequences != shape_.sequences_per_network * texts || batch.length != shape_.context)
     throw Error("the batch of a step is not what the training was made for");
   reserve_text(networks.size());
   upload_text(batch, networks.size());
@@ -132,25 +168,24 @@ std::span<const double> DeviceTraining::gradients(const Batch& batch,
   fill_zero(stream_, gradient_.data() + layout_.position_embedding,
             static_cast<std::size_t>(layout_.context()) *
                 static_cast<std::size_t>(layout_.model_width()));
-  const auto first_row = [&](std::size_t network) {
-    return static_cast<std::ptrdiff_t>(network) * shape_.sequences_per_network * batch.length;
-  };
+  const auto per_network = static_cast<std::size_t>(shape_.sequences_per_network);
   for (const Part& part : parts_) {
-    const std::ptrdiff_t row = std::ptrdiff_t{part.first} * batch.length;
-    losses_and_gradients(
-        {stream_, layout_, weights(), networks[part.network], part.sequences, batch.length,
-         text_.data() + row, text_.data() + batch.rows() + row, *buffers_,
-         batch.dropout.of_network(part.network).from_row(row - first_row(part.network))},
-        gradient_sums(part));
+    const Pass pass = pass_of(part, batch, networks[part.network]);
+    losses_and_gradients(pass, gradient_sums(part));
+    if (teacher_.size() > 0 && part.network == 0) {
+      const auto width = static_cast<std::size_t>(layout_.model_width());
+      copy_on_device(stream_,
+                     teacher_.data() + static_cast<std::size_t>(part.first * batch.length) * width,
+                     buffers_->norm, static_cast<std::size_t>(pass.rows()) * width);
+    }
     sequence_sums(stream_, part.sequences, batch.length, buffers_->losses,
-                  sums_.data() + part.first);
+                  sums_.data() + part.network * per_network + static_cast<std::size_t>(part.first));
   }
-  host_sums_.resize(static_cast<std::size_t>(batch.sequences));
+  host_sums_.resize(networks.size() * per_network);
   copy_to_host(stream_, host_sums_.data(), sums_.data(), host_sums_.size());
   stream_.synchronize();
   losses_.assign(networks.size(), 0.0);
-  for (std::size_t s = 0; s < host_sums_.size(); ++s)
-    losses_[s / static_cast<std::size_t>(shape_.sequences_per_network)] += host_sums_[s];
+  for (std::size_t s = 0; s < host_sums_.size(); ++s) losses_[s / per_network] += host_sums_[s];
   for (double& loss : losses_)
     loss /= static_cast<double>(shape_.sequences_per_network) * shape_.context;
   return losses_;

@@ -32,6 +32,9 @@ struct StepShape {
   int sequences_per_network;  // in a step
   int context;
   int networks;  // in a step
+  // Above 0, all networks of a step have the same sequences, and others than the first one learn
+  // from its probabilities with this weight.
+  float distillation = 0;
 };
 
 class DeviceTraining {
@@ -54,10 +57,11 @@ class DeviceTraining {
   int sequences_at_a_time() const { return buffers_->sequences; }
 
  private:
-  // Of one network, so many sequences of the step from the first on.
+  // So many sequences of one network from the first on.
   struct Part {
     std::size_t network;
     int first, sequences;
+    int text;                                           // the first one's place in the step's text
     std::size_t distinct, first_distinct, first_start;  // its tokens, see TokenRows
   };
 
@@ -65,6 +69,7 @@ class DeviceTraining {
   void reserve_text(std::size_t networks);
   void upload_text(const Batch& batch, std::size_t networks);
   GradientSums gradient_sums(const Part& part) const;
+  Pass pass_of(const Part& part, const Batch& batch, const Architecture& network);
   Weights weights() const;
 
   const ParameterLayout& layout_;
@@ -72,6 +77,7 @@ class DeviceTraining {
   mutable Stream stream_;
   DeviceArray<float> parameters_, gradient_, m_, v_;
   DeviceArray<Bf16> matrices_;  // rounded
+  DeviceArray<Bf16> teacher_;   // the largest network's last LayerNorm of a step, if it teaches
   std::optional<Evaluation> evaluation_;
   std::optional<Buffers> buffers_;
 

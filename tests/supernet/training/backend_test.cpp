@@ -182,7 +182,7 @@ void expect_gradients(const BackEnd& back_end, const Supernet& supernet,
   const Text text(1, c.sequences_per_step(networks.size()), c.context, supernet.largest.vocabulary);
   std::vector<double> expected;
   const std::vector<double> losses = reference::sandwich_gradients(
-      layout, parameters, networks, text.batch(c.dropout), 0, expected);
+      layout, parameters, networks, text.batch(c.dropout), c.distillation, expected);
   TrainingState<float> state = state_of(parameters);
   const auto backend = make(layout, c, state);
   const auto found = backend->gradients(text.batch(c.dropout), networks);
@@ -233,6 +233,22 @@ TEST_P(BackEnds, GradientsWithDropout) {
   parts.dropout = 0.3;
   parts.accumulation = 3;
   expect_gradients(GetParam(), kOdd, {kOdd.largest, kOdd.slices[5]}, parts);
+}
+
+// From the probabilities of the largest network on the same text, parts of it, with dropout.
+TEST_P(BackEnds, GradientsWithDistillation) {
+  TrainingConfig c = config(GetParam(), 2, kContext);
+  c.distillation = 0.6;
+  for (const Supernet* supernet : {&kOdd, &kEven})
+    for (const Architecture& slice : supernet->slices)
+      expect_gradients(GetParam(), *supernet, {supernet->largest, slice}, c);
+  c = config(GetParam(), 2, 9);
+  c.distillation = 0.6;
+  c.dropout = 0.3;
+  c.accumulation = 3;
+  expect_gradients(GetParam(), kOdd, {kOdd.largest, kOdd.slices[5], kOdd.slices[1]}, c);
+  c.distillation = 1;
+  expect_gradients(GetParam(), kOdd, {kOdd.largest, kOdd.slices[2]}, c);
 }
 
 // What a training with dropout is evaluated by has none.

@@ -188,8 +188,8 @@ TEST_F(CudaTextKernels, CrossEntropy) {
       copy_to_device(stream, on_device.data(), targets.data(), kFew);
       Numbers<float> alone(kFew), with_gradient(kFew);
       row_losses(stream, kFew, vocabulary, stride, logits.data(), on_device.data(), alone.data());
-      cuda::cross_entropy(stream, kFew, vocabulary, stride, logits.data(), on_device.data(), 0.25F,
-                          with_gradient.data());
+      cuda::cross_entropy(stream, kFew, vocabulary, stride, logits.data(), on_device.data(), {},
+                          0.25F, with_gradient.data());
       for (int r = 0; r < kFew; ++r)
         losses.push_back(supernet::cross_entropy<double>(
             1, vocabulary, rows.data() + r * vocabulary, targets.data() + r, 0.25, nullptr));
@@ -200,6 +200,37 @@ TEST_F(CudaTextKernels, CrossEntropy) {
         std::copy_n(rows.begin() + r * vocabulary, vocabulary, padded.begin() + r * stride);
       // Exponentials of differences up to 30 are off by as many times 2^-24.
       expect_near(logits.now(), padded, kRounding + kFp32);
+    }
+}
+
+TEST_F(CudaTextKernels, CrossEntropyWithSoftTargets) {
+  Stream& stream = one_stream();
+  constexpr int kFew = 3;
+  for (const int vocabulary : {29, 300, 5003})
+    for (const int stride : {ceil_div(vocabulary, 8) * 8, vocabulary}) {
+      const auto size = static_cast<std::size_t>(kFew * stride);
+      Numbers<Bf16> logits(size, 1, 4), teacher(size, 2, 4);
+      std::vector<double> expected(size, 0.0), losses;
+      std::vector<std::int32_t> targets;
+      for (int r = 0; r < kFew; ++r) {
+        targets.push_back(r * 7 % vocabulary);
+        std::vector<double> soft(teacher.host.begin() + r * stride,
+                                 teacher.host.begin() + r * stride + vocabulary);
+        double sum = 0;
+        for (double& logit : soft) sum += logit = std::exp(logit);
+        for (double& probability : soft) probability /= sum;
+        std::copy_n(logits.host.begin() + r * stride, vocabulary, expected.begin() + r * stride);
+        losses.push_back(supernet::distillation<double>(1, vocabulary, expected.data() + r * stride,
+                                                        targets.data() + r, soft.data(), 0.7,
+                                                        0.25));
+      }
+      DeviceArray<std::int32_t> on_device(kFew);
+      copy_to_device(stream, on_device.data(), targets.data(), kFew);
+      Numbers<float> found(kFew);
+      cuda::cross_entropy(stream, kFew, vocabulary, stride, logits.data(), on_device.data(),
+                          {teacher.data(), 0.7F}, 0.25F, found.data());
+      expect_near(found.now(), losses, kFp32);
+      expect_near(logits.now(), expected, kRounding + 2 * kFp32);
     }
 }
 

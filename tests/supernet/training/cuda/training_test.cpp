@@ -123,11 +123,6 @@ TEST(CudaTraining, SaysWhatWouldFit) {
 
 TEST(CudaTraining, RefusesWhatItDoesNotHave) {
   Made made;
-  TrainingConfig c = config();
-  c.distillation = 0.5;
-  EXPECT_THAT([&] { make_backend(made.layout, c, made.state, limits()); },
-              ThrowsMessage<InputError>(
-                  AllOf(HasSubstr("training.distillation"), HasSubstr("expected 0"))));
   const ParameterLayout untied(kNetwork, kContext, Head::untied);
   EXPECT_THAT([&] { make_losses(untied, made.state.parameters, config(), limits()); },
               ThrowsMessage<InputError>(HasSubstr("output layers")));
