@@ -35,14 +35,18 @@ std::size_t sequences_in(std::span<const std::int32_t> text, int context) {
 
 template <class T>
 CpuLosses<T>::CpuLosses(const ParameterLayout& layout, const std::vector<T>& parameters,
-                        int context, Products products)
+                        int context, Products products, WeightsAre weights)
     : layout_(layout),
       parameters_(parameters),
       products_(products),
       activations_([&layout, context] {
         return Activations<T>(layout, sequences_per_task({nullptr, nullptr, 1, context}), context,
                               Activations<T>::Keep::nothing);
-      }) {}
+      }) {
+  if (weights == WeightsAre::changing) return;
+  packed_.emplace(layout, products, PackedFor::evaluation);
+  packed_->pack(parameters.data());
+}
 
 template <class T>
 std::vector<std::vector<double>> CpuLosses<T>::sequence_losses(
@@ -59,7 +63,9 @@ std::vector<std::vector<double>> CpuLosses<T>::sequence_losses(
     const Batch part{batch.tokens + row, batch.targets + row,
                      std::min(per_task, batch.sequences - first), batch.length};
     supernet::sequence_losses<T>(
-        {layout_, parameters_.data(), networks[network], part, activations_.local(), products_}, 0,
+        {layout_, parameters_.data(), networks[network], part, activations_.local(), products_,
+         nullptr, packed_ ? &*packed_ : nullptr},
+        0,
         std::span(result[network])
             .subspan(static_cast<std::size_t>(first), static_cast<std::size_t>(part.sequences)));
   });

@@ -5,11 +5,13 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <vector>
 
 #include "search_spaces/architecture.hpp"
 #include "supernet/model/network.hpp"
+#include "supernet/model/packed_weights.hpp"
 #include "supernet/model/parameters.hpp"
 
 namespace paretoformer::supernet {
@@ -28,13 +30,16 @@ class SequenceLosses {
                                                            const Batch& batch) = 0;
 };
 
+// Whether weights may change between evaluations; those that do not are packed once for all.
+enum class WeightsAre { changing, fixed };
+
 // On this processor, in T with such products; per thread, the memory of one pass over sequences of
-// `context` tokens. `layout` and `parameters` must outlive it; the parameters may change.
+// `context` tokens. `layout` and `parameters` must outlive it.
 template <class T>
 class CpuLosses : public SequenceLosses {
  public:
   CpuLosses(const ParameterLayout& layout, const std::vector<T>& parameters, int context,
-            Products products);
+            Products products, WeightsAre weights = WeightsAre::changing);
   std::vector<std::vector<double>> sequence_losses(std::span<const Architecture> networks,
                                                    const Batch& batch) override;
 
@@ -42,6 +47,7 @@ class CpuLosses : public SequenceLosses {
   const ParameterLayout& layout_;
   const std::vector<T>& parameters_;
   Products products_;
+  std::optional<PackedWeights<T>> packed_;
   tbb::enumerable_thread_specific<Activations<T>> activations_;
 };
 

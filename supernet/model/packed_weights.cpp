@@ -19,7 +19,7 @@ PackedMemory packed_memory(std::size_t bytes) {
 }
 
 template <class T>
-PackedWeights<T>::PackedWeights(const ParameterLayout& layout, Products products) {
+PackedWeights<T>::PackedWeights(const ParameterLayout& layout, Products products, PackedFor use) {
   for (const Tensor& tensor : layout.tensors()) {
     const bool looked_up = tensor.offset == layout.position_embedding ||
                            (tensor.offset == layout.token_embedding && layout.untied());
@@ -32,6 +32,7 @@ PackedWeights<T>::PackedWeights(const ParameterLayout& layout, Products products
   std::size_t bytes = 0;
   for (std::size_t i = 0; i < matrices_.size(); ++i)
     for (const bool forward : {true, false}) {
+      if (!forward && use == PackedFor::evaluation) continue;
       const PackedMatrix<T>& packed = forward ? matrices_[i].forward : matrices_[i].backward;
       bytes += packed_bytes<T>(packed.rows, packed.columns, products);
       constexpr int kColumns = 8 * kPackedColumns;
@@ -42,6 +43,7 @@ PackedWeights<T>::PackedWeights(const ParameterLayout& layout, Products products
   auto* next = static_cast<std::byte*>(memory_.get());
   for (Matrix& matrix : matrices_)
     for (PackedMatrix<T>* packed : {&matrix.forward, &matrix.backward}) {
+      if (packed == &matrix.backward && use == PackedFor::evaluation) continue;
       packed->data = next;
       next += packed_bytes<T>(packed->rows, packed->columns, products);
     }

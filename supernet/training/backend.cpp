@@ -63,7 +63,8 @@ std::shared_ptr<SequenceLosses> make_losses(const ParameterLayout& layout,
     throw InputError("training.device: \"cuda\": " + *why_no_cuda());
 #endif
   }
-  return std::make_shared<CpuLosses<float>>(layout, parameters, config.context, config.products);
+  return std::make_shared<CpuLosses<float>>(layout, parameters, config.context, config.products,
+                                            WeightsAre::fixed);
 }
 
 }  // namespace paretoformer::supernet
