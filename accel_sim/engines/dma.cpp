@@ -12,27 +12,16 @@ constexpr std::int64_t kUntilDone = std::numeric_limits<std::int64_t>::max();
 
 }  // namespace
 
-BeatTable::BeatTable(const Hardware& hardware) {
-  constexpr int kLine = kLineBytes;
-  const int beat = hardware.bus_bytes_per_cycle;
-  for (int offset = 0; offset < kLine; ++offset)
-    for (int useful = 0; useful <= kLine; ++useful) {
-      const bool possible = useful > 0 && offset + useful <= kLine;
-      const int bytes = possible ? request_bytes(offset, useful, beat) : 0;
-      beats_.push_back(static_cast<std::uint8_t>(bytes / beat));
-    }
-}
-
 LoadUnit::LoadUnit(const Hardware& hardware, MemorySystem& memory, L2Port& l2)
     : memory_(&memory),
       l2_(&l2),
-      beats_(hardware),
       // nCmds, LoadController.scala L84; no more than the reservation station can hold.
       commands_(
           std::min(hardware.requests_in_flight / hardware.array_size + 1, hardware.load_entries)),
       in_flight_(hardware.requests_in_flight),
       bus_latency_(hardware.bus_latency_cycles),
       l2_hit_cycles_(hardware.l2_hit_cycles),
+      beat_bytes_(hardware.bus_bytes_per_cycle),
       refill_cycles_(l2_refill_cycles(hardware.dram_bytes_per_cycle)),
       size_(hardware.array_size),
       scale_rate_(hardware.mvin_scale_elements_per_cycle) {}
@@ -44,7 +33,7 @@ LoadUnit::RowData LoadUnit::data_of_row(const Mvin& mvin, std::int64_t address,
   RowData row;
   for (int done = 0; done < mvin.row_bytes; offset = 0) {
     const int useful = std::min(kLineBytes - offset, mvin.row_bytes - done);
-    const int beats = beats_(offset, useful);
+    const int beats = request_bytes(offset, useful, beat_bytes_) / beat_bytes_;
     // Multipliers stay in the unit that unpacks.
     const int local_rows =
         multipliers
@@ -137,12 +126,12 @@ std::optional<LoadUnit::Span> LoadUnit::advance(std::int64_t time) {
 StoreUnit::StoreUnit(const Hardware& hardware, MemorySystem& memory, L2Port& l2)
     : memory_(&memory),
       l2_(&l2),
-      beats_(hardware),
       in_flight_(hardware.requests_in_flight),
       rows_ahead_(kStoreQueueBlocks),
       size_(hardware.array_size),
       bus_latency_(hardware.bus_latency_cycles),
       write_latency_(hardware.write_latency_cycles),
+      beat_bytes_(hardware.bus_bytes_per_cycle),
       refill_cycles_(l2_refill_cycles(hardware.dram_bytes_per_cycle)) {}
 
 LoadUnit::Span StoreUnit::mvout(const Mvout& mvout, std::int64_t time) {
@@ -218,7 +207,7 @@ void StoreUnit::write_row(std::int64_t address, int bytes) {
   while (bytes > 0) {
     const int offset = static_cast<int>(static_cast<std::uint64_t>(address) % kLine);
     const int useful = std::min(kLine - offset, bytes);
-    const int beats = beats_(offset, useful);
+    const int beats = request_bytes(offset, useful, beat_bytes_) / beat_bytes_;
     const std::int64_t begin = std::max(writer_free_, in_flight_.first());
     writer_free_ = begin + beats;
     std::int64_t done = writer_free_ + write_latency_;

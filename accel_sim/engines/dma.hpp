@@ -61,19 +61,6 @@ class Registers {
   std::size_t first_ = 0;
 };
 
-// Beats of the request for `useful` bytes at an offset in their line.
-class BeatTable {
- public:
-  explicit BeatTable(const Hardware& hardware);
-  int operator()(int offset, int useful) const {
-    return beats_[static_cast<std::size_t>(offset) * (kLineBytes + 1) +
-                  static_cast<std::size_t>(useful)];
-  }
-
- private:
-  std::vector<std::uint8_t> beats_;
-};
-
 // Load controller and stream reader (LoadController.scala, DMA.scala), a request after the other:
 // each waits for a register of requests in flight, for L2, and for its turn at the merger, whose
 // clocks move on by what it takes of them; what L2 lacks comes when it does, and the merger turns
@@ -113,11 +100,10 @@ class LoadUnit {
 
   MemorySystem* memory_;
   L2Port* l2_;
-  BeatTable beats_;
   TimeRing commands_;  // ends of the mvins that the controller tracks
   Registers in_flight_;
   std::int64_t bus_latency_, l2_hit_cycles_;
-  int refill_cycles_, size_, scale_rate_;
+  int beat_bytes_, refill_cycles_, size_, scale_rate_;
 
   // The mvin under way, and of its rows so far what they bring.
   Mvin current_;
@@ -165,7 +151,6 @@ class StoreUnit {
 
   MemorySystem* memory_;
   L2Port* l2_;
-  BeatTable beats_;
   Registers in_flight_;
   TimeRing rows_ahead_;  // when the writer began the last rows
   int size_;
@@ -175,7 +160,7 @@ class StoreUnit {
   std::int64_t shared_until_ = 0;
   int share_ = kWholePort;
   std::int64_t bus_latency_, write_latency_;
-  int refill_cycles_;
+  int beat_bytes_, refill_cycles_;
   std::int64_t reader_free_ = 0;  // of the local memory
   std::int64_t writer_free_ = 0;
   std::int64_t acknowledged_ = 0;

@@ -90,10 +90,4 @@ void MemorySystem::Bank::acknowledge_next() {
   register_free = std::max(register_free, next_answer);
 }
 
-int request_bytes(int offset, int useful, int beat_bytes) {
-  int size = beat_bytes;
-  while (offset / size != (offset + useful - 1) / size) size *= 2;
-  return size;
-}
-
 }  // namespace paretoformer::accel_sim

@@ -246,6 +246,10 @@ class MemorySystem {
 // aligned power of two, from a beat of the bus to a line, that covers them (DMA.scala L174-205; the
 // writer follows the same rule). Since a larger request never covers more than the rest of the
 // line, a row takes one request per line that it touches.
-int request_bytes(int offset, int useful, int beat_bytes);
+inline int request_bytes(int offset, int useful, int beat_bytes) {
+  // The first and the last byte lie in one block of this size.
+  const auto differ = static_cast<unsigned>(offset ^ (offset + useful - 1));
+  return std::max(beat_bytes, 1 << std::bit_width(differ));
+}
 
 }  // namespace paretoformer::accel_sim

@@ -43,22 +43,6 @@ TEST(Registers, TheNextRequestTakesTheOneThatIsFreeFirst) {
   }
 }
 
-// The smallest aligned power of two of 16 bytes or more that holds what is wanted.
-TEST(BeatTable, IsAsWorkedByHand) {
-  Hardware hardware;
-  hardware.bus_bytes_per_cycle = 16;
-  const BeatTable beats(hardware);
-  EXPECT_EQ(beats(0, 1), 1);
-  EXPECT_EQ(beats(0, 16), 1);
-  EXPECT_EQ(beats(15, 1), 1);
-  EXPECT_EQ(beats(15, 2), 2);   // bytes 0 to 31
-  EXPECT_EQ(beats(32, 17), 2);  // 32 to 63
-  EXPECT_EQ(beats(31, 2), 4);   // the line
-  EXPECT_EQ(beats(0, 64), 4);
-  hardware.bus_bytes_per_cycle = 64;
-  EXPECT_EQ(BeatTable(hardware)(63, 1), 1);
-}
-
 Hardware example() {
   Hardware hardware;
   hardware.array_size = 16;

@@ -15,6 +15,9 @@ TEST(RequestBytes, AreTheSmallestAlignedPowersOfTwo) {
   EXPECT_EQ(request_bytes(24, 16, 16), 64);  // 24 to 39 cross the middle of the line
   EXPECT_EQ(request_bytes(32, 32, 16), 32);
   EXPECT_EQ(request_bytes(60, 4, 16), 16);
+  EXPECT_EQ(request_bytes(15, 2, 16), 32);
+  EXPECT_EQ(request_bytes(31, 2, 16), 64);
+  EXPECT_EQ(request_bytes(63, 1, 64), 64);
 }
 
 // The greedy rule of the RTL, spelled out: at every step, of 16, 32 and 64 bytes the smallest
