@@ -60,6 +60,7 @@ TEST(StudyVerb, SearchesFirstAndIsThatOfTheRun) {
   EXPECT_EQ(same.status, 2);
   EXPECT_THAT(same.err, HasSubstr("expected another one"));
   EXPECT_EQ(lines(same.err).size(), 1u) << same.err;
+  EXPECT_EQ(box.run({"study", "run", "other", "--train-on"}).status, 2);
 
   const Result refused = box.run({"study", "config.json", "--quiet"});
   EXPECT_EQ(refused.status, 2);

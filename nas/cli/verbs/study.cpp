@@ -118,9 +118,10 @@ void add_study(CLI::App& app, CommonOptions& common) {
       "What every step is worth, from a naive implementation to a run's best networks, and the "
       "search against simpler ways",
       given->run, common, "Continue an interrupted search, or finish one, before its study");
-  verb->add_option("OTHERS", given->others,
-                   "Folders of runs with other seeds: what their studies and that of CONFIG, a run "
-                   "folder too, come to together");
+  CLI::Option* const others = verb->add_option(
+      "OTHERS", given->others,
+      "Folders of runs with other seeds: what their studies and that of CONFIG, a run "
+      "folder too, come to together");
   verb->add_option("--largest", given->largest,
                    "Trained weights of the largest network, which is pruned with these as well: "
                    "safetensors file of a training, of export, or of a GPT-2");
@@ -131,6 +132,8 @@ void add_study(CLI::App& app, CommonOptions& common) {
   verb->add_option("--steps", given->steps, "Of training on (default: a quarter of the run's)")
       ->check(CLI::PositiveNumber)
       ->needs(train_on);
+  for (const char* other : {"--set", "--run", "--resume", "--largest", "--train-on"})
+    others->excludes(other);
   verb->footer(
       "A folder of a finished search is studied as it is; otherwise the search comes first. With "
       "OTHERS all are read as they were studied before.");
