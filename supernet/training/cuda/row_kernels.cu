@@ -1,14 +1,15 @@
 #include <algorithm>
 
+#include "supernet/kernels/kernels.hpp"
 #include "supernet/training/cuda/packs.hpp"
 #include "supernet/training/cuda/row_kernels.hpp"
 
 namespace paretoformer::supernet::cuda {
 namespace {
 
-constexpr float kNormEpsilon = 1e-5F;
-constexpr float kGeluCubic = 0.044715F;
-constexpr float kSqrt2OverPi = 0.7978845608F;
+constexpr auto kEpsilon = static_cast<float>(kNormEpsilon);
+constexpr auto kCubic = static_cast<float>(kGeluCubic);
+constexpr auto kSlope = static_cast<float>(kSqrt2OverPi);
 
 // Rows whose sums one block of column_sums forms, and blocks that share those of layer_norm
 // gradients: enough of both to fill a device.
@@ -81,7 +82,7 @@ __global__ void __launch_bounds__(kMostWarps* kWarp)
     const Floats<n> v = load<n>(kept + i);
     for (int j = 0; j < n; ++j) squares += (v[j] - mean) * (v[j] - mean);
   }
-  const float s = rsqrtf(warp_sum(squares) / static_cast<float>(width) + kNormEpsilon);
+  const float s = rsqrtf(warp_sum(squares) / static_cast<float>(width) + kEpsilon);
   for (int i = row.lane * n; i < width; i += kWarp * n) {
     Floats<n> v = load<n>(kept + i);
     const Floats<n> gain = load<n>(norm.gain + i);
@@ -211,14 +212,13 @@ __device__ inline float hyperbolic_tangent(float z) {
 }
 
 __device__ inline float gelu(float x) {
-  const float t = hyperbolic_tangent(kSqrt2OverPi * (x + kGeluCubic * x * x * x));
+  const float t = hyperbolic_tangent(kSlope * (x + kCubic * x * x * x));
   return 0.5F * x * (1.0F + t);
 }
 
 __device__ inline float gelu_slope(float x) {
-  const float t = hyperbolic_tangent(kSqrt2OverPi * (x + kGeluCubic * x * x * x));
-  return 0.5F * (1.0F + t) +
-         0.5F * x * (1.0F - t * t) * kSqrt2OverPi * (1.0F + 3.0F * kGeluCubic * x * x);
+  const float t = hyperbolic_tangent(kSlope * (x + kCubic * x * x * x));
+  return 0.5F * (1.0F + t) + 0.5F * x * (1.0F - t * t) * kSlope * (1.0F + 3.0F * kCubic * x * x);
 }
 
 // One block per row.
