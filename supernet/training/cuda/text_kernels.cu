@@ -109,9 +109,10 @@ __device__ float log_sum_exp(const Bf16* logits, int vocabulary, Exponentials* o
   return all.largest + logf(all.sum);
 }
 
+enum class Wanted { loss, gradient, gradient_to_soft };
+
 // One block per row: once over the row for the log-sum-exp, once more, out of the cache, for the
 // gradient. Pads at the end of a row make room for whole packs.
-enum class Wanted { loss, gradient, gradient_to_soft };
 template <int n, Wanted wanted>
 __global__ void __launch_bounds__(kMostWarps* kWarp)
     cross_entropy_rows(int vocabulary, std::ptrdiff_t stride, Bf16* logits,
