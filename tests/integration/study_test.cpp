@@ -62,6 +62,20 @@ TEST(StudyVerb, SearchesFirstAndIsThatOfTheRun) {
   EXPECT_EQ(lines(same.err).size(), 1u) << same.err;
   EXPECT_EQ(box.run({"study", "run", "other", "--train-on"}).status, 2);
 
+  // Seeds one after the other; of those that are there nothing is trained or searched again.
+  const std::vector<std::string> several{"study", "config.json", "--seeds", "2",      "--run",
+                                         "both",  "--resume",    "--json",  "--quiet"};
+  const Result both = box.run(several);
+  ASSERT_EQ(both.status, 0) << both.err;
+  const std::uint64_t one = parse(first)["provenance"]["seed"];
+  EXPECT_EQ(parse(both.out)["seeds"], Json({one, one + 1}));
+  const auto own = [&] {
+    return content(box / ("both/seed" + std::to_string(one) + "/study.json"));
+  };
+  EXPECT_EQ(own(), first);
+  EXPECT_NE(content(box / ("both/seed" + std::to_string(one + 1) + "/study.json")), first);
+  EXPECT_EQ(box.run(several).out, both.out);
+
   const Result refused = box.run({"study", "config.json", "--quiet"});
   EXPECT_EQ(refused.status, 2);
   EXPECT_THAT(refused.err, HasSubstr("--resume"));

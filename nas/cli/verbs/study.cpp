@@ -30,6 +30,7 @@ struct StudyArguments {
   std::filesystem::path largest;
   bool train_on = false;
   int steps = 0;  // 0: a quarter of the run's
+  int seeds = 1;
 
   StudyOptions options(const ProxyTask& proxy) const {
     StudyOptions result;
@@ -55,6 +56,7 @@ void study_and_print(const RunFolder& run, ProxyTask& proxy, CandidateEvaluator&
   write_file_atomic(run.study_plot(),
                     study_svg(study, "From naive to co-designed: " + proxy.space().name()));
   write_pictures(run, proxy, evaluator.predictor(), archive, front);
+  if (given.seeds > 1) return;  // what all come to is printed
   if (common.json) return print(to_text(json));
   print(study_table(study) + "Study: " + path_text(run.study()) + "  picture: " +
         path_text(run.study_plot()) + "  table: " + path_text(run.study_text()) + "\n");
@@ -81,12 +83,12 @@ void study_run(const StudyArguments& given, const CommonOptions& common) {
                   load_final_front(run, proxy, evaluator.predictor(), archive), given, common);
 }
 
-// What is there of several seeds: nothing is studied again.
-void study_seeds(const StudyArguments& given, const CommonOptions& common) {
-  const RunFolder run = RunFolder::read(given.run.options.config);
-  std::vector<SeedStudy> studies{read_seed_study(run.path())};
-  for (const std::filesystem::path& each : given.others) studies.push_back(read_seed_study(each));
+// Of runs that were studied.
+void print_together(const std::vector<std::filesystem::path>& runs, const CommonOptions& common) {
+  std::vector<SeedStudy> studies;
+  for (const std::filesystem::path& each : runs) studies.push_back(read_seed_study(each));
   const StudySeeds seeds = together(studies);
+  const RunFolder run = RunFolder::read(runs.front());
   const std::string json = to_text(to_json(seeds));
   write_file_atomic(run.study_seeds(), json);
   write_file_atomic(run.study_seeds_text(), study_seeds_markdown(seeds));
@@ -95,18 +97,45 @@ void study_seeds(const StudyArguments& given, const CommonOptions& common) {
         "  table: " + path_text(run.study_seeds_text()) + "\n");
 }
 
-void study(const StudyArguments& given, const CommonOptions& common) {
-  if (!given.others.empty()) return study_seeds(given, common);
-  const auto threads = limit_threads(common);
-  const RunOptions options = given.run.resolved();
-  if (!options.resume && options.overrides.empty() && std::filesystem::is_directory(options.config))
-    return study_run(given, common);
+void search_and_study(const RunOptions& options, const StudyArguments& given,
+                      const CommonOptions& common) {
   const RunConfig config = load_run_config(options.config, options.overrides);
   require_one_machine(config, options.config);
   TrainedRun trained(config, options.resume, true, common.ranks);
   const FoundFront found = found_front(trained);
   study_and_print(trained.folder, trained.proxy, trained.evaluator, found.search.archive,
                   found.front, given, common);
+}
+
+// One after the other from the configuration's seed on, each in a folder of its own.
+void study_seeds(const RunOptions& options, const StudyArguments& given,
+                 const CommonOptions& common) {
+  const RunConfig config = load_run_config(options.config, options.overrides);
+  std::vector<std::filesystem::path> runs;
+  for (int i = 0; i < given.seeds; ++i) {
+    const std::string seed = std::to_string(config.seed + static_cast<std::uint64_t>(i));
+    runs.push_back(config.run / ("seed" + seed));
+    RunOptions own = options;
+    own.overrides.push_back("seed=" + seed);
+    own.overrides.push_back("run=" + Json(runs.back().string()).dump());
+    own.resume = options.resume && std::filesystem::exists(runs.back() / "config.json");
+    search_and_study(own, given, common);
+  }
+  print_together(runs, common);
+}
+
+void study(const StudyArguments& given, const CommonOptions& common) {
+  if (!given.others.empty()) {
+    std::vector<std::filesystem::path> runs{given.run.options.config};
+    runs.insert(runs.end(), given.others.begin(), given.others.end());
+    return print_together(runs, common);
+  }
+  const auto threads = limit_threads(common);
+  const RunOptions options = given.run.resolved();
+  if (given.seeds > 1) return study_seeds(options, given, common);
+  if (!options.resume && options.overrides.empty() && std::filesystem::is_directory(options.config))
+    return study_run(given, common);
+  search_and_study(options, given, common);
 }
 
 }  // namespace
@@ -132,7 +161,12 @@ void add_study(CLI::App& app, CommonOptions& common) {
   verb->add_option("--steps", given->steps, "Of training on (default: a quarter of the run's)")
       ->check(CLI::PositiveNumber)
       ->needs(train_on);
-  for (const char* other : {"--set", "--run", "--resume", "--largest", "--train-on"})
+  verb->add_option(
+          "--seeds", given->seeds,
+          "Search and study with so many seeds, in RUN/seed1 ..., and print what they come "
+          "to together")
+      ->check(CLI::Range(1, 1000));
+  for (const char* other : {"--seeds", "--set", "--run", "--resume", "--largest", "--train-on"})
     others->excludes(other);
   verb->footer(
       "A folder of a finished search is studied as it is; otherwise the search comes first. With "
