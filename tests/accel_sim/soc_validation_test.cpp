@@ -60,7 +60,8 @@ TEST_F(MeasuredOnSoc, Matmuls) {
 TEST_F(MeasuredOnSoc, ResidualAdds) {
   constexpr std::array kBounds = {
       // Asked for: 5. The worst row found L2 part full, and is priced as if it were full; where it
-      // was full, two lines that are read for one that is written are 8 % too fast.
+      // was full, two lines that are read for one that is written are 8 % too fast: some victims
+      // are dirty, of which the model knows nothing (docs/simulator.md).
       ErrorBound{"scales 1, cold", 9},
       ErrorBound{"scales 1, warm", 6},
       ErrorBound{"scaled, cold", 5},
