@@ -118,8 +118,7 @@ std::vector<std::vector<std::string>> trained_of(const Study& study) {
   std::vector<std::vector<std::string>> rows;
   for (std::size_t i = 1; i < study.trained.size(); ++i) {
     const StudyTrained& each = study.trained[i];
-    // The better of fisher and fisher, tuned.
-    const std::string name = each.rival.substr(0, each.rival.find(','));
+    const std::string name(each.way());
     const auto column =
         static_cast<std::size_t>(std::ranges::find(head, each.budget) - head.begin());
     if (column == head.size()) head.push_back(each.budget);

@@ -5,6 +5,7 @@
 
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "nas/core/archive.hpp"
@@ -48,12 +49,15 @@ struct StudyRival {
   std::vector<StudyStep> networks;
 };
 
-// A network trained on alone.
+// A network trained on alone. Of `fisher` and `fisher, tuned` it is the better one.
 struct StudyTrained {
   std::string rival;   // "largest": the baseline
   std::string budget;  // the choice to whose energy-delay product it comes nearest of the rival's
   double before = 0;   // what counts of it with the weights that it starts from
   StudyStep step;      // with those of the training
+
+  // Both of these are one way.
+  std::string_view way() const { return std::string_view(rival).substr(0, rival.find(',')); }
 };
 
 struct Study {

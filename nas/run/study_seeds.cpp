@@ -40,15 +40,10 @@ Values by_seed(std::span<const SeedStudy> studies, const Of& of) {
   return values;
 }
 
-// A pruned network is the better of fisher and fisher, tuned.
-std::string_view name_of(const StudyTrained& trained) {
-  return std::string_view(trained.rival).substr(0, trained.rival.find(','));
-}
-
 const StudyTrained* trained_at(const Study& study, std::string_view rival,
                                std::string_view budget) {
   for (const StudyTrained& each : study.trained)
-    if (name_of(each) == rival && each.budget == budget) return &each;
+    if (each.way() == rival && each.budget == budget) return &each;
   return nullptr;
 }
 
@@ -174,7 +169,7 @@ StudySeeds together(std::span<const SeedStudy> studies) {
   for (std::size_t r = 1; r < first.rivals.size(); ++r)
     result.rivals.push_back(rival_of(studies, first.rivals[r].name));
   for (const StudyTrained& each : first.trained) {
-    const std::string_view name = name_of(each);
+    const std::string_view name = each.way();
     const bool known = std::ranges::find(result.trained, name, &StudySeeds::Trained::rival) !=
                        result.trained.end();
     if (!known && name != "largest" && name != result.search)
