@@ -22,7 +22,7 @@ LoadUnit::LoadUnit(const Hardware& hardware, MemorySystem& memory, L2Port& l2)
       bus_latency_(hardware.bus_latency_cycles),
       l2_hit_cycles_(hardware.l2_hit_cycles),
       beat_bytes_(hardware.bus_bytes_per_cycle),
-      refill_cycles_(l2_refill_cycles(hardware.dram_bytes_per_cycle)),
+      refill_cycles_(l2_refill_cycles(hardware.dram_bytes_per_cycle, hardware.l2_banks)),
       size_(hardware.array_size),
       scale_rate_(hardware.mvin_scale_elements_per_cycle) {}
 
@@ -99,11 +99,12 @@ std::optional<LoadUnit::Span> LoadUnit::advance(std::int64_t time) {
         received = bus_free =
             std::max(bus_free, l2_->read(arrival, beats) + l2_hit_cycles_) + cycles;
       } else {
-        const MemorySystem::Fetch fetch = memory_->fetch(line, arrival);
+        const MemorySystem::Access fetch = memory_->fetch(line, arrival);
         arrival = fetch.accepted;
         bus_free = std::max(bus_free, arrival + l2_hit_cycles_) + cycles;
-        const int handled = beats + refill_cycles_;
-        received = std::max({bus_free, fetch.data + cycles, l2_->read(arrival, handled) + handled});
+        const int handled = beats + refill_cycles_ + fetch.releasing;
+        received =
+            std::max({bus_free, fetch.ready + cycles, l2_->read(arrival, handled) + handled});
       }
       in_flight_.take(received);
       received_last = std::max(received_last, received);
@@ -132,7 +133,7 @@ StoreUnit::StoreUnit(const Hardware& hardware, MemorySystem& memory, L2Port& l2)
       bus_latency_(hardware.bus_latency_cycles),
       write_latency_(hardware.write_latency_cycles),
       beat_bytes_(hardware.bus_bytes_per_cycle),
-      refill_cycles_(l2_refill_cycles(hardware.dram_bytes_per_cycle)) {}
+      refill_cycles_(l2_refill_cycles(hardware.dram_bytes_per_cycle, hardware.l2_banks)) {}
 
 LoadUnit::Span StoreUnit::mvout(const Mvout& mvout, std::int64_t time) {
   begin(mvout, time);
@@ -214,12 +215,16 @@ void StoreUnit::write_row(std::int64_t address, int bytes) {
     const std::int64_t line = address / kLine;
     const std::int64_t arrival = writer_free_ + bus_latency_;
     int cycles = beats;
+    MemorySystem::Access access;
     if (useful == kLine) {
-      if (memory_->write_whole(line, arrival)) cycles += kL2ReplacingCycles;
+      access = memory_->write_whole(line, arrival);
+      if (access.releasing > 0) cycles += kL2ReplacingCycles;
     } else {
       if (!memory_->in_l2(line)) cycles += refill_cycles_;
-      done = std::max(done, memory_->write_part(line, arrival) + bus_latency_);
+      access = memory_->write_part(line, arrival);
     }
+    cycles += access.releasing;
+    done = std::max(done, access.ready + bus_latency_);
     done = std::max(done, l2_->write(arrival, cycles) + bus_latency_);
     in_flight_.take(done);
     acknowledged_ = std::max(acknowledged_, done);

@@ -9,6 +9,7 @@
 
 #include "accel_sim/engines/l2_port.hpp"
 #include "accel_sim/engines/memory_system.hpp"
+#include "accel_sim/engines/registers.hpp"
 #include "accel_sim/hardware/hardware.hpp"
 #include "accel_sim/hardware/timing.hpp"
 #include "accel_sim/lowering/instructions.hpp"
@@ -34,31 +35,6 @@ class TimeRing {
  private:
   std::vector<std::int64_t> times_;
   std::size_t next_ = 0;
-};
-
-// When each of `size` registers is free; the next request takes the first that is. They are kept in
-// order: most requests end in the order in which they begin, so that a new one is soon in place.
-class Registers {
- public:
-  explicit Registers(int size) : free_(static_cast<std::size_t>(size), 0) {}
-
-  std::int64_t first() const { return free_[first_]; }
-  // Takes that register until then.
-  void take(std::int64_t until) {
-    std::size_t place = first_;  // the last one, once the first is gone
-    if (++first_ == free_.size()) first_ = 0;
-    while (place != first_) {
-      const std::size_t before = (place == 0 ? free_.size() : place) - 1;
-      if (free_[before] <= until) break;
-      free_[place] = free_[before];
-      place = before;
-    }
-    free_[place] = until;
-  }
-
- private:
-  std::vector<std::int64_t> free_;  // a ring, the earliest first
-  std::size_t first_ = 0;
 };
 
 // Load controller and stream reader (LoadController.scala, DMA.scala), a request after the other:

@@ -20,8 +20,14 @@ L2Lines::L2Lines(const Hardware& hardware, std::int64_t lines, CacheState state)
       sets_(std::max<std::size_t>(static_cast<std::size_t>(l2_lines(hardware)) / ways_, 1)),
       mask_(std::has_single_bit(sets_) ? static_cast<std::uint32_t>(sets_ - 1) : 0),
       none_(static_cast<std::uint32_t>(lines)),
-      held_(static_cast<std::size_t>(lines) + 2, 0),
-      owners_(sets_ * ways_, state == CacheState::kEmpty ? none_ : none_ + 1) {}
+      lines_(static_cast<std::size_t>(lines), kAbsent),
+      owners_(sets_ * ways_, none_) {
+  const std::uint32_t clean = none_ + 1, dirty = none_ + 2;
+  lines_.insert(lines_.end(), {kAbsent, kClean, kDirty});
+  if (state == CacheState::kEmpty) return;
+  for (std::size_t way = 0; way < owners_.size(); ++way)
+    owners_[way] = way % kOthersPerWritten == 0 ? dirty : clean;
+}
 
 LastLevelLines::LastLevelLines(int kib, std::int64_t lines)
     : evicted_after_(static_cast<std::size_t>(kib > 0 ? lines : 0), 0),
@@ -39,6 +45,9 @@ MemorySystem::MemorySystem(const Hardware& hardware, std::int64_t bytes, CacheSt
       // From the request to the first data: the latency is that to the end of a line of 8 beats.
       latency_ticks_(std::max<std::int64_t>(
           (std::int64_t{hardware.dram_latency_cycles} << kTickBits) - line_ticks_, 0)),
+      write_back_cycles_(write_back_cycles(hardware.dram_bytes_per_cycle)),
+      clean_cycles_(l2_release_cycles(false, hardware.l2_banks)),
+      dirty_cycles_(l2_release_cycles(true, hardware.l2_banks)),
       page_shift_(std::countr_zero(static_cast<unsigned>(hardware.dram_page_bytes / kLineBytes))),
       last_row_(std::max<std::int64_t>(bytes - 1, 0)) {
   for (int i = 0; i < hardware.l2_banks; ++i)
@@ -53,41 +62,42 @@ void MemorySystem::begin_call() {
   fetches_ = 0;
 }
 
-// A register holds one release at most, so that no more data than there are registers can have come
-// since the oldest release under way.
 MemorySystem::Bank::Bank(int misses_in_flight, int releases_in_flight)
-    : most_misses(static_cast<std::uint64_t>(misses_in_flight)),
-      most_releases(static_cast<std::uint64_t>(releases_in_flight)),
-      registers(most_misses + 1),
-      releases(most_releases + 1),
-      data(most_misses + 2) {
+    : most_releases(static_cast<std::uint64_t>(releases_in_flight)),
+      registers(misses_in_flight),
+      releases(most_releases + 1) {
   begin_call();
 }
 
 void MemorySystem::Bank::begin_call() {
-  misses = most_misses;  // so that those before them have numbers
-  released = acknowledged = most_releases;
+  released = acknowledged = most_releases;  // so that those before them have numbers
   registers.clear();
   releases.clear();
   data.clear();
-  next_answer = 0;
+  written_back = next_answer = 0;
   first_data = last_data = 0;
 }
 
-// The next one comes in the first cycle without data. That is asked for as late as possible, when
-// all data that may come before it is known.
-void MemorySystem::Bank::acknowledge_next() {
-  Release& next = releases[acknowledged++];
+// In the first cycle without data.
+std::int64_t MemorySystem::Bank::next_acknowledgement() {
+  const Release& next = releases[acknowledged];
   std::int64_t cycle = std::max(next.answered, next_answer);
-  if (last_data > most_misses) first_data = std::max(first_data, last_data - most_misses);
+  if (next.dirty) return cycle;
   while (cycle << kTickBits >= data[first_data].begin) {
     cycle = std::max(cycle, (data[first_data].end + (1 << kTickBits) - 1) >> kTickBits);
     if (first_data == last_data) break;
     ++first_data;
   }
-  next.answered = next_answer = cycle + 1;
-  std::int64_t& register_free = registers[next.miss];
-  register_free = std::max(register_free, next_answer);
+  return cycle + 1;
+}
+
+void MemorySystem::Bank::acknowledge_next() {
+  const std::int64_t time = next_acknowledgement();
+  Release& next = releases[acknowledged++];
+  next.answered = time;
+  if (next.dirty) return;
+  next_answer = time;
+  registers.give(std::max(next.until, time));
 }
 
 }  // namespace paretoformer::accel_sim

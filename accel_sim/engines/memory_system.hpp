@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "accel_sim/engines/registers.hpp"
 #include "accel_sim/hardware/hardware.hpp"
 #include "accel_sim/hardware/timing.hpp"
 
@@ -16,7 +17,7 @@ namespace paretoformer::accel_sim {
 // What L2 holds when an operator begins.
 enum class CacheState {
   kEmpty,  // nothing: a machine that was just reset
-  kCold,   // lines of others only, every way taken: what a run of other work leaves
+  kCold,   // lines of others only, every way taken, a third of them written: what other work leaves
   kWarm,   // what the same call left, run once before from kCold
 };
 
@@ -28,17 +29,19 @@ class L2Lines {
   // For lines below `lines`. `state` kEmpty: it holds nothing; otherwise lines of others only.
   L2Lines(const Hardware& hardware, std::int64_t lines, CacheState state);
 
-  bool holds(std::int64_t line) const { return held_[static_cast<std::size_t>(line)] != 0; }
-  // Brings in a line of that set, which it lacks; whether another one had to leave.
-  bool fill(std::int64_t line, std::size_t set) {
+  bool holds(std::int64_t line) const { return lines_[static_cast<std::size_t>(line)] != kAbsent; }
+  // Brings in a line of that set, which it lacks; what had to leave for it.
+  enum Line : std::uint8_t { kAbsent, kClean, kDirty };
+  Line fill(std::int64_t line, std::size_t set) {
     random_ = random_ * 6364136223846793005u + 1442695040888963407u;  // Knuth's, of MMIX
     const std::size_t way = (random_ >> 32) * ways_ >> 32;
     const std::uint32_t before =
         std::exchange(owners_[set * ways_ + way], static_cast<std::uint32_t>(line));
-    held_[before] = 0;
-    held_[static_cast<std::size_t>(line)] = 1;
-    return before != none_;
+    lines_[static_cast<std::size_t>(line)] = kClean;
+    return before < none_ ? std::exchange(lines_[before], kAbsent) : lines_[before];
   }
+  // A line that it holds is written.
+  void write(std::int64_t line) { lines_[static_cast<std::size_t>(line)] = kDirty; }
   std::size_t sets() const { return sets_; }
   std::size_t set_of(std::int64_t line) const {
     const auto number = static_cast<std::uint32_t>(line);
@@ -49,7 +52,7 @@ class L2Lines {
   std::size_t ways_, sets_;
   std::uint32_t mask_;                 // of a power of two of sets; 0: another number of them
   std::uint32_t none_;                 // as the line of an empty way
-  std::vector<std::uint8_t> held_;     // by line, with a place for what is none of them
+  std::vector<Line> lines_;            // and an empty way, a line of others, one that they wrote
   std::vector<std::uint32_t> owners_;  // by set and way
   std::uint64_t random_ = 1;
 };
@@ -77,10 +80,11 @@ class LastLevelLines {
 // that L2 lacks takes one of its miss registers and crosses the outer bus; one that the last-level
 // cache lacks as well waits for its DRAM page to be opened if another one was open in the bank.
 //
-// A line that has to leave is released first, clean or dirty, and the register is free when both
-// the data and the acknowledgement are there. Acknowledgements come over the channel of the data,
-// after them: in a stream of reads they wait for a cycle without data. Few releases may be under
-// way, so that the bus runs dry every few lines (seen cycle by cycle in RTL).
+// A line that has to leave is released first, and the register is free when both the data and the
+// acknowledgement are there. That of a clean line comes over the channel of the data, after them:
+// in a stream of reads it waits for a cycle without data. Few releases may be under way, so that
+// the bus runs dry every few lines (seen cycle by cycle in RTL). Dirty lines are sent to DRAM, one
+// after the other, which acknowledges them after its latency (CacheCork.scala).
 class MemorySystem {
  public:
   // For addresses below `bytes`, none of which is in the caches at first.
@@ -94,29 +98,39 @@ class MemorySystem {
   // what lies behind all matrices is not modelled.
   std::int64_t inside(std::int64_t address) const { return std::min(address, last_row_); }
   bool in_l2(std::int64_t line) const { return l2_.holds(line); }
-  // A line that is written as a whole, at `time`, is not fetched (inclusive-cache MSHR.scala L284).
-  // Whether another one has to leave L2 for it.
-  bool write_whole(std::int64_t line, std::int64_t time) {
-    if (l2_.holds(line)) return false;
-    const Place place = replace(line, time);
-    place.register_free = place.set_free = place.ready;
-    return place.ready > place.accepted;
-  }
 
-  // A line of which a part is written at `time` is fetched first if L2 lacks it; when it is there.
-  // A set has one miss register at a time, so that other writes to it wait for that.
-  std::int64_t write_part(std::int64_t line, std::int64_t time) {
-    if (!l2_.holds(line)) return fetch(line, time).data;
-    return has_sets_ ? std::max(time, set_free_[l2_.set_of(line)]) : time;
-  }
-
-  // When a line that L2 lacks, asked for at `time`, gets a miss register, and when its data is
-  // back; L2 holds it from then on.
-  struct Fetch {
-    std::int64_t accepted;
-    std::int64_t data;
+  // A request for a line: when it is accepted (for a line that L2 lacks, when it gets a miss
+  // register), when the line is ready, and how long the release of another one keeps L2 busy.
+  struct Access {
+    std::int64_t accepted, ready;
+    int releasing = 0;
   };
-  Fetch fetch(std::int64_t line, std::int64_t time) {
+  // A line that is written as a whole, at `time`, is not fetched (inclusive-cache MSHR.scala L284).
+  Access write_whole(std::int64_t line, std::int64_t time) {
+    Access access{time, time};
+    if (!l2_.holds(line)) {
+      const Place place = replace(line, time);
+      hold(place, place.ready);
+      access = {place.accepted, place.ready, place.releasing};
+    }
+    l2_.write(line);
+    return access;
+  }
+
+  // A line of which a part is written at `time` is fetched first if L2 lacks it. A set has one miss
+  // register at a time, so that other writes to it wait for that.
+  Access write_part(std::int64_t line, std::int64_t time) {
+    Access access{time, time};
+    if (!l2_.holds(line))
+      access = fetch(line, time);
+    else if (has_sets_)
+      access.ready = std::max(time, set_free_[l2_.set_of(line)]);
+    l2_.write(line);
+    return access;
+  }
+
+  // A line that L2 lacks; L2 holds it from then on.
+  Access fetch(std::int64_t line, std::int64_t time) {
     const Place place = replace(line, time);
     const std::int64_t first =
         std::max(page_open(line, place.ready << kTickBits) + latency_ticks_, bus_free_);
@@ -126,8 +140,8 @@ class MemorySystem {
       place.bank.schedule(first, bus_free_);
     ++fetches_;
     const std::int64_t data = bus_free_ >> kTickBits;
-    place.register_free = place.set_free = data;
-    return {place.accepted, data};
+    hold(place, data);
+    return {place.accepted, data, place.releasing};
   }
 
   std::int64_t fetches() const { return fetches_; }  // of the call
@@ -169,35 +183,57 @@ class MemorySystem {
 
   struct Release {
     std::int64_t answered = 0;  // under way: when that can be at the earliest; else when it was
-    std::uint64_t miss = 0;     // whose miss register it holds
+    std::int64_t until = 0;     // how long its register is held in any case
+    bool dirty = false;
   };
   struct Span {  // of the channel, in ticks
     std::int64_t begin = 0, end = 0;
   };
-  // A bank of L2: its miss registers, releases and channel of responses are its own. Registers are
-  // used in turn.
+  // A bank of L2: its miss registers, releases and channel of responses are its own.
   struct Bank {
     Bank(int misses_in_flight, int releases_in_flight);
     void begin_call();
+    // When the next acknowledgement comes if no more data does. It is taken as late as possible,
+    // when all data that may come before it is known.
+    std::int64_t next_acknowledgement();
     void acknowledge_next();
-    // A release for the miss that takes its register at `time`; when the line can be asked for.
-    std::int64_t release(std::int64_t time) {
+    // When a miss that comes at `time` has the miss register that is free first.
+    std::int64_t accept(std::int64_t time) {
+      while (acknowledged < released &&
+             (registers.none() || (registers.first() > std::max(time, next_answer) &&
+                                   registers.first() > next_acknowledgement())))
+        acknowledge_next();
+      const std::int64_t free = registers.first();
+      registers.take();
+      return std::max(time, free);
+    }
+    // A release for a miss that has its register since `time`; when the line can be asked for. It
+    // has a slot until it is acknowledged, that of a dirty line until it is sent.
+    std::int64_t release(std::int64_t time, bool dirty, std::int64_t cycles) {
       if (released - acknowledged == most_releases) acknowledge_next();
-      time = std::max(time, releases[released - most_releases].answered);
-      releases[released++] = {time + kReleaseAnswerCycles, misses};
+      time = std::max({time, written_back, releases[released - most_releases].answered});
+      if (dirty) time = written_back = time + cycles;
+      releases[released++] = {time + (dirty ? 0 : kReleaseAnswerCycles), 0, dirty};
       return time + kReleaseCycles;
     }
     void schedule(std::int64_t begin, std::int64_t end) {
-      if (data[last_data].end != begin) data[++last_data].begin = begin;
+      if (data[last_data].end != begin) {
+        // In so many gaps all acknowledgements that are under way have come.
+        while (last_data - first_data == kSpans && acknowledged < released) acknowledge_next();
+        if (last_data - first_data == kSpans) ++first_data;
+        data[++last_data].begin = begin;
+      }
       data[last_data].end = end;
     }
 
-    std::uint64_t most_misses, most_releases;  // at a time
-    std::uint64_t misses, released, acknowledged;
-    Ring<std::int64_t> registers;  // by miss: when its register is free again
+    std::uint64_t most_releases;  // at a time
+    std::uint64_t released = 0, acknowledged = 0;
+    Registers registers;
     Ring<Release> releases;
-    std::int64_t next_answer = 0;  // from when on the next acknowledgement can come
-    Ring<Span> data;               // those from `first_data` on may hold it up
+    std::int64_t written_back = 0;  // the dirty lines so far
+    std::int64_t next_answer = 0;   // from when on the next acknowledgement can come
+    static constexpr std::uint64_t kSpans = 63;
+    Ring<Span> data{kSpans + 1};  // those from `first_data` on may hold it up
     std::uint64_t first_data = 0, last_data = 0;
   };
   // From a release to its acknowledgement, when the channel is free (inclusive-cache MSHR.scala;
@@ -205,27 +241,35 @@ class MemorySystem {
   static constexpr std::int64_t kReleaseAnswerCycles = 5;
 
   // A place for a line in L2: when its miss register got the line's turn and when it can ask for
-  // it; when the register and the set are free again is for the caller to say.
+  // it; how long the register is held in any case.
   struct Place {
     Bank& bank;
-    std::int64_t& register_free;
     std::int64_t& set_free;
-    std::int64_t accepted, ready;
+    std::int64_t accepted, ready, held;
+    int releasing = 0;        // as of an access
+    bool unanswered = false;  // the release of a clean line
   };
   Place replace(std::int64_t line, std::int64_t time) {
     Bank& bank = banks_.size() == 1 ? banks_.front()
                                     : banks_[static_cast<std::size_t>(line) % banks_.size()];
     const std::size_t set = l2_.set_of(line);
-    // The next register may still wait for an acknowledgement.
-    const std::uint64_t before = bank.misses - bank.most_misses;
-    if (bank.acknowledged < bank.released && bank.releases[bank.acknowledged].miss == before)
-      bank.acknowledge_next();
     std::int64_t& set_free = set_free_[set];
-    const std::int64_t accepted =
-        std::max({time, bank.registers[before], has_sets_ ? set_free : 0});
-    const bool releases = l2_.fill(line, set) && bank.most_releases > 0;
-    const std::int64_t ready = releases ? bank.release(accepted) : accepted;
-    return {bank, bank.registers[bank.misses++], set_free, accepted, ready};
+    const std::int64_t accepted = bank.accept(has_sets_ ? std::max(time, set_free) : time);
+    const L2Lines::Line left = l2_.fill(line, set);
+    if (left == L2Lines::kAbsent || bank.most_releases == 0)
+      return {bank, set_free, accepted, accepted, accepted};
+    const bool dirty = left == L2Lines::kDirty;
+    const std::int64_t ready = bank.release(accepted, dirty, write_back_cycles_);
+    const std::int64_t held = dirty ? bank.written_back + (latency_ticks_ >> kTickBits) : accepted;
+    return {bank, set_free, accepted, ready, held, dirty ? dirty_cycles_ : clean_cycles_, !dirty};
+  }
+  // Holds its set until then, and its register as long, or until its release is acknowledged.
+  static void hold(const Place& place, std::int64_t until) {
+    place.set_free = until;
+    if (place.unanswered)
+      place.bank.releases[place.bank.released - 1].until = until;
+    else
+      place.bank.registers.give(std::max(until, place.held));
   }
 
   L2Lines l2_;
@@ -237,6 +281,8 @@ class MemorySystem {
   std::vector<Page> open_pages_;
   std::int64_t bus_free_ = 0;
   std::int64_t line_ticks_, page_miss_ticks_, latency_ticks_;
+  std::int64_t write_back_cycles_;
+  int clean_cycles_, dirty_cycles_;  // of L2, to release a line
   int page_shift_;
   std::int64_t last_row_;
   std::int64_t fetches_ = 0;

@@ -277,11 +277,12 @@ void LoadController::look_up(Cycle cycle) {
   if (memory_->in_l2(request.line)) {
     request.time = l2_->read(cycle, request.beats) + hardware_->l2_hit_cycles;
   } else {
-    const MemorySystem::Fetch fetch = memory_->fetch(request.line, cycle);
+    const MemorySystem::Access fetch = memory_->fetch(request.line, cycle);
     l2_free_ = fetch.accepted + 1;
-    const int refill = l2_refill_cycles(hardware_->dram_bytes_per_cycle);
+    const int refill =
+        l2_refill_cycles(hardware_->dram_bytes_per_cycle, hardware_->l2_banks) + fetch.releasing;
     const Cycle handled = l2_->read(fetch.accepted, request.beats + refill) + refill;
-    request.time = std::max(fetch.data, handled);
+    request.time = std::max(fetch.ready, handled);
   }
   responses_.push(request);
 }
@@ -566,12 +567,17 @@ void StoreController::arrive(Cycle cycle) {
     ++moves_;
     int cycles = write.beats;
     Cycle done = write.acknowledged;
+    MemorySystem::Access access;
     if (write.whole) {
-      if (memory_->write_whole(write.line, cycle)) cycles += kL2ReplacingCycles;
+      access = memory_->write_whole(write.line, cycle);
+      if (access.releasing > 0) cycles += kL2ReplacingCycles;
     } else {
-      if (!memory_->in_l2(write.line)) cycles += l2_refill_cycles(hardware_->dram_bytes_per_cycle);
-      done = std::max(done, memory_->write_part(write.line, cycle) + hardware_->bus_latency_cycles);
+      if (!memory_->in_l2(write.line))
+        cycles += l2_refill_cycles(hardware_->dram_bytes_per_cycle, hardware_->l2_banks);
+      access = memory_->write_part(write.line, cycle);
     }
+    cycles += access.releasing;
+    done = std::max(done, access.ready + hardware_->bus_latency_cycles);
     done = std::max(done, l2_->write(cycle, cycles) + hardware_->bus_latency_cycles);
     if (done > cycle) acknowledgements_.push_back(done);
   }

@@ -126,6 +126,14 @@ double streaming_cycles(const Pieces& p, const Pieces& q, double least) {
   return cycles;
 }
 
+// Of L2, for a line of others that leaves.
+double release_cycles(const Hardware& hardware) {
+  if (hardware.l2_releases_in_flight == 0) return 0;
+  const int clean = l2_release_cycles(false, hardware.l2_banks);
+  const int dirty = l2_release_cycles(true, hardware.l2_banks);
+  return clean + static_cast<double>(dirty - clean) / kOthersPerWritten;
+}
+
 }  // namespace
 
 MappingCostModel::MappingCostModel(const Workpiece& work, const Target& target, CostRules rules)
@@ -145,7 +153,9 @@ MappingCostModel::MappingCostModel(const Workpiece& work, const Target& target, 
       byte_share_(1.0 / target.bus_bytes_per_cycle / target.requests_in_flight),
       read_cycles_(1.0 / std::min(target.bus_bytes_per_cycle, target.array_size)),
       line_write_cycles_(std::max(kLine / target.bus_bytes_per_cycle, 1) + kL2TurnCycles),
-      refill_cycles_(l2_refill_cycles(target.dram_bytes_per_cycle)),
+      refill_cycles_(l2_refill_cycles(target.dram_bytes_per_cycle, target.l2_banks) +
+                     release_cycles(target)),
+      replace_cycles_(release_cycles(target) > 0 ? kL2ReplacingCycles + release_cycles(target) : 0),
       acknowledged_share_(static_cast<double>(target.write_latency_cycles) /
                           target.requests_in_flight),
       result_cycles_(static_cast<double>(read_ticks(target.array_size, kStoreTicks)) / kCycleTicks /
@@ -294,10 +304,11 @@ double MappingCostModel::memory_cycles(const Operand& inputs, const Operand& wei
     all.requests += one.requests;
     all.moved += one.moved;
   }
-  const double l2 = all.moved * read_cycles_ + (all.fetched + results.partial) * refill_cycles_ +
-                    results.requests * line_write_cycles_;
-  const double dram = (all.fetched + results.partial) * line_.fetched + all.idle +
-                      results.whole * line_.written + all.pages * page_wait_;
+  const double fetched = all.fetched + results.partial;
+  const double l2 = all.moved * read_cycles_ + fetched * refill_cycles_ +
+                    results.requests * line_write_cycles_ + results.whole * replace_cycles_;
+  const double dram = std::max(fetched * line_.fetched + all.idle + all.pages * page_wait_,
+                               (fetched + results.whole) * line_.released);
   const double written = results.requests * acknowledged_share_ + results.partial * miss_share_;
   return std::max({cycles(all), l2, dram, written});
 }

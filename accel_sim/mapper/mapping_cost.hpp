@@ -69,9 +69,9 @@ struct MappingCost {
 //     meet in few of them. That the bytes do not depend on the order of loops is an approximation,
 //     on which the exact search relies: between two visits it is the tensor itself.
 //   * Results: a line that is written in part is fetched first, one that is written as a whole only
-//     makes another one leave.
+//     makes another one leave. A third of those that leave are sent to DRAM.
 //   * L2 and the bus: a beat or a row of the scratchpad a cycle, and what else L2 does for a line
-//     that is fetched or written (timing.hpp).
+//     that is fetched or written and for the one that leaves (timing.hpp).
 //   * Requests: so many are in flight each way, reads until their last beat, each for as long as
 //     the DRAM or L2 is away, writes until they are acknowledged.
 //   * Pages: mvins go down the rows of a tile, a line of each at a time, and open the pages of all
@@ -181,7 +181,8 @@ class MappingCostModel {
   double unpacked_;  // bytes by which int4 weights take longer than their own
   LineCost line_;
   double hit_share_, miss_share_, byte_share_;  // of all requests in flight, cycles
-  double read_cycles_, line_write_cycles_, refill_cycles_, acknowledged_share_, result_cycles_;
+  double read_cycles_, line_write_cycles_, refill_cycles_, replace_cycles_;
+  double acknowledged_share_, result_cycles_;
   double l2_bytes_;
   double turns_per_line_;  // of the miss registers
   double page_wait_;       // cycles of the bus

@@ -50,10 +50,38 @@ inline Target measured_target(const MeasuredRow& row) {
   return target_from_json({json, "hardware"});
 }
 
+// Neither empty nor full. All that ran before takes no more than the 2 MiB of "l2big".
+inline bool finds_l2_filling(const MeasuredRow& row) {
+  const bool large = row.text("hardware") == "l2big" && row.text("state") == "cold";
+  return row.text("l2_before") == "filling" || large;
+}
+
 // A row labelled cold that is the second call of two is warm.
 inline CacheState measured_state(const MeasuredRow& row) {
   if (row.text("state") == "warm" || row.notes("second call")) return CacheState::kWarm;
-  return row.text("l2_before") == "empty" ? CacheState::kEmpty : CacheState::kCold;
+  const bool empty = row.text("l2_before") == "empty";
+  return empty || finds_l2_filling(row) ? CacheState::kEmpty : CacheState::kCold;
+}
+
+// A memory for addresses below `bytes` as the row found it. How far an L2 was filled is not said:
+// half as many lines of others came in as it holds, one of three of them written. `read`: as many
+// lines that others read came into an empty one.
+inline MemorySystem measured_memory(const MeasuredRow& row, const Target& target,
+                                    std::int64_t bytes, std::optional<int> read = {}) {
+  const int others = read                    ? *read
+                     : finds_l2_filling(row) ? target.l2_kib * (1024 / kLineBytes) / 2
+                                             : 0;
+  const std::int64_t first = bytes / kLineBytes + 1;
+  MemorySystem memory(target, (first + others) * kLineBytes,
+                      read ? CacheState::kEmpty : measured_state(row));
+  for (std::int64_t line = first; line < first + others; ++line) {
+    if (!read && line % kOthersPerWritten == 0)
+      memory.write_whole(line, 0);
+    else
+      memory.fetch(line, 0);
+  }
+  memory.begin_call();
+  return memory;
 }
 
 // What a matmul or an operator by itself is called in the tables.
@@ -145,7 +173,7 @@ inline std::int64_t simulated_cycles(const MeasuredRow& row, bool by_cycle = fal
   if (call.program.kind == OperatorKind::kMatmul) placement = measured_placement(row, call);
   const Program program = lower(call, target, placement ? &*placement : nullptr);
   const CacheState state = measured_state(row);
-  MemorySystem memory(target, program.bytes, state);
+  MemorySystem memory = measured_memory(row, target, program.bytes);
   if (row.notes("A warm")) {
     const std::int64_t bytes = placement->left.stride * call.program.rows;
     for (std::int64_t line = 0; line * 64 < bytes; ++line) memory.fetch(line, 0);

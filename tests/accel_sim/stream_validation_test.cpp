@@ -91,20 +91,16 @@ std::int64_t store(const MeasuredRow& row, const Target& target, MemorySystem& m
   return unit.acknowledged();
 }
 
-// "3072 lines filled before": other lines that an empty L2 had taken; -1: not said.
-std::int64_t lines_before(const MeasuredRow& row) {
+// "3072 lines filled before": other lines that an empty L2 had taken.
+std::optional<int> lines_before(const MeasuredRow& row) {
   const bool said = row.notes("lines filled before") && !row.notes("all lines");
-  return said ? std::stoi(row.text("note")) : -1;
+  return said ? std::optional(std::stoi(row.text("note"))) : std::nullopt;
 }
 
 double simulated_stream(const MeasuredRow& row) {
   const Target target = measured_target(row);
-  const std::int64_t others = lines_before(row);
-  const std::int64_t bytes = Stream(row).bytes();
-  const std::int64_t others_at = bytes / 64 + 1;
-  const CacheState state = others >= 0 ? CacheState::kEmpty : measured_state(row);
-  MemorySystem memory(target, (others_at + std::max<std::int64_t>(others, 0)) * 64, state);
-  for (std::int64_t i = 0; i < others; ++i) memory.fetch(others_at + i, 0);
+  const CacheState state = measured_state(row);
+  MemorySystem memory = measured_memory(row, target, Stream(row).bytes(), lines_before(row));
   const auto run = [&] {
     memory.begin_call();
     return row.text("kind") == "mvin" ? load(row, target, memory) : store(row, target, memory);

@@ -4,7 +4,6 @@
 #include <gtest/gtest.h>
 
 #include <deque>
-#include <set>
 
 #include "support/random.hpp"
 
@@ -23,23 +22,6 @@ TEST(TimeRing, RemembersTheLastOnes) {
     ring.push(time);
     last.push_back(time);
     last.pop_front();
-  }
-}
-
-// Whatever the order in which requests end.
-TEST(Registers, TheNextRequestTakesTheOneThatIsFreeFirst) {
-  for (const int size : {1, 2, 7}) {
-    Registers registers(size);
-    std::multiset<std::int64_t> free;
-    for (int i = 0; i < size; ++i) free.insert(0);
-    Random random(2);
-    for (int i = 0; i < 300; ++i) {
-      ASSERT_EQ(registers.first(), *free.begin());
-      const auto until = static_cast<std::int64_t>(10 * i + random.below(200));
-      registers.take(until);
-      free.erase(free.begin());
-      free.insert(until);
-    }
   }
 }
 

@@ -61,10 +61,30 @@ TEST(L2Lines, HoldWhatWasBroughtInAndNothingElse) {
     L2Lines lines(cache_of(512), 100, state);
     EXPECT_FALSE(lines.holds(7));
     // The first line of an empty cache takes nobody's place; that of a full one always does.
-    EXPECT_EQ(lines.fill(7, lines.set_of(7)), state == CacheState::kCold);
+    EXPECT_EQ(lines.fill(7, lines.set_of(7)) != L2Lines::kAbsent, state == CacheState::kCold);
     EXPECT_TRUE(lines.holds(7));
     EXPECT_FALSE(lines.holds(8));
   }
+}
+
+// What leaves is dirty if it was written, and of the lines of others in a cold cache one of three:
+// of 900 fills, 300 with three standard deviations of a binomial, 43.
+TEST(L2Lines, KnowWhatWasWritten) {
+  Hardware hardware = cache_of(512);
+  hardware.l2_kib = 1;
+  hardware.l2_ways = 1;  // 16 sets
+  L2Lines lines(hardware, 100, CacheState::kEmpty);
+  lines.fill(0, 0);
+  EXPECT_EQ(lines.fill(16, 0), L2Lines::kClean);
+  lines.write(16);
+  EXPECT_EQ(lines.fill(32, 0), L2Lines::kDirty);
+  EXPECT_EQ(lines.fill(16, 0), L2Lines::kClean);  // it was sent to DRAM
+
+  L2Lines cold(cache_of(512), 900, CacheState::kCold);
+  int dirty = 0;
+  for (int line = 0; line < 900; ++line)
+    dirty += cold.fill(line, cold.set_of(line)) == L2Lines::kDirty ? 1 : 0;
+  EXPECT_NEAR(dirty, 300, 43);
 }
 
 // 64 KiB are 128 sets of 8 ways, of which a fill takes any: of a set, a line is still there after f
@@ -127,9 +147,9 @@ Hardware plain_hardware() {
 // has one miss register at a time.
 TEST(MemorySystem, PartsOfALineWaitForTheRestOfIt) {
   MemorySystem memory(plain_hardware(), 1 << 20);
-  EXPECT_EQ(memory.write_part(0, 100), 100 + 20 + 50);
-  EXPECT_EQ(memory.write_part(0, 102), 170);
-  EXPECT_EQ(memory.write_part(0, 200), 200);
+  EXPECT_EQ(memory.write_part(0, 100).ready, 100 + 20 + 50);
+  EXPECT_EQ(memory.write_part(0, 102).ready, 170);
+  EXPECT_EQ(memory.write_part(0, 200).ready, 200);
   EXPECT_EQ(memory.fetches(), 1);
 }
 
@@ -143,18 +163,33 @@ TEST(MemorySystem, RowsBehindAllMatricesAreReadAtTheEnd) {
 TEST(MemorySystem, MissesByHand) {
   MemorySystem memory(plain_hardware(), 1 << 20);
   // The page is opened in 20 cycles, the data comes 50 later; the bus is taken for 64 / 8 cycles.
-  EXPECT_EQ(memory.fetch(0, 100).data, 100 + 20 + 50);
+  EXPECT_EQ(memory.fetch(0, 100).ready, 100 + 20 + 50);
   // The same page: behind the first line on the bus (from 120 to 128).
-  EXPECT_EQ(memory.fetch(1, 100).data, 128 + 50);
+  EXPECT_EQ(memory.fetch(1, 100).ready, 128 + 50);
   // Two miss registers: this one waits for the first, until 170. Then the bus is free.
-  const MemorySystem::Fetch third = memory.fetch(2, 100);
+  const MemorySystem::Access third = memory.fetch(2, 100);
   EXPECT_EQ(third.accepted, 170);
-  EXPECT_EQ(third.data, 170 + 50);
+  EXPECT_EQ(third.ready, 170 + 50);
   // Another page, in the other bank.
-  EXPECT_EQ(memory.fetch(16, 300).data, 300 + 20 + 50);
+  EXPECT_EQ(memory.fetch(16, 300).ready, 300 + 20 + 50);
   // A third page, in the first bank again.
-  EXPECT_EQ(memory.fetch(32, 400).data, 400 + 20 + 50);
+  EXPECT_EQ(memory.fetch(32, 400).ready, 400 + 20 + 50);
   EXPECT_EQ(memory.fetches(), 5);
+}
+
+// An L2 whose lines all were read or, with `dirty`, written by others.
+MemorySystem full_l2(const Hardware& hardware, bool dirty) {
+  constexpr std::int64_t kOwn = 1 << 10;  // lines
+  const std::int64_t others = 16 * hardware.l2_kib * (1024 / kLineBytes);
+  MemorySystem memory(hardware, (kOwn + others) * kLineBytes);
+  for (std::int64_t line = kOwn; line < kOwn + others; ++line) {
+    if (dirty)
+      memory.write_whole(line, 0);
+    else
+      memory.fetch(line, 0);
+  }
+  memory.begin_call();
+  return memory;
 }
 
 // A full L2 with a slot for one release. The first line's victim is released at 100, the line asked
@@ -165,17 +200,65 @@ TEST(MemorySystem, VictimsAreReleasedFirst) {
   Hardware hardware = plain_hardware();
   hardware.dram_page_miss_cycles = 0;
   hardware.l2_releases_in_flight = 1;
-  MemorySystem memory(hardware, 1 << 20, CacheState::kCold);
-  EXPECT_EQ(memory.fetch(0, 100).data, 153);
-  EXPECT_EQ(memory.fetch(1, 100).data, 161);
+  MemorySystem memory = full_l2(hardware, false);
+  EXPECT_EQ(memory.fetch(0, 100).ready, 153);
+  EXPECT_EQ(memory.fetch(1, 100).ready, 161);
+}
+
+// Dirty ones are sent one after the other, 8 beats and 2 cycles each: by 110 and by 120. The lines
+// are asked for 3 cycles later, and their data begin after 42 cycles, at 155 and 165.
+TEST(MemorySystem, DirtyVictimsAreSentOneAfterTheOther) {
+  Hardware hardware = plain_hardware();
+  hardware.dram_page_miss_cycles = 0;
+  MemorySystem memory = full_l2(hardware, true);
+  EXPECT_EQ(memory.fetch(0, 100).ready, 155 + 8);
+  EXPECT_EQ(memory.fetch(1, 100).ready, 165 + 8);
+}
+
+// DRAM acknowledges what was sent by 110 after 42 cycles, as long as a read waits for its first
+// data: the only register is free at 152 for the next line, which is sent by 162.
+TEST(MemorySystem, DirtyVictimsHoldTheRegisterUntilDramAnswers) {
+  Hardware hardware = plain_hardware();
+  hardware.dram_page_miss_cycles = 0;
+  hardware.l2_misses_in_flight = 1;
+  MemorySystem memory = full_l2(hardware, true);
+  EXPECT_EQ(memory.write_whole(0, 100).ready, 110 + 3);
+  const MemorySystem::Access second = memory.write_whole(1, 100);
+  EXPECT_EQ(second.accepted, 152);
+  EXPECT_EQ(second.ready, 162 + 3);
+}
+
+// Of two registers one is held until 50, the other one, for a line that is not fetched, is free at
+// once: the third request takes that.
+TEST(MemorySystem, AnyRegisterThatIsFreeIsTaken) {
+  Hardware hardware = plain_hardware();
+  hardware.dram_page_miss_cycles = 0;
+  MemorySystem memory(hardware, 1 << 20);
+  EXPECT_EQ(memory.fetch(0, 0).ready, 50);
+  EXPECT_EQ(memory.write_whole(1, 1).accepted, 1);
+  EXPECT_EQ(memory.fetch(2, 2).accepted, 2);
+  EXPECT_EQ(memory.fetch(3, 3).accepted, 50);
+}
+
+// L2 takes a cycle to release a clean line, three for a dirty one; two banks halve that.
+TEST(MemorySystem, ReleasesTakeL2Time) {
+  Hardware hardware = plain_hardware();
+  EXPECT_EQ(full_l2(hardware, false).fetch(0, 0).releasing, 1);
+  EXPECT_EQ(full_l2(hardware, true).fetch(0, 0).releasing, 3);
+  EXPECT_EQ(full_l2(hardware, true).write_part(0, 0).releasing, 3);
+  EXPECT_EQ(MemorySystem(hardware, 1 << 20).fetch(0, 0).releasing, 0);
+  hardware.l2_banks = 2;
+  EXPECT_EQ(full_l2(hardware, true).write_whole(0, 0).releasing, 1);
+  hardware.l2_releases_in_flight = 0;
+  EXPECT_EQ(full_l2(hardware, true).fetch(0, 0).releasing, 0);
 }
 
 // A line that is written as a whole takes the place of another one if L2 lacks it and is full.
 TEST(MemorySystem, WholeLinesThatAreWrittenTakeThePlaceOfOthers) {
   for (const CacheState state : {CacheState::kCold, CacheState::kEmpty}) {
     MemorySystem memory(Hardware(), 1 << 20, state);
-    EXPECT_EQ(memory.write_whole(0, 100), state == CacheState::kCold);
-    EXPECT_FALSE(memory.write_whole(0, 104));
+    EXPECT_EQ(memory.write_whole(0, 100).releasing > 0, state == CacheState::kCold);
+    EXPECT_EQ(memory.write_whole(0, 104).releasing, 0);
     EXPECT_EQ(memory.fetches(), 0);
   }
 }
@@ -188,10 +271,10 @@ TEST(MemorySystem, AcknowledgementsWaitForACycleWithoutData) {
   hardware.dram_page_miss_cycles = 0;
   hardware.l2_releases_in_flight = 1;
   hardware.l2_misses_in_flight = 4;
-  MemorySystem memory(hardware, 1 << 20, CacheState::kCold);
-  EXPECT_EQ(memory.fetch(0, 100).data, 153);
-  EXPECT_EQ(memory.fetch(1, 145).data, 145 + 3 + 50);
-  EXPECT_EQ(memory.fetch(2, 146).data, 154 + 3 + 50);
+  MemorySystem memory = full_l2(hardware, false);
+  EXPECT_EQ(memory.fetch(0, 100).ready, 153);
+  EXPECT_EQ(memory.fetch(1, 145).ready, 145 + 3 + 50);
+  EXPECT_EQ(memory.fetch(2, 146).ready, 154 + 3 + 50);
 }
 
 // Lines of one set wait for each other's miss register: each takes the whole latency, and as one
@@ -202,7 +285,7 @@ TEST(MemorySystem, ASetHasOneMissRegister) {
   hardware.l2_releases_in_flight = 0;
   hardware.l2_misses_in_flight = 10;
   MemorySystem memory(hardware, 1 << 24);
-  for (int row = 0; row < 3; ++row) EXPECT_EQ(memory.fetch(row * 1024, 0).data, (row + 1) * 50);
+  for (int row = 0; row < 3; ++row) EXPECT_EQ(memory.fetch(row * 1024, 0).ready, (row + 1) * 50);
 }
 
 // Two banks have registers of their own and share the bus: lines alternate, and the third is
@@ -213,8 +296,8 @@ TEST(MemorySystem, BanksHaveRegistersOfTheirOwn) {
   hardware.l2_misses_in_flight = 1;
   hardware.l2_banks = 2;
   MemorySystem memory(hardware, 1 << 20);
-  EXPECT_EQ(memory.fetch(0, 0).data, 50);
-  EXPECT_EQ(memory.fetch(1, 0).data, 58);
+  EXPECT_EQ(memory.fetch(0, 0).ready, 50);
+  EXPECT_EQ(memory.fetch(1, 0).ready, 58);
   EXPECT_EQ(memory.fetch(2, 0).accepted, 50);
 }
 
@@ -222,7 +305,7 @@ TEST(MemorySystem, LinesOfTheLastLevelNeedNoPage) {
   MemorySystem memory(plain_hardware(), 1 << 20);
   memory.fetch(0, 0);
   memory.fetch(32, 1000);  // closes the page of line 0
-  EXPECT_EQ(memory.fetch(0, 2000).data, 2000 + 50);
+  EXPECT_EQ(memory.fetch(0, 2000).ready, 2000 + 50);
 }
 
 TEST(MemorySystem, BandwidthsThatDoNotDivideALine) {
@@ -232,7 +315,7 @@ TEST(MemorySystem, BandwidthsThatDoNotDivideALine) {
   hardware.l2_misses_in_flight = 1000;
   MemorySystem memory(hardware, 1 << 20);
   std::int64_t data = 0;
-  for (int line = 0; line < 301; ++line) data = memory.fetch(line, 0).data;
+  for (int line = 0; line < 301; ++line) data = memory.fetch(line, 0).ready;
   EXPECT_EQ(data, 3200 + 50);  // behind 300 lines
 }
 
