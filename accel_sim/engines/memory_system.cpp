@@ -78,26 +78,4 @@ void MemorySystem::Bank::begin_call() {
   first_data = last_data = 0;
 }
 
-// In the first cycle without data.
-std::int64_t MemorySystem::Bank::next_acknowledgement() {
-  const Release& next = releases[acknowledged];
-  std::int64_t cycle = std::max(next.answered, next_answer);
-  if (next.dirty) return cycle;
-  while (cycle << kTickBits >= data[first_data].begin) {
-    cycle = std::max(cycle, (data[first_data].end + (1 << kTickBits) - 1) >> kTickBits);
-    if (first_data == last_data) break;
-    ++first_data;
-  }
-  return cycle + 1;
-}
-
-void MemorySystem::Bank::acknowledge_next() {
-  const std::int64_t time = next_acknowledgement();
-  Release& next = releases[acknowledged++];
-  next.answered = time;
-  if (next.dirty) return;
-  next_answer = time;
-  registers.give(std::max(next.until, time));
-}
-
 }  // namespace paretoformer::accel_sim

@@ -182,8 +182,10 @@ class MemorySystem {
   };
 
   struct Release {
-    std::int64_t answered = 0;  // under way: when that can be at the earliest; else when it was
-    std::int64_t until = 0;     // how long its register is held in any case
+    std::int64_t sent = 0;
+    std::int64_t answered =
+        0;                   // under way: when its slot is free at the earliest; else when it was
+    std::int64_t until = 0;  // how long its register is held in any case
     bool dirty = false;
   };
   struct Span {  // of the channel, in ticks
@@ -193,33 +195,54 @@ class MemorySystem {
   struct Bank {
     Bank(int misses_in_flight, int releases_in_flight);
     void begin_call();
-    // When the next acknowledgement comes if no more data does. It is taken as late as possible,
-    // when all data that may come before it is known.
-    std::int64_t next_acknowledgement();
-    void acknowledge_next();
+    // When the next release's slot is free if no more data comes: a clean line's is acknowledged in
+    // the first cycle without. That is asked for as late as possible, when all data that may come
+    // before it is known.
+    std::int64_t next_acknowledgement() {
+      Release& next = releases[acknowledged];
+      std::int64_t cycle = std::max(next.answered, next_answer);
+      if (next.dirty) return cycle;
+      while (cycle << kTickBits >= data[first_data].begin) {
+        cycle = std::max(cycle, (data[first_data].end + (1 << kTickBits) - 1) >> kTickBits);
+        if (first_data == last_data) break;
+        ++first_data;
+      }
+      next.answered = cycle;
+      return cycle + 1;
+    }
+    void acknowledge(std::int64_t time) {
+      Release& next = releases[acknowledged++];
+      next.answered = next_answer = time;
+      registers.give(std::max(next.until, time));
+    }
     // When a miss that comes at `time` has the miss register that is free first.
     std::int64_t accept(std::int64_t time) {
-      while (acknowledged < released &&
-             (registers.none() || (registers.first() > std::max(time, next_answer) &&
-                                   registers.first() > next_acknowledgement())))
-        acknowledge_next();
-      const std::int64_t free = registers.first();
+      while (acknowledged < released) {
+        if (!registers.none() && registers.first() <= std::max(time, next_answer)) break;
+        const std::int64_t next = next_acknowledgement();
+        if (!registers.none() && registers.first() <= next) break;
+        acknowledge(next);
+      }
+      time = std::max(time, registers.first());
       registers.take();
-      return std::max(time, free);
+      return time;
     }
-    // A release for a miss that has its register since `time`; when the line can be asked for. It
-    // has a slot until it is acknowledged, that of a dirty line until it is sent.
-    std::int64_t release(std::int64_t time, bool dirty, std::int64_t cycles) {
-      if (released - acknowledged == most_releases) acknowledge_next();
+    // A release for a miss that has its register since `time`, and what is said of it. It has a
+    // slot until it is acknowledged, that of a dirty line until it is sent.
+    Release& release(std::int64_t time, bool dirty, std::int64_t cycles, std::int64_t latency) {
+      if (released - acknowledged == most_releases) acknowledge(next_acknowledgement());
       time = std::max({time, written_back, releases[released - most_releases].answered});
       if (dirty) time = written_back = time + cycles;
-      releases[released++] = {time + (dirty ? 0 : kReleaseAnswerCycles), 0, dirty};
-      return time + kReleaseCycles;
+      Release& release = releases[released++];
+      release = {time, time + (dirty ? 0 : kReleaseAnswerCycles), dirty ? time + latency : time,
+                 dirty};
+      return release;
     }
     void schedule(std::int64_t begin, std::int64_t end) {
       if (data[last_data].end != begin) {
         // In so many gaps all acknowledgements that are under way have come.
-        while (last_data - first_data == kSpans && acknowledged < released) acknowledge_next();
+        while (last_data - first_data == kSpans && acknowledged < released)
+          acknowledge(next_acknowledgement());
         if (last_data - first_data == kSpans) ++first_data;
         data[++last_data].begin = begin;
       }
@@ -241,35 +264,43 @@ class MemorySystem {
   static constexpr std::int64_t kReleaseAnswerCycles = 5;
 
   // A place for a line in L2: when its miss register got the line's turn and when it can ask for
-  // it; how long the register is held in any case.
+  // it. When the register and the set are free again is for the caller to say.
   struct Place {
     Bank& bank;
     std::int64_t& set_free;
-    std::int64_t accepted, ready, held;
-    int releasing = 0;        // as of an access
-    bool unanswered = false;  // the release of a clean line
+    Release* release;  // of the line that had it
+    std::int64_t accepted, ready;
+    int releasing = 0;  // as of an access
   };
+  Bank& bank_of(std::int64_t line) {
+    return banks_.size() == 1 ? banks_.front()
+                              : banks_[static_cast<std::size_t>(line) % banks_.size()];
+  }
   Place replace(std::int64_t line, std::int64_t time) {
-    Bank& bank = banks_.size() == 1 ? banks_.front()
-                                    : banks_[static_cast<std::size_t>(line) % banks_.size()];
+    Bank& bank = bank_of(line);
     const std::size_t set = l2_.set_of(line);
     std::int64_t& set_free = set_free_[set];
     const std::int64_t accepted = bank.accept(has_sets_ ? std::max(time, set_free) : time);
     const L2Lines::Line left = l2_.fill(line, set);
     if (left == L2Lines::kAbsent || bank.most_releases == 0)
-      return {bank, set_free, accepted, accepted, accepted};
+      return {bank, set_free, nullptr, accepted, accepted};
     const bool dirty = left == L2Lines::kDirty;
-    const std::int64_t ready = bank.release(accepted, dirty, write_back_cycles_);
-    const std::int64_t held = dirty ? bank.written_back + (latency_ticks_ >> kTickBits) : accepted;
-    return {bank, set_free, accepted, ready, held, dirty ? dirty_cycles_ : clean_cycles_, !dirty};
+    Release& release =
+        bank.release(accepted, dirty, write_back_cycles_, latency_ticks_ >> kTickBits);
+    return {bank,
+            set_free,
+            &release,
+            accepted,
+            release.sent + kReleaseCycles,
+            dirty ? dirty_cycles_ : clean_cycles_};
   }
-  // Holds its set until then, and its register as long, or until its release is acknowledged.
+  // The register is held until then at least, and until the release is acknowledged.
   static void hold(const Place& place, std::int64_t until) {
     place.set_free = until;
-    if (place.unanswered)
-      place.bank.releases[place.bank.released - 1].until = until;
+    if (place.release != nullptr)
+      place.release->until = std::max(place.release->until, until);
     else
-      place.bank.registers.give(std::max(until, place.held));
+      place.bank.registers.give(until);
   }
 
   L2Lines l2_;

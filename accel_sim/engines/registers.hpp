@@ -2,7 +2,7 @@
 #pragma once
 
 #include <algorithm>
-#include <cstddef>
+#include <bit>
 #include <cstdint>
 #include <vector>
 
@@ -13,40 +13,40 @@ namespace paretoformer::accel_sim {
 class Registers {
  public:
   explicit Registers(int size)
-      : free_(static_cast<std::size_t>(size), 0), known_(static_cast<std::size_t>(size)) {}
-
+      : size_(static_cast<std::uint64_t>(size)),
+        mask_(std::bit_ceil(size_) - 1),
+        free_(mask_ + 1, 0),
+        end_(size_) {}
   void clear() {
     std::fill(free_.begin(), free_.end(), 0);
-    first_ = 0, known_ = free_.size();
+    first_ = 0, end_ = size_;
   }
 
-  bool none() const { return known_ == 0; }  // of which it is known when they are free
-  std::int64_t first() const { return free_[first_]; }
+  bool none() const { return first_ == end_; }  // of which it is known when they are free
+  std::int64_t first() const { return free_[first_ & mask_]; }
   // Takes that register until then.
   void take(std::int64_t until) {
     take();
     give(until);
   }
   // Takes it, and says later until when.
-  void take() {
-    if (++first_ == free_.size()) first_ = 0;
-    --known_;
-  }
+  void take() { ++first_; }
   void give(std::int64_t until) {
-    std::size_t place = first_ + known_++;
-    if (place >= free_.size()) place -= free_.size();
-    while (place != first_) {
-      const std::size_t before = (place == 0 ? free_.size() : place) - 1;
-      if (free_[before] <= until) break;
-      free_[place] = free_[before];
-      place = before;
+    std::int64_t* const free = free_.data();
+    const std::uint64_t mask = mask_, first = first_;
+    std::uint64_t place = end_++;
+    for (; place != first; --place) {
+      const std::int64_t before = free[(place - 1) & mask];
+      if (before <= until) break;
+      free[place & mask] = before;
     }
-    free_[place] = until;
+    free[place & mask] = until;
   }
 
  private:
-  std::vector<std::int64_t> free_;  // a ring, the earliest first
-  std::size_t first_ = 0, known_;
+  std::uint64_t size_, mask_;
+  std::vector<std::int64_t> free_;  // a ring, the earliest at `first_`, by numbers that go on
+  std::uint64_t first_ = 0, end_;
 };
 
 }  // namespace paretoformer::accel_sim
