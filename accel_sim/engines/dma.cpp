@@ -99,7 +99,7 @@ std::optional<LoadUnit::Span> LoadUnit::advance(std::int64_t time) {
         received = bus_free =
             std::max(bus_free, l2_->read(arrival, beats) + l2_hit_cycles_) + cycles;
       } else {
-        const MemorySystem::Access fetch = memory_->fetch(line, arrival);
+        const MemorySystem::Access fetch = memory_->fetch(line, l2_->enter(arrival));
         arrival = fetch.accepted;
         bus_free = std::max(bus_free, arrival + l2_hit_cycles_) + cycles;
         const int handled = beats + refill_cycles_ + fetch.releasing;

@@ -27,11 +27,19 @@ class L2Port {
     free_ = before < free_ ? free_ + cycles : read_until_;
     return begin;
   }
+  // When a read that comes at `time` and misses is looked up: requests come in by one channel, and
+  // those that wait for a miss register hold up what is behind them, so that a write's beats delay
+  // all misses that follow. (Without that, misses of residual adds and heads in RTL cost more than
+  // those of a stream.)
+  std::int64_t enter(std::int64_t time) const {
+    return last_write_ <= time ? std::max(time, write_until_) : time;
+  }
   std::int64_t write(std::int64_t time, int cycles) {
     if (time > free_) reads_between_ = 0;
     writes_[written_++ % kWrites] = {time, free_};
     last_write_ = time;
     const std::int64_t begin = std::max(free_, time);
+    write_until_ = begin + cycles;
     free_ = begin + cycles + (reads_between_ > 0 ? kL2TurnCycles : 0);
     reads_between_ = std::max(reads_between_ - 1, 0);
     return begin;
@@ -57,7 +65,7 @@ class L2Port {
 
   std::array<Write, kWrites> writes_{};
   std::size_t written_ = kWrites;
-  std::int64_t free_ = 0, read_until_ = 0, last_write_ = 0;
+  std::int64_t free_ = 0, read_until_ = 0, last_write_ = 0, write_until_ = 0;
   int reads_between_ = 0;
 };
 

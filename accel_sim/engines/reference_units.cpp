@@ -277,7 +277,7 @@ void LoadController::look_up(Cycle cycle) {
   if (memory_->in_l2(request.line)) {
     request.time = l2_->read(cycle, request.beats) + hardware_->l2_hit_cycles;
   } else {
-    const MemorySystem::Access fetch = memory_->fetch(request.line, cycle);
+    const MemorySystem::Access fetch = memory_->fetch(request.line, l2_->enter(cycle));
     l2_free_ = fetch.accepted + 1;
     const int refill =
         l2_refill_cycles(hardware_->dram_bytes_per_cycle, hardware_->l2_banks) + fetch.releasing;

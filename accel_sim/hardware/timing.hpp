@@ -53,26 +53,26 @@ inline constexpr int kStoreQueueBlocks = 2 + 6 + 6 + 8 + 5;
 
 // L2 handles a beat a cycle, whichever way it goes (inclusive-cache SourceD.scala), and besides
 // - turns from a write to a read;
-// - writes a line that was fetched into its banks, in half the time in which the channel from DRAM
-//   brings it, in 4 cycles at most (16 bytes a cycle);
+// - writes a line that was fetched into its banks, in a quarter of the time in which the channel
+// from
+//   DRAM brings it, in 2 cycles at most;
 // - releases a line that leaves for another one, and reads a dirty one out of its banks; a line
-// that
-//   is written as a whole in its place takes a cycle more.
+//   that is written as a whole in its place takes a cycle more.
 // RTL, cycles for a line: reads or writes of what L2 holds 4.0 to 4.2; a read and a write of such
 // lines in turns 9.0 for both, two reads and a write 12.6; writes for which others leave 5.8
 // to 6.0, and in turns with reads that are fetched 13.5 to 14.0 for both. Two lines that are
 // fetched and one that is written (DRAM latency 10): 24.1 where clean lines leave, 29.7 where five
-// of six that do are dirty. The turn and the releases are from these. Of the 4 cycles: 2 and 4 were
-// tried, which both go with 13.5 to 14.0, and 4 taken by lines that come into an empty L2, by warm
-// layers and vectors in RTL (FireSim's GEMMs would have 2); that a wider channel takes less is an
-// assumption. Banks do the last two at the same time (RTL: of two banks, residual adds that miss
-// take 35.2 k cycles instead of 42.4 k, those that hit as long as of one).
+// of six that do are dirty. The turn and the releases are from these. Of the 2 cycles: 2 and 4 were
+// tried, which both go with 13.5 to 14.0. 2 are taken by operators that miss among hits, heads and
+// FireSim's GEMMs; lines that come into an empty L2 would have 4. That a wider channel takes less
+// is an assumption. Banks do the last two at the same time (RTL: of two banks, residual adds that
+// miss take 35.2 k cycles instead of 42.4 k, those that hit as long as of one).
 inline constexpr int kL2TurnCycles = 1;
 inline constexpr int kL2ReplacingCycles = 1;
 constexpr int l2_release_cycles(bool dirty, int banks) { return (dirty ? 3 : 1) / banks; }
 constexpr int l2_refill_cycles(double dram_bytes_per_cycle, int banks) {
   const bool wide = dram_bytes_per_cycle > kBeatsOfLine;
-  return (wide ? static_cast<int>(0.5 * kLineBytes / dram_bytes_per_cycle) : 4) / banks;
+  return (wide ? static_cast<int>(0.25 * kLineBytes / dram_bytes_per_cycle) : 2) / banks;
 }
 
 // The scaling units hold three rows of the local memory, each for its issue and some 7 cycles

@@ -99,7 +99,7 @@ struct MappingCost {
 // B. Array: 2 x 4 blocks of weights x 32 rows = 256 cycles. Memory without pages and releases, 8
 // cycles a line: 16 lines of inputs and 32 of weights, which L2 keeps for the tiles that share
 // them, and 32 of results, written 32 B at a time: 640 cycles. L2 takes longer: 192 cycles for 3072
-// B of inputs and weights, 4 for each of the 80 lines, 64 times 5 for results: 832. Sums: 8192 B
+// B of inputs and weights, 2 for each of the 80 lines, 64 times 5 for results: 672. Sums: 8192 B
 // from L2 at 16 B a cycle, 512, and 128 lines of them that take L2 5 cycles each to write, 640.
 class MappingCostModel {
  public:

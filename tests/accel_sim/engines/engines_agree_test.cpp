@@ -253,7 +253,7 @@ TEST(EnginesAgree, OnTheMappersBest) {
       }
     }
   }
-  differences.expect(0.016, 0.07, 0);
+  differences.expect(0.016, 0.08, 0);
 }
 
 // Matmuls whose LayerNorm is fused, on hardware where whole rows fit. Tiles are a few rows high, so

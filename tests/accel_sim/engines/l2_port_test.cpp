@@ -39,5 +39,15 @@ TEST(L2Port, ReadsGoBeforeWritesThatComeLater) {
   EXPECT_EQ(l2.write(121, 4), 132);
 }
 
+// A write at 100 takes the channel until 104: a miss that comes at 102 is looked up then, one that
+// came before it when it came.
+TEST(L2Port, MissesWaitForWritesBeforeThem) {
+  L2Port l2;
+  l2.write(100, 4);
+  EXPECT_EQ(l2.enter(102), 104);
+  EXPECT_EQ(l2.enter(99), 99);
+  EXPECT_EQ(l2.enter(105), 105);
+}
+
 }  // namespace
 }  // namespace paretoformer::accel_sim
