@@ -1,4 +1,4 @@
-// Is the cost of a network the sum of its operators' costs? 200 random networks of the published
+// Is the cost of a network the sum of its operators' costs? 100 random networks of the published
 // space against simulations of the whole network, at one length that is read and one that is
 // written token by token.
 #include <gtest/gtest.h>
@@ -28,13 +28,13 @@ TEST_P(Additivity, SumsOfOperatorsInPlaceAgreeWithWholeNetworks) {
   plain.fill(space);
   const LatencyPredictor in_place(hardware, workload, plain.table(),
                                   simulate_in_place(space, workload, hardware, 1));
-  const PredictorCheck before = check_predictor(plain, space, 200, 1);
-  const PredictorCheck after = check_predictor(in_place, space, 200, 1);
+  const PredictorCheck before = check_predictor(plain, space, 100, 1);
+  const PredictorCheck after = check_predictor(in_place, space, 100, 1);
   print("latency, plain sum", before.latency);
   print("latency, in place", after.latency);
   print("energy, plain sum", before.energy);
   print("energy, in place", after.energy);
-  ASSERT_EQ(after.networks.size(), 200u);
+  ASSERT_EQ(after.networks.size(), 100u);
   EXPECT_EQ(after.complaint(), "");
   // That is the places' doing: an error less than a third of that of the operators alone, and no
   // worse an order. Decoded, the operators alone are no predictor.

@@ -105,7 +105,7 @@ TEST_P(EveryPreset, GrowsWithTheSequence) {
 TEST_P(EveryPreset, ThreadsGetTheSameAnswers) {
   std::vector<Architecture> architectures;
   Random random(4);
-  for (int i = 0; i < 200; ++i) {
+  for (int i = 0; i < 80; ++i) {
     architectures.push_back(draw(random));
     architectures.back().vocabulary = 1024;  // the head is what takes longest to simulate
   }
