@@ -2,6 +2,7 @@
 #pragma once
 
 #include <array>
+#include <cmath>
 
 namespace paretoformer::accel_sim {
 
@@ -16,8 +17,8 @@ inline constexpr int kReleaseCycles = 3;
 // To send a dirty line that leaves L2 to DRAM: its beats, and two cycles to the next one
 // (inclusive-cache SourceC.scala). RTL, whole lines that are written to an L2 full of dirty ones:
 // 9.9 cycles each; full of clean ones 7.0, which the way to L2 takes.
-constexpr int write_back_cycles(double dram_bytes_per_cycle) {
-  return static_cast<int>(kLineBytes / dram_bytes_per_cycle + 0.5) + 2;
+inline int write_back_cycles(double dram_bytes_per_cycle) {
+  return static_cast<int>(std::lround(kLineBytes / dram_bytes_per_cycle)) + 2;
 }
 // Of the lines of others in L2, one of so many was written: residual adds leave a third of what
 // they touch, matmuls as much or less.
