@@ -29,8 +29,7 @@ class L2Port {
   }
   // When a read that comes at `time` and misses is looked up: requests come in by one channel, and
   // those that wait for a miss register hold up what is behind them, so that a write's beats delay
-  // all misses that follow. (Without that, misses of residual adds and heads in RTL cost more than
-  // those of a stream.)
+  // all misses that follow. (In RTL misses cost more among writes than in a stream of reads.)
   std::int64_t enter(std::int64_t time) const {
     return last_write_ <= time ? std::max(time, write_until_) : time;
   }

@@ -183,9 +183,8 @@ class MemorySystem {
 
   struct Release {
     std::int64_t sent = 0;
-    std::int64_t answered =
-        0;                   // under way: when its slot is free at the earliest; else when it was
-    std::int64_t until = 0;  // how long its register is held in any case
+    std::int64_t answered = 0;  // when its slot is free; under way: at the earliest
+    std::int64_t until = 0;     // how long its register is held in any case
     bool dirty = false;
   };
   struct Span {  // of the channel, in ticks
