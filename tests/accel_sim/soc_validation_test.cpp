@@ -60,9 +60,8 @@ TEST_F(MeasuredOnSoc, Matmuls) {
 
 TEST_F(MeasuredOnSoc, ResidualAdds) {
   constexpr std::array kBounds = {
-      // Asked for: 5. The worst row is a small one at latency 100; two lines that are read and one
-      // that
-      // is written, in a full L2, are 6 % too fast.
+      // Asked for: 5. Two lines that are read and one that is written, in a full L2, are 6 % too
+      // fast.
       ErrorBound{"scales 1, cold", 6},
       ErrorBound{"scales 1, warm", 6},
       ErrorBound{"scaled, cold", 5},

@@ -43,7 +43,7 @@ TEST_F(MeasuredOnSoc, EveryKindOfHardware) {
 TEST_F(MeasuredOnSoc, TheFasterOfTwoKindsOfHardware) {
   const std::vector<Measurement> all = measurements("variant_cycles.csv");
   // Asked for: none. Residual adds on 8 x 8, where misses and scaling do not overlap, and with
-  // scale 1 on a partly warm L2; vectors on an L2 of two banks.
+  // scale 1 on a partly warm L2; vectors on an L2 of two banks; what an L2 of 2 MiB held before.
   struct Count {
     const char* state;
     int wrong;

@@ -240,7 +240,8 @@ TEST(MemorySystem, AnyRegisterThatIsFreeIsTaken) {
   EXPECT_EQ(memory.fetch(3, 3).accepted, 50);
 }
 
-// L2 takes a cycle to release a clean line, three for a dirty one; two banks halve that.
+// L2 takes a cycle to release a clean line, three for a dirty one, or half of that, rounded down,
+// with two banks.
 TEST(MemorySystem, ReleasesTakeL2Time) {
   Hardware hardware = plain_hardware();
   EXPECT_EQ(full_l2(hardware, false).fetch(0, 0).releasing, 1);
