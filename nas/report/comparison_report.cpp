@@ -65,8 +65,9 @@ Json comparison_json(const Comparison& comparison) {
       upper.push_back(q.upper);
       p.push_back(mann_whitney_p(comparison.hypervolumes(0, at), values));
     }
-    Json each{{"name", comparison.contestants[i].name},
-              {"search", to_json(comparison.contestants[i].config)},
+    const Contestant& contestant = comparison.contestants[i];
+    Json each{{"name", contestant.name},
+              {"search", contestant.pruning ? Json() : to_json(contestant.config)},
               {"seeds", comparison.races[i].size()},
               {"median", medians},
               {"lower_quartile", lower},

@@ -85,6 +85,9 @@ double hypervolume_of_first(const std::vector<Archive>& archives, std::size_t co
 
 // What the contestant searches, one after the other.
 std::vector<SearchSpace> spaces_of(const ComparisonTask& task, const Contestant& contestant) {
+  if (contestant.pruning && task.space.hardware().size() > 1)
+    throw InputError("--algorithms " + contestant.name +
+                     ": pruning is for one machine, and there is a choice (\"hardware_space\")");
   if (contestant.apart == 0) return {task.space};
   const std::vector<std::vector<int>> all = task.space.hardware();
   const auto count = static_cast<std::size_t>(contestant.apart);
@@ -105,6 +108,32 @@ double share(double volume, double unit) { return unit > 0 ? volume / unit : 0; 
 // coincide.
 double rounded(double share) { return std::round(share * 1e6) * 1e-6; }
 
+// What of each checkpoint's evaluations is found, in all archives together.
+void measure(const std::vector<Archive>& archives, const Comparison& comparison, double unit,
+             Race& race) {
+  for (std::int64_t checkpoint : comparison.checkpoints)
+    race.hypervolumes.push_back(rounded(
+        share(hypervolume_of_first(archives, static_cast<std::size_t>(checkpoint) / archives.size(),
+                                   comparison.reference),
+              unit)));
+}
+
+Race run_pruning(const ComparisonTask& task, PruningWay way, const CandidateEvaluator& evaluator,
+                 const Comparison& comparison, double unit) {
+  Race race;
+  std::vector<Archive> archives(1, Archive(task.objectives, task.limits));
+  for (const PrunedLoss& each : task.prune(way)) {
+    Objectives objectives = with_loss(evaluator.cost(each.architecture), each.loss);
+    if (task.losses.int8 && each.loss_int8 == 0) continue;  // it cannot be quantised
+    if (task.losses.int8) objectives = with_int8_loss(objectives, each.loss_int8);
+    archives[0].add({architecture_id(each.architecture), each.architecture, objectives});
+    ++race.work;
+  }
+  race.evaluations = archives[0].size();
+  measure(archives, comparison, unit, race);
+  return race;
+}
+
 Race run_race(const ComparisonTask& task, const LossSource& losses, const Contestant& contestant,
               std::uint64_t seed, const Comparison& comparison, double unit) {
   CandidateEvaluator evaluator(losses, task.predictors, task.context);
@@ -121,20 +150,22 @@ Race run_race(const ComparisonTask& task, const LossSource& losses, const Contes
     race.evaluations += archives.back().size();
   }
   race.work = evaluator.work();
-  for (std::int64_t checkpoint : comparison.checkpoints)
-    race.hypervolumes.push_back(rounded(
-        share(hypervolume_of_first(archives, static_cast<std::size_t>(checkpoint) / spaces.size(),
-                                   comparison.reference),
-              unit)));
+  measure(archives, comparison, unit, race);
   return race;
 }
 
 }  // namespace
 
 Contestant contestant_from_text(const std::string& text, const SearchConfig& base) {
+  const std::string where = "--algorithms " + text;
+  if (const auto way = kPruningWords.find(text.substr(0, text.find(':')))) {
+    if (text.find(':') != std::string::npos)
+      throw InputError(where + ": pruning has no keys, expected \"" +
+                       std::string(kPruningWords.word_of(*way)) + "\"");
+    return {text, way, base};
+  }
   Json json = to_json(base);
   int apart = 0;
-  const std::string where = "--algorithms " + text;
   std::size_t begin = 0;
   for (bool first = true; begin <= text.size(); first = false) {
     const std::size_t end = std::min(text.find(':', begin), text.size());
@@ -155,7 +186,7 @@ Contestant contestant_from_text(const std::string& text, const SearchConfig& bas
       json[part.substr(0, equals)] = json_or_string(part.substr(equals + 1), where);
     }
   }
-  return {text, search_config_from_json(JsonNode(json, where)), apart};
+  return {text, {}, search_config_from_json(JsonNode(json, where)), apart};
 }
 
 std::vector<double> Comparison::hypervolumes(std::size_t contestant, std::size_t checkpoint) const {
@@ -203,10 +234,15 @@ Comparison compare(const ComparisonTask& task) {
   std::mutex progress;
   const std::size_t count = result.contestants.size() * seeds;
   std::int64_t done = 0;
+  for (std::size_t i = 0; i < result.contestants.size(); ++i)
+    if (const auto way = result.contestants[i].pruning)
+      result.races[i].assign(seeds, run_pruning(task, *way, evaluator, result, unit));
   const auto race = [&](std::size_t index) {
     check_stop(task);
-    result.races[index / seeds][index % seeds] =
-        run_race(task, losses, result.contestants[index / seeds], index % seeds + 1, result, unit);
+    const Contestant& contestant = result.contestants[index / seeds];
+    if (!contestant.pruning)
+      result.races[index / seeds][index % seeds] =
+          run_race(task, losses, contestant, index % seeds + 1, result, unit);
     const std::scoped_lock lock(progress);
     task.watch.report({"searches", ++done, static_cast<std::int64_t>(count)});
   };

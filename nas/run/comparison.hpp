@@ -3,6 +3,7 @@
 
 #include <array>
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -10,12 +11,15 @@
 #include "nas/core/candidate_evaluator.hpp"
 #include "nas/core/predictors.hpp"
 #include "nas/core/search.hpp"
+#include "nas/run/pruned_networks.hpp"
 #include "support/watch.hpp"
 
 namespace paretoformer::nas {
 
 struct Contestant {
   std::string name;  // as it was given
+  // No search, but the largest network pruned to several costs.
+  std::optional<PruningWay> pruning = {};
   SearchConfig config;
   // Of a space with a choice of hardware: on so many, spread over all combinations, one after the
   // other, with an equal share of the budget for each; 0: the search chooses.
@@ -61,12 +65,15 @@ struct ComparisonTask {
   LossSource losses;
   Predictors predictors;
   int context = 0;
+  // What a way of pruning leaves, scored as a search scores; needed where a contestant prunes.
+  std::function<std::vector<PrunedLoss>(PruningWay)> prune = {};
   // Spaces of so many networks at most are enumerated.
   std::int64_t enumerable = 0;
   Watch watch = {};  // of "all networks", where they are enumerated, and then of the "searches"
 };
 
-// Every contestant with every seed, at the budget of `task`. The reference point is 1.1 times the
+// Every contestant with every seed, at the budget of `task`; pruning knows no seeds: all of its
+// races are one. The reference point is 1.1 times the
 // worst of the corners of the space in each objective, the same for all. Throws Interrupted when
 // it is to stop; what a cache has taken up of the losses is not lost.
 Comparison compare(const ComparisonTask& task);

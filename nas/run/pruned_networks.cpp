@@ -127,15 +127,18 @@ std::vector<Architecture> masks_within_limits(const ProxyTask& proxy,
 }
 
 PrunedLoss scored(const ProxyTask& proxy, const supernet::PrunedNetwork& network,
-                  const Architecture& sizes, const supernet::Batch& calibration, bool integers) {
+                  const Architecture& sizes, const supernet::Batch& calibration,
+                  PrunedScore score) {
   const supernet::ParameterLayout& layout = network.layout;
   const auto losses = proxy.losses(layout, network.parameters);
   const auto evaluator = [&](int sequences) {
     return supernet::Evaluator(losses, proxy.corpus().validation, proxy.context(), sequences);
   };
   const std::span<const Architecture> one(&layout.largest(), 1);
-  PrunedLoss result{layout.largest(), evaluator(0).losses(one)[0], 0, sizes};
-  supernet::Evaluator seen = evaluator(integers ? 0 : proxy.validation_sequences());
+  const int candidates = proxy.validation_sequences();
+  const int sequences = score == PrunedScore::kSearch ? candidates : 0;
+  PrunedLoss result{layout.largest(), evaluator(sequences).losses(one)[0], 0, sizes};
+  supernet::Evaluator seen = evaluator(score == PrunedScore::kConfirmationInt8 ? 0 : candidates);
   if (const auto int8 =
           int8_loss(layout, network.parameters, layout.largest(), calibration, seen.batch()))
     result.loss_int8 = *int8 + result.loss - seen.losses(one)[0];
@@ -171,28 +174,30 @@ supernet::PrunedNetwork Pruner::network(PruningWay way, const Architecture& size
   return network;
 }
 
-std::vector<PrunedFront> pruned_fronts(const Pruner& pruner,
+std::vector<PrunedFront> pruned_fronts(const Pruner& pruner, std::span<const PruningWay> ways,
                                        const latency_predictor::LatencyPredictor& predictor,
-                                       bool integers, const Watch& watch) {
-  std::vector<PrunedFront> fronts{{"magnitude", PruningWay::kMagnitude, {}},
-                                  {"fisher", PruningWay::kFisher, {}},
-                                  {"fisher, tuned", PruningWay::kFisherTuned, {}}};
+                                       PrunedScore score, const Watch& watch) {
   const ProxyTask& proxy = pruner.proxy();
   const supernet::Evaluator calibration = calibration_sequences(proxy);
-  const std::vector<Architecture> by_magnitude =
-      masks_within_limits(proxy, predictor, pruner.importance(PruningWay::kMagnitude));
-  const std::vector<Architecture> by_fisher =
-      masks_within_limits(proxy, predictor, pruner.importance(PruningWay::kFisher));
-  const auto all = static_cast<std::int64_t>(by_magnitude.size() + 2 * by_fisher.size());
-  std::int64_t done = 0;
-  for (PrunedFront& front : fronts)
-    for (const Architecture& sizes :
-         front.way == PruningWay::kMagnitude ? by_magnitude : by_fisher) {
+  std::vector<std::vector<Architecture>> sizes;  // by way
+  std::int64_t done = 0, all = 0;
+  for (const PruningWay way : ways) {
+    sizes.push_back(masks_within_limits(proxy, predictor, pruner.importance(way)));
+    all += std::ssize(sizes.back());
+  }
+  std::vector<PrunedFront> fronts;
+  for (std::size_t i = 0; i < ways.size(); ++i) {
+    PrunedFront& front = fronts.emplace_back();
+    front.way = ways[i];
+    front.name =
+        front.way == PruningWay::kFisherTuned ? "fisher, tuned" : kPruningWords.word_of(front.way);
+    for (const Architecture& each : sizes[i]) {
       if (watch.stopping()) throw Interrupted("stopped while networks were pruned");
       front.networks.push_back(
-          scored(proxy, pruner.network(front.way, sizes), sizes, calibration.batch(), integers));
+          scored(proxy, pruner.network(front.way, each), each, calibration.batch(), score));
       watch.report({"pruning", ++done, all, "networks"});
     }
+  }
   return fronts;
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -9,21 +10,31 @@
 #include "nas/run/proxy_task.hpp"
 #include "supernet/training/pruning.hpp"
 #include "support/watch.hpp"
+#include "support/words.hpp"
 
 namespace paretoformer::nas {
 
 struct PrunedLoss {
   Architecture architecture;
-  double loss = 0;       // of the whole validation text (nats per token)
+  double loss = 0;       // nats per token
   double loss_int8 = 0;  // in the accelerator's integers; 0 where it cannot be quantised
   Architecture sizes;    // `architecture` with the layers that are left out, which have none
 };
 
 enum class PruningWay { kMagnitude, kFisher, kFisherTuned };
+inline constexpr paretoformer::Words<PruningWay, 3> kPruningWords{
+    {{PruningWay::kMagnitude, "magnitude"},
+     {PruningWay::kFisher, "fisher"},
+     {PruningWay::kFisherTuned, "fisher_tuned"}}};
+
+// On what it is scored: on the sequences that score candidates, as a search does it; on the whole
+// text, with what integers add on those sequences, as a confirmation does it; on the whole text in
+// integers, too.
+enum class PrunedScore { kSearch, kConfirmation, kConfirmationInt8 };
 
 // A way of pruning, and what it leaves, cheapest first.
 struct PrunedFront {
-  std::string name;
+  std::string name;  // the way's, as text
   PruningWay way;
   std::vector<PrunedLoss> networks;
 };
@@ -53,15 +64,13 @@ class Pruner {
   std::vector<std::int32_t> tokens_, targets_;  // on which masks are tuned
 };
 
-// "magnitude", "fisher" and "fisher, tuned" (supernet/training/pruning.hpp). Heads and FFN widths
+// What each of these ways leaves (supernet/training/pruning.hpp). Heads and FFN widths
 // are those of the space, so that what is left can be priced as its networks are; a layer may go as
 // a whole, as an array can be priced without it but not without a half. Of every limit the masks
 // that lose least, exactly, in sums of what each head and channel loses by the diagonal, and of
-// latency and energy as shares of the largest network's: the run's own prices. What integers add is
-// measured as a confirmation does: on the sequences that score candidates, or, with `integers`, on
-// the whole text.
-std::vector<PrunedFront> pruned_fronts(const Pruner& pruner,
+// latency and energy as shares of the largest network's: the run's own prices.
+std::vector<PrunedFront> pruned_fronts(const Pruner& pruner, std::span<const PruningWay> ways,
                                        const latency_predictor::LatencyPredictor& predictor,
-                                       bool integers, const Watch& watch);
+                                       PrunedScore score, const Watch& watch);
 
 }  // namespace paretoformer::nas

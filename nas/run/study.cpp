@@ -283,14 +283,16 @@ Study make_study(const RunFolder& run, ProxyTask& proxy, CandidateEvaluator& eva
   for (const FrontMember& member : front.members)
     members.push_back({member.candidate.architecture, member.confirmed});
   add(run.config().search.algorithm, members);
-  const bool integers = asks_for_int8(run.config());
+  const PrunedScore score =
+      asks_for_int8(run.config()) ? PrunedScore::kConfirmationInt8 : PrunedScore::kConfirmation;
+  const std::vector<PruningWay> ways = kPruningWords.values();
   add("uniform", uniform_front(run, proxy, evaluator, archive, watch));
   const Pruner pruner(proxy, {});
-  const std::vector<PrunedFront> pruned = pruned_fronts(pruner, predictor, integers, watch);
+  const std::vector<PrunedFront> pruned = pruned_fronts(pruner, ways, predictor, score, watch);
   for (const PrunedFront& each : pruned) add(each.name, scored(each));
   if (!options.alone.empty())
     for (const PrunedFront& each :
-         pruned_fronts(Pruner(proxy, options.alone), predictor, integers, watch))
+         pruned_fronts(Pruner(proxy, options.alone), ways, predictor, score, watch))
       add(each.name + ", trained alone", scored(each));
 
   const StudyStep& base = study.machines.back();

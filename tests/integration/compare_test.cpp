@@ -125,6 +125,25 @@ TEST_F(Compare, ASpaceThatIsNotEnumerated) {
     }
 }
 
+TEST_F(Compare, ThePrunedLargestNetwork) {
+  const Json json = answer("compare", "base",
+                           {"--algorithms", "evolution,magnitude,fisher,fisher_tuned", "--seeds",
+                            "2", "--enumerate", "0"});
+  ASSERT_EQ(json["algorithms"].size(), 4u);
+  const double search = json["algorithms"][0]["final"][0];
+  for (std::size_t i = 1; i < 4; ++i) {
+    const Json& each = json["algorithms"][i];
+    SCOPED_TRACE(each["name"]);
+    EXPECT_EQ(each["final"][0], each["final"][1]);
+    EXPECT_GT(each["final"][0], 0.2 * search);
+    EXPECT_LT(each["final"][0], 1);
+    EXPECT_LE(each["evaluations_used"][0], 24);
+  }
+  // Masks are the same, weights are not.
+  EXPECT_EQ(json["algorithms"][2]["evaluations_used"], json["algorithms"][3]["evaluations_used"]);
+  EXPECT_NE(json["algorithms"][2]["final"], json["algorithms"][3]["final"]);
+}
+
 // While all networks are evaluated, and while searches are.
 TEST_F(Compare, KilledAndResumedNothingIsEvaluatedTwice) {
   for (const char* enumerate : {"1000", "0"}) {
@@ -198,6 +217,7 @@ TEST_F(CompareBadInput, IsRefusedBeforeAnythingIsWritten) {
   refused({"--algorithms", "nsga2:population=0"}, {"/population: 0 is out of range"});
   refused({"--algorithms", "nsga2:evaluations=10"}, {"\"evaluations=10\" is not one of the keys"});
   refused({"--algorithms", "nsga2:algorithm=random"}, {"\"algorithm=random\" is not one"});
+  refused({"--algorithms", "fisher:population=5"}, {"pruning has no keys, expected \"fisher\""});
   refused({"--seeds", "0"}, {"--seeds", "0"});
   refused({"--enumerate", "-1"}, {"--enumerate", "-1"});
   refused({"--resume"}, {"new: there is no run to resume"});

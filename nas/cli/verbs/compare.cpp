@@ -19,10 +19,18 @@ namespace paretoformer::nas {
 namespace {
 
 struct CompareOptions {
-  std::vector<std::string> algorithms = algorithm_names();  // contestant_from_text()
+  std::vector<std::string> algorithms;  // contestant_from_text(); empty: all
   int seeds = 10;
   std::int64_t enumerable = 32768;  // spaces of so many networks at most are enumerated
 };
+
+// Algorithms, and ways of pruning, which are for one machine.
+std::vector<std::string> all_contestants(const RunConfig& config) {
+  std::vector<std::string> names = algorithm_names();
+  if (config.hardware_space.empty())
+    for (std::string& way : kPruningWords.all()) names.push_back(std::move(way));
+  return names;
+}
 
 void compare_algorithms(const RunOptions& options, const CompareOptions& compare_options,
                         const CommonOptions& common) {
@@ -30,13 +38,22 @@ void compare_algorithms(const RunOptions& options, const CompareOptions& compare
   const auto threads = limit_threads(common);
   const RunConfig config = load_run_config(options.config, options.overrides);
   std::vector<Contestant> contestants;  // refused before anything is written
-  for (const std::string& text : compare_options.algorithms)
+  for (const std::string& text :
+       compare_options.algorithms.empty() ? all_contestants(config) : compare_options.algorithms)
     contestants.push_back(contestant_from_text(text, config.search));
   TrainedRun trained(config, options.resume, false, common.ranks);
   auto& [run, proxy, losses, evaluator] = trained;
 
   const Clock::time_point start = Clock::now();
   const std::size_t known = losses.size();
+  LongWork work;
+  std::optional<Pruner> pruner;  // made when there is something to prune
+  const auto prune = [&](PruningWay way) {
+    if (!pruner) pruner.emplace(proxy, std::vector<float>());
+    return pruned_fronts(*pruner, {&way, 1}, evaluator.predictor(), PrunedScore::kSearch,
+                         work.watch())[0]
+        .networks;
+  };
   ComparisonTask task{.space = proxy.designs(),
                       .objectives = config.objectives,
                       .limits = config.limits,
@@ -47,9 +64,9 @@ void compare_algorithms(const RunOptions& options, const CompareOptions& compare
                       .losses = evaluator.losses(),
                       .predictors = evaluator.predictors(),
                       .context = proxy.context(),
+                      .prune = prune,
                       .enumerable = compare_options.enumerable};
   const auto races = static_cast<std::int64_t>(contestants.size()) * task.seeds;
-  LongWork work;
   task.watch = work.watch();
   const Comparison comparison = compare(task);
   work.end();
@@ -93,7 +110,8 @@ void add_compare(CLI::App& app, CommonOptions& common) {
       ->add_option("--algorithms", given->contest.algorithms,
                    "Algorithms, with keys of \"search\": evolution:screening=1,random "
                    "(NAME[:KEY=VALUE]...); with a hardware_space, "
-                   "evolution:apart=4 searches on 4 fixed ones, each with a quarter of the budget")
+                   "evolution:apart=4 searches on 4 fixed ones, each with a quarter of the budget; "
+                   "magnitude, fisher, fisher_tuned: the largest network pruned. Default: all")
       ->delimiter(',')
       ->allow_extra_args(false);
   compare->add_option("--seeds", given->contest.seeds, "Searches per algorithm")

@@ -112,6 +112,12 @@ TEST(ContestantFromText, KeysOfTheSearchThatDifferFromTheBase) {
   EXPECT_EQ(other.config, base);
 }
 
+TEST(ContestantFromText, WaysOfPruning) {
+  EXPECT_EQ(contestant_from_text("evolution", {}).pruning, std::nullopt);
+  EXPECT_EQ(contestant_from_text("magnitude", {}).pruning, PruningWay::kMagnitude);
+  EXPECT_EQ(contestant_from_text("fisher_tuned", {}).pruning, PruningWay::kFisherTuned);
+}
+
 TEST(ContestantFromText, ErrorsNameTheTextAndThePart) {
   const auto error = [](const std::string& text) -> std::string {
     try {
@@ -130,6 +136,7 @@ TEST(ContestantFromText, ErrorsNameTheTextAndThePart) {
   EXPECT_THAT(error("evolution:screening=many"), HasSubstr("/screening"));
   EXPECT_THAT(error("evolution:quarter_first=1"), HasSubstr("/quarter_first"));
   EXPECT_THAT(error(""), HasSubstr("/algorithm"));
+  EXPECT_THAT(error("fisher:screening=1"), HasSubstr("pruning has no keys, expected \"fisher\""));
 }
 
 TEST_F(Compare, WhoeverSeesTheWholeSpaceHasTheTrueFront) {
@@ -217,6 +224,45 @@ TEST_F(Compare, DoesNotDependOnThreads) {
   const Comparison one = on(1), four = on(4);
   for (std::size_t i = 0; i < 3; ++i) expect_equal(one.races[i], four.races[i]);
   EXPECT_EQ(to_text(comparison_json(one)), to_text(comparison_json(four)));
+}
+
+// What pruning leaves stands in the race as if a search had evaluated it: the three networks with
+// the losses that the space has give the front of these three; better losses, a larger volume.
+TEST_F(Compare, PrunedNetworksAreRacedWithTheirOwnLosses) {
+  ComparisonTask with = task({"random", "fisher", "magnitude"});
+  const std::vector<Architecture> networks = space_.extremes();
+  ASSERT_GE(networks.size(), 3u);
+  const auto left = [&](double better) {
+    std::vector<PrunedLoss> all;
+    for (std::size_t i = 0; i < 3; ++i) {
+      const double quarter = made_up_loss(networks[i], LossPart::kQuarter);
+      const double rest = made_up_loss(networks[i], LossPart::kRest);
+      all.push_back({networks[i], (2 * quarter + 6 * rest) / 8 - better, 0, networks[i]});
+    }
+    return all;
+  };
+  std::vector<PruningWay> asked;
+  with.prune = [&](PruningWay way) {
+    asked.push_back(way);
+    return left(way == PruningWay::kFisher ? 0.5 : 0);
+  };
+  const Comparison comparison = compare(with);
+  EXPECT_THAT(asked, ElementsAre(PruningWay::kFisher, PruningWay::kMagnitude));
+  Archive three({Objective::kPerplexity, Objective::kEdp});
+  CandidateEvaluator evaluator(hashed_losses(), predictor_, 32);
+  const std::vector<Objectives> objectives = evaluator.evaluate(std::span(networks).first(3));
+  for (std::size_t i = 0; i < 3; ++i)
+    three.add({architecture_id(networks[i]), networks[i], objectives[i]});
+  const double expected = three.hypervolume(comparison.reference) / *comparison.true_hypervolume;
+  EXPECT_THAT(comparison.hypervolumes(2, 7), Each(::testing::DoubleNear(expected, 1e-6)));
+  for (const double better : comparison.hypervolumes(1, 7)) EXPECT_GT(better, expected);
+  for (const Race& race : comparison.races[1]) {
+    EXPECT_EQ(race.evaluations, 3u);
+    EXPECT_EQ(race.work, 3);
+  }
+  const Json json = comparison_json(comparison);
+  EXPECT_TRUE(json["algorithms"][1]["search"].is_null());
+  EXPECT_EQ(json["algorithms"][1]["name"], "fisher");
 }
 
 TEST_F(Compare, ASpaceThatIsNotEnumeratedIsMeasuredInShares) {

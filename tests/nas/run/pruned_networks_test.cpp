@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cmath>
 
 #include "nas/core/objectives.hpp"
 #include "nas/run/run_predictor.hpp"
@@ -21,7 +22,8 @@ TEST(PrunedFronts, AreOfTheSpacesSizesCheapestFirst) {
   Watch watch;
   watch.on_progress = [&](const Progress& progress) { told = progress.done; };
   const Pruner pruner(run.proxy, {});
-  const std::vector<PrunedFront> fronts = pruned_fronts(pruner, predictor, false, watch);
+  const std::vector<PrunedFront> fronts =
+      pruned_fronts(pruner, kPruningWords.values(), predictor, PrunedScore::kConfirmation, watch);
   ASSERT_EQ(fronts.size(), 3u);
   const Architecture largest = run.proxy.space().largest();
   std::size_t all = 0;
@@ -50,6 +52,39 @@ TEST(PrunedFronts, AreOfTheSpacesSizesCheapestFirst) {
   ASSERT_EQ(fronts[1].networks.size(), fronts[2].networks.size());
   for (std::size_t i = 0; i < fronts[1].networks.size(); ++i)
     EXPECT_EQ(fronts[1].networks[i].architecture, fronts[2].networks[i].architecture);
+}
+
+// The largest network, of which nothing is pruned, on a part of the text and on all of it.
+TEST(PrunedFronts, AreScoredAsASearchOrAConfirmationScores) {
+  const TemporaryFolder box;
+  RunConfig config = tiny_config(box.path() / "run");
+  config.validation_sequences = 8;
+  TinyRun run(config);
+  const ProxyTask& proxy = run.proxy;
+  const latency_predictor::LatencyPredictor predictor = predictor_of(config);
+  const Pruner pruner(proxy, {});
+  const PruningWay way = PruningWay::kMagnitude;
+  const auto scored = [&](PrunedScore score) {
+    return pruned_fronts(pruner, {&way, 1}, predictor, score, {})[0].networks.back();
+  };
+  const Architecture largest = proxy.space().largest();
+  const auto loss_on = [&](int sequences) {
+    return supernet::Evaluator(proxy.losses(), proxy.corpus().validation, proxy.context(),
+                               sequences)
+        .losses({&largest, 1})[0];
+  };
+  const double part = loss_on(8), whole = loss_on(0);
+  ASSERT_GT(std::abs(part - whole), 1e-3);
+  const PrunedLoss search = scored(PrunedScore::kSearch);
+  const PrunedLoss confirmed = scored(PrunedScore::kConfirmation);
+  const PrunedLoss confirmed_int8 = scored(PrunedScore::kConfirmationInt8);
+  ASSERT_EQ(search.architecture, largest);
+  EXPECT_NEAR(search.loss, part, 1e-6);  // fp32 sums of another layout
+  EXPECT_NEAR(confirmed.loss, whole, 1e-6);
+  EXPECT_EQ(confirmed_int8.loss, confirmed.loss);
+  // What integers add is that of the same sequences, whatever it is added to.
+  EXPECT_NEAR(search.loss_int8 - search.loss, confirmed.loss_int8 - confirmed.loss, 1e-12);
+  EXPECT_NE(confirmed_int8.loss_int8, confirmed.loss_int8);
 }
 
 }  // namespace
