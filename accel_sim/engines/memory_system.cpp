@@ -74,7 +74,7 @@ void MemorySystem::Bank::begin_call() {
   registers.clear();
   releases.clear();
   data.clear();
-  written_back = next_answer = 0;
+  begun = written_back = next_answer = 0;
   first_data = last_data = 0;
 }
 

@@ -230,8 +230,12 @@ class MemorySystem {
     // slot until it is acknowledged, that of a dirty line until it is sent.
     Release& release(std::int64_t time, bool dirty, std::int64_t cycles, std::int64_t latency) {
       if (released - acknowledged == most_releases) acknowledge(next_acknowledgement());
-      time = std::max({time, written_back, releases[released - most_releases].answered});
-      if (dirty) time = written_back = time + cycles;
+      time = std::max({time, written_back, releases[released - most_releases].answered,
+                       begun + kMissTurnCycles});
+      begun = time;
+      if (dirty)
+        time = written_back =
+            time + cycles + (data[last_data].end > time << kTickBits ? kAmongReadsCycles : 0);
       return releases[released++] = {time, time + (dirty ? 0 : kReleaseAnswerCycles),
                                      dirty ? time + latency : time, dirty};
     }
@@ -250,16 +254,13 @@ class MemorySystem {
     std::uint64_t released = 0, acknowledged = 0;
     Registers registers;
     Ring<Release> releases;
+    std::int64_t begun = 0;         // the last release
     std::int64_t written_back = 0;  // the dirty lines so far
     std::int64_t next_answer = 0;   // from when on the next acknowledgement can come
     static constexpr std::uint64_t kSpans = 63;
     Ring<Span> data{kSpans + 1};  // those from `first_data` on may hold it up
     std::uint64_t first_data = 0, last_data = 0;
   };
-  // From a release to its acknowledgement, when the channel is free (inclusive-cache MSHR.scala;
-  // cycle by cycle in RTL).
-  static constexpr std::int64_t kReleaseAnswerCycles = 5;
-
   // A place for a line in L2: when its miss register got the line's turn and when it can ask for
   // it. When the register and the set are free again is for the caller to say.
   struct Place {
@@ -281,12 +282,8 @@ class MemorySystem {
     const bool dirty = left == L2Lines::kDirty;
     Release& release =
         bank.release(accepted, dirty, write_back_cycles_, latency_ticks_ >> kTickBits);
-    return {bank,
-            set_free,
-            &release,
-            accepted,
-            release.sent + kReleaseCycles,
-            dirty ? dirty_cycles_ : clean_cycles_};
+    return {bank,     set_free,     &release,
+            accepted, release.sent, dirty ? dirty_cycles_ : clean_cycles_};
   }
   // The register is held until then at least, and until the release is acknowledged.
   static void hold(const Place& place, std::int64_t until) {

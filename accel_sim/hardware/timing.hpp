@@ -10,9 +10,15 @@ namespace paretoformer::accel_sim {
 inline constexpr int kLineBytes = 64;
 inline constexpr int kBeatsOfLine = 8;  // on the channel from DRAM
 
-// From the release of a line that leaves L2 to the request that follows it (inclusive-cache
-// MSHR.scala; cycle by cycle in RTL).
-inline constexpr int kReleaseCycles = 3;
+// Between the releases of two misses: L2's scheduler does one thing a cycle for one of its miss
+// registers, and a miss needs it three times, to release a line, to ask for another one, and to end
+// (inclusive-cache Scheduler.scala). RTL at DRAM latencies 10 and 40: when the channel from DRAM
+// falls silent, acknowledgements pass, and 17 or 47 cycles later 8 to 9 or 15 lines come in a row.
+inline constexpr int kMissTurnCycles = 3;
+
+// From a release to its acknowledgement, when the channel is free (inclusive-cache MSHR.scala;
+// cycle by cycle in RTL).
+inline constexpr int kReleaseAnswerCycles = 5;
 
 // To send a dirty line that leaves L2 to DRAM: its beats, and two cycles to the next one
 // (inclusive-cache SourceC.scala). RTL, whole lines that are written to an L2 full of dirty ones:
@@ -20,6 +26,9 @@ inline constexpr int kReleaseCycles = 3;
 inline int write_back_cycles(double dram_bytes_per_cycle) {
   return static_cast<int>(std::lround(kLineBytes / dram_bytes_per_cycle)) + 2;
 }
+// Which that takes more while lines are fetched: both use L2's banks (BankedStore.scala). RTL,
+// residual adds in an L2 of dirty lines: one is sent every 11 to 13 cycles.
+inline constexpr int kAmongReadsCycles = 2;
 // Of the lines of others in L2, one of so many was written: residual adds leave a third of what
 // they touch, matmuls as much or less. (3, 4, 6 and none were tried: 3 is nearest to what RTL takes
 // for matmuls and streams from a full L2.)

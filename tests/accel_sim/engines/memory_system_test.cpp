@@ -192,27 +192,42 @@ MemorySystem full_l2(const Hardware& hardware, bool dirty) {
   return memory;
 }
 
-// A full L2 with a slot for one release. The first line's victim is released at 100, the line asked
-// for 3 cycles later; its data takes the channel from 145 to 153. The acknowledgement comes after 5
-// cycles, at 105, when nothing else is on the channel, and frees the slot at 106 for the second
-// line: asked for at 109, it could begin at 109 + 42, but the channel is free at 153 only.
+// A full L2 with a slot for one release. The first line's victim is released at 100; its data takes
+// the channel from 142 to 150. The acknowledgement comes after 5 cycles, at 105, when nothing else
+// is on the channel, and frees the slot at 106 for the second line: its data could begin at 148,
+// but the channel is free at 150 only.
 TEST(MemorySystem, VictimsAreReleasedFirst) {
   Hardware hardware = plain_hardware();
   hardware.dram_page_miss_cycles = 0;
   hardware.l2_releases_in_flight = 1;
   MemorySystem memory = full_l2(hardware, false);
-  EXPECT_EQ(memory.fetch(0, 100).ready, 153);
-  EXPECT_EQ(memory.fetch(1, 100).ready, 161);
+  EXPECT_EQ(memory.fetch(0, 100).ready, 150);
+  EXPECT_EQ(memory.fetch(1, 100).ready, 158);
 }
 
-// Dirty ones are sent one after the other, 8 beats and 2 cycles each: by 110 and by 120. The lines
-// are asked for 3 cycles later, and their data begin after 42 cycles, at 155 and 165.
+// Without that limit they are released 3 cycles after one another, but the bus is slower: the
+// second line's data follow the first one's.
+TEST(MemorySystem, MissesTakeTurnsToRelease) {
+  Hardware hardware = plain_hardware();
+  hardware.dram_page_miss_cycles = 0;
+  MemorySystem memory = full_l2(hardware, false);
+  EXPECT_EQ(memory.fetch(0, 100).ready, 150);
+  EXPECT_EQ(memory.fetch(1, 100).ready, 158);
+  hardware.dram_bytes_per_cycle = 32;  // 2 cycles a line, the first one at 100 + 48
+  MemorySystem wide = full_l2(hardware, false);
+  EXPECT_EQ(wide.fetch(0, 100).ready, 150);
+  EXPECT_EQ(wide.fetch(1, 100).ready, 103 + 50);
+}
+
+// Dirty ones are sent one after the other: 8 beats and 2 cycles, and 2 more for the second, as
+// there is data to come. They are sent by 110 and 122, and then data begin after 42 cycles, at 152
+// and 164.
 TEST(MemorySystem, DirtyVictimsAreSentOneAfterTheOther) {
   Hardware hardware = plain_hardware();
   hardware.dram_page_miss_cycles = 0;
   MemorySystem memory = full_l2(hardware, true);
-  EXPECT_EQ(memory.fetch(0, 100).ready, 155 + 8);
-  EXPECT_EQ(memory.fetch(1, 100).ready, 165 + 8);
+  EXPECT_EQ(memory.fetch(0, 100).ready, 152 + 8);
+  EXPECT_EQ(memory.fetch(1, 100).ready, 164 + 8);
 }
 
 // DRAM acknowledges what was sent by 110 after 42 cycles, as long as a read waits for its first
@@ -222,10 +237,10 @@ TEST(MemorySystem, DirtyVictimsHoldTheRegisterUntilDramAnswers) {
   hardware.dram_page_miss_cycles = 0;
   hardware.l2_misses_in_flight = 1;
   MemorySystem memory = full_l2(hardware, true);
-  EXPECT_EQ(memory.write_whole(0, 100).ready, 110 + 3);
+  EXPECT_EQ(memory.write_whole(0, 100).ready, 110);
   const MemorySystem::Access second = memory.write_whole(1, 100);
   EXPECT_EQ(second.accepted, 152);
-  EXPECT_EQ(second.ready, 162 + 3);
+  EXPECT_EQ(second.ready, 162);
 }
 
 // Of two registers one is held until 50, the other one, for a line that is not fetched, is free at
@@ -264,18 +279,18 @@ TEST(MemorySystem, WholeLinesThatAreWrittenTakeThePlaceOfOthers) {
   }
 }
 
-// The acknowledgement of the second line's release could come at 150, 5 cycles after 145, but then
-// the channel brings the first line, from 145 to 153: the slot is free at 154, and the third line,
-// which needs it, is asked for at 154 + 3.
+// The acknowledgement of the second line's release could come at 143, 5 cycles after 138, but then
+// the channel brings the first line, from 142 to 150: the slot is free at 151, and the third line,
+// which needs it, is asked for then.
 TEST(MemorySystem, AcknowledgementsWaitForACycleWithoutData) {
   Hardware hardware = plain_hardware();
   hardware.dram_page_miss_cycles = 0;
   hardware.l2_releases_in_flight = 1;
   hardware.l2_misses_in_flight = 4;
   MemorySystem memory = full_l2(hardware, false);
-  EXPECT_EQ(memory.fetch(0, 100).ready, 153);
-  EXPECT_EQ(memory.fetch(1, 145).ready, 145 + 3 + 50);
-  EXPECT_EQ(memory.fetch(2, 146).ready, 154 + 3 + 50);
+  EXPECT_EQ(memory.fetch(0, 100).ready, 150);
+  EXPECT_EQ(memory.fetch(1, 138).ready, 138 + 50);
+  EXPECT_EQ(memory.fetch(2, 139).ready, 151 + 50);
 }
 
 // Lines of one set wait for each other's miss register: each takes the whole latency, and as one

@@ -45,7 +45,11 @@ TEST(LineCost, IsThatOfTheEnginesMemoryOnThePresets) {
 // By hand: 15 lines of 8 cycles, and the gap from an acknowledgement to the next data.
 TEST(LineCost, AcknowledgementsLetTheBusRunDry) {
   Target target;
-  EXPECT_DOUBLE_EQ(LineCost(target).fetched, (15 * 8 + 1 + 3 + 65 - 8) / 15.0);
+  EXPECT_DOUBLE_EQ(LineCost(target).fetched, (15 * 8 + 1 + 65 - 8) / 15.0);
+  // A gap of 23 cycles, in which 7 are released, the first at once, the last 5 cycles before its
+  // end.
+  target.dram_latency_cycles = 30;
+  EXPECT_DOUBLE_EQ(LineCost(target).fetched, ((7 + 5) * 8 + 23) / 12.0);
   target.l2_releases_in_flight = 0;
   EXPECT_DOUBLE_EQ(LineCost(target).fetched, 8);
   target.dram_latency_cycles = 130;  // over 10 miss registers
