@@ -33,7 +33,7 @@ class Front : public TrainedFolder {
 TEST_F(Front, OfASpaceIsPricedAsThePredictorDoes) {
   write(box_ / "space.json", kFrontSpace);
   const Result built = box_.run({"predictor", "build", "--space", "space.json", "--length", "32",
-                                 "--networks", "20", "--output", "tiny.predictor", "-q"});
+                                 "--networks", "40", "--output", "tiny.predictor", "-q"});
   ASSERT_EQ(built.status, 0) << built.err;
   for (const std::string objective : {"latency", "energy", "edp"}) {
     const Json json = front({"space.json", "--predictor", "tiny.predictor", "--objective",
