@@ -211,6 +211,8 @@ TEST_F(HardwareSpaceRun, AContestantSearchesFixedMachinesApart) {
   EXPECT_NE(comparison.hypervolumes(0, 2), comparison.hypervolumes(1, 2));
   task.contestants = {contestant_from_text("evolution:apart=5", base)};
   EXPECT_THAT(error_of([&] { compare(task); }), HasSubstr("there are 4 combinations"));
+  task.contestants = {contestant_from_text("fisher", base)};
+  EXPECT_THAT(error_of([&] { compare(task); }), HasSubstr("pruning is for one machine"));
   EXPECT_THAT(error_of([&] { contestant_from_text("evolution:apart=0", base); }),
               HasSubstr("apart"));
 }
