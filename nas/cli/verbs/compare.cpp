@@ -47,10 +47,10 @@ void compare_algorithms(const RunOptions& options, const CompareOptions& compare
   const Clock::time_point start = Clock::now();
   const std::size_t known = losses.size();
   LongWork work;
-  std::optional<Pruner> pruner;  // made when there is something to prune
-  const auto prune = [&](PruningWay way) {
-    if (!pruner) pruner.emplace(proxy, std::vector<float>());
-    return pruned_fronts(*pruner, {&way, 1}, evaluator.predictor(), PrunedScore::kSearch,
+  std::optional<Pruner> pruner;             // made when there is something to prune
+  const auto prune = [&](PruningWay way) {  // clang lets no part of a structured binding in here
+    if (!pruner) pruner.emplace(trained.proxy, std::vector<float>());
+    return pruned_fronts(*pruner, {&way, 1}, trained.evaluator.predictor(), PrunedScore::kSearch,
                          work.watch())[0]
         .networks;
   };
