@@ -261,6 +261,7 @@ class MemorySystem {
     Ring<Span> data{kSpans + 1};  // those from `first_data` on may hold it up
     std::uint64_t first_data = 0, last_data = 0;
   };
+
   // A place for a line in L2: when its miss register got the line's turn and when it can ask for
   // it. When the register and the set are free again is for the caller to say.
   struct Place {
@@ -282,8 +283,8 @@ class MemorySystem {
     const bool dirty = left == L2Lines::kDirty;
     Release& release =
         bank.release(accepted, dirty, write_back_cycles_, latency_ticks_ >> kTickBits);
-    return {bank,     set_free,     &release,
-            accepted, release.sent, dirty ? dirty_cycles_ : clean_cycles_};
+    const int releasing = dirty ? dirty_cycles_ : clean_cycles_;
+    return {bank, set_free, &release, accepted, release.sent, releasing};
   }
   // The register is held until then at least, and until the release is acknowledged.
   static void hold(const Place& place, std::int64_t until) {

@@ -13,7 +13,8 @@ inline constexpr int kBeatsOfLine = 8;  // on the channel from DRAM
 // Between the releases of two misses: L2's scheduler does one thing a cycle for one of its miss
 // registers, and a miss needs it three times, to release a line, to ask for another one, and to end
 // (inclusive-cache Scheduler.scala). RTL at DRAM latencies 10 and 40: when the channel from DRAM
-// falls silent, acknowledgements pass, and 17 or 47 cycles later 8 to 9 or 15 lines come in a row.
+// falls silent, acknowledgements pass, and 17 or 47 cycles later 8 to 9 or 15 lines come in a row
+// (with turns of 2 cycles it would be 11 and 15).
 inline constexpr int kMissTurnCycles = 3;
 
 // From a release to its acknowledgement, when the channel is free (inclusive-cache MSHR.scala;
@@ -73,11 +74,12 @@ inline constexpr int kStoreQueueBlocks = 2 + 6 + 6 + 8 + 5;
 // lines in turns 9.0 for both, two reads and a write 12.6; writes for which others leave 5.8
 // to 6.0, and in turns with reads that are fetched 13.5 to 14.0 for both. Two lines that are
 // fetched and one that is written (DRAM latency 10): 24.1 where clean lines leave, 29.7 where five
-// of six that do are dirty. The turn and the releases are from these. Of the 2 cycles: 2 and 4 were
-// tried, which both go with 13.5 to 14.0. 2 are taken by operators that miss among hits, heads and
-// FireSim's GEMMs; lines that come into an empty L2 would have 4. That a wider channel takes less
-// is an assumption. Banks do the last two at the same time (RTL: of two banks, residual adds that
-// miss take 35.2 k cycles instead of 42.4 k, those that hit as long as of one).
+// of six that do are dirty. The turn and the releases are from these (1 instead of 3 for a dirty
+// line was tried: residual adds that are scaled are 5.0 % off instead of 4.1). Of the 2 cycles: 2
+// and 4 were tried, which both go with 13.5 to 14.0. 2 are taken by operators that miss among hits,
+// heads and FireSim's GEMMs; lines that come into an empty L2 would have 4. That a wider channel
+// takes less is an assumption. Banks do the last two at the same time (RTL: of two banks, residual
+// adds that miss take 35.2 k cycles instead of 42.4 k, those that hit as long as of one).
 inline constexpr int kL2TurnCycles = 1;
 inline constexpr int kL2ReplacingCycles = 1;
 constexpr int l2_release_cycles(bool dirty, int banks) { return (dirty ? 3 : 1) / banks; }

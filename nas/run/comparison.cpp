@@ -85,11 +85,11 @@ double hypervolume_of_first(const std::vector<Archive>& archives, std::size_t co
 
 // What the contestant searches, one after the other.
 std::vector<SearchSpace> spaces_of(const ComparisonTask& task, const Contestant& contestant) {
-  if (contestant.pruning && task.space.hardware().size() > 1)
+  const std::vector<std::vector<int>> all = task.space.hardware();
+  if (contestant.pruning && !all[0].empty())
     throw InputError("--algorithms " + contestant.name +
                      ": pruning is for one machine, and there is a choice (\"hardware_space\")");
   if (contestant.apart == 0) return {task.space};
-  const std::vector<std::vector<int>> all = task.space.hardware();
   const auto count = static_cast<std::size_t>(contestant.apart);
   if (all.size() < 2 || all.size() < count)
     throw InputError("--algorithms " + contestant.name + ": there are " +

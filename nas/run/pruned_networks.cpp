@@ -147,6 +147,11 @@ PrunedLoss scored(const ProxyTask& proxy, const supernet::PrunedNetwork& network
 
 }  // namespace
 
+std::string PrunedFront::name() const {
+  if (way == PruningWay::kFisherTuned) return "fisher, tuned";
+  return std::string(kPruningWords.word_of(way));
+}
+
 Pruner::Pruner(const ProxyTask& proxy, const std::vector<float>& parameters)
     : proxy_(proxy),
       layout_(proxy.space().largest(), proxy.context()),
@@ -187,10 +192,7 @@ std::vector<PrunedFront> pruned_fronts(const Pruner& pruner, std::span<const Pru
   }
   std::vector<PrunedFront> fronts;
   for (std::size_t i = 0; i < ways.size(); ++i) {
-    PrunedFront& front = fronts.emplace_back();
-    front.way = ways[i];
-    front.name =
-        front.way == PruningWay::kFisherTuned ? "fisher, tuned" : kPruningWords.word_of(front.way);
+    PrunedFront& front = fronts.emplace_back(PrunedFront{ways[i]});
     for (const Architecture& each : sizes[i]) {
       if (watch.stopping()) throw Interrupted("stopped while networks were pruned");
       front.networks.push_back(

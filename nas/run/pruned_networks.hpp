@@ -34,9 +34,10 @@ enum class PrunedScore { kSearch, kConfirmation, kConfirmationInt8 };
 
 // A way of pruning, and what it leaves, cheapest first.
 struct PrunedFront {
-  std::string name;  // the way's, as text
   PruningWay way;
-  std::vector<PrunedLoss> networks;
+  std::vector<PrunedLoss> networks = {};
+
+  std::string name() const;  // the way's, as text: "fisher, tuned"
 };
 
 // Energy-delay products, spread evenly in their logarithms from the smallest to the largest network

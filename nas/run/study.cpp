@@ -289,11 +289,11 @@ Study make_study(const RunFolder& run, ProxyTask& proxy, CandidateEvaluator& eva
   add("uniform", uniform_front(run, proxy, evaluator, archive, watch));
   const Pruner pruner(proxy, {});
   const std::vector<PrunedFront> pruned = pruned_fronts(pruner, ways, predictor, score, watch);
-  for (const PrunedFront& each : pruned) add(each.name, scored(each));
+  for (const PrunedFront& each : pruned) add(each.name(), scored(each));
   if (!options.alone.empty())
     for (const PrunedFront& each :
          pruned_fronts(Pruner(proxy, options.alone), ways, predictor, score, watch))
-      add(each.name + ", trained alone", scored(each));
+      add(each.name() + ", trained alone", scored(each));
 
   const StudyStep& base = study.machines.back();
   const StudyRival& search = study.rivals.front();

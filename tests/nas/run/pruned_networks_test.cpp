@@ -28,7 +28,7 @@ TEST(PrunedFronts, AreOfTheSpacesSizesCheapestFirst) {
   const Architecture largest = run.proxy.space().largest();
   std::size_t all = 0;
   for (const PrunedFront& front : fronts) {
-    SCOPED_TRACE(front.name);
+    SCOPED_TRACE(front.name());
     all += front.networks.size();
     ASSERT_GT(front.networks.size(), 8u);
     ASSERT_LE(front.networks.size(), static_cast<std::size_t>(kPruningLimits));
