@@ -9,28 +9,21 @@
 #include "accel_sim/mapper/mapspace.hpp"
 #include "accel_sim/simulator.hpp"
 #include "support/random.hpp"
+#include "tests/accel_sim/random_choice.hpp"
 
 namespace paretoformer::accel_sim {
 namespace {
 
-int between(Random& random, int low, int high) {
-  return low + static_cast<int>(random.below(static_cast<std::uint64_t>(high - low + 1)));
-}
-
-int one_of(Random& random, std::initializer_list<int> values) {
-  return values.begin()[random.below(values.size())];
-}
-
 Target draw_hardware(Random& random) {
   Target target;
-  target.array_size = one_of(random, {8, 16, 32});
-  target.scratchpad_kib = one_of(random, {32, 64, 256});
-  target.accumulator_kib = one_of(random, {32, 64, 96, 256});
-  target.requests_in_flight = one_of(random, {8, 16, 64});
-  target.l2_kib = one_of(random, {64, 512});
-  target.last_level_kib = one_of(random, {0, 4096});
-  target.dram_bytes_per_cycle = one_of(random, {2, 8, 32});
-  target.dram_latency_cycles = one_of(random, {30, 65, 200});
+  target.array_size = pick(random, {8, 16, 32});
+  target.scratchpad_kib = pick(random, {32, 64, 256});
+  target.accumulator_kib = pick(random, {32, 64, 96, 256});
+  target.requests_in_flight = pick(random, {8, 16, 64});
+  target.l2_kib = pick(random, {64, 512});
+  target.last_level_kib = pick(random, {0, 4096});
+  target.dram_bytes_per_cycle = pick(random, {2, 8, 32});
+  target.dram_latency_cycles = pick(random, {30, 65, 200});
   target.operand_reuse = random.below(2) == 0;
   target.nonlinear_units = random.below(2) == 0 ? NonlinearUnits::kHost : NonlinearUnits::kOnChip;
   return target;

@@ -32,7 +32,7 @@ struct Free {
 };
 using Predictor = std::unique_ptr<paretoformer_predictor, Free>;
 
-const Architecture kNetwork{96, 16, 50, {{4, 384}, {2, 256}}};
+const Architecture kCNetwork{96, 16, 50, {{4, 384}, {2, 256}}};
 
 class LatencyPredictorC : public testing::Test {
  protected:
@@ -58,7 +58,7 @@ class LatencyPredictorC : public testing::Test {
     expect_error(error_.status, expected, part);
   }
 
-  // kNetwork, in arrays that have room for a third layer.
+  // kCNetwork, in arrays that have room for a third layer.
   std::array<int64_t, 3> heads_ = {4, 2, 0}, ffn_widths_ = {384, 256, 0};
   paretoformer_architecture network_ = {96, 16, 50, 3, heads_.data(), ffn_widths_.data(), nullptr};
   paretoformer_error error_ = {PARETOFORMER_OK, "as it was"};
@@ -76,7 +76,7 @@ TEST_F(LatencyPredictorC, PredictsWhatTheClassPredicts) {
       const Predictor predictor = simulator(name, 48, c_mode);
       ASSERT_EQ(paretoformer_predict(predictor.get(), &network_, &cost_, &error_), PARETOFORMER_OK);
       const accel_sim::HardwareCost expected =
-          LatencyPredictor(accel_sim::find_target(name), {48, mode}).predict(kNetwork);
+          LatencyPredictor(accel_sim::find_target(name), {48, mode}).predict(kCNetwork);
       EXPECT_EQ(cost_.cycles, expected.latency.value());
       EXPECT_EQ(cost_.femtojoules, expected.energy.femtojoules());
       int64_t length = 0;
@@ -118,7 +118,7 @@ TEST_F(LatencyPredictorC, BreaksDownAsTheClassDoes) {
   const Predictor predictor = simulator();
   const auto expected = LatencyPredictor(accel_sim::find_target("gemmini_transformer"),
                                          {32, accel_sim::Mode::kPrefill})
-                            .breakdown(kNetwork);
+                            .breakdown(kCNetwork);
   std::size_t count = 0;
   ASSERT_EQ(paretoformer_breakdown(predictor.get(), &network_, nullptr, 0, &count, &error_),
             PARETOFORMER_OK);
@@ -156,7 +156,7 @@ TEST_F(LatencyPredictorC, SavesWhatItLoads) {
   const Predictor predictor = simulator();
   ASSERT_EQ(paretoformer_predict(predictor.get(), &network_, &cost_, &error_), PARETOFORMER_OK);
   ASSERT_EQ(paretoformer_predictor_save(predictor.get(), path_.c_str(), &error_), PARETOFORMER_OK);
-  const accel_sim::HardwareCost expected = LatencyPredictor::load(path_).predict(kNetwork);
+  const accel_sim::HardwareCost expected = LatencyPredictor::load(path_).predict(kCNetwork);
   EXPECT_EQ(cost_.cycles, expected.latency.value());
 
   const Predictor loaded(paretoformer_predictor_load(path_.c_str(), &error_));
@@ -178,7 +178,7 @@ TEST_F(LatencyPredictorC, SaysWhatLatenciesCount) {
   LookupTable table(LatencyPredictor::device_hash("phone"), "measured", nullptr,
                     TimeUnit::kFemtoseconds);
   for (const accel_sim::TransformerOperator& item :
-       accel_sim::transformer_operators(kNetwork, {32, accel_sim::Mode::kPrefill}))
+       accel_sim::transformer_operators(kCNetwork, {32, accel_sim::Mode::kPrefill}))
     table.insert(item.op, {accel_sim::Cycles(8'613'100'000), accel_sim::Picojoules(0.5)});
   const LatencyPredictor device("phone", {32, accel_sim::Mode::kPrefill}, table);
   device.save(path_);
@@ -186,7 +186,7 @@ TEST_F(LatencyPredictorC, SaysWhatLatenciesCount) {
   ASSERT_EQ(paretoformer_predictor_unit(loaded.get(), &unit, &error_), PARETOFORMER_OK);
   EXPECT_EQ(unit, PARETOFORMER_FEMTOSECONDS);
   ASSERT_EQ(paretoformer_predict(loaded.get(), &network_, &cost_, &error_), PARETOFORMER_OK);
-  EXPECT_EQ(cost_.cycles, device.predict(kNetwork).latency.value());
+  EXPECT_EQ(cost_.cycles, device.predict(kCNetwork).latency.value());
   EXPECT_EQ(cost_.cycles % 8'613'100'000, 0);
   expect_bad_input(paretoformer_predictor_unit(nullptr, &unit, &error_), "predictor is NULL");
   expect_bad_input(paretoformer_predictor_unit(loaded.get(), nullptr, &error_), "unit is NULL");
@@ -250,11 +250,11 @@ TEST_F(LatencyPredictorC, WeightsMayHaveFourBits) {
   const std::array<int64_t, 6> bits = {4, 8, 0, /**/ 8, 8, -1};
   network_.weight_bits = bits.data();
   ASSERT_EQ(paretoformer_predict(predictor.get(), &network_, &cost_, &error_), PARETOFORMER_OK);
-  Architecture network = kNetwork;
+  Architecture network = kCNetwork;
   network.layers[0].weight_bits = 4;
   const LatencyPredictor expected(target, {32, accel_sim::Mode::kPrefill});
   EXPECT_EQ(cost_.femtojoules, expected.predict(network).energy.femtojoules());
-  EXPECT_LT(cost_.femtojoules, expected.predict(kNetwork).energy.femtojoules());
+  EXPECT_LT(cost_.femtojoules, expected.predict(kCNetwork).energy.femtojoules());
 
   const std::array<int64_t, 2> widths = {96, 96};
   const std::vector<int64_t> heads = {4, 2, 0, 4, 2, 0}, ffn_widths = {384, 256, 0, 384, 256, 0};
@@ -265,7 +265,7 @@ TEST_F(LatencyPredictorC, WeightsMayHaveFourBits) {
                                        femtojoules.data(), &error_),
             PARETOFORMER_OK);
   EXPECT_EQ(femtojoules[0], cost_.femtojoules);
-  EXPECT_EQ(femtojoules[1], expected.predict(kNetwork).energy.femtojoules());
+  EXPECT_EQ(femtojoules[1], expected.predict(kCNetwork).energy.femtojoules());
   EXPECT_STREQ(error_.text, "as it was");
 
   const std::array<int64_t, 3> wrong = {8, 5, 8};

@@ -21,7 +21,7 @@ namespace {
 
 using ::testing::HasSubstr;
 
-const Architecture kNetwork{96, 16, 0, {{4, 384}, {2, 384}}};
+const Architecture kFileNetwork{96, 16, 0, {{4, 384}, {2, 384}}};
 
 class PredictorFile : public testing::Test {
  protected:
@@ -36,7 +36,7 @@ class PredictorFile : public testing::Test {
     LatencyPredictor predictor(hardware, {32, accel_sim::Mode::kPrefill},
                                analytical_table(hardware), in_place);
     predictor.relative_uncertainty = 0.1 / 3;
-    expected_ = predictor.predict(kNetwork);
+    expected_ = predictor.predict(kFileNetwork);
     predictor.save(path_);
     text_ = read_file(path_);
   }
@@ -75,16 +75,16 @@ class PredictorFile : public testing::Test {
 TEST_F(PredictorFile, AWorkloadMayHaveAMaskAndBiases) {
   const accel_sim::Workload masked{16, accel_sim::Mode::kPrefill, accel_sim::Mask::kCausal, true};
   const LatencyPredictor predictor(accel_sim::find_target("gemmini_soc"), masked);
-  const accel_sim::HardwareCost cost = predictor.predict(kNetwork);
+  const accel_sim::HardwareCost cost = predictor.predict(kFileNetwork);
   predictor.save(path_);
   const LatencyPredictor loaded = LatencyPredictor::load(path_);
   EXPECT_EQ(loaded.workload(), masked);
-  EXPECT_EQ(loaded.predict(kNetwork), cost);
+  EXPECT_EQ(loaded.predict(kFileNetwork), cost);
 }
 
 TEST_F(PredictorFile, RoundTripKeepsEverything) {
   const LatencyPredictor loaded = LatencyPredictor::load(path_);
-  EXPECT_EQ(loaded.predict(kNetwork), expected_);
+  EXPECT_EQ(loaded.predict(kFileNetwork), expected_);
   EXPECT_EQ(loaded.workload(), (accel_sim::Workload{32, accel_sim::Mode::kPrefill}));
   ASSERT_TRUE(loaded.hardware().has_value());
   EXPECT_EQ(loaded.hardware()->scratchpad_kib, 128);
@@ -108,14 +108,14 @@ TEST_F(PredictorFile, OfAMeasuredDevice) {
   const std::string device = "a phone";
   LookupTable table(LatencyPredictor::device_hash(device), "measured");
   for (const accel_sim::TransformerOperator& item :
-       accel_sim::transformer_operators(kNetwork, {32, accel_sim::Mode::kPrefill}))
+       accel_sim::transformer_operators(kFileNetwork, {32, accel_sim::Mode::kPrefill}))
     table.insert(item.op, {accel_sim::Cycles(item.op.rows), accel_sim::Picojoules(0.5)});
   const LatencyPredictor predictor(device, {32, accel_sim::Mode::kPrefill}, table);
   predictor.save(path_);
   const LatencyPredictor loaded = LatencyPredictor::load(path_);
   EXPECT_EQ(loaded.device(), device);
   EXPECT_FALSE(loaded.hardware().has_value());
-  EXPECT_EQ(loaded.predict(kNetwork), predictor.predict(kNetwork));
+  EXPECT_EQ(loaded.predict(kFileNetwork), predictor.predict(kFileNetwork));
   EXPECT_THROW(LatencyPredictor("another phone", {32, accel_sim::Mode::kPrefill}, table),
                InputError);
 }
@@ -239,7 +239,7 @@ TEST_F(PredictorFile, OfADeviceMeasuredInTime) {
   LookupTable table(LatencyPredictor::device_hash("phone"), "measured", nullptr,
                     TimeUnit::kFemtoseconds);
   for (const accel_sim::TransformerOperator& item :
-       accel_sim::transformer_operators(kNetwork, {32, accel_sim::Mode::kPrefill}))
+       accel_sim::transformer_operators(kFileNetwork, {32, accel_sim::Mode::kPrefill}))
     table.insert(item.op, {accel_sim::Cycles(8'613'100'000), accel_sim::Picojoules(0.5)});
   const LatencyPredictor predictor("phone", {32, accel_sim::Mode::kPrefill}, table);
   predictor.save(path_);
@@ -247,11 +247,12 @@ TEST_F(PredictorFile, OfADeviceMeasuredInTime) {
   EXPECT_THAT(text_, HasSubstr("\"units\": \"femtoseconds femtojoules\""));
   const LatencyPredictor loaded = LatencyPredictor::load(path_);
   EXPECT_TRUE(loaded.in_time());
-  EXPECT_EQ(loaded.predict(kNetwork), predictor.predict(kNetwork));
+  EXPECT_EQ(loaded.predict(kFileNetwork), predictor.predict(kFileNetwork));
   std::int64_t runs = 0;
-  for (const OperatorPrediction& each : loaded.breakdown(kNetwork)) runs += each.repeat;
-  EXPECT_EQ(loaded.predict(kNetwork).latency.value(), 8'613'100'000 * runs);
-  EXPECT_DOUBLE_EQ(loaded.latency(loaded.predict(kNetwork)), 8613.1 * static_cast<double>(runs));
+  for (const OperatorPrediction& each : loaded.breakdown(kFileNetwork)) runs += each.repeat;
+  EXPECT_EQ(loaded.predict(kFileNetwork).latency.value(), 8'613'100'000 * runs);
+  EXPECT_DOUBLE_EQ(loaded.latency(loaded.predict(kFileNetwork)),
+                   8613.1 * static_cast<double>(runs));
   EXPECT_EQ(error_of(forged("femtoseconds femto", "cycles femto")), "no error");
   EXPECT_FALSE(LatencyPredictor::load(path_).in_time());
   EXPECT_THAT(error_of(forged("femtoseconds femto", "seconds femto")),

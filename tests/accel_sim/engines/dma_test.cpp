@@ -25,7 +25,7 @@ TEST(TimeRing, RemembersTheLastOnes) {
   }
 }
 
-Hardware example() {
+Hardware dma_hardware() {
   Hardware hardware;
   hardware.array_size = 16;
   hardware.bus_bytes_per_cycle = 16;
@@ -51,7 +51,7 @@ Mvin block_of_rows() {
 // Of lines in L2: a request a cycle, 4 + 40 cycles to the first beat, a beat per row, and the
 // pipeline of 6 behind it.
 TEST(LoadUnit, AnMvinThatHitsIsAsWorkedByHand) {
-  const Hardware hardware = example();
+  const Hardware hardware = dma_hardware();
   MemorySystem memory(hardware, kBytes);
   for (int row = 0; row < 16; ++row) memory.fetch(row, 0);
   memory.begin_call();
@@ -67,7 +67,7 @@ TEST(LoadUnit, AnMvinThatHitsIsAsWorkedByHand) {
 }
 
 TEST(LoadUnit, LinesThatL2LacksTakeLonger) {
-  const Hardware hardware = example();
+  const Hardware hardware = dma_hardware();
   MemorySystem memory(hardware, kBytes);
   L2Port l2;
   LoadUnit cold(hardware, memory, l2);
@@ -83,7 +83,7 @@ TEST(LoadUnit, LinesThatL2LacksTakeLonger) {
 // A row that begins in the middle of a line and ends in the next one takes two requests, each of
 // them written into the same row of the local memory.
 TEST(LoadUnit, RowsAcrossLinesAreWrittenTwice) {
-  const Hardware hardware = example();
+  const Hardware hardware = dma_hardware();
   MemorySystem memory(hardware, kBytes);
   Mvin mvin = block_of_rows();
   mvin.address = 56;
@@ -98,7 +98,7 @@ TEST(LoadUnit, RowsAcrossLinesAreWrittenTwice) {
 TEST(LoadUnit, IsNeverFasterThanTheBus) {
   Random random(3);
   for (int i = 0; i < 30; ++i) {
-    Hardware hardware = example();
+    Hardware hardware = dma_hardware();
     hardware.bus_bytes_per_cycle = random.chance(0.5) ? 8 : 32;
     MemorySystem memory(hardware, kBytes);
     L2Port l2;
@@ -126,7 +126,7 @@ TEST(LoadUnit, IsNeverFasterThanTheBus) {
 // writer 12 cycles later, the last one at 10 + 7 + 12; every write is acknowledged 30 cycles after
 // its only beat.
 TEST(StoreUnit, AnMvoutThatHitsIsAsWorkedByHand) {
-  const Hardware hardware = example();
+  const Hardware hardware = dma_hardware();
   MemorySystem memory(hardware, kBytes);
   for (int row = 0; row < 4; ++row) memory.fetch(row, 0);
   memory.begin_call();
@@ -147,7 +147,7 @@ TEST(StoreUnit, AnMvoutThatHitsIsAsWorkedByHand) {
 
 // A part of a line has to be fetched first, a whole one does not.
 TEST(StoreUnit, WholeLinesAreNotFetched) {
-  const Hardware hardware = example();
+  const Hardware hardware = dma_hardware();
   Mvout mvout;
   mvout.stride = 64;
   mvout.rows = 4;

@@ -6,7 +6,6 @@
 #include <array>
 #include <cmath>
 #include <cstdio>
-#include <initializer_list>
 #include <optional>
 #include <string>
 #include <vector>
@@ -18,20 +17,13 @@
 #include "accel_sim/mapper/mapspace.hpp"
 #include "support/json.hpp"
 #include "support/random.hpp"
+#include "tests/accel_sim/random_choice.hpp"
 
 namespace paretoformer::accel_sim {
 namespace {
 
 constexpr int kCases = 200;
 constexpr std::int64_t kCycleLimit = 50'000'000;
-
-template <typename T>
-T pick(Random& random, std::initializer_list<T> values) {
-  return *(values.begin() + random.below(values.size()));
-}
-int between(Random& random, int low, int high) {
-  return low + static_cast<int>(random.below(static_cast<std::uint64_t>(high - low + 1)));
-}
 
 Target random_hardware(Random& random) {
   Target target;

@@ -7,6 +7,8 @@
 #include <vector>
 
 #include "accel_sim/hardware/timing.hpp"
+#include "tests/accel_sim/engines/lane.hpp"
+
 namespace paretoformer::accel_sim {
 namespace {
 
@@ -28,15 +30,8 @@ Target plain_hardware() {
   return target;
 }
 
-EngineResult run(const Operator& op, const Target& target, Trace* trace = nullptr) {
+EngineResult run_fast(const Operator& op, const Target& target, Trace* trace = nullptr) {
   return run_fast_engine(lower(op, target), target, trace);
-}
-
-std::vector<TraceSpan> lane(const Trace& trace, Lane wanted) {
-  std::vector<TraceSpan> spans;
-  for (const TraceSpan& span : trace)
-    if (span.lane == wanted) spans.push_back(span);
-  return spans;
 }
 
 // 16x64 times 64x64, one tile; the rows of all matrices are whole lines.
@@ -56,7 +51,7 @@ std::vector<TraceSpan> lane(const Trace& trace, Lane wanted) {
 //   cycles later, at 947; the fence ends at 977.
 TEST(FastEngine, OneTileByHand) {
   Trace trace;
-  const EngineResult result = run(matmul(16, 64, 64), plain_hardware(), &trace);
+  const EngineResult result = run_fast(matmul(16, 64, 64), plain_hardware(), &trace);
   const std::vector<TraceSpan> loads = lane(trace, Lane::kLoad);
   ASSERT_EQ(loads.size(), 5U);
   for (std::size_t i = 0; i < loads.size(); ++i) {
@@ -147,9 +142,9 @@ TEST(FastEngine, TheNextTileLoadsWhileThisOneComputes) {
 // Transposed keys pass the array once more, 16 cycles for each of 4 x 4 blocks of weights.
 TEST(FastEngine, TransposedWeightsTakeAPassOfTheirOwn) {
   const Target target = plain_hardware();
-  const EngineResult plain = run(matmul(128, 64, 64, RightOperand::kActivations), target);
+  const EngineResult plain = run_fast(matmul(128, 64, 64, RightOperand::kActivations), target);
   const EngineResult transposed =
-      run(matmul(128, 64, 64, RightOperand::kTransposedActivations), target);
+      run_fast(matmul(128, 64, 64, RightOperand::kTransposedActivations), target);
   EXPECT_EQ(transposed.breakdown.array - plain.breakdown.array, 16 * 16);
 }
 
@@ -157,9 +152,9 @@ TEST(FastEngine, TransposedWeightsTakeAPassOfTheirOwn) {
 // half.
 TEST(FastEngine, OperandsInOneBankTakeTurns) {
   Target target = plain_hardware();
-  const EngineResult apart = run(matmul(128, 64, 64), target);
+  const EngineResult apart = run_fast(matmul(128, 64, 64), target);
   target.scratchpad_banks = 2;
-  const EngineResult together = run(matmul(128, 64, 64), target);
+  const EngineResult together = run_fast(matmul(128, 64, 64), target);
   EXPECT_EQ(together.breakdown.array - apart.breakdown.array, 4 * 4 * 16);
 }
 
@@ -183,7 +178,7 @@ TEST(FastEngine, SoftmaxGoesThroughThePassesOfTheNormaliser) {
   target.accumulator_kib = 256;
   const Operator scores =
       matmul(32, 16, 1024, RightOperand::kTransposedActivations, Activation::kSoftmax);
-  const EngineResult result = run(scores, target);
+  const EngineResult result = run_fast(scores, target);
   EXPECT_GE(result.breakdown.normaliser, 32 * (2 * 64 + 64 + 64));
   // 16 mvouts of 3 more cycles a pass, and the divisions at the end of two of them.
   EXPECT_LE(result.breakdown.normaliser, 32 * (2 * 64 + 64 + 64 + 3 * 16 * 4 + 40));
@@ -197,7 +192,7 @@ TEST(FastEngine, LayerNormIsAsSlowAsTheHostIssuesIt) {
   target.nonlinear_units = NonlinearUnits::kOnChip;
   target.norm_command_cycles = 150;
   target.norm_config_cycles = 250;
-  const EngineResult result = run(elementwise(OperatorKind::kLayerNorm, 32, 64), target);
+  const EngineResult result = run_fast(elementwise(OperatorKind::kLayerNorm, 32, 64), target);
   EXPECT_GE(result.cycles, 32 * 3 * (150 + 250));
   EXPECT_LE(result.cycles, 32 * 3 * (150 + 250) + 3000);
 }
@@ -208,7 +203,7 @@ TEST(FastEngine, ALayerNormOfInt8ReadsItFourTimes) {
   Target target = plain_hardware();
   target.nonlinear_units = NonlinearUnits::kOnChip;
   target.norm_mvin_cycles = 1000;
-  const EngineResult result = run(of_int8(OperatorKind::kLayerNorm, 32, 64), target);
+  const EngineResult result = run_fast(of_int8(OperatorKind::kLayerNorm, 32, 64), target);
   constexpr int kHost = 32 * 3 * (kRowMvoutCycles + kConfigIssueCycles) + 2 * 4 * 1000;
   EXPECT_GE(result.cycles, kHost);
   EXPECT_LE(result.cycles, kHost + 3000);
@@ -223,7 +218,7 @@ TEST(FastEngine, ALayerNormOfInt8ReadsItFourTimes) {
 TEST(FastEngine, AnEmbeddingOfInt8IssuesItsRowsOneByOne) {
   Target target = plain_hardware();
   target.norm_mvin_cycles = 1000;
-  const EngineResult result = run(of_int8(OperatorKind::kEmbedding, 32, 128), target);
+  const EngineResult result = run_fast(of_int8(OperatorKind::kEmbedding, 32, 128), target);
   constexpr int kHost = (4 + 32 * 2) * 1000 + 4 * kRowMvoutCycles;
   EXPECT_GE(result.cycles, kHost);
   EXPECT_LE(result.cycles, kHost + 2000);
@@ -236,9 +231,10 @@ TEST(FastEngine, AnEmbeddingOfInt8IssuesItsRowsOneByOne) {
 TEST(FastEngine, AGeluOfInt8IsAsSlowAsTheBus) {
   Target target = plain_hardware();
   target.nonlinear_units = NonlinearUnits::kOnChip;
-  const EngineResult result = run(of_int8(OperatorKind::kGelu, 256, 256), target);
+  const EngineResult result = run_fast(of_int8(OperatorKind::kGelu, 256, 256), target);
   EXPECT_GE(result.cycles, 256 * 256 / target.bus_bytes_per_cycle);
-  EXPECT_LT(result.cycles, run(elementwise(OperatorKind::kResidualAdd, 256, 256), target).cycles);
+  EXPECT_LT(result.cycles,
+            run_fast(elementwise(OperatorKind::kResidualAdd, 256, 256), target).cycles);
   EXPECT_EQ(result.accesses.accumulator, 2 * 256 * 256);
   EXPECT_EQ(result.accesses.l2_bytes, 2 * 256 * 256);
 }
@@ -258,11 +254,11 @@ TEST(FastEngine, OutputStationaryIsAsSlowAsTheHostIssuesIt) {
   Target target = plain_hardware();
   target.dataflow = Dataflow::kOutputStationary;
   target.command_issue_cycles = 20;
-  const EngineResult slow = run(matmul(128, 128, 128), target);
+  const EngineResult slow = run_fast(matmul(128, 128, 128), target);
   EXPECT_GE(slow.cycles, 8 * 8 * 8 * 40);
   EXPECT_EQ(slow.breakdown.array, 8 * 8 * 8 * 16);
   target.command_issue_cycles = 1;
-  EXPECT_LT(run(matmul(128, 128, 128), target).cycles, slow.cycles * 6 / 10);
+  EXPECT_LT(run_fast(matmul(128, 128, 128), target).cycles, slow.cycles * 6 / 10);
   // Sums stay in the array: a block of results is written once.
   EXPECT_EQ(slow.accesses.accumulator, 8 * 8 * 256 * 2);
 }
@@ -270,8 +266,8 @@ TEST(FastEngine, OutputStationaryIsAsSlowAsTheHostIssuesIt) {
 TEST(FastEngine, TheTraceChangesNothing) {
   Trace trace;
   const Operator op = matmul(200, 300, 100);
-  const EngineResult traced = run(op, plain_hardware(), &trace);
-  const EngineResult silent = run(op, plain_hardware());
+  const EngineResult traced = run_fast(op, plain_hardware(), &trace);
+  const EngineResult silent = run_fast(op, plain_hardware());
   EXPECT_EQ(traced.cycles, silent.cycles);
   EXPECT_EQ(traced.breakdown, silent.breakdown);
   std::int64_t computing = 0;

@@ -131,7 +131,7 @@ TEST(L2Lines, WithoutSetsAnyLineGoesAnywhere) {
   EXPECT_GE(held, 62);
 }
 
-Hardware plain_hardware() {
+Hardware two_dram_banks() {
   Hardware hardware;
   hardware.last_level_kib = 4096;
   hardware.l2_misses_in_flight = 2;
@@ -146,7 +146,7 @@ Hardware plain_hardware() {
 // A part of a line that L2 lacks waits for the rest of it, and so do the parts written next: a set
 // has one miss register at a time.
 TEST(MemorySystem, PartsOfALineWaitForTheRestOfIt) {
-  MemorySystem memory(plain_hardware(), 1 << 20);
+  MemorySystem memory(two_dram_banks(), 1 << 20);
   EXPECT_EQ(memory.write_part(0, 100).ready, 100 + 20 + 50);
   EXPECT_EQ(memory.write_part(0, 102).ready, 170);
   EXPECT_EQ(memory.write_part(0, 200).ready, 200);
@@ -155,13 +155,13 @@ TEST(MemorySystem, PartsOfALineWaitForTheRestOfIt) {
 
 // Rows past the end are read at the last line.
 TEST(MemorySystem, RowsBehindAllMatricesAreReadAtTheEnd) {
-  const MemorySystem memory(plain_hardware(), 1 << 20);
+  const MemorySystem memory(two_dram_banks(), 1 << 20);
   EXPECT_EQ(memory.inside(4711), 4711);
   EXPECT_EQ(memory.inside((1 << 20) + 4711), (1 << 20) - 1);
 }
 
 TEST(MemorySystem, MissesByHand) {
-  MemorySystem memory(plain_hardware(), 1 << 20);
+  MemorySystem memory(two_dram_banks(), 1 << 20);
   // The page is opened in 20 cycles, the data comes 50 later; the bus is taken for 64 / 8 cycles.
   EXPECT_EQ(memory.fetch(0, 100).ready, 100 + 20 + 50);
   // The same page: behind the first line on the bus (from 120 to 128).
@@ -197,7 +197,7 @@ MemorySystem full_l2(const Hardware& hardware, bool dirty) {
 // is on the channel, and frees the slot at 106 for the second line: its data could begin at 148,
 // but the channel is free at 150 only.
 TEST(MemorySystem, VictimsAreReleasedFirst) {
-  Hardware hardware = plain_hardware();
+  Hardware hardware = two_dram_banks();
   hardware.dram_page_miss_cycles = 0;
   hardware.l2_releases_in_flight = 1;
   MemorySystem memory = full_l2(hardware, false);
@@ -208,7 +208,7 @@ TEST(MemorySystem, VictimsAreReleasedFirst) {
 // Without that limit they are released 3 cycles after one another, but the bus is slower: the
 // second line's data follow the first one's.
 TEST(MemorySystem, MissesTakeTurnsToRelease) {
-  Hardware hardware = plain_hardware();
+  Hardware hardware = two_dram_banks();
   hardware.dram_page_miss_cycles = 0;
   MemorySystem memory = full_l2(hardware, false);
   EXPECT_EQ(memory.fetch(0, 100).ready, 150);
@@ -223,7 +223,7 @@ TEST(MemorySystem, MissesTakeTurnsToRelease) {
 // there is data to come. They are sent by 110 and 122, and then data begin after 42 cycles, at 152
 // and 164.
 TEST(MemorySystem, DirtyVictimsAreSentOneAfterTheOther) {
-  Hardware hardware = plain_hardware();
+  Hardware hardware = two_dram_banks();
   hardware.dram_page_miss_cycles = 0;
   MemorySystem memory = full_l2(hardware, true);
   EXPECT_EQ(memory.fetch(0, 100).ready, 152 + 8);
@@ -233,7 +233,7 @@ TEST(MemorySystem, DirtyVictimsAreSentOneAfterTheOther) {
 // DRAM acknowledges what was sent by 110 after 42 cycles, as long as a read waits for its first
 // data: the only register is free at 152 for the next line, which is sent by 162.
 TEST(MemorySystem, DirtyVictimsHoldTheRegisterUntilDramAnswers) {
-  Hardware hardware = plain_hardware();
+  Hardware hardware = two_dram_banks();
   hardware.dram_page_miss_cycles = 0;
   hardware.l2_misses_in_flight = 1;
   MemorySystem memory = full_l2(hardware, true);
@@ -246,7 +246,7 @@ TEST(MemorySystem, DirtyVictimsHoldTheRegisterUntilDramAnswers) {
 // Of two registers one is held until 50, the other one, for a line that is not fetched, is free at
 // once: the third request takes that.
 TEST(MemorySystem, AnyRegisterThatIsFreeIsTaken) {
-  Hardware hardware = plain_hardware();
+  Hardware hardware = two_dram_banks();
   hardware.dram_page_miss_cycles = 0;
   MemorySystem memory(hardware, 1 << 20);
   EXPECT_EQ(memory.fetch(0, 0).ready, 50);
@@ -258,7 +258,7 @@ TEST(MemorySystem, AnyRegisterThatIsFreeIsTaken) {
 // L2 takes a cycle to release a clean line, three for a dirty one, or half of that, rounded down,
 // with two banks.
 TEST(MemorySystem, ReleasesTakeL2Time) {
-  Hardware hardware = plain_hardware();
+  Hardware hardware = two_dram_banks();
   EXPECT_EQ(full_l2(hardware, false).fetch(0, 0).releasing, 1);
   EXPECT_EQ(full_l2(hardware, true).fetch(0, 0).releasing, 3);
   EXPECT_EQ(full_l2(hardware, true).write_part(0, 0).releasing, 3);
@@ -283,7 +283,7 @@ TEST(MemorySystem, WholeLinesThatAreWrittenTakeThePlaceOfOthers) {
 // the channel brings the first line, from 142 to 150: the slot is free at 151, and the third line,
 // which needs it, is asked for then.
 TEST(MemorySystem, AcknowledgementsWaitForACycleWithoutData) {
-  Hardware hardware = plain_hardware();
+  Hardware hardware = two_dram_banks();
   hardware.dram_page_miss_cycles = 0;
   hardware.l2_releases_in_flight = 1;
   hardware.l2_misses_in_flight = 4;
@@ -296,7 +296,7 @@ TEST(MemorySystem, AcknowledgementsWaitForACycleWithoutData) {
 // Lines of one set wait for each other's miss register: each takes the whole latency, and as one
 // may push the other out, nothing is released here.
 TEST(MemorySystem, ASetHasOneMissRegister) {
-  Hardware hardware = plain_hardware();
+  Hardware hardware = two_dram_banks();
   hardware.dram_page_miss_cycles = 0;
   hardware.l2_releases_in_flight = 0;
   hardware.l2_misses_in_flight = 10;
@@ -307,7 +307,7 @@ TEST(MemorySystem, ASetHasOneMissRegister) {
 // Two banks have registers of their own and share the bus: lines alternate, and the third is
 // accepted when the first bank's register is free.
 TEST(MemorySystem, BanksHaveRegistersOfTheirOwn) {
-  Hardware hardware = plain_hardware();
+  Hardware hardware = two_dram_banks();
   hardware.dram_page_miss_cycles = 0;
   hardware.l2_misses_in_flight = 1;
   hardware.l2_banks = 2;
@@ -318,14 +318,14 @@ TEST(MemorySystem, BanksHaveRegistersOfTheirOwn) {
 }
 
 TEST(MemorySystem, LinesOfTheLastLevelNeedNoPage) {
-  MemorySystem memory(plain_hardware(), 1 << 20);
+  MemorySystem memory(two_dram_banks(), 1 << 20);
   memory.fetch(0, 0);
   memory.fetch(32, 1000);  // closes the page of line 0
   EXPECT_EQ(memory.fetch(0, 2000).ready, 2000 + 50);
 }
 
 TEST(MemorySystem, BandwidthsThatDoNotDivideALine) {
-  Hardware hardware = plain_hardware();
+  Hardware hardware = two_dram_banks();
   hardware.dram_page_miss_cycles = 0;
   hardware.dram_bytes_per_cycle = 6;  // 10 2/3 cycles a line
   hardware.l2_misses_in_flight = 1000;

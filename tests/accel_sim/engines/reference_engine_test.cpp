@@ -3,10 +3,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <algorithm>
-
 #include "accel_sim/simulator.hpp"
 #include "support/error.hpp"
+#include "tests/accel_sim/engines/lane.hpp"
 
 namespace paretoformer::accel_sim {
 namespace {
@@ -24,16 +23,9 @@ Target bare() {
   return target;
 }
 
-EngineResult run(const Operator& op, const Target& target, Trace* trace = nullptr,
-                 std::optional<MatmulTile> tile = std::nullopt) {
+EngineResult run_reference(const Operator& op, const Target& target, Trace* trace = nullptr,
+                           std::optional<MatmulTile> tile = std::nullopt) {
   return run_reference_engine(lower(op, target, tile), target, kDefaultCycleLimit, trace);
-}
-
-std::vector<TraceSpan> lane(const Trace& trace, Lane which) {
-  std::vector<TraceSpan> spans;
-  std::copy_if(trace.begin(), trace.end(), std::back_inserter(spans),
-               [&](const TraceSpan& span) { return span.lane == which; });
-  return spans;
 }
 
 // 16 x 16 times 16 x 16 on a 16 x 16 array.
@@ -41,7 +33,7 @@ TEST(ReferenceEngine, OneBlockByHand) {
   Trace trace;
   Target target = bare();
   target.requests_in_flight = 64;  // so that none waits for a register
-  const EngineResult result = run(matmul(16, 16, 16), target, &trace);
+  const EngineResult result = run_reference(matmul(16, 16, 16), target, &trace);
   const auto loads = lane(trace, Lane::kLoad);
   const auto computes = lane(trace, Lane::kExecute);
   const auto stores = lane(trace, Lane::kStore);
@@ -85,11 +77,11 @@ TEST(ReferenceEngine, OneBlockByHand) {
 // What the host does before and after is added: the prologue, the issue of the loop, of which one
 // cycle is the configuration above, and the fence.
 TEST(ReferenceEngine, HostIsAdded) {
-  const EngineResult without = run(matmul(16, 16, 16), bare());
+  const EngineResult without = run_reference(matmul(16, 16, 16), bare());
   Target target = bare();
   target.call_overhead_cycles = 650;
   target.loop_issue_cycles = 60;
-  const EngineResult with = run(matmul(16, 16, 16), target);
+  const EngineResult with = run_reference(matmul(16, 16, 16), target);
   EXPECT_EQ(with.cycles, without.cycles + 650 + 60 - 1);
   EXPECT_EQ(with.breakdown.host - without.breakdown.host, 650 + 60 - 1);
 }
@@ -98,11 +90,11 @@ TEST(ReferenceEngine, HostIsAdded) {
 TEST(ReferenceEngine, TransposedWeightsPassTheArrayTwice) {
   constexpr RightOperand kTransposed = RightOperand::kTransposedActivations;
   const Target target = bare();
-  EXPECT_EQ(run(matmul(16, 16, 16, kTransposed), target).cycles,
-            run(matmul(16, 16, 16), target).cycles + 16);
+  EXPECT_EQ(run_reference(matmul(16, 16, 16, kTransposed), target).cycles,
+            run_reference(matmul(16, 16, 16), target).cycles + 16);
   // Once per block of weights and tile: 4 x 8 blocks, and two tiles of at most 5 blocks of rows.
-  const EngineResult plain = run(matmul(128, 64, 128), target);
-  const EngineResult transposed = run(matmul(128, 64, 128, kTransposed), target);
+  const EngineResult plain = run_reference(matmul(128, 64, 128), target);
+  const EngineResult transposed = run_reference(matmul(128, 64, 128, kTransposed), target);
   const std::int64_t weights = 2 * 4 * 8;
   EXPECT_NEAR(static_cast<double>(transposed.breakdown.array - plain.breakdown.array),
               static_cast<double>(weights * 16), 0.15 * weights * 16);
@@ -112,8 +104,8 @@ TEST(ReferenceEngine, TransposedWeightsPassTheArrayTwice) {
 TEST(ReferenceEngine, WeightsInTheBankOfTheOtherOperandTakeTurns) {
   Target target = bare();
   target.scratchpad_banks = 2;
-  const EngineResult shared = run(matmul(16, 16, 64), target);
-  const EngineResult apart = run(matmul(16, 16, 64), bare());
+  const EngineResult shared = run_reference(matmul(16, 16, 64), target);
+  const EngineResult apart = run_reference(matmul(16, 16, 64), bare());
   // Four blocks: the first is preloaded by itself, the next three while the one before is fed.
   EXPECT_EQ(shared.cycles, apart.cycles + 3 * 16);
 }
@@ -124,7 +116,7 @@ TEST(ReferenceEngine, AccumulationKeepsStoresOut) {
     Trace trace;
     Target target = bare();
     target.accumulator_kib = 256;
-    run(matmul(128, inner, 128), target, &trace, MatmulTile{8, inner / 16, 8});
+    run_reference(matmul(128, inner, 128), target, &trace, MatmulTile{8, inner / 16, 8});
     return std::pair{lane(trace, Lane::kStore).front().end, lane(trace, Lane::kExecute).back().end};
   };
   // One block deep, results are written once, and those of the first four columns leave while the
@@ -139,7 +131,8 @@ TEST(ReferenceEngine, AccumulationKeepsStoresOut) {
 // loaded while another is computed, and only the first load, the last results and the host add to
 // the time of the array.
 TEST(ReferenceEngine, DoubleBufferingHidesLoadsAndStores) {
-  const EngineResult result = run(matmul(256, 512, 128), bare(), nullptr, MatmulTile{4, 32, 4});
+  const EngineResult result =
+      run_reference(matmul(256, 512, 128), bare(), nullptr, MatmulTile{4, 32, 4});
   EXPECT_GE(result.breakdown.array, 8 * 4 * 32 * 4 * 16);
   EXPECT_GT(result.load_busy, result.cycles / 3);
   EXPECT_LT(result.cycles - result.breakdown.array, result.load_busy / 2);
@@ -152,7 +145,7 @@ TEST(ReferenceEngine, NormaliserPassesOneRowAfterAnother) {
   target.nonlinear_units = NonlinearUnits::kOnChip;
   target.norm_command_cycles = 0;
   Trace trace;
-  run(elementwise(OperatorKind::kLayerNorm, 4, 256), target, &trace);
+  run_reference(elementwise(OperatorKind::kLayerNorm, 4, 256), target, &trace);
   const auto stores = lane(trace, Lane::kStore);
   constexpr int kRow = 4, kPass = 2 * kRow, kPair = 3 * kPass;
   ASSERT_EQ(stores.size(), 2u * kPair);
@@ -187,7 +180,7 @@ TEST(ReferenceEngine, SimulatorRunsIt) {
   EngineOptions options;
   options.engine = Engine::kReference;
   options.state = CacheState::kEmpty;
-  EXPECT_EQ(simulate(op, target, options).cost.latency.value(), run(op, target).cycles);
+  EXPECT_EQ(simulate(op, target, options).cost.latency.value(), run_reference(op, target).cycles);
   options.cycle_limit = 100;
   EXPECT_THROW(simulate(op, target, options), Error);
 }

@@ -12,7 +12,7 @@ using Time = ScratchpadPorts::Time;
 
 // 64 KiB are 256 blocks of 16 x 16, 64 in each of 4 banks. Rows arrive 44 cycles after their mvin
 // began.
-Target example() {
+Target four_banks() {
   Target hardware;
   hardware.array_size = 16;
   hardware.scratchpad_kib = 64;
@@ -31,13 +31,13 @@ void write(ScratchpadPorts& ports, int block, Time cycles, int rows) {
 }
 
 TEST(ScratchpadPorts, BanksAreQuartersOfTheBlocks) {
-  const ScratchpadPorts ports(example());
+  const ScratchpadPorts ports(four_banks());
   for (const auto& [block, bank] : {std::pair{0, 0}, {63, 0}, {64, 1}, {191, 2}, {255, 3}})
     EXPECT_EQ(ports.bank(block), bank) << block;
 }
 
 TEST(ScratchpadPorts, WhatNobodyWritesIsReadAtOnce) {
-  ScratchpadPorts ports(example());
+  ScratchpadPorts ports(four_banks());
   EXPECT_EQ(ports.read(ports.reader_of(0), 30, 20), 50);
   write(ports, 100, 100, 100);  // another bank
   EXPECT_EQ(ports.read(ports.reader_of(0), 30, 20), 50);
@@ -46,14 +46,14 @@ TEST(ScratchpadPorts, WhatNobodyWritesIsReadAtOnce) {
 // The bank is written in every cycle from 44 to 144: of 20 cycles of reading from 34 on, ten come
 // before that and ten after it.
 TEST(ScratchpadPorts, ABankThatIsWrittenInEveryCycleStopsItsReader) {
-  ScratchpadPorts ports(example());
+  ScratchpadPorts ports(four_banks());
   write(ports, 0, 100, 100);
   EXPECT_EQ(ports.read(ports.reader_of(5), kFirstData - 10, 20), 144 + 10);
 }
 
 // Written in every other cycle, it is read in the others.
 TEST(ScratchpadPorts, ABankThatIsWrittenInEveryOtherCycleHalvesTheSpeed) {
-  ScratchpadPorts ports(example());
+  ScratchpadPorts ports(four_banks());
   write(ports, 0, 100, 50);
   EXPECT_EQ(ports.read(ports.reader_of(5), kFirstData, 20), kFirstData + 40);
   // Stores pass the same rows with a place in the list of their own.
@@ -65,7 +65,7 @@ TEST(ScratchpadPorts, ABankThatIsWrittenInEveryOtherCycleHalvesTheSpeed) {
 // A matmul of 32 x 32 x 32 has 2 x 2 blocks of either operand; each of the left ones is fed with
 // every other block of the right ones.
 TEST(ScratchpadPorts, ATileReadsItsLeftOperandAlwaysAndWeightsOncePerStrip) {
-  const Target hardware = example();
+  const Target hardware = four_banks();
   const ScratchpadPorts ports(hardware);
   const Program program = lower(matmul(32, 32, 32), hardware);
   const Tile& tile = program.tiles.front();
@@ -81,7 +81,7 @@ TEST(ScratchpadPorts, ATileReadsItsLeftOperandAlwaysAndWeightsOncePerStrip) {
 // Computes that read the bank of the left operand in every cycle, timed before rows came into it in
 // every cycle for the 28 cycles from 44 to 72: they end 28 later.
 TEST(ScratchpadPorts, RowsThatComeInLaterDelayComputesThatWereTimed) {
-  const Target hardware = example();
+  const Target hardware = four_banks();
   const Program program = lower(matmul(32, 32, 32), hardware);
   const TileLayout layout(program.tiles.front(), hardware);
   for (const bool same_bank : {true, false}) {

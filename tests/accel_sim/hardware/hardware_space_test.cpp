@@ -5,6 +5,7 @@
 
 #include "support/error.hpp"
 #include "support/json.hpp"
+#include "tests/error_of.hpp"
 
 namespace paretoformer::accel_sim {
 namespace {
@@ -12,24 +13,19 @@ namespace {
 using ::testing::AllOf;
 using ::testing::HasSubstr;
 
-HardwareSpace parse(const std::string& text) {
+HardwareSpace hardware_space_of(const std::string& text) {
   const Json json = parse_json(text, "c.json");
   return HardwareSpace::from_json(JsonNode(json, "c.json", "/hardware_space"),
                                   find_target("gemmini_transformer"));
 }
 
 std::string error_in(const std::string& text) {
-  try {
-    parse(text);
-  } catch (const InputError& error) {
-    return error.what();
-  }
-  return "no InputError";
+  return error_of([&] { hardware_space_of(text); });
 }
 
 TEST(HardwareSpace, CombinesItsChoicesOverTheBase) {
   const HardwareSpace space =
-      parse(R"({"nonlinear_units": ["host", "on_chip"], "array_size": [8, 16, 32]})");
+      hardware_space_of(R"({"nonlinear_units": ["host", "on_chip"], "array_size": [8, 16, 32]})");
   EXPECT_EQ(space.choices(), (std::vector{3, 2}));  // in the order of a target's parameters
   const auto all = space.combinations();
   ASSERT_EQ(all.size(), 6u);
@@ -46,10 +42,12 @@ TEST(HardwareSpace, CombinesItsChoicesOverTheBase) {
 }
 
 TEST(HardwareSpace, JsonRoundTripWhateverTheOrderOfKeys) {
-  const HardwareSpace one = parse(R"({"array_size": [8, 16], "scratchpad_kib": [64, 32]})");
-  const HardwareSpace two = parse(R"({"scratchpad_kib": [64, 32], "array_size": [8, 16]})");
+  const HardwareSpace one =
+      hardware_space_of(R"({"array_size": [8, 16], "scratchpad_kib": [64, 32]})");
+  const HardwareSpace two =
+      hardware_space_of(R"({"scratchpad_kib": [64, 32], "array_size": [8, 16]})");
   EXPECT_EQ(one.to_json().dump(), two.to_json().dump());
-  EXPECT_EQ(parse(one.to_json().dump()).to_json().dump(), one.to_json().dump());
+  EXPECT_EQ(hardware_space_of(one.to_json().dump()).to_json().dump(), one.to_json().dump());
 }
 
 TEST(HardwareSpace, RefusesWhatIsNoTarget) {

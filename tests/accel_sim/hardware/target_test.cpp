@@ -10,6 +10,7 @@
 #include "support/error.hpp"
 #include "support/files.hpp"
 #include "support/json.hpp"
+#include "tests/error_of.hpp"
 #include "tests/temporary_folder.hpp"
 
 namespace paretoformer::accel_sim {
@@ -18,36 +19,31 @@ namespace {
 using ::testing::HasSubstr;
 using ::testing::IsSupersetOf;
 
-Target parse(const std::string& text) {
+Target target_of(const std::string& text) {
   const Json json = parse_json(text, "hw.json");
   return target_from_json(JsonNode(json, "hw.json"));
 }
 
-std::string error_of(const std::string& text) {
-  try {
-    parse(text);
-  } catch (const InputError& error) {
-    return error.what();
-  }
-  return "no error";
+std::string target_error(const std::string& text) {
+  return error_of([&] { target_of(text); });
 }
 
 TEST(HardwareJson, AbsentKeysKeepTheirDefaultsAndTheRoundTripKeepsAll) {
-  EXPECT_EQ(parse("{}"), Target{});
+  EXPECT_EQ(target_of("{}"), Target{});
   Target changed;
   changed.scratchpad_kib = 64;
   changed.dram_bytes_per_cycle = 6.5;
   changed.nonlinear_units = NonlinearUnits::kOnChip;
-  EXPECT_EQ(parse(to_text(to_json(changed))), changed);
+  EXPECT_EQ(target_of(to_text(to_json(changed))), changed);
 }
 
 TEST(HardwareJson, UnknownKeysAndValuesAreNamed) {
-  EXPECT_THAT(error_of(R"({"scratchpad_kb": 64})"),
+  EXPECT_THAT(target_error(R"({"scratchpad_kb": 64})"),
               HasSubstr("hw.json: /scratchpad_kb: unknown key (did you mean \"scratchpad_kib\"?)"));
-  EXPECT_THAT(error_of(R"({"nonlinear_units": "on_chp"})"), HasSubstr("\"on_chip\""));
-  EXPECT_THAT(error_of(R"({"array_size": 20})"), HasSubstr("power of two"));
-  EXPECT_THAT(error_of(R"({"scratchpad_kib": 96})"), HasSubstr("power of two"));
-  EXPECT_THAT(error_of(R"({"scratchpad_kib": 64.5})"), HasSubstr("expected an integer"));
+  EXPECT_THAT(target_error(R"({"nonlinear_units": "on_chp"})"), HasSubstr("\"on_chip\""));
+  EXPECT_THAT(target_error(R"({"array_size": 20})"), HasSubstr("power of two"));
+  EXPECT_THAT(target_error(R"({"scratchpad_kib": 96})"), HasSubstr("power of two"));
+  EXPECT_THAT(target_error(R"({"scratchpad_kib": 64.5})"), HasSubstr("expected an integer"));
 }
 
 TEST(HardwareJson, EveryNumberHasARange) {
@@ -55,8 +51,8 @@ TEST(HardwareJson, EveryNumberHasARange) {
   for (const auto& [key, schema] : all["properties"].items()) {
     EXPECT_FALSE(schema["description"].get<std::string>().empty()) << key;
     if (!schema.contains("minimum")) continue;
-    EXPECT_THAT(error_of("{\"" + key + "\": -1}"), HasSubstr("out of range"));
-    EXPECT_THAT(error_of("{\"" + key + "\": \"x\"}"), HasSubstr("wrong type"));
+    EXPECT_THAT(target_error("{\"" + key + "\": -1}"), HasSubstr("out of range"));
+    EXPECT_THAT(target_error("{\"" + key + "\": \"x\"}"), HasSubstr("wrong type"));
   }
 }
 
@@ -68,22 +64,22 @@ TEST(HardwareJson, EveryPresetIsDocumented) {
 
 TEST(HardwareJson, MemoriesMustHoldADoubleBufferedBlock) {
   // Two buffers of one 128x128 int32 block need 128 KiB; 64 KiB hold a single one.
-  EXPECT_THAT(error_of(R"({"array_size": 128, "accumulator_kib": 64})"),
+  EXPECT_THAT(target_error(R"({"array_size": 128, "accumulator_kib": 64})"),
               HasSubstr("/accumulator_kib: 64 is too small for array_size 128"));
-  EXPECT_NO_THROW(parse(R"({"array_size": 128, "accumulator_kib": 128})"));
+  EXPECT_NO_THROW(target_of(R"({"array_size": 128, "accumulator_kib": 128})"));
   // Two buffers of two 32x32 int8 blocks need 4 KiB.
-  EXPECT_THAT(error_of(R"({"array_size": 32, "scratchpad_kib": 2})"), HasSubstr("too small"));
+  EXPECT_THAT(target_error(R"({"array_size": 32, "scratchpad_kib": 2})"), HasSubstr("too small"));
 }
 
 TEST(HardwareJson, APresetGivesTheValuesThatAreNotSaid) {
   Target expected = find_target("gemmini_transformer");
   expected.fusion = Fusion::kOn;
-  EXPECT_EQ(parse(R"({"fusion": "on", "preset": "gemmini_transformer"})"), expected);
-  EXPECT_THAT(error_of(R"({"preset": "gemini"})"), HasSubstr("/preset: \"gemini\""));
+  EXPECT_EQ(target_of(R"({"fusion": "on", "preset": "gemmini_transformer"})"), expected);
+  EXPECT_THAT(target_error(R"({"preset": "gemini"})"), HasSubstr("/preset: \"gemini\""));
 }
 
 TEST(HardwareHash, DependsOnValuesAlone) {
-  EXPECT_EQ(target_hash(parse(R"({"scratchpad_kib": 256})")), target_hash(Target{}));
+  EXPECT_EQ(target_hash(target_of(R"({"scratchpad_kib": 256})")), target_hash(Target{}));
   const Json all = target_schema();
   for (const auto& [key, schema] : all["properties"].items()) {
     if (key == "preset") continue;
@@ -133,11 +129,11 @@ TEST(HardwarePresets, TheMeasuredSocHasVariantsOfOneKey) {
   EXPECT_FALSE(soc.stores_wait_for_completion);
   Target wide = soc;
   wide.array_size = 32;
-  EXPECT_EQ(parse(R"({"preset": "gemmini_soc", "array_size": 32})"), wide);
+  EXPECT_EQ(target_of(R"({"preset": "gemmini_soc", "array_size": 32})"), wide);
   for (const char* key :
        {R"("array_size": 8)", R"("scratchpad_kib": 64)", R"("accumulator_kib": 256)",
         R"("requests_in_flight": 32)", R"("bus_bytes_per_cycle": 8)", R"("l2_kib": 2048)"})
-    EXPECT_NE(parse(std::string(R"({"preset": "gemmini_soc", )") + key + "}"), soc) << key;
+    EXPECT_NE(target_of(std::string(R"({"preset": "gemmini_soc", )") + key + "}"), soc) << key;
 }
 
 TEST(FindHardware, TakesAPathAndSuggestsAPreset) {

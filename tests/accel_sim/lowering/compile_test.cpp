@@ -22,14 +22,15 @@ Target with(Fusion fusion, Target target = find_target("gemmini_transformer")) {
   return target;
 }
 
-Architecture network() { return {128, 32, 100, {{2, 256}, {1, 512}}}; }
+Architecture scheduled_network() { return {128, 32, 100, {{2, 256}, {1, 512}}}; }
 
 constexpr Workload kMasked{64, Mode::kPrefill, Mask::kCausal};
 
 std::vector<std::string> operators(const Target& target, const OperatorPricer& price = {},
                                    const Workload& workload = kWorkload) {
   std::vector<std::string> texts;
-  for (const TransformerOperator& item : scheduled_operators(network(), workload, target, price))
+  for (const TransformerOperator& item :
+       scheduled_operators(scheduled_network(), workload, target, price))
     texts.push_back(std::string(item.role) + ": " + describe(item.op));
   return texts;
 }
@@ -50,7 +51,7 @@ OperatorPricer fused_costs(int cycles) {
 
 // 8 KiB of accumulator are 8 blocks of 16 x 16 sums, half of them 4; half the scratchpad is 128
 // blocks of operands.
-Target small(Fusion fusion = Fusion::kLibrary) {
+Target small_accumulator(Fusion fusion = Fusion::kLibrary) {
   Target target = with(fusion);
   target.accumulator_kib = 8;
   return target;
@@ -75,23 +76,28 @@ TEST(Compile, HostComputesWhatTheChipCannot) {
 }
 
 TEST(Compile, AGeluOnTheChipIsInItsMatmulsStores) {
-  EXPECT_EQ(compile(elementwise(OperatorKind::kGelu, 8, 8), small()).runs_in, RunsIn::kStores);
+  EXPECT_EQ(compile(elementwise(OperatorKind::kGelu, 8, 8), small_accumulator()).runs_in,
+            RunsIn::kStores);
 }
 
 TEST(Compile, WhatReadsInt8IsAPassOfItsOwn) {
-  const Call norm = compile(of_int8(OperatorKind::kLayerNorm, 8, 64), small(Fusion::kOn));
+  const Call norm =
+      compile(of_int8(OperatorKind::kLayerNorm, 8, 64), small_accumulator(Fusion::kOn));
   EXPECT_EQ(norm.runs_in, RunsIn::kOwnProgram);
   EXPECT_EQ(norm.operand_bytes, 1);
   EXPECT_EQ(norm.reads, 4);
-  EXPECT_EQ(compile(elementwise(OperatorKind::kLayerNorm, 8, 64), small()).operand_bytes, 4);
-  const Call gelu = compile(of_int8(OperatorKind::kGelu, 8, 64), small());
+  EXPECT_EQ(
+      compile(elementwise(OperatorKind::kLayerNorm, 8, 64), small_accumulator()).operand_bytes, 4);
+  const Call gelu = compile(of_int8(OperatorKind::kGelu, 8, 64), small_accumulator());
   EXPECT_EQ(gelu.runs_in, RunsIn::kOwnProgram);
   EXPECT_EQ(gelu.reads, 1);
   for (const OperatorKind kind : {OperatorKind::kLayerNorm, OperatorKind::kGelu})
     EXPECT_EQ(compile(of_int8(kind, 8, 64), find_target("gemmini_cnn")).runs_in, RunsIn::kHost);
   // Rows of 16 blocks do not fit; a GELU's may be cut.
-  EXPECT_EQ(compile(of_int8(OperatorKind::kLayerNorm, 8, 256), small()).runs_in, RunsIn::kHost);
-  EXPECT_EQ(compile(of_int8(OperatorKind::kGelu, 8, 256), small()).runs_in, RunsIn::kOwnProgram);
+  EXPECT_EQ(compile(of_int8(OperatorKind::kLayerNorm, 8, 256), small_accumulator()).runs_in,
+            RunsIn::kHost);
+  EXPECT_EQ(compile(of_int8(OperatorKind::kGelu, 8, 256), small_accumulator()).runs_in,
+            RunsIn::kOwnProgram);
 }
 
 // No LayerNorm is fused, no product leaves as sums or activated, whatever fusion says, but for the
@@ -121,7 +127,7 @@ TEST(Compile, AQuantisedNetworkKeepsLayerNormAndGeluApart) {
 // once.
 TEST(Compile, ASoftmaxWhoseRowsFitIsAPartOfItsScoresRun) {
   const Operator op = scores_of_width(64);
-  const Call scores = compile(op, small());
+  const Call scores = compile(op, small_accumulator());
   EXPECT_EQ(scores.runs_in, RunsIn::kOwnProgram);
   EXPECT_EQ(scores.op, op);
   EXPECT_EQ(scores.program, op);
@@ -129,7 +135,7 @@ TEST(Compile, ASoftmaxWhoseRowsFitIsAPartOfItsScoresRun) {
   EXPECT_EQ(scores.schedule, (MatmulTile{1, 2, 4}));
   EXPECT_FALSE(scores.takes_turns);
   EXPECT_EQ(scores.result_bytes, 1);
-  const Call softmax = compile(softmax_of(op), small());
+  const Call softmax = compile(softmax_of(op), small_accumulator());
   EXPECT_EQ(softmax.runs_in, RunsIn::kFusedRun);
   EXPECT_EQ(softmax.op, softmax_of(op));
   EXPECT_EQ(softmax.program, op);
@@ -139,15 +145,15 @@ TEST(Compile, ASoftmaxWhoseRowsFitIsAPartOfItsScoresRun) {
 // Rows of 8 blocks take all of it: sums go to DRAM, but where that much may be taken.
 TEST(Compile, RowsThatTakeAllOfTheAccumulatorAreNotTheLibrarys) {
   const Operator op = scores_of_width(128);
-  const Call apart = compile(op, small());
+  const Call apart = compile(op, small_accumulator());
   EXPECT_EQ(apart.fused, Normalisation::kNone);
   EXPECT_EQ(apart.result_bytes, 4);
-  EXPECT_EQ(apart.schedule, greedy_tile(op, small()));
-  const Call softmax = compile(softmax_of(op), small());
+  EXPECT_EQ(apart.schedule, greedy_tile(op, small_accumulator()));
+  const Call softmax = compile(softmax_of(op), small_accumulator());
   EXPECT_EQ(softmax.runs_in, RunsIn::kOwnProgram);
   EXPECT_EQ(softmax.program, softmax.op);
   EXPECT_FALSE(softmax.schedule);
-  const Call fused = compile(op, small(Fusion::kOn));
+  const Call fused = compile(op, small_accumulator(Fusion::kOn));
   EXPECT_EQ(fused.fused, Normalisation::kSoftmax);
   EXPECT_EQ(fused.schedule, (MatmulTile{1, 2, 8}));
   EXPECT_TRUE(fused.takes_turns);
@@ -157,28 +163,29 @@ TEST(Compile, RowsThatTakeAllOfTheAccumulatorAreNotTheLibrarys) {
 // Rows of 16 blocks: the host's softmax reads int8.
 TEST(Compile, RowsTooLongToBeNormalisedAreTheHosts) {
   for (const Fusion fusion : {Fusion::kLibrary, Fusion::kOn}) {
-    EXPECT_EQ(compile(softmax_of(scores_of_width(256)), small(fusion)).runs_in, RunsIn::kHost);
-    EXPECT_EQ(compile(scores_of_width(256), small(fusion)).fused, Normalisation::kNone);
-    EXPECT_EQ(compile(scores_of_width(256), small(fusion)).result_bytes, 1);
+    EXPECT_EQ(compile(softmax_of(scores_of_width(256)), small_accumulator(fusion)).runs_in,
+              RunsIn::kHost);
+    EXPECT_EQ(compile(scores_of_width(256), small_accumulator(fusion)).fused, Normalisation::kNone);
+    EXPECT_EQ(compile(scores_of_width(256), small_accumulator(fusion)).result_bytes, 1);
   }
 }
 
 TEST(Compile, AFusedLayerNormIsAPartOfTheRun) {
   const Operator op = matmul(32, 32, 64, RightOperand::kWeights, Activation::kLayerNorm);
-  EXPECT_EQ(compile(op, small()).fused, Normalisation::kLayerNorm);
-  EXPECT_EQ(compile(layer_norm_of(op), small()).runs_in, RunsIn::kFusedRun);
-  EXPECT_EQ(compile(layer_norm_of(op), small()).program, op);
+  EXPECT_EQ(compile(op, small_accumulator()).fused, Normalisation::kLayerNorm);
+  EXPECT_EQ(compile(layer_norm_of(op), small_accumulator()).runs_in, RunsIn::kFusedRun);
+  EXPECT_EQ(compile(layer_norm_of(op), small_accumulator()).program, op);
 }
 
 TEST(Compile, SumsAreOfFourBytes) {
   Operator op = scores_of_width(64);
   op.activation = Activation::kSums;
-  EXPECT_EQ(compile(op, small()).result_bytes, 4);
-  EXPECT_EQ(compile(op, small()).fused, Normalisation::kNone);
+  EXPECT_EQ(compile(op, small_accumulator()).result_bytes, 4);
+  EXPECT_EQ(compile(op, small_accumulator()).fused, Normalisation::kNone);
 }
 
 TEST(Compile, AnOperatorByItselfIsInNoLayer) {
-  const Call call = compile(matmul(64, 64, 64), small());
+  const Call call = compile(matmul(64, 64, 64), small_accumulator());
   EXPECT_EQ(call.role, "");
   EXPECT_EQ(call.layer, -1);
   EXPECT_EQ(call.repeat, 1);
@@ -186,8 +193,8 @@ TEST(Compile, AnOperatorByItselfIsInNoLayer) {
 
 TEST(Compile, TheScheduleMayBeGiven) {
   const Operator op = matmul(64, 64, 64);
-  EXPECT_EQ(compile(op, small()).schedule, greedy_tile(op, small()));
-  EXPECT_EQ(compile(op, small(), MatmulTile{1, 2, 1}).schedule, (MatmulTile{1, 2, 1}));
+  EXPECT_EQ(compile(op, small_accumulator()).schedule, greedy_tile(op, small_accumulator()));
+  EXPECT_EQ(compile(op, small_accumulator(), MatmulTile{1, 2, 1}).schedule, (MatmulTile{1, 2, 1}));
 }
 
 // 27 operators; the products are eleven shapes, scores and context the same in both layers. The
@@ -204,9 +211,9 @@ TEST(Compile, ANetworkIsItsOperatorsEachDecidedOnce) {
     EXPECT_EQ(librarys.schedule, whole_row_tile(librarys.program, target));
     return MatmulTile{1, 1, 4};
   };
-  const std::vector<Call> calls = compile(network(), kWorkload, target, {}, ones);
+  const std::vector<Call> calls = compile(scheduled_network(), kWorkload, target, {}, ones);
   EXPECT_EQ(asked, 11);
-  const auto list = scheduled_operators(network(), kWorkload, target);
+  const auto list = scheduled_operators(scheduled_network(), kWorkload, target);
   ASSERT_EQ(calls.size(), list.size());
   for (std::size_t i = 0; i < list.size(); ++i) {
     EXPECT_EQ(calls[i].role, list[i].role);
@@ -228,7 +235,7 @@ TEST(Compile, ANetworkIsItsOperatorsEachDecidedOnce) {
 // A LayerNorm follows every output projection and FFN down: they leave sums for it.
 TEST(Compile, TheLibraryFusesNoLayerNorm) {
   std::vector<std::string> texts;
-  for (TransformerOperator& item : transformer_operators(network(), kWorkload)) {
+  for (TransformerOperator& item : transformer_operators(scheduled_network(), kWorkload)) {
     if (item.role == "attention.output" || item.role == "ffn.down")
       item.op.activation = Activation::kSums;
     texts.push_back(std::string(item.role) + ": " + describe(item.op));
@@ -299,14 +306,14 @@ TEST(Compile, BestTakesTheLowerEnergyDelayProductAndDoesWithoutFusionWhenEqual) 
 }
 
 TEST(Compile, NothingToChooseWithoutNormaliserOrRoom) {
-  Target stationary = find_target("gemmini_transformer"), small = stationary;
+  Target stationary = find_target("gemmini_transformer"), small_accumulator = stationary;
   stationary.dataflow = Dataflow::kOutputStationary;
-  small.array_size = 128;
-  small.accumulator_kib = 128;  // two blocks, 256 columns
-  Architecture wide = network();
+  small_accumulator.array_size = 128;
+  small_accumulator.accumulator_kib = 128;  // two blocks, 256 columns
+  Architecture wide = scheduled_network();
   wide.model_width = 512;
   const Workload longer{512, Mode::kPrefill};
-  for (const Target& target : {find_target("gemmini_cnn"), stationary, small})
+  for (const Target& target : {find_target("gemmini_cnn"), stationary, small_accumulator})
     for (Fusion fusion : {Fusion::kOn, Fusion::kBest}) {
       const auto plain = scheduled_operators(wide, longer, with(Fusion::kOff, target));
       const auto list = scheduled_operators(wide, longer, with(fusion, target), fused_costs(1));
@@ -356,7 +363,7 @@ TEST(Masking, WithoutAMaskThereIsNothingToChoose) {
 
 // Heads of 8 have no room for the triangle of a block of 16.
 TEST(Masking, NarrowHeadsHaveNoRowBlocks) {
-  Architecture narrow = network();
+  Architecture narrow = scheduled_network();
   narrow.head_width = 8;
   const auto list = scheduled_operators(narrow, kMasked, masked(Masking::kRowBlocks));
   EXPECT_EQ(list[3].op.bias, Bias::kFull);
@@ -396,15 +403,16 @@ TEST(Compile, OfAQuantisedNetworkBestIsWhatAProgramCanHave) {
   EXPECT_TRUE(obstacle_to_export(softmax, best).ends_with("fusion that is not off"));
 }
 
-// Rows of 128 scores take all of a small accumulator. No program can have them in either form.
+// Rows of 128 scores take all of a small_accumulator accumulator. No program can have them in
+// either form.
 TEST(Compile, OfAQuantisedNetworkBestIsByPriceWhereNoProgramCanBe) {
   Workload quantised{128, Mode::kPrefill, Mask::kCausal};
   quantised.nonlinear_inputs = NonlinearInputs::kInt8;
   const auto chosen = [&](int cycles) {
-    return operators(small(Fusion::kBest), fused_costs(cycles), quantised);
+    return operators(small_accumulator(Fusion::kBest), fused_costs(cycles), quantised);
   };
-  EXPECT_EQ(chosen(1), operators(small(Fusion::kOn), {}, quantised));
-  EXPECT_EQ(chosen(3), operators(small(Fusion::kOff), {}, quantised));
+  EXPECT_EQ(chosen(1), operators(small_accumulator(Fusion::kOn), {}, quantised));
+  EXPECT_EQ(chosen(3), operators(small_accumulator(Fusion::kOff), {}, quantised));
   EXPECT_NE(chosen(1), chosen(3));
 }
 
@@ -419,9 +427,9 @@ TEST(Masking, OfAQuantisedNetworkBestIsTheBias) {
   };
   expect_scores(operators(best, price, kMasked), kBlocks, kBlocksSoftmax);
   expect_scores(operators(best, price, quantised), kBiased, kBiasedSoftmax);
-  for (const Operator& op : operators_to_schedule(network(), quantised, best))
+  for (const Operator& op : operators_to_schedule(scheduled_network(), quantised, best))
     EXPECT_NE(op.bias, Bias::kTriangle);
-  std::vector<TransformerOperator> part = transformer_operators(network(), quantised);
+  std::vector<TransformerOperator> part = transformer_operators(scheduled_network(), quantised);
   part.erase(part.begin(), part.begin() + 2);  // with the embedding, the LayerNorm before it
   for (const Call& call : compile(part, best, price)) EXPECT_NE(call.op.bias, Bias::kTriangle);
   // What is asked for by name is priced.
@@ -430,12 +438,12 @@ TEST(Masking, OfAQuantisedNetworkBestIsTheBias) {
 
 TEST(Masking, EveryOperatorThatMayBePricedIsListed) {
   const Target best = masked(Masking::kBest, Fusion::kBest);
-  const std::vector<Operator> known = operators_to_schedule(network(), kMasked, best);
+  const std::vector<Operator> known = operators_to_schedule(scheduled_network(), kMasked, best);
   const OperatorPricer price = [&](const Operator& op) {
     EXPECT_NE(std::find(known.begin(), known.end(), op), known.end()) << describe(op);
     return analytical_cost(op, best);
   };
-  scheduled_operators(network(), kMasked, best, price);
+  scheduled_operators(scheduled_network(), kMasked, best, price);
   EXPECT_NE(std::find(known.begin(), known.end(), operator_from_text(kBlocks)), known.end());
 }
 
@@ -508,13 +516,14 @@ TEST(Compile, BestIsNoWorseThanEitherPairByPair) {
 
 TEST(Compile, EveryOperatorThatMayBePricedIsListed) {
   const Target best = with(Fusion::kBest);
-  std::vector<Operator> known = operators_to_schedule(network(), kWorkload, best);
+  std::vector<Operator> known = operators_to_schedule(scheduled_network(), kWorkload, best);
   const OperatorPricer price = [&](const Operator& op) {
     EXPECT_NE(std::find(known.begin(), known.end(), op), known.end()) << describe(op);
     return analytical_cost(op, best);
   };
-  scheduled_operators(network(), kWorkload, best, price);
-  EXPECT_EQ(operators_to_schedule(network(), kWorkload, with(Fusion::kLibrary)).size(), 27U);
+  scheduled_operators(scheduled_network(), kWorkload, best, price);
+  EXPECT_EQ(operators_to_schedule(scheduled_network(), kWorkload, with(Fusion::kLibrary)).size(),
+            27U);
 }
 
 }  // namespace

@@ -15,7 +15,7 @@
 namespace paretoformer::accel_sim {
 namespace {
 
-Architecture network() {
+Architecture placed_network() {
   Architecture network;
   network.model_width = 96;
   network.head_width = 32;
@@ -40,7 +40,7 @@ NetworkMemory memory_of(const Architecture& network, const Workload& workload,
 
 std::map<std::string, Placement> placements(const Workload& workload, int layer,
                                             const Target& target) {
-  const Architecture n = network();
+  const Architecture n = placed_network();
   const NetworkMemory memory = memory_of(n, workload, target);
   std::map<std::string, Placement> placements;
   for (const TransformerOperator& item : transformer_operators(n, workload))
@@ -83,7 +83,7 @@ TEST(NetworkMemory, EveryCallReadsWhatAnEarlierOneWrote) {
 // A LayerNorm on the chip reads the int32 sums of the matmul before, as in transformer.c.
 TEST(NetworkMemory, LayerNormsOnTheChipReadSums) {
   const Target target = find_target("gemmini_transformer");
-  const Architecture n = network();
+  const Architecture n = placed_network();
   const NetworkMemory memory = memory_of(n, {48, Mode::kPrefill}, target);
   std::map<std::string, Placement> p;
   for (const TransformerOperator& item : scheduled_operators(n, {48, Mode::kPrefill}, target))
@@ -137,7 +137,7 @@ TEST(NetworkMemory, ScoresThatAreNotFusedAreSums) {
 // own, behind all that there is without them: 9216 bytes of mask and, of layers with three heads of
 // 32 and FFN of 128, or one and 256, 4 x 384 + 512 + 384 and 3 x 128 + 384 + 1024 + 384.
 TEST(NetworkMemory, MaskAndBiasesFollowAllElse) {
-  const Architecture n = network();
+  const Architecture n = placed_network();
   const Target target = find_target("gemmini_transformer");
   const Workload plain{48, Mode::kPrefill}, workload{48, Mode::kPrefill, Mask::kCausal, true};
   const std::int64_t before = memory_of(n, plain, target).bytes();
@@ -173,7 +173,7 @@ TEST(NetworkMemory, MaskAndBiasesFollowAllElse) {
 // apart as queries and keys are: 96 bytes in the first layer, 32 in the second. A third layer as
 // wide as the first has the same.
 TEST(NetworkMemory, ConstantsOfRowBlocksLieAsQueriesAndKeysDo) {
-  Architecture n = network();
+  Architecture n = placed_network();
   n.layers.push_back(n.layers[0]);
   Target target = find_target("gemmini_transformer");
   const std::int64_t before = memory_of(n, {48, Mode::kPrefill}, target).bytes();
@@ -206,7 +206,7 @@ TEST(NetworkMemory, DecodingAppendsToTheCachedKeysAndValues) {
 }
 
 TEST(NetworkMemory, MatricesOfACallAndWeightsOfAllDoNotOverlap) {
-  const Architecture n = network();
+  const Architecture n = placed_network();
   const Workload workload{48, Mode::kPrefill};
   const NetworkMemory memory = memory_of(n, workload, find_target("gemmini_transformer"));
   std::vector<Extent> weights;
@@ -234,7 +234,7 @@ TEST(NetworkMemory, MatricesOfACallAndWeightsOfAllDoNotOverlap) {
 }
 
 TEST(NetworkMemory, AnAddressSpaceThatIsTooLargeIsRefused) {
-  const Architecture n = network();
+  const Architecture n = placed_network();
   // Scores of 65536 x 65536 are 4 GiB.
   EXPECT_THROW(memory_of(n, {65536, Mode::kPrefill}, Target()), InputError);
 }
@@ -251,9 +251,9 @@ TEST(SimulatedNetwork, HasACallForEveryRun) {
   const Target target = find_target("gemmini_transformer");
   const Workload workload{48, Mode::kPrefill};
   std::size_t runs = 0;
-  for (const TransformerOperator& item : transformer_operators(network(), workload))
+  for (const TransformerOperator& item : transformer_operators(placed_network(), workload))
     runs += static_cast<std::size_t>(item.repeat);
-  const auto reports = simulate_network(network(), workload, target);
+  const auto reports = simulate_network(placed_network(), workload, target);
   EXPECT_EQ(reports.size(), runs);
   for (const OperatorReport& each : reports) EXPECT_EQ(each.item.repeat, 1);
 }
@@ -262,7 +262,7 @@ TEST(SimulatedNetwork, HasACallForEveryRun) {
 TEST(SimulatedNetwork, TheFirstCallCostsWhatItCostsAlone) {
   const Target target = find_target("gemmini_transformer");
   const Workload workload{48, Mode::kPrefill};
-  Architecture layers = network();
+  Architecture layers = placed_network();
   layers.vocabulary = 0;
   const auto whole = simulate_network(layers, workload, target);
   const double alone =
@@ -276,7 +276,7 @@ TEST(SimulatedNetwork, TheFirstCallCostsWhatItCostsAlone) {
 // their 48 x 128 inputs as well.
 TEST(SimulatedNetwork, FindsInL2WhatTheCallBeforeWrote) {
   const Target target = find_target("gemmini_transformer");
-  Architecture lines = network();
+  Architecture lines = placed_network();
   lines.model_width = 128;
   lines.head_width = 64;
   lines.layers = {{2, 128}};
@@ -300,7 +300,7 @@ TEST(SimulatedNetwork, IsTheSumOfItsCallsWhenNothingIsKept) {
   Target target = find_target("gemmini_transformer");
   target.l2_kib = 16;
   target.dram_page_miss_cycles = 0;
-  Architecture wide = network();
+  Architecture wide = placed_network();
   wide.model_width = 256;
   wide.head_width = 64;
   wide.layers = {{4, 512}, {2, 1024}};
@@ -321,9 +321,9 @@ TEST(SimulatedNetwork, EnginesAgree) {
       NetworkOptions reference;
       reference.engine = Engine::kReference;
       const double fast =
-          static_cast<double>(cycles(simulate_network(network(), {48, mode}, target)));
-      const double exact =
-          static_cast<double>(cycles(simulate_network(network(), {48, mode}, target, reference)));
+          static_cast<double>(cycles(simulate_network(placed_network(), {48, mode}, target)));
+      const double exact = static_cast<double>(
+          cycles(simulate_network(placed_network(), {48, mode}, target, reference)));
       EXPECT_NEAR(fast / exact, 1, mode == Mode::kDecode ? kOneRow : 0.03) << preset;
     }
 }
@@ -336,9 +336,9 @@ TEST(SimulatedNetwork, EnginesAgreeOnAQuantisedOne) {
     Workload workload = kSupernetWorkload;
     workload.sequence_length = 48;
     workload.mode = mode;
-    const auto calls = simulate_network(network(), workload, target);
-    const double exact =
-        static_cast<double>(cycles(simulate_network(network(), workload, target, reference)));
+    const auto calls = simulate_network(placed_network(), workload, target);
+    const double exact = static_cast<double>(
+        cycles(simulate_network(placed_network(), workload, target, reference)));
     EXPECT_NEAR(static_cast<double>(cycles(calls)) / exact, 1,
                 mode == Mode::kDecode ? kOneRow : 0.03);
   }
@@ -350,9 +350,9 @@ TEST(SimulatedNetwork, EnginesAgreeOnAFusedOne) {
   NetworkOptions reference;
   reference.engine = Engine::kReference;
   for (const Mode mode : {Mode::kPrefill, Mode::kDecode}) {
-    const auto calls = simulate_network(network(), {48, mode}, target);
-    const double exact =
-        static_cast<double>(cycles(simulate_network(network(), {48, mode}, target, reference)));
+    const auto calls = simulate_network(placed_network(), {48, mode}, target);
+    const double exact = static_cast<double>(
+        cycles(simulate_network(placed_network(), {48, mode}, target, reference)));
     EXPECT_NEAR(static_cast<double>(cycles(calls)) / exact, 1,
                 mode == Mode::kDecode ? kOneRow : 0.03);
     EXPECT_TRUE(std::any_of(calls.begin(), calls.end(), [](const OperatorReport& call) {

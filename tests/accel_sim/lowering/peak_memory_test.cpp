@@ -13,8 +13,8 @@
 namespace paretoformer::accel_sim {
 namespace {
 
-PeakMemory memory_of(const Architecture& network, const Workload& workload,
-                     const std::optional<Target>& target) {
+PeakMemory peak_memory_of(const Architecture& network, const Workload& workload,
+                          const std::optional<Target>& target) {
   const std::vector<Call> calls = compile(transformer_operators(network, workload), target);
   PeakMemory memory = peak_memory(calls, workload, network.model_width);
   if (network.vocabulary == 0) memory += unused_final_norm(network.model_width);
@@ -23,7 +23,7 @@ PeakMemory memory_of(const Architecture& network, const Workload& workload,
 
 std::int64_t peak_of(const Architecture& network, const Workload& workload,
                      const std::optional<Target>& target) {
-  return memory_of(network, workload, target).bytes();
+  return peak_memory_of(network, workload, target).bytes();
 }
 
 // Width 4, two heads of width 2, FFN 8, three positions.
@@ -63,9 +63,9 @@ TEST(PeakMemory, OfAMaskByHand) {
   const Architecture n{64, 32, 0, {{2, 128}}};
   const Workload workload{40, Mode::kPrefill, Mask::kCausal};
   Target target = find_target("gemmini_transformer");
-  EXPECT_EQ(memory_of(n, workload, target).mask, 6400);
+  EXPECT_EQ(peak_memory_of(n, workload, target).mask, 6400);
   target.masking = Masking::kRowBlocks;
-  EXPECT_EQ(memory_of(n, workload, target).mask, 1024 + 2048);
+  EXPECT_EQ(peak_memory_of(n, workload, target).mask, 1024 + 2048);
 }
 
 using Bytes = std::vector<bool>;
@@ -175,9 +175,10 @@ TEST(PeakMemory, StoresEveryParameter) {
     // q, k, v and output; FFN; LayerNorms.
     const std::int64_t biases = 3 * (64 + 32) + 2 * 96 + 128 + 256 + 2 * 96 + 5 * 96;
     const std::int64_t parameters = parameter_count(n, vocabulary > 0 ? 48 : 0) + 3 * biases;
-    EXPECT_EQ(memory_of(n, {48, Mode::kPrefill}, {}).stored, parameters + 96 * vocabulary);
+    EXPECT_EQ(peak_memory_of(n, {48, Mode::kPrefill}, {}).stored, parameters + 96 * vocabulary);
     const std::int64_t cache = 2 * 48 * (64 + 32);
-    EXPECT_EQ(memory_of(n, {48, Mode::kDecode}, {}).stored, parameters + 96 * vocabulary + cache);
+    EXPECT_EQ(peak_memory_of(n, {48, Mode::kDecode}, {}).stored,
+              parameters + 96 * vocabulary + cache);
   }
 }
 

@@ -5,21 +5,16 @@
 
 #include <string>
 
-#include "support/error.hpp"
+#include "tests/error_of.hpp"
 
 namespace paretoformer::accel_sim {
 namespace {
 
 using ::testing::HasSubstr;
 
-std::string error_of(const Operator& op, const Target& target,
-                     const std::optional<MatmulSchedule>& schedule = std::nullopt) {
-  try {
-    lower(op, target, schedule);
-  } catch (const InputError& error) {
-    return error.what();
-  }
-  return "no error";
+std::string lowering_error(const Operator& op, const Target& target,
+                           const std::optional<MatmulSchedule>& schedule = std::nullopt) {
+  return error_of([&] { lower(op, target, schedule); });
 }
 
 // 40x40 times 40x40 in tiles of 2x2x2 blocks of 16: two tiles each way, the second of 8 elements.
@@ -54,17 +49,18 @@ TEST(LowerMatmul, TilesInTheOrderOfTheLibrary) {
 TEST(LowerMatmul, MoreTilesThanCanBeKeptAreRefused) {
   const Target target;
   const MatmulTile one{1, 1, 1};
-  EXPECT_THAT(error_of(matmul(32768, 1024, 32768), target, one),
+  EXPECT_THAT(lowering_error(matmul(32768, 1024, 32768), target, one),
               HasSubstr("\"matmul weights - 32768 1024 32768\" is cut into 268435456 tiles: "
                         "expected at most 4194304"));
-  EXPECT_THAT(error_of(matmul(1 << 20, 1 << 10, 32), target, one),
+  EXPECT_THAT(lowering_error(matmul(1 << 20, 1 << 10, 32), target, one),
               HasSubstr("is cut into 8388608"));
   EXPECT_EQ(lower(matmul(1 << 20, 16, 16), target, one).tiles.size(), 1U << 16);
   Target small;
   small.array_size = 4;
   small.scratchpad_kib = small.accumulator_kib = 1;
-  EXPECT_THAT(error_of(matmul(4096, 16384, 4096), small), HasSubstr("expected at most 4194304"));
-  EXPECT_THAT(error_of(elementwise(OperatorKind::kResidualAdd, 1 << 14, 40000), small),
+  EXPECT_THAT(lowering_error(matmul(4096, 16384, 4096), small),
+              HasSubstr("expected at most 4194304"));
+  EXPECT_THAT(lowering_error(elementwise(OperatorKind::kResidualAdd, 1 << 14, 40000), small),
               HasSubstr("expected at most 4194304"));
 }
 
@@ -151,7 +147,7 @@ TEST(LowerMatmul, OutputStationaryLoopsAreTheLibrarys) {
   target.dataflow = Dataflow::kOutputStationary;
   MatmulSchedule schedule = MatmulTile{2, 2, 2};
   schedule.order = {kColumns, kRows, kInner};
-  EXPECT_THAT(error_of(matmul(64, 64, 64), target, schedule),
+  EXPECT_THAT(lowering_error(matmul(64, 64, 64), target, schedule),
               HasSubstr("output-stationary matmul are the library's"));
 }
 
@@ -267,8 +263,8 @@ TEST(LowerRowBlocks, ByHand) {
 TEST(LowerRowBlocks, NeedTheNormaliserAndBlocksNoHigherThanAHead) {
   const Operator op = matmul(64, 32, 64, RightOperand::kTransposedActivations, Activation::kSoftmax,
                              Bias::kTriangle);
-  EXPECT_THAT(error_of(op, find_target("gemmini_cnn")), HasSubstr("cannot be fused"));
-  EXPECT_THAT(error_of(op, find_target("gemmini_transformer"), MatmulTile{3, 2, 4}),
+  EXPECT_THAT(lowering_error(op, find_target("gemmini_cnn")), HasSubstr("cannot be fused"));
+  EXPECT_THAT(lowering_error(op, find_target("gemmini_transformer"), MatmulTile{3, 2, 4}),
               HasSubstr("row blocks of 48 are too high: expected at most the width of a head, 32"));
 }
 
@@ -288,8 +284,8 @@ TEST(LowerMatmul, NormalisedRowsMustBeWhole) {
   const Target target = find_target("gemmini_transformer");
   for (const Activation activation : {Activation::kSoftmax, Activation::kLayerNorm}) {
     const Operator op = matmul(16, 16, 32, RightOperand::kWeights, activation);
-    EXPECT_EQ(error_of(op, target, MatmulTile{1, 1, 2}), "no error");
-    EXPECT_THAT(error_of(op, target, MatmulTile{1, 1, 1}), HasSubstr("cannot be fused"));
+    EXPECT_EQ(lowering_error(op, target, MatmulTile{1, 1, 2}), "no error");
+    EXPECT_THAT(lowering_error(op, target, MatmulTile{1, 1, 1}), HasSubstr("cannot be fused"));
   }
 }
 
@@ -300,7 +296,7 @@ TEST(LowerMatmul, RowsOfAFusedLayerNormAreTiles) {
   Target target = find_target("gemmini_transformer");
   target.accumulator_kib = 8;
   EXPECT_EQ(compile(op, target).fused, Normalisation::kNone);
-  EXPECT_THAT(error_of(op, target), HasSubstr("cannot be fused: expected the normaliser"));
+  EXPECT_THAT(lowering_error(op, target), HasSubstr("cannot be fused: expected the normaliser"));
   for (const int kib : {8, 16}) {
     target.accumulator_kib = kib;
     target.fusion = Fusion::kOn;
@@ -330,20 +326,21 @@ TEST(LowerMatmul, ScoresThatAreNotToBeFusedLeaveAsSums) {
 TEST(LowerMatmul, TilesThatDoNotFitAreRefused) {
   const Target target;  // 1024 blocks of scratchpad, 64 of accumulator
   EXPECT_EQ(
-      error_of(matmul(512, 512, 512), target, MatmulTile{8, 4, 8}),
+      lowering_error(matmul(512, 512, 512), target, MatmulTile{8, 4, 8}),
       "a tile of 8 x 4 x 8 blocks does not fit the accumulator: it needs 64 blocks, expected at "
       "most 32 (half of it)");
-  EXPECT_THAT(error_of(matmul(512, 4096, 512), target, MatmulTile{4, 128, 4}),
+  EXPECT_THAT(lowering_error(matmul(512, 4096, 512), target, MatmulTile{4, 128, 4}),
               HasSubstr("does not fit the scratchpad: it needs 1024 blocks, expected at most 512"));
   // Gemmini's own library knows only part of this one's memories; given tiles may use all.
-  EXPECT_EQ(error_of(matmul(128, 1024, 128), find_target("gemmini_dosa"), MatmulTile{8, 64, 8}),
-            "no error");
+  EXPECT_EQ(
+      lowering_error(matmul(128, 1024, 128), find_target("gemmini_dosa"), MatmulTile{8, 64, 8}),
+      "no error");
 }
 
 TEST(LowerMatmul, OutputStationaryTilesHaveTheMemoriesToThemselves) {
   Target target;
   target.dataflow = Dataflow::kOutputStationary;
-  EXPECT_EQ(error_of(matmul(512, 512, 512), target, MatmulTile{8, 4, 8}), "no error");
+  EXPECT_EQ(lowering_error(matmul(512, 512, 512), target, MatmulTile{8, 4, 8}), "no error");
   const MatmulTile tile = greedy_tile(matmul(512, 512, 512), target);
   EXPECT_GT(tile.rows * tile.columns, 32);
   for (const Tile& each : lower(matmul(512, 512, 512), target).tiles)
@@ -351,9 +348,10 @@ TEST(LowerMatmul, OutputStationaryTilesHaveTheMemoriesToThemselves) {
 }
 
 TEST(Lower, OperandsBeyondTheAddressSpaceAreRefused) {
-  EXPECT_THAT(error_of(matmul(1 << 16, 1 << 16, 16), Target{}),
+  EXPECT_THAT(lowering_error(matmul(1 << 16, 1 << 16, 16), Target{}),
               HasSubstr("does not fit the simulator's address space"));
-  EXPECT_THAT(error_of(matmul(1 << 20, 1 << 20, 1 << 20), Target{}), HasSubstr("address space"));
+  EXPECT_THAT(lowering_error(matmul(1 << 20, 1 << 20, 1 << 20), Target{}),
+              HasSubstr("address space"));
 }
 
 TEST(Lower, ElementwiseTilesCoverEveryElementOnce) {

@@ -6,26 +6,21 @@
 #include <string>
 
 #include "accel_sim/mapper/mapspace.hpp"
-#include "support/error.hpp"
 #include "support/json.hpp"
+#include "tests/error_of.hpp"
 
 namespace paretoformer::accel_sim {
 namespace {
 
 using ::testing::HasSubstr;
 
-MappedWorkpiece parse(const std::string& text) {
+MappedWorkpiece mapping_of(const std::string& text) {
   const Json json = parse_json(text, "m.json");
   return mapping_from_json(JsonNode(json, "m.json"), Target());
 }
 
-std::string error_of(const std::string& text) {
-  try {
-    parse(text);
-  } catch (const InputError& error) {
-    return error.what();
-  }
-  return "no error";
+std::string mapping_error(const std::string& text) {
+  return error_of([&] { mapping_of(text); });
 }
 
 TEST(MappingFile, ComesBackAsItWas) {
@@ -36,7 +31,7 @@ TEST(MappingFile, ComesBackAsItWas) {
       Random random(1);
       for (int i = 0; i < 200; ++i) {
         const Mapping mapping = space.sample(random);
-        const MappedWorkpiece read = parse(to_json(MappedWorkpiece{work, mapping}).dump());
+        const MappedWorkpiece read = mapping_of(to_json(MappedWorkpiece{work, mapping}).dump());
         EXPECT_EQ(read.work, work);
         EXPECT_EQ(read.mapping.tile, mapping.tile);
         EXPECT_EQ(read.mapping.inner, mapping.inner);
@@ -47,7 +42,7 @@ TEST(MappingFile, ComesBackAsItWas) {
 }
 
 TEST(MappingFile, ByHandNeedsOnlyWhatMatters) {
-  const MappedWorkpiece read = parse(R"({"workpiece": {"P": 64, "C": 48, "K": 32}, "mapping":
+  const MappedWorkpiece read = mapping_of(R"({"workpiece": {"P": 64, "C": 48, "K": 32}, "mapping":
       {"tile": {"P": 64, "C": 48, "K": 16}, "dram": [{"dimension": "K", "tiles": 2}]}})");
   EXPECT_EQ(read.work, matmul_workpiece(64, 48, 32));
   EXPECT_EQ(describe(read.mapping, read.work), "DRAM K2 | tile P64 C48 K16 | array P64 C16x K16x");
@@ -57,8 +52,8 @@ TEST(MappingFile, ByHandNeedsOnlyWhatMatters) {
 // What a tile takes of the memories must fit 64 bits.
 TEST(MappingFile, ConvolutionsAreNoLargerThanMapTakesThem) {
   const auto of = [](const std::string& workpiece, const std::string& tile) {
-    return error_of(R"({"workpiece": )" + workpiece + R"(, "mapping": {"tile": )" + tile +
-                    R"(, "dram": []}})");
+    return mapping_error(R"({"workpiece": )" + workpiece + R"(, "mapping": {"tile": )" + tile +
+                         R"(, "dram": []}})");
   };
   const std::string large = R"({"P": 65536, "Q": 65536, "C": 65536, "K": 65536, "R": 32, "S": 32,
                                 "stride": 32})";
@@ -73,9 +68,10 @@ TEST(MappingFile, ConvolutionsAreNoLargerThanMapTakesThem) {
 
 TEST(MappingFile, ErrorsSayWhereAndWhat) {
   const auto with = [](const std::string& mapping) {
-    return error_of(R"({"workpiece": {"P": 64, "C": 48, "K": 32}, "mapping": )" + mapping + "}");
+    return mapping_error(R"({"workpiece": {"P": 64, "C": 48, "K": 32}, "mapping": )" + mapping +
+                         "}");
   };
-  EXPECT_THAT(error_of("{}"), HasSubstr("workpiece"));
+  EXPECT_THAT(mapping_error("{}"), HasSubstr("workpiece"));
   EXPECT_THAT(with(R"({"tile": {"P": 65}, "dram": []})"),
               HasSubstr("m.json: /mapping/tile/P: 65 is out of range: expected an integer from 1"));
   EXPECT_THAT(with(R"({"tile": {"P": 64, "C": 48, "K": 16}, "dram": []})"),
@@ -96,12 +92,12 @@ TEST(MappingFile, ErrorsSayWhereAndWhat) {
   EXPECT_THAT(with(R"({"tile": {"P": 64, "C": 48, "K": 32}, "dram": [], "loops": 1})"),
               HasSubstr("loops"));
   const auto of_bits = [](const std::string& rest) {
-    return error_of(R"({"workpiece": {"P": 4, )" + rest +
-                    R"(}, "mapping": {"tile": {"P": 4}, "dram": []}})");
+    return mapping_error(R"({"workpiece": {"P": 4, )" + rest +
+                         R"(}, "mapping": {"tile": {"P": 4}, "dram": []}})");
   };
   EXPECT_THAT(of_bits(R"("weight_bits": 5)"), HasSubstr("m.json: /workpiece/weight_bits: 5 is"));
   EXPECT_THAT(of_bits(R"("Q": 2, "weight_bits": 4)"), HasSubstr("expected 8, or 4 in a matmul"));
-  EXPECT_THAT(error_of(R"({"workpiece": {"P": 512, "C": 48, "K": 512}, "mapping":
+  EXPECT_THAT(mapping_error(R"({"workpiece": {"P": 512, "C": 48, "K": 512}, "mapping":
                           {"tile": {"P": 512, "C": 48, "K": 512}, "dram": []}})"),
               HasSubstr("/mapping/tile: "));
 }

@@ -20,7 +20,8 @@ constexpr std::array kObjectives{MappingObjective::kLatency, MappingObjective::k
                                  MappingObjective::kEdp};
 constexpr std::array kFactors{Factors::kPerfect, Factors::kBlocks};
 
-Target small(int scratchpad_kib, int accumulator_kib, bool operand_reuse, double bandwidth) {
+Target small_machine(int scratchpad_kib, int accumulator_kib, bool operand_reuse,
+                     double bandwidth) {
   Target target;
   target.scratchpad_kib = scratchpad_kib;
   target.accumulator_kib = accumulator_kib;
@@ -35,8 +36,8 @@ std::vector<Target> small_machines() {
   std::vector<Target> machines;
   for (const bool reuse : {false, true})
     for (const double bandwidth : {0.5, 8.0, 64.0}) {
-      machines.push_back(small(2, 4, reuse, bandwidth));
-      machines.push_back(small(16, 8, reuse, bandwidth));
+      machines.push_back(small_machine(2, 4, reuse, bandwidth));
+      machines.push_back(small_machine(16, 8, reuse, bandwidth));
     }
   return machines;
 }
@@ -218,7 +219,8 @@ TEST(Mapspace, SamplesAreValid) {
 // Every valid mapping comes up about equally often.
 TEST(Mapspace, SamplesAreUniform) {
   // Half the accumulator holds two blocks of the four that 32 x 32 sums take.
-  const Mapspace space(matmul_workpiece(32, 2, 32), small(2, 4, false, 8), Factors::kPerfect);
+  const Mapspace space(matmul_workpiece(32, 2, 32), small_machine(2, 4, false, 8),
+                       Factors::kPerfect);
   using Key = std::tuple<PerDimension<int>, PerDimension<int>, PerDimension<std::uint8_t>>;
   std::map<Key, int> seen;
   Random random(3);

@@ -16,7 +16,7 @@
 namespace paretoformer::accel_sim {
 namespace {
 
-const Architecture kNetwork{64, 16, 100, {{4, 96}, {2, 128}}};
+const Architecture kBatchNetwork{64, 16, 100, {{4, 96}, {2, 128}}};
 
 std::vector<Workload> workloads() {
   std::vector<Workload> list;
@@ -65,15 +65,15 @@ TEST(Batch, IsSoManyTimesTheWorkWithTheSameWeights) {
       const auto [flops, weights] = work(network, one);
       EXPECT_EQ(work(network, five), std::pair(5 * flops, weights));
     };
-    check(kNetwork);
+    check(kBatchNetwork);
     check(grouped());
   }
 }
 
 TEST(Batch, ProfilesReadWeightsOnce) {
   for (const Mode mode : {Mode::kPrefill, Mode::kDecode}) {
-    const WorkloadCount one = profile(kNetwork, 24, mode, false).total();
-    const WorkloadCount five = profile(kNetwork, 24, mode, false, 5).total();
+    const WorkloadCount one = profile(kBatchNetwork, 24, mode, false).total();
+    const WorkloadCount five = profile(kBatchNetwork, 24, mode, false, 5).total();
     EXPECT_EQ(five.flops, 5 * one.flops);
     EXPECT_LT(five.mops, 5 * one.mops);
   }
@@ -86,11 +86,11 @@ TEST(Batch, IsSimulatedAsAWhole) {
     const Target target = find_target("gemmini_transformer");
     std::int64_t macs = 0, macs_of_three = 0;
     Cycles cycles, cycles_of_three;
-    for (const auto& part : simulate_network(kNetwork, one, target)) {
+    for (const auto& part : simulate_network(kBatchNetwork, one, target)) {
       macs += part.report.accesses.macs;
       cycles += part.report.cost.latency;
     }
-    for (const auto& part : simulate_network(kNetwork, three, target)) {
+    for (const auto& part : simulate_network(kBatchNetwork, three, target)) {
       macs_of_three += part.report.accesses.macs;
       cycles_of_three += part.report.cost.latency;
     }
@@ -111,8 +111,8 @@ TEST(Batch, SequencesHavePlacesOfTheirOwn) {
   for (Workload workload : workloads()) {
     workload.batch = 3;
     const std::vector<Call> calls =
-        compile_with_mapper(kNetwork, workload, target, simulated_prices(target));
-    const NetworkMemory memory(kNetwork, workload, target, calls);
+        compile_with_mapper(kBatchNetwork, workload, target, simulated_prices(target));
+    const NetworkMemory memory(kBatchNetwork, workload, target, calls);
     for (const Call& call : calls) {
       std::set<std::int64_t> begins;
       for (int i = 0; i < call.repeat; ++i) {
@@ -130,8 +130,8 @@ TEST(Batch, DecodedKeysLieInEverySequencesCache) {
   const Target target = find_target("gemmini_transformer");
   const Workload workload{.sequence_length = 24, .mode = Mode::kDecode, .batch = 3};
   const std::vector<Call> calls =
-      compile_with_mapper(kNetwork, workload, target, simulated_prices(target));
-  const NetworkMemory memory(kNetwork, workload, target, calls);
+      compile_with_mapper(kBatchNetwork, workload, target, simulated_prices(target));
+  const NetworkMemory memory(kBatchNetwork, workload, target, calls);
   for (const Call& projection : calls) {
     if (projection.role != "attention.qkv" || projection.layer != 0) continue;
     const Matrix keys = memory.placement(projection, 1).result;
@@ -152,8 +152,8 @@ TEST(Batch, TakesMoreMemoryButForWeights) {
     workload.batch = batch;
     workload.sequence_length = 24;
     const std::vector<Call> calls =
-        compile_with_mapper(kNetwork, workload, target, simulated_prices(target));
-    return peak_memory(calls, workload, kNetwork.model_width);
+        compile_with_mapper(kBatchNetwork, workload, target, simulated_prices(target));
+    return peak_memory(calls, workload, kBatchNetwork.model_width);
   };
   EXPECT_EQ(peak(3, Mode::kPrefill).stored, peak(1, Mode::kPrefill).stored);
   EXPECT_EQ(peak(3, Mode::kPrefill).alive, 3 * peak(1, Mode::kPrefill).alive);
@@ -173,10 +173,10 @@ TEST(Batch, IsInFilesOnlyWhenThereIsOne) {
 }
 
 TEST(Batch, HasSoManyPositionsAtMost) {
-  EXPECT_THROW(transformer_operators(kNetwork, {.sequence_length = 1 << 19, .batch = 3}),
+  EXPECT_THROW(transformer_operators(kBatchNetwork, {.sequence_length = 1 << 19, .batch = 3}),
                InputError);
   EXPECT_NO_THROW(transformer_operators(
-      kNetwork, {.sequence_length = 1 << 19, .mode = Mode::kDecode, .batch = 3}));
+      kBatchNetwork, {.sequence_length = 1 << 19, .mode = Mode::kDecode, .batch = 3}));
 }
 
 }  // namespace

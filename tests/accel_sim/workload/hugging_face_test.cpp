@@ -11,6 +11,7 @@
 #include "accel_sim/workload/profile.hpp"
 #include "support/error.hpp"
 #include "support/json.hpp"
+#include "tests/error_of.hpp"
 #include "tests/temporary_folder.hpp"
 
 namespace paretoformer::accel_sim {
@@ -50,7 +51,7 @@ const Json kSmall{{"model_type", "mistral"},  {"hidden_size", 64}, {"num_hidden_
                   {"intermediate_size", 96},  {"vocab_size", 100}, {"hidden_act", "silu"},
                   {"sliding_window", 10}};
 
-Json with(Json json, const Json& changes) {
+Json changed(Json json, const Json& changes) {
   json.update(changes);
   return json;
 }
@@ -64,19 +65,19 @@ std::int64_t parameters(const Json& json) { return read(json).parameter_count();
 // Published, or what transformers counts of the published weights.
 TEST(HuggingFace, ParametersAreThePublishedOnes) {
   EXPECT_EQ(parameters(kBert), 109'482'240);
-  EXPECT_EQ(parameters(with(kBert, {{"model_type", "roberta"},
-                                    {"vocab_size", 50265},
-                                    {"max_position_embeddings", 514},
-                                    {"type_vocab_size", 1}})),
+  EXPECT_EQ(parameters(changed(kBert, {{"model_type", "roberta"},
+                                       {"vocab_size", 50265},
+                                       {"max_position_embeddings", 514},
+                                       {"type_vocab_size", 1}})),
             124'645'632);
   EXPECT_EQ(parameters(kDistilBert), 66'362'880);
   EXPECT_EQ(parameters(kGpt2), 124'439'808);
   EXPECT_EQ(parameters(kLlama), 6'738'415'616);
   EXPECT_EQ(parameters(kQwen2), 7'615'616'512);
-  EXPECT_EQ(parameters(with(kLlama, {{"model_type", "mistral"},
-                                     {"num_key_value_heads", 8},
-                                     {"intermediate_size", 14336},
-                                     {"sliding_window", 4096}})),
+  EXPECT_EQ(parameters(changed(kLlama, {{"model_type", "mistral"},
+                                        {"num_key_value_heads", 8},
+                                        {"intermediate_size", 14336},
+                                        {"sliding_window", 4096}})),
             7'241'732'096);
   const Json opt{{"model_type", "opt"},
                  {"hidden_size", 768},
@@ -89,12 +90,12 @@ TEST(HuggingFace, ParametersAreThePublishedOnes) {
                  {"vocab_size", 50272},
                  {"max_position_embeddings", 2048}};
   EXPECT_EQ(parameters(opt), 125'239'296);
-  EXPECT_EQ(parameters(with(opt, {{"hidden_size", 1024},
-                                  {"num_hidden_layers", 24},
-                                  {"num_attention_heads", 16},
-                                  {"ffn_dim", 4096},
-                                  {"word_embed_proj_dim", 512},
-                                  {"do_layer_norm_before", false}})),
+  EXPECT_EQ(parameters(changed(opt, {{"hidden_size", 1024},
+                                     {"num_hidden_layers", 24},
+                                     {"num_attention_heads", 16},
+                                     {"ffn_dim", 4096},
+                                     {"word_embed_proj_dim", 512},
+                                     {"do_layer_norm_before", false}})),
             331'196'416);
 }
 
@@ -185,12 +186,12 @@ TEST(HuggingFace, GroupsOfHeadsShareKeys) {
 }
 
 TEST(HuggingFace, WindowsAreOfTheLayersThatHaveThem) {
-  EXPECT_EQ(read(with(kSmall, {{"sliding_window", nullptr}})).block.window, 0);
+  EXPECT_EQ(read(changed(kSmall, {{"sliding_window", nullptr}})).block.window, 0);
   Json absent = kSmall;
   absent.erase("sliding_window");
   EXPECT_EQ(read(absent).block.window, 4096);  // what transformers takes
   EXPECT_EQ(read(kQwen2).block.window, 0);
-  const Transformer mixed = read(with(
+  const Transformer mixed = read(changed(
       kSmall, {{"model_type", "qwen2"}, {"use_sliding_window", true}, {"max_window_layers", 1}}));
   std::vector<int> seen;
   for (const TransformerOperator& item : transformer_operators(mixed, {30, Mode::kDecode}))
@@ -223,35 +224,31 @@ TEST(HuggingFace, NothingIsFree) {
   }
 }
 
-std::string error_of(const Json& json) {
-  try {
-    read(json);
-  } catch (const InputError& error) {
-    return error.what();
-  }
-  return "no error";
+std::string config_error(const Json& json) {
+  return error_of([&] { read(json); });
 }
 
 TEST(HuggingFace, RefusesWhatItDoesNotUnderstand) {
-  EXPECT_THAT(error_of(with(kBert, {{"model_type", "bart"}})),
+  EXPECT_THAT(config_error(changed(kBert, {{"model_type", "bart"}})),
               AllOf(HasSubstr("config.json: /model_type: \"bart\""), HasSubstr("llama")));
   Json missing = kLlama;
   missing.erase("intermediate_size");
-  EXPECT_THAT(error_of(missing), HasSubstr("\"intermediate_size\" is missing"));
-  EXPECT_THAT(error_of(with(kBert, {{"hidden_size", "768"}})),
+  EXPECT_THAT(config_error(missing), HasSubstr("\"intermediate_size\" is missing"));
+  EXPECT_THAT(config_error(changed(kBert, {{"hidden_size", "768"}})),
               HasSubstr("/hidden_size: \"768\" has the wrong type: expected an integer"));
-  EXPECT_THAT(error_of(with(kBert, {{"num_attention_heads", 11}})),
+  EXPECT_THAT(config_error(changed(kBert, {{"num_attention_heads", 11}})),
               HasSubstr("/num_attention_heads: 11 does not divide hidden_size, which is 768"));
-  EXPECT_THAT(error_of(with(kQwen2, {{"num_key_value_heads", 5}})),
+  EXPECT_THAT(config_error(changed(kQwen2, {{"num_key_value_heads", 5}})),
               HasSubstr("/num_key_value_heads: 5 does not divide num_attention_heads"));
-  EXPECT_THAT(error_of(with(kBert, {{"hidden_act", "mish"}})),
+  EXPECT_THAT(config_error(changed(kBert, {{"hidden_act", "mish"}})),
               HasSubstr("/hidden_act: \"mish\" is not known: expected one of gelu"));
-  EXPECT_THAT(error_of(with(kBert, {{"position_embedding_type", "relative_key"}})),
+  EXPECT_THAT(config_error(changed(kBert, {{"position_embedding_type", "relative_key"}})),
               HasSubstr("/position_embedding_type"));
-  EXPECT_THAT(error_of(with(kGpt2, {{"add_cross_attention", true}})),
+  EXPECT_THAT(config_error(changed(kGpt2, {{"add_cross_attention", true}})),
               HasSubstr("/add_cross_attention: true is not priced: expected false"));
-  EXPECT_THAT(error_of(with(kBert, {{"model_type", "roberta"}, {"max_position_embeddings", 2}})),
-              HasSubstr("/max_position_embeddings: 2 leaves no position"));
+  EXPECT_THAT(
+      config_error(changed(kBert, {{"model_type", "roberta"}, {"max_position_embeddings", 2}})),
+      HasSubstr("/max_position_embeddings: 2 leaves no position"));
   const Transformer bert = read(kBert);
   EXPECT_THROW(transformer_operators(bert, {513}), InputError);
   EXPECT_NO_THROW(transformer_operators(bert, {512}));

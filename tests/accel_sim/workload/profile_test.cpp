@@ -5,6 +5,7 @@
 #include <fstream>
 
 #include "support/error.hpp"
+#include "tests/error_of.hpp"
 #include "tests/temporary_folder.hpp"
 
 namespace paretoformer::accel_sim {
@@ -13,7 +14,7 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
-const Architecture kNetwork{128, 32, 0, {{4, 256}, {2, 512}}};
+const Architecture kProfileNetwork{128, 32, 0, {{4, 256}, {2, 512}}};
 
 WorkloadCount sum_of_statistics(const Architecture& network, const Workload& workload) {
   WorkloadCount sum;
@@ -25,8 +26,8 @@ WorkloadCount sum_of_statistics(const Architecture& network, const Workload& wor
 }
 
 TEST(Profile, AddsUpToTheStatisticsOfAllOperators) {
-  const WorkloadCount total = profile(kNetwork, 64, Mode::kPrefill, false).total();
-  const WorkloadCount all = sum_of_statistics(kNetwork, {64, Mode::kPrefill});
+  const WorkloadCount total = profile(kProfileNetwork, 64, Mode::kPrefill, false).total();
+  const WorkloadCount all = sum_of_statistics(kProfileNetwork, {64, Mode::kPrefill});
   EXPECT_EQ(total.flops, all.flops);
   // Per layer: scales and shifts of two LayerNorms, less one operand of a residual add.
   EXPECT_EQ(total.mops, all.mops + 2 * (4 * 128 - 64 * 128));
@@ -36,15 +37,15 @@ TEST(Profile, DecodingSumsOverAllPositions) {
   constexpr int kLength = 37;
   WorkloadCount sum;
   for (int position = 1; position <= kLength; ++position) {
-    sum += sum_of_statistics(kNetwork, {position, Mode::kDecode});
+    sum += sum_of_statistics(kProfileNetwork, {position, Mode::kDecode});
     sum += {0, 2 * 4 * 128};
   }
-  EXPECT_EQ(profile(kNetwork, kLength, Mode::kDecode, false).total(), sum);
+  EXPECT_EQ(profile(kProfileNetwork, kLength, Mode::kDecode, false).total(), sum);
 }
 
 TEST(Profile, FusionSavesBytesOfWhatIsNoMatmulOnly) {
-  const Profile apart = profile(kNetwork, 64, Mode::kPrefill, false);
-  const Profile fused = profile(kNetwork, 64, Mode::kPrefill, true);
+  const Profile apart = profile(kProfileNetwork, 64, Mode::kPrefill, false);
+  const Profile fused = profile(kProfileNetwork, 64, Mode::kPrefill, true);
   EXPECT_EQ(fused.total().flops, apart.total().flops);
   EXPECT_EQ(fused.of(OperatorClass::kFfn), apart.of(OperatorClass::kFfn));
   // What is left are the residual adds: 2 + 3 bytes per element and layer.
@@ -52,8 +53,8 @@ TEST(Profile, FusionSavesBytesOfWhatIsNoMatmulOnly) {
 }
 
 TEST(Profile, HasALanguageModelHeadWithAVocabularyOnly) {
-  EXPECT_EQ(profile(kNetwork, 8, Mode::kPrefill, false).rows.size(), 4);
-  Architecture network = kNetwork;
+  EXPECT_EQ(profile(kProfileNetwork, 8, Mode::kPrefill, false).rows.size(), 4);
+  Architecture network = kProfileNetwork;
   network.vocabulary = 1000;
   const Profile ours = profile(network, 8, Mode::kPrefill, false);
   EXPECT_EQ(ours.rows.size(), 5);
@@ -61,8 +62,8 @@ TEST(Profile, HasALanguageModelHeadWithAVocabularyOnly) {
 }
 
 TEST(Profile, RefusesLengthsOutOfRangeAndCountsThatOverflow) {
-  EXPECT_THROW(profile(kNetwork, 0, Mode::kPrefill, false), InputError);
-  EXPECT_THROW(profile(kNetwork, (1 << 20) + 1, Mode::kDecode, false), InputError);
+  EXPECT_THROW(profile(kProfileNetwork, 0, Mode::kPrefill, false), InputError);
+  EXPECT_THROW(profile(kProfileNetwork, (1 << 20) + 1, Mode::kDecode, false), InputError);
   const Architecture huge{1 << 20, 64, 0, std::vector<Layer>(1024, {1, 1 << 20})};
   EXPECT_THROW(profile(huge, 1 << 20, Mode::kPrefill, false), Error);
 }
@@ -126,28 +127,23 @@ TEST(Models, ResNet50HasItsWeights) {
   EXPECT_EQ(parameter_count(network), 25'557'032);  // as torchvision counts its own
 }
 
-std::string error_of(const std::string& text) {
+std::string model_error(const std::string& text) {
   const TemporaryFolder folder;
   const auto path = folder.path() / "model.json";
   std::ofstream(path) << text;
-  try {
-    find_model(path.string());
-  } catch (const InputError& error) {
-    return error.what();
-  }
-  return "";
+  return error_of([&] { find_model(path.string()); });
 }
 
 TEST(Models, RefusesWhatIsNoModel) {
-  EXPECT_THAT(error_of("[]"), HasSubstr("model.json"));
-  EXPECT_THAT(error_of(R"({"convolutions": []})"), HasSubstr("is empty"));
-  EXPECT_THAT(error_of(R"({"convolutions": [{"image": 7, "input_channels": 1,
+  EXPECT_THAT(model_error("[]"), HasSubstr("model.json"));
+  EXPECT_THAT(model_error(R"({"convolutions": []})"), HasSubstr("is empty"));
+  EXPECT_THAT(model_error(R"({"convolutions": [{"image": 7, "input_channels": 1,
                            "output_channels": 1, "kernal": 1}]})"),
               HasSubstr("kernel"));
-  EXPECT_THAT(error_of(R"({"convolutions": [{"image": 7, "input_channels": 1,
+  EXPECT_THAT(model_error(R"({"convolutions": [{"image": 7, "input_channels": 1,
                            "output_channels": 1, "kernel": 1, "then": "rellu"}]})"),
               HasSubstr("did you mean \"relu\"?"));
-  EXPECT_THAT(error_of(R"({"architecture": {"model_width": 8, "layers": [{"heads": 1,
+  EXPECT_THAT(model_error(R"({"architecture": {"model_width": 8, "layers": [{"heads": 1,
                            "ffn_width": 8}]}, "mode": "both"})"),
               HasSubstr("/mode"));
   EXPECT_THROW(find_model("bert_lage"), InputError);

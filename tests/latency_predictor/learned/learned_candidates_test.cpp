@@ -10,7 +10,7 @@
 namespace paretoformer::latency_predictor {
 namespace {
 
-FitOptions small_options() {
+FitOptions few_options() {
   FitOptions options;
   options.space = SearchSpace::find("quickstart");
   options.shortest = 32;
@@ -28,7 +28,7 @@ bool among(int value, const std::vector<int>& values) {
 }
 
 TEST(DrawCombination, IsWithinTheOptionsAndTheSameForANumber) {
-  const FitOptions options = small_options();
+  const FitOptions options = few_options();
   std::set<CombinationKey> keys;
   for (std::uint64_t n = 0; n < 100; ++n) {
     const Combination drawn = draw_combination(options, 1, n);
@@ -48,7 +48,7 @@ TEST(DrawCombination, IsWithinTheOptionsAndTheSameForANumber) {
 }
 
 TEST(FitCandidates, EveryOperatorIsThereOncePerHardware) {
-  const FitCandidates candidates(small_options());
+  const FitCandidates candidates(few_options());
   std::set<std::pair<std::size_t, std::string>> seen;
   for (const FitCandidate& candidate : candidates.all) {
     ASSERT_LT(candidate.hardware, candidates.hardware.size());
@@ -61,7 +61,7 @@ TEST(FitCandidates, EveryOperatorIsThereOncePerHardware) {
 
 // What the model is told of its limits holds every candidate.
 TEST(FitCandidates, AreWithinTheRanges) {
-  const FitOptions options = small_options();
+  const FitOptions options = few_options();
   const FitCandidates candidates(options);
   const LearnedModel::Content& content = candidates.content;
   EXPECT_EQ(content.array_size.low, 8);

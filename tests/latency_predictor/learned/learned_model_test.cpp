@@ -62,7 +62,7 @@ accel_sim::Target example_hardware() {
 }
 
 const accel_sim::Operator kProjection = accel_sim::matmul(100, 96, 256);
-const Architecture kNetwork{96, 32, 0, {{4, 384}, {2, 256}, {4, 384}}};
+const Architecture kLearnedNetwork{96, 32, 0, {{4, 384}, {2, 256}, {4, 384}}};
 
 // --- what it predicts
 
@@ -100,9 +100,9 @@ TEST(LearnedModel, ANetworkIsTheSumOfItsOperators) {
   for (const accel_sim::Mode mode : {accel_sim::Mode::kPrefill, accel_sim::Mode::kDecode}) {
     accel_sim::HardwareCost sum;
     for (const accel_sim::TransformerOperator& item :
-         accel_sim::scheduled_operators(kNetwork, {100, mode}, hardware))
+         accel_sim::scheduled_operators(kLearnedNetwork, {100, mode}, hardware))
       sum += small_model().predict(item.op, hardware).cost * item.repeat;
-    EXPECT_EQ(small_model().predict(kNetwork, {100, mode}, hardware).cost, sum);
+    EXPECT_EQ(small_model().predict(kLearnedNetwork, {100, mode}, hardware).cost, sum);
   }
 }
 
@@ -110,7 +110,8 @@ TEST(LearnedModel, PricesForALatencyPredictor) {
   const accel_sim::Target hardware = example_hardware();
   const accel_sim::Workload workload{100, accel_sim::Mode::kPrefill};
   const LatencyPredictor predictor(hardware, workload, learned_table(small_model(), hardware));
-  EXPECT_EQ(predictor.predict(kNetwork), small_model().predict(kNetwork, workload, hardware).cost);
+  EXPECT_EQ(predictor.predict(kLearnedNetwork),
+            small_model().predict(kLearnedNetwork, workload, hardware).cost);
   EXPECT_THAT(predictor.table().model(), HasSubstr("learned/"));
   accel_sim::Target other = hardware;
   other.l2_kib = 1024;
@@ -170,7 +171,7 @@ TEST(LearnedModel, MoreWorkCostsMore) {
   accel_sim::HardwareCost before;
   for (const int length : {32, 64, 128, 256}) {
     const accel_sim::HardwareCost now =
-        small_model().predict(kNetwork, {length, accel_sim::Mode::kPrefill}, hardware).cost;
+        small_model().predict(kLearnedNetwork, {length, accel_sim::Mode::kPrefill}, hardware).cost;
     EXPECT_GT(now.latency, before.latency) << length;
     EXPECT_GT(now.energy, before.energy) << length;
     before = now;
@@ -183,15 +184,19 @@ TEST(LearnedModel, SaysWhenItExtrapolates) {
   const LearnedModel& model = small_model();
   const accel_sim::Target hardware = example_hardware();
   EXPECT_FALSE(model.predict(kProjection, hardware).extrapolates);
-  EXPECT_FALSE(model.predict(kNetwork, {100, accel_sim::Mode::kPrefill}, hardware).extrapolates);
-  EXPECT_TRUE(model.predict(kNetwork, {300, accel_sim::Mode::kPrefill}, hardware).extrapolates);
-  EXPECT_TRUE(model.predict(kNetwork, {300, accel_sim::Mode::kDecode}, hardware).extrapolates);
+  EXPECT_FALSE(
+      model.predict(kLearnedNetwork, {100, accel_sim::Mode::kPrefill}, hardware).extrapolates);
+  EXPECT_TRUE(
+      model.predict(kLearnedNetwork, {300, accel_sim::Mode::kPrefill}, hardware).extrapolates);
+  EXPECT_TRUE(
+      model.predict(kLearnedNetwork, {300, accel_sim::Mode::kDecode}, hardware).extrapolates);
   EXPECT_TRUE(model.predict(accel_sim::matmul(100, 96, 4096), hardware).extrapolates);
   EXPECT_TRUE(model.predict(accel_sim::matmul(400, 96, 256), hardware).extrapolates);
   accel_sim::Target larger = hardware;
   larger.scratchpad_kib = 1024;
   EXPECT_TRUE(model.predict(kProjection, larger).extrapolates);
-  EXPECT_TRUE(model.predict(kNetwork, {100, accel_sim::Mode::kPrefill}, larger).extrapolates);
+  EXPECT_TRUE(
+      model.predict(kLearnedNetwork, {100, accel_sim::Mode::kPrefill}, larger).extrapolates);
 }
 
 TEST(LearnedModel, AModeThatWasNotFittedIsExtrapolation) {
@@ -201,7 +206,7 @@ TEST(LearnedModel, AModeThatWasNotFittedIsExtrapolation) {
   options.combinations = 20;
   const LearnedModel model = fit(options);
   const LearnedCost predicted =
-      model.predict(kNetwork, {100, accel_sim::Mode::kDecode}, example_hardware());
+      model.predict(kLearnedNetwork, {100, accel_sim::Mode::kDecode}, example_hardware());
   EXPECT_TRUE(predicted.extrapolates);
   EXPECT_GT(predicted.relative_uncertainty(), 0.1);
 }
@@ -215,11 +220,11 @@ TEST(LearnedModel, RefusesOtherHardware) {
   } catch (const InputError& error) {
     EXPECT_THAT(error.what(), HasSubstr("l2_kib 1024: expected its base's 512"));
   }
-  EXPECT_THROW(small_model().predict(kNetwork, {100, accel_sim::Mode::kPrefill}, hardware),
+  EXPECT_THROW(small_model().predict(kLearnedNetwork, {100, accel_sim::Mode::kPrefill}, hardware),
                InputError);
   hardware = example_hardware();
   hardware.fusion = accel_sim::Fusion::kOn;
-  EXPECT_THROW(small_model().predict(kNetwork, {100, accel_sim::Mode::kPrefill}, hardware),
+  EXPECT_THROW(small_model().predict(kLearnedNetwork, {100, accel_sim::Mode::kPrefill}, hardware),
                InputError);
 }
 
@@ -302,7 +307,8 @@ TEST(LearnedFit, SaysWhenNothingIsLeftToHoldOut) {
   EXPECT_THROW(held_out_combinations(options, 1), InputError);
   options.samples = 20;
   const LearnedModel model = fit(options);
-  EXPECT_FALSE(model.predict(kNetwork, {32, accel_sim::Mode::kDecode}, options.base).extrapolates);
+  EXPECT_FALSE(
+      model.predict(kLearnedNetwork, {32, accel_sim::Mode::kDecode}, options.base).extrapolates);
 }
 
 TEST(LearnedFit, ReportsBothChoices) {
