@@ -48,7 +48,7 @@ struct Kernel {
 };
 
 template <class T>
-std::vector<Kernel<T>> kernels() {
+std::vector<Kernel<T>> matmul_kernels() {
   std::vector<Kernel<T>> all;
   for (const KernelSet* set : kernel_sets()) {
     const auto add = [&](const Kernels<T>& of) {
@@ -113,7 +113,7 @@ TYPED_TEST(Matmul, EqualsTheDefinitionOnRandomShapesStridesAndTransposes) {
         expected[i * c_stride + j] = sum;
       }
     const auto before = c;
-    for (const Kernel<T>& kernel : kernels<T>()) {
+    for (const Kernel<T>& kernel : matmul_kernels<T>()) {
       c = before;
       kernel.run(m, n, k, a_t ? transposed(a.data(), a_stride) : plain(a.data(), a_stride),
                  b_t ? transposed(b.data(), b_stride) : plain(b.data(), b_stride), c.data(),
@@ -135,7 +135,7 @@ TYPED_TEST(Matmul, CuttingRowsOrColumnsDoesNotChangeTheBits) {
   std::vector<T> b(k * n);
   for (T& value : a) value = static_cast<T>(random.normal());
   for (T& value : b) value = static_cast<T>(random.normal());
-  for (const Kernel<T>& kernel : kernels<T>()) {
+  for (const Kernel<T>& kernel : matmul_kernels<T>()) {
     std::vector<T> whole(m * n);
     std::vector<T> pieces(m * n);
     kernel.run(m, n, k, plain(a.data(), k), plain(b.data(), n), whole.data(), n, Into::replace);
@@ -199,7 +199,7 @@ TYPED_TEST(Matmul, PackedMatricesGiveTheSameBits) {
   over_parts_of_matrices<T>([](int rows, int columns, MatrixView<T> b, int first, int m, int n,
                                int k, const std::vector<T>& a, const std::vector<T>& c, Into into) {
     const MatrixView<T> part{b.data + first * b.column_stride, b.row_stride, b.column_stride};
-    for (const Kernel<T>& kernel : kernels<T>()) {
+    for (const Kernel<T>& kernel : matmul_kernels<T>()) {
       // More than any kernel's rounding up and any number of terms.
       std::vector<Line> memory = memory_for_packed(std::size_t{8} * (rows + 32) * (columns + 32));
       const PackedMatrix<T> packed{memory.data(), rows, columns, Products::fp32};

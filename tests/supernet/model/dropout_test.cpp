@@ -12,10 +12,10 @@
 namespace paretoformer::supernet {
 namespace {
 
-constexpr int kRows = 400, kColumns = 300;
+constexpr int kMaskRows = 400, kMaskColumns = 300;
 
 // 1 where a value is kept, 0 where it is dropped.
-std::vector<int> kept(const DropoutMask& mask, int rows = kRows, int columns = kColumns) {
+std::vector<int> kept(const DropoutMask& mask, int rows = kMaskRows, int columns = kMaskColumns) {
   std::vector<int> all;
   for (int r = 0; r < rows; ++r) {
     const DropoutRow row = dropout_row(mask, r);
@@ -35,12 +35,12 @@ constexpr double kDeviations = 5;
 // is kept is divided by q, so 1 becomes a value of mean 1 and variance (1 - q) / q, whose estimate
 // about that mean from n values has variance (m4 - v^2) / n, m4 its fourth central moment.
 TEST(Dropout, MeanAndVarianceAreThoseOfIndependentChoices) {
-  constexpr double n = kRows * kColumns;
+  constexpr double n = kMaskRows * kMaskColumns;
   constexpr double kRounding = n * 0x1p-53;
   for (const double p : {0.0, 0.01, 0.1, 0.5, 0.9}) {
     const double q = 1 - p;
-    std::vector<double> ones(kRows * kColumns, 1.0), left(ones.size());
-    drop(kRows, kColumns, some_mask(p), ones.data(), left.data());
+    std::vector<double> ones(kMaskRows * kMaskColumns, 1.0), left(ones.size());
+    drop(kMaskRows, kMaskColumns, some_mask(p), ones.data(), left.data());
     double mean = 0, squares = 0;
     for (const double value : left) mean += value / n;
     for (const double value : left) squares += (value - 1) * (value - 1) / n;
@@ -69,8 +69,8 @@ TEST(Dropout, RowsAndColumnsHaveBinomialSums) {
     const double variance = terms * q * (1 - q);
     EXPECT_NEAR(squares / variance, 1, kDeviations * std::sqrt(2.0 / sums));
   };
-  check(kRows, kColumns, [](int r, int c) { return r * kColumns + c; });
-  check(kColumns, kRows, [](int c, int r) { return r * kColumns + c; });
+  check(kMaskRows, kMaskColumns, [](int r, int c) { return r * kMaskColumns + c; });
+  check(kMaskColumns, kMaskRows, [](int c, int r) { return r * kMaskColumns + c; });
 }
 
 // The correlation of two independent masks has variance 1 / n.
@@ -100,7 +100,7 @@ TEST(Dropout, StepsNetworksLayersSitesAndShiftsAreIndependent) {
   masks.push_back(masks[0]);
   masks.back().insert(masks.back().begin(), 1);  // the next column of each
   masks.back().pop_back();
-  const double bound = kDeviations / std::sqrt(static_cast<double>(kRows * kColumns));
+  const double bound = kDeviations / std::sqrt(static_cast<double>(kMaskRows * kMaskColumns));
   for (std::size_t i = 0; i < masks.size(); ++i)
     for (std::size_t j = 0; j < i; ++j)
       EXPECT_LT(std::abs(correlation(masks[i], masks[j], 1 - p)), bound) << i << " " << j;

@@ -15,27 +15,14 @@
 #include "support/json.hpp"
 #include "support/random.hpp"
 #include "tests/supernet/lively_parameters.hpp"
+#include "tests/supernet/random_text.hpp"
 
 namespace paretoformer::supernet {
 namespace {
 
-// A supernet small enough for finite differences, with attention longer than one query block.
-const Architecture kLargest{12, 4, 11, {{3, 20}, {3, 20}}};
-constexpr int kContext = 70;
+// A supernet small enough for finite differences.
+const Architecture kTinySupernet{12, 4, 11, {{3, 20}, {3, 20}}};
 constexpr int kSequences = 2;
-
-struct Text {
-  explicit Text(int vocabulary, int sequences = kSequences, int context = kContext) {
-    Random random(21);
-    for (int i = 0; i <= sequences * context; ++i)
-      tokens.push_back(static_cast<std::int32_t>(random.below(vocabulary)));
-    targets.assign(tokens.begin() + 1, tokens.end());
-    tokens.pop_back();
-    batch = {tokens.data(), targets.data(), sequences, context};
-  }
-  std::vector<std::int32_t> tokens, targets;
-  Batch batch;
-};
 
 template <class T>
 double mean_loss(const ParameterLayout& layout, const std::vector<T>& parameters,
@@ -62,14 +49,14 @@ TrainingConfig config_for(const Batch& batch) {
 
 // Every tensor, three entries in each, inside and outside the slice.
 void expect_gradient_of(const Architecture& network, int sequences = kSequences,
-                        int context = kContext) {
-  const ParameterLayout layout(kLargest, context);
-  const Text text(kLargest.vocabulary, sequences, context);
+                        int context = kLongContext) {
+  const ParameterLayout layout(kTinySupernet, context);
+  const RandomText text(21, sequences, context, kTinySupernet.vocabulary);
   TrainingState<double> state{0, lively_parameters<double>(layout), {}, {}};
   const std::vector<double> parameters = state.parameters;
   Trainer<double> trainer(layout, config_for(text.batch), std::move(state));
   // The first network must be the largest: subtract its share to get the slice's own gradient.
-  std::vector<Architecture> networks{kLargest};
+  std::vector<Architecture> networks{kTinySupernet};
   trainer.compute_gradients(text.batch, networks);
   const std::vector<double> of_largest = trainer.gradient();
   networks.push_back(network);
@@ -103,7 +90,7 @@ void expect_gradient_of(const Architecture& network, int sequences = kSequences,
   EXPECT_GT(nonzero, 40);  // the check must have seen real gradients
 }
 
-TEST(NetworkGradient, Largest) { expect_gradient_of(kLargest); }
+TEST(NetworkGradient, Largest) { expect_gradient_of(kTinySupernet); }
 TEST(NetworkGradient, NarrowModel) { expect_gradient_of({7, 4, 11, {{3, 20}, {3, 20}}}); }
 TEST(NetworkGradient, FewerHeads) { expect_gradient_of({12, 4, 11, {{1, 20}, {2, 20}}}); }
 TEST(NetworkGradient, NarrowFfn) { expect_gradient_of({12, 4, 11, {{3, 5}, {3, 17}}}); }
@@ -118,9 +105,9 @@ TEST(NetworkGradient, AllAtOnce) { expect_gradient_of({9, 4, 11, {{2, 13}}}); }
 
 // Of the losses of a step of both, whose masks are the same each time.
 TEST(NetworkGradient, WithDropout) {
-  const ParameterLayout layout(kLargest, kContext);
-  const std::vector<Architecture> networks{kLargest, {9, 4, 11, {{2, 13}}}};
-  Text text(kLargest.vocabulary, 2 * kSequences);
+  const ParameterLayout layout(kTinySupernet, kLongContext);
+  const std::vector<Architecture> networks{kTinySupernet, {9, 4, 11, {{2, 13}}}};
+  RandomText text(21, 2 * kSequences, kLongContext, kTinySupernet.vocabulary);
   TrainingConfig config = config_for(text.batch);
   config.batch = kSequences;
   config.dropout = 0.4;
@@ -154,11 +141,11 @@ TEST(NetworkGradient, WithDropout) {
 }
 
 TEST(Network, ASliceEqualsTheExtractedNetwork) {
-  const ParameterLayout layout(kLargest, kContext);
+  const ParameterLayout layout(kTinySupernet, kLongContext);
   const std::vector<double> parameters = lively_parameters<double>(layout);
-  const Text text(kLargest.vocabulary);
+  const RandomText text(21, kSequences, kLongContext, kTinySupernet.vocabulary);
   const Architecture slice{9, 4, 11, {{2, 13}, {1, 20}}};
-  const ParameterLayout own(slice, kContext);
+  const ParameterLayout own(slice, kLongContext);
   EXPECT_EQ(mean_loss(layout, parameters, slice, text.batch),
             mean_loss(own, extract(layout, parameters, own), slice, text.batch));
 }
@@ -169,30 +156,30 @@ TEST(Network, LayerNormsBelongToAWidthAndTheFinalOneToADepthAsWell) {
                                    "model_width": [8, 12], "heads": [1, 3], "ffn_width": [5, 20]})",
                                "space.json");
   const SearchSpace space = SearchSpace::from_json(JsonNode(json, "space.json"));
-  const ParameterLayout layout(space, kContext);
+  const ParameterLayout layout(space, kLongContext);
   const std::vector<double> parameters = lively_parameters<double>(layout);
-  const Text text(11);
+  const RandomText text(21, kSequences, kLongContext, 11);
   std::set<std::pair<std::size_t, std::size_t>> rows;
   for (const Architecture& network : space.extremes()) {
     rows.insert({layout.norm_row(network), layout.final_norm_row(network)});
-    const ParameterLayout own(network, kContext);
+    const ParameterLayout own(network, kLongContext);
     EXPECT_EQ(mean_loss(layout, parameters, network, text.batch),
               mean_loss(own, extract(layout, parameters, own), network, text.batch))
         << describe(network);
   }
   EXPECT_EQ(rows,
             (std::set<std::pair<std::size_t, std::size_t>>{{0, 0}, {0, 12}, {12, 24}, {12, 36}}));
-  EXPECT_EQ(layout.size(), ParameterLayout(space.largest(), kContext).size() + 2 * 4 * 12 +
+  EXPECT_EQ(layout.size(), ParameterLayout(space.largest(), kLongContext).size() + 2 * 4 * 12 +
                                2 * 3 * 12);  // 2 x 4 vectors of layers, 2 final
 }
 
 TEST(Network, FloatAgreesWithDouble) {
-  const ParameterLayout layout(kLargest, kContext);
+  const ParameterLayout layout(kTinySupernet, kLongContext);
   const std::vector<double> parameters = lively_parameters<double>(layout);
   const std::vector<float> single(parameters.begin(), parameters.end());
-  const Text text(kLargest.vocabulary);
-  EXPECT_NEAR(mean_loss(layout, single, kLargest, text.batch),
-              mean_loss(layout, parameters, kLargest, text.batch), 1e-5);
+  const RandomText text(21, kSequences, kLongContext, kTinySupernet.vocabulary);
+  EXPECT_NEAR(mean_loss(layout, single, kTinySupernet, text.batch),
+              mean_loss(layout, parameters, kTinySupernet, text.batch), 1e-5);
 }
 
 template <class T>
@@ -210,24 +197,25 @@ TEST(Network, PackedWeightsGiveTheSameBits) {
   for (const Head head : {Head::tied, Head::untied})
     for (const Products products : {Products::fp32, Products::bf16}) {
       if (products == Products::bf16 && bf16_unit() == Bf16Unit::none) continue;
-      const ParameterLayout layout(kLargest, kContext, head);
+      const ParameterLayout layout(kTinySupernet, kLongContext, head);
       const std::vector<float> parameters = lively_parameters<float>(layout);
-      const Text text(kLargest.vocabulary);
+      const RandomText text(21, kSequences, kLongContext, kTinySupernet.vocabulary);
       PackedWeights<float> packed(layout, products);
       packed.pack(std::vector<float>(parameters.size(), 7.0F).data());  // those of another step
       packed.pack(parameters.data());
-      for (const Architecture& network : {kLargest, Architecture{12, 4, 11, {{1, 17}, {2, 5}}}})
+      for (const Architecture& network :
+           {kTinySupernet, Architecture{12, 4, 11, {{1, 17}, {2, 5}}}})
         EXPECT_EQ(logits_with(&packed, layout, parameters, network, text.batch, products),
                   logits_with<float>(nullptr, layout, parameters, network, text.batch, products));
     }
 }
 
 TEST(Network, NoPositionSeesTheFuture) {
-  const ParameterLayout layout(kLargest, kContext);
+  const ParameterLayout layout(kTinySupernet, kLongContext);
   const std::vector<double> parameters = lively_parameters<double>(layout);
-  Text text(kLargest.vocabulary, 1);
-  Activations<double> activations(layout, 1, kContext, Activations<double>::Keep::nothing);
-  const Pass<double> pass{layout, parameters.data(), kLargest, text.batch, activations};
+  RandomText text(21, 1, kLongContext, kTinySupernet.vocabulary);
+  Activations<double> activations(layout, 1, kLongContext, Activations<double>::Keep::nothing);
+  const Pass<double> pass{layout, parameters.data(), kTinySupernet, text.batch, activations};
   forward(pass, 0);
   const std::vector<double> before(activations.logits, activations.logits + 66 * 11);
   text.tokens[66] = (text.tokens[66] + 1) % 11;
@@ -238,9 +226,9 @@ TEST(Network, NoPositionSeesTheFuture) {
 // Normalised activations against embeddings of variance 1 / (2 d) give logits of variance 1/2, and
 // log-sum-exp of n such logits exceeds log(n) by half their variance.
 TEST(Network, InitialLossIsNearThatOfAUniformGuess) {
-  const ParameterLayout layout(kLargest, kContext);
-  const Text text(kLargest.vocabulary);
-  EXPECT_NEAR(mean_loss(layout, initial_parameters<double>(layout, 1), kLargest, text.batch),
+  const ParameterLayout layout(kTinySupernet, kLongContext);
+  const RandomText text(21, kSequences, kLongContext, kTinySupernet.vocabulary);
+  EXPECT_NEAR(mean_loss(layout, initial_parameters<double>(layout, 1), kTinySupernet, text.batch),
               std::log(11.0) + 0.25, 0.2);
 }
 

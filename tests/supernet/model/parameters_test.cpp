@@ -14,8 +14,8 @@
 namespace paretoformer::supernet {
 namespace {
 
-const Architecture kLargest{12, 4, 11, {{3, 20}, {2, 16}}};
-constexpr int kContext = 6;
+const Architecture kLayoutNetwork{12, 4, 11, {{3, 20}, {2, 16}}};
+constexpr int kPositions = 6;
 
 SearchSpace space_of_widths() {
   const Json json{{"name", "test"},          {"head_width", 4}, {"vocabulary", 11},
@@ -25,8 +25,8 @@ SearchSpace space_of_widths() {
 }
 
 TEST(ParameterLayout, TensorsFillTheArenaMatricesFirst) {
-  for (const ParameterLayout& layout :
-       {ParameterLayout(kLargest, kContext), ParameterLayout(space_of_widths(), kContext)}) {
+  for (const ParameterLayout& layout : {ParameterLayout(kLayoutNetwork, kPositions),
+                                        ParameterLayout(space_of_widths(), kPositions)}) {
     std::size_t end = 0;
     std::set<std::string> names;
     for (const Tensor& tensor : layout.tensors()) {
@@ -42,12 +42,12 @@ TEST(ParameterLayout, TensorsFillTheArenaMatricesFirst) {
 }
 
 TEST(ParameterLayout, ANetworkAloneHasItsNumberOfParameters) {
-  EXPECT_EQ(static_cast<std::int64_t>(ParameterLayout(kLargest, kContext).size()),
-            parameter_count(kLargest, kContext));
+  EXPECT_EQ(static_cast<std::int64_t>(ParameterLayout(kLayoutNetwork, kPositions).size()),
+            parameter_count(kLayoutNetwork, kPositions));
 }
 
 TEST(ParameterLayout, EveryWidthAndDepthHasItsOwnFinalLayerNorm) {
-  const ParameterLayout layout(space_of_widths(), kContext);
+  const ParameterLayout layout(space_of_widths(), kPositions);
   std::set<std::size_t> rows;
   for (const int width : {4, 8, 12})
     for (const int depth : {1, 2}) {
@@ -89,11 +89,11 @@ TEST(InitialParameters, AreSpreadAsTheirTensorsAsk) {
 
 // A slice is the upper left corner of every matrix; of what each width has its own, its row.
 TEST(Extract, TakesThePrefixOfEveryTensor) {
-  const ParameterLayout supernet(space_of_widths(), kContext);
+  const ParameterLayout supernet(space_of_widths(), kPositions);
   std::vector<double> parameters(supernet.size());
   std::iota(parameters.begin(), parameters.end(), 0.0);  // every value says where it is from
   const Architecture network{8, 4, 11, {{1, 16}}};
-  const ParameterLayout target(network, kContext);
+  const ParameterLayout target(network, kPositions);
   const std::vector<double> slice = extract(supernet, parameters, target);
   ASSERT_EQ(slice.size(), target.size());
   for (const Tensor& tensor : target.tensors()) {

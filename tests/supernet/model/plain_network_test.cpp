@@ -6,15 +6,14 @@
 #include "supernet/kernels/matmul_bf16.hpp"
 #include "supernet/training/trainer.hpp"
 #include "support/json.hpp"
-#include "support/random.hpp"
 #include "tests/supernet/lively_parameters.hpp"
+#include "tests/supernet/random_text.hpp"
 
 namespace paretoformer::supernet {
 namespace {
 
-// Attention longer than one query block, no width a multiple of a vector.
-const Architecture kLargest{21, 7, 29, {{3, 35}, {3, 35}}};
-constexpr int kContext = 70;
+// No width is a multiple of a vector.
+const Architecture kOddSupernet{21, 7, 29, {{3, 35}, {3, 35}}};
 
 // The supernet that all networks here are slices of; some model widths have LayerNorms of their
 // own.
@@ -23,30 +22,15 @@ ParameterLayout supernet() {
                                    "model_width": [13, 16, 21], "heads": [1, 2, 3],
                                    "ffn_width": [9, 17, 18, 20, 35]})",
                                "supernet.json");
-  return {SearchSpace::from_json(JsonNode(json, "supernet.json")), kContext};
+  return {SearchSpace::from_json(JsonNode(json, "supernet.json")), kLongContext};
 }
-constexpr int kSequences = 3;
-
-struct Text {
-  explicit Text(std::uint64_t seed, int batches) : sequences(batches * kSequences) {
-    Random random(seed);
-    for (int i = 0; i < sequences * kContext; ++i)
-      tokens.push_back(static_cast<std::int32_t>(random.below(kLargest.vocabulary)));
-    targets = tokens;
-    for (std::int32_t& target : targets) target = (target * 3 + 1) % kLargest.vocabulary;
-  }
-  Batch batch(double dropout = 0) const {
-    return {tokens.data(), targets.data(), sequences, kContext, Dropout::of_step(dropout, 3, 4)};
-  }
-  int sequences;
-  std::vector<std::int32_t> tokens, targets;
-};
+constexpr int kPlainBatch = 3;  // sequences
 
 TrainingConfig config() {
   TrainingConfig config;
   config.steps = 50;
-  config.batch = kSequences;
-  config.context = kContext;
+  config.batch = kPlainBatch;
+  config.context = kLongContext;
   config.learning_rate = 1e-2;
   return config;
 }
@@ -73,11 +57,12 @@ class FusedAgainstPlain : public testing::TestWithParam<Architecture> {};
 TEST_P(FusedAgainstPlain, LossesAndGradients) {
   const ParameterLayout layout = supernet();
   const std::vector<double> parameters = lively_parameters<double>(layout);
-  const std::vector<Architecture> networks{kLargest, GetParam()};
+  const std::vector<Architecture> networks{kOddSupernet, GetParam()};
   for (const auto& [soft, dropout] :
        {std::pair{0.0, 0.0}, std::pair{0.6, 0.0}, std::pair{0.0, 0.3}, std::pair{0.6, 0.3}}) {
-    const Text text(1, soft > 0 ? 1 : 2);
-    const Batch batch = text.batch(dropout);
+    const LearnableText text(1, (soft > 0 ? 1 : 2) * kPlainBatch, kLongContext,
+                             kOddSupernet.vocabulary);
+    const Batch batch = text.batch(dropout, 4, 3);
     std::vector<double> gradient;
     const std::vector<double> losses =
         reference::sandwich_gradients(layout, parameters, networks, batch, soft, gradient);
@@ -96,7 +81,7 @@ TEST_P(FusedAgainstPlain, LossesAndGradients) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Slices, FusedAgainstPlain,
-                         testing::Values(kLargest, Architecture{13, 7, 29, {{3, 35}, {3, 35}}},
+                         testing::Values(kOddSupernet, Architecture{13, 7, 29, {{3, 35}, {3, 35}}},
                                          Architecture{21, 7, 29, {{1, 35}, {2, 35}}},
                                          Architecture{21, 7, 29, {{3, 9}, {3, 18}}},
                                          Architecture{21, 7, 29, {{3, 35}}},
@@ -117,9 +102,10 @@ void expect_same_curve(Products products, double tolerance) {
   double first = 0;
   double last = 0;
   for (int step = 0; step < c.steps; ++step) {
-    const Text text(static_cast<std::uint64_t>(step) + 100, 3);
+    const LearnableText text(static_cast<std::uint64_t>(step) + 100, 3 * kPlainBatch, kLongContext,
+                             kOddSupernet.vocabulary);
     const std::vector<Architecture> networks{
-        kLargest,
+        kOddSupernet,
         {13, 7, 29, {{1, 9}}},
         {step % 2 == 0 ? 16 : 21, 7, 29, {{1 + step % 3, 20}, {2, 35}}}};
     const std::vector<double> losses = reference::sandwich_gradients(

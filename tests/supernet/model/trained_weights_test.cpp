@@ -23,21 +23,22 @@ namespace fs = std::filesystem;
 using testing::HasSubstr;
 
 // Two heads of 3 and FFNs of 5 and 4 channels.
-const Architecture kNetwork{6, 3, 7, {{2, 5}, {2, 4}}};
-constexpr int kContext = 4;
+const Architecture kStoredNetwork{6, 3, 7, {{2, 5}, {2, 4}}};
+constexpr int kStoredPositions = 4;
 
 // The tensors of a GPT-2, random.
 class Gpt2File {
  public:
-  explicit Gpt2File(const std::string& prefix = "", int positions = kContext) : prefix_(prefix) {
-    const std::int64_t d = kNetwork.model_width;
-    add("wte.weight", {kNetwork.vocabulary, d});
+  explicit Gpt2File(const std::string& prefix = "", int positions = kStoredPositions)
+      : prefix_(prefix) {
+    const std::int64_t d = kStoredNetwork.model_width;
+    add("wte.weight", {kStoredNetwork.vocabulary, d});
     add("wpe.weight", {positions, d});
     add("ln_f.weight", {d});
     add("ln_f.bias", {d});
-    for (int l = 0; l < kNetwork.depth(); ++l) {
+    for (int l = 0; l < kStoredNetwork.depth(); ++l) {
       const std::string layer = "h." + std::to_string(l) + ".";
-      const std::int64_t f = kNetwork.layers[static_cast<std::size_t>(l)].ffn_width;
+      const std::int64_t f = kStoredNetwork.layers[static_cast<std::size_t>(l)].ffn_width;
       for (const char* norm : {"ln_1.weight", "ln_1.bias", "ln_2.weight", "ln_2.bias"})
         add(layer + norm, {d});
       add(layer + "attn.c_attn.weight", {d, 3 * d});
@@ -93,21 +94,21 @@ class TrainedWeights : public testing::Test {
     return "no error";
   }
 
-  const ParameterLayout layout_{kNetwork, kContext};
+  const ParameterLayout layout_{kStoredNetwork, kStoredPositions};
   TemporaryFolder temporary_;
   fs::path path_ = temporary_ / "weights.safetensors";
 };
 
 TEST_F(TrainedWeights, OfAGpt2AreTransposedAndSortedIntoHeads) {
   for (const std::string prefix : {"", "transformer."}) {
-    Gpt2File file(prefix, kContext + 3);
+    Gpt2File file(prefix, kStoredPositions + 3);
     file.add("h.0.attn.bias", {1, 1, 2, 2});  // a mask, not a weight
     file.write(path_);
     const std::vector<float> weights = read_trained_weights(path_, layout_);
     const auto ours = [&](std::size_t offset, int columns, int row, int column) {
       return weights[offset + static_cast<std::size_t>(row * columns + column)];
     };
-    const int d = kNetwork.model_width;
+    const int d = kStoredNetwork.model_width;
     EXPECT_EQ(ours(layout_.token_embedding, d, 6, 2), file.at("wte.weight", 6, 2));
     EXPECT_EQ(ours(layout_.position_embedding, d, 3, 5), file.at("wpe.weight", 3, 5));
     EXPECT_EQ(ours(layout_.final_gain, 1, 4, 0), file.at("ln_f.weight", 4));
@@ -130,14 +131,16 @@ TEST_F(TrainedWeights, OfAGpt2AreTransposedAndSortedIntoHeads) {
 }
 
 TEST_F(TrainedWeights, OfAnExportedNetwork) {
-  const ParameterLayout longer(kNetwork, kContext + 2);
+  const ParameterLayout longer(kStoredNetwork, kStoredPositions + 2);
   const std::vector<float> parameters = initial_parameters<float>(longer, 4);
-  save_network(path_, longer, parameters, kNetwork, {});
+  save_network(path_, longer, parameters, kStoredNetwork, {});
   EXPECT_EQ(read_trained_weights(path_, layout_), extract(longer, parameters, layout_));
-  EXPECT_THAT(error_of({kNetwork, kContext + 3}), HasSubstr("has 6 positions: expected at least"));
-  Architecture wider = kNetwork;
+  EXPECT_THAT(error_of({kStoredNetwork, kStoredPositions + 3}),
+              HasSubstr("has 6 positions: expected at least"));
+  Architecture wider = kStoredNetwork;
   wider.layers[1].ffn_width = 9;
-  EXPECT_THAT(error_of({wider, kContext}), HasSubstr("expected the largest network of the space"));
+  EXPECT_THAT(error_of({wider, kStoredPositions}),
+              HasSubstr("expected the largest network of the space"));
 }
 
 TEST_F(TrainedWeights, OfTheLargestNetworkOfACheckpoint) {
@@ -145,35 +148,36 @@ TEST_F(TrainedWeights, OfTheLargestNetworkOfACheckpoint) {
       "model_width": [4, 6], "heads": [1, 2], "ffn_width": [2, 5]})",
                                "space.json");
   const SearchSpace space = SearchSpace::from_json(JsonNode(json, "space.json"));
-  const ParameterLayout supernet(space, kContext + 2);
+  const ParameterLayout supernet(space, kStoredPositions + 2);
   TrainingState<float> state;
   state.parameters.resize(supernet.size());
   std::iota(state.parameters.begin(), state.parameters.end(), 0.0F);  // each norm's row is another
   state.m.resize(supernet.size());
   state.v.resize(supernet.size());
   save_checkpoint(path_, supernet, state, "");
-  const ParameterLayout own(space.largest(), kContext);
+  const ParameterLayout own(space.largest(), kStoredPositions);
   EXPECT_EQ(read_trained_weights(path_, own), extract(supernet, state.parameters, own));
   Architecture wider = space.largest();
   wider.layers[0].ffn_width = 6;
-  EXPECT_THAT(error_of({wider, kContext}),
+  EXPECT_THAT(error_of({wider, kStoredPositions}),
               HasSubstr("tensor layers.0.ffn.up.weight has 5 x 6 values: expected 6 x 6"));
 }
 
 TEST_F(TrainedWeights, OfAnotherShapeAreRefused) {
   Gpt2File().write(path_);
-  Architecture deeper = kNetwork;
+  Architecture deeper = kStoredNetwork;
   deeper.layers.push_back({2, 4});
-  EXPECT_THAT(error_of({deeper, kContext}), HasSubstr("has 2 layers: expected"));
-  Architecture words = kNetwork;
+  EXPECT_THAT(error_of({deeper, kStoredPositions}), HasSubstr("has 2 layers: expected"));
+  Architecture words = kStoredNetwork;
   words.vocabulary = 8;
-  EXPECT_THAT(error_of({words, kContext}),
+  EXPECT_THAT(error_of({words, kStoredPositions}),
               HasSubstr("tensor wte.weight has shape [7,6], expected [8,6]"));
-  EXPECT_THAT(error_of({kNetwork, kContext + 1}), HasSubstr("has 4 positions: expected at least"));
+  EXPECT_THAT(error_of({kStoredNetwork, kStoredPositions + 1}),
+              HasSubstr("has 4 positions: expected at least"));
   // Heads that are wider together than the network.
-  Architecture heads = kNetwork;
+  Architecture heads = kStoredNetwork;
   for (Layer& layer : heads.layers) layer.heads = 3;
-  EXPECT_THAT(error_of({heads, kContext}), HasSubstr("c_attn.weight has shape [6,18]"));
+  EXPECT_THAT(error_of({heads, kStoredPositions}), HasSubstr("c_attn.weight has shape [6,18]"));
 }
 
 TEST_F(TrainedWeights, ThatAreNotFiniteAreRefused) {

@@ -6,16 +6,15 @@
 #include <cmath>
 #include <limits>
 
-#include "support/error.hpp"
 #include "support/random.hpp"
+#include "tests/error_of.hpp"
+#include "tests/supernet/quantization/extremes.hpp"
 
 namespace paretoformer::supernet {
 namespace {
 
 using testing::HasSubstr;
 
-constexpr std::int32_t kLowest = std::numeric_limits<std::int32_t>::min();
-constexpr std::int32_t kHighest = std::numeric_limits<std::int32_t>::max();
 constexpr float kInfinity = std::numeric_limits<float>::infinity();
 
 TEST(IntegerArithmetic, SumsAndProductsWrap) {
@@ -80,29 +79,18 @@ TEST(IntegerArithmetic, ConstantsAreThoseOfTheLibrary) {
   EXPECT_EQ(exp_constants(1.042e-3F).c, 883759);
 }
 
-template <class Function>
-std::string message_of(Function function) {
-  try {
-    function();
-  } catch (const InputError& error) {
-    return error.what();
-  }
-  return "nothing was thrown";
-}
-
 TEST(IntegerArithmetic, ScalesWithoutConstantsAreRefused) {
   for (const float scale : {0.0F, -1.0F, kInfinity, std::nanf("")}) {
-    EXPECT_THAT(message_of([&] { exp_constants(scale); }), HasSubstr("expected a positive number"));
-    EXPECT_THAT(message_of([&] { gelu_constants(scale); }),
-                HasSubstr("expected a positive number"));
+    EXPECT_THAT(error_of([&] { exp_constants(scale); }), HasSubstr("expected a positive number"));
+    EXPECT_THAT(error_of([&] { gelu_constants(scale); }), HasSubstr("expected a positive number"));
   }
   EXPECT_EQ(exp_constants(0.6931F).ln2, 1);
-  EXPECT_THAT(message_of([] { exp_constants(0.6932F); }), HasSubstr("i-exp takes at most"));
+  EXPECT_THAT(error_of([] { exp_constants(0.6932F); }), HasSubstr("i-exp takes at most"));
   EXPECT_GT(exp_constants(2.2e-5F).c, 1'900'000'000);
-  EXPECT_THAT(message_of([] { exp_constants(2.1e-5F); }), HasSubstr("too small for 32 bits"));
-  EXPECT_THAT(message_of([] { exp_constants(1e-40F); }), HasSubstr("too small for 32 bits"));
+  EXPECT_THAT(error_of([] { exp_constants(2.1e-5F); }), HasSubstr("too small for 32 bits"));
+  EXPECT_THAT(error_of([] { exp_constants(1e-40F); }), HasSubstr("too small for 32 bits"));
   EXPECT_LT(gelu_constants(5.7e-5F).c, -2'100'000'000);
-  EXPECT_THAT(message_of([] { gelu_constants(5.6e-5F); }), HasSubstr("too small for 32 bits"));
+  EXPECT_THAT(error_of([] { gelu_constants(5.6e-5F); }), HasSubstr("too small for 32 bits"));
   EXPECT_EQ(gelu_constants(10).c, 0);
 }
 

@@ -19,6 +19,7 @@
 #include "supernet/quantization/integer_kernel_sets.hpp"
 #include "support/error.hpp"
 #include "support/random.hpp"
+#include "tests/supernet/quantization/extremes.hpp"
 #include "tests/supernet/quantization/scalar_operators.hpp"
 
 namespace paretoformer::supernet {
@@ -28,8 +29,6 @@ using testing::Each;
 using testing::ElementsAre;
 using testing::HasSubstr;
 
-constexpr std::int32_t kLowest = std::numeric_limits<std::int32_t>::min();
-constexpr std::int32_t kHighest = std::numeric_limits<std::int32_t>::max();
 constexpr std::int8_t kUntouched = 99;
 
 // 1 to `most`, often 1 and around the sides of blocks.

@@ -18,35 +18,22 @@
 #include "support/error.hpp"
 #include "support/random.hpp"
 #include "tests/supernet/quantization/scalar_operators.hpp"
+#include "tests/supernet/random_text.hpp"
 
 namespace paretoformer::supernet {
 namespace {
 
 using testing::HasSubstr;
 
-// A supernet, and a slice that is smaller in every respect; sequences longer than a block of
-// queries.
-const Architecture kLargest{24, 8, 31, {{3, 40}, {2, 56}, {3, 40}}};
+// A supernet, and a slice that is smaller in every respect.
+const Architecture kSliced{24, 8, 31, {{3, 40}, {2, 56}, {3, 40}}};
 const Architecture kSlice{16, 8, 31, {{2, 24}, {1, 40}}};
-constexpr int kContext = 70;
-constexpr int kSequences = 9;  // two row tasks
 
-struct Text {
-  explicit Text(std::uint64_t seed) {
-    Random random(seed);
-    for (int i = 0; i <= kSequences * kContext; ++i)
-      tokens.push_back(static_cast<std::int32_t>(random.below(31)));
-    targets.assign(tokens.begin() + 1, tokens.end());
-    tokens.pop_back();
-    batch = {tokens.data(), targets.data(), kSequences, kContext};
-  }
-  std::vector<std::int32_t> tokens, targets;
-  Batch batch;
-};
+RandomText text_of(std::uint64_t seed) { return {seed, kTwoTasks, kLongContext, 31}; }
 
 // Random weights of which every one shows in the logits, gains and biases included.
-struct Supernet {
-  Supernet() : layout(kLargest, kContext), parameters(layout.size()) {
+struct RandomSupernet {
+  RandomSupernet() : layout(kSliced, kLongContext), parameters(layout.size()) {
     Random random(5);
     for (std::size_t i = 0; i < parameters.size(); ++i)
       parameters[i] = static_cast<float>(0.25 * random.normal());
@@ -63,7 +50,7 @@ struct Supernet {
 };
 
 // Logits of the first row task.
-std::vector<float> engine_logits(const Supernet& net, const Architecture& network,
+std::vector<float> engine_logits(const RandomSupernet& net, const Architecture& network,
                                  const Batch& batch) {
   Activations<float> activations(net.layout, batch.sequences, batch.length,
                                  Activations<float>::Keep::nothing);
@@ -90,12 +77,12 @@ double root_mean_square_difference(const std::vector<float>& a, const std::vecto
 }
 
 TEST(FoldedNetwork, ComputesTheSame) {
-  const Supernet net;
-  const Text text(6);
-  for (const Architecture& network : {kLargest, kSlice}) {
+  const RandomSupernet net;
+  const RandomText text = text_of(6);
+  for (const Architecture& network : {kSliced, kSlice}) {
     const FoldedNetwork folded = net.folded(network);
     std::vector<float> logits;
-    mixed_logits({folded}, first_task(text.batch), kContext, logits);
+    mixed_logits({folded}, first_task(text.batch), kLongContext, logits);
     const std::vector<float> expected = engine_logits(net, network, text.batch);
     ASSERT_EQ(logits.size(), expected.size());
     // Rounding of fp32, some hundred operations deep.
@@ -104,16 +91,16 @@ TEST(FoldedNetwork, ComputesTheSame) {
 }
 
 TEST(Smoothing, ComputesTheSameWithChannelsOfOtherSizes) {
-  const Supernet net;
-  const Text text(6);
-  const FoldedNetwork folded = net.folded(kLargest);
+  const RandomSupernet net;
+  const RandomText text = text_of(6);
+  const FoldedNetwork folded = net.folded(kSliced);
   std::vector<float> exact;
-  mixed_logits({folded}, first_task(text.batch), kContext, exact);
+  mixed_logits({folded}, first_task(text.batch), kLongContext, exact);
   const std::vector<ChannelSizes> before = channel_sizes(folded, text.batch);
   for (const double alpha : {0.0, 0.5, 1.0}) {
     const FoldedNetwork network = smoothed(folded, text.batch, alpha);
     std::vector<float> logits;
-    mixed_logits({network}, first_task(text.batch), kContext, logits);
+    mixed_logits({network}, first_task(text.batch), kLongContext, logits);
     EXPECT_LT(root_mean_square_difference(logits, exact), 1e-5 * largest_size(exact)) << alpha;
     // What was divided by |a|^alpha / |b|^(1 - alpha) is |a|^(1 - alpha) |b|^(1 - alpha) large.
     const std::vector<ChannelSizes> after = channel_sizes(network, text.batch);
@@ -136,7 +123,7 @@ TEST(Smoothing, ComputesTheSameWithChannelsOfOtherSizes) {
 
 // A channel that is always 0 stays as it is.
 TEST(Smoothing, LeavesWhatIsZeroAlone) {
-  const Supernet net;
+  const RandomSupernet net;
   FoldedNetwork folded = net.folded(kSlice);
   std::vector<ChannelSizes> sizes(2);
   for (std::size_t l = 0; l < 2; ++l) {
@@ -153,7 +140,7 @@ TEST(Smoothing, LeavesWhatIsZeroAlone) {
 }
 
 TEST(FoldedNetwork, WritesNoMeanToTheStream) {
-  const FoldedNetwork folded = Supernet().folded(kSlice);
+  const FoldedNetwork folded = RandomSupernet().folded(kSlice);
   const int d = kSlice.model_width;
   for (const FoldedLayer& layer : folded.layers)
     for (const Linear* linear : {&layer.output, &layer.down})
@@ -250,10 +237,10 @@ struct PlainPass {
 };
 
 TEST(QuantizedNetwork, IsThePlainPassBitForBit) {
-  const Supernet net;
-  const Text text(7);
-  for (const Architecture& network : {kLargest, kSlice})
-    for (const int length : {1, 17, kContext}) {
+  const RandomSupernet net;
+  const RandomText text = text_of(7);
+  for (const Architecture& network : {kSliced, kSlice})
+    for (const int length : {1, 17, kLongContext}) {
       const QuantizedNetwork quantized = calibrated(net.folded(network), text.batch);
       constexpr int kCount = 3;
       const auto tokens = std::span(text.tokens).first(static_cast<std::size_t>(kCount * length));
@@ -273,16 +260,16 @@ TEST(QuantizedNetwork, IsThePlainPassBitForBit) {
 // Every operator in integers one after the other, with fp32 in between, is the same pass; only
 // scores and logits are rounded to fp32, which holds their sums exactly at these sizes.
 TEST(QuantizedNetwork, IsTheMixedPassWithAllOperators) {
-  const Supernet net;
-  const Text text(8);
+  const RandomSupernet net;
+  const RandomText text = text_of(8);
   const FoldedNetwork folded = net.folded(kSlice);
   const QuantizedNetwork quantized = calibrated(folded, text.batch);
   const auto tokens = first_task(text.batch);
   std::vector<float> mixed;
-  mixed_logits({folded, &quantized, OperatorSet::all(), nullptr}, tokens, kContext, mixed);
+  mixed_logits({folded, &quantized, OperatorSet::all(), nullptr}, tokens, kLongContext, mixed);
   IntegerActivations activations(quantized, static_cast<int>(tokens.size()));
   std::vector<std::int32_t> sums(mixed.size());
-  integer_logits(quantized, tokens, kContext, activations, sums.data());
+  integer_logits(quantized, tokens, kLongContext, activations, sums.data());
   for (std::size_t i = 0; i < sums.size(); ++i)
     ASSERT_EQ(mixed[i], static_cast<float>(sums[i]) * quantized.logit_scale) << i;
 }
@@ -293,8 +280,8 @@ TEST(QuantizedNetwork, IsTheMixedPassWithAllOperators) {
 // then in n and in the weights. Errors are taken as independent, their sum with a margin of half of
 // it.
 TEST(QuantizedNetwork, ErrorFollowsFromItsSteps) {
-  const Supernet net;
-  const Text text(9);
+  const RandomSupernet net;
+  const RandomText text = text_of(9);
   FoldedNetwork folded = net.folded(kSlice);
   folded.layers.clear();
   folded.network.layers.clear();
@@ -308,7 +295,7 @@ TEST(QuantizedNetwork, ErrorFollowsFromItsSteps) {
     double squares = 0;
     for (std::size_t i = 0; i < d; ++i)
       squares += std::pow(double{folded.tokens[static_cast<std::size_t>(tokens[row]) * d + i]} +
-                              folded.positions[row % kContext * d + i],
+                              folded.positions[row % kLongContext * d + i],
                           2);
     inverse_variance += static_cast<double>(d) / squares / static_cast<double>(tokens.size());
   }
@@ -322,10 +309,10 @@ TEST(QuantizedNetwork, ErrorFollowsFromItsSteps) {
   const double expected =
       std::sqrt(weights * norm + static_cast<double>(d) * square(quantized.head.weight_scale) / 12);
   std::vector<float> exact;
-  mixed_logits({folded}, tokens, kContext, exact);
+  mixed_logits({folded}, tokens, kLongContext, exact);
   IntegerActivations activations(quantized, static_cast<int>(tokens.size()));
   std::vector<std::int32_t> sums(exact.size());
-  integer_logits(quantized, tokens, kContext, activations, sums.data());
+  integer_logits(quantized, tokens, kLongContext, activations, sums.data());
   std::vector<float> logits;
   for (const std::int32_t sum : sums)
     logits.push_back(static_cast<float>(sum) * quantized.logit_scale);
@@ -336,9 +323,9 @@ TEST(QuantizedNetwork, ErrorFollowsFromItsSteps) {
 
 // The target for trained networks, on one whose weights are larger and whose text is noise.
 TEST(QuantizedNetwork, LossIsNearThatOfFp32) {
-  const Supernet net;
-  const Text text(10);
-  for (const Architecture& network : {kLargest, kSlice}) {
+  const RandomSupernet net;
+  const RandomText text = text_of(10);
+  for (const Architecture& network : {kSliced, kSlice}) {
     const FoldedNetwork folded = net.folded(network);
     const double exact = mixed_loss({folded}, text.batch);
     const QuantizedNetwork quantized = calibrated(folded, text.batch);
@@ -349,8 +336,8 @@ TEST(QuantizedNetwork, LossIsNearThatOfFp32) {
 }
 
 TEST(QuantizedNetwork, DoesNotDependOnThreads) {
-  const Supernet net;
-  const Text text(11);
+  const RandomSupernet net;
+  const RandomText text = text_of(11);
   const FoldedNetwork folded = net.folded(kSlice);
   const auto all = [&](std::size_t threads) {
     const tbb::global_control limit(tbb::global_control::max_allowed_parallelism, threads);
@@ -373,8 +360,8 @@ std::string refusal(const std::function<void()>& action) {
 }
 
 TEST(QuantizedNetwork, BadScalesAreNamed) {
-  const FoldedNetwork folded = Supernet().folded(kSlice);
-  const Sites<float> scales = scales_of(observe(folded, Text(12).batch), Calibration::kMinMax);
+  const FoldedNetwork folded = RandomSupernet().folded(kSlice);
+  const Sites<float> scales = scales_of(observe(folded, text_of(12).batch), Calibration::kMinMax);
   const auto with = [&](auto change) {
     Sites<float> changed = scales;
     change(changed);
@@ -396,8 +383,8 @@ TEST(QuantizedNetwork, BadScalesAreNamed) {
 
 // Scales as fine as these are made coarser until no sum can wrap.
 TEST(QuantizedNetwork, FineScalesAreMadeSafe) {
-  const FoldedNetwork folded = Supernet().folded(kSlice);
-  Sites<float> scales = scales_of(observe(folded, Text(13).batch), Calibration::kMinMax);
+  const FoldedNetwork folded = RandomSupernet().folded(kSlice);
+  Sites<float> scales = scales_of(observe(folded, text_of(13).batch), Calibration::kMinMax);
   scales.layers[0].query = scales.layers[0].key = scales.layers[1].up = 1e-5F;
   const QuantizedNetwork quantized = quantize(folded, scales);
   EXPECT_NO_THROW(require_safe(quantized));
@@ -406,8 +393,8 @@ TEST(QuantizedNetwork, FineScalesAreMadeSafe) {
 }
 
 TEST(QuantizedNetwork, WhatMayWrapIsRefusedAtRunTime) {
-  const Supernet net;
-  const Text text(14);
+  const RandomSupernet net;
+  const RandomText text = text_of(14);
   const QuantizedNetwork good = calibrated(net.folded(kSlice), text.batch);
   const auto with = [&](auto change) {
     QuantizedNetwork changed = good;
@@ -430,7 +417,7 @@ TEST(QuantizedNetwork, WhatMayWrapIsRefusedAtRunTime) {
   EXPECT_THAT(refusal([&] { integer_logits(good, unknown, 2, activations, logits.data()); }),
               HasSubstr("token 31: expected 0 to 30"));
   EXPECT_THAT(
-      refusal([&] { integer_logits(good, unknown, kContext + 1, activations, logits.data()); }),
+      refusal([&] { integer_logits(good, unknown, kLongContext + 1, activations, logits.data()); }),
       HasSubstr("expected 1 to 70"));
 }
 

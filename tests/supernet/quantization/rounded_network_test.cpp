@@ -16,28 +16,14 @@
 #include "supernet/training/trainer.hpp"
 #include "support/random.hpp"
 #include "tests/supernet/model/plain_network.hpp"
+#include "tests/supernet/random_text.hpp"
 
 namespace paretoformer::supernet {
 namespace {
 
 using reference::Table;
 
-const Architecture kNetwork{12, 4, 11, {{3, 20}, {2, 14}}};
-constexpr int kContext = 70;   // longer than a block of queries
-constexpr int kSequences = 9;  // two row tasks
-
-struct Text {
-  explicit Text(int sequences = kSequences) {
-    Random random(21);
-    for (int i = 0; i <= sequences * kContext; ++i)
-      tokens.push_back(static_cast<std::int32_t>(random.below(kNetwork.vocabulary)));
-    targets.assign(tokens.begin() + 1, tokens.end());
-    tokens.pop_back();
-    batch = {tokens.data(), targets.data(), sequences, kContext};
-  }
-  std::vector<std::int32_t> tokens, targets;
-  Batch batch;
-};
+const Architecture kRoundedNetwork{12, 4, 11, {{3, 20}, {2, 14}}};
 
 // Of which every one shows in the loss, gains and biases included.
 std::vector<double> lively_parameters(const ParameterLayout& layout) {
@@ -79,8 +65,8 @@ Trainer<double> trainer_of(const ParameterLayout& layout, const std::vector<doub
   return {layout, config, std::move(state), arithmetic};
 }
 
-const ParameterLayout kOwn(kNetwork, kContext);
-const ParameterLayout kFolded(kNetwork, kContext, Head::untied);
+const ParameterLayout kOwn(kRoundedNetwork, kLongContext);
+const ParameterLayout kFolded(kRoundedNetwork, kLongContext, Head::untied);
 
 TEST(Fold, ItsTransposeGivesItsDerivative) {
   const std::vector<double> parameters = lively_parameters(kOwn);
@@ -101,14 +87,14 @@ TEST(Fold, ItsTransposeGivesItsDerivative) {
 }
 
 TEST(Fold, AnUntiedPassOverItHasTheSameLossAndGradient) {
-  const Text text;
+  const RandomText text(21, kTwoTasks, kLongContext, kRoundedNetwork.vocabulary);
   const std::vector<double> parameters = lively_parameters(kOwn);
   Trainer<double> own = trainer_of(kOwn, parameters, text.batch);
   std::vector<double> weights(kFolded.size());
   fold(kOwn, parameters.data(), kFolded, weights.data());
   Trainer<double> folded = trainer_of(kFolded, weights, text.batch);
-  const double loss = own.compute_gradients(text.batch, {&kNetwork, 1})[0];
-  EXPECT_NEAR(folded.compute_gradients(text.batch, {&kNetwork, 1})[0], loss, 1e-12 * loss);
+  const double loss = own.compute_gradients(text.batch, {&kRoundedNetwork, 1})[0];
+  EXPECT_NEAR(folded.compute_gradients(text.batch, {&kRoundedNetwork, 1})[0], loss, 1e-12 * loss);
   std::vector<double> gradient(kOwn.size());
   fold_backward(kOwn, parameters.data(), kFolded, folded.gradient().data(), gradient.data());
   const std::vector<double> of_own = own.gradient();
@@ -130,7 +116,7 @@ std::vector<float> scales_of(const QuantizedNetwork& network, float factor) {
 struct Quantized {
   explicit Quantized(const Batch& batch) : parameters(lively_parameters(kOwn)) {
     const std::vector<float> single(parameters.begin(), parameters.end());
-    folded = fold(kOwn, single.data(), kNetwork);
+    folded = fold(kOwn, single.data(), kRoundedNetwork);
     network = calibrated(folded, batch);
   }
   std::vector<double> parameters;
@@ -144,10 +130,10 @@ std::vector<double> steps_of(const QuantizedNetwork& network) {
   const auto fill = [&](std::size_t offset, int rows, int columns, double step) {
     std::fill_n(steps.begin() + static_cast<std::ptrdiff_t>(offset), area(rows, columns), step);
   };
-  const int d = kNetwork.model_width, hd = kNetwork.head_width;
-  fill(kFolded.token_embedding, kNetwork.vocabulary, d, network.scales.tokens);
-  fill(kFolded.position_embedding, kContext, d, network.scales.positions);
-  fill(kFolded.head, kNetwork.vocabulary, d, network.head.weight_scale);
+  const int d = kRoundedNetwork.model_width, hd = kRoundedNetwork.head_width;
+  fill(kFolded.token_embedding, kRoundedNetwork.vocabulary, d, network.scales.tokens);
+  fill(kFolded.position_embedding, kLongContext, d, network.scales.positions);
+  fill(kFolded.head, kRoundedNetwork.vocabulary, d, network.head.weight_scale);
   for (std::size_t l = 0; l < network.layers.size(); ++l) {
     const LayerOffsets& o = kFolded.layer(static_cast<int>(l));
     const IntegerLayer& layer = network.layers[l];
@@ -169,7 +155,7 @@ std::vector<float> multiplied_out(const std::vector<std::int8_t>& x, float scale
 }
 
 TEST(RoundedNetwork, HasTheWeightsOfTheQuantisedOne) {
-  const Text text;
+  const RandomText text(21, kTwoTasks, kLongContext, kRoundedNetwork.vocabulary);
   const Quantized q(text.batch);
   RoundedNetwork<float> rounded(kOwn, text.batch.rows());
   rounded.set_scales(scales_of(q.network, 1));
@@ -241,7 +227,7 @@ class Roundings {
 class PlainRounded {
  public:
   PlainRounded(const std::vector<float>& scales, const std::vector<double>& steps)
-      : sites_(kNetwork.layers.size()), steps_(steps) {
+      : sites_(kRoundedNetwork.layers.size()), steps_(steps) {
     const std::vector<double*> sites = sites_.all();
     for (std::size_t i = 0; i < sites.size(); ++i) *sites[i] = double{scales[i]};
   }
@@ -303,7 +289,7 @@ class PlainRounded {
   }
 
   Table attention(const Table& qkv, int heads) {
-    const int w = kNetwork.head_width;
+    const int w = kRoundedNetwork.head_width;
     Table y(qkv.rows, heads * w);
     for (int h = 0; h < heads; ++h) {
       const Table p = reference::probabilities(qkv, h, w);
@@ -326,14 +312,14 @@ class PlainRounded {
   Table layer(const Table& x, std::size_t l, double x_scale) {
     const LayerSites<double>& s = sites_.layers[l];
     const LayerOffsets& o = kFolded.layer(static_cast<int>(l));
-    const int d = kNetwork.model_width;
+    const int d = kRoundedNetwork.model_width;
     Table qkv =
         linear(norm(x, x_scale / kNormReads, s.norm1), 3 * o.attention_width, o.qkv, o.qkv_bias);
     const double parts[] = {s.query, s.key, s.value};
     for (int r = 0; r < qkv.rows; ++r)
       for (int i = 0; i < qkv.columns; ++i)
-        qkv(r, i) = roundings.round(qkv(r, i), parts[i / kNetwork.head_width % 3]);
-    Table context = attention(qkv, kNetwork.layers[l].heads);
+        qkv(r, i) = roundings.round(qkv(r, i), parts[i / kRoundedNetwork.head_width % 3]);
+    Table context = attention(qkv, kRoundedNetwork.layers[l].heads);
     roundings.round(context, s.context);
     const Table middle =
         sum_of(x, linear(context, d, o.output, o.output_bias), s.attention, s.middle);
@@ -345,9 +331,9 @@ class PlainRounded {
   }
 
   double sequence_loss(const std::int32_t* tokens, const std::int32_t* targets) {
-    const int d = kNetwork.model_width;
-    Table x(kContext, d);
-    for (int t = 0; t < kContext; ++t)
+    const int d = kRoundedNetwork.model_width;
+    Table x(kLongContext, d);
+    for (int t = 0; t < kLongContext; ++t)
       for (int i = 0; i < d; ++i)
         x(t, i) = roundings.round(
             w_[kFolded.token_embedding + area(tokens[t], d) + static_cast<std::size_t>(i)] +
@@ -358,10 +344,10 @@ class PlainRounded {
       x = layer(x, l, scale);
       scale = sites_.layers[l].output;
     }
-    const Table logits = linear(norm(x, scale / kNormReads, sites_.norm), kNetwork.vocabulary,
-                                kFolded.head, kFolded.head_bias);
+    const Table logits = linear(norm(x, scale / kNormReads, sites_.norm),
+                                kRoundedNetwork.vocabulary, kFolded.head, kFolded.head_bias);
     double loss = 0;
-    for (int t = 0; t < kContext; ++t) {
+    for (int t = 0; t < kLongContext; ++t) {
       double sum = 0;
       for (int j = 0; j < logits.columns; ++j) sum += std::exp(logits(t, j));
       loss += std::log(sum) - logits(t, targets[t]);
@@ -376,12 +362,12 @@ class PlainRounded {
 
 // With scales so fine that some values of every kind are clipped.
 TEST(RoundedNetwork, HasStraightThroughGradients) {
-  const Text text(2);
+  const RandomText text(21, 2, kLongContext, kRoundedNetwork.vocabulary);
   const Quantized q(text.batch);
   const std::vector<float> scales = scales_of(q.network, 0.5);
   Trainer<double> trainer = trainer_of(kOwn, q.parameters, text.batch, Arithmetic::int8);
   trainer.set_scales(scales);
-  const double loss = trainer.compute_gradients(text.batch, {&kNetwork, 1})[0];
+  const double loss = trainer.compute_gradients(text.batch, {&kRoundedNetwork, 1})[0];
   PlainRounded plain(scales, steps_of(q.network));
   ASSERT_NEAR(loss, plain.loss(q.parameters, text.batch), 1e-9);
   EXPECT_GT(plain.roundings.clipped_share(), 0.01);
@@ -410,19 +396,20 @@ double distance(const std::vector<float>& a, const std::vector<float>& b) {
 // truncated constants of GELU, for which some numbers are rounded to the other side. A share p of
 // them adds p S^2 to rounding's own S^2 / 12: two in a hundred are a quarter of it.
 TEST(RoundedNetwork, HasTheLogitsOfTheIntegerNetworkButForSoftmax) {
-  const Text text(1);
+  const RandomText text(21, 1, kLongContext, kRoundedNetwork.vocabulary);
   const Quantized q(text.batch);
   OperatorSet operators = OperatorSet::all();
   operators.integer[static_cast<std::size_t>(IntegerOperator::kSoftmax)] = false;
   std::vector<float> exact, integer;
-  mixed_logits({q.folded}, text.tokens, kContext, exact);
-  mixed_logits({q.folded, &q.network, operators}, text.tokens, kContext, integer);
+  mixed_logits({q.folded}, text.tokens, kLongContext, exact);
+  mixed_logits({q.folded, &q.network, operators}, text.tokens, kLongContext, integer);
 
   RoundedNetwork<float> rounded(kOwn, text.batch.rows());
   rounded.set_scales(scales_of(q.network, 1));
   rounded.round({q.parameters.begin(), q.parameters.end()});
-  Activations<float> activations(rounded.layout(), 1, kContext, Activations<float>::Keep::nothing);
-  const Pass<float> pass{rounded.layout(), rounded.weights(), kNetwork,           text.batch,
+  Activations<float> activations(rounded.layout(), 1, kLongContext,
+                                 Activations<float>::Keep::nothing);
+  const Pass<float> pass{rounded.layout(), rounded.weights(), kRoundedNetwork,    text.batch,
                          activations,      Products::fp32,    &rounded.rounding()};
   forward(pass, 0);
   const std::vector<float> logits(logits_of(pass), logits_of(pass) + exact.size());
@@ -433,18 +420,18 @@ TEST(RoundedNetwork, HasTheLogitsOfTheIntegerNetworkButForSoftmax) {
 // sums of gradients another order.
 TEST(RoundedNetwork, ABlockOfRowsMayEndWithinASequence) {
   constexpr int kLength = 150, kMany = 8;
-  const ParameterLayout layout(kNetwork, kLength);
+  const ParameterLayout layout(kRoundedNetwork, kLength);
   std::vector<std::int32_t> tokens, targets;
   Random random(31);
   for (int i = 0; i < kMany * kLength; ++i) {
-    tokens.push_back(static_cast<std::int32_t>(random.below(kNetwork.vocabulary)));
-    targets.push_back(static_cast<std::int32_t>(random.below(kNetwork.vocabulary)));
+    tokens.push_back(static_cast<std::int32_t>(random.below(kRoundedNetwork.vocabulary)));
+    targets.push_back(static_cast<std::int32_t>(random.below(kRoundedNetwork.vocabulary)));
   }
   const Batch batch{tokens.data(), targets.data(), kMany, kLength};
   const std::vector<double> parameters = lively_parameters(layout);
   const std::vector<float> single(parameters.begin(), parameters.end());
   const std::vector<float> scales =
-      scales_of(calibrated(fold(layout, single.data(), kNetwork), batch), 1);
+      scales_of(calibrated(fold(layout, single.data(), kRoundedNetwork), batch), 1);
   const auto gradient_of = [&](int at_a_time) {
     TrainingConfig config;
     config.batch = at_a_time;
@@ -454,7 +441,7 @@ TEST(RoundedNetwork, ABlockOfRowsMayEndWithinASequence) {
     state.parameters = parameters;
     Trainer<double> trainer(layout, config, std::move(state), Arithmetic::int8);
     trainer.set_scales(scales);
-    trainer.compute_gradients(batch, {&kNetwork, 1});
+    trainer.compute_gradients(batch, {&kRoundedNetwork, 1});
     return trainer.gradient();
   };
   const std::vector<double> whole = gradient_of(kMany), cut = gradient_of(1);

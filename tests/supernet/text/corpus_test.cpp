@@ -5,14 +5,13 @@
 
 #include <cmath>
 #include <filesystem>
-#include <functional>
 #include <string>
 #include <vector>
 
 #include "supernet/text/grammar.hpp"
-#include "support/error.hpp"
 #include "support/files.hpp"
 #include "support/json.hpp"
+#include "tests/error_of.hpp"
 #include "tests/supernet/text/reader.hpp"
 #include "tests/temporary_folder.hpp"
 
@@ -20,15 +19,6 @@ namespace paretoformer::supernet {
 namespace {
 
 namespace fs = std::filesystem;
-
-std::string message_of(const std::function<void()>& action) {
-  try {
-    action();
-  } catch (const InputError& error) {
-    return error.what();
-  }
-  return "no error";
-}
 
 CorpusConfig config_of(const std::string& json) {
   const Json parsed = parse_json(json, "run.json");
@@ -84,19 +74,19 @@ TEST(CorpusConfig, WrittenAndReadAgain) {
 }
 
 TEST(CorpusConfig, NamesWhatIsWrong) {
-  EXPECT_EQ(message_of([] { config_of(R"({"train": "a"})"); }),
+  EXPECT_EQ(error_of([] { config_of(R"({"train": "a"})"); }),
             "run.json: /corpus: key \"validation\" is missing");
-  EXPECT_EQ(message_of([] { config_of(R"({"trian_bytes": 3})"); }),
+  EXPECT_EQ(error_of([] { config_of(R"({"trian_bytes": 3})"); }),
             "run.json: /corpus/trian_bytes: unknown key (did you mean \"train_bytes\"?)");
-  EXPECT_THAT(message_of([] { config_of(R"({"text": "generated", "train": "a"})"); }),
+  EXPECT_THAT(error_of([] { config_of(R"({"text": "generated", "train": "a"})"); }),
               testing::HasSubstr("/corpus/train: "));
-  EXPECT_THAT(message_of([] { config_of(R"({"text": "wikipedia"})"); }),
+  EXPECT_THAT(error_of([] { config_of(R"({"text": "wikipedia"})"); }),
               testing::HasSubstr("/corpus/text: \"wikipedia\""));
-  EXPECT_THAT(message_of([] { config_of(R"({"train": "", "validation": "b"})"); }),
+  EXPECT_THAT(error_of([] { config_of(R"({"train": "", "validation": "b"})"); }),
               testing::HasSubstr("/corpus/train: "));
-  EXPECT_THAT(message_of([] { config_of(R"({"tokenizer": "bytes", "vocabulary": 1024})"); }),
+  EXPECT_THAT(error_of([] { config_of(R"({"tokenizer": "bytes", "vocabulary": 1024})"); }),
               testing::HasSubstr("/corpus/vocabulary: 1024 is out of range"));
-  EXPECT_THAT(message_of([] { config_of(R"({"train_bytes": 0})"); }),
+  EXPECT_THAT(error_of([] { config_of(R"({"train_bytes": 0})"); }),
               testing::HasSubstr("/corpus/train_bytes: 0 is out of range"));
 }
 
@@ -178,17 +168,17 @@ TEST_F(CorpusTest, NoPerplexityPerWordWhereThereAreNone) {
 TEST_F(CorpusTest, NamesTheFileThatCannotBeUsed) {
   const std::string train = (folder_ / "train.txt").string();
   const std::string validation = (folder_ / "validation.txt").string();
-  EXPECT_EQ(message_of([&] { load_corpus(files("", "b"), ""); }),
+  EXPECT_EQ(error_of([&] { load_corpus(files("", "b"), ""); }),
             train + ": is empty: expected text");
-  EXPECT_EQ(message_of([&] { load_corpus(files("a", "b\xc3\xa9\xff"), ""); }),
+  EXPECT_EQ(error_of([&] { load_corpus(files("a", "b\xc3\xa9\xff"), ""); }),
             validation + ": byte 3 is not valid UTF-8");
   CorpusConfig config = files("a", "b");
   config.tokenizer = TokenizerKind::kBpe;
   config.vocabulary = 1024;
-  EXPECT_THAT(message_of([&] { load_corpus(config, ""); }),
+  EXPECT_THAT(error_of([&] { load_corpus(config, ""); }),
               testing::StartsWith(train + ": vocabulary 1024 is too large: "));
   config.validation = folder_ / "none.txt";
-  EXPECT_THAT(message_of([&] { load_corpus(config, ""); }),
+  EXPECT_THAT(error_of([&] { load_corpus(config, ""); }),
               testing::StartsWith((folder_ / "none.txt").string() + ": cannot open file"));
 }
 
@@ -196,9 +186,9 @@ TEST_F(CorpusTest, RequiresOneBatchAndOneWindow) {
   const Corpus corpus = load_corpus(files(std::string(36, 'a'), "abcdefgh"), "");
   EXPECT_NO_THROW(require_tokens(corpus, 4, 7));
   EXPECT_EQ(
-      message_of([&] { require_tokens(corpus, 5, 7); }),
+      error_of([&] { require_tokens(corpus, 5, 7); }),
       "the training text is too short: it has 36 tokens, but a batch of 5 x (7 + 1) takes 40");
-  EXPECT_EQ(message_of([&] { require_tokens(corpus, 1, 8); }),
+  EXPECT_EQ(error_of([&] { require_tokens(corpus, 1, 8); }),
             "the validation text is too short: it has 8 tokens, but a window of 8 + 1 takes 9");
 }
 

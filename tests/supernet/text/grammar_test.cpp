@@ -8,8 +8,8 @@
 #include <vector>
 
 #include "supernet/text/language.hpp"
-#include "support/error.hpp"
 #include "support/hash.hpp"
+#include "tests/error_of.hpp"
 #include "tests/supernet/text/language_entropy.hpp"
 #include "tests/supernet/text/reader.hpp"
 
@@ -27,12 +27,7 @@ std::vector<std::string_view> documents(std::string_view text) {
 }
 
 std::string message_of(const std::string& text) {
-  try {
-    information_bits(text);
-  } catch (const InputError& error) {
-    return error.what();
-  }
-  return "no error";
+  return error_of([&] { information_bits(text); });
 }
 
 TEST(Grammar, SameSeedSameTextOnEveryMachine) {

@@ -6,31 +6,21 @@
 
 #include <chrono>
 #include <filesystem>
-#include <functional>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "supernet/text/grammar.hpp"
-#include "support/error.hpp"
 #include "support/files.hpp"
 #include "support/random.hpp"
 #include "tests/captured_log.hpp"
+#include "tests/error_of.hpp"
 #include "tests/temporary_folder.hpp"
 
 namespace paretoformer::supernet {
 namespace {
 
 namespace fs = std::filesystem;
-
-std::string message_of(const std::function<void()>& action) {
-  try {
-    action();
-  } catch (const InputError& error) {
-    return error.what();
-  }
-  return "no error";
-}
 
 const std::string& sample_text() {
   static const std::string text = generate_text(1, 200'000).text;
@@ -198,7 +188,7 @@ TEST(Tokenizer, LearnsAroundCharactersThatGetNoPiece) {
   EXPECT_EQ(tokenizer.encode(text), encoded_by_the_library(tokenizer, text));
   for (const std::string& none : {std::string(), std::string("\n\n"), std::string("\t\n"), zero,
                                   std::string("\u2585\u2585\n")})
-    EXPECT_EQ(message_of([&] { Tokenizer::train_bpe(none, 500); }),
+    EXPECT_EQ(error_of([&] { Tokenizer::train_bpe(none, 500); }),
               "the text to learn a vocabulary from has no characters that can be in one");
 }
 
@@ -225,28 +215,28 @@ TEST(Tokenizer, IsDeterministicAndRestoredFromItsModel) {
 
 TEST(Tokenizer, NamesTheLimitsOfTheVocabulary) {
   const std::string text = "ab ab ab\nabc\n";  // four characters
-  EXPECT_EQ(message_of([&] { Tokenizer::train_bpe(text, 260); }),
+  EXPECT_EQ(error_of([&] { Tokenizer::train_bpe(text, 260); }),
             "vocabulary 260 is too small: 256 bytes, 1 unknown and the 4 characters of the "
             "training text need at least 261");
   EXPECT_EQ(Tokenizer::train_bpe(text, 261).vocabulary_size(), 261);
-  EXPECT_THAT(message_of([&] { Tokenizer::train_bpe(text, 500); }),
+  EXPECT_THAT(error_of([&] { Tokenizer::train_bpe(text, 500); }),
               testing::MatchesRegex("vocabulary 500 is too large: the training text yields at "
                                     "most 26[0-9] tokens"));
-  EXPECT_EQ(message_of([] { Tokenizer::train_bpe("\n\n", 500); }),
+  EXPECT_EQ(error_of([] { Tokenizer::train_bpe("\n\n", 500); }),
             "the text to learn a vocabulary from has no characters that can be in one");
 }
 
 TEST(Tokenizer, RejectsDamagedModelsAndForeignTokens) {
   const std::string& model = sample_tokenizer().model();
-  EXPECT_THAT(message_of([] { Tokenizer::from_model("no model"); }),
+  EXPECT_THAT(error_of([] { Tokenizer::from_model("no model"); }),
               testing::HasSubstr("is damaged"));
-  EXPECT_THAT(message_of([&] { Tokenizer::from_model(model.substr(0, model.size() / 4)); }),
+  EXPECT_THAT(error_of([&] { Tokenizer::from_model(model.substr(0, model.size() / 4)); }),
               testing::HasSubstr("is damaged"));
   // An unknown piece, and one that begins with a zero byte: SentencePiece throws instead of
   // answering.
   const std::string zero = {"\x0a\x09\x0a\x05<unk>\x18\x02\x0a\x08\x0a\x06\x00x000>", 21};
-  EXPECT_THAT(message_of([&] { Tokenizer::from_model(zero); }), testing::HasSubstr("is damaged"));
-  EXPECT_EQ(message_of([] {
+  EXPECT_THAT(error_of([&] { Tokenizer::from_model(zero); }), testing::HasSubstr("is damaged"));
+  EXPECT_EQ(error_of([] {
               const std::int32_t tokens[] = {65, 256};
               Tokenizer::bytes().decode(tokens);
             }),

@@ -18,6 +18,7 @@
 #include "support/random.hpp"
 #include "tests/supernet/lively_parameters.hpp"
 #include "tests/supernet/model/plain_network.hpp"
+#include "tests/supernet/random_text.hpp"
 
 #ifdef PARETOFORMER_CUDA_EMULATION
 #include "supernet/training/cuda/platform.hpp"
@@ -126,27 +127,6 @@ const Supernet kEven{R"({"head_width": 16, "vocabulary": 43, "depth": [1, 2],
                          "ffn_width": [8, 32, 40]})",
                      {32, 16, 43, {{2, 40}, {2, 40}}},
                      {{32, 16, 43, {{2, 40}, {2, 40}}}, {16, 16, 43, {{1, 8}, {2, 32}}}}};
-// Attention of more than one tile.
-constexpr int kContext = 70;
-
-struct Text {
-  Text(std::uint64_t seed, int sequences_, int length_, int vocabulary)
-      : sequences(sequences_), length(length_) {
-    Random random(seed);
-    for (int i = 0; i < sequences * length; ++i)
-      tokens.push_back(
-          static_cast<std::int32_t>(random.below(static_cast<std::uint64_t>(vocabulary))));
-    targets = tokens;
-    for (std::int32_t& target : targets) target = (target * 3 + 1) % vocabulary;
-  }
-  // `step`: of dropout.
-  Batch batch(double dropout = 0, std::int64_t step = 0) const {
-    return {tokens.data(), targets.data(), sequences, length, Dropout::of_step(dropout, 7, step)};
-  }
-
-  int sequences, length;
-  std::vector<std::int32_t> tokens, targets;
-};
 
 TrainingConfig config(const BackEnd& back_end, int batch, int context) {
   TrainingConfig c;
@@ -179,7 +159,8 @@ void expect_gradients(const BackEnd& back_end, const Supernet& supernet,
                       const std::vector<Architecture>& networks, const TrainingConfig& c) {
   const ParameterLayout layout = supernet.layout(c.context);
   const std::vector<double> parameters = lively_parameters<double>(layout);
-  const Text text(1, c.sequences_per_step(networks.size()), c.context, supernet.largest.vocabulary);
+  const LearnableText text(1, c.sequences_per_step(networks.size()), c.context,
+                           supernet.largest.vocabulary);
   std::vector<double> expected;
   const std::vector<double> losses = reference::sandwich_gradients(
       layout, parameters, networks, text.batch(c.dropout), c.distillation, expected);
@@ -198,7 +179,7 @@ class Slices : public testing::TestWithParam<std::tuple<BackEnd, int>> {};
 TEST_P(Slices, LossesAndGradients) {
   const auto& [back_end, slice] = GetParam();
   expect_gradients(back_end, kOdd, {kOdd.largest, kOdd.slices[static_cast<std::size_t>(slice)]},
-                   config(back_end, 2, kContext));
+                   config(back_end, 2, kLongContext));
 }
 
 INSTANTIATE_TEST_SUITE_P(All, Slices,
@@ -214,7 +195,8 @@ INSTANTIATE_TEST_SUITE_P(All, BackEnds, testing::ValuesIn(back_ends()),
 
 TEST_P(BackEnds, GradientsOfWidthsThatAreMultiplesOfVectors) {
   for (const Architecture& slice : kEven.slices)
-    expect_gradients(GetParam(), kEven, {kEven.largest, slice}, config(GetParam(), 2, kContext));
+    expect_gradients(GetParam(), kEven, {kEven.largest, slice},
+                     config(GetParam(), 2, kLongContext));
 }
 
 TEST_P(BackEnds, GradientsAreAveragedOverBatches) {
@@ -224,7 +206,7 @@ TEST_P(BackEnds, GradientsAreAveragedOverBatches) {
 }
 
 TEST_P(BackEnds, GradientsWithDropout) {
-  TrainingConfig c = config(GetParam(), 2, kContext);
+  TrainingConfig c = config(GetParam(), 2, kLongContext);
   c.dropout = 0.3;
   for (const Supernet* supernet : {&kOdd, &kEven})
     for (const Architecture& slice : supernet->slices)
@@ -237,7 +219,7 @@ TEST_P(BackEnds, GradientsWithDropout) {
 
 // From the probabilities of the largest network on the same text, parts of it, with dropout.
 TEST_P(BackEnds, GradientsWithDistillation) {
-  TrainingConfig c = config(GetParam(), 2, kContext);
+  TrainingConfig c = config(GetParam(), 2, kLongContext);
   c.distillation = 0.6;
   for (const Supernet* supernet : {&kOdd, &kEven})
     for (const Architecture& slice : supernet->slices)
@@ -256,7 +238,7 @@ TEST_P(BackEnds, SequenceLossesAreWithoutDropout) {
   const ParameterLayout layout = kOdd.layout(20);
   TrainingConfig c = config(GetParam(), 2, 20);
   TrainingState<float> state = state_of(lively_parameters<double>(layout));
-  const Text text(3, 4, 20, 29);
+  const LearnableText text(3, 4, 20, 29);
   const auto expected = make(layout, c, state)->sequence_losses(kOdd.slices, text.batch());
   c.dropout = 0.5;
   const auto backend = make(layout, c, state);
@@ -271,8 +253,8 @@ TEST_P(BackEnds, GradientsOfTheLastStepAreForgotten) {
   const TrainingConfig c = config(GetParam(), 2, 9);
   TrainingState<float> state = state_of(lively_parameters<double>(layout));
   const auto backend = make(layout, c, state);
-  const Text text(1, 2, 9, 29);
-  const Text other(2, 4, 9, 29);
+  const LearnableText text(1, 2, 9, 29);
+  const LearnableText other(2, 4, 9, 29);
   const std::vector<Architecture> one{kOdd.largest};
   backend->gradients(text.batch(), one);
   const std::vector<float> first = copied(*backend);
@@ -284,7 +266,7 @@ TEST_P(BackEnds, GradientsOfTheLastStepAreForgotten) {
 TEST_P(BackEnds, HaveTheSameBitsAgain) {
   const ParameterLayout layout = kOdd.layout(20);
   const TrainingConfig c = config(GetParam(), 2, 20);
-  const Text text(1, 4, 20, 29);
+  const LearnableText text(1, 4, 20, 29);
   const std::vector<Architecture> networks{kOdd.largest, kOdd.slices[1]};
   const auto run = [&] {
     TrainingState<float> state = state_of(lively_parameters<double>(layout));
@@ -339,7 +321,7 @@ TEST_P(BackEnds, StepsAreThoseOfTheReferenceOptimiser) {
     std::vector<double> parameters = as_doubles(state.parameters);
     reference::Optimiser optimiser{c.beta1, c.beta2, c.weight_decay, clip_norm, 0, {}, {}};
     for (int step = 1; step <= 3; ++step) {
-      const Text text(static_cast<std::uint64_t>(step), 4, 9, 29);
+      const LearnableText text(static_cast<std::uint64_t>(step), 4, 9, 29);
       backend->gradients(text.batch(), std::vector<Architecture>{kOdd.largest, kOdd.slices[5]});
       const std::vector<float> gradient = copied(*backend);
       const double norm = backend->apply(adamw_of(c, 1e-2, step, 2), clip_norm);
@@ -362,7 +344,8 @@ TEST_P(BackEnds, AGradientThatIsSetIsTheOneThatIsApplied) {
   const auto stepped = [&](std::uint64_t text, const std::vector<float>* gradient) {
     TrainingState<float> state = state_of(lively_parameters<double>(layout));
     const auto backend = make(layout, c, state);
-    backend->gradients(Text(text, 2, 9, 29).batch(), std::vector<Architecture>{kOdd.largest});
+    backend->gradients(LearnableText(text, 2, 9, 29).batch(),
+                       std::vector<Architecture>{kOdd.largest});
     if (gradient) backend->set_gradient(*gradient);
     const std::vector<float> applied = copied(*backend);
     backend->apply(adamw_of(c, 1e-2, 1, 1), 1.0);
@@ -378,7 +361,7 @@ TEST_P(BackEnds, WhatIsChangedBetweenStepsIsWhatTheNextOnesStartFrom) {
   const ParameterLayout layout = kOdd.layout(9);
   const TrainingConfig c = config(GetParam(), 2, 9);
   const auto step = [&](TrainingBackend<float>& backend, int number) {
-    backend.gradients(Text(static_cast<std::uint64_t>(number), 4, 9, 29).batch(),
+    backend.gradients(LearnableText(static_cast<std::uint64_t>(number), 4, 9, 29).batch(),
                       std::vector<Architecture>{kOdd.largest, kOdd.slices[5]});
     backend.apply(adamw_of(c, 1e-2, number, 2), 1.0);
     backend.download();
@@ -406,7 +389,7 @@ TEST_P(BackEnds, NothingIsAppliedWhereTheNormIsNotFinite) {
   const std::size_t broken = layout.layer(1).up;
   state.parameters[broken] = std::numeric_limits<float>::quiet_NaN();
   backend->upload();
-  const Text text(1, 2, 9, 29);
+  const LearnableText text(1, 2, 9, 29);
   const auto losses = backend->gradients(text.batch(), std::vector<Architecture>{kOdd.largest});
   EXPECT_FALSE(std::isfinite(losses[0]));
   EXPECT_FALSE(std::isfinite(backend->apply(adamw_of(c, 1e-2, 1, 1), 1.0)));
@@ -420,7 +403,7 @@ TEST_P(BackEnds, NothingIsAppliedWhereTheNormIsNotFinite) {
 // What the reference has for every sequence.
 std::vector<double> reference_losses(const ParameterLayout& layout,
                                      const std::vector<double>& parameters,
-                                     const Architecture& network, const Text& text) {
+                                     const Architecture& network, const LearnableText& text) {
   std::vector<double> gradient(parameters.size());
   reference::Network plain(layout, network, parameters, gradient);
   std::vector<double> losses;
@@ -443,7 +426,7 @@ TEST_P(BackEnds, SequenceLossesAreThoseOfTheReference) {
   const auto backend = make(layout, c, state);
   const auto evaluation = make_evaluation(layout, state.parameters, c);
   for (const int length : {20, 11}) {
-    const Text text(3, 5, length, 29);
+    const LearnableText text(3, 5, length, 29);
     const auto losses = evaluation->sequence_losses(kOdd.slices, text.batch());
     ASSERT_EQ(losses.size(), kOdd.slices.size());
     for (std::size_t i = 0; i < losses.size(); ++i) {
@@ -462,7 +445,7 @@ TEST_P(BackEnds, SequenceLossesDoNotDependOnOtherSequences) {
   const TrainingConfig c = config(GetParam(), 2, 20);
   const TrainingState<float> state = state_of(lively_parameters<double>(layout));
   const auto evaluation = make_evaluation(layout, state.parameters, c);
-  const Text text(3, 5, 20, 29);
+  const LearnableText text(3, 5, 20, 29);
   const auto together =
       evaluation->sequence_losses(std::span(kOdd.slices).subspan(1, 2), text.batch());
   for (int s = 0; s < text.sequences; ++s) {
@@ -486,7 +469,7 @@ TEST_P(BackEnds, TrainingsMoveToTheCpuAndBack) {
   reference::Optimiser optimiser{c.beta1, c.beta2, c.weight_decay, 1.0, 0, {}, {}};
   const auto steps = [&](TrainingBackend<float>& backend, int first) {
     for (int step = first; step < first + 2; ++step) {
-      const Text text(static_cast<std::uint64_t>(step), 2, 9, 29);
+      const LearnableText text(static_cast<std::uint64_t>(step), 2, 9, 29);
       backend.gradients(text.batch(), std::vector<Architecture>{kOdd.largest});
       optimiser.apply(layout, 1e-2, 1, as_doubles(copied(backend)), parameters);
       backend.apply(adamw_of(c, 1e-2, step, 1), 1.0);
@@ -525,7 +508,7 @@ void expect_curve(const BackEnd& back_end, double dropout) {
   double first = 0;
   double last = 0;
   for (int step = 0; step < kSteps; ++step) {
-    const Text text(static_cast<std::uint64_t>(step) + 100, 6, kLength, 29);
+    const LearnableText text(static_cast<std::uint64_t>(step) + 100, 6, kLength, 29);
     const std::vector<Architecture> networks{kOdd.largest, kOdd.slices[step % 2 == 0 ? 3 : 5]};
     const Batch batch = text.batch(dropout, step);
     const std::vector<double> losses =

@@ -95,7 +95,7 @@ TEST(Convergence, NetworksThatAreEquallyGoodAreNotConverged) {
 TEST(ProbeRecords, OfOneNetworkHaveNoGap) {
   const TemporaryFolder folder;
   std::string text;
-  for (int step = 1; step < 6; ++step) text += to_json({step, {4.0}}).dump() + "\n";
+  for (int step = 1; step < 6; ++step) text += to_json(ProbeRecord{step, {4.0}}).dump() + "\n";
   write_file_atomic(folder.path() / "log", text);
   const std::vector<ProbeRecord> records = read_probe_records(folder.path() / "log");
   ASSERT_EQ(records.size(), 5u);

@@ -17,35 +17,36 @@ namespace {
 
 using ::testing::ElementsAre;
 
-const Architecture kNetwork{12, 4, 11, {{3, 10}, {2, 6}, {2, 5}}};
-constexpr int kContext = 9;
+const Architecture kUnprunedNetwork{12, 4, 11, {{3, 10}, {2, 6}, {2, 5}}};
+constexpr int kPrunedLength = 9;
 
-struct Text {
-  explicit Text(int sequences) {
+struct Sequences {
+  explicit Sequences(int sequences) {
     Random random(5);
-    for (int i = 0; i <= sequences * kContext; ++i)
+    for (int i = 0; i <= sequences * kPrunedLength; ++i)
       tokens.push_back(static_cast<std::int32_t>(random.below(11)));
   }
   Batch batch() const {
-    return {tokens.data(), tokens.data() + 1, static_cast<int>(tokens.size()) / kContext, kContext};
+    return {tokens.data(), tokens.data() + 1, static_cast<int>(tokens.size()) / kPrunedLength,
+            kPrunedLength};
   }
   std::vector<std::int32_t> tokens;
 };
 
 // Of all sequences together.
 double loss_of(const ParameterLayout& layout, const std::vector<float>& parameters,
-               const Text& text) {
-  CpuLosses<float> losses(layout, parameters, kContext, Products::fp32);
+               const Sequences& text) {
+  CpuLosses<float> losses(layout, parameters, kPrunedLength, Products::fp32);
   const auto sums = losses.sequence_losses({&layout.largest(), 1}, text.batch());
   return std::accumulate(sums[0].begin(), sums[0].end(), 0.0);
 }
-double loss_of(const PrunedNetwork& network, const Text& text) {
+double loss_of(const PrunedNetwork& network, const Sequences& text) {
   return loss_of(network.layout, network.parameters, text);
 }
 
 void scale_columns(std::vector<float>& parameters, std::size_t offset, int columns, int first,
                    int count, float factor) {
-  for (int row = 0; row < kNetwork.model_width; ++row)
+  for (int row = 0; row < kUnprunedNetwork.model_width; ++row)
     for (int c = first; c < first + count; ++c)
       parameters[offset + static_cast<std::size_t>(row * columns + c)] *= factor;
 }
@@ -57,13 +58,13 @@ bool has(const std::vector<int>& indices, int i) {
 // The largest network with masks: outputs of what is not kept are zero.
 std::vector<float> masked(const ParameterLayout& layout, std::vector<float> parameters,
                           const std::vector<Kept>& kept) {
-  for (int l = 0; l < kNetwork.depth(); ++l) {
+  for (int l = 0; l < kUnprunedNetwork.depth(); ++l) {
     const LayerOffsets& o = layout.layer(l);
     const Kept& each = kept[static_cast<std::size_t>(l)];
-    for (int h = 0; h < o.attention_width / kNetwork.head_width; ++h)
+    for (int h = 0; h < o.attention_width / kUnprunedNetwork.head_width; ++h)
       if (!has(each.heads, h))
-        scale_columns(parameters, o.output, o.attention_width, h * kNetwork.head_width,
-                      kNetwork.head_width, 0);
+        scale_columns(parameters, o.output, o.attention_width, h * kUnprunedNetwork.head_width,
+                      kUnprunedNetwork.head_width, 0);
     for (int c = 0; c < o.ffn_width; ++c)
       if (!has(each.channels, c)) scale_columns(parameters, o.down, o.ffn_width, c, 1, 0);
   }
@@ -72,27 +73,27 @@ std::vector<float> masked(const ParameterLayout& layout, std::vector<float> para
 
 // One sequence: the derivative of its mean loss in a factor of what a head or channel puts out.
 TEST(Pruning, MaskGradientsAreDerivatives) {
-  const ParameterLayout layout(kNetwork, kContext);
+  const ParameterLayout layout(kUnprunedNetwork, kPrunedLength);
   const std::vector<float> parameters = lively_parameters<float>(layout);
-  const Text text(1);
+  const Sequences text(1);
   TrainingConfig config;
-  config.context = kContext;
+  config.context = kPrunedLength;
   const MaskGradients gradients = mask_gradients(layout, parameters, text.tokens, config, 1);
   const auto expect = [&](double found, std::size_t offset, int columns, int first, int count) {
     const auto with_factor = [&](double factor) {
       std::vector<double> scaled(parameters.begin(), parameters.end());
-      for (int row = 0; row < kNetwork.model_width; ++row)
+      for (int row = 0; row < kUnprunedNetwork.model_width; ++row)
         for (int c = first; c < first + count; ++c)
           scaled[offset + static_cast<std::size_t>(row * columns + c)] *= factor;
-      CpuLosses<double> losses(layout, scaled, kContext, Products::fp32);
-      return losses.sequence_losses({&kNetwork, 1}, text.batch())[0][0] / kContext;
+      CpuLosses<double> losses(layout, scaled, kPrunedLength, Products::fp32);
+      return losses.sequence_losses({&kUnprunedNetwork, 1}, text.batch())[0][0] / kPrunedLength;
     };
     constexpr double kStep = 1e-5;
     const double derivative = (with_factor(1 + kStep) - with_factor(1 - kStep)) / (2 * kStep);
     // fp32 gradients of sums over 12 rows.
     EXPECT_NEAR(found, derivative, 1e-4 * std::abs(derivative) + 1e-6);
   };
-  for (int l = 0; l < kNetwork.depth(); ++l) {
+  for (int l = 0; l < kUnprunedNetwork.depth(); ++l) {
     const LayerOffsets& o = layout.layer(l);
     const std::vector<double>& heads = gradients.heads[static_cast<std::size_t>(l)][0];
     const std::vector<double>& channels = gradients.channels[static_cast<std::size_t>(l)][0];
@@ -106,7 +107,7 @@ TEST(Pruning, MaskGradientsAreDerivatives) {
 }
 
 TEST(Pruning, MagnitudesAreOfAllWeightsOfAHeadOrChannel) {
-  const ParameterLayout layout(kNetwork, kContext);
+  const ParameterLayout layout(kUnprunedNetwork, kPrunedLength);
   std::vector<float> parameters(layout.size());
   const LayerOffsets& o = layout.layer(1);
   const std::size_t head = o.qkv + 3 * 4 * 12;  // q, k and v of the second head
@@ -129,9 +130,9 @@ TEST(Pruning, KeepsTheMostImportantOfEveryLayer) {
 }
 
 TEST(Pruning, ComputesWhatTheMaskedNetworkDoes) {
-  const ParameterLayout layout(kNetwork, kContext);
+  const ParameterLayout layout(kUnprunedNetwork, kPrunedLength);
   const std::vector<float> parameters = lively_parameters<float>(layout);
-  const Text text(3);
+  const Sequences text(3);
   for (const std::vector<Kept>& kept :
        {std::vector<Kept>{{{0, 2}, {1, 4, 9}}, {{1}, {0, 5}}, {{0}, {2, 3}}},
         {{}, {{0, 1}, {0, 1, 2, 3, 4, 5}}, {{1}, {0}}},
@@ -192,7 +193,7 @@ TEST(Pruning, RearrangingNeverLosesMoreThanTheDiagonal) {
 
 // Copies of a head and of a channel are left out: twice the others are the whole network.
 TEST(Pruning, TuningMakesUpForCopies) {
-  const ParameterLayout layout(kNetwork, kContext);
+  const ParameterLayout layout(kUnprunedNetwork, kPrunedLength);
   std::vector<float> parameters = lively_parameters<float>(layout);
   const LayerOffsets& o = layout.layer(1);
   std::copy_n(parameters.begin() + static_cast<std::ptrdiff_t>(o.qkv), 3 * 4 * 12,
@@ -210,7 +211,7 @@ TEST(Pruning, TuningMakesUpForCopies) {
   const std::vector<Kept> kept{{{0, 1, 2}, {0, 1, 2, 3, 4, 5, 6, 7, 8, 9}},
                                {{0}, {0, 1, 2, 4, 5}},
                                {{0, 1}, {0, 1, 2, 3, 4}}};
-  const Text text(40);
+  const Sequences text(40);
   PrunedNetwork network = pruned(layout, parameters, kept);
   const double whole = loss_of(layout, parameters, text);
   const double before = loss_of(network, text);
@@ -226,23 +227,23 @@ TEST(Pruning, TuningMakesUpForCopies) {
 
 // Of a layer that is left out, too: the next one's factors follow the whole network's stream.
 TEST(Pruning, TuningBringsTheStreamNearer) {
-  const ParameterLayout layout(kNetwork, kContext);
+  const ParameterLayout layout(kUnprunedNetwork, kPrunedLength);
   const std::vector<float> parameters = lively_parameters<float>(layout);
   const std::vector<Kept> kept{{{0, 1}, {0, 1, 2, 3, 4, 5}}, {}, {{0, 1}, {0, 1, 2, 4}}};
-  const Text text(60);
+  const Sequences text(60);
   // What tells how far the streams are apart: the logits of the same head.
   const auto distance = [&](const PrunedNetwork& network) {
-    Activations<float> one(layout, 1, kContext, Activations<float>::Keep::nothing);
-    Activations<float> two(network.layout, 1, kContext, Activations<float>::Keep::nothing);
+    Activations<float> one(layout, 1, kPrunedLength, Activations<float>::Keep::nothing);
+    Activations<float> two(network.layout, 1, kPrunedLength, Activations<float>::Keep::nothing);
     double sum = 0;
     for (int s = 0; s < 60; ++s) {
-      const Batch batch{text.tokens.data() + s * kContext, nullptr, 1, kContext};
-      const Pass<float> a{layout, parameters.data(), kNetwork, batch, one};
+      const Batch batch{text.tokens.data() + s * kPrunedLength, nullptr, 1, kPrunedLength};
+      const Pass<float> a{layout, parameters.data(), kUnprunedNetwork, batch, one};
       const Pass<float> b{network.layout, network.parameters.data(), network.layout.largest(),
                           batch, two};
       forward(a, 0);
       forward(b, 0);
-      for (int i = 0; i < kContext * 12; ++i)
+      for (int i = 0; i < kPrunedLength * 12; ++i)
         sum += std::pow(static_cast<double>(one.output[i]) - static_cast<double>(two.output[i]), 2);
     }
     return sum;

@@ -19,7 +19,7 @@ namespace {
 
 using ::testing::HasSubstr;
 
-constexpr int kVocabulary = 41;
+constexpr int kShardedVocabulary = 41;
 const std::string kCall = "train";
 
 SearchSpace space() {
@@ -44,7 +44,7 @@ TrainingConfig config(int shards) {
 
 std::vector<std::int32_t> some_text() {
   std::vector<std::int32_t> text;
-  for (int i = 0; i < 4000; ++i) text.push_back((i * i / 3 + i) % kVocabulary);
+  for (int i = 0; i < 4000; ++i) text.push_back((i * i / 3 + i) % kShardedVocabulary);
   return text;
 }
 

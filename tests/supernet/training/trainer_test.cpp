@@ -41,7 +41,7 @@ struct Training {
   TrainingState<float> state;
 };
 
-constexpr int kVocabulary = 37;
+constexpr int kWalkVocabulary = 37;
 
 TrainingConfig tiny_config() {
   TrainingConfig config;
@@ -56,12 +56,12 @@ Training train(const TrainingConfig& config, int threads, int steps,
                TrainingState<float> state = {}) {
   const SearchSpace space = tiny_space();
   Architecture largest = space.largest();
-  largest.vocabulary = kVocabulary;
+  largest.vocabulary = kWalkVocabulary;
   const ParameterLayout layout(largest, config.context);
   if (state.parameters.empty()) state.parameters = initial_parameters<float>(layout, 1);
   const std::int64_t first = state.step;
   Trainer<float> trainer(layout, config, std::move(state));
-  const std::vector<std::int32_t> all = text(kVocabulary, 5000);
+  const std::vector<std::int32_t> all = text(kWalkVocabulary, 5000);
   const tbb::global_control more_threads(tbb::global_control::max_allowed_parallelism, 8);
   tbb::task_arena arena(threads);
   Training run;
@@ -69,7 +69,7 @@ Training train(const TrainingConfig& config, int threads, int steps,
   std::vector<std::int32_t> targets;
   for (std::int64_t step = first; step < steps; ++step) {
     std::vector<Architecture> networks = sandwich(space, config.random_subnetworks, 3, step);
-    for (Architecture& network : networks) network.vocabulary = kVocabulary;
+    for (Architecture& network : networks) network.vocabulary = kWalkVocabulary;
     const int sequences = config.sequences_per_step(networks.size());
     draw_batch(all, sequences, config.context, 3, step, tokens, targets);
     const Batch batch{tokens.data(), targets.data(), sequences, config.context,
@@ -89,7 +89,7 @@ TEST(Trainer, LossFallsWithAndWithoutDistillation) {
     config.distillation = distillation;
     const Training run = train(config, 2, config.steps);
     // A uniform guess, and half the variance (1/2) of the initial logits: network_test.cpp.
-    EXPECT_NEAR(run.losses.front(), std::log(double{kVocabulary}) + 0.25, 0.2);
+    EXPECT_NEAR(run.losses.front(), std::log(double{kWalkVocabulary}) + 0.25, 0.2);
     EXPECT_LT(run.losses.back(), 0.6 * run.losses.front());  // the source: log(3) = 0.3 of it
   }
 }
@@ -149,7 +149,7 @@ TEST(Trainer, ContinuingFromAStateGivesTheSameBits) {
 std::pair<std::vector<double>, std::vector<double>> gradients(int sequences, int batch,
                                                               double distillation,
                                                               double dropout = 0) {
-  const SearchSpace space = tiny_space().with_vocabulary(kVocabulary);
+  const SearchSpace space = tiny_space().with_vocabulary(kWalkVocabulary);
   TrainingConfig config = tiny_config();
   config.context = 24;
   config.batch = batch;
@@ -165,7 +165,7 @@ std::pair<std::vector<double>, std::vector<double>> gradients(int sequences, int
   std::vector<std::int32_t> targets;
   std::vector<double> losses;
   for (int step = 0; step < 2; ++step) {  // the second one replaces what the first one left
-    draw_batch(text(kVocabulary, 5000), in_all, config.context, 3, step, tokens, targets);
+    draw_batch(text(kWalkVocabulary, 5000), in_all, config.context, 3, step, tokens, targets);
     const std::span<const double> of_step = trainer.compute_gradients(
         {tokens.data(), targets.data(), in_all, config.context, Dropout::of_step(dropout, 3, step)},
         sandwich(space, 2, 3, step));
@@ -193,7 +193,7 @@ TEST(Trainer, AccumulatedBatchesGiveTheGradientOfOneLargeBatch) {
 
 // Networks side by side on whole batches, on parts of them, and in groups.
 TEST(CpuBackend, AnyMemoryGivesTheSameGradients) {
-  const SearchSpace space = tiny_space().with_vocabulary(kVocabulary);
+  const SearchSpace space = tiny_space().with_vocabulary(kWalkVocabulary);
   for (const double distillation : {0.0, 0.5}) {
     TrainingConfig config = tiny_config();
     config.context = 24;
@@ -204,7 +204,7 @@ TEST(CpuBackend, AnyMemoryGivesTheSameGradients) {
     const int sequences = config.sequences_per_step(networks.size());
     const ParameterLayout layout(space.largest(), config.context);
     std::vector<std::int32_t> tokens, targets;
-    draw_batch(text(kVocabulary, 5000), sequences, config.context, 3, 1, tokens, targets);
+    draw_batch(text(kWalkVocabulary, 5000), sequences, config.context, 3, 1, tokens, targets);
     const std::size_t sequence = Activations<double>::bytes(layout, 1, config.context,
                                                             Activations<double>::Keep::all_layers);
     std::vector<double> expected, expected_losses;
@@ -249,7 +249,7 @@ TEST(Trainer, AccumulationSeesTheTextOfOneLargeBatch) {
 }
 
 TEST(Trainer, ABatchOfAnotherSizeIsRefused) {
-  const SearchSpace space = tiny_space().with_vocabulary(kVocabulary);
+  const SearchSpace space = tiny_space().with_vocabulary(kWalkVocabulary);
   const TrainingConfig config = tiny_config();
   const ParameterLayout layout(space.largest(), config.context);
   Trainer<float> trainer(layout, config, {0, initial_parameters<float>(layout, 1), {}, {}});
@@ -260,7 +260,7 @@ TEST(Trainer, ABatchOfAnotherSizeIsRefused) {
 
 // Its memory was planned without.
 TEST(CpuBackend, DropoutThatWasNotAskedForIsRefused) {
-  const SearchSpace space = tiny_space().with_vocabulary(kVocabulary);
+  const SearchSpace space = tiny_space().with_vocabulary(kWalkVocabulary);
   const TrainingConfig config = tiny_config();
   const ParameterLayout layout(space.largest(), config.context);
   Trainer<float> trainer(layout, config, {0, initial_parameters<float>(layout, 1), {}, {}});

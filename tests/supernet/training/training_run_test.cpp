@@ -30,7 +30,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr int kVocabulary = 19;
+constexpr int kRunVocabulary = 19;
 
 class TrainingRuns : public testing::Test {
  protected:
@@ -38,7 +38,7 @@ class TrainingRuns : public testing::Test {
     Random random(5);
     for (int i = 0; i < 4000; ++i)
       text_.push_back(static_cast<std::int32_t>(
-          i == 0 ? 0 : (text_.back() * 5 + static_cast<int>(random.below(3))) % kVocabulary));
+          i == 0 ? 0 : (text_.back() * 5 + static_cast<int>(random.below(3))) % kRunVocabulary));
     config_.steps = 30;
     config_.batch = 4;
     config_.context = 16;
@@ -48,7 +48,7 @@ class TrainingRuns : public testing::Test {
     const Json json = parse_json(R"({"head_width": 8, "depth": [1, 2], "model_width": [16, 24],
                                      "heads": [1, 2], "ffn_width": [16, 32]})",
                                  "tiny.json");
-    return SearchSpace::from_json(JsonNode(json, "tiny.json")).with_vocabulary(kVocabulary);
+    return SearchSpace::from_json(JsonNode(json, "tiny.json")).with_vocabulary(kRunVocabulary);
   }
 
   std::vector<float> train(const std::string& name, int stop_after = -1,
@@ -156,7 +156,7 @@ TEST_F(TrainingRuns, AnExplodingLossLeavesTheLastGoodCheckpoint) {
   EXPECT_GE(state.step, 5);
   const std::vector<Architecture> networks = space_.extremes();
   for (const double loss : Evaluator(layout_, state.parameters, text_, 16).losses(networks))
-    EXPECT_LT(loss, std::log(double{kVocabulary}) + 0.5);
+    EXPECT_LT(loss, std::log(double{kRunVocabulary}) + 0.5);
   config_.learning_rate = healthy;
   EXPECT_NO_THROW(train("a"));
 }
@@ -507,7 +507,7 @@ TEST_F(TrainingRuns, EvaluationDoesNotDependOnThreadsOrOnWhatElseIsEvaluated) {
   EXPECT_EQ(one, evaluator.losses(networks));
   for (std::size_t i = 0; i < networks.size(); ++i)
     EXPECT_EQ(evaluator.losses(std::span(networks).subspan(i, 1))[0], one[i]);
-  EXPECT_LT(one[0], std::log(double{kVocabulary}));
+  EXPECT_LT(one[0], std::log(double{kRunVocabulary}));
 }
 
 TEST_F(TrainingRuns, FewerSequencesAreSpreadEvenly) {

@@ -15,8 +15,8 @@
 namespace paretoformer::supernet {
 namespace {
 
-const Architecture kNetwork{12, 4, 11, {{3, 10}, {2, 6}}};
-constexpr int kContext = 9;
+const Architecture kRankedNetwork{12, 4, 11, {{3, 10}, {2, 6}}};
+constexpr int kRankedLength = 9;
 
 std::vector<std::int32_t> random_text(int size) {
   Random random(5);
@@ -27,24 +27,26 @@ std::vector<std::int32_t> random_text(int size) {
 
 // Mean loss of the network on its first sequence, in double.
 double loss_of(const ParameterLayout& layout, const std::vector<double>& parameters,
-               const std::vector<std::int32_t>& text, const Architecture& network = kNetwork) {
-  CpuLosses<double> losses(layout, parameters, kContext, Products::fp32);
-  return losses.sequence_losses({&network, 1}, {text.data(), text.data() + 1, 1, kContext})[0][0] /
-         kContext;
+               const std::vector<std::int32_t>& text,
+               const Architecture& network = kRankedNetwork) {
+  CpuLosses<double> losses(layout, parameters, kRankedLength, Products::fp32);
+  return losses.sequence_losses({&network, 1},
+                                {text.data(), text.data() + 1, 1, kRankedLength})[0][0] /
+         kRankedLength;
 }
 
 // A text of one sequence: importance is the square of one derivative.
 TEST(WarmStart, ImportanceIsTheSquaredDerivativeInAFactor) {
-  const ParameterLayout layout(kNetwork, kContext);
+  const ParameterLayout layout(kRankedNetwork, kRankedLength);
   const std::vector<float> parameters = lively_parameters<float>(layout);
-  const std::vector<std::int32_t> text = random_text(kContext + 1);
+  const std::vector<std::int32_t> text = random_text(kRankedLength + 1);
   TrainingConfig config;
-  config.context = kContext;
+  config.context = kRankedLength;
   const Importance importance = fisher_importance(layout, parameters, text, config, 1);
   const auto expect = [&](double found, std::size_t offset, int columns, int first, int count) {
     const auto with_factor = [&](double factor) {
       std::vector<double> scaled(parameters.begin(), parameters.end());
-      for (int row = 0; row < kNetwork.model_width; ++row)
+      for (int row = 0; row < kRankedNetwork.model_width; ++row)
         for (int c = first; c < first + count; ++c)
           scaled[offset + static_cast<std::size_t>(row * columns + c)] *= factor;
       return loss_of(layout, scaled, text);
@@ -54,11 +56,11 @@ TEST(WarmStart, ImportanceIsTheSquaredDerivativeInAFactor) {
     // fp32 gradients of sums over 12 rows.
     EXPECT_NEAR(found, derivative * derivative, 1e-4 * derivative * derivative + 1e-9);
   };
-  for (int l = 0; l < kNetwork.depth(); ++l) {
+  for (int l = 0; l < kRankedNetwork.depth(); ++l) {
     const LayerOffsets& o = layout.layer(l);
     const auto layer = static_cast<std::size_t>(l);
     ASSERT_EQ(importance.heads[layer].size(),
-              static_cast<std::size_t>(kNetwork.layers[layer].heads));
+              static_cast<std::size_t>(kRankedNetwork.layers[layer].heads));
     for (std::size_t h = 0; h < importance.heads[layer].size(); ++h)
       expect(importance.heads[layer][h], o.output, o.attention_width, static_cast<int>(h) * 4, 4);
     for (std::size_t c = 0; c < importance.channels[layer].size(); ++c)
@@ -67,11 +69,11 @@ TEST(WarmStart, ImportanceIsTheSquaredDerivativeInAFactor) {
 }
 
 TEST(WarmStart, SortingChangesNothingButTheOrder) {
-  const ParameterLayout layout(kNetwork, kContext);
+  const ParameterLayout layout(kRankedNetwork, kRankedLength);
   const std::vector<float> parameters = lively_parameters<float>(layout);
   const std::vector<std::int32_t> text = random_text(200);
   TrainingConfig config;
-  config.context = kContext;
+  config.context = kRankedLength;
   const Importance importance = fisher_importance(layout, parameters, text, config, 1);
   std::vector<float> sorted = parameters;
   sort_by_importance(layout, importance, sorted);
@@ -101,13 +103,13 @@ SearchSpace small_space() {
 // A supernet is sorted in its own layout, by its largest network.
 TEST(WarmStart, ASupernetIsSortedAsItsLargestNetworkIs) {
   const SearchSpace space = small_space();
-  const ParameterLayout supernet(space, kContext);
-  const ParameterLayout own(space.largest(), kContext);
+  const ParameterLayout supernet(space, kRankedLength);
+  const ParameterLayout own(space.largest(), kRankedLength);
   std::vector<float> shared = lively_parameters<float>(supernet);
   std::vector<float> alone = extract(supernet, shared, own);
   const std::vector<std::int32_t> text = random_text(200);
   TrainingConfig config;
-  config.context = kContext;
+  config.context = kRankedLength;
   const Importance importance = fisher_importance(supernet, shared, text, config, 1);
   EXPECT_EQ(importance.heads, fisher_importance(own, alone, text, config, 1).heads);
   EXPECT_EQ(importance.channels, fisher_importance(own, alone, text, config, 1).channels);
@@ -127,8 +129,8 @@ TEST(WarmStart, ASupernetIsSortedAsItsLargestNetworkIs) {
 
 TEST(WarmStart, ASupernetHoldsTheNetworkThatItStartsFrom) {
   const SearchSpace space = small_space();
-  const ParameterLayout supernet(space, kContext);
-  const ParameterLayout own(space.largest(), kContext);
+  const ParameterLayout supernet(space, kRankedLength);
+  const ParameterLayout own(space.largest(), kRankedLength);
   const std::vector<float> parameters = lively_parameters<float>(own);
   const std::vector<float> shared = supernet_of(own, parameters, supernet);
   EXPECT_EQ(extract(supernet, shared, own), parameters);
