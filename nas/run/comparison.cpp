@@ -83,24 +83,6 @@ double hypervolume_of_first(const std::vector<Archive>& archives, std::size_t co
   return hypervolume(front, reference);
 }
 
-// What the contestant searches, one after the other.
-std::vector<SearchSpace> spaces_of(const ComparisonTask& task, const Contestant& contestant) {
-  const std::vector<std::vector<int>> all = task.space.hardware();
-  if (contestant.pruning && !all[0].empty())
-    throw InputError("--algorithms " + contestant.name +
-                     ": pruning is for one machine, and there is a choice (\"hardware_space\")");
-  if (contestant.apart == 0) return {task.space};
-  const auto count = static_cast<std::size_t>(contestant.apart);
-  if (all.size() < 2 || all.size() < count)
-    throw InputError("--algorithms " + contestant.name + ": there are " +
-                     std::to_string(all.size() < 2 ? 0 : all.size()) +
-                     " combinations of hardware (\"hardware_space\") to search apart");
-  std::vector<SearchSpace> spaces;
-  for (std::size_t i = 0; i < count; ++i)
-    spaces.push_back(task.space.only_on(all[count == 1 ? 0 : i * (all.size() - 1) / (count - 1)]));
-  return spaces;
-}
-
 // Of a box or a front without a volume nothing is found.
 double share(double volume, double unit) { return unit > 0 ? volume / unit : 0; }
 
@@ -139,7 +121,7 @@ Race run_race(const ComparisonTask& task, const LossSource& losses, const Contes
   CandidateEvaluator evaluator(losses, task.predictors, task.context);
   SearchHooks hooks;
   hooks.watch = task.watch.part();
-  const std::vector<SearchSpace> spaces = spaces_of(task, contestant);
+  const std::vector<SearchSpace> spaces = spaces_of(contestant, task.space);
   SearchConfig config = contestant.config;
   config.evaluations = std::max<std::int64_t>(1, config.evaluations / std::ssize(spaces));
   std::vector<Archive> archives;
@@ -155,6 +137,23 @@ Race run_race(const ComparisonTask& task, const LossSource& losses, const Contes
 }
 
 }  // namespace
+
+std::vector<SearchSpace> spaces_of(const Contestant& contestant, const SearchSpace& designs) {
+  const std::vector<std::vector<int>> all = designs.hardware();
+  if (contestant.pruning && !all[0].empty())
+    throw InputError("--algorithms " + contestant.name +
+                     ": pruning is for one machine, and there is a choice (\"hardware_space\")");
+  if (contestant.apart == 0) return {designs};
+  const auto count = static_cast<std::size_t>(contestant.apart);
+  if (all.size() < 2 || all.size() < count)
+    throw InputError("--algorithms " + contestant.name + ": there are " +
+                     std::to_string(all.size() < 2 ? 0 : all.size()) +
+                     " combinations of hardware (\"hardware_space\") to search apart");
+  std::vector<SearchSpace> spaces;
+  for (std::size_t i = 0; i < count; ++i)
+    spaces.push_back(designs.only_on(all[count == 1 ? 0 : i * (all.size() - 1) / (count - 1)]));
+  return spaces;
+}
 
 Contestant contestant_from_text(const std::string& text, const SearchConfig& base) {
   const std::string where = "--algorithms " + text;
@@ -204,7 +203,7 @@ Comparison compare(const ComparisonTask& task) {
   result.checkpoints.push_back(task.budget);
   for (Contestant& contestant : result.contestants) {
     contestant.config.evaluations = task.budget;
-    spaces_of(task, contestant);  // or refuses
+    spaces_of(contestant, task.space);  // or refuses
   }
 
   CandidateEvaluator evaluator(task.losses, task.predictors, task.context);

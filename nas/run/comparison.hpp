@@ -29,6 +29,10 @@ struct Contestant {
 // from `base`, e.g. "evolution:screening=1:quarter_first=false", and "apart". Throws InputError.
 Contestant contestant_from_text(const std::string& text, const SearchConfig& base);
 
+// What of `designs` it searches, one after the other. Throws InputError where it cannot: pruning is
+// for one machine, and no more can be searched apart than there are.
+std::vector<SearchSpace> spaces_of(const Contestant& contestant, const SearchSpace& designs);
+
 // Hypervolumes are shares of the true front's where that is known, else of the reference box, to
 // six decimals; 0 where that has no volume.
 struct Race {

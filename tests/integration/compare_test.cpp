@@ -218,6 +218,9 @@ TEST_F(CompareBadInput, IsRefusedBeforeAnythingIsWritten) {
   refused({"--algorithms", "nsga2:evaluations=10"}, {"\"evaluations=10\" is not one of the keys"});
   refused({"--algorithms", "nsga2:algorithm=random"}, {"\"algorithm=random\" is not one"});
   refused({"--algorithms", "fisher:population=5"}, {"pruning has no keys, expected \"fisher\""});
+  refused({"--algorithms", "random:apart=2"}, {"there are 0 combinations of hardware"});
+  refused({"--algorithms", "fisher", "--set", "hardware_space={\"array_size\":[8,16]}"},
+          {"pruning is for one machine"});
   refused({"--seeds", "0"}, {"--seeds", "0"});
   refused({"--enumerate", "-1"}, {"--enumerate", "-1"});
   refused({"--resume"}, {"new: there is no run to resume"});

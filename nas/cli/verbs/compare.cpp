@@ -37,10 +37,13 @@ void compare_algorithms(const RunOptions& options, const CompareOptions& compare
   using Clock = std::chrono::steady_clock;
   const auto threads = limit_threads(common);
   const RunConfig config = load_run_config(options.config, options.overrides);
+  const SearchSpace designs = config.space.with_hardware(config.hardware_space.choices());
   std::vector<Contestant> contestants;  // refused before anything is written
   for (const std::string& text :
-       compare_options.algorithms.empty() ? all_contestants(config) : compare_options.algorithms)
+       compare_options.algorithms.empty() ? all_contestants(config) : compare_options.algorithms) {
     contestants.push_back(contestant_from_text(text, config.search));
+    spaces_of(contestants.back(), designs);
+  }
   TrainedRun trained(config, options.resume, false, common.ranks);
   auto& [run, proxy, losses, evaluator] = trained;
 
