@@ -142,11 +142,15 @@ LoadUnit::Span StoreUnit::mvout(const Mvout& mvout, std::int64_t time) {
 
 void StoreUnit::begin(const Mvout& mvout, std::int64_t time, std::int64_t shared_until, int share) {
   current_ = mvout;
-  shared_until_ = shared_until * kCycleTicks;
-  share_ = share;
+  share_port(shared_until, share);
   begin_ = std::max(time, reader_free_);
   reader_ticks_ = begin_ * kCycleTicks;
   row_ = 0;
+}
+
+void StoreUnit::share_port(std::int64_t until, int share) {
+  shared_until_ = until * kCycleTicks;
+  share_ = share;
 }
 
 // When so many ticks of reading are done that begin at `ticks`.

@@ -110,6 +110,7 @@ class StoreUnit {
   void begin(const Mvout& mvout, std::int64_t time, std::int64_t shared_until = 0,
              int share = kWholePort);
   static constexpr int kWholePort = 256;
+  void share_port(std::int64_t until, int share);  // the same from now on
   std::optional<LoadUnit::Span> advance(std::int64_t time);
 
   std::int64_t next_write() const { return next_write_; }  // when the row after those is written

@@ -222,7 +222,7 @@ class FastEngine {
       for (int j = 0; j < layout.columns; ++j) {
         if (!adds) wait_for_accumulator(layout, j);
         if (tile.load_sums && k == 0) wait_for_sums(layout, j);
-        compute_strip(layout, k, j, left_ready, readers, last_rows);
+        compute_strip(layout, k, j, left_ready, readers);
         scratchpad_at(layout.right_block(k, j)).read = fed_ + latency_;
         if (last)
           for (int i = 0; i < layout.rows; ++i)
@@ -258,16 +258,16 @@ class FastEngine {
   // The computes of one block of weights. While everything is there, a block of `left` is fed in
   // `size` cycles, the next weights being loaded meanwhile.
   void compute_strip(const TileLayout& layout, int k, int j, Time left_ready,
-                     ScratchpadPorts::Readers& readers, int last_rows) {
+                     ScratchpadPorts::Readers& readers) {
     const int right_block = layout.right_block(k, j);
     const Time right_ready = scratchpad_at(right_block).ready;
     // Transposed weights take a pass through the array of their own
-    // (TransposePreloadUnroller.scala); weights in the bank of `left` take turns with it
-    // (ExecuteController.scala L341-357).
+    // (TransposePreloadUnroller.scala); weights in the bank of `left` take turns with it, also
+    // where it has no rows any more (ExecuteController.scala L305-357).
     readers.right_bank = ports_.bank(right_block);
     const int extra =
         (layout.transposed ? size_ : 0) +
-        (readers.right_bank == ports_.bank(layout.left_block(layout.rows - 1, k)) ? last_rows : 0);
+        (readers.right_bank == ports_.bank(layout.left_block(layout.rows - 1, k)) ? size_ : 0);
     const int last = layout.rows - 1;
     if (std::max(left_ready, right_ready) + kIssueCycles <= started_) {
       if (last > 0) feed(last * size_, readers, false);
@@ -404,11 +404,31 @@ class FastEngine {
     const LoadUnit::Span span = *done;
     for (int b = 0; b < mvin.blocks; ++b) target[b].ready = span.end;
     if (mvin.target.memory == Memory::kScratchpad) ports_.write(mvin, span);
+    if (mvin.accumulate) add_rows(mvin, span);
     load_entries_.push(span.end);
     (mvin.target.memory == Memory::kScratchpad ? accesses_.scratchpad : accesses_.accumulator) +=
         std::int64_t{mvin.blocks} * mvin.rows * mvin.copies * size_ * (mvin.accumulate ? 2 : 1);
     busy(load_busy_, load_end_, span);
     this->span(Lane::kLoad, "mvin", span.begin, span.end);
+  }
+
+  // Rows that are added take both ports of their bank, so that none is read meanwhile
+  // (AccumulatorMem.scala L379-385).
+  void add_rows(const Mvin& mvin, const LoadUnit::Span& span) {
+    const Time cycles = std::max(span.end - std::max(span.begin, load_end_), span.local_rows);
+    added_ = {
+        span.end, accumulator_bank(mvin.target.index),
+        StoreUnit::kWholePort - static_cast<int>(StoreUnit::kWholePort * span.local_rows / cycles)};
+    if (storing_ && reads_added_bank(*storing_)) store_.share_port(added_.until, added_.share);
+  }
+
+  bool reads_added_bank(const Mvout& mvout) const {
+    return mvout.source.memory == Memory::kAccumulator &&
+           accumulator_bank(mvout.source.index) == added_.bank;
+  }
+
+  int accumulator_bank(int block) const {
+    return block / std::max(hardware_.accumulator_blocks() / hardware_.accumulator_banks, 1);
   }
 
   // When an mvout can start that is issued then.
@@ -434,10 +454,12 @@ class FastEngine {
       const ScratchpadPorts::Readers reader = ports_.reader_of(mvout.source.index);
       start = ports_.read_for_store(reader, start, work) - work;
     }
-    const bool shared =
-        stores_ && stores_->adding > 0 && mvout.source.memory == Memory::kAccumulator;
-    store_.begin(mvout, start, shared ? stores_->added_until : 0,
-                 shared ? stores_->port_share(mvout.source.index) : StoreUnit::kWholePort);
+    if (stores_ && stores_->adding > 0 && mvout.source.memory == Memory::kAccumulator)
+      store_.begin(mvout, start, stores_->added_until, stores_->port_share(mvout.source.index));
+    else if (reads_added_bank(mvout))
+      store_.begin(mvout, start, added_.until, added_.share);
+    else
+      store_.begin(mvout, start);
     storing_ = mvout;
   }
 
@@ -554,7 +576,12 @@ class FastEngine {
   bool configured_by_host_ = true;    // and whether it waited for the host rather than for room
   std::optional<LoopStores> stores_;  // of the loop before
   std::optional<Mvout> storing_;      // under way
-  Time next_store_ = kNever;          // before that run_stores_until() has nothing to do
+  struct {
+    Time until = 0;
+    int bank = -1;
+    int share = StoreUnit::kWholePort;  // of the port that is left meanwhile
+  } added_;                             // by the last mvin that adds to the accumulator
+  Time next_store_ = kNever;            // before that run_stores_until() has nothing to do
   Time load_unroller_ = 0, store_unroller_ = 0;
   TimeRing load_entries_, execute_entries_, store_entries_;  // of the reservation station
   Time retired_ = 0;  // when the loop before the last one left the unroller

@@ -368,7 +368,7 @@ class Engine {
     station_.step(cycle);
     load_.step(cycle, station_);
     execute_.step(cycle, load_.bank_written(), station_);
-    store_.step(cycle, execute_, load_.bank_written(), station_);
+    store_.step(cycle, execute_, load_, station_);
     std::optional<Instruction> command = unroller_.step(station_);
     // The host issues commands only while the unroller has no loop.
     if (const auto issued = host_.step(cycle, unroller_, station_)) command = issued;

@@ -233,7 +233,7 @@ void LoadController::finish(Cycle cycle, ReservationStation& station) {
 // One beat a cycle into the merger, one row of the local memory a cycle out of it (DMA.scala,
 // BeatMerger), whichever is slower; scaled rows go at the pace of the scaling units.
 void LoadController::receive(Cycle cycle) {
-  bank_written_ = -1;
+  bank_written_ = bank_added_to_ = -1;
   if (!receiving_) {
     if (responses_.empty() || responses_.top().time > cycle) return;
     receiving_ = responses_.top();
@@ -249,10 +249,13 @@ void LoadController::receive(Cycle cycle) {
   }
   ++moves_;
   Tracked& mvin = tracked(receiving_->id);
-  if (rows_left_ > 0 && mvin.mvin.target.memory == Memory::kScratchpad) {
-    const int banks = hardware_->scratchpad_banks;
-    bank_written_ = mvin.mvin.target.index / std::max(hardware_->scratchpad_blocks() / banks, 1);
-  }
+  const auto [memory, block] = mvin.mvin.target;
+  if (rows_left_ > 0 && memory == Memory::kScratchpad)
+    bank_written_ =
+        block / std::max(hardware_->scratchpad_blocks() / hardware_->scratchpad_banks, 1);
+  if (rows_left_ > 0 && memory == Memory::kAccumulator && mvin.mvin.accumulate)
+    bank_added_to_ =
+        block / std::max(hardware_->accumulator_blocks() / hardware_->accumulator_banks, 1);
   --rows_left_;
   if (--cycles_left_ > 0) return;
   --in_flight_;
@@ -385,12 +388,12 @@ void ExecuteController::start(Cycle cycle, const ReservationStation& station) {
   int cycles = compute_ ? std::max(compute_->execute.rows, kLeastStepCycles) : kLeastStepCycles;
   if (weights || transposer) cycles = size_;
   if (compute_) {
-    // Two operands in one bank take turns at it (L341-357).
+    // Two operands in one bank take turns at it, also where one has no rows any more (L305-357).
     const int left = scratchpad_bank(compute_->execute.left);
     const Execute& other =
         compute_->output_stationary || !weights ? compute_->execute : preload_->execute;
     if ((weights || compute_->output_stationary) && scratchpad_bank(other.right) == left)
-      cycles += compute_->execute.rows;
+      cycles += size_;
   }
   (compute_ ? feed_left_ : rest_) = cycles;
   feed_cycles_ = cycles;
@@ -462,27 +465,28 @@ bool StoreController::idle() const {
          acknowledgements_.empty();
 }
 
-void StoreController::step(Cycle cycle, const ExecuteController& execute, int bank_written,
-                           ReservationStation& station) {
+void StoreController::step(Cycle cycle, const ExecuteController& execute,
+                           const LoadController& load, ReservationStation& station) {
   arrive(cycle);
   write(cycle);
-  read(cycle, execute, bank_written, station);
+  read(cycle, execute, load, station);
 }
 
 bool StoreController::can_read(Cycle cycle, const ExecuteController& execute,
-                               int bank_written) const {
+                               const LoadController& load) const {
   if (pipe_.size() >= kStoreQueueBlocks) return false;
   const LocalBlock& source = current_->mvout.source;
   const bool scratchpad = source.memory == Memory::kScratchpad;
   const int blocks = scratchpad ? hardware_->scratchpad_blocks() : hardware_->accumulator_blocks();
   const int banks = scratchpad ? hardware_->scratchpad_banks : hardware_->accumulator_banks;
   const int bank = (source.index + block_) / std::max(blocks / banks, 1);
-  return scratchpad ? bank != bank_written : !execute.accumulates(bank, cycle);
+  if (scratchpad) return bank != load.bank_written();
+  return bank != load.bank_added_to() && !execute.accumulates(bank, cycle);
 }
 
 // A row of a block at a time, blocks innermost (StoreController.scala L206-217).
-void StoreController::read(Cycle cycle, const ExecuteController& execute, int bank_written,
-                           ReservationStation& station) {
+void StoreController::read(Cycle cycle, const ExecuteController& execute,
+                           const LoadController& load, ReservationStation& station) {
   if (!current_) {
     const Instruction* next = station.head(Unit::kStore, cycle);
     if (next == nullptr) return;
@@ -495,7 +499,7 @@ void StoreController::read(Cycle cycle, const ExecuteController& execute, int ba
     row_ = block_ = 0;
     ticks_left_ = ticks_of(current_->mvout, *hardware_);
   }
-  if (!can_read(cycle, execute, bank_written)) return;
+  if (!can_read(cycle, execute, load)) return;
   ++moves_;
   ticks_left_ -= kCycleTicks;
   if (ticks_left_ > 0) return;

@@ -108,6 +108,8 @@ class LoadController {
   bool busy() const { return !tracked_.empty(); }
   // The scratchpad bank into which a row is written in this cycle; -1: none.
   int bank_written() const { return bank_written_; }
+  // The bank of the accumulator to which a row is added in this cycle; -1: none.
+  int bank_added_to() const { return bank_added_to_; }
   std::int64_t beats() const { return beats_; }
   std::int64_t moves() const { return moves_; }
   std::string describe() const;
@@ -157,7 +159,7 @@ class LoadController {
   std::priority_queue<Request, std::vector<Request>, Later> responses_;
   std::optional<Request> receiving_;
   int cycles_left_ = 0, rows_left_ = 0;  // of the response that is being received
-  int bank_written_ = -1;
+  int bank_written_ = -1, bank_added_to_ = -1;
   std::int64_t order_ = 0, beats_ = 0, moves_ = 0;
 };
 
@@ -219,7 +221,7 @@ class StoreController {
  public:
   StoreController(const Hardware& hardware, MemorySystem& memory, L2Port& l2, Trace* trace);
 
-  void step(Cycle cycle, const ExecuteController& execute, int bank_written,
+  void step(Cycle cycle, const ExecuteController& execute, const LoadController& load,
             ReservationStation& station);
 
   bool busy() const { return current_.has_value(); }
@@ -243,8 +245,8 @@ class StoreController {
     int beats;
     Cycle arrival, acknowledged;
   };
-  bool can_read(Cycle cycle, const ExecuteController& execute, int bank_written) const;
-  void read(Cycle cycle, const ExecuteController& execute, int bank_written,
+  bool can_read(Cycle cycle, const ExecuteController& execute, const LoadController& load) const;
+  void read(Cycle cycle, const ExecuteController& execute, const LoadController& load,
             ReservationStation& station);
   void end_row(Cycle cycle, ReservationStation& station);
   void write(Cycle cycle);

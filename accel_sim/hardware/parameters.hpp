@@ -100,7 +100,7 @@ enum class Masking { kBias, kRowBlocks, kBest };
     "CPU prologue of a call whose tile is given, and its fence (30), not overlapped (RTL: what "   \
     "loop, loads, array and stores leave of the 564 cycles of 16 x 16 x 16)")                      \
   HW(int, residual_prologue_cycles, 10, 0, 1000000,                                                \
-    "the same of a residual add, which works out next to nothing (RTL: 427 cycles for 16 x 64)")   \
+    "the same of a residual add, which works out next to nothing")                                 \
   HW(int, tile_search_cycles, 180, 0, 1000000,                                                     \
     "CPU time of the library's search for a tile, besides its guess and steps (RTL: 250 to 310 "   \
     "with the guess)")                                                                             \
@@ -112,6 +112,9 @@ enum class Masking { kBias, kRowBlocks, kBest };
     "CPU time to issue one LOOP_WS, overlapped with the array (RTL, tiles along k)")               \
   HW(int, result_issue_cycles, 20, 0, 100000,                                                      \
     "the same, more for a tile that begins new results (RTL: 148)")                                \
+  HW(int, residual_issue_cycles, 41, 0, 100000,                                                    \
+    "the same of a residual add, whose addresses are at hand (RTL: what its prologue, loads and "  \
+    "stores leave of the 224 cycles of 16 x 16)")                                                  \
   HW(int, command_issue_cycles, 12, 0, 100000,                                                     \
     "CPU time per command of an output-stationary matmul, addresses included (an estimate)")       \
   HW(NonlinearUnits, nonlinear_units, NonlinearUnits::kHost, 0, 0,                                 \

@@ -70,11 +70,10 @@ bool LoadSequence::right_is_next() const {
       const int right_inner = layout_.transposed ? right_.column : right_.row;
       return left_.column > right_inner || (right_.row == 0 && right_.column == 0);
     }
-    case TileKind::kHostMatmul:
-    case TileKind::kGather:
-      return true;
+    case TileKind::kResidualAdd:  // after all of the left one (LoopMatmul.scala L949-950)
+      return false;
     default:
-      return left_.row > right_.row || left_.column > right_.column;
+      return true;
   }
 }
 

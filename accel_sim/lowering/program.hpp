@@ -157,6 +157,7 @@ HostCommandCycles host_command_cycles(const Call& call, const Hardware& hardware
 
 // Of the loop that runs the tile: what the host takes to issue it.
 inline int loop_issue_cycles(const Tile& tile, const Hardware& hardware) {
+  if (tile.kind == TileKind::kResidualAdd) return hardware.residual_issue_cycles;
   return hardware.loop_issue_cycles + (tile.begins_results ? hardware.result_issue_cycles : 0);
 }
 

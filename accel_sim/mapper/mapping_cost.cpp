@@ -373,8 +373,7 @@ double MappingCostModel::bank_conflicts(const PerDimension<int>& tile,
   const double in_whole_tiles = static_cast<double>(whole_tiles) * deep;
   const bool both_change = times.inputs == tiles[kK] && times.weights == tiles[kP];
   return meeting * (both_change ? 1 : 0.5) * in_whole_tiles *
-         static_cast<double>(blocks(work_.extent[kK], tile[kK], size)) * tiles[kP] *
-         (tile[kP] - (rows - 1) * size);
+         static_cast<double>(blocks(work_.extent[kK], tile[kK], size)) * tiles[kP] * size;
 }
 
 void MappingCostModel::time_transfers(const Mapping& mapping, const PerDimension<int>& tiles,
@@ -404,11 +403,13 @@ void MappingCostModel::time_transfers(const Mapping& mapping, const PerDimension
   const Writes results = writes(outputs_, tile[kK], extent[kK]);
   cost.memory = memory_cycles(of_inputs, of_weights, results);
 
-  const double per_tile = cost.compute / count;
+  // What the array waits for its own port is no time in which it waits for loads.
+  const double conflicts = bank_conflicts(tile, tiles, times);
+  const double busy = cost.compute + conflicts, per_tile = busy / count;
   cost.stall = std::max({burst_cycles(of_inputs, along * deep * per_tile),
                          burst_cycles(of_weights, deep * tiles[kK] * per_tile),
-                         store_cycles(results, tile[kK], cost.compute)}) +
-               bank_conflicts(tile, tiles, times);
+                         store_cycles(results, tile[kK], busy)}) +
+               conflicts;
 
   const double least = macs_ / count / target_.array_size / target_.array_size;
   const double loads =

@@ -61,9 +61,11 @@ TEST_F(MeasuredOnSoc, Matmuls) {
 
 TEST_F(MeasuredOnSoc, ResidualAdds) {
   constexpr std::array kBounds = {
-      // Asked for: 5. Warm rows are 5.4 % off, the smallest up to 19 %; cold ones 3.4 %.
+      // Asked for: 5. Cold rows are 5.0 % off: in those of 64 x 128, which take 4000 cycles, the
+      // host
+      // misses its own lines for some 400 (docs/simulator.md).
       ErrorBound{"scales 1, cold", 6},
-      ErrorBound{"scales 1, warm", 6},
+      ErrorBound{"scales 1, warm", 5},
       ErrorBound{"scaled, cold", 5},
       ErrorBound{"scaled, warm", 5},
   };

@@ -6,7 +6,10 @@
 #include <map>
 #include <vector>
 
+#include "accel_sim/engines/memory_system.hpp"
+#include "accel_sim/engines/reference_engine.hpp"
 #include "accel_sim/hardware/timing.hpp"
+#include "accel_sim/lowering/compile.hpp"
 #include "tests/accel_sim/engines/lane.hpp"
 
 namespace paretoformer::accel_sim {
@@ -158,6 +161,16 @@ TEST(FastEngine, OperandsInOneBankTakeTurns) {
   EXPECT_EQ(together.breakdown.array - apart.breakdown.array, 4 * 4 * 16);
 }
 
+// The turns go on where the left operand has no rows any more: a block of weights takes 2 * 16
+// cycles however few there are.
+TEST(FastEngine, OperandsInOneBankTakeTurnsForASingleRow) {
+  Target target = plain_hardware();
+  const EngineResult apart = run_fast(matmul(1, 64, 64), target);
+  target.scratchpad_banks = 2;
+  const EngineResult together = run_fast(matmul(1, 64, 64), target);
+  EXPECT_EQ(together.breakdown.array - apart.breakdown.array, 4 * 4 * 16);
+}
+
 // The host issues a loop in 1000 cycles and the array needs 8 * 4 * 4 * 16 for a tile: both take
 // turns, but for one loop of which the commands wait in the queue.
 TEST(FastEngine, ASlowHostIsTheBottleneck) {
@@ -247,6 +260,31 @@ TEST(FastEngine, ResidualAddIsBoundByItsScalingUnits) {
   EXPECT_GE(result.cycles, 2 * 256 * 256 / 4);
   EXPECT_LE(result.cycles, 2 * 256 * 256 / 4 + 2000);
   EXPECT_EQ(result.accesses.accumulator, 256 * 256 * (1 + 2 + 1));
+}
+
+// With its operands in L2, 16 x 64 of a tile take 64 cycles to be loaded, 64 to be added, in which
+// nothing can be read from their bank, and 112 to leave: in one tile, one after the other. Measured
+// on the RTL of a public Gemmini SoC, a call that was made before; 64 x 256 are two tiles, of which
+// one leaves while the other is loaded.
+TEST(FastEngine, AResidualAddInL2TakesAsLongAsInRtl) {
+  struct Measured {
+    int rows, columns, cycles;
+  };
+  const Target target = find_target("gemmini_soc");
+  for (const auto& [rows, columns, cycles] :
+       {Measured{16, 16, 224}, Measured{16, 64, 400}, Measured{32, 64, 637}, Measured{64, 64, 1117},
+        Measured{64, 128, 2077}, Measured{64, 256, 3694}}) {
+    Call call = compile(elementwise(OperatorKind::kResidualAdd, rows, columns), target);
+    call.scaled = false;
+    const Program program = lower(call, target);
+    MemorySystem memory(target, program.bytes);
+    run_fast_engine(program, target, memory);
+    const auto fast = static_cast<double>(run_fast_engine(program, target, memory).cycles);
+    const auto reference =
+        static_cast<double>(run_reference_engine(program, target, memory).cycles);
+    EXPECT_NEAR(fast, cycles, 0.015 * cycles) << rows << " x " << columns;
+    EXPECT_NEAR(reference, cycles, 0.015 * cycles) << rows << " x " << columns;
+  }
 }
 
 // The host issues a preload and a compute per block, at 20 cycles each.

@@ -169,6 +169,13 @@ TEST(LoadSequence, OneOperandGoesDownItsRows) {
   EXPECT_EQ(order(program.tiles[0], target), "L00 L10 L04 L14");
 }
 
+// All of the left operand, then all of the right one, which is added.
+TEST(LoadSequence, AResidualAddLoadsOneOperandAfterTheOther) {
+  const Target target = find_target("gemmini_transformer");
+  const Program program = lower(elementwise(OperatorKind::kResidualAdd, 32, 80), target);
+  EXPECT_EQ(order(program.tiles[0], target), "L00 L04 L10 L14 R00 R04 R10 R14");
+}
+
 // 16 x 80 go into the accumulator, not added to anything nor scaled, and leave from there.
 TEST(LoadSequence, AGeluGoesThroughTheAccumulator) {
   const Target target = find_target("gemmini_transformer");
