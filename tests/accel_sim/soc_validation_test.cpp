@@ -35,8 +35,8 @@ std::string rows_of_matmul(int rows) {
 
 TEST_F(MeasuredOnSoc, Matmuls) {
   constexpr std::array kBounds = {
-      // Asked for: 12 at worst. 17x33x65 at latency 100 is 311 cycles too quick, 12.4 %, for the host
-      // misses its own lines: with these in its caches, the RTL of another SoC takes 2129 and 2221
+      // Asked for: 12 at worst. 17x33x65 at latency 100 is 311 cycles too quick, 12.4 %: the host
+      // misses its own lines. With these in its caches, the RTL of another SoC takes 2129 and 2221
       // cycles (docs/simulator.md), which are 2204 here.
       ErrorBound{"M >= 17, cold", 4, 12.5},
       ErrorBound{"M >= 17, warm", 4, 12},
