@@ -36,6 +36,7 @@ class FastEngine {
         load_(hardware, memory_, l2_),
         ports_(hardware),
         store_(hardware, memory_, l2_),
+        added_(hardware),
         load_entries_(hardware.load_entries),
         // A preload and a compute each.
         execute_entries_(hardware.execute_entries / 2),
@@ -404,31 +405,15 @@ class FastEngine {
     const LoadUnit::Span span = *done;
     for (int b = 0; b < mvin.blocks; ++b) target[b].ready = span.end;
     if (mvin.target.memory == Memory::kScratchpad) ports_.write(mvin, span);
-    if (mvin.accumulate) add_rows(mvin, span);
+    if (mvin.accumulate) {
+      added_.add(mvin, span, load_end_);
+      if (storing_ && added_.hold_up(*storing_)) store_.share_port(added_.until, added_.share);
+    }
     load_entries_.push(span.end);
     (mvin.target.memory == Memory::kScratchpad ? accesses_.scratchpad : accesses_.accumulator) +=
         std::int64_t{mvin.blocks} * mvin.rows * mvin.copies * size_ * (mvin.accumulate ? 2 : 1);
     busy(load_busy_, load_end_, span);
     this->span(Lane::kLoad, "mvin", span.begin, span.end);
-  }
-
-  // Rows that are added take both ports of their bank, so that none is read meanwhile
-  // (AccumulatorMem.scala L379-385).
-  void add_rows(const Mvin& mvin, const LoadUnit::Span& span) {
-    const Time cycles = std::max(span.end - std::max(span.begin, load_end_), span.local_rows);
-    added_ = {
-        span.end, accumulator_bank(mvin.target.index),
-        StoreUnit::kWholePort - static_cast<int>(StoreUnit::kWholePort * span.local_rows / cycles)};
-    if (storing_ && reads_added_bank(*storing_)) store_.share_port(added_.until, added_.share);
-  }
-
-  bool reads_added_bank(const Mvout& mvout) const {
-    return mvout.source.memory == Memory::kAccumulator &&
-           accumulator_bank(mvout.source.index) == added_.bank;
-  }
-
-  int accumulator_bank(int block) const {
-    return block / std::max(hardware_.accumulator_blocks() / hardware_.accumulator_banks, 1);
   }
 
   // When an mvout can start that is issued then.
@@ -456,7 +441,7 @@ class FastEngine {
     }
     if (stores_ && stores_->adding > 0 && mvout.source.memory == Memory::kAccumulator)
       store_.begin(mvout, start, stores_->added_until, stores_->port_share(mvout.source.index));
-    else if (reads_added_bank(mvout))
+    else if (added_.hold_up(mvout))
       store_.begin(mvout, start, added_.until, added_.share);
     else
       store_.begin(mvout, start);
@@ -576,12 +561,8 @@ class FastEngine {
   bool configured_by_host_ = true;    // and whether it waited for the host rather than for room
   std::optional<LoopStores> stores_;  // of the loop before
   std::optional<Mvout> storing_;      // under way
-  struct {
-    Time until = 0;
-    int bank = -1;
-    int share = StoreUnit::kWholePort;  // of the port that is left meanwhile
-  } added_;                             // by the last mvin that adds to the accumulator
-  Time next_store_ = kNever;            // before that run_stores_until() has nothing to do
+  AddedRows added_;
+  Time next_store_ = kNever;  // before that run_stores_until() has nothing to do
   Time load_unroller_ = 0, store_unroller_ = 0;
   TimeRing load_entries_, execute_entries_, store_entries_;  // of the reservation station
   Time retired_ = 0;  // when the loop before the last one left the unroller

@@ -1,4 +1,4 @@
-// The mvouts of a loop, for the fast engine.
+// The mvouts of a loop, and what holds them up, for the fast engine.
 #pragma once
 
 #include <algorithm>
@@ -48,6 +48,32 @@ struct LoopStores {
   Time added_until = 0;  // computes add to their bank until then ...
   Time adding = 0;       // ... in so many of 256 cycles
   int loaded = -1;       // element-wise: the last block that may leave
+};
+
+// The rows of the last mvin that adds to the accumulator: they take both ports of their bank, so
+// that none is read meanwhile (AccumulatorMem.scala L379-385).
+struct AddedRows {
+  using Time = std::int64_t;
+
+  explicit AddedRows(const Hardware& hardware)
+      : bank_blocks(std::max(hardware.accumulator_blocks() / hardware.accumulator_banks, 1)) {}
+
+  // `since`: when the mvins before were complete.
+  void add(const Mvin& mvin, const LoadUnit::Span& span, Time since) {
+    const Time cycles = std::max(span.end - std::max(span.begin, since), span.local_rows);
+    until = span.end;
+    bank = mvin.target.index / bank_blocks;
+    share =
+        StoreUnit::kWholePort - static_cast<int>(StoreUnit::kWholePort * span.local_rows / cycles);
+  }
+  bool hold_up(const Mvout& mvout) const {
+    return mvout.source.memory == Memory::kAccumulator && mvout.source.index / bank_blocks == bank;
+  }
+
+  int bank_blocks;
+  int bank = -1;
+  Time until = 0;
+  int share = StoreUnit::kWholePort;  // of the port that is left until then
 };
 
 }  // namespace paretoformer::accel_sim
