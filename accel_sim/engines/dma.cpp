@@ -165,16 +165,16 @@ std::optional<LoadUnit::Span> StoreUnit::advance(std::int64_t time) {
     reader_free_ = normalise(current_, begin_);
     return LoadUnit::Span{begin_, reader_free_};
   }
-  const std::int64_t row_ticks = std::int64_t{current_.blocks} *
-                                 read_ticks(size_, current_.element_bytes == 1 ? kStoreTicks : 0);
+  const std::int64_t row_ticks =
+      std::int64_t{current_.blocks} * read_ticks(size_, current_.scaled() ? kStoreTicks : 0);
   const int ahead = std::max(kStoreQueueBlocks / current_.blocks, 1);
+  const int pipeline = store_pipeline_cycles(current_.from_scratchpad());
   for (; row_ < current_.rows; ++row_) {
     const std::int64_t reader =
         read_row(std::max(reader_ticks_, rows_ahead_.back(ahead) * kCycleTicks), row_ticks);
     const std::int64_t read = (reader + kCycleTicks - 1) / kCycleTicks;
     // The writer collects a row's blocks, a cycle each but for the last, before its beats.
-    const std::int64_t writer =
-        std::max(writer_free_ + current_.blocks - 1, read + kStorePipelineCycles);
+    const std::int64_t writer = std::max(writer_free_ + current_.blocks - 1, read + pipeline);
     if (writer > time) {
       next_write_ = writer;
       return std::nullopt;
@@ -221,8 +221,8 @@ void StoreUnit::write_row(std::int64_t address, int bytes) {
     int cycles = beats;
     MemorySystem::Access access;
     if (useful == kLine) {
+      if (!memory_->in_l2(line)) cycles += kL2ReplacingCycles;
       access = memory_->write_whole(line, arrival);
-      if (access.releasing > 0) cycles += kL2ReplacingCycles;
     } else {
       if (!memory_->in_l2(line)) cycles += refill_cycles_;
       access = memory_->write_part(line, arrival);

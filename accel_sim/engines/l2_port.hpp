@@ -16,15 +16,15 @@ namespace paretoformer::accel_sim {
 class L2Port {
  public:
   // When it begins with a request that comes at `time` and takes it so long. The fast engine may
-  // tell of writes earlier than of reads that come before them: these go first, and hold up what
-  // comes after all of them.
+  // tell of writes earlier than of reads that come before them: reads wait for the writes that came
+  // before, and hold up those that come after.
   std::int64_t read(std::int64_t time, int cycles) {
-    const std::int64_t before = last_write_ <= time ? free_ : free_before(time);
-    if (time > before) reads_between_ = 0;
-    reads_between_ = std::min(reads_between_ + 1, kMostReadsBetween);
-    const std::int64_t begin = std::max({before, time, read_until_});
-    read_until_ = begin + cycles;
-    free_ = before < free_ ? free_ + cycles : read_until_;
+    while (read_writes_ < written_ && writes_[read_writes_ % kWrites].time <= time) take_write();
+    const std::int64_t begin = until_reads_.read(time, cycles);
+    if (read_writes_ == written_)
+      until_writes_ = until_reads_;
+    else
+      until_writes_.free += cycles;
     return begin;
   }
   // When a read that comes at `time` and misses is looked up: requests come in by one channel, and
@@ -34,38 +34,54 @@ class L2Port {
     return last_write_ <= time ? std::max(time, write_until_) : time;
   }
   std::int64_t write(std::int64_t time, int cycles) {
-    if (time > free_) reads_between_ = 0;
-    writes_[written_++ % kWrites] = {time, free_};
+    if (written_ - read_writes_ == kWrites) take_write();
+    writes_[written_++ % kWrites] = {time, cycles};
     last_write_ = time;
-    const std::int64_t begin = std::max(free_, time);
+    const std::int64_t begin = until_writes_.write(time, cycles);
     write_until_ = begin + cycles;
-    free_ = begin + cycles + (reads_between_ > 0 ? kL2TurnCycles : 0);
-    reads_between_ = std::max(reads_between_ - 1, 0);
     return begin;
   }
 
  private:
   // Reads that stand between the writes that come after them: as many as are in flight, about.
   static constexpr int kMostReadsBetween = 16;
+  // When L2 is free, after some of the requests.
+  struct Clock {
+    std::int64_t free = 0;
+    int reads_between = 0;
+
+    std::int64_t begin(std::int64_t time) {
+      if (time > free) reads_between = 0;
+      return std::max(free, time);
+    }
+    std::int64_t read(std::int64_t time, int cycles) {
+      const std::int64_t begins = begin(time);
+      reads_between = std::min(reads_between + 1, kMostReadsBetween);
+      free = begins + cycles;
+      return begins;
+    }
+    std::int64_t write(std::int64_t time, int cycles) {
+      const std::int64_t begins = begin(time);
+      free = begins + cycles + (reads_between > 0 ? kL2TurnCycles : 0);
+      reads_between = std::max(reads_between - 1, 0);
+      return begins;
+    }
+  };
   struct Write {
-    std::int64_t time = 0, before = 0;  // when L2 was free without it
+    std::int64_t time = 0;
+    int cycles = 0;
   };
   static constexpr std::size_t kWrites = 256;  // that reads may overtake
-  // When L2 was free without the writes that come after `time`.
-  std::int64_t free_before(std::int64_t time) const {
-    std::int64_t before = free_;
-    for (std::size_t back = 1; back <= kWrites; ++back) {
-      const Write& later = writes_[(written_ - back) % kWrites];
-      if (later.time <= time) break;
-      before = later.before;
-    }
-    return before;
+
+  void take_write() {
+    const Write& write = writes_[read_writes_++ % kWrites];
+    until_reads_.write(write.time, write.cycles);
   }
 
   std::array<Write, kWrites> writes_{};
-  std::size_t written_ = kWrites;
-  std::int64_t free_ = 0, read_until_ = 0, last_write_ = 0, write_until_ = 0;
-  int reads_between_ = 0;
+  std::size_t written_ = 0, read_writes_ = 0;  // all writes, and those that came before a read
+  Clock until_reads_, until_writes_;           // after these, and after all
+  std::int64_t last_write_ = 0, write_until_ = 0;
 };
 
 }  // namespace paretoformer::accel_sim

@@ -19,7 +19,7 @@ PassTiming timing_of(const Mvout& mvout) {
 }
 
 int ticks_of(const Mvout& mvout, const Hardware& hardware) {
-  const int ticks = mvout.element_bytes == 1 ? timing_of(mvout).ticks : 0;
+  const int ticks = mvout.scaled() ? timing_of(mvout).ticks : 0;
   return read_ticks(hardware.array_size, ticks);
 }
 
@@ -507,8 +507,8 @@ void StoreController::read(Cycle cycle, const ExecuteController& execute,
   ticks_left_ += ticks_of(mvout, *hardware_);
   const bool last = block_ + 1 == mvout.blocks;
   if (mvout.pass == NormPass::kNone || mvout.pass == NormPass::kWrite)
-    pipe_.push_back({cycle + 1 + kStorePipelineCycles, last, mvout.address + row_ * mvout.stride,
-                     mvout.row_bytes});
+    pipe_.push_back({cycle + 1 + store_pipeline_cycles(mvout.from_scratchpad()), last,
+                     mvout.address + row_ * mvout.stride, mvout.row_bytes});
   if (++block_ == mvout.blocks) end_row(cycle + 1, station);
 }
 
@@ -573,8 +573,8 @@ void StoreController::arrive(Cycle cycle) {
     Cycle done = write.acknowledged;
     MemorySystem::Access access;
     if (write.whole) {
+      if (!memory_->in_l2(write.line)) cycles += kL2ReplacingCycles;
       access = memory_->write_whole(write.line, cycle);
-      if (access.releasing > 0) cycles += kL2ReplacingCycles;
     } else {
       if (!memory_->in_l2(write.line))
         cycles += l2_refill_cycles(hardware_->dram_bytes_per_cycle, hardware_->l2_banks);

@@ -78,8 +78,8 @@ enum class Masking { kBias, kRowBlocks, kBest };
     "lines of a set (Chipyard WithInclusiveCache); 0: any line anywhere, for rows whose addresses "\
     "are not known")                                                                               \
   HW(int, l2_banks, 1, 1, 64, "consecutive lines lie in consecutive banks (Chipyard WithNBanks)")  \
-  HW(int, l2_hit_cycles, 16, 0, 10000,                                                             \
-    "from a request at L2 to its first data (RTL: an mvin of a row takes 30 cycles by itself)")    \
+  HW(int, l2_hit_cycles, 7, 0, 10000,                                                             \
+    "from a request at L2 to its first data (RTL: 12 cycles with the bus and a beat)")               \
   HW(int, l2_misses_in_flight, 10, 1, 1024,                                                        \
     "MSHRs of a bank: outer latency 40 over 4 beats (inclusive-cache Parameters.scala L294)")      \
   HW(int, l2_releases_in_flight, 5, 0, 1024,                                                       \
@@ -95,12 +95,14 @@ enum class Masking { kBias, kRowBlocks, kBest };
   HW(int, dram_page_bytes, 8192, 64, 1048576, "open row of a bank, a power of two (DDR3, 64-bit)") \
   HW(int, dram_page_miss_cycles, 100, 0, 10000,                                                    \
     "to close a bank's page and open another (chosen on RTL cycles)")                              \
-  HW(int, write_latency_cycles, 30, 0, 10000, "from a write request to its acknowledgement")       \
-  HW(int, call_overhead_cycles, 240, 0, 1000000,                                                   \
+  HW(int, write_latency_cycles, 11, 0, 10000,                                                      \
+    "from a write request to its acknowledgement (RTL: 12 cycles with its beat)")                  \
+  HW(int, call_overhead_cycles, 262, 0, 1000000,                                                   \
     "CPU prologue of a call whose tile is given, and its fence (30), not overlapped (RTL: what "   \
-    "loop, loads, array and stores leave of the 564 cycles of 16 x 16 x 16)")                      \
-  HW(int, residual_prologue_cycles, 10, 0, 1000000,                                                \
-    "the same of a residual add, which works out next to nothing")                                 \
+    "loop, loads, array and stores leave of the 590 cycles of 16 x 16 x 16)")                      \
+  HW(int, residual_prologue_cycles, 37, 0, 1000000,                                                \
+    "the same of a residual add (RTL: what loop, loads and stores leave of the 400 cycles of "      \
+    "16 x 64)")                                                                                    \
   HW(int, tile_search_cycles, 180, 0, 1000000,                                                     \
     "CPU time of the library's search for a tile, besides its guess and steps (RTL: 250 to 310 "   \
     "with the guess)")                                                                             \
@@ -113,8 +115,8 @@ enum class Masking { kBias, kRowBlocks, kBest };
   HW(int, result_issue_cycles, 20, 0, 100000,                                                      \
     "the same, more for a tile that begins new results (RTL: 148)")                                \
   HW(int, residual_issue_cycles, 41, 0, 100000,                                                    \
-    "the same of a residual add, whose addresses are at hand (RTL: what its prologue, loads and "  \
-    "stores leave of the 224 cycles of 16 x 16)")                                                  \
+    "the same of a residual add, whose addresses are at hand (an estimate, of what it and the "    \
+    "prologue take together)")                                                                     \
   HW(int, command_issue_cycles, 12, 0, 100000,                                                     \
     "CPU time per command of an output-stationary matmul, addresses included (an estimate)")       \
   HW(NonlinearUnits, nonlinear_units, NonlinearUnits::kHost, 0, 0,                                 \

@@ -53,33 +53,36 @@ constexpr int array_latency(int array_size) { return 3 + 2 * array_size; }
 // A garbage preload, and the least for any step of the array (ExecuteController.scala L285-302).
 inline constexpr int kLeastStepCycles = 4;
 
-// From the last beat to the completion of an mvin: merger, scaler, write (Scratchpad.scala; an
-// estimate).
-inline constexpr int kLoadPipelineCycles = 6;
+// From the last beat to the completion of an mvin: merger, scaler, write (Scratchpad.scala). RTL,
+// mvins of 16 rows that hit, two in flight: each 17.5 cycles, 16 to ask, 12 to the data, and this.
+inline constexpr int kLoadPipelineCycles = 7;
 
 // From reading a row of the accumulator to the writer: normaliser, scaler and their queues, which
 // hold that many rows of blocks: dispatch 2, norm 6, scale 6, the scaler's 8 stages, issue 5
-// (Scratchpad.scala L262-282).
+// (Scratchpad.scala L262-282). A row of the scratchpad passes none of them (RTL: 5 cycles less).
 inline constexpr int kStorePipelineCycles = 12;
+constexpr int store_pipeline_cycles(bool from_scratchpad) {
+  return from_scratchpad ? 7 : kStorePipelineCycles;
+}
 inline constexpr int kStoreQueueBlocks = 2 + 6 + 6 + 8 + 5;
 
 // L2 handles a beat a cycle, whichever way it goes (inclusive-cache SourceD.scala), and besides
 // - turns from a write to a read;
 // - writes a line that was fetched into its banks, in a quarter of the time in which the channel
-// from
-//   DRAM brings it, in 2 cycles at most;
+//   from DRAM brings it, in 2 cycles at most;
 // - releases a line that leaves for another one, and reads a dirty one out of its banks; a line
-//   that is written as a whole in its place takes a cycle more.
+//   that it lacks and that is written as a whole takes a cycle more.
 // RTL, cycles for a line: reads or writes of what L2 holds 4.0 to 4.2; a read and a write of such
-// lines in turns 9.0 for both, two reads and a write 12.6; writes for which others leave 5.8
-// to 6.0, and in turns with reads that are fetched 13.5 to 14.0 for both. Two lines that are
-// fetched and one that is written (DRAM latency 10): 24.1 where clean lines leave, 29.7 where five
-// of six that do are dirty. The turn and the releases are from these (1 instead of 3 for a dirty
-// line was tried: residual adds that are scaled are 5.0 % off instead of 4.1). Of the 2 cycles: 2
-// and 4 were tried, which both go with 13.5 to 14.0. 2 are taken by operators that miss among hits,
-// heads and FireSim's GEMMs; lines that come into an empty L2 would have 4. That a wider channel
-// takes less is an assumption. Banks do the last two at the same time (RTL: of two banks, residual
-// adds that miss take 35.2 k cycles instead of 42.4 k, those that hit as long as of one).
+// lines in turns 9.0 for both, two reads and a write 12.6; writes into an empty L2 5.4, for which
+// others leave 5.8 to 6.0, and in turns with reads that are fetched 13.5 to 14.0 for both. Two
+// lines that are fetched and one that is written (DRAM latency 10): 24.1 where clean lines
+// leave, 29.7 where five of six that do are dirty. The turn and the releases are from these (1
+// instead of 3 for a dirty line was tried: residual adds that are scaled are 5.0 % off instead
+// of 4.1). Of the 2 cycles: 2 and 4 were tried, which both go with 13.5 to 14.0. 2 are taken by
+// operators that miss among hits, heads and FireSim's GEMMs; lines that come into an empty L2 would
+// have 4. That a wider channel takes less is an assumption. Banks do the last two at the same time
+// (RTL: of two banks, residual adds that miss take 35.2 k cycles instead of 42.4 k, those that hit
+// as long as of one).
 inline constexpr int kL2TurnCycles = 1;
 inline constexpr int kL2ReplacingCycles = 1;
 constexpr int l2_release_cycles(bool dirty, int banks) { return (dirty ? 3 : 1) / banks; }
@@ -93,11 +96,14 @@ constexpr int l2_refill_cycles(double dram_bytes_per_cycle, int banks) {
 // 8 elements).
 inline constexpr int kLeastScalingCycles = 3;
 
-// Sixteenths of a cycle to read a row of a block for a mvout: 28 cycles per 16 x 16 results that
-// leave as int8, of any array (RTL: 28.3, and 1.75 to 1.85 per 16 elements and pass of the
-// normaliser), or a cycle where that is more; a cycle for int32 sums, which pass no scaling units.
+// Sixteenths of a cycle to read a row of a block for an mvout: of the accumulator 26 for 16 results
+// that leave as int8, of any array (RTL: five rows of 16 results in 8 cycles, three of 32 in 10),
+// or a cycle where that is more; a cycle for int32 sums and for the scratchpad's rows, which pass
+// no scaling units.
 inline constexpr int kCycleTicks = 16;
-inline constexpr int kStoreTicks = 28;  // of 16 elements
+inline constexpr int kStoreTicks = 26;  // of 16 elements
+// And in the last pass of the normaliser (RTL: 1.75 to 1.85 cycles per 16 elements and pass).
+inline constexpr int kNormalisedTicks = 28;
 constexpr int read_ticks(int array_size, int ticks_per_16) {
   const int ticks = array_size * ticks_per_16 / 16;
   return ticks > kCycleTicks ? ticks : kCycleTicks;
@@ -121,11 +127,11 @@ constexpr std::array<PassTiming, kNormaliserPasses> pass_timings(Normalisation n
     case Normalisation::kLayerNorm:
       return {{{18, 23, 14},
                {18, 52, 24},
-               {kStoreTicks, 0, 0}}};  // mean, inverse standard deviation, write
+               {kNormalisedTicks, 0, 0}}};  // mean, inverse standard deviation, write
     case Normalisation::kSoftmax:
       return {{{26, 4, 0},
                {26, 27, 10},
-               {kStoreTicks, 0, 0}}};  // maximum, inverse sum of exponentials, write
+               {kNormalisedTicks, 0, 0}}};  // maximum, inverse sum of exponentials, write
     case Normalisation::kNone:
       break;
   }

@@ -91,6 +91,10 @@ struct Mvout {
   int statistics = 0;          // which of the two sets of statistics
   bool first_of_pass = false;  // a config_norm precedes it
   bool last_of_pass = false;
+
+  bool from_scratchpad() const { return source.memory == Memory::kScratchpad; }
+  // Passes the scaling units.
+  bool scaled() const { return element_bytes == 1 && !from_scratchpad(); }
 };
 
 // Blocks a DMA command moves per row: 64 bytes (MAX_BYTES, GemminiConfigs.scala L350-362).

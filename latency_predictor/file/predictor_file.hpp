@@ -16,7 +16,7 @@ enum class PredictorKind { kTable, kLearned };
 // What every file says first.
 struct PredictorHead {
   PredictorKind kind = PredictorKind::kTable;
-  std::string model;                          // what the prices are from: "simulator/9"
+  std::string model;                          // what the prices are from: "simulator/10"
   std::string device;                         // the name of one that was measured, or
   std::optional<accel_sim::Target> hardware;  // what is simulated: there is one of the two
 };

@@ -154,7 +154,7 @@ TEST(Int4Weights, OfLaterTilesHaveTheirOwnMultipliers) {
 
 // Lines of L2: a request a cycle, 4 + 40 cycles to the first beat, two beats of multipliers, which
 // go no further, 16 rows of two beats that become four rows of the scratchpad each, and the
-// pipeline of 6.
+// pipeline of 7.
 TEST(Int4Weights, OfAnMvinTakeWhatTheirRowsDo) {
   Hardware hardware;
   hardware.l2_hit_cycles = 40;
@@ -174,7 +174,7 @@ TEST(Int4Weights, OfAnMvinTakeWhatTheirRowsDo) {
   mvin.multiplier_rows = 1;
   mvin.multipliers = 16 * 64;
   const LoadUnit::Span span = unit.mvin(mvin, 100);
-  EXPECT_EQ(span.end, 100 + 44 + 2 + 16 * 4 + 6);
+  EXPECT_EQ(span.end, 100 + 44 + 2 + 16 * 4 + 7);
   EXPECT_EQ(span.local_rows, 64);
   EXPECT_EQ(unit.beats(), 17 * 2);
 }

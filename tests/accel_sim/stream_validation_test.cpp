@@ -53,6 +53,11 @@ struct Stream {
 
 constexpr int kBlockBytes = 16;  // of a row
 
+// From the host to the unit, and from its end to the end of the fence. RTL, one row that L2 holds:
+// 30 cycles to the scratchpad, of which the unit takes 19, 30 from there, 19, and 35 from the
+// accumulator, 24.
+constexpr int kAroundTheUnit = 11;
+
 std::int64_t load(const MeasuredRow& row, const Target& target, MemorySystem& memory) {
   const Stream stream(row);
   L2Port l2;
@@ -86,6 +91,7 @@ std::int64_t store(const MeasuredRow& row, const Target& target, MemorySystem& m
     const bool sums = row.notes("int32");
     mvout.element_bytes = sums ? kSumBytes : 1;
     mvout.blocks = sums ? 1 : std::max(bytes / kBlockBytes, 1);
+    if (!row.notes("from the scratchpad")) mvout.source.memory = Memory::kAccumulator;
     unit.mvout(mvout, 0);
   });
   return unit.acknowledged();
@@ -106,7 +112,7 @@ double simulated_stream(const MeasuredRow& row) {
     return row.text("kind") == "mvin" ? load(row, target, memory) : store(row, target, memory);
   };
   if (state == CacheState::kWarm) run();
-  return static_cast<double>(run());
+  return static_cast<double>(run() + kAroundTheUnit);
 }
 
 std::string name_of_stream(const MeasuredRow& row) {
@@ -130,13 +136,13 @@ bool is_excluded(const MeasuredRow& row) {
 TEST_F(MeasuredOnSoc, Streams) {
   constexpr std::array kBounds = {
       ErrorBound{"mvin, cold", 5},
-      // Asked for: 5. Rows of 16 bytes come in faster than they are charged for; a miss among hits
-      // holds up the mvin after the next.
-      ErrorBound{"mvin, warm", 7},
-      // Asked for: 5. Whole lines that L2 lacks take 8 cycles in a row instead of 7; warm rows of
-      // 16 bytes that are not dense go out faster than acknowledgements after 30 cycles allow.
+      ErrorBound{"mvin, warm", 5},
+      // Asked for: 5. Cold, a part of a line that an empty L2 lacks takes 6 cycles, here 4.6. Warm,
+      // nine rows that were measured in an L2 that began empty take 10 to 175 % more than the same
+      // commands do later and on the RTL of another SoC, which takes 858 cycles for 32 blocks from
+      // the accumulator and 546 from the scratchpad, 867 and 542 here; the others are 1.3 % off.
       ErrorBound{"mvout, cold", 6},
-      ErrorBound{"mvout, warm", 9},
+      ErrorBound{"mvout, warm", 10},
   };
   constexpr int kLeastCommands = 8;  // of a stream; fewer are dominated by how they begin and end
   ErrorTable table;

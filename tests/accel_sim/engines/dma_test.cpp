@@ -49,7 +49,7 @@ Mvin block_of_rows() {
 }
 
 // Of lines in L2: a request a cycle, 4 + 40 cycles to the first beat, a beat per row, and the
-// pipeline of 6 behind it.
+// pipeline of 7 behind it.
 TEST(LoadUnit, AnMvinThatHitsIsAsWorkedByHand) {
   const Hardware hardware = dma_hardware();
   MemorySystem memory(hardware, kBytes);
@@ -59,7 +59,7 @@ TEST(LoadUnit, AnMvinThatHitsIsAsWorkedByHand) {
   LoadUnit unit(hardware, memory, l2);
   const LoadUnit::Span first = unit.mvin(block_of_rows(), 100);
   EXPECT_EQ(first.begin, 100);
-  EXPECT_EQ(first.end, 100 + 44 + 16 + 6);
+  EXPECT_EQ(first.end, 100 + 44 + 16 + 7);
   EXPECT_EQ(first.local_rows, 16);
   EXPECT_EQ(unit.beats(), 16);
   // All registers are in flight until the first beat comes back.
@@ -122,9 +122,9 @@ TEST(LoadUnit, IsNeverFasterThanTheBus) {
   }
 }
 
-// Rows of 16 results leave the local memory in 28/16 cycles each, four of them in 7, and reach the
+// Rows of 16 results leave the accumulator in 26/16 cycles each, four of them in 6.5, and reach the
 // writer 12 cycles later, the last one at 10 + 7 + 12; every write is acknowledged 30 cycles after
-// its only beat.
+// its only beat. The scratchpad's leave in a cycle each, and pass a shorter pipeline.
 TEST(StoreUnit, AnMvoutThatHitsIsAsWorkedByHand) {
   const Hardware hardware = dma_hardware();
   MemorySystem memory(hardware, kBytes);
@@ -137,12 +137,16 @@ TEST(StoreUnit, AnMvoutThatHitsIsAsWorkedByHand) {
   mvout.rows = 4;
   mvout.row_bytes = 16;
   mvout.blocks = 1;
+  mvout.source.memory = Memory::kAccumulator;
   const LoadUnit::Span span = unit.mvout(mvout, 10);
   EXPECT_EQ(span.begin, 10);
   EXPECT_EQ(span.end, 17);
   EXPECT_EQ(unit.beats(), 4);
   EXPECT_EQ(unit.written_bytes(), 64);
   EXPECT_EQ(unit.acknowledged(), (10 + 7 + 12) + 1 + 30);
+  mvout.source.memory = Memory::kScratchpad;
+  EXPECT_EQ(unit.mvout(mvout, 100).end, 104);
+  EXPECT_EQ(unit.acknowledged(), (100 + 4 + 7) + 1 + 30);
 }
 
 // A part of a line has to be fetched first, a whole one does not.

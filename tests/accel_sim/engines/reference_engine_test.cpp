@@ -43,27 +43,27 @@ TEST(ReferenceEngine, OneBlockByHand) {
   // The loop is configured in cycle 1, its first mvin emitted in 2 and started 3 later. Its 16 rows
   // are a request each; four share a line. They come to L2 4 cycles later; the lines miss in cycles
   // 9, 13, 17 and 21, and follow each other at 8 cycles per line of DRAM bandwidth from 9 on: the
-  // last is back at 9 + 3 * 8 + 70 = 103, a beat and 6 cycles later the mvin is complete.
+  // last is back at 9 + 3 * 8 + 70 = 103, a beat and 7 cycles later the mvin is complete.
   EXPECT_EQ(loads[0].begin, 5);
-  EXPECT_EQ(loads[0].end, 103 + 1 + 6);
+  EXPECT_EQ(loads[0].end, 103 + 1 + 7);
   // The second follows when the requests of the first are issued; its lines queue behind.
   EXPECT_EQ(loads[1].begin, 5 + 16);
-  EXPECT_EQ(loads[1].end, 9 + 7 * 8 + 70 + 1 + 6);
+  EXPECT_EQ(loads[1].end, 9 + 7 * 8 + 70 + 1 + 7);
   // The weights are preloaded 3 cycles after, in 16; then 16 rows are fed.
-  EXPECT_EQ(computes[0].begin, 142 + 3 + 16);
-  EXPECT_EQ(computes[0].end, 142 + 3 + 16 + 16);
-  // The last result is written 35 cycles after that; a row of the accumulator is read in 28/16.
-  EXPECT_EQ(stores[0].begin, 177 + 35 + 3);
-  EXPECT_EQ(stores[0].end, 215 + 28);
+  EXPECT_EQ(computes[0].begin, 143 + 3 + 16);
+  EXPECT_EQ(computes[0].end, 143 + 3 + 16 + 16);
+  // The last result is written 35 cycles after that; a row of the accumulator is read in 26/16.
+  EXPECT_EQ(stores[0].begin, 178 + 35 + 3);
+  EXPECT_EQ(stores[0].end, 216 + 26);
   // Its last line is touched by row 12, which is read in cycle 237, leaves the pipeline in 250,
   // takes a beat and 4 cycles to L2, misses and is fetched (70), and acknowledged 4 cycles later,
-  // all of which is known in the cycle after. Its four lines come 7 cycles apart, as long as four
-  // rows take, but DRAM takes 8 for each: the last waits 3 cycles for the others.
-  EXPECT_EQ(result.cycles, 250 + 1 + 4 + 3 + 70 + 4 + 1);
+  // all of which is known in the cycle after. Its four lines come 20 cycles apart in all, as long
+  // as twelve rows take, but DRAM takes 8 for each: the last waits 4 cycles for the others.
+  EXPECT_EQ(result.cycles, 250 + 1 + 4 + 4 + 70 + 4 + 1);
 
   EXPECT_EQ(result.breakdown.array, 16);
   EXPECT_EQ(result.breakdown.pipeline, 16 + 35);
-  EXPECT_EQ(result.breakdown.writeback, result.cycles - 177 - 35);
+  EXPECT_EQ(result.breakdown.writeback, result.cycles - 178 - 35);
   EXPECT_EQ(result.breakdown.total(), result.cycles);
   // Operands and results of 256 elements, once in and once out of their memories.
   EXPECT_EQ(result.accesses.scratchpad, 4 * 256);

