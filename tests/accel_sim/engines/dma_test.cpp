@@ -3,8 +3,11 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <deque>
 
+#include "accel_sim/hardware/target.hpp"
+#include "accel_sim/hardware/timing.hpp"
 #include "support/random.hpp"
 
 namespace paretoformer::accel_sim {
@@ -147,6 +150,64 @@ TEST(StoreUnit, AnMvoutThatHitsIsAsWorkedByHand) {
   mvout.source.memory = Memory::kScratchpad;
   EXPECT_EQ(unit.mvout(mvout, 100).end, 104);
   EXPECT_EQ(unit.acknowledged(), (100 + 4 + 7) + 1 + 30);
+}
+
+// RTL of a public SoC: commands of 16 rows that L2 holds, from the first one to the end of the
+// fence, 11 cycles of which are not the units' (stream_validation_test.cpp).
+TEST(Dma, StreamsThatHitTakeAsLongAsInRtl) {
+  struct Measured {
+    int commands, row_bytes, cycles;
+  };
+  constexpr int kAroundTheUnit = 11;
+  const Target target = find_target("gemmini_soc");
+  const auto cycles = [&](const Measured& row, const auto& run) {
+    MemorySystem memory(target, kBytes);
+    for (int line = 0; line < kBytes / kLineBytes; ++line) memory.fetch(line, 0);
+    memory.begin_call();
+    L2Port l2;
+    return run(memory, l2, row) + kAroundTheUnit;
+  };
+  const auto expect = [&](const char* what, const Measured& row, const auto& run) {
+    EXPECT_NEAR(static_cast<double>(cycles(row, run)), row.cycles, std::max(0.04 * row.cycles, 3.0))
+        << row.commands << " of " << row.row_bytes << " bytes, " << what;
+  };
+  const auto load = [&](MemorySystem& memory, L2Port& l2, const Measured& row) {
+    LoadUnit unit(target, memory, l2);
+    std::int64_t end = 0;
+    for (int i = 0; i < row.commands; ++i) {
+      Mvin mvin = block_of_rows();
+      mvin.address = std::int64_t{i} * kLineBytes;
+      mvin.stride = 1024;
+      mvin.row_bytes = row.row_bytes;
+      mvin.blocks = row.row_bytes / 16;
+      end = unit.mvin(mvin, 0).end;
+    }
+    return end;
+  };
+  for (const Measured& row : {Measured{1, 16, 47}, Measured{4, 16, 98}, Measured{16, 16, 311},
+                              Measured{16, 32, 547}, Measured{16, 64, 1059}})
+    expect("in", row, load);
+  const auto store_from = [&](Memory source) {
+    return [&, source](MemorySystem& memory, L2Port& l2, const Measured& row) {
+      StoreUnit unit(target, memory, l2);
+      for (int i = 0; i < row.commands; ++i) {
+        Mvout mvout;
+        mvout.address = std::int64_t{i} * kLineBytes;
+        mvout.stride = 1024;
+        mvout.rows = 16;
+        mvout.row_bytes = row.row_bytes;
+        mvout.blocks = row.row_bytes / 16;
+        mvout.source.memory = source;
+        unit.mvout(mvout, 0);
+      }
+      return unit.acknowledged();
+    };
+  };
+  for (const Measured& row : {Measured{1, 16, 61}, Measured{4, 16, 136}, Measured{16, 16, 449},
+                              Measured{16, 32, 891}, Measured{16, 64, 1828}})
+    expect("from the accumulator", row, store_from(Memory::kAccumulator));
+  for (const Measured& row : {Measured{1, 16, 47}, Measured{8, 16, 159}, Measured{16, 16, 290}})
+    expect("from the scratchpad", row, store_from(Memory::kScratchpad));
 }
 
 // A part of a line has to be fetched first, a whole one does not.

@@ -289,6 +289,34 @@ TEST(FastEngine, AResidualAddInL2TakesAsLongAsInRtl) {
   }
 }
 
+// RTL of a public SoC, everything in L2: from the first request of the DMA to its last answer.
+TEST(FastEngine, AMatmulInL2TakesAsLongAsInRtl) {
+  struct Measured {
+    int rows, inner, columns;
+    MatmulTile tile;  // blocks
+    int cycles;
+  };
+  const Target target = find_target("gemmini_soc");
+  for (const auto& [rows, inner, columns, tile, cycles] :
+       {Measured{64, 112, 96, {4, 7, 6}, 4528}, Measured{64, 112, 320, {4, 7, 8}, 10809},
+        Measured{64, 320, 112, {4, 20, 7}, 12624}, Measured{128, 64, 128, {4, 4, 8}, 5743},
+        Measured{128, 64, 128, {8, 4, 4}, 5679}, Measured{128, 64, 128, {5, 4, 6}, 5366}}) {
+    const Program program = lower(matmul(rows, inner, columns), target, MatmulSchedule(tile));
+    MemorySystem memory(target, program.bytes);
+    run_fast_engine(program, target, memory);
+    Trace fast, reference;
+    const std::int64_t ends[] = {
+        run_fast_engine(program, target, memory, &fast).cycles,
+        run_reference_engine(program, target, memory, kDefaultCycleLimit, &reference).cycles};
+    EXPECT_NEAR(ends[0] - kFenceCycles - lane(fast, Lane::kLoad).front().begin, cycles,
+                0.02 * cycles)
+        << rows << " x " << inner << " x " << columns << ", tiles of " << tile.rows;
+    EXPECT_NEAR(ends[1] - kFenceCycles - lane(reference, Lane::kLoad).front().begin, cycles,
+                0.02 * cycles)
+        << rows << " x " << inner << " x " << columns << ", tiles of " << tile.rows;
+  }
+}
+
 // The host issues a preload and a compute per block, at 20 cycles each.
 TEST(FastEngine, OutputStationaryIsAsSlowAsTheHostIssuesIt) {
   Target target = plain_hardware();
