@@ -39,6 +39,16 @@ TEST(L2Port, ReadsGoBeforeWritesThatComeLater) {
   EXPECT_EQ(l2.write(121, 4), 132);
 }
 
+// The same writes. A read at 121 comes after the last of them, which begins after the two reads, at
+// 122, and turns.
+TEST(L2Port, ReadsWaitForWritesThatCameBefore) {
+  L2Port l2;
+  for (const int time : {100, 110, 120}) l2.write(time, 4);
+  l2.read(111, 4);
+  l2.read(112, 4);
+  EXPECT_EQ(l2.read(121, 4), 122 + 4 + 1);
+}
+
 // A write at 100 takes the channel until 104: a miss that comes at 102 is looked up then, one that
 // came before it when it came.
 TEST(L2Port, MissesWaitForWritesBeforeThem) {
