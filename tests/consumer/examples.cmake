@@ -68,7 +68,7 @@ list(LENGTH weights exported)
 if(members LESS 3 OR NOT members EQUAL exported OR NOT EXISTS ${folder}/edge.predictor)
   message(FATAL_ERROR "own_hardware: ${members} on the front, ${exported} exported")
 endif()
-string(REGEX MATCH "length 32 .prefill[^\n]* on [^\n]*edge.json\n.*\ntotal +([0-9]+) " _ "${answer}")
+string(REGEX MATCH "length 48 .prefill[^\n]* on [^\n]*edge.json\n.*\ntotal +([0-9]+) " _ "${answer}")
 set(alone ${CMAKE_MATCH_1})
 string(REGEX MATCH " ([0-9]+) +[0-9.]+ +[0-9.]+ +[0-9.]+ +[0-9.]+  d=48 h=.2,1. f=.64,32.\n" member
        "${answer}")
