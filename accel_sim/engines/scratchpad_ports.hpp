@@ -40,11 +40,6 @@ class ScratchpadPorts {
   // The computes of a tile begin and end; `worked` are the cycles that the array has worked so far.
   void begin_computes(const TileLayout& layout, Time now, Time worked);
   void end_computes(Time now, Time worked);
-  struct Computes {
-    Time begin = 0, end = 0, worked = 0;
-    std::array<Time, kMostBanks> reads_of_bank{};  // cycles
-  };
-  const Computes& last_computes() const { return computes_[1]; }
 
   // Forgets the rows that came in for the tile before.
   void begin_tile();
@@ -70,6 +65,10 @@ class ScratchpadPorts {
   struct Write {
     Time begin, end, share;  // of the cycles
     int bank;
+  };
+  struct Computes {
+    Time begin = 0, end = 0, worked = 0;
+    std::array<Time, kMostBanks> reads_of_bank{};  // cycles
   };
   Time read(const Readers& readers, Time now, Time work, std::size_t& cursor) const;
   // Calls `add(bank, blocks)` for every bank that the blocks lie in.

@@ -78,8 +78,8 @@ enum class Masking { kBias, kRowBlocks, kBest };
     "lines of a set (Chipyard WithInclusiveCache); 0: any line anywhere, for rows whose addresses "\
     "are not known")                                                                               \
   HW(int, l2_banks, 1, 1, 64, "consecutive lines lie in consecutive banks (Chipyard WithNBanks)")  \
-  HW(int, l2_hit_cycles, 7, 0, 10000,                                                             \
-    "from a request at L2 to its first data (RTL: 12 cycles with the bus and a beat)")               \
+  HW(int, l2_hit_cycles, 7, 0, 10000,                                                              \
+    "from a request at L2 to its first data (RTL: 12 cycles with the bus and a beat)")             \
   HW(int, l2_misses_in_flight, 10, 1, 1024,                                                        \
     "MSHRs of a bank: outer latency 40 over 4 beats (inclusive-cache Parameters.scala L294)")      \
   HW(int, l2_releases_in_flight, 5, 0, 1024,                                                       \
@@ -101,7 +101,7 @@ enum class Masking { kBias, kRowBlocks, kBest };
     "CPU prologue of a call whose tile is given, and its fence (30), not overlapped (RTL: what "   \
     "loop, loads, array and stores leave of the 590 cycles of 16 x 16 x 16)")                      \
   HW(int, residual_prologue_cycles, 37, 0, 1000000,                                                \
-    "the same of a residual add (RTL: what loop, loads and stores leave of the 400 cycles of "      \
+    "the same of a residual add (RTL: what loop, loads and stores leave of the 400 cycles of "     \
     "16 x 64)")                                                                                    \
   HW(int, tile_search_cycles, 180, 0, 1000000,                                                     \
     "CPU time of the library's search for a tile, besides its guess and steps (RTL: 250 to 310 "   \
