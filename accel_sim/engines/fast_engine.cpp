@@ -158,10 +158,7 @@ class FastEngine {
     // Those to be normalised wait for the whole tile (LoopMatmul.scala L627).
     if (tile.normalisation != Normalisation::kNone) stores_->computed = computed_;
     if (!tile.accumulate && tile.inner <= size_) return;
-    const Time adding = last_inner_.worked * tile.rows / (stores_->layout.rows * size_);
-    stores_->added_until = computed_;
-    stores_->adding =
-        StoreUnit::kWholePort * adding / std::max<Time>(last_inner_.lasted, adding + 1);
+    stores_->wait_for_sums(computed_, last_sums_, size_);
   }
 
   void run_stores_until(Time time) {
@@ -219,7 +216,7 @@ class FastEngine {
         left_ready = std::max(left_ready, scratchpad_at(layout.left_block(i, k)).ready);
       const bool adds = tile.accumulate || k > 0;
       const bool last = k == layout.inner - 1;
-      if (last) last_inner_ = {-fed_, -worked()};
+      if (last) last_sums_ = {-fed_, -worked()};
       for (int j = 0; j < layout.columns; ++j) {
         if (!adds) wait_for_accumulator(layout, j);
         if (tile.load_sums && k == 0) wait_for_sums(layout, j);
@@ -234,8 +231,8 @@ class FastEngine {
       const std::int64_t fed_rows = (layout.rows - 1) * size_ + last_rows;
       count_computes(fed_rows * layout.columns, layout.columns, adds);
     }
-    last_inner_.lasted += fed_;
-    last_inner_.worked += worked();
+    last_sums_.lasted += fed_;
+    last_sums_.worked += worked();
     computed_ = fed_ + latency_;
   }
 
@@ -574,10 +571,7 @@ class FastEngine {
   Time started_ = -1;  // when the last compute began
   Time fed_ = 0;       // when its last row is fed: the array's clock
   Time accounted_ = 0;
-  // Since when results of the last tile could be stored, and the array's part of it.
-  struct {
-    Time lasted = 0, worked = 0;
-  } last_inner_;
+  LoopStores::LastSums last_sums_;
   Time computed_ = 0;  // when its results are in the accumulator
   Time array_cycles_ = 0;
   Time port_conflicts_ = 0;  // of them, waiting for rows that came in

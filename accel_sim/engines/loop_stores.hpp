@@ -38,6 +38,17 @@ struct LoopStores {
     return StoreUnit::kWholePort - static_cast<int>(adding * in_bank / blocks);
   }
 
+  // How long the last products of a tile's results took, and how much of that the array worked:
+  // until then they are added to what is in the accumulator.
+  struct LastSums {
+    Time lasted = 0, worked = 0;
+  };
+  void wait_for_sums(Time until, const LastSums& last, int array_size) {
+    const Time cycles = last.worked * tile->rows / (layout.rows * array_size);
+    added_until = until;
+    adding = StoreUnit::kWholePort * cycles / std::max<Time>(last.lasted, cycles + 1);
+  }
+
   const Tile* tile;
   TileLayout layout;
   StoreSequence sequence;
