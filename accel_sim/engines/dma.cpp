@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <limits>
 
+#include "accel_sim/engines/requests.hpp"
 #include "accel_sim/hardware/timing.hpp"
 
 namespace paretoformer::accel_sim {
@@ -13,42 +14,27 @@ constexpr std::int64_t kUntilDone = std::numeric_limits<std::int64_t>::max();
 }  // namespace
 
 LoadUnit::LoadUnit(const Hardware& hardware, MemorySystem& memory, L2Port& l2)
-    : memory_(&memory),
+    : hardware_(&hardware),
+      memory_(&memory),
       l2_(&l2),
       // nCmds, LoadController.scala L84; no more than the reservation station can hold.
       commands_(
           std::min(hardware.requests_in_flight / hardware.array_size + 1, hardware.load_entries)),
       in_flight_(hardware.requests_in_flight),
       bus_latency_(hardware.bus_latency_cycles),
-      l2_hit_cycles_(hardware.l2_hit_cycles),
-      beat_bytes_(hardware.bus_bytes_per_cycle),
-      refill_cycles_(l2_refill_cycles(hardware.dram_bytes_per_cycle, hardware.l2_banks)),
-      size_(hardware.array_size),
-      scale_rate_(hardware.mvin_scale_elements_per_cycle) {}
+      l2_hit_cycles_(hardware.l2_hit_cycles) {}
 
 LoadUnit::RowData LoadUnit::data_of_row(const Mvin& mvin, std::int64_t address,
                                         bool multipliers) const {
   int offset = static_cast<int>(address % kLineBytes);
-  const int local_row_bytes = mvin.block_row_bytes(size_);
   RowData row;
   for (int done = 0; done < mvin.row_bytes; offset = 0) {
     const int useful = std::min(kLineBytes - offset, mvin.row_bytes - done);
-    const int beats = request_bytes(offset, useful, beat_bytes_) / beat_bytes_;
-    // Multipliers stay in the unit that unpacks.
-    const int local_rows =
-        multipliers
-            ? 0
-            : mvin.copies * ((done + useful - 1) / local_row_bytes - done / local_row_bytes + 1);
-    // The merger takes a beat and gives a row of the local memory a cycle (BeatMerger, DMA.scala);
-    // scaled rows go at the pace of the scaling units.
-    int cycles = std::max(beats, local_rows);
-    if (mvin.scaled)
-      cycles = std::max(
-          {cycles, (useful + scale_rate_ - 1) / scale_rate_, kLeastScalingCycles * local_rows});
+    const RequestData data = data_of_request(mvin, *hardware_, offset, done, useful, multipliers);
     ++row.requests;
-    row.beats += beats;
-    row.local_rows += local_rows;
-    row.cycles += cycles;
+    row.beats += data.beats;
+    row.local_rows += data.local_rows;
+    row.cycles += data.cycles;
     done += useful;
   }
   // Of what does not divide, the last request has more.
@@ -102,7 +88,7 @@ std::optional<LoadUnit::Span> LoadUnit::advance(std::int64_t time) {
         const MemorySystem::Access fetch = memory_->fetch(line, l2_->enter(arrival));
         arrival = fetch.accepted;
         bus_free = std::max(bus_free, arrival + l2_hit_cycles_) + cycles;
-        const int handled = beats + refill_cycles_ + fetch.releasing;
+        const int handled = beats + fetch.l2_cycles;
         received =
             std::max({bus_free, fetch.ready + cycles, l2_->read(arrival, handled) + handled});
       }
@@ -132,8 +118,7 @@ StoreUnit::StoreUnit(const Hardware& hardware, MemorySystem& memory, L2Port& l2)
       size_(hardware.array_size),
       bus_latency_(hardware.bus_latency_cycles),
       write_latency_(hardware.write_latency_cycles),
-      beat_bytes_(hardware.bus_bytes_per_cycle),
-      refill_cycles_(l2_refill_cycles(hardware.dram_bytes_per_cycle, hardware.l2_banks)) {}
+      beat_bytes_(hardware.bus_bytes_per_cycle) {}
 
 LoadUnit::Span StoreUnit::mvout(const Mvout& mvout, std::int64_t time) {
   begin(mvout, time);
@@ -215,21 +200,13 @@ void StoreUnit::write_row(std::int64_t address, int bytes) {
     const int beats = request_bytes(offset, useful, beat_bytes_) / beat_bytes_;
     const std::int64_t begin = std::max(writer_free_, in_flight_.first());
     writer_free_ = begin + beats;
-    std::int64_t done = writer_free_ + write_latency_;
     const std::int64_t line = address / kLine;
     const std::int64_t arrival = writer_free_ + bus_latency_;
-    int cycles = beats;
-    MemorySystem::Access access;
-    if (useful == kLine) {
-      if (!memory_->in_l2(line)) cycles += kL2ReplacingCycles;
-      access = memory_->write_whole(line, arrival);
-    } else {
-      if (!memory_->in_l2(line)) cycles += refill_cycles_;
-      access = memory_->write_part(line, arrival);
-    }
-    cycles += access.releasing;
-    done = std::max(done, access.ready + bus_latency_);
-    done = std::max(done, l2_->write(arrival, cycles) + bus_latency_);
+    const MemorySystem::Access access =
+        useful == kLine ? memory_->write_whole(line, arrival) : memory_->write_part(line, arrival);
+    const std::int64_t handled = l2_->write(arrival, beats + access.l2_cycles);
+    const std::int64_t done =
+        std::max(writer_free_ + write_latency_, std::max(access.ready, handled) + bus_latency_);
     in_flight_.take(done);
     acknowledged_ = std::max(acknowledged_, done);
     beats_sent_ += beats;

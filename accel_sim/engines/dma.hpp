@@ -74,12 +74,12 @@ class LoadUnit {
   };
   RowData data_of_row(const Mvin& mvin, std::int64_t address, bool multipliers) const;
 
+  const Hardware* hardware_;
   MemorySystem* memory_;
   L2Port* l2_;
   TimeRing commands_;  // ends of the mvins that the controller tracks
   Registers in_flight_;
   std::int64_t bus_latency_, l2_hit_cycles_;
-  int beat_bytes_, refill_cycles_, size_, scale_rate_;
 
   // The mvin under way, and of its rows so far what they bring.
   Mvin current_;
@@ -137,7 +137,7 @@ class StoreUnit {
   std::int64_t shared_until_ = 0;
   int share_ = kWholePort;
   std::int64_t bus_latency_, write_latency_;
-  int beat_bytes_, refill_cycles_;
+  int beat_bytes_;
   std::int64_t reader_free_ = 0;  // of the local memory
   std::int64_t writer_free_ = 0;
   std::int64_t acknowledged_ = 0;

@@ -20,7 +20,7 @@ struct LoopStores {
         layout(its_tile, hardware),
         sequence(its_tile, hardware),
         next(sequence.next()),
-        bank_blocks(std::max(hardware.accumulator_blocks() / hardware.accumulator_banks, 1)) {}
+        bank_blocks(hardware.accumulator_bank_blocks()) {}
 
   // Of a block's load among those that stores follow: down the rows first where there is one
   // operand.
@@ -66,8 +66,7 @@ struct LoopStores {
 struct AddedRows {
   using Time = std::int64_t;
 
-  explicit AddedRows(const Hardware& hardware)
-      : bank_blocks(std::max(hardware.accumulator_blocks() / hardware.accumulator_banks, 1)) {}
+  explicit AddedRows(const Hardware& hardware) : bank_blocks(hardware.accumulator_bank_blocks()) {}
 
   // `since`: when the mvins before were complete.
   void add(const Mvin& mvin, const LoadUnit::Span& span, Time since) {

@@ -48,6 +48,7 @@ MemorySystem::MemorySystem(const Hardware& hardware, std::int64_t bytes, CacheSt
       write_back_cycles_(write_back_cycles(hardware.dram_bytes_per_cycle)),
       clean_cycles_(l2_release_cycles(false, hardware.l2_banks)),
       dirty_cycles_(l2_release_cycles(true, hardware.l2_banks)),
+      refill_cycles_(l2_refill_cycles(hardware.dram_bytes_per_cycle, hardware.l2_banks)),
       page_shift_(std::countr_zero(static_cast<unsigned>(hardware.dram_page_bytes / kLineBytes))),
       last_row_(std::max<std::int64_t>(bytes - 1, 0)) {
   for (int i = 0; i < hardware.l2_banks; ++i)

@@ -100,10 +100,11 @@ class MemorySystem {
   bool in_l2(std::int64_t line) const { return l2_.holds(line); }
 
   // A request for a line: when it is accepted (for a line that L2 lacks, when it gets a miss
-  // register), when the line is ready, and how long the release of another one keeps L2 busy.
+  // register), when the line is ready, and how long its place keeps L2 busy, besides the request's
+  // beats (timing.hpp).
   struct Access {
     std::int64_t accepted, ready;
-    int releasing = 0;
+    int l2_cycles = 0;
   };
   // A line that is written as a whole, at `time`, is not fetched (inclusive-cache MSHR.scala L284).
   Access write_whole(std::int64_t line, std::int64_t time) {
@@ -111,7 +112,7 @@ class MemorySystem {
     if (!l2_.holds(line)) {
       const Place place = replace(line, time);
       hold(place, place.ready);
-      access = {place.accepted, place.ready, place.releasing};
+      access = {place.accepted, place.ready, kL2ReplacingCycles + place.releasing};
     }
     l2_.write(line);
     return access;
@@ -141,7 +142,7 @@ class MemorySystem {
     ++fetches_;
     const std::int64_t data = bus_free_ >> kTickBits;
     hold(place, data);
-    return {place.accepted, data, place.releasing};
+    return {place.accepted, data, refill_cycles_ + place.releasing};
   }
 
   std::int64_t fetches() const { return fetches_; }  // of the call
@@ -269,7 +270,7 @@ class MemorySystem {
     std::int64_t& set_free;
     Release* release;  // of the line that had it
     std::int64_t accepted, ready;
-    int releasing = 0;  // as of an access
+    int releasing = 0;  // so long L2 is busy with that
   };
   Place replace(std::int64_t line, std::int64_t time) {
     Bank& bank = banks_.size() == 1 ? banks_.front()
@@ -306,19 +307,10 @@ class MemorySystem {
   std::int64_t line_ticks_, page_miss_ticks_, latency_ticks_;
   std::int64_t write_back_cycles_;
   int clean_cycles_, dirty_cycles_;  // of L2, to release a line
+  int refill_cycles_;
   int page_shift_;
   std::int64_t last_row_;
   std::int64_t fetches_ = 0;
 };
-
-// The size of the DMA's request for `useful` bytes from an offset in their line: the smallest
-// aligned power of two, from a beat of the bus to a line, that covers them (DMA.scala L174-205; the
-// writer follows the same rule). Since a larger request never covers more than the rest of the
-// line, a row takes one request per line that it touches.
-inline int request_bytes(int offset, int useful, int beat_bytes) {
-  // The first and the last byte lie in one block of this size.
-  const auto differ = static_cast<unsigned>(offset ^ (offset + useful - 1));
-  return std::max(beat_bytes, 1 << std::bit_width(differ));
-}
 
 }  // namespace paretoformer::accel_sim

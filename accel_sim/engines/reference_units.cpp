@@ -230,45 +230,30 @@ void LoadController::finish(Cycle cycle, ReservationStation& station) {
   }
 }
 
-// One beat a cycle into the merger, one row of the local memory a cycle out of it (DMA.scala,
-// BeatMerger), whichever is slower; scaled rows go at the pace of the scaling units.
+// As many cycles as its data takes (requests.hpp), of which the first ones write rows.
 void LoadController::receive(Cycle cycle) {
   bank_written_ = bank_added_to_ = -1;
   if (!receiving_) {
     if (responses_.empty() || responses_.top().time > cycle) return;
     receiving_ = responses_.top();
     responses_.pop();
-    const Mvin& mvin = tracked(receiving_->id).mvin;
-    rows_left_ = local_rows(mvin, *receiving_);
-    cycles_left_ = std::max(receiving_->beats, rows_left_);
-    if (mvin.scaled) {
-      const int rate = hardware_->mvin_scale_elements_per_cycle;
-      cycles_left_ = std::max(
-          {cycles_left_, (receiving_->useful + rate - 1) / rate, kLeastScalingCycles * rows_left_});
-    }
+    rows_left_ = receiving_->data.local_rows;
+    cycles_left_ = receiving_->data.cycles;
   }
   ++moves_;
   Tracked& mvin = tracked(receiving_->id);
   const auto [memory, block] = mvin.mvin.target;
   if (rows_left_ > 0 && memory == Memory::kScratchpad)
-    bank_written_ =
-        block / std::max(hardware_->scratchpad_blocks() / hardware_->scratchpad_banks, 1);
+    bank_written_ = block / hardware_->scratchpad_bank_blocks();
   if (rows_left_ > 0 && memory == Memory::kAccumulator && mvin.mvin.accumulate)
-    bank_added_to_ =
-        block / std::max(hardware_->accumulator_blocks() / hardware_->accumulator_banks, 1);
+    bank_added_to_ = block / hardware_->accumulator_bank_blocks();
   --rows_left_;
   if (--cycles_left_ > 0) return;
   --in_flight_;
-  beats_ += receiving_->beats;
+  beats_ += receiving_->data.beats;
   mvin.bytes_left -= receiving_->useful;
   if (mvin.bytes_left == 0) mvin.done = cycle + 1 + kLoadPipelineCycles;
   receiving_.reset();
-}
-
-int LoadController::local_rows(const Mvin& mvin, const Request& request) const {
-  if (request.multipliers) return 0;  // they stay in the unit that unpacks
-  const int bytes = mvin.block_row_bytes(hardware_->array_size);
-  return mvin.copies * ((request.offset + request.useful - 1) / bytes - request.offset / bytes + 1);
 }
 
 // A request a cycle comes to L2; one that misses and finds no miss register free blocks the others.
@@ -278,13 +263,12 @@ void LoadController::look_up(Cycle cycle) {
   to_l2_.pop_front();
   ++moves_;
   if (memory_->in_l2(request.line)) {
-    request.time = l2_->read(cycle, request.beats) + hardware_->l2_hit_cycles;
+    request.time = l2_->read(cycle, request.data.beats) + hardware_->l2_hit_cycles;
   } else {
     const MemorySystem::Access fetch = memory_->fetch(request.line, l2_->enter(cycle));
     l2_free_ = fetch.accepted + 1;
-    const int refill =
-        l2_refill_cycles(hardware_->dram_bytes_per_cycle, hardware_->l2_banks) + fetch.releasing;
-    const Cycle handled = l2_->read(fetch.accepted, request.beats + refill) + refill;
+    const Cycle handled =
+        l2_->read(fetch.accepted, request.data.beats + fetch.l2_cycles) + fetch.l2_cycles;
     request.time = std::max(fetch.ready, handled);
   }
   responses_.push(request);
@@ -306,11 +290,11 @@ void LoadController::request(Cycle cycle, ReservationStation& station) {
   const std::int64_t row = mvin.row_address(row_), address = row + offset_;
   const int in_line = static_cast<int>(address % kLine);
   const int useful = std::min(kLine - in_line, mvin.row_bytes - offset_);
-  const int bus = hardware_->bus_bytes_per_cycle;
+  const RequestData data =
+      data_of_request(mvin, *hardware_, in_line, offset_, useful, row_ < mvin.multiplier_rows);
   const std::int64_t line = memory_->inside(row) / kLine + (row % kLine + offset_) / kLine;
-  to_l2_.push_back({line, current.id, order_++, offset_, useful,
-                    request_bytes(in_line, useful, bus) / bus,
-                    cycle + hardware_->bus_latency_cycles, row_ < mvin.multiplier_rows});
+  to_l2_.push_back(
+      {line, current.id, order_++, useful, data, cycle + hardware_->bus_latency_cycles});
   ++in_flight_;
   ++moves_;
   offset_ += useful;
@@ -334,7 +318,7 @@ ExecuteController::ExecuteController(const Hardware& hardware, Trace* trace)
       latency_(array_latency(hardware.array_size)) {}
 
 int ExecuteController::scratchpad_bank(int block) const {
-  return block / std::max(hardware_->scratchpad_blocks() / hardware_->scratchpad_banks, 1);
+  return block / hardware_->scratchpad_bank_blocks();
 }
 
 void ExecuteController::step(Cycle cycle, int bank_written, ReservationStation& station) {
@@ -420,8 +404,7 @@ void ExecuteController::end_compute(Cycle cycle, ReservationStation& station) {
   if (execute.result < 0) return;
   // Sums that stayed in the array are shifted out first.
   const Cycle end = cycle + latency_ + (compute_->output_stationary ? size_ : 0);
-  const int banks = hardware_->accumulator_banks;
-  const int bank = execute.result / std::max(hardware_->accumulator_blocks() / banks, 1);
+  const int bank = execute.result / hardware_->accumulator_bank_blocks();
   last_result_ = end;
   results_.push_back({preloaded_->id, end - execute.rows, end, bank, execute.accumulate});
 }
@@ -475,12 +458,10 @@ void StoreController::step(Cycle cycle, const ExecuteController& execute,
 bool StoreController::can_read(Cycle cycle, const ExecuteController& execute,
                                const LoadController& load) const {
   if (pipe_.size() >= kStoreQueueBlocks) return false;
-  const LocalBlock& source = current_->mvout.source;
-  const bool scratchpad = source.memory == Memory::kScratchpad;
-  const int blocks = scratchpad ? hardware_->scratchpad_blocks() : hardware_->accumulator_blocks();
-  const int banks = scratchpad ? hardware_->scratchpad_banks : hardware_->accumulator_banks;
-  const int bank = (source.index + block_) / std::max(blocks / banks, 1);
-  if (scratchpad) return bank != load.bank_written();
+  const int block = current_->mvout.source.index + block_;
+  if (current_->mvout.from_scratchpad())
+    return block / hardware_->scratchpad_bank_blocks() != load.bank_written();
+  const int bank = block / hardware_->accumulator_bank_blocks();
   return bank != load.bank_added_to() && !execute.accumulates(bank, cycle);
 }
 
@@ -569,20 +550,11 @@ void StoreController::arrive(Cycle cycle) {
     const Write write = to_l2_.front();
     to_l2_.pop_front();
     ++moves_;
-    int cycles = write.beats;
-    Cycle done = write.acknowledged;
-    MemorySystem::Access access;
-    if (write.whole) {
-      if (!memory_->in_l2(write.line)) cycles += kL2ReplacingCycles;
-      access = memory_->write_whole(write.line, cycle);
-    } else {
-      if (!memory_->in_l2(write.line))
-        cycles += l2_refill_cycles(hardware_->dram_bytes_per_cycle, hardware_->l2_banks);
-      access = memory_->write_part(write.line, cycle);
-    }
-    cycles += access.releasing;
-    done = std::max(done, access.ready + hardware_->bus_latency_cycles);
-    done = std::max(done, l2_->write(cycle, cycles) + hardware_->bus_latency_cycles);
+    const MemorySystem::Access access = write.whole ? memory_->write_whole(write.line, cycle)
+                                                    : memory_->write_part(write.line, cycle);
+    const Cycle handled = l2_->write(cycle, write.beats + access.l2_cycles);
+    const Cycle done = std::max(write.acknowledged,
+                                std::max(access.ready, handled) + hardware_->bus_latency_cycles);
     if (done > cycle) acknowledgements_.push_back(done);
   }
 }

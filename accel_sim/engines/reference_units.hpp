@@ -14,6 +14,7 @@
 #include "accel_sim/engines/engine.hpp"
 #include "accel_sim/engines/l2_port.hpp"
 #include "accel_sim/engines/memory_system.hpp"
+#include "accel_sim/engines/requests.hpp"
 #include "accel_sim/hardware/hardware.hpp"
 #include "accel_sim/lowering/instructions.hpp"
 
@@ -126,11 +127,9 @@ class LoadController {
     std::int64_t line;
     std::int64_t id;  // of its mvin
     std::int64_t order;
-    int offset;  // of its bytes in the row
-    int useful;
-    int beats;
-    Cycle time;        // arrival at L2, then when its data is ready
-    bool multipliers;  // of int4 weights
+    int useful;  // bytes
+    RequestData data;
+    Cycle time;  // arrival at L2, then when its data is ready
   };
   struct Later {
     bool operator()(const Request& a, const Request& b) const {
@@ -141,7 +140,6 @@ class LoadController {
   void receive(Cycle cycle);
   void look_up(Cycle cycle);
   void request(Cycle cycle, ReservationStation& station);
-  int local_rows(const Mvin& mvin, const Request& request) const;
   Tracked& tracked(std::int64_t id);
 
   const Hardware* hardware_;

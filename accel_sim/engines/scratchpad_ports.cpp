@@ -22,7 +22,7 @@ ScratchpadPorts::Time progress(ScratchpadPorts::Time needed, ScratchpadPorts::Ti
 ScratchpadPorts::ScratchpadPorts(const Hardware& hardware)
     : size_(hardware.array_size),
       latency_(hardware.bus_latency_cycles + hardware.l2_hit_cycles),
-      bank_blocks_(hardware.scratchpad_blocks() / hardware.scratchpad_banks) {}
+      bank_blocks_(hardware.scratchpad_bank_blocks()) {}
 
 template <typename Add>
 void ScratchpadPorts::for_banks(int first, int blocks, const Add& add) const {

@@ -2,6 +2,8 @@
 // What its library makes of it is in target.hpp.
 #pragma once
 
+#include <algorithm>
+
 #include "accel_sim/hardware/parameters.hpp"
 
 namespace paretoformer::accel_sim {
@@ -19,6 +21,11 @@ struct Hardware {
   // accumulator.
   int scratchpad_blocks() const { return scratchpad_kib * 1024 / (array_size * array_size); }
   int accumulator_blocks() const { return accumulator_kib * 1024 / (4 * array_size * array_size); }
+  // The same of one of their banks; a bank has a block at least.
+  int scratchpad_bank_blocks() const { return std::max(scratchpad_blocks() / scratchpad_banks, 1); }
+  int accumulator_bank_blocks() const {
+    return std::max(accumulator_blocks() / accumulator_banks, 1);
+  }
 };
 
 }  // namespace paretoformer::accel_sim

@@ -6,7 +6,7 @@
 #include <cstddef>
 #include <numeric>
 
-#include "accel_sim/engines/memory_system.hpp"
+#include "accel_sim/engines/requests.hpp"
 #include "accel_sim/hardware/timing.hpp"
 #include "accel_sim/lowering/tiling.hpp"
 

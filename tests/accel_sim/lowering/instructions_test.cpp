@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "accel_sim/engines/memory_system.hpp"
+#include "accel_sim/engines/requests.hpp"
 #include "support/random.hpp"
 
 namespace paretoformer::accel_sim {
