@@ -23,9 +23,13 @@ class Texts {
 
   std::vector<double> int8_sums(std::span<const Architecture> networks,
                                 const supernet::Evaluator& scored) {
-    if (!calibration_) calibration_.emplace(calibration_sequences(proxy_));
-    std::vector<double> losses = int8_losses(proxy_.layout(), proxy_.weights(), networks,
-                                             calibration_->batch(), scored.batch());
+    if (!calibration_) {
+      calibration_.emplace(calibration_sequences(proxy_));
+      integer_loss_ = make_integer_loss(proxy_.layout(), proxy_.training());
+    }
+    std::vector<double> losses =
+        int8_losses(proxy_.layout(), proxy_.weights(), networks, calibration_->batch(),
+                    scored.batch(), {}, integer_loss_);
     for (double& loss : losses) loss *= scored.sequences();
     return losses;
   }
@@ -47,6 +51,7 @@ class Texts {
  private:
   const ProxyTask& proxy_;
   std::optional<supernet::Evaluator> calibration_, whole_, unseen_;
+  supernet::IntegerLoss integer_loss_;  // on the training's device
 };
 
 }  // namespace
@@ -60,12 +65,13 @@ std::vector<double> int8_losses(const supernet::ParameterLayout& layout,
                                 const std::vector<float>& parameters,
                                 std::span<const Architecture> networks,
                                 const supernet::Batch& calibration, const supernet::Batch& scored,
-                                const supernet::QuantizationConfig& config) {
+                                const supernet::QuantizationConfig& config,
+                                const supernet::IntegerLoss& loss) {
   std::vector<double> losses(networks.size());
   parallel_tasks(networks.size(), [&](std::size_t i) {
     try {
       const supernet::FoldedNetwork folded = fold(layout, parameters.data(), networks[i]);
-      losses[i] = integer_loss(calibrated(folded, calibration, config), scored);
+      losses[i] = loss(calibrated(folded, calibration, config), scored);
     } catch (const InputError& error) {
       throw InputError(describe(networks[i]) + " in int8: " + error.what());
     }

@@ -2,6 +2,7 @@
 
 #include <type_traits>
 
+#include "supernet/quantization/int8_evaluation.hpp"
 #include "supernet/training/cpu_backend.hpp"
 #include "supernet/training/sharded_backend.hpp"
 #include "support/error.hpp"
@@ -52,6 +53,18 @@ template std::shared_ptr<TrainingBackend<double>> make_backend(const ParameterLa
                                                                const TrainingConfig&,
                                                                TrainingState<double>&, Arithmetic,
                                                                const TrainingRanks&);
+
+IntegerLoss make_integer_loss([[maybe_unused]] const ParameterLayout& layout,
+                              const TrainingConfig& config) {
+  if (chosen_device(config) == Device::cuda) {
+#ifdef PARETOFORMER_CUDA
+    return cuda::make_integer_loss(layout, config);
+#else
+    throw InputError("training.device: \"cuda\": " + *why_no_cuda());
+#endif
+  }
+  return integer_loss;
+}
 
 std::shared_ptr<SequenceLosses> make_losses(const ParameterLayout& layout,
                                             const std::vector<float>& parameters,

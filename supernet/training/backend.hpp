@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -105,6 +106,13 @@ std::shared_ptr<TrainingBackend<T>> make_backend(const ParameterLayout& layout,
                                                  TrainingState<T>& state,
                                                  Arithmetic arithmetic = Arithmetic::fp32,
                                                  const TrainingRanks& ranks = {});
+
+struct QuantizedNetwork;
+// integer_loss() on config.device, of networks that are sub-networks of `layout`, on sequences of up
+// to config.context tokens. May be called from several threads. Throws InputError where the device
+// cannot do what is asked for.
+using IntegerLoss = std::function<double(const QuantizedNetwork&, const Batch&)>;
+IntegerLoss make_integer_loss(const ParameterLayout& layout, const TrainingConfig& config);
 
 // Losses of networks with these weights on config.device, in sequences of config.context tokens,
 // with config.products. `layout` and `parameters` must outlive it; the weights must not change.

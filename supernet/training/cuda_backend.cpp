@@ -2,6 +2,7 @@
 
 #include "supernet/training/cuda/attention.hpp"
 #include "supernet/training/cuda/device.hpp"
+#include "supernet/training/cuda/integer_evaluation.hpp"
 #include "supernet/training/cuda/row_kernels.hpp"
 #include "supernet/training/cuda/training.hpp"
 #include "support/error.hpp"
@@ -20,6 +21,10 @@ void check(const ParameterLayout& layout) {
   };
   at_most("model_width", layout.model_width(), kMostModelWidth);
   at_most("head_width", layout.head_width(), kMostHeadWidth);
+}
+
+void check_tied(const ParameterLayout& layout) {
+  check(layout);
   if (layout.untied())
     throw InputError(
         "training.device: \"cuda\" has no output layers with weights of their own: expected "
@@ -91,15 +96,24 @@ std::shared_ptr<TrainingBackend<float>> make_backend(const ParameterLayout& layo
                                                      const TrainingConfig& config,
                                                      TrainingState<float>& state,
                                                      const Limits& limits) {
-  check(layout);
+  check_tied(layout);
   return std::make_shared<CudaBackend>(layout, config, state, limits);
 }
 
 std::shared_ptr<SequenceLosses> make_losses(const ParameterLayout& layout,
                                             const std::vector<float>& parameters,
                                             const TrainingConfig& config, const Limits& limits) {
-  check(layout);
+  check_tied(layout);
   return std::make_shared<CudaLosses>(layout, parameters, config, limits);
+}
+
+IntegerLoss make_integer_loss(const ParameterLayout& layout, const TrainingConfig& config,
+                              const Limits& limits) {
+  check(layout);
+  const auto evaluation = std::make_shared<IntegerEvaluation>(layout, config.context, limits);
+  return [evaluation](const QuantizedNetwork& network, const Batch& batch) {
+    return evaluation->loss(network, batch);
+  };
 }
 
 }  // namespace paretoformer::supernet::cuda

@@ -14,8 +14,8 @@ namespace paretoformer::supernet::cuda {
 // Why networks cannot be trained or evaluated on a GPU here; none: they can.
 std::optional<std::string> why_unavailable();
 
-// See supernet::make_backend() and supernet::make_losses(). Throw InputError for what is not there:
-// untied heads, very wide models, and where memory is too small.
+// See supernet::make_backend(), make_losses() and make_integer_loss(). Throw InputError for what is
+// not there: untied heads (but in integers), very wide models, and where memory is too small.
 std::shared_ptr<TrainingBackend<float>> make_backend(const ParameterLayout& layout,
                                                      const TrainingConfig& config,
                                                      TrainingState<float>& state,
@@ -24,5 +24,7 @@ std::shared_ptr<SequenceLosses> make_losses(const ParameterLayout& layout,
                                             const std::vector<float>& parameters,
                                             const TrainingConfig& config,
                                             const Limits& limits = {});
+IntegerLoss make_integer_loss(const ParameterLayout& layout, const TrainingConfig& config,
+                              const Limits& limits = {});
 
 }  // namespace paretoformer::supernet::cuda

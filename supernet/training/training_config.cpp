@@ -69,11 +69,10 @@ constexpr std::tuple kFields{
           "`fp32` or `bf16`. Sums, weights and optimiser are fp32 in any case. `bf16` "
           "needs a processor with AMX or AVX-512 instructions for it, and the "
           "environment variable `PARETOFORMER_CPU` unset"},
-    Field{
-        "device", &TrainingConfig::device, AnyWord(kDeviceWords),
-        "where networks are trained and evaluated: `cpu`, `cuda` (a GPU, for `bf16` products, in a "
-        "build with `-DPARETOFORMER_CUDA=ON`), or `auto`: on a GPU where that is possible. A "
-        "training goes on on any device, with other last bits"},
+    Field{"device", &TrainingConfig::device, AnyWord(kDeviceWords),
+          "where networks are trained and evaluated, in int8 too: `cpu`, `cuda` (a GPU, for `bf16` "
+          "products, in a build with `-DPARETOFORMER_CUDA=ON`), or `auto`: on a GPU where that is "
+          "possible. A training goes on on any device, with other last bits"},
     Field{"checkpoint_seconds", &TrainingConfig::checkpoint_seconds, Range{0, 86400},
           "how much work a killed process loses at most"},
     Field{"probe_interval", &TrainingConfig::probe_interval, Range{0, 100'000'000},

@@ -1,6 +1,7 @@
 // Instructions of compute capability 8.0 that C++ has no word for: products of small matrices by a
 // warp, and copies to shared memory that a thread need not wait for. PTX ISA,
-// docs.nvidia.com/cuda/parallel-thread-execution, "mma.m16n8k16", "ldmatrix" and "cp.async".
+// docs.nvidia.com/cuda/parallel-thread-execution, "mma.m16n8k16", "mma.m16n8k32", "ldmatrix" and
+// "cp.async".
 //
 // nvcuda::wmma would not do: it does not say which lane holds which element of a matrix, so that
 // every step of a softmax would go through shared memory.
@@ -51,6 +52,12 @@ inline void multiply_add(float (&c)[4], const unsigned (&a)[4], unsigned b0, uns
                          emulation::Site where = emulation::Site::current()) {
   emulation::mma_m16n8k16(c, a, b0, b1, where);
 }
+// The same of int8 in wrapping int32, c[16 x 8] += a[16 x 32] b[32 x 8]: of a the fours (g, 4t..),
+// (g + 8, 4t..), (g, 4t + 16..), (g + 8, 4t + 16..); of b the fours (4t.., g) and (4t + 16.., g).
+inline void multiply_add(int (&c)[4], const unsigned (&a)[4], unsigned b0, unsigned b1,
+                         emulation::Site where = emulation::Site::current()) {
+  emulation::mma_m16n8k32(c, a, b0, b1, where);
+}
 
 // 16 bytes from device memory to shared memory, both at multiples of 16 bytes, or else zeros.
 inline void copy_async_16(void* to, const void* from, bool there) {
@@ -94,6 +101,15 @@ __device__ __forceinline__ void multiply_add(float (&c)[4], const unsigned (&a)[
       "mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, "
       "{%8, %9}, {%0, %1, %2, %3};"
       : "+f"(c[0]), "+f"(c[1]), "+f"(c[2]), "+f"(c[3])
+      : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1));
+}
+
+__device__ __forceinline__ void multiply_add(int (&c)[4], const unsigned (&a)[4], unsigned b0,
+                                             unsigned b1) {
+  asm volatile(
+      "mma.sync.aligned.m16n8k32.row.col.s32.s8.s8.s32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, "
+      "{%8, %9}, {%0, %1, %2, %3};"
+      : "+r"(c[0]), "+r"(c[1]), "+r"(c[2]), "+r"(c[3])
       : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1));
 }
 

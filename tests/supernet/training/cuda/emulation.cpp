@@ -271,8 +271,9 @@ struct MatrixLoad {
   bool trans;
 };
 
+template <class Sum>
 struct Product {
-  float* c;
+  Sum* c;
   const unsigned* a;
   unsigned b[2];
 };
@@ -306,7 +307,7 @@ void load_matrices(void* const* lanes) {
 void multiply(void* const* lanes) {
   float a[16][16], b[16][8];
   for (int lane = 0; lane < 32; ++lane) {
-    const auto& from = *static_cast<Product*>(lanes[lane]);
+    const auto& from = *static_cast<Product<float>*>(lanes[lane]);
     const int g = lane / 4;
     const int t = lane % 4;
     for (int i = 0; i < 2; ++i) {
@@ -322,8 +323,36 @@ void multiply(void* const* lanes) {
     for (int i = 0; i < 4; ++i) {
       const int row = lane / 4 + i / 2 * 8;
       const int column = lane % 4 * 2 + i % 2;
-      float& sum = static_cast<Product*>(lanes[lane])->c[i];
+      float& sum = static_cast<Product<float>*>(lanes[lane])->c[i];
       for (int k = 0; k < 16; ++k) sum += a[row][k] * b[k][column];
+    }
+}
+
+int byte(unsigned four, int which) { return static_cast<std::int8_t>(four >> (8 * which)); }
+
+void multiply_bytes(void* const* lanes) {
+  int a[16][32], b[32][8];
+  for (int lane = 0; lane < 32; ++lane) {
+    const auto& from = *static_cast<Product<int>*>(lanes[lane]);
+    const int g = lane / 4;
+    const int t = lane % 4;
+    for (int i = 0; i < 4; ++i) {
+      a[g][4 * t + i] = byte(from.a[0], i);
+      a[g + 8][4 * t + i] = byte(from.a[1], i);
+      a[g][4 * t + 16 + i] = byte(from.a[2], i);
+      a[g + 8][4 * t + 16 + i] = byte(from.a[3], i);
+      b[4 * t + i][g] = byte(from.b[0], i);
+      b[4 * t + 16 + i][g] = byte(from.b[1], i);
+    }
+  }
+  for (int lane = 0; lane < 32; ++lane)
+    for (int i = 0; i < 4; ++i) {
+      const int row = lane / 4 + i / 2 * 8;
+      const int column = lane % 4 * 2 + i % 2;
+      int& c = static_cast<Product<int>*>(lanes[lane])->c[i];
+      auto sum = static_cast<unsigned>(c);
+      for (int k = 0; k < 32; ++k) sum += static_cast<unsigned>(a[row][k] * b[k][column]);
+      c = static_cast<int>(sum);
     }
 }
 
@@ -336,8 +365,14 @@ void ldmatrix_x4(unsigned (&registers)[4], const void* row, bool trans, const Si
 
 void mma_m16n8k16(float (&c)[4], const unsigned (&a)[4], unsigned b0, unsigned b1,
                   const Site& where) {
-  Product mine{c, a, {b0, b1}};
+  Product<float> mine{c, a, {b0, b1}};
   warp_operation("mma", &mine, multiply, where);
+}
+
+void mma_m16n8k32(int (&c)[4], const unsigned (&a)[4], unsigned b0, unsigned b1,
+                  const Site& where) {
+  Product<int> mine{c, a, {b0, b1}};
+  warp_operation("mma of int8", &mine, multiply_bytes, where);
 }
 
 void cp_async(void* to, const void* from, unsigned bytes, unsigned source_bytes) {

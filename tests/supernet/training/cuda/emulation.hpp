@@ -163,6 +163,11 @@ inline uint4 make_uint4(unsigned x, unsigned y, unsigned z, unsigned w) { return
 inline float rsqrtf(float x) { return 1.0F / std::sqrt(x); }
 inline float __expf(float x) { return std::exp(x); }
 inline float __logf(float x) { return std::log(x); }
+// To the nearest, ties to even, and never part of a fused multiply-add.
+inline float __fmul_rn(float x, float y) { return x * y; }
+inline float __fdiv_rn(float x, float y) { return x / y; }
+inline float __int2float_rn(int x) { return static_cast<float>(x); }
+inline int __float2int_rn(float x) { return static_cast<int>(std::nearbyint(x)); }
 template <class T>
 const T& min(const T& a, const T& b) {
   return std::min(a, b);
@@ -211,6 +216,11 @@ void ldmatrix_x4(unsigned (&registers)[4], const void* row, bool trans, const Si
 // Sums over k are in order; a device's are in none that is specified.
 void mma_m16n8k16(float (&c)[4], const unsigned (&a)[4], unsigned b0, unsigned b1,
                   const Site& where);
+
+// mma.sync.aligned.m16n8k32.row.col.s32.s8.s8.s32: c[16 x 8] += a[16 x 32] b[32 x 8], wrapping. As
+// above with four elements of a row or column in a register: of a (g, 4t..), (g + 8, 4t..),
+// (g, 4t + 16..), (g + 8, 4t + 16..); of b (4t.., g), (4t + 16.., g).
+void mma_m16n8k32(int (&c)[4], const unsigned (&a)[4], unsigned b0, unsigned b1, const Site& where);
 
 // cp.async: `bytes` (4 or 16), of which the first `source_bytes` come from `from` and the others
 // are 0. Nothing is copied before the thread waits for it.

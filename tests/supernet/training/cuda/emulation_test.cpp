@@ -7,7 +7,7 @@
 #include <random>
 #include <vector>
 
-#include "supernet/training/cuda/tensor_cores.hpp"
+#include "supernet/training/cuda/integer_tiles.hpp"
 
 namespace paretoformer::supernet::cuda {
 namespace {
@@ -172,6 +172,37 @@ TEST(CudaEmulation, TileProductsAreProducts) {
                emulation::Fault);
   EXPECT_THROW(launch(tile_product, 1, 32, 380 * sizeof(Bf16), stream, a, b, true, c),
                emulation::Fault);
+}
+
+__global__ void byte_product(const std::int8_t* a, const std::int8_t* b, int* c) {
+  PARETOFORMER_DYNAMIC_SHARED(memory);
+  auto* left = reinterpret_cast<std::int8_t*>(memory);  // [16][32]
+  std::int8_t* right = left + 512;                      // [8][32], transposed; and 8 rows more
+  const int lane = static_cast<int>(threadIdx.x);
+  for (int i = lane; i < 512; i += 32) left[i] = a[i], right[i] = i < 256 ? b[i] : 0;
+  __syncwarp();
+  unsigned x[4], y[4];
+  load_left(x, left, 32);
+  load_right(y, right, 32);
+  int sums[4] = {1, 1, 1, 1};
+  multiply_add(sums, x, y[0], y[1]);
+  for (int i = 0; i < 4; ++i) c[row_of_sum(i) * 8 + column_of_sum(i)] = sums[i];
+}
+
+TEST(CudaEmulation, TileProductsOfBytesAreProducts) {
+  std::mt19937 random(1);
+  alignas(16) std::int8_t a[512], b[256];
+  for (std::int8_t& value : a) value = static_cast<std::int8_t>(random());
+  for (std::int8_t& value : b) value = static_cast<std::int8_t>(random());
+  int c[128];
+  Stream stream;
+  launch(byte_product, 1, 32, 1024, stream, a, b, c);
+  for (int i = 0; i < 16; ++i)
+    for (int j = 0; j < 8; ++j) {
+      int sum = 1;
+      for (int k = 0; k < 32; ++k) sum += a[i * 32 + k] * b[j * 32 + k];
+      ASSERT_EQ(c[i * 8 + j], sum) << i << " " << j;
+    }
 }
 
 template <int pending>

@@ -5,9 +5,11 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "supernet/quantization/int8_evaluation.hpp"
 #include "supernet/training/cuda_backend.hpp"
 #include "support/error.hpp"
 #include "support/random.hpp"
+#include "tests/supernet/lively_parameters.hpp"
 
 namespace paretoformer::supernet::cuda {
 namespace {
@@ -119,6 +121,24 @@ TEST(CudaTraining, SaysWhatWouldFit) {
       [&] { make_backend(made.layout, config(), made.state, limits()); },
       ThrowsMessage<InputError>(AllOf(HasSubstr("does not hold one sequence of 9 tokens"),
                                       HasSubstr("expected a training.context of at most"))));
+}
+
+// With an output layer of its own, too.
+TEST(CudaTraining, EvaluatesNetworksInIntegers) {
+  Made made;
+  for (const Head head : {Head::tied, Head::untied}) {
+    const ParameterLayout layout(kNetwork, kContext, head);
+    const std::vector<float> parameters = lively_parameters<float>(layout);
+    const QuantizedNetwork network =
+        calibrated(fold(layout, parameters.data(), kNetwork), made.batch());
+    const double expected = integer_loss(network, made.batch());
+    EXPECT_NEAR(make_integer_loss(layout, config(), limits())(network, made.batch()), expected,
+                2e-6 * expected);  // sums of exponentials in fp32
+  }
+  Memory memory;
+  memory.leave(2000);
+  EXPECT_THAT([&] { make_integer_loss(made.layout, config(), limits()); },
+              ThrowsMessage<InputError>(HasSubstr("one sequence of 9 tokens in int8")));
 }
 
 TEST(CudaTraining, RefusesWhatItDoesNotHave) {
