@@ -2,8 +2,6 @@
 // What its library makes of it is in target.hpp.
 #pragma once
 
-#include <algorithm>
-
 #include "accel_sim/hardware/parameters.hpp"
 
 namespace paretoformer::accel_sim {
@@ -21,11 +19,10 @@ struct Hardware {
   // accumulator.
   int scratchpad_blocks() const { return scratchpad_kib * 1024 / (array_size * array_size); }
   int accumulator_blocks() const { return accumulator_kib * 1024 / (4 * array_size * array_size); }
-  // The same of one of their banks; a bank has a block at least.
-  int scratchpad_bank_blocks() const { return std::max(scratchpad_blocks() / scratchpad_banks, 1); }
-  int accumulator_bank_blocks() const {
-    return std::max(accumulator_blocks() / accumulator_banks, 1);
-  }
+  // The same of one of their banks, which has one at least.
+  int scratchpad_bank_blocks() const { return of_bank(scratchpad_blocks(), scratchpad_banks); }
+  int accumulator_bank_blocks() const { return of_bank(accumulator_blocks(), accumulator_banks); }
+  static int of_bank(int blocks, int banks) { return blocks > banks ? blocks / banks : 1; }
 };
 
 }  // namespace paretoformer::accel_sim
