@@ -12,7 +12,6 @@
 #include "supernet/kernels/matmul_bf16.hpp"
 #include "supernet/model/evaluation.hpp"
 #include "supernet/model/parameters.hpp"
-#include "supernet/quantization/int8_evaluation.hpp"
 #include "supernet/training/trainer.hpp"
 #include "support/random.hpp"
 
@@ -99,13 +98,12 @@ void survey_step(benchmark::State& state, supernet::Products products,
   state.counters["peak_GB"] = peak_memory_gb();
 }
 
-// The int8 loss of the survey's largest network, quantised once, on 16 sequences of its length (128
-// on a GPU); with it the hours for 1600 of them on WikiText-2's validation text.
+// The int8 loss of the survey's largest network, calibrated on two sequences of its length and
+// scored on 16 (64 and 128 on a GPU).
 void survey_integers(benchmark::State& state, supernet::Device device) {
   const bool gpu = device == supernet::Device::cuda;
   if (const auto why = supernet::why_no_cuda(); gpu && why)
     return state.SkipWithError(("no GPU: " + *why).c_str());
-  constexpr double kValidationTokens = 250e3;  // of GPT-2's vocabulary
   supernet::TrainingConfig config;
   config.context = 512;
   config.device = device;
@@ -113,22 +111,20 @@ void survey_integers(benchmark::State& state, supernet::Device device) {
   const SearchSpace networks = SearchSpace::find("survey").with_vocabulary(50257);
   const supernet::ParameterLayout layout(networks.largest(), config.context);
   const std::vector<float> parameters = initial_parameters<float>(layout, 1);
-  supernet::Evaluator calibration(layout, parameters, random_text(50257), config.context, 2);
+  supernet::Evaluator calibration(layout, parameters, random_text(50257), config.context,
+                                  gpu ? 64 : 2);
   supernet::Evaluator scored(layout, parameters, random_text(50257), config.context,
                              gpu ? 128 : 16);
-  const supernet::QuantizedNetwork network =
-      calibrated(fold(layout, parameters.data(), networks.largest()), calibration.batch());
-  const supernet::IntegerLoss loss = make_integer_loss(layout, config);
+  const supernet::IntegerLoss loss = make_integer_loss(layout, parameters, config);
   double tokens = 0;
   const auto begin = std::chrono::steady_clock::now();
   for (auto unused : state) {
     static_cast<void>(unused);
-    benchmark::DoNotOptimize(loss(network, scored.batch()));
+    benchmark::DoNotOptimize(loss(networks.largest(), calibration.batch(), scored.batch()));
     tokens += scored.batch().rows();
   }
   const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - begin;
   state.counters["tokens_per_second"] = tokens / elapsed.count();
-  state.counters["hours_for_1600"] = 1600 * kValidationTokens * elapsed.count() / tokens / 3600;
 }
 
 // The validation loss of random networks on 64 sequences of the training context (the quickstart

@@ -25,11 +25,10 @@ class Texts {
                                 const supernet::Evaluator& scored) {
     if (!calibration_) {
       calibration_.emplace(calibration_sequences(proxy_));
-      integer_loss_ = make_integer_loss(proxy_.layout(), proxy_.training());
+      integer_loss_ = make_integer_loss(proxy_.layout(), proxy_.weights(), proxy_.training());
     }
     std::vector<double> losses =
-        int8_losses(proxy_.layout(), proxy_.weights(), networks, calibration_->batch(),
-                    scored.batch(), {}, integer_loss_);
+        int8_losses(integer_loss_, networks, calibration_->batch(), scored.batch());
     for (double& loss : losses) loss *= scored.sequences();
     return losses;
   }
@@ -61,17 +60,13 @@ supernet::Evaluator calibration_sequences(const ProxyTask& proxy) {
           kCalibrationSequences};
 }
 
-std::vector<double> int8_losses(const supernet::ParameterLayout& layout,
-                                const std::vector<float>& parameters,
+std::vector<double> int8_losses(const supernet::IntegerLoss& loss,
                                 std::span<const Architecture> networks,
-                                const supernet::Batch& calibration, const supernet::Batch& scored,
-                                const supernet::QuantizationConfig& config,
-                                const supernet::IntegerLoss& loss) {
+                                const supernet::Batch& calibration, const supernet::Batch& scored) {
   std::vector<double> losses(networks.size());
   parallel_tasks(networks.size(), [&](std::size_t i) {
     try {
-      const supernet::FoldedNetwork folded = fold(layout, parameters.data(), networks[i]);
-      losses[i] = loss(calibrated(folded, calibration, config), scored);
+      losses[i] = loss(networks[i], calibration, scored);
     } catch (const InputError& error) {
       throw InputError(describe(networks[i]) + " in int8: " + error.what());
     }
@@ -83,7 +78,7 @@ std::optional<double> int8_loss(const supernet::ParameterLayout& layout,
                                 const std::vector<float>& parameters, const Architecture& network,
                                 const supernet::Batch& calibration, const supernet::Batch& scored) {
   try {
-    return int8_losses(layout, parameters, {&network, 1}, calibration, scored)[0];
+    return int8_losses(integer_loss_of(layout, parameters), {&network, 1}, calibration, scored)[0];
   } catch (const InputError& error) {
     log_warning(error.what());
     return std::nullopt;

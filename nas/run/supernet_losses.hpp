@@ -9,7 +9,7 @@
 
 #include "nas/core/loss_source.hpp"
 #include "nas/run/proxy_task.hpp"
-#include "supernet/quantization/int8_evaluation.hpp"
+#include "supernet/training/backend.hpp"
 
 namespace paretoformer::nas {
 
@@ -19,14 +19,11 @@ inline constexpr int kCalibrationSequences = 64;
 // They, of the task's text; as long as task, layout and parameters live.
 supernet::Evaluator calibration_sequences(const ProxyTask& proxy);
 
-// The mean losses (nats per token) of slices in integers, each quantised by itself, by `loss`.
-// Parallel inside. Throws InputError, which names the network, for one that cannot be quantised.
-std::vector<double> int8_losses(const supernet::ParameterLayout& layout,
-                                const std::vector<float>& parameters,
+// The mean losses (nats per token) of slices in integers, each quantised by itself. Parallel
+// inside. Throws InputError, which names the network, for one that cannot be quantised.
+std::vector<double> int8_losses(const supernet::IntegerLoss& loss,
                                 std::span<const Architecture> networks,
-                                const supernet::Batch& calibration, const supernet::Batch& scored,
-                                const supernet::QuantizationConfig& config = {},
-                                const supernet::IntegerLoss& loss = supernet::integer_loss);
+                                const supernet::Batch& calibration, const supernet::Batch& scored);
 
 // Of one; nothing, and a warning, where it cannot be quantised.
 std::optional<double> int8_loss(const supernet::ParameterLayout& layout,

@@ -22,11 +22,14 @@ int exponent_for(float size) {
   return std::max(exponent - 13, -126);
 }
 
-float largest_size(std::span<const float> values) {
-  const auto size =
-      std::bit_cast<float>(integer_kernels().largest_size(values.size(), values.data()));
+float require_finite(float size) {
   if (!std::isfinite(size)) throw InputError("calibration: an activation is not finite");
   return size;
+}
+
+float largest_size(std::span<const float> values) {
+  return require_finite(
+      std::bit_cast<float>(integer_kernels().largest_size(values.size(), values.data())));
 }
 
 }  // namespace
@@ -71,6 +74,15 @@ void Distribution::add(const Distribution& other) {
   for (std::size_t i = 0; i < bins_.size(); ++i) bins_[i] += coarser.bins_[i];
   largest_ = std::max(largest_, other.largest_);
   count_ += other.count_;
+}
+
+void Distribution::add_counts(float largest, std::span<const std::uint32_t> bins) {
+  Distribution counted;
+  counted.largest_ = require_finite(largest);
+  counted.exponent_ = exponent_for(largest);
+  counted.bins_.assign(bins.begin(), bins.end());
+  for (const std::uint32_t each : bins) counted.count_ += each;
+  add(counted);
 }
 
 // Values that are rounded to the same level are those of neighbouring bins, whose errors follow

@@ -31,6 +31,9 @@ class Distribution {
   // Throws InputError at a value that is not finite.
   void add(std::span<const float> values);
   void add(const Distribution& other);
+  // Sizes that were counted elsewhere, in kBins bins of the width that the largest of them asks
+  // for.
+  void add_counts(float largest, std::span<const std::uint32_t> bins);
 
   std::uint64_t count() const { return count_; }
   float largest() const { return largest_; }

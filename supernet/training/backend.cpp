@@ -54,16 +54,22 @@ template std::shared_ptr<TrainingBackend<double>> make_backend(const ParameterLa
                                                                TrainingState<double>&, Arithmetic,
                                                                const TrainingRanks&);
 
-IntegerLoss make_integer_loss([[maybe_unused]] const ParameterLayout& layout,
+IntegerLoss integer_loss_of(const ParameterLayout& layout, const std::vector<float>& parameters) {
+  return [&](const Architecture& network, const Batch& calibration, const Batch& scored) {
+    return integer_loss(calibrated(fold(layout, parameters.data(), network), calibration), scored);
+  };
+}
+
+IntegerLoss make_integer_loss(const ParameterLayout& layout, const std::vector<float>& parameters,
                               const TrainingConfig& config) {
   if (chosen_device(config) == Device::cuda) {
 #ifdef PARETOFORMER_CUDA
-    return cuda::make_integer_loss(layout, config);
+    return cuda::make_integer_loss(layout, parameters, config);
 #else
     throw InputError("training.device: \"cuda\": " + *why_no_cuda());
 #endif
   }
-  return integer_loss;
+  return integer_loss_of(layout, parameters);
 }
 
 std::shared_ptr<SequenceLosses> make_losses(const ParameterLayout& layout,

@@ -107,12 +107,17 @@ std::shared_ptr<TrainingBackend<T>> make_backend(const ParameterLayout& layout,
                                                  Arithmetic arithmetic = Arithmetic::fp32,
                                                  const TrainingRanks& ranks = {});
 
-struct QuantizedNetwork;
-// integer_loss() on config.device, of networks that are sub-networks of `layout`, on sequences of up
-// to config.context tokens. May be called from several threads. Throws InputError where the device
+// The mean loss (nats per token) in integers of a slice of some weights: on `scored`, quantised
+// with the scales that its activations have on `calibration`. May be called from several threads.
+// Throws InputError for a network that cannot be quantised.
+using IntegerLoss = std::function<double(const Architecture& network, const Batch& calibration,
+                                         const Batch& scored)>;
+// On this processor, and on config.device, in sequences of up to config.context tokens. `layout`
+// and `parameters` must outlive it; the weights must not change. Throws InputError where the device
 // cannot do what is asked for.
-using IntegerLoss = std::function<double(const QuantizedNetwork&, const Batch&)>;
-IntegerLoss make_integer_loss(const ParameterLayout& layout, const TrainingConfig& config);
+IntegerLoss integer_loss_of(const ParameterLayout& layout, const std::vector<float>& parameters);
+IntegerLoss make_integer_loss(const ParameterLayout& layout, const std::vector<float>& parameters,
+                              const TrainingConfig& config);
 
 // Losses of networks with these weights on config.device, in sequences of config.context tokens,
 // with config.products. `layout` and `parameters` must outlive it; the weights must not change.

@@ -107,12 +107,13 @@ std::shared_ptr<SequenceLosses> make_losses(const ParameterLayout& layout,
   return std::make_shared<CudaLosses>(layout, parameters, config, limits);
 }
 
-IntegerLoss make_integer_loss(const ParameterLayout& layout, const TrainingConfig& config,
-                              const Limits& limits) {
+IntegerLoss make_integer_loss(const ParameterLayout& layout, const std::vector<float>& parameters,
+                              const TrainingConfig& config, const Limits& limits) {
   check(layout);
-  const auto evaluation = std::make_shared<IntegerEvaluation>(layout, config.context, limits);
-  return [evaluation](const QuantizedNetwork& network, const Batch& batch) {
-    return evaluation->loss(network, batch);
+  const auto evaluation =
+      std::make_shared<IntegerEvaluation>(layout, parameters, config.context, limits);
+  return [evaluation](const Architecture& network, const Batch& calibration, const Batch& scored) {
+    return evaluation->loss(network, calibration, scored);
   };
 }
 

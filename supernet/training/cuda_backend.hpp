@@ -24,7 +24,7 @@ std::shared_ptr<SequenceLosses> make_losses(const ParameterLayout& layout,
                                             const std::vector<float>& parameters,
                                             const TrainingConfig& config,
                                             const Limits& limits = {});
-IntegerLoss make_integer_loss(const ParameterLayout& layout, const TrainingConfig& config,
-                              const Limits& limits = {});
+IntegerLoss make_integer_loss(const ParameterLayout& layout, const std::vector<float>& parameters,
+                              const TrainingConfig& config, const Limits& limits = {});
 
 }  // namespace paretoformer::supernet::cuda

@@ -115,28 +115,30 @@ std::vector<std::vector<double>> Evaluation::sequence_losses(const Weights& weig
   return result;
 }
 
+DeviceWeights::DeviceWeights(Stream& stream, const ParameterLayout& layout,
+                             const std::vector<float>& parameters)
+    : matrices_(layout.matrix_size()), vectors_(layout.vector_size()) {
+  const std::size_t matrices = layout.matrix_size();
+  const DeviceArray<float> part(std::min(matrices, kRoundedAtATime));
+  for (std::size_t first = 0; first < matrices; first += part.size()) {
+    const std::size_t count = std::min(part.size(), matrices - first);
+    copy_to_device(stream, part.data(), parameters.data() + first, count);
+    round_values(stream, count, part.data(), matrices_.data() + first);
+  }
+  copy_to_device(stream, vectors_.data(), parameters.data() + matrices, layout.vector_size());
+  stream.synchronize();
+}
+
 DeviceLosses::DeviceLosses(const ParameterLayout& layout, const std::vector<float>& parameters,
                            int batch, int context, const Limits& limits)
-    : layout_(layout), matrices_(layout.matrix_size()), vectors_(layout.vector_size()) {
-  const std::size_t matrices = layout.matrix_size();
-  {
-    const DeviceArray<float> part(std::min(matrices, kRoundedAtATime));
-    for (std::size_t first = 0; first < matrices; first += part.size()) {
-      const std::size_t count = std::min(part.size(), matrices - first);
-      copy_to_device(stream_, part.data(), parameters.data() + first, count);
-      round_values(stream_, count, part.data(), matrices_.data() + first);
-    }
-    copy_to_device(stream_, vectors_.data(), parameters.data() + matrices, layout.vector_size());
-    stream_.synchronize();
-  }
+    : weights_(stream_, layout, parameters) {
   prepare_products(stream_);
   evaluation_.emplace(stream_, layout, batch, context, limits);
 }
 
 std::vector<std::vector<double>> DeviceLosses::sequence_losses(
     std::span<const Architecture> networks, const Batch& batch) {
-  return evaluation_->sequence_losses({matrices_.data(), vectors_.data(), layout_.matrix_size()},
-                                      networks, batch);
+  return evaluation_->sequence_losses(weights_, networks, batch);
 }
 
 }  // namespace paretoformer::supernet::cuda

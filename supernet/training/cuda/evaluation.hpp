@@ -54,7 +54,19 @@ class Evaluation {
   DeviceArray<double> sums_;
 };
 
-// Weights that do not change, rounded, and what evaluates networks with them.
+// Weights that do not change, rounded.
+class DeviceWeights {
+ public:
+  DeviceWeights(Stream& stream, const ParameterLayout& layout,
+                const std::vector<float>& parameters);
+  operator Weights() const { return {matrices_.data(), vectors_.data(), matrices_.size()}; }
+
+ private:
+  DeviceArray<Bf16> matrices_;
+  DeviceArray<float> vectors_;
+};
+
+// They, and what evaluates networks with them.
 class DeviceLosses {
  public:
   DeviceLosses(const ParameterLayout& layout, const std::vector<float>& parameters, int batch,
@@ -63,10 +75,8 @@ class DeviceLosses {
                                                    const Batch& batch);
 
  private:
-  const ParameterLayout& layout_;
   Stream stream_;
-  DeviceArray<Bf16> matrices_;
-  DeviceArray<float> vectors_;
+  DeviceWeights weights_;
   std::optional<Evaluation> evaluation_;
 };
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <numeric>
 #include <string>
 #include <vector>
@@ -44,6 +45,64 @@ std::size_t network_bytes(const ParameterLayout& layout) {
              linear(d, layer.ffn_width) + kAlign;
   }
   return bytes;
+}
+
+// What Sites::all() are in a pass that kept all its activations; the tables are left out. The pass
+// is of the network before it was folded (folded_network.hpp), which is the same but that the
+// residual stream and what is added to it have means, and LayerNorms gains and biases.
+std::vector<SiteRows> site_rows(const Pass& pass) {
+  const Architecture& network = pass.network;
+  const cuda::Buffers& b = pass.buffers;
+  const int rows = pass.rows();
+  const auto stream = [&](const float* x, const float* mean) {
+    return SiteRows{.rows = rows, .columns = network.model_width, .x = x, .mean = mean};
+  };
+  const auto normalised = [&](const float* x, const float* mean, const float* inverse_deviation) {
+    SiteRows values = stream(x, mean);
+    values.inverse_deviation = inverse_deviation;
+    return values;
+  };
+  const auto added = [&](SiteRows sum, const SiteRows& before) {
+    sum.before = before.x;
+    sum.before_mean = before.mean;
+    return sum;
+  };
+  const auto half = [&](const Bf16* x, int columns, const float* bias = nullptr) {
+    return SiteRows{.rows = rows, .columns = columns, .half = x, .stride = columns, .bias = bias};
+  };
+  Sites<SiteRows> sites(network.layers.size());
+  sites.input = stream(b.layers[0].input, b.layers[0].mean1);
+  for (std::size_t l = 0; l < network.layers.size(); ++l) {
+    const cuda::Buffers::Layer& layer = b.layers[l];
+    const LayerOffsets& offsets = pass.layout.layer(static_cast<int>(l));
+    const int heads = network.layers[l].heads;
+    const int width = network.head_width;
+    const auto of_heads = [&](int part) {  // of [rows][heads][3][width]
+      return SiteRows{.rows = rows * heads,
+                      .columns = width,
+                      .half = layer.qkv + part * width,
+                      .stride = 3 * width};
+    };
+    const int f = network.layers[l].ffn_width;
+    LayerSites<SiteRows>& s = sites.layers[l];
+    s.norm1 = normalised(layer.input, layer.mean1, layer.deviation1);
+    s.query = of_heads(0);
+    s.key = of_heads(1);
+    s.value = of_heads(2);
+    s.context = half(layer.attended, heads * width);
+    s.middle = stream(layer.middle, layer.mean2);
+    s.attention = added(s.middle, stream(layer.input, layer.mean1));
+    s.norm2 = normalised(layer.middle, layer.mean2, layer.deviation2);
+    s.up = half(layer.up, f, pass.weights.vector(offsets.up_bias));
+    s.gelu = half(layer.gelu, f);
+    s.output = l + 1 < network.layers.size() ? stream(b.layers[l + 1].input, b.layers[l + 1].mean1)
+                                             : stream(b.output, b.mean);
+    s.ffn = added(s.output, s.middle);
+  }
+  sites.norm = normalised(b.output, b.mean, b.deviation);
+  std::vector<SiteRows> all;
+  for (const SiteRows* each : sites.all()) all.push_back(*each);
+  return all;
 }
 
 // Gathers what a network consists of, for one copy; places are from the beginning.
@@ -143,8 +202,14 @@ IntegerEvaluation::Buffers::Buffers(const ParameterLayout& layout, int of_rows, 
   losses = DeviceArray<float>(static_cast<std::size_t>(rows));
 }
 
-IntegerEvaluation::IntegerEvaluation(const ParameterLayout& layout, int context,
-                                     const Limits& limits) {
+IntegerEvaluation::IntegerEvaluation(const ParameterLayout& layout,
+                                     const std::vector<float>& parameters, int context,
+                                     const Limits& limits)
+    : layout_(layout),
+      parameters_(parameters),
+      limits_(limits),
+      weights_(stream_, layout, parameters) {
+  prepare_products(stream_);
   for (int sequences = std::max(limits.evaluation_rows / context, 1);;
        sequences = (sequences + 1) / 2) {
     try {
@@ -196,6 +261,52 @@ void IntegerEvaluation::pass(const OnDevice& device, int rows, int length) {
     integer_losses(stream_, count, head.outputs, head.outputs, b.sums.data(), network.logit_scale,
                    b.text.data() + rows + first, b.losses.data() + first);
   }
+}
+
+double IntegerEvaluation::loss(const Architecture& network, const Batch& calibration,
+                               const Batch& batch) {
+  const QuantizationConfig config;
+  const FoldedNetwork folded = fold(layout_, parameters_.data(), network);
+  const Sites<float> scales = scales_of(observe(network, calibration), config.activations);
+  return loss(
+      quantize(folded, scales, config.weights, config.norm_reads, moments_of(folded, calibration)),
+      batch);
+}
+
+Sites<Distribution> IntegerEvaluation::observe(const Architecture& network, const Batch& batch) {
+  Sites<Distribution> seen(network.layers.size());
+  const std::vector<Distribution*> sites = seen.all();
+  const std::lock_guard<std::mutex> lock(mutex_);
+  if (!observed_ || observed_->length < batch.length) {
+    const int sequences = std::clamp(limits_.evaluation_rows / batch.length, 1, batch.sequences);
+    observed_.reset();
+    observed_ =
+        fitting_buffers(layout_, sequences, batch.length, cuda::Buffers::Keep::all_layers, limits_);
+    Sites<int> most(layout_.largest().layers.size());
+    counts_ = DeviceArray<SiteCounts>(most.all().size());
+    partial_ = DeviceArray<unsigned>(kSiteBlocks);
+  }
+  std::vector<SiteCounts> counts(sites.size());
+  const int at_a_time = observed_->sequences;
+  const DeviceArray<std::int32_t> text(static_cast<std::size_t>(at_a_time) *
+                                       static_cast<std::size_t>(batch.length));
+  for (int first = 0; first < batch.sequences; first += at_a_time) {
+    const int sequences = std::min(at_a_time, batch.sequences - first);
+    copy_to_device(stream_, text.data(), batch.tokens + std::ptrdiff_t{first} * batch.length,
+                   static_cast<std::size_t>(sequences) * static_cast<std::size_t>(batch.length));
+    const Pass pass{stream_,      layout_,     weights_,    network,   sequences,
+                    batch.length, text.data(), text.data(), *observed_};
+    forward(pass);
+    const std::vector<SiteRows> values = site_rows(pass);
+    for (std::size_t i = 0; i < values.size(); ++i)
+      count_sizes(stream_, values[i], partial_.data(), counts_.data() + i);
+    copy_to_host(stream_, counts.data(), counts_.data(), counts.size());
+    stream_.synchronize();
+    for (std::size_t i = 0; i < values.size(); ++i)
+      if (values[i].rows > 0)
+        sites[i]->add_counts(std::bit_cast<float>(counts[i].largest), counts[i].bins);
+  }
+  return seen;
 }
 
 double IntegerEvaluation::loss(const QuantizedNetwork& network, const Batch& batch) {

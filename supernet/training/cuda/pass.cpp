@@ -66,41 +66,6 @@ void project(const Pass& pass, const Bf16* x, int in, std::size_t weight, std::p
        transposed<Bf16>(pass.weights.matrix(weight), stride), y, out);
 }
 
-// From the tokens to the final LayerNorm.
-void forward(const Pass& pass) {
-  Buffers& buffers = pass.buffers;
-  const Weights& w = pass.weights;
-  const int n = pass.rows();
-  const int d = pass.network.model_width;
-  const int stride = pass.layout.model_width();
-  const std::size_t depth = pass.network.layers.size();
-  embed(pass.stream, n, d, pass.length, pass.tokens, w.matrix(pass.layout.token_embedding),
-        w.matrix(pass.layout.position_embedding), stride, buffers.layers[0].input);
-  if (pass.dropout)
-    drop(pass.stream, n, d, pass.dropout.mask(DropoutSite::embedding, 0), buffers.layers[0].input);
-  layer_norm(pass.stream, norm1(pass, 0), buffers.layers[0].input);
-  for (std::size_t l = 0; l < depth; ++l) {
-    const Buffers::Layer& b = buffers.layers[l];
-    const LayerOffsets& o = pass.layout.layer(static_cast<int>(l));
-    const int a = attention_width(pass, l);
-    const int f = pass.network.layers[l].ffn_width;
-    project(pass, b.norm1, d, o.qkv, stride, 3 * a, b.qkv);
-    add_bias(pass.stream, n, 3 * a, w.vector(o.qkv_bias), b.qkv);
-    attention_forward(pass.stream, attention_shape(pass, l), b.qkv, b.attended, b.log_sum_exp);
-    project(pass, b.attended, a, o.output, o.attention_width, d, buffers.added);
-    residual_layer_norm(pass.stream, norm2(pass, l), b.input, buffers.added,
-                        w.vector(o.output_bias), b.middle,
-                        pass.dropout.mask(DropoutSite::attention, l));
-    project(pass, b.norm2, d, o.up, stride, f, b.up);
-    bias_gelu(pass.stream, n, f, b.up, w.vector(o.up_bias), b.gelu);
-    project(pass, b.gelu, f, o.down, o.ffn_width, d, buffers.added);
-    residual_layer_norm(pass.stream, norm1(pass, l + 1), b.middle, buffers.added,
-                        w.vector(o.down_bias),
-                        l + 1 < depth ? buffers.layers[l + 1].input : buffers.output,
-                        pass.dropout.mask(DropoutSite::ffn, l));
-  }
-}
-
 // Logits of some rows of a last LayerNorm's [rows][width].
 void logits_of(const Pass& pass, const Bf16* norm, int width, int first, int rows, Bf16* logits) {
   gemm(
@@ -315,6 +280,40 @@ Buffers::Buffers(const ParameterLayout& layout, int sequence_count, int sequence
 std::size_t Buffers::bytes(const ParameterLayout& layout, int sequences, int length, Keep keep,
                            int logit_rows) {
   return Buffers(layout, sequences, length, keep, logit_rows, false).bytes_;
+}
+
+void forward(const Pass& pass) {
+  Buffers& buffers = pass.buffers;
+  const Weights& w = pass.weights;
+  const int n = pass.rows();
+  const int d = pass.network.model_width;
+  const int stride = pass.layout.model_width();
+  const std::size_t depth = pass.network.layers.size();
+  embed(pass.stream, n, d, pass.length, pass.tokens, w.matrix(pass.layout.token_embedding),
+        w.matrix(pass.layout.position_embedding), stride, buffers.layers[0].input);
+  if (pass.dropout)
+    drop(pass.stream, n, d, pass.dropout.mask(DropoutSite::embedding, 0), buffers.layers[0].input);
+  layer_norm(pass.stream, norm1(pass, 0), buffers.layers[0].input);
+  for (std::size_t l = 0; l < depth; ++l) {
+    const Buffers::Layer& b = buffers.layers[l];
+    const LayerOffsets& o = pass.layout.layer(static_cast<int>(l));
+    const int a = attention_width(pass, l);
+    const int f = pass.network.layers[l].ffn_width;
+    project(pass, b.norm1, d, o.qkv, stride, 3 * a, b.qkv);
+    add_bias(pass.stream, n, 3 * a, w.vector(o.qkv_bias), b.qkv);
+    attention_forward(pass.stream, attention_shape(pass, l), b.qkv, b.attended, b.log_sum_exp);
+    project(pass, b.attended, a, o.output, o.attention_width, d, buffers.added);
+    residual_layer_norm(pass.stream, norm2(pass, l), b.input, buffers.added,
+                        w.vector(o.output_bias), b.middle,
+                        pass.dropout.mask(DropoutSite::attention, l));
+    project(pass, b.norm2, d, o.up, stride, f, b.up);
+    bias_gelu(pass.stream, n, f, b.up, w.vector(o.up_bias), b.gelu);
+    project(pass, b.gelu, f, o.down, o.ffn_width, d, buffers.added);
+    residual_layer_norm(pass.stream, norm1(pass, l + 1), b.middle, buffers.added,
+                        w.vector(o.down_bias),
+                        l + 1 < depth ? buffers.layers[l + 1].input : buffers.output,
+                        pass.dropout.mask(DropoutSite::ffn, l));
+  }
 }
 
 void losses(const Pass& pass) {

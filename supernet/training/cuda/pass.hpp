@@ -103,6 +103,8 @@ struct GradientSums {
   DeviceTokenRows tokens;
 };
 
+// From the tokens to the final LayerNorm.
+void forward(const Pass& pass);
 // The loss of every row against its target, in buffers.losses.
 void losses(const Pass& pass);
 // The same, and the gradients of all weights of the network, which are added up in `gradient`.

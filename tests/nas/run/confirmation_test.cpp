@@ -71,8 +71,8 @@ TEST_F(ConfirmationTest, EveryMemberIsSimulatedAndScoredOnTheWholeText) {
     EXPECT_EQ(member.confirmed.perplexity, std::exp(member.confirmed.validation_loss));
     // What integers add is measured on the sequences that score candidates.
     const auto int8_loss = [&](const supernet::Batch& text) {
-      return int8_losses(run_.proxy.layout(), run_.proxy.weights(), {&network, 1},
-                         calibration_sequences(run_.proxy).batch(), text)[0];
+      return integer_loss_of(run_.proxy.layout(), run_.proxy.weights())(
+          network, calibration_sequences(run_.proxy).batch(), text);
     };
     EXPECT_NEAR(member.confirmed.validation_loss_int8,
                 member.confirmed.validation_loss + int8_loss(run_.proxy.evaluator().batch()) -
@@ -134,10 +134,10 @@ TEST_F(ConfirmationTest, ASearchMayGoByIntegers) {
   for (const Candidate& each : archive.candidates()) {
     if (each.estimated) continue;
     ++scored;
-    EXPECT_EQ(
-        each.objectives.validation_loss_int8,
-        int8_losses(run.proxy.layout(), run.proxy.weights(), {&each.architecture, 1},
-                    calibration_sequences(run.proxy).batch(), run.proxy.evaluator().batch())[0]);
+    EXPECT_EQ(each.objectives.validation_loss_int8,
+              integer_loss_of(run.proxy.layout(), run.proxy.weights())(
+                  each.architecture, calibration_sequences(run.proxy).batch(),
+                  run.proxy.evaluator().batch()));
     EXPECT_NE(each.objectives.validation_loss_int8, each.objectives.validation_loss);
   }
   EXPECT_GT(scored, 5);

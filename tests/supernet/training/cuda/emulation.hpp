@@ -176,6 +176,17 @@ template <class T>
 const T& max(const T& a, const T& b) {
   return std::max(a, b);
 }
+inline unsigned __float_as_uint(float x) {
+  unsigned bits;
+  std::memcpy(&bits, &x, sizeof bits);
+  return bits;
+}
+// Threads do not interrupt one another.
+inline unsigned atomicAdd(unsigned* address, unsigned value) {
+  const unsigned before = *address;
+  *address += value;
+  return before;
+}
 template <class T>
 T __ldg(const T* address) {
   return *address;

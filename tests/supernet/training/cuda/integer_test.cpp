@@ -1,5 +1,7 @@
 // Networks in int8 on the device: every operator has the bits of supernet/quantization's, and a
 // network has its loss.
+#include <bit>
+#include <limits>
 #include <random>
 
 #include "supernet/quantization/int8_evaluation.hpp"
@@ -250,13 +252,78 @@ TEST_P(CudaIntegers, NetworksHaveTheirLosses) {
           calibrated(fold(layout, parameters.data(), network), text.batch);
       const double expected = integer_loss(quantized, text.batch);
       for (const int rows : {1, 1000}) {
-        IntegerEvaluation evaluation(layout, kLongContext, {std::size_t{29 * 4 * 40}, rows});
+        IntegerEvaluation evaluation(layout, parameters, kLongContext,
+                                     {std::size_t{29 * 4 * 40}, rows});
         const double loss = evaluation.loss(quantized, text.batch);
         EXPECT_NEAR(loss, expected, 2e-6 * expected)
             << length;  // the same logits: fp32 sums differ
         EXPECT_EQ(evaluation.loss(quantized, text.batch), loss);
       }
     }
+}
+
+// The sizes of all activations, in one part and in several. Those of fp32 and of bf16 passes are
+// apart by the rounding of what products take, 2^-9 of them, which adds up over two layers.
+TEST_P(CudaIntegers, SeeTheActivationsOfTheFoldedNetwork) {
+  const Architecture largest{21, 7, 29, {{3, 35}, {3, 35}}};
+  const ParameterLayout layout(largest, kLongContext);
+  const std::vector<float> parameters = lively_parameters<float>(layout);
+  for (const Architecture& network : {largest, Architecture{21, 7, 29, {{1, 18}}}}) {
+    const RandomText text(4, 5, kLongContext, 29);
+    Sites<Distribution> expected = observe(fold(layout, parameters.data(), network), text.batch);
+    for (const int rows : {2 * kLongContext, 1000}) {
+      IntegerEvaluation evaluation(layout, parameters, kLongContext, {1 << 20, rows});
+      Sites<Distribution> seen = evaluation.observe(network, text.batch);
+      for (std::size_t i = 0; i < expected.all().size(); ++i) {
+        const Distribution &a = *seen.all()[i], &b = *expected.all()[i];
+        EXPECT_EQ(a.count(), b.count()) << site_name(i);
+        EXPECT_NEAR(a.largest(), b.largest(), 0.02F * b.largest()) << site_name(i);
+        const float scale = b.scale(Calibration::kPercentile999);
+        EXPECT_NEAR(a.scale(Calibration::kPercentile999), scale, 0.02F * scale) << site_name(i);
+      }
+    }
+  }
+}
+
+// Whole numbers and halves, which bf16 holds, are in the bins in which the host counts them.
+TEST_P(CudaIntegers, SizesAreCountedInTheBinsOfTheHost) {
+  constexpr int kRows = 70, kColumns = 33, kStride = 40;
+  Array<Bf16> x(kRows * kStride);
+  Array<float> bias(kColumns);
+  for (Bf16& value : x.values) value = to_bf16(static_cast<float>(random_() % 200) - 100);
+  for (float& value : bias.values) value = static_cast<float>(random_() % 9) / 2;
+  x.to_device(stream_);
+  bias.to_device(stream_);
+  std::vector<float> values;
+  for (int row = 0; row < kRows; ++row)
+    for (int column = 0; column < kColumns; ++column)
+      values.push_back(to_float(x.values[static_cast<std::size_t>(row * kStride + column)]) +
+                       bias.values[static_cast<std::size_t>(column)]);
+  Distribution host, device;
+  host.add(values);
+  Array<unsigned> partial(kSiteBlocks);
+  Array<SiteCounts> counts(1);
+  const SiteRows rows{.rows = kRows,
+                      .columns = kColumns,
+                      .half = x.device(),
+                      .stride = kStride,
+                      .bias = bias.device()};
+  count_sizes(stream_, rows, partial.device(), counts.device());
+  counts.to_host(stream_);
+  EXPECT_TRUE(counts.guarded);
+  device.add_counts(std::bit_cast<float>(counts.values[0].largest), counts.values[0].bins);
+  EXPECT_EQ(device.count(), host.count());
+  EXPECT_EQ(device.largest(), host.largest());
+  for (const Calibration method : kCalibrationWords.values())
+    EXPECT_EQ(device.scale(method), host.scale(method));
+
+  x.values[5] = to_bf16(std::numeric_limits<float>::infinity());
+  x.to_device(stream_);
+  count_sizes(stream_, rows, partial.device(), counts.device());
+  counts.to_host(stream_);
+  EXPECT_THROW(
+      device.add_counts(std::bit_cast<float>(counts.values[0].largest), counts.values[0].bins),
+      InputError);
 }
 
 }  // namespace
