@@ -20,7 +20,7 @@ namespace paretoformer::nas {
 // A bare architecture, or a candidate or exported file that holds one. What it does not say of head
 // width and vocabulary, `space` (if given) says. Throws InputError when the file holds neither.
 Architecture architecture_argument(const std::filesystem::path& path, const SearchSpace* space);
-Architecture architecture_in(Json json, const std::string& file, const SearchSpace* space);
+Architecture architecture_in(const Json& json, const std::string& file, const SearchSpace* space);
 
 // A list of architectures: of one, of a list of them or of candidates, or of a front.json. Throws
 // InputError when the file holds none of these.

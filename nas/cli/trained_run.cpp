@@ -103,24 +103,14 @@ FoundFront found_front(TrainedRun& trained) {
   const ProxyTask& proxy = trained.proxy;
   CandidateEvaluator& evaluator = trained.evaluator;
   write_state(run, "search", load_archive(run, proxy.designs()).size());
-  const auto searched = [&] {
-    LongWork work;
-    FinishedSearch found = run_search(run, proxy, evaluator, {.watch = work.watch()});
-    work.end();
-    return found;
-  };
-  FinishedSearch found = searched();
+  FinishedSearch found = long_work(
+      [&](const Watch& watch) { return run_search(run, proxy, evaluator, {.watch = watch}); });
   const Archive& archive = found.archive;
   require_front(archive);
   write_state(run, "confirmation", archive.size());
-  const auto confirmed = [&] {
-    LongWork work;
-    FinalFront front = confirm_front(run, proxy, evaluator.losses(), evaluator.predictors(),
-                                     archive, work.watch());
-    work.end();
-    return front;
-  };
-  FinalFront front = confirmed();
+  FinalFront front = long_work([&](const Watch& watch) {
+    return confirm_front(run, proxy, evaluator.losses(), evaluator.predictors(), archive, watch);
+  });
   Json json = front_json(run, proxy, archive, front);
   write_file_atomic(run.front(), to_text(json));
   write_pictures(run, proxy, evaluator.predictors(), archive, front);

@@ -2,7 +2,6 @@
 #include <fmt/format.h>
 
 #include <cmath>
-#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -144,7 +143,6 @@ std::string answer_text(const Architecture& network, const Evaluated& evaluated,
 }
 
 void evaluate_network(const Request& request, const CommonOptions& common) {
-  const auto threads = limit_threads(common);
   const RunFolder run = RunFolder::read(request.run_folder);
   ProxyTask proxy(run.config(), run.cache());
   const Architecture network =
@@ -165,38 +163,37 @@ void evaluate_network(const Request& request, const CommonOptions& common) {
 }  // namespace
 
 void add_evaluate(CLI::App& app, CommonOptions& common) {
-  const auto given = std::make_shared<Request>();
   CLI::App* evaluate =
       app.add_subcommand("evaluate", "Perplexity and cost of one architecture in a run");
-  evaluate->add_option("RUN", given->run_folder, "Run folder")->required();
-  evaluate->add_option("ARCHITECTURE", given->architecture, "Architecture or exported JSON file")
+  Request& given = options_of(evaluate, common, evaluate_network);
+  evaluate->add_option("RUN", given.run_folder, "Run folder")->required();
+  evaluate->add_option("ARCHITECTURE", given.architecture, "Architecture or exported JSON file")
       ->required();
-  evaluate->add_option("--weights", given->weights,
+  evaluate->add_option("--weights", given.weights,
                        "Exported weights instead of the supernet's slice");
   CLI::Option* int8 = evaluate->add_flag(
-      "--int8", given->int8,
+      "--int8", given.int8,
       "Also the perplexity in the accelerator's integers, and what each kind of operator costs");
   evaluate
-      ->add_option("--calibration", given->calibration,
+      ->add_option("--calibration", given.calibration,
                    "How activations get their scales: min_max, percentile_99.9, percentile_99.99 "
                    "or mean_square")
       ->capture_default_str()
       ->needs(int8);
   evaluate
-      ->add_option("--norm-reads", given->norm_reads,
+      ->add_option("--norm-reads", given.norm_reads,
                    "How often a LayerNorm's rows are read into the accumulator, for finer steps")
       ->capture_default_str()
       ->check(CLI::Range(1, 256))
       ->needs(int8);
   evaluate
-      ->add_option("--smoothing", given->smoothing,
+      ->add_option("--smoothing", given.smoothing,
                    "SmoothQuant's alpha, between v and output projection and between q and k "
                    "(default: neither is smoothed)")
       ->check(CLI::Range(0.0, 1.0))
       ->check(is_number())
       ->needs(int8);
   add_common(evaluate, common);
-  evaluate->callback([given, &common] { evaluate_network(*given, common); });
 }
 
 }  // namespace paretoformer::nas

@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <chrono>
 #include <limits>
-#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -102,7 +101,7 @@ Problem problem_of_run(const FrontOptions& options) {
   return {proxy.space(),
           options.losses ? losses_in(*options.losses, proxy.space()) : losses_of_run(run, proxy),
           own_prices ? prices(predictor_of(run, proxy.space()), path_text(run.path()))
-                     : given_prices(options, usual_pricing(options.given, run.config())),
+                     : given_prices(options, usual_pricing(options.given, &run.config())),
           proxy.context()};
 }
 
@@ -213,7 +212,6 @@ std::string text_of(const SolvedFront& front, const Problem& problem, Objective 
 constexpr int kScreen = 12;
 
 void solve(const FrontOptions& options, const CommonOptions& common) {
-  const auto threads = limit_threads(common);
   const Json name = options.objective;
   const Objective objective = objective_from_json(JsonNode(name, "--objective"));
   const bool is_run = std::filesystem::is_directory(options.space);
@@ -230,10 +228,9 @@ void solve(const FrontOptions& options, const CommonOptions& common) {
 }  // namespace
 
 void add_front(CLI::App& app, CommonOptions& common) {
-  const auto owned = std::make_shared<FrontOptions>();
-  FrontOptions& options = *owned;
   CLI::App* verb = app.add_subcommand(
       "front", "The exact front of all networks of a space, for given losses of its layers");
+  FrontOptions& options = options_of(verb, common, solve);
   verb->add_option("SPACE", options.space,
                    "Search space: preset or JSON file; or a run folder, to whose networks losses "
                    "are fitted")
@@ -255,7 +252,6 @@ void add_front(CLI::App& app, CommonOptions& common) {
   for (CLI::Option* each : add_pricing(verb, options.given)) each->excludes(predictor);
   verb->get_option("--hardware")->excludes(predictor);
   add_common(verb, common);
-  verb->callback([owned, &common] { solve(*owned, common); });
 }
 
 }  // namespace paretoformer::nas

@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <cmath>
-#include <memory>
 
 #include "nas/cli/arguments.hpp"
 #include "nas/cli/command_io.hpp"
@@ -23,6 +22,11 @@ namespace paretoformer::nas {
 namespace {
 
 constexpr int kSeparationNetworks = 20;
+
+struct SearchOptions {
+  RunArguments run;
+  bool all = false;
+};
 
 struct Extremes {
   Objectives smallest, largest;
@@ -70,10 +74,8 @@ std::string why_it_ended(SearchEnd end, const SearchConfig& config) {
   return "";
 }
 
-void search_and_print(const RunOptions& options, bool all, const CommonOptions& common) {
-  const auto threads = limit_threads(common);
-  TrainedRun trained(load_run_config(options.config, options.overrides), options.resume, true,
-                     common.ranks);
+void search_and_print(const SearchOptions& given, const CommonOptions& common) {
+  TrainedRun trained(given.run.config(), given.run.options.resume, true, common.ranks);
   auto& [run, proxy, losses, evaluator] = trained;
 
   const Extremes extremes = evaluate_extremes(proxy, evaluator);
@@ -93,8 +95,8 @@ void search_and_print(const RunOptions& options, bool all, const CommonOptions& 
     json["ended"] = name_of(end);
     return print(to_text(json));
   }
-  print("\n" + front_table(proxy.corpus(), front, extremes.largest, text_error(proxy, front), all,
-                           run.config().hardware_space));
+  print("\n" + front_table(proxy.corpus(), front, extremes.largest, text_error(proxy, front),
+                           given.all, run.config().hardware_space));
   print(summary);
   print(fmt::format("{} of {:.4g} networks evaluated, {} on the front, hypervolume {:.4f} of the "
                     "reference box (generation 0)\n",
@@ -106,10 +108,8 @@ void search_and_print(const RunOptions& options, bool all, const CommonOptions& 
         "  take networks away: paretoformer export " + path_text(run.path()) + " --knee\n");
 }
 
-void train_only(const RunOptions& options, const CommonOptions& common) {
-  const auto threads = limit_threads(common);
-  TrainedRun trained(load_run_config(options.config, options.overrides), options.resume, false,
-                     common.ranks);
+void train_only(const RunArguments& given, const CommonOptions& common) {
+  TrainedRun trained(given.config(), given.options.resume, false, common.ranks);
   auto& [run, proxy, losses, evaluator] = trained;
   const Extremes extremes = evaluate_extremes(proxy, evaluator);
   const Separation separation = measure_separation(proxy, kSeparationNetworks, run.config().seed);
@@ -129,28 +129,25 @@ void train_only(const RunOptions& options, const CommonOptions& common) {
 }  // namespace
 
 void add_search(CLI::App& app, CommonOptions& common) {
-  const auto given = std::make_shared<RunArguments>();
-  const auto all = std::make_shared<bool>(false);
-  CLI::App* search = add_run_verb(app, "search", "Train a supernet, search, write the front",
-                                  *given, common, "Continue an interrupted run");
-  search->add_option("--algorithm", given->algorithm, "evolution, nsga2, random, ...");
-  search->add_option("--seed-architectures", given->seed_architectures,
+  CLI::App* search = app.add_subcommand("search", "Train a supernet, search, write the front");
+  SearchOptions& given = options_of(search, common, search_and_print);
+  add_run(search, given.run, common, "Continue an interrupted run");
+  search->add_option("--algorithm", given.run.algorithm, "evolution, nsga2, random, ...");
+  search->add_option("--seed-architectures", given.run.seed_architectures,
                      "Networks to begin with: JSON file of one, of a list, or of a front");
-  search->add_flag("--all", *all, "Print every member of the front, not a screen of them");
+  search->add_flag("--all", given.all, "Print every member of the front, not a screen of them");
   search->footer(
       "On several machines: mpirun -n N paretoformer search ..., in a build with MPI; or "
       "paretoformer worker RUN on any that see the run folder. docs/cluster.md says more.");
-  search->callback([given, all, &common] { search_and_print(given->resolved(), *all, common); });
 }
 
 void add_train(CLI::App& app, CommonOptions& common) {
-  const auto given = std::make_shared<RunArguments>();
-  CLI::App* train = add_run_verb(app, "train", "Train the supernet only", *given, common,
-                                 "Continue an interrupted training");
-  train->add_option("--from", given->start,
+  CLI::App* train = app.add_subcommand("train", "Train the supernet only");
+  RunArguments& given = options_of(train, common, train_only);
+  add_run(train, given, common, "Continue an interrupted training");
+  train->add_option("--from", given.start,
                     "Start from trained weights of the largest network: safetensors file of a "
                     "training, of export, or of a GPT-2");
-  train->callback([given, &common] { train_only(given->resolved(), common); });
 }
 
 }  // namespace paretoformer::nas
