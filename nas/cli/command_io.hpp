@@ -4,6 +4,7 @@
 
 #include <oneapi/tbb/global_control.h>
 
+#include <chrono>
 #include <filesystem>
 #include <memory>
 #include <string>
@@ -41,5 +42,15 @@ std::string path_text(const std::filesystem::path& path);
 
 // Keeps to common.threads threads as long as the result lives.
 std::unique_ptr<tbb::global_control> limit_threads(const CommonOptions& common);
+
+// The time since it was made.
+class Stopwatch {
+ public:
+  double seconds() const { return std::chrono::duration<double>(Clock::now() - start_).count(); }
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  Clock::time_point start_ = Clock::now();
+};
 
 }  // namespace paretoformer::nas

@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <chrono>
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
@@ -14,6 +13,7 @@
 #include <string>
 #include <vector>
 
+#include "nas/cli/command_io.hpp"
 #include "nas/cluster/rank_work.hpp"
 #include "nas/cluster/spread_losses.hpp"
 #include "nas/run/supernet_losses.hpp"
@@ -117,13 +117,11 @@ std::vector<std::string> files_of(const StandaloneWork& work) {
 
 // Until all are finished, or time is up.
 void train_for(double seconds, const StandaloneWork& work, const Watch& watch) {
-  using Clock = std::chrono::steady_clock;
-  const Clock::time_point begin = Clock::now();
+  const Stopwatch stopwatch;
   std::stop_source stop;
   const std::stop_callback passed_on(watch.stop, [&] { stop.request_stop(); });
   const Watch limited{[&](const Progress& progress) {
-                        const std::chrono::duration<double> taken = Clock::now() - begin;
-                        if (taken.count() > seconds) stop.request_stop();
+                        if (stopwatch.seconds() > seconds) stop.request_stop();
                         watch.report(progress);
                       },
                       stop.get_token(),

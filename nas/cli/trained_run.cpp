@@ -1,6 +1,5 @@
 #include "nas/cli/trained_run.hpp"
 
-#include <chrono>
 #include <cstdint>
 #include <utility>
 
@@ -50,7 +49,7 @@ LossCache train(RunFolder& folder, ProxyTask& proxy, Communicator* ranks) {
     write_file_atomic(folder.tokenizer(), proxy.corpus().tokenizer.model());
   log_notice(space_summary(proxy) + told);
   if (!folder.config().supernet.empty()) return {folder.losses(), loss_key(proxy)};
-  const auto start = std::chrono::steady_clock::now();
+  const Stopwatch stopwatch;
   std::int64_t steps = 0;  // done by this process
   {
     LongWork work;
@@ -69,8 +68,7 @@ LossCache train(RunFolder& folder, ProxyTask& proxy, Communicator* ranks) {
   }
   write_convergence_plot(folder, proxy);
   if (steps == 0) return {folder.losses(), loss_key(proxy)};
-  const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - start;
-  log_notice(speed_summary(folder.config().training, steps, elapsed.count()));
+  log_notice(speed_summary(folder.config().training, steps, stopwatch.seconds()));
   write_state(folder, "trained", 0);
   return {folder.losses(), loss_key(proxy)};
 }

@@ -1,6 +1,5 @@
 #include <fmt/format.h>
 
-#include <chrono>
 #include <optional>
 
 #include "nas/cli/arguments.hpp"
@@ -34,7 +33,6 @@ std::vector<std::string> all_contestants(const RunConfig& config) {
 }
 
 void compare_algorithms(const CompareOptions& options, const CommonOptions& common) {
-  using Clock = std::chrono::steady_clock;
   const RunConfig config = options.run.config();
   const SearchSpace designs = config.space.with_hardware(config.hardware_space.choices());
   std::vector<Contestant> contestants;  // refused before anything is written
@@ -46,7 +44,7 @@ void compare_algorithms(const CompareOptions& options, const CommonOptions& comm
   TrainedRun trained(config, options.run.options.resume, false, common.ranks);
   auto& [run, proxy, losses, evaluator] = trained;
 
-  const Clock::time_point start = Clock::now();
+  const Stopwatch stopwatch;
   const std::size_t known = losses.size();
   LongWork work;
   std::optional<Pruner> pruner;             // made when there is something to prune
@@ -72,7 +70,7 @@ void compare_algorithms(const CompareOptions& options, const CommonOptions& comm
   task.watch = work.watch();
   const Comparison comparison = compare(task);
   work.end();
-  const std::chrono::duration<double> elapsed = Clock::now() - start;
+  const double seconds = stopwatch.seconds();
 
   Json json = comparison_json(comparison);
   write_file_atomic(run.comparison(), to_text(json));
@@ -92,7 +90,7 @@ void compare_algorithms(const CompareOptions& options, const CommonOptions& comm
                       proxy.designs().count(), comparison.true_front));
   print(comparison_table(comparison));
   print(fmt::format("{} searches in {:.1f} s; losses measured now: {}, known before: {}\n", races,
-                    elapsed.count(), losses.size() - known, known));
+                    seconds, losses.size() - known, known));
   print("Comparison: " + path_text(run.comparison()) +
         "  picture: " + path_text(run.comparison_plot()) + "\n");
 }

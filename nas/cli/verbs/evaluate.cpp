@@ -40,10 +40,17 @@ struct Int8Loss {
   std::vector<supernet::OperatorLoss> alone;
 };
 
-// Calibrated on the training text, scored on the sequences of `evaluator`.
-Int8Loss int8_loss(const supernet::ParameterLayout& layout, const std::vector<float>& parameters,
-                   const Architecture& network, const supernet::Evaluator& evaluator,
-                   const ProxyTask& proxy, const Request& request) {
+struct Evaluated {
+  Objectives objectives;
+  std::optional<Int8Loss> int8;  // where it is asked for, and there is one in fp32
+};
+
+// In integers calibrated on the training text, scored on the sequences of `evaluator`.
+Evaluated with_int8(const Objectives& objectives, const supernet::ParameterLayout& layout,
+                    const std::vector<float>& parameters, const Architecture& network,
+                    const supernet::Evaluator& evaluator, const ProxyTask& proxy,
+                    const Request& request) {
+  if (!request.int8 || !std::isfinite(objectives.perplexity)) return {objectives, {}};
   const supernet::Evaluator training = calibration_sequences(proxy);
   supernet::FoldedNetwork folded = supernet::fold(layout, parameters.data(), network);
   if (request.smoothing) folded = smoothed(folded, training.batch(), *request.smoothing);
@@ -52,14 +59,9 @@ Int8Loss int8_loss(const supernet::ParameterLayout& layout, const std::vector<fl
   config.norm_reads = request.norm_reads;
   const supernet::QuantizedNetwork quantized =
       supernet::calibrated(folded, training.batch(), config);
-  return {supernet::integer_loss(quantized, evaluator.batch()),
-          supernet::operator_losses(folded, quantized, evaluator.batch())};
+  return {objectives, Int8Loss{supernet::integer_loss(quantized, evaluator.batch()),
+                               supernet::operator_losses(folded, quantized, evaluator.batch())}};
 }
-
-struct Evaluated {
-  Objectives objectives;
-  std::optional<Int8Loss> int8;
-};
 
 // The slice of the run's supernet.
 Evaluated evaluate_slice(const RunFolder& run, ProxyTask& proxy, const Architecture& network,
@@ -70,11 +72,8 @@ Evaluated evaluate_slice(const RunFolder& run, ProxyTask& proxy, const Architect
                      ": the network is not in the run's search space: " + why);
   proxy.load_weights(run);
   CandidateEvaluator evaluator(supernet_losses(proxy), predictors, proxy.context());
-  Evaluated result{evaluator.evaluate(std::span(&network, 1))[0], {}};
-  if (request.int8 && std::isfinite(result.objectives.perplexity))
-    result.int8 =
-        int8_loss(proxy.layout(), proxy.weights(), network, proxy.evaluator(), proxy, request);
-  return result;
+  return with_int8(evaluator.evaluate(std::span(&network, 1))[0], proxy.layout(), proxy.weights(),
+                   network, proxy.evaluator(), proxy, request);
 }
 
 // The network in the file --weights.
@@ -86,12 +85,9 @@ Evaluated evaluate_alone(const RunFolder& run, const ProxyTask& proxy, const Arc
                      describe(alone.layout.largest()) + ", expected " + describe(network));
   supernet::Evaluator own(proxy.losses(alone.layout, alone.parameters), proxy.corpus().validation,
                           proxy.context(), run.config().validation_sequences);
-  Evaluated result{with_loss(cost_of(network, predictors.of(network), proxy.context()),
-                             own.losses(std::span(&network, 1))[0]),
-                   {}};
-  if (request.int8 && std::isfinite(result.objectives.perplexity))
-    result.int8 = int8_loss(alone.layout, alone.parameters, network, own, proxy, request);
-  return result;
+  const Objectives objectives = with_loss(cost_of(network, predictors.of(network), proxy.context()),
+                                          own.losses(std::span(&network, 1))[0]);
+  return with_int8(objectives, alone.layout, alone.parameters, network, own, proxy, request);
 }
 
 void add_int8(Json& json, const Int8Loss& int8) {

@@ -2,8 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <chrono>
-
 #include "nas/cli/arguments.hpp"
 #include "nas/cli/command_io.hpp"
 #include "nas/cli/interruption.hpp"
@@ -31,7 +29,6 @@ TrainStandalone on_ranks(Communicator* ranks) {
 }
 
 void train_alone(const FidelityArguments& given, const CommonOptions& common) {
-  using Clock = std::chrono::steady_clock;
   const FidelityOptions& fidelity = given.alone;
   const RunConfig config = given.run.config();
   fidelity_sample(config.space, fidelity.networks,
@@ -39,14 +36,14 @@ void train_alone(const FidelityArguments& given, const CommonOptions& common) {
   const TrainedRun trained(config, given.run.options.resume, false, common.ranks);
   const auto& [run, proxy, losses, evaluator] = trained;
 
-  const Clock::time_point start = Clock::now();
+  const Stopwatch stopwatch;
   const int count = fidelity.networks;
   const int steps_alone = fidelity.steps > 0 ? fidelity.steps : run.config().training.steps;
   const std::vector<ComparedNetwork> networks = long_work([&](const Watch& watch) {
     return compare_networks(trained.folder, trained.proxy, fidelity, watch, on_ranks(common.ranks));
   });
   const FidelityStatistics statistics = fidelity_statistics(networks, run.config().seed);
-  const std::chrono::duration<double> elapsed = Clock::now() - start;
+  const double seconds = stopwatch.seconds();
 
   Json json = fidelity_json(run, proxy, networks, steps_alone, statistics);
   write_file_atomic(run.fidelity(), to_text(json));
@@ -61,7 +58,7 @@ void train_alone(const FidelityArguments& given, const CommonOptions& common) {
   print(fidelity_table(proxy.corpus(), statistics));
   print(fmt::format(
       "{} networks, each trained alone for {} steps ({:.4g} million tokens), in {:.0f} s\n", count,
-      steps_alone, 1e-6 * json["tokens"].get<double>(), elapsed.count()));
+      steps_alone, 1e-6 * json["tokens"].get<double>(), seconds));
   print("Comparison: " + path_text(run.fidelity()) +
         "  picture: " + path_text(run.fidelity_plot()) + "\n");
 }

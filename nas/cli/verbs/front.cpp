@@ -2,7 +2,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <chrono>
 #include <limits>
 #include <optional>
 #include <string>
@@ -25,7 +24,6 @@ namespace paretoformer::nas {
 namespace {
 
 using latency_predictor::LatencyPredictor;
-using Clock = std::chrono::steady_clock;
 
 struct FrontOptions {
   std::string space;  // a preset, a file or a run folder
@@ -111,10 +109,6 @@ struct SolvedFront {
   double pricing_seconds = 0, solving_seconds = 0;
 };
 
-double seconds_since(Clock::time_point start) {
-  return std::chrono::duration<double>(Clock::now() - start).count();
-}
-
 // So many of `size`, the ends among them, evenly spread.
 std::vector<std::size_t> evenly(std::size_t size, std::size_t wanted) {
   std::vector<std::size_t> chosen;
@@ -133,11 +127,11 @@ SolvedFront solved(const Problem& problem, Objective objective) {
     return static_cast<double>(problem.prices.predictor.predict(network).energy.femtojoules());
   };
   SolvedFront front;
-  const Clock::time_point start = Clock::now();
+  const Stopwatch stopwatch;
   problem.prices.predictor.fill(problem.space);
   if (needs_energy(objective) && energy(problem.space.largest()) <= 0)
     throw InputError("--objective: " + name_of(objective) + ": the predictor has no energies");
-  front.pricing_seconds = seconds_since(start);
+  front.pricing_seconds = stopwatch.seconds();
   const LayerTerm loss = [&](int width, int index, const Layer& layer) {
     return problem.losses.of_layers.layer(width, index, layer);
   };
@@ -150,7 +144,7 @@ SolvedFront solved(const Problem& problem, Objective objective) {
                   ? product_front(problem.space, loss, cycles, joules, frame)
                   : additive_front(problem.space, loss,
                                    objective == Objective::kEnergy ? joules : cycles, frame);
-  front.solving_seconds = seconds_since(start) - front.pricing_seconds;
+  front.solving_seconds = stopwatch.seconds() - front.pricing_seconds;
   return front;
 }
 

@@ -2,7 +2,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <chrono>
 #include <cmath>
 #include <optional>
 #include <utility>
@@ -64,11 +63,10 @@ accel_sim::Workload workload_of(const PredictorOptions& options) {
           options.batch.value_or(1)};
 }
 
+// NaN is written as null.
 Json to_json(const latency_predictor::PredictionErrors& e) {
-  const auto number = [](double value) { return std::isnan(value) ? Json() : Json(value); };
-  return Json{{"bias", e.bias},       {"mape", e.mape},
-              {"p95", e.p95},         {"largest", e.largest},
-              {"tau", number(e.tau)}, {"tau_within_depth", number(e.tau_within_depth)}};
+  return Json{{"bias", e.bias},       {"mape", e.mape}, {"p95", e.p95},
+              {"largest", e.largest}, {"tau", e.tau},   {"tau_within_depth", e.tau_within_depth}};
 }
 
 Json to_json(const latency_predictor::PredictorCheck& check) {
@@ -134,15 +132,14 @@ void fit_predictor(const PredictorFitOptions& options, const CommonOptions& comm
 }
 
 void build_predictor(const PredictorOptions& options, const CommonOptions& common) {
-  using Clock = std::chrono::steady_clock;
   const SearchSpace space = space_of(options);
   const accel_sim::Target hardware = accel_sim::find_target(options.hardware);
   const accel_sim::Workload workload = workload_of(options);
-  const Clock::time_point start = Clock::now();
+  const Stopwatch stopwatch;
   const latency_predictor::LatencyPredictor plain(hardware, workload);
   plain.fill(space);
-  const std::chrono::duration<double> filled = Clock::now() - start;
-  log_notice(fmt::format("{} operators priced in {:.1f} s", plain.table().size(), filled.count()));
+  log_notice(
+      fmt::format("{} operators priced in {:.1f} s", plain.table().size(), stopwatch.seconds()));
   latency_predictor::LatencyPredictor predictor(
       hardware, workload, plain.table(),
       latency_predictor::simulate_in_place(space, workload, hardware, options.seed));
