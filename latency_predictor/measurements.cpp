@@ -4,7 +4,6 @@
 #include <array>
 #include <charconv>
 #include <cmath>
-#include <string_view>
 
 #include "latency_predictor/latency_predictor.hpp"
 #include "support/error.hpp"
@@ -31,7 +30,6 @@ constexpr const char* kExpected =
     "measured, "
     "energy_UNIT (fj, pj, nj, uj, mj or j)";
 constexpr const char* kSeparators = ",;\t";
-constexpr const char* kMark = "\xEF\xBB\xBF";
 
 std::string trimmed(const std::string& text) {
   const std::size_t first = text.find_first_not_of(" \t");
@@ -50,8 +48,7 @@ std::string lower_case(std::string text) {
 class Measurements {
  public:
   Measurements(const std::filesystem::path& path, std::optional<double> clock_mhz)
-      : file_(path.string()), text_(read_file(path)), clock_mhz_(clock_mhz) {
-    if (text_.starts_with(kMark)) at_ = std::string_view(kMark).size();
+      : file_(path.string()), text_(read_text_file(path)), clock_mhz_(clock_mhz) {
     if (text_.starts_with("\xFF\xFE") || text_.starts_with("\xFE\xFF"))
       throw InputError(file_ + ": is UTF-16: expected UTF-8");
     read_header();

@@ -19,17 +19,21 @@ struct Errors {
   double coverage = 0;
 };
 
-// Of one quantity; pairs of networks are ranked where they share a combination.
-Errors errors_of(const std::vector<double>& predicted, const std::vector<double>& truth,
-                 const std::vector<double>& uncertainty,
-                 const std::vector<Combination>& combinations) {
+// Of one quantity of a cost; pairs of networks are ranked where they share a combination.
+Errors errors_of(const std::vector<LearnedCost>& costs,
+                 const std::vector<accel_sim::HardwareCost>& true_costs,
+                 const std::vector<Combination>& combinations, double LearnedCost::*uncertainty,
+                 auto quantity) {
+  std::vector<double> predicted, truth;
+  for (const LearnedCost& each : costs) predicted.push_back(quantity(each.cost));
+  for (const accel_sim::HardwareCost& each : true_costs) truth.push_back(quantity(each));
   Errors result;
   std::vector<double> relative;
   double covered = 0, agreed = 0, pairs = 0;
   for (std::size_t i = 0; i < truth.size(); ++i) {
     relative.push_back(relative_error(predicted[i], truth[i]));
     result.mape += relative.back();
-    if (relative.back() <= 2 * uncertainty[i]) ++covered;
+    if (relative.back() <= 2 * costs[i].*uncertainty) ++covered;
     for (std::size_t j = 0; j < i; ++j) {
       if (key_of(combinations[i]) != key_of(combinations[j]) || truth[i] == truth[j]) continue;
       ++pairs;
@@ -68,27 +72,22 @@ std::string columns(const ModelErrors& e) {
 
 ModelErrors measure_errors(const LearnedModel& model, const std::vector<Combination>& combinations,
                            const std::vector<accel_sim::HardwareCost>& truth) {
-  std::vector<double> cycles, energies, true_cycles, true_energies, cycles_off, energies_off;
-  for (std::size_t i = 0; i < combinations.size(); ++i) {
-    const auto& [network, workload, hardware] = combinations[i];
-    const LearnedCost predicted = model.predict(network, workload, hardware);
-    cycles.push_back(static_cast<double>(predicted.cost.latency.value()));
-    energies.push_back(predicted.cost.energy.value());
-    cycles_off.push_back(predicted.latency_uncertainty);
-    energies_off.push_back(predicted.energy_uncertainty);
-    true_cycles.push_back(static_cast<double>(truth[i].latency.value()));
-    true_energies.push_back(truth[i].energy.value());
-  }
-  const Errors latency = errors_of(cycles, true_cycles, cycles_off, combinations);
-  const Errors energy = errors_of(energies, true_energies, energies_off, combinations);
-  ModelErrors result;
-  result.relative = {static_cast<int>(combinations.size()), latency.mape, latency.p95, energy.mape,
-                     energy.p95};
-  result.latency_tau = latency.tau;
-  result.energy_tau = energy.tau;
-  result.latency_coverage = latency.coverage;
-  result.energy_coverage = energy.coverage;
-  return result;
+  std::vector<LearnedCost> costs;
+  for (const auto& [network, workload, hardware] : combinations)
+    costs.push_back(model.predict(network, workload, hardware));
+  const Errors latency = errors_of(costs, truth, combinations, &LearnedCost::latency_uncertainty,
+                                   [](const accel_sim::HardwareCost& cost) {
+                                     return static_cast<double>(cost.latency.value());
+                                   });
+  const Errors energy =
+      errors_of(costs, truth, combinations, &LearnedCost::energy_uncertainty,
+                [](const accel_sim::HardwareCost& cost) { return cost.energy.value(); });
+  const auto networks = static_cast<int>(combinations.size());
+  return {{networks, latency.mape, latency.p95, energy.mape, energy.p95},
+          latency.tau,
+          energy.tau,
+          latency.coverage,
+          energy.coverage};
 }
 
 std::string FitReport::text() const {

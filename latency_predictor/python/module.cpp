@@ -25,11 +25,6 @@ namespace {
 constexpr double kFemtojoulesPerPicojoule = 1000;
 constexpr const char* kFromPython = "architecture";  // instead of a file, in messages
 
-void require(paretoformer_status status, const paretoformer_error& error) {
-  if (status == PARETOFORMER_BAD_INPUT) throw InputError(error.text);
-  if (status != PARETOFORMER_OK) throw Error(error.text);
-}
-
 // The text of a str or a path-like object, as the file system has it.
 std::string path_text(const py::object& path) {
   const py::object bytes = py::module_::import("os").attr("fsencode")(path);
@@ -159,22 +154,18 @@ class Predictor {
     const std::string name = path_text(hardware);
     const std::int64_t length = integer(sequence_length, "sequence_length");
     const bool decodes = accel_sim::kModeWords.value_of(mode, "mode") == accel_sim::Mode::kDecode;
-    paretoformer_error error;
-    adopt(paretoformer_predictor_simulator(
-              name.c_str(), length, decodes ? PARETOFORMER_DECODE : PARETOFORMER_PREFILL, &error),
-          error);
+    make([&](paretoformer_error* error) {
+      return paretoformer_predictor_simulator(
+          name.c_str(), length, decodes ? PARETOFORMER_DECODE : PARETOFORMER_PREFILL, error);
+    });
   }
 
   static Predictor load(const py::object& path) {
     const std::string name = path_text(path);
     Predictor result;
-    paretoformer_error error;
-    paretoformer_predictor* loaded = nullptr;
-    {
-      const py::gil_scoped_release release;
-      loaded = paretoformer_predictor_load(name.c_str(), &error);
-    }
-    result.adopt(loaded, error);
+    result.make([&](paretoformer_error* error) {
+      return paretoformer_predictor_load(name.c_str(), error);
+    });
     return result;
   }
 
@@ -194,8 +185,9 @@ class Predictor {
 
   const char* latency_unit() const {
     paretoformer_unit unit = PARETOFORMER_CYCLES;
-    paretoformer_error error;
-    require(paretoformer_predictor_unit(self_.get(), &unit, &error), error);
+    call([&](paretoformer_error* error) {
+      return paretoformer_predictor_unit(self_.get(), &unit, error);
+    });
     return unit == PARETOFORMER_FEMTOSECONDS ? "femtoseconds" : "cycles";
   }
 
@@ -277,11 +269,6 @@ class Predictor {
 
   Predictor() = default;
 
-  void adopt(paretoformer_predictor* made, const paretoformer_error& error) {
-    if (made == nullptr) require(error.status, error);
-    self_.reset(made);
-  }
-
   // Runs a C function without the GIL.
   template <typename Function>
   static void call(const Function& function) {
@@ -291,14 +278,23 @@ class Predictor {
       const py::gil_scoped_release release;
       status = function(&error);
     }
-    require(status, error);
+    if (status == PARETOFORMER_BAD_INPUT) throw InputError(error.text);
+    if (status != PARETOFORMER_OK) throw Error(error.text);
+  }
+  // One that makes a predictor.
+  template <typename Function>
+  void make(const Function& function) {
+    call([&](paretoformer_error* error) {
+      self_.reset(function(error));
+      return self_ ? PARETOFORMER_OK : error->status;
+    });
   }
 
   std::pair<std::int64_t, paretoformer_mode> workload() const {
     std::pair<std::int64_t, paretoformer_mode> result;
-    paretoformer_error error;
-    require(paretoformer_predictor_workload(self_.get(), &result.first, &result.second, &error),
-            error);
+    call([&](paretoformer_error* error) {
+      return paretoformer_predictor_workload(self_.get(), &result.first, &result.second, error);
+    });
     return result;
   }
 

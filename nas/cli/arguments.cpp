@@ -4,7 +4,7 @@
 #include <cstdint>
 
 #include "accel_sim/workload/workload_fields.hpp"
-#include "nas/cli/command_io.hpp"
+#include "nas/run/config.hpp"
 #include "support/error.hpp"
 #include "support/json.hpp"
 #include "support/log.hpp"
@@ -59,9 +59,13 @@ RunOptions RunArguments::resolved() const {
   return result;
 }
 
-CLI::App* add_run_verb(CLI::App& app, const std::string& name, const std::string& help,
-                       RunArguments& arguments, CommonOptions& common, const std::string& resume) {
-  CLI::App* verb = app.add_subcommand(name, help);
+RunConfig RunArguments::config() const {
+  const RunOptions all = resolved();
+  return load_run_config(all.config, all.overrides);
+}
+
+void add_run(CLI::App* verb, RunArguments& arguments, CommonOptions& common,
+             const std::string& resume) {
   verb->add_option("CONFIG", arguments.options.config,
                    "Preset (quickstart, wikitext2, survey, enumerable), JSON file or run folder")
       ->required();
@@ -71,7 +75,6 @@ CLI::App* add_run_verb(CLI::App& app, const std::string& name, const std::string
   verb->add_option("--run", arguments.folder, "Run folder (instead of the configuration's)");
   add_common(verb, common);
   if (!resume.empty()) verb->add_flag("--resume", arguments.options.resume, resume);
-  return verb;
 }
 
 namespace {

@@ -11,18 +11,29 @@
 
 namespace paretoformer::nas {
 
+namespace {
+
+// The architecture that a candidate or an exported file holds, or else what is an architecture
+// itself.
+JsonNode network_of(const Json& json, const std::string& file, const std::string& path = "") {
+  if (!json.is_object() || !json.contains("architecture")) return {json, file, path};
+  return {json["architecture"], file, path + "/architecture"};
+}
+
+}  // namespace
+
 Architecture architecture_argument(const std::filesystem::path& path, const SearchSpace* space) {
   return architecture_in(read_json(path), path.string(), space);
 }
 
-Architecture architecture_in(Json json, const std::string& file, const SearchSpace* space) {
-  const bool inside = json.is_object() && json.contains("architecture");
-  Json& network = inside ? json["architecture"] : json;
+Architecture architecture_in(const Json& json, const std::string& file, const SearchSpace* space) {
+  const JsonNode given = network_of(json, file);
+  Json network = given.json();
   if (space && network.is_object()) {
     if (!network.contains("head_width")) network["head_width"] = space->head_width();
     if (!network.contains("vocabulary")) network["vocabulary"] = space->vocabulary();
   }
-  return architecture_from_json(JsonNode(network, file, inside ? "/architecture" : ""));
+  return architecture_from_json(JsonNode(network, file, given.path()));
 }
 
 Json architectures_in(const std::filesystem::path& path) {
@@ -34,13 +45,10 @@ Json architectures_in(const std::filesystem::path& path) {
   if (list.empty()) throw InputError(path.string() + ": holds no architectures");
   Json architectures = Json::array();
   for (std::size_t i = 0; i < list.size(); ++i) {
-    const bool inside = list[i].is_object() && list[i].contains("architecture");
-    const Json& network = inside ? list[i]["architecture"] : list[i];
-    // For its errors, which are to name this file.
-    architecture_from_json(JsonNode(network, path.string(),
-                                    (found.is_array() ? where + "/" + std::to_string(i) : where) +
-                                        (inside ? "/architecture" : "")));
-    architectures.push_back(network);
+    const JsonNode network = network_of(list[i], path.string(),
+                                        found.is_array() ? where + "/" + std::to_string(i) : where);
+    architecture_from_json(network);  // for its errors, which are to name this file
+    architectures.push_back(network.json());
   }
   return architectures;
 }

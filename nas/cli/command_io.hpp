@@ -4,6 +4,7 @@
 
 #include <oneapi/tbb/global_control.h>
 
+#include <chrono>
 #include <filesystem>
 #include <memory>
 #include <string>
@@ -20,7 +21,7 @@ namespace paretoformer::nas {
 // A bare architecture, or a candidate or exported file that holds one. What it does not say of head
 // width and vocabulary, `space` (if given) says. Throws InputError when the file holds neither.
 Architecture architecture_argument(const std::filesystem::path& path, const SearchSpace* space);
-Architecture architecture_in(Json json, const std::string& file, const SearchSpace* space);
+Architecture architecture_in(const Json& json, const std::string& file, const SearchSpace* space);
 
 // A list of architectures: of one, of a list of them or of candidates, or of a front.json. Throws
 // InputError when the file holds none of these.
@@ -41,5 +42,15 @@ std::string path_text(const std::filesystem::path& path);
 
 // Keeps to common.threads threads as long as the result lives.
 std::unique_ptr<tbb::global_control> limit_threads(const CommonOptions& common);
+
+// The time since it was made.
+class Stopwatch {
+ public:
+  double seconds() const { return std::chrono::duration<double>(Clock::now() - start_).count(); }
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  Clock::time_point start_ = Clock::now();
+};
 
 }  // namespace paretoformer::nas

@@ -41,4 +41,13 @@ class LongWork {
   bool saving_ = false;
 };
 
+// What `work` returns, which is given that Watch.
+template <typename Work>
+auto long_work(const Work& work) {
+  LongWork watched;
+  auto result = work(watched.watch());
+  watched.end();
+  return result;
+}
+
 }  // namespace paretoformer::nas

@@ -114,28 +114,19 @@ bool is_for_ranks(int argc, char** argv) {
          std::find(std::begin(kForRanks), std::end(kForRanks), argv[1]) != std::end(kForRanks);
 }
 
-// The other ranks of this one, if there are any; they go when rank 0 does.
-class Ranks {
- public:
-  Ranks(int argc, char** argv) {
-    if (is_for_ranks(argc, argv)) all_ = join_ranks();
+// The other ranks go when rank 0 does.
+struct Leave {
+  void operator()(Communicator* ranks) const {
+    if (ranks->rank() == 0) dismiss(*ranks);
+    delete ranks;
   }
-  ~Ranks() {
-    if (all_ && all_->rank() == 0) dismiss(*all_);
-  }
-  Ranks(const Ranks&) = delete;
-  Ranks& operator=(const Ranks&) = delete;
-
-  Communicator* all() const { return all_.get(); }
-
- private:
-  std::unique_ptr<Communicator> all_;
 };
 
 int run_on_ranks(int argc, char** argv) {
-  const Ranks ranks(argc, argv);
-  if (!ranks.all() || ranks.all()->rank() == 0) return run(argc, argv, ranks.all());
-  work_as_rank(*ranks.all());
+  const std::unique_ptr<Communicator, Leave> ranks(is_for_ranks(argc, argv) ? join_ranks().release()
+                                                                            : nullptr);
+  if (!ranks || ranks->rank() == 0) return run(argc, argv, ranks.get());
+  work_as_rank(*ranks);
   return 0;
 }
 

@@ -158,15 +158,14 @@ PricedNetwork priced_network(const std::filesystem::path& path, const PricingOpt
     json = parse_json(bytes, file);
   if (accel_sim::is_hugging_face(json))
     network.listed = listed(accel_sim::transformer_from_hugging_face(JsonNode(json, file)));
-  if (network.listed) {
-    if (network.listed->is_graph) require_options_of_graph(*network.listed, given);
-    choose_hardware(given, {}, file, network);
-    choose_workload(given, {}, network);
-    return network;
+  Origin origin;
+  if (!network.listed) {
+    network.architecture = architecture_in(json, file, nullptr);
+    origin = origin_of(json, file);
+    read_confirmed(json, file, network);
+  } else if (network.listed->is_graph) {
+    require_options_of_graph(*network.listed, given);
   }
-  network.architecture = architecture_in(json, file, nullptr);
-  const Origin origin = origin_of(json, file);
-  read_confirmed(json, file, network);
   choose_hardware(given, origin, file, network);
   choose_workload(given, origin, network);
   if (origin.workload && origin.hardware) {
@@ -178,22 +177,12 @@ PricedNetwork priced_network(const std::filesystem::path& path, const PricingOpt
   return network;
 }
 
-namespace {
-
-PricedNetwork usual_pricing(const PricingOptions& given, const Origin& origin,
-                            const std::string& of) {
+PricedNetwork usual_pricing(const PricingOptions& given, const RunConfig* run) {
+  const Origin origin = run ? Origin{run->workload, run->hardware} : Origin();
   PricedNetwork network;
-  choose_hardware(given, origin, of, network);
+  choose_hardware(given, origin, run ? run->run.string() : "", network);
   choose_workload(given, origin, network);
   return network;
-}
-
-}  // namespace
-
-PricedNetwork usual_pricing(const PricingOptions& given) { return usual_pricing(given, {}, ""); }
-
-PricedNetwork usual_pricing(const PricingOptions& given, const RunConfig& run) {
-  return usual_pricing(given, {run.workload, run.hardware}, run.run.string());
 }
 
 WholeSimulation simulate_whole(const PricedNetwork& network,

@@ -46,8 +46,7 @@ std::string describe(const PricedNetwork& network);
 // more positions. Throws InputError.
 PricedNetwork priced_network(const std::filesystem::path& file, const PricingOptions& given);
 // The same of no network yet: what is not given is the run's, or that of a bare architecture.
-PricedNetwork usual_pricing(const PricingOptions& given);
-PricedNetwork usual_pricing(const PricingOptions& given, const RunConfig& run);
+PricedNetwork usual_pricing(const PricingOptions& given, const RunConfig* run = nullptr);
 
 struct WholeSimulation {
   std::vector<accel_sim::OperatorReport> operators;

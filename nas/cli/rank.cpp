@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <chrono>
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
@@ -14,6 +13,7 @@
 #include <string>
 #include <vector>
 
+#include "nas/cli/command_io.hpp"
 #include "nas/cluster/rank_work.hpp"
 #include "nas/cluster/spread_losses.hpp"
 #include "nas/run/supernet_losses.hpp"
@@ -23,6 +23,7 @@
 #include "support/files.hpp"
 #include "support/json.hpp"
 #include "support/log.hpp"
+#include "support/unfinished.hpp"
 
 namespace paretoformer::nas {
 namespace {
@@ -34,27 +35,13 @@ using Control = tbb::global_control;
 // otherwise the configuration's affair: less is lost in sending them, and they stop soon.
 constexpr double kShortestShare = 1, kLongestShare = 60;
 
-// Gone with all that is in it when this is.
-class ScratchFolder {
- public:
-  ScratchFolder() {
-    std::string name = (fs::temp_directory_path() / "paretoformer-rank-XXXXXX").string();
-    if (::mkdtemp(name.data()) == nullptr)
-      throw Error(name + ": cannot create: " + std::strerror(errno));
-    path_ = name;
-  }
-  ~ScratchFolder() {
-    std::error_code ignored;
-    fs::remove_all(path_, ignored);
-  }
-  ScratchFolder(const ScratchFolder&) = delete;
-  ScratchFolder& operator=(const ScratchFolder&) = delete;
-
-  const fs::path& path() const { return path_; }
-
- private:
-  fs::path path_;
-};
+// A new one.
+fs::path scratch_folder() {
+  std::string name = (fs::temp_directory_path() / "paretoformer-rank-XXXXXX").string();
+  if (::mkdtemp(name.data()) == nullptr)
+    throw Error(name + ": cannot create: " + std::strerror(errno));
+  return name;
+}
 
 LossIdentity own_identity(const LossSource& source, ProxyTask& proxy) {
   return identity_of(source, loss_key(proxy), proxy.space().largest());
@@ -130,13 +117,11 @@ std::vector<std::string> files_of(const StandaloneWork& work) {
 
 // Until all are finished, or time is up.
 void train_for(double seconds, const StandaloneWork& work, const Watch& watch) {
-  using Clock = std::chrono::steady_clock;
-  const Clock::time_point begin = Clock::now();
+  const Stopwatch stopwatch;
   std::stop_source stop;
   const std::stop_callback passed_on(watch.stop, [&] { stop.request_stop(); });
   const Watch limited{[&](const Progress& progress) {
-                        const std::chrono::duration<double> taken = Clock::now() - begin;
-                        if (taken.count() > seconds) stop.request_stop();
+                        if (stopwatch.seconds() > seconds) stop.request_stop();
                         watch.report(progress);
                       },
                       stop.get_token(),
@@ -155,12 +140,13 @@ std::string train_share(const Prepared& prepared, const std::string& part) {
   std::vector<Architecture> networks;
   for (const JsonNode& node : JsonNode(json.at("networks"), "what rank 0 asks").elements())
     networks.push_back(architecture_from_json(node));
-  const ScratchFolder folder;
-  unpack(content, folder.path());
+  const fs::path folder = scratch_folder();
+  const Unfinished scratch(folder);  // gone with all that is in it
+  unpack(content, folder);
   const StandaloneWork work{prepared.config(), prepared.proxy(), std::move(networks),
-                            json.at("steps").get<int>(), folder.path()};
+                            json.at("steps").get<int>(), folder};
   train_for(json.at("seconds").get<double>(), work, {});
-  return packed(folder.path(), files_of(work));
+  return packed(folder, files_of(work));
 }
 
 std::string part_text(const StandaloneWork& share, double seconds) {

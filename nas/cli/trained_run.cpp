@@ -1,6 +1,5 @@
 #include "nas/cli/trained_run.hpp"
 
-#include <chrono>
 #include <cstdint>
 #include <utility>
 
@@ -50,7 +49,7 @@ LossCache train(RunFolder& folder, ProxyTask& proxy, Communicator* ranks) {
     write_file_atomic(folder.tokenizer(), proxy.corpus().tokenizer.model());
   log_notice(space_summary(proxy) + told);
   if (!folder.config().supernet.empty()) return {folder.losses(), loss_key(proxy)};
-  const auto start = std::chrono::steady_clock::now();
+  const Stopwatch stopwatch;
   std::int64_t steps = 0;  // done by this process
   {
     LongWork work;
@@ -69,8 +68,7 @@ LossCache train(RunFolder& folder, ProxyTask& proxy, Communicator* ranks) {
   }
   write_convergence_plot(folder, proxy);
   if (steps == 0) return {folder.losses(), loss_key(proxy)};
-  const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - start;
-  log_notice(speed_summary(folder.config().training, steps, elapsed.count()));
+  log_notice(speed_summary(folder.config().training, steps, stopwatch.seconds()));
   write_state(folder, "trained", 0);
   return {folder.losses(), loss_key(proxy)};
 }
@@ -103,24 +101,14 @@ FoundFront found_front(TrainedRun& trained) {
   const ProxyTask& proxy = trained.proxy;
   CandidateEvaluator& evaluator = trained.evaluator;
   write_state(run, "search", load_archive(run, proxy.designs()).size());
-  const auto searched = [&] {
-    LongWork work;
-    FinishedSearch found = run_search(run, proxy, evaluator, {.watch = work.watch()});
-    work.end();
-    return found;
-  };
-  FinishedSearch found = searched();
+  FinishedSearch found = long_work(
+      [&](const Watch& watch) { return run_search(run, proxy, evaluator, {.watch = watch}); });
   const Archive& archive = found.archive;
   require_front(archive);
   write_state(run, "confirmation", archive.size());
-  const auto confirmed = [&] {
-    LongWork work;
-    FinalFront front = confirm_front(run, proxy, evaluator.losses(), evaluator.predictors(),
-                                     archive, work.watch());
-    work.end();
-    return front;
-  };
-  FinalFront front = confirmed();
+  FinalFront front = long_work([&](const Watch& watch) {
+    return confirm_front(run, proxy, evaluator.losses(), evaluator.predictors(), archive, watch);
+  });
   Json json = front_json(run, proxy, archive, front);
   write_file_atomic(run.front(), to_text(json));
   write_pictures(run, proxy, evaluator.predictors(), archive, front);

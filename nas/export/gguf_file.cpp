@@ -1,8 +1,9 @@
 #include "nas/export/gguf_file.hpp"
 
 #include <bit>
-#include <cstring>
 #include <type_traits>
+
+#include "support/bytes.hpp"
 
 namespace paretoformer::nas {
 namespace {
@@ -23,15 +24,8 @@ enum ValueType : std::uint32_t {        // gguf_metadata_value_type
 
 template <class T>
 requires std::is_arithmetic_v<T>
-void append(std::string& to, T value) {
-  char bytes[sizeof value];
-  std::memcpy(bytes, &value, sizeof value);
-  to.append(bytes, sizeof value);
-}
-void append(std::string& to, std::string_view text) {
-  append(to, std::uint64_t{text.size()});
-  to += text;
-}
+void append(std::string& to, T value) { append_bytes(to, &value, 1); }
+void append(std::string& to, std::string_view text) { append_text(to, text); }
 
 template <class T>
 constexpr std::uint32_t type_of() {
@@ -74,7 +68,7 @@ void GgufFile::add(std::string_view name, std::int64_t rows, std::int64_t column
   append(tensors_, kFp32);
   pad(data_);
   append(tensors_, std::uint64_t{data_.size()});
-  data_.append(reinterpret_cast<const char*>(values.data()), values.size_bytes());
+  append_bytes(data_, values.data(), values.size());
   ++tensor_count_;
 }
 

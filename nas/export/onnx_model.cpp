@@ -3,10 +3,10 @@
 #include <fmt/format.h>
 
 #include <bit>
-#include <cstring>
 #include <limits>
 
 #include "accel_sim/workload/onnx_fields.hpp"
+#include "support/bytes.hpp"
 #include "support/error.hpp"
 
 namespace paretoformer::nas {
@@ -34,9 +34,7 @@ void append(std::string& to, int field, std::int64_t value) {
 }
 void append(std::string& to, int field, float value) {
   append_tag(to, field, WireType::kFixed32);
-  char bytes[sizeof value];
-  std::memcpy(bytes, &value, sizeof value);
-  to.append(bytes, sizeof value);
+  append_bytes(to, &value, 1);
 }
 void append(std::string& to, int field, std::string_view bytes) {
   append_tag(to, field, WireType::kBytes);

@@ -33,8 +33,7 @@ Estimate bits_per_byte(const Estimate& e, const supernet::Corpus& corpus) {
 }
 
 Json to_json(const Estimate& e) {
-  const auto number = [](double value) { return std::isnan(value) ? Json() : Json(value); };
-  return Json{{"value", number(e.value)}, {"low", number(e.low)}, {"high", number(e.high)}};
+  return Json{{"value", e.value}, {"low", e.low}, {"high", e.high}};  // NaN is written as null
 }
 
 // A difference of losses per token, and in the other units of a text of words.

@@ -22,6 +22,8 @@ std::string published(const std::string& step) {
   return "";
 }
 
+using Table = std::vector<std::vector<std::string>>;
+
 struct Row {
   const StudyStep& step;
   const StudyStep& before;
@@ -66,8 +68,8 @@ const std::vector<std::string> kHead{"",       "step",       "perplexity", "int8
                                      "cycles", "energy/uJ",  "latency",    "energy",
                                      "EDP",    "EDP in all", "published"};
 
-std::vector<std::vector<std::string>> table_of(const Study& study) {
-  std::vector<std::vector<std::string>> table{kHead};
+Table table_of(const Study& study) {
+  Table table{kHead};
   for (const Row& row : rows_of(study)) table.push_back(cells(row, study.machines.front()));
   return table;
 }
@@ -89,11 +91,11 @@ std::string summary(const Study& study) {
 
 // The perplexity that each way has at a product, and how many times less of it it needs within a
 // perplexity.
-std::vector<std::vector<std::string>> rivals_of(const Study& study) {
+Table rivals_of(const Study& study) {
   std::vector<std::string> head{"", "networks"};
   for (const double factor : kStudyEdpFactors) head.push_back(fmt::format("d / {:g}", factor));
   for (const StudyChoice& each : study.choices) head.push_back(each.budget);
-  std::vector<std::vector<std::string>> table{head};
+  Table table{head};
   const double edp = study.machines.back().edp();
   for (const StudyRival& rival : study.rivals) {
     std::vector<std::string>& row = table.emplace_back();
@@ -111,11 +113,11 @@ std::vector<std::vector<std::string>> rivals_of(const Study& study) {
 }
 
 // A line per way, with a cell for every choice: before, after, and how many times less EDP than d.
-std::vector<std::vector<std::string>> trained_of(const Study& study) {
+Table trained_of(const Study& study) {
   const StudyTrained& largest = study.trained.front();
   const double edp = largest.step.edp();
   std::vector<std::string> head{"trained on", "largest"};
-  std::vector<std::vector<std::string>> rows;
+  Table rows;
   for (std::size_t i = 1; i < study.trained.size(); ++i) {
     const StudyTrained& each = study.trained[i];
     const std::string name(each.way());
@@ -167,8 +169,7 @@ std::string margins(const Study& study) {
 }
 
 // Words to the left, numbers to the right.
-std::string aligned(const std::vector<std::vector<std::string>>& table,
-                    const std::vector<std::size_t>& words) {
+std::string aligned(const Table& table, const std::vector<std::size_t>& words) {
   std::vector<std::size_t> widths(table.front().size());
   for (const auto& row : table)
     for (std::size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], row[i].size());
@@ -185,7 +186,7 @@ std::string aligned(const std::vector<std::vector<std::string>>& table,
   return text;
 }
 
-std::string markdown(const std::vector<std::vector<std::string>>& table) {
+std::string markdown(const Table& table) {
   std::string text;
   for (std::size_t r = 0; r < table.size(); ++r) {
     text += "|";
@@ -217,8 +218,8 @@ std::string percent_interval(const std::optional<Estimate>& found) {
 }
 
 // What was chosen; rivals as slices; rivals trained on, if there are any.
-std::vector<std::vector<std::vector<std::string>>> seeds_of(const StudySeeds& seeds) {
-  std::vector<std::vector<std::vector<std::string>>> tables(2);
+std::vector<Table> seeds_of(const StudySeeds& seeds) {
+  std::vector<Table> tables(2);
   const bool trained = !seeds.trained.empty();
   tables[0] = {{"searched network", "EDP in all, x", "by the search, x", "published"}};
   if (trained) tables[0][0].push_back("trained on: perplexity above the largest");
@@ -262,6 +263,24 @@ std::string seeds_text(const StudySeeds& seeds, const Format& format) {
   return text + "\n";
 }
 
+// `format` is given a table, its columns of words, and a note that only a terminal shows.
+template <typename Format>
+std::string study_text(const Study& study, const Format& format) {
+  std::string text =
+      format(table_of(study), {0, 1, kHead.size() - 1},
+             "latency, energy, EDP: how many times less than the step before, of e than d; int8: "
+             "in the accelerator's integers, which limits count\n") +
+      summary(study);
+  if (study.rivals.size() < 2) return text;
+  text += "\n" +
+          format(rivals_of(study), {0},
+                 "d / 2: the lowest perplexity at half the EDP of d or less; +0.1: how many times "
+                 "less EDP than d within that perplexity\n") +
+          margins(study);
+  if (study.trained.empty()) return text;
+  return text + "\n" + format(trained_of(study), {0}, "") + trained_summary(study);
+}
+
 }  // namespace
 
 std::vector<StudyTable> study_tables(const Study& study) {
@@ -284,26 +303,14 @@ std::string study_summary(const Study& study) {
 }
 
 std::string study_table(const Study& study) {
-  std::string text =
-      aligned(table_of(study), {0, 1, kHead.size() - 1}) +
-      "latency, energy, EDP: how many times less than the step before, of e than d; int8: in the "
-      "accelerator's integers, which limits count\n" +
-      summary(study);
-  if (study.rivals.size() < 2) return text;
-  return text + "\n" + aligned(rivals_of(study), {0}) +
-         "d / 2: the lowest perplexity at half the EDP of d or less; +0.1: how many times less EDP "
-         "than d within that perplexity\n" +
-         margins(study) +
-         (study.trained.empty() ? ""
-                                : "\n" + aligned(trained_of(study), {0}) + trained_summary(study));
+  return study_text(study, [](const Table& table, const std::vector<std::size_t>& words,
+                              const char* note) { return aligned(table, words) + note; });
 }
 
 std::string study_markdown(const Study& study) {
-  std::string text = markdown(table_of(study)) + "\n" + summary(study);
-  if (study.rivals.size() < 2) return text;
-  text += "\n" + markdown(rivals_of(study)) + "\n" + margins(study);
-  if (study.trained.empty()) return text;
-  return text + "\n" + markdown(trained_of(study)) + "\n" + trained_summary(study);
+  return study_text(study, [](const Table& table, const std::vector<std::size_t>&, const char*) {
+    return markdown(table) + "\n";
+  });
 }
 
 std::string study_seeds_table(const StudySeeds& seeds) {

@@ -1,7 +1,6 @@
 #include <fmt/format.h>
 
-#include <chrono>
-#include <memory>
+#include <optional>
 
 #include "nas/cli/arguments.hpp"
 #include "nas/cli/command_io.hpp"
@@ -19,6 +18,7 @@ namespace paretoformer::nas {
 namespace {
 
 struct CompareOptions {
+  RunArguments run;
   std::vector<std::string> algorithms;  // contestant_from_text(); empty: all
   int seeds = 10;
   std::int64_t enumerable = 32768;  // spaces of so many networks at most are enumerated
@@ -32,22 +32,19 @@ std::vector<std::string> all_contestants(const RunConfig& config) {
   return names;
 }
 
-void compare_algorithms(const RunOptions& options, const CompareOptions& compare_options,
-                        const CommonOptions& common) {
-  using Clock = std::chrono::steady_clock;
-  const auto threads = limit_threads(common);
-  const RunConfig config = load_run_config(options.config, options.overrides);
+void compare_algorithms(const CompareOptions& options, const CommonOptions& common) {
+  const RunConfig config = options.run.config();
   const SearchSpace designs = config.space.with_hardware(config.hardware_space.choices());
   std::vector<Contestant> contestants;  // refused before anything is written
   for (const std::string& text :
-       compare_options.algorithms.empty() ? all_contestants(config) : compare_options.algorithms) {
+       options.algorithms.empty() ? all_contestants(config) : options.algorithms) {
     contestants.push_back(contestant_from_text(text, config.search));
     spaces_of(contestants.back(), designs);
   }
-  TrainedRun trained(config, options.resume, false, common.ranks);
+  TrainedRun trained(config, options.run.options.resume, false, common.ranks);
   auto& [run, proxy, losses, evaluator] = trained;
 
-  const Clock::time_point start = Clock::now();
+  const Stopwatch stopwatch;
   const std::size_t known = losses.size();
   LongWork work;
   std::optional<Pruner> pruner;             // made when there is something to prune
@@ -61,19 +58,19 @@ void compare_algorithms(const RunOptions& options, const CompareOptions& compare
                       .objectives = config.objectives,
                       .limits = config.limits,
                       .contestants = contestants,
-                      .seeds = compare_options.seeds,
+                      .seeds = options.seeds,
                       .step = config.search.population,
                       .budget = config.search.evaluations,
                       .losses = evaluator.losses(),
                       .predictors = evaluator.predictors(),
                       .context = proxy.context(),
                       .prune = prune,
-                      .enumerable = compare_options.enumerable};
+                      .enumerable = options.enumerable};
   const auto races = static_cast<std::int64_t>(contestants.size()) * task.seeds;
   task.watch = work.watch();
   const Comparison comparison = compare(task);
   work.end();
-  const std::chrono::duration<double> elapsed = Clock::now() - start;
+  const double seconds = stopwatch.seconds();
 
   Json json = comparison_json(comparison);
   write_file_atomic(run.comparison(), to_text(json));
@@ -93,7 +90,7 @@ void compare_algorithms(const RunOptions& options, const CompareOptions& compare
                       proxy.designs().count(), comparison.true_front));
   print(comparison_table(comparison));
   print(fmt::format("{} searches in {:.1f} s; losses measured now: {}, known before: {}\n", races,
-                    elapsed.count(), losses.size() - known, known));
+                    seconds, losses.size() - known, known));
   print("Comparison: " + path_text(run.comparison()) +
         "  picture: " + path_text(run.comparison_plot()) + "\n");
 }
@@ -101,30 +98,21 @@ void compare_algorithms(const RunOptions& options, const CompareOptions& compare
 }  // namespace
 
 void add_compare(CLI::App& app, CommonOptions& common) {
-  struct Given {
-    RunArguments run;
-    CompareOptions contest;
-  };
-  const auto given = std::make_shared<Given>();
-  CLI::App* compare =
-      add_run_verb(app, "compare", "Search with several algorithms and seeds: which is better?",
-                   given->run, common, "Use what is in the run folder, and continue");
-  compare
-      ->add_option("--algorithms", given->contest.algorithms,
+  CLI::App* verb =
+      app.add_subcommand("compare", "Search with several algorithms and seeds: which is better?");
+  CompareOptions& options = options_of(verb, common, compare_algorithms);
+  add_run(verb, options.run, common, "Use what is in the run folder, and continue");
+  verb->add_option("--algorithms", options.algorithms,
                    "Algorithms, with keys of \"search\": evolution:screening=1,random "
                    "(NAME[:KEY=VALUE]...); with a hardware_space, "
                    "evolution:apart=4 searches on 4 fixed ones, each with a quarter of the budget; "
                    "magnitude, fisher, fisher_tuned: the largest network pruned. Default: all")
       ->delimiter(',')
       ->allow_extra_args(false);
-  compare->add_option("--seeds", given->contest.seeds, "Searches per algorithm")
-      ->check(CLI::Range(1, 10000));
-  compare
-      ->add_option("--enumerate", given->contest.enumerable,
+  verb->add_option("--seeds", options.seeds, "Searches per algorithm")->check(CLI::Range(1, 10000));
+  verb->add_option("--enumerate", options.enumerable,
                    "Evaluate all networks of spaces up to this size, for the true front")
       ->check(CLI::Range(0, 100'000'000));
-  compare->callback(
-      [given, &common] { compare_algorithms(given->run.resolved(), given->contest, common); });
 }
 
 }  // namespace paretoformer::nas

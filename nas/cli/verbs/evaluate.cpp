@@ -2,7 +2,6 @@
 #include <fmt/format.h>
 
 #include <cmath>
-#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -41,10 +40,17 @@ struct Int8Loss {
   std::vector<supernet::OperatorLoss> alone;
 };
 
-// Calibrated on the training text, scored on the sequences of `evaluator`.
-Int8Loss int8_loss(const supernet::ParameterLayout& layout, const std::vector<float>& parameters,
-                   const Architecture& network, const supernet::Evaluator& evaluator,
-                   const ProxyTask& proxy, const Request& request) {
+struct Evaluated {
+  Objectives objectives;
+  std::optional<Int8Loss> int8;  // where it is asked for, and there is one in fp32
+};
+
+// In integers calibrated on the training text, scored on the sequences of `evaluator`.
+Evaluated with_int8(const Objectives& objectives, const supernet::ParameterLayout& layout,
+                    const std::vector<float>& parameters, const Architecture& network,
+                    const supernet::Evaluator& evaluator, const ProxyTask& proxy,
+                    const Request& request) {
+  if (!request.int8 || !std::isfinite(objectives.perplexity)) return {objectives, {}};
   const supernet::Evaluator training = calibration_sequences(proxy);
   supernet::FoldedNetwork folded = supernet::fold(layout, parameters.data(), network);
   if (request.smoothing) folded = smoothed(folded, training.batch(), *request.smoothing);
@@ -53,14 +59,9 @@ Int8Loss int8_loss(const supernet::ParameterLayout& layout, const std::vector<fl
   config.norm_reads = request.norm_reads;
   const supernet::QuantizedNetwork quantized =
       supernet::calibrated(folded, training.batch(), config);
-  return {supernet::integer_loss(quantized, evaluator.batch()),
-          supernet::operator_losses(folded, quantized, evaluator.batch())};
+  return {objectives, Int8Loss{supernet::integer_loss(quantized, evaluator.batch()),
+                               supernet::operator_losses(folded, quantized, evaluator.batch())}};
 }
-
-struct Evaluated {
-  Objectives objectives;
-  std::optional<Int8Loss> int8;
-};
 
 // The slice of the run's supernet.
 Evaluated evaluate_slice(const RunFolder& run, ProxyTask& proxy, const Architecture& network,
@@ -71,11 +72,8 @@ Evaluated evaluate_slice(const RunFolder& run, ProxyTask& proxy, const Architect
                      ": the network is not in the run's search space: " + why);
   proxy.load_weights(run);
   CandidateEvaluator evaluator(supernet_losses(proxy), predictors, proxy.context());
-  Evaluated result{evaluator.evaluate(std::span(&network, 1))[0], {}};
-  if (request.int8 && std::isfinite(result.objectives.perplexity))
-    result.int8 =
-        int8_loss(proxy.layout(), proxy.weights(), network, proxy.evaluator(), proxy, request);
-  return result;
+  return with_int8(evaluator.evaluate(std::span(&network, 1))[0], proxy.layout(), proxy.weights(),
+                   network, proxy.evaluator(), proxy, request);
 }
 
 // The network in the file --weights.
@@ -87,12 +85,9 @@ Evaluated evaluate_alone(const RunFolder& run, const ProxyTask& proxy, const Arc
                      describe(alone.layout.largest()) + ", expected " + describe(network));
   supernet::Evaluator own(proxy.losses(alone.layout, alone.parameters), proxy.corpus().validation,
                           proxy.context(), run.config().validation_sequences);
-  Evaluated result{with_loss(cost_of(network, predictors.of(network), proxy.context()),
-                             own.losses(std::span(&network, 1))[0]),
-                   {}};
-  if (request.int8 && std::isfinite(result.objectives.perplexity))
-    result.int8 = int8_loss(alone.layout, alone.parameters, network, own, proxy, request);
-  return result;
+  const Objectives objectives = with_loss(cost_of(network, predictors.of(network), proxy.context()),
+                                          own.losses(std::span(&network, 1))[0]);
+  return with_int8(objectives, alone.layout, alone.parameters, network, own, proxy, request);
 }
 
 void add_int8(Json& json, const Int8Loss& int8) {
@@ -144,7 +139,6 @@ std::string answer_text(const Architecture& network, const Evaluated& evaluated,
 }
 
 void evaluate_network(const Request& request, const CommonOptions& common) {
-  const auto threads = limit_threads(common);
   const RunFolder run = RunFolder::read(request.run_folder);
   ProxyTask proxy(run.config(), run.cache());
   const Architecture network =
@@ -165,38 +159,37 @@ void evaluate_network(const Request& request, const CommonOptions& common) {
 }  // namespace
 
 void add_evaluate(CLI::App& app, CommonOptions& common) {
-  const auto given = std::make_shared<Request>();
   CLI::App* evaluate =
       app.add_subcommand("evaluate", "Perplexity and cost of one architecture in a run");
-  evaluate->add_option("RUN", given->run_folder, "Run folder")->required();
-  evaluate->add_option("ARCHITECTURE", given->architecture, "Architecture or exported JSON file")
+  Request& given = options_of(evaluate, common, evaluate_network);
+  evaluate->add_option("RUN", given.run_folder, "Run folder")->required();
+  evaluate->add_option("ARCHITECTURE", given.architecture, "Architecture or exported JSON file")
       ->required();
-  evaluate->add_option("--weights", given->weights,
+  evaluate->add_option("--weights", given.weights,
                        "Exported weights instead of the supernet's slice");
   CLI::Option* int8 = evaluate->add_flag(
-      "--int8", given->int8,
+      "--int8", given.int8,
       "Also the perplexity in the accelerator's integers, and what each kind of operator costs");
   evaluate
-      ->add_option("--calibration", given->calibration,
+      ->add_option("--calibration", given.calibration,
                    "How activations get their scales: min_max, percentile_99.9, percentile_99.99 "
                    "or mean_square")
       ->capture_default_str()
       ->needs(int8);
   evaluate
-      ->add_option("--norm-reads", given->norm_reads,
+      ->add_option("--norm-reads", given.norm_reads,
                    "How often a LayerNorm's rows are read into the accumulator, for finer steps")
       ->capture_default_str()
       ->check(CLI::Range(1, 256))
       ->needs(int8);
   evaluate
-      ->add_option("--smoothing", given->smoothing,
+      ->add_option("--smoothing", given.smoothing,
                    "SmoothQuant's alpha, between v and output projection and between q and k "
                    "(default: neither is smoothed)")
       ->check(CLI::Range(0.0, 1.0))
       ->check(is_number())
       ->needs(int8);
   add_common(evaluate, common);
-  evaluate->callback([given, &common] { evaluate_network(*given, common); });
 }
 
 }  // namespace paretoformer::nas

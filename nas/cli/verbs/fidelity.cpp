@@ -2,9 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <chrono>
-#include <memory>
-
 #include "nas/cli/arguments.hpp"
 #include "nas/cli/command_io.hpp"
 #include "nas/cli/interruption.hpp"
@@ -19,6 +16,11 @@
 namespace paretoformer::nas {
 namespace {
 
+struct FidelityArguments {
+  RunArguments run;
+  FidelityOptions alone;
+};
+
 TrainStandalone on_ranks(Communicator* ranks) {
   if (!ranks || ranks->size() == 1) return {};
   return [ranks](const StandaloneWork& work, const Watch& watch) {
@@ -26,25 +28,22 @@ TrainStandalone on_ranks(Communicator* ranks) {
   };
 }
 
-void train_alone(const RunOptions& options, const FidelityOptions& fidelity,
-                 const CommonOptions& common) {
-  using Clock = std::chrono::steady_clock;
-  const auto threads = limit_threads(common);
-  const RunConfig config = load_run_config(options.config, options.overrides);
+void train_alone(const FidelityArguments& given, const CommonOptions& common) {
+  const FidelityOptions& fidelity = given.alone;
+  const RunConfig config = given.run.config();
   fidelity_sample(config.space, fidelity.networks,
                   config.seed);  // refused before anything is written
-  const TrainedRun trained(config, options.resume, false, common.ranks);
+  const TrainedRun trained(config, given.run.options.resume, false, common.ranks);
   const auto& [run, proxy, losses, evaluator] = trained;
 
-  const Clock::time_point start = Clock::now();
+  const Stopwatch stopwatch;
   const int count = fidelity.networks;
   const int steps_alone = fidelity.steps > 0 ? fidelity.steps : run.config().training.steps;
-  LongWork work;
-  const std::vector<ComparedNetwork> networks =
-      compare_networks(run, proxy, fidelity, work.watch(), on_ranks(common.ranks));
-  work.end();
+  const std::vector<ComparedNetwork> networks = long_work([&](const Watch& watch) {
+    return compare_networks(trained.folder, trained.proxy, fidelity, watch, on_ranks(common.ranks));
+  });
   const FidelityStatistics statistics = fidelity_statistics(networks, run.config().seed);
-  const std::chrono::duration<double> elapsed = Clock::now() - start;
+  const double seconds = stopwatch.seconds();
 
   Json json = fidelity_json(run, proxy, networks, steps_alone, statistics);
   write_file_atomic(run.fidelity(), to_text(json));
@@ -59,7 +58,7 @@ void train_alone(const RunOptions& options, const FidelityOptions& fidelity,
   print(fidelity_table(proxy.corpus(), statistics));
   print(fmt::format(
       "{} networks, each trained alone for {} steps ({:.4g} million tokens), in {:.0f} s\n", count,
-      steps_alone, 1e-6 * json["tokens"].get<double>(), elapsed.count()));
+      steps_alone, 1e-6 * json["tokens"].get<double>(), seconds));
   print("Comparison: " + path_text(run.fidelity()) +
         "  picture: " + path_text(run.fidelity_plot()) + "\n");
 }
@@ -67,24 +66,17 @@ void train_alone(const RunOptions& options, const FidelityOptions& fidelity,
 }  // namespace
 
 void add_fidelity(CLI::App& app, CommonOptions& common) {
-  struct Given {
-    RunArguments run;
-    FidelityOptions alone;
-  };
-  const auto given = std::make_shared<Given>();
-  CLI::App* fidelity = add_run_verb(
-      app, "fidelity", "Train some networks alone: is the supernet's ranking to be trusted?",
-      given->run, common, "Use what is in the run folder, and continue");
-  fidelity->add_option("--networks", given->alone.networks, "Networks to train alone")
+  CLI::App* verb = app.add_subcommand(
+      "fidelity", "Train some networks alone: is the supernet's ranking to be trusted?");
+  FidelityArguments& given = options_of(verb, common, train_alone);
+  add_run(verb, given.run, common, "Use what is in the run folder, and continue");
+  verb->add_option("--networks", given.alone.networks, "Networks to train alone")
       ->check(CLI::Range(2, 10000))
       ->capture_default_str();
-  fidelity
-      ->add_option("--steps-alone", given->alone.steps,
+  verb->add_option("--steps-alone", given.alone.steps,
                    "Training steps of each network (0: the supernet's)")
       ->check(CLI::Range(0, 100'000'000))
       ->capture_default_str();
-  fidelity->callback(
-      [given, &common] { train_alone(given->run.resolved(), given->alone, common); });
 }
 
 }  // namespace paretoformer::nas

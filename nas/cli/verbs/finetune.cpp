@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <memory>
 #include <optional>
 #include <utility>
 
@@ -78,7 +77,6 @@ Json to_json(double before, double after) {
 }
 
 void finetune_member(const FinetuneOptions& options, const CommonOptions& common) {
-  const auto threads = limit_threads(common);
   const Exporter& format = row_named(exporters(), options.format, "--format");
   const RunFolder run = RunFolder::read(options.run);
   ProxyTask proxy(run.config(), run.cache());
@@ -95,10 +93,9 @@ void finetune_member(const FinetuneOptions& options, const CommonOptions& common
   if (!folder.empty()) create_folder(folder);
 
   resumes_from(files.checkpoint());
-  LongWork work;
-  const FinetuneResult result =
-      finetune(run, proxy, {member, config, options.arithmetic(), files}, work.watch(), format);
-  work.end();
+  const FinetuneResult result = long_work([&](const Watch& watch) {
+    return finetune(run, proxy, {member, config, options.arithmetic(), files}, watch, format);
+  });
   const auto& [before, after] = result;
   const supernet::Corpus& corpus = proxy.corpus();
   if (common.json) {
@@ -171,7 +168,6 @@ std::string picks(const FrontFinetuning& found) {
 }
 
 void finetune_bands(const FinetuneOptions& options, const CommonOptions& common) {
-  const auto threads = limit_threads(common);
   const RunFolder run = RunFolder::read(options.run);
   ProxyTask proxy(run.config(), run.cache());
   const Archive archive = load_evaluated(run, proxy.designs());
@@ -181,11 +177,10 @@ void finetune_bands(const FinetuneOptions& options, const CommonOptions& common)
   const supernet::TrainingConfig config = finetune_config(
       run.config().training, options.steps, options.learning_rate, options.arithmetic());
   resumes_from(run.finetuned());
-  LongWork work;
-  const FrontFinetuning found =
-      finetune_front(run, proxy, archive, config, options.arithmetic(), options.bands,
-                     options.front, options.resume, work.watch());
-  work.end();
+  const FrontFinetuning found = long_work([&](const Watch& watch) {
+    return finetune_front(run, proxy, archive, config, options.arithmetic(), options.bands,
+                          options.front, options.resume, watch);
+  });
   Json json = to_json(found, objective);
   json["steps"] = config.steps;
   json["learning_rate"] = config.learning_rate;
@@ -205,12 +200,17 @@ void finetune_bands(const FinetuneOptions& options, const CommonOptions& common)
       path_text(run.finetuned()) + "  table: " + path_text(run.finetuned_front()) + "\n");
 }
 
+void finetune_networks(const FinetuneOptions& options, const CommonOptions& common) {
+  if (options.front > 0) return finetune_bands(options, common);
+  if (options.member.empty()) throw CLI::RequiredError("--id or --front");
+  finetune_member(options, common);
+}
+
 }  // namespace
 
 void add_finetune(CLI::App& app, CommonOptions& common) {
-  const auto owned = std::make_shared<FinetuneOptions>();
-  FinetuneOptions& options = *owned;
   CLI::App* verb = app.add_subcommand("finetune", "Train networks of a run on, each alone");
+  FinetuneOptions& options = options_of(verb, common, finetune_networks);
   verb->add_option("RUN", options.run, "Run folder")->required();
   CLI::Option* id =
       verb->add_option("--id,--member", options.member, "ID of a network, or the beginning of one");
@@ -239,11 +239,6 @@ void add_finetune(CLI::App& app, CommonOptions& common) {
   verb->add_flag("--resume", options.resume,
                  "Continue an interrupted fine-tuning, with the same options");
   add_common(verb, common);
-  verb->callback([owned, &common] {
-    if (owned->front > 0) return finetune_bands(*owned, common);
-    if (owned->member.empty()) throw CLI::RequiredError("--id or --front");
-    finetune_member(*owned, common);
-  });
 }
 
 }  // namespace paretoformer::nas

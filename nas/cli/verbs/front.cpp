@@ -2,9 +2,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <chrono>
 #include <limits>
-#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -26,7 +24,6 @@ namespace paretoformer::nas {
 namespace {
 
 using latency_predictor::LatencyPredictor;
-using Clock = std::chrono::steady_clock;
 
 struct FrontOptions {
   std::string space;  // a preset, a file or a run folder
@@ -102,7 +99,7 @@ Problem problem_of_run(const FrontOptions& options) {
   return {proxy.space(),
           options.losses ? losses_in(*options.losses, proxy.space()) : losses_of_run(run, proxy),
           own_prices ? prices(predictor_of(run, proxy.space()), path_text(run.path()))
-                     : given_prices(options, usual_pricing(options.given, run.config())),
+                     : given_prices(options, usual_pricing(options.given, &run.config())),
           proxy.context()};
 }
 
@@ -111,10 +108,6 @@ struct SolvedFront {
   std::vector<std::size_t> shown;  // of these
   double pricing_seconds = 0, solving_seconds = 0;
 };
-
-double seconds_since(Clock::time_point start) {
-  return std::chrono::duration<double>(Clock::now() - start).count();
-}
 
 // So many of `size`, the ends among them, evenly spread.
 std::vector<std::size_t> evenly(std::size_t size, std::size_t wanted) {
@@ -134,11 +127,11 @@ SolvedFront solved(const Problem& problem, Objective objective) {
     return static_cast<double>(problem.prices.predictor.predict(network).energy.femtojoules());
   };
   SolvedFront front;
-  const Clock::time_point start = Clock::now();
+  const Stopwatch stopwatch;
   problem.prices.predictor.fill(problem.space);
   if (needs_energy(objective) && energy(problem.space.largest()) <= 0)
     throw InputError("--objective: " + name_of(objective) + ": the predictor has no energies");
-  front.pricing_seconds = seconds_since(start);
+  front.pricing_seconds = stopwatch.seconds();
   const LayerTerm loss = [&](int width, int index, const Layer& layer) {
     return problem.losses.of_layers.layer(width, index, layer);
   };
@@ -151,7 +144,7 @@ SolvedFront solved(const Problem& problem, Objective objective) {
                   ? product_front(problem.space, loss, cycles, joules, frame)
                   : additive_front(problem.space, loss,
                                    objective == Objective::kEnergy ? joules : cycles, frame);
-  front.solving_seconds = seconds_since(start) - front.pricing_seconds;
+  front.solving_seconds = stopwatch.seconds() - front.pricing_seconds;
   return front;
 }
 
@@ -213,7 +206,6 @@ std::string text_of(const SolvedFront& front, const Problem& problem, Objective 
 constexpr int kScreen = 12;
 
 void solve(const FrontOptions& options, const CommonOptions& common) {
-  const auto threads = limit_threads(common);
   const Json name = options.objective;
   const Objective objective = objective_from_json(JsonNode(name, "--objective"));
   const bool is_run = std::filesystem::is_directory(options.space);
@@ -230,10 +222,9 @@ void solve(const FrontOptions& options, const CommonOptions& common) {
 }  // namespace
 
 void add_front(CLI::App& app, CommonOptions& common) {
-  const auto owned = std::make_shared<FrontOptions>();
-  FrontOptions& options = *owned;
   CLI::App* verb = app.add_subcommand(
       "front", "The exact front of all networks of a space, for given losses of its layers");
+  FrontOptions& options = options_of(verb, common, solve);
   verb->add_option("SPACE", options.space,
                    "Search space: preset or JSON file; or a run folder, to whose networks losses "
                    "are fitted")
@@ -255,7 +246,6 @@ void add_front(CLI::App& app, CommonOptions& common) {
   for (CLI::Option* each : add_pricing(verb, options.given)) each->excludes(predictor);
   verb->get_option("--hardware")->excludes(predictor);
   add_common(verb, common);
-  verb->callback([owned, &common] { solve(*owned, common); });
 }
 
 }  // namespace paretoformer::nas

@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <memory>
 #include <vector>
 
 #include "accel_sim/mapper/library_rule.hpp"
@@ -310,12 +309,11 @@ void map_workpiece(const MapOptions& options, const CommonOptions& common) {
 }  // namespace
 
 void add_map(CLI::App& app, CommonOptions& common) {
-  const auto owned = std::make_shared<MapOptions>();
-  MapOptions& options = *owned;
   CLI::App* verb = app.add_subcommand("map",
                                       "The best mapping of a matmul or a convolution to an "
                                       "accelerator, and how others spread; or of "
                                       "every matmul of a network");
+  MapOptions& options = options_of(verb, common, map_workpiece);
   verb->option_defaults()->always_capture_default();
   const CLI::Range extent(1, 1 << 20);
   CLI::Option* m = verb->add_option("--m", options.m, "Rows of a matmul")->check(extent);
@@ -363,7 +361,6 @@ void add_map(CLI::App& app, CommonOptions& common) {
                    "Write the best mapping of whole blocks to this file (for simulate --mapping)")
       ->excludes(network);
   add_common(verb, common);
-  verb->callback([owned, &common] { map_workpiece(*owned, common); });
 }
 
 }  // namespace paretoformer::nas

@@ -3,7 +3,6 @@
 
 #include <cstdint>
 #include <filesystem>
-#include <memory>
 #include <optional>
 #include <string>
 #include <utility>
@@ -162,9 +161,8 @@ void predict(const PredictOptions& options, const CommonOptions& common) {
 }  // namespace
 
 void add_predict(CLI::App& app, CommonOptions& common) {
-  const auto owned = std::make_shared<PredictOptions>();
-  PredictOptions& options = *owned;
   CLI::App* verb = app.add_subcommand("predict", "Cost of one architecture on an accelerator");
+  PredictOptions& options = options_of(verb, common, predict);
   verb->option_defaults()->always_capture_default();
   verb->add_option("ARCHITECTURE", options.architecture,
                    "Architecture, exported JSON file, ONNX model or config.json of Hugging Face's")
@@ -174,7 +172,6 @@ void add_predict(CLI::App& app, CommonOptions& common) {
                    "Predictor file: of predictor build or import, which says all six, or of fit");
   verb->add_flag("--breakdown", options.breakdown, "Also print a line per operator");
   add_common(verb, common);
-  verb->callback([owned, &common] { predict(*owned, common); });
 }
 
 }  // namespace paretoformer::nas

@@ -2,9 +2,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <chrono>
 #include <cmath>
-#include <memory>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -65,11 +63,10 @@ accel_sim::Workload workload_of(const PredictorOptions& options) {
           options.batch.value_or(1)};
 }
 
+// NaN is written as null.
 Json to_json(const latency_predictor::PredictionErrors& e) {
-  const auto number = [](double value) { return std::isnan(value) ? Json() : Json(value); };
-  return Json{{"bias", e.bias},       {"mape", e.mape},
-              {"p95", e.p95},         {"largest", e.largest},
-              {"tau", number(e.tau)}, {"tau_within_depth", number(e.tau_within_depth)}};
+  return Json{{"bias", e.bias},       {"mape", e.mape}, {"p95", e.p95},
+              {"largest", e.largest}, {"tau", e.tau},   {"tau_within_depth", e.tau_within_depth}};
 }
 
 Json to_json(const latency_predictor::PredictorCheck& check) {
@@ -106,7 +103,6 @@ void answer(Json json, const latency_predictor::PredictorCheck& check, const std
 }
 
 void fit_predictor(const PredictorFitOptions& options, const CommonOptions& common) {
-  const auto threads = limit_threads(common);
   latency_predictor::FitOptions fit_options = options.fit;
   fit_options.space = SearchSpace::find(options.space);
   fit_options.base = accel_sim::find_target(options.hardware);
@@ -136,16 +132,14 @@ void fit_predictor(const PredictorFitOptions& options, const CommonOptions& comm
 }
 
 void build_predictor(const PredictorOptions& options, const CommonOptions& common) {
-  using Clock = std::chrono::steady_clock;
-  const auto threads = limit_threads(common);
   const SearchSpace space = space_of(options);
   const accel_sim::Target hardware = accel_sim::find_target(options.hardware);
   const accel_sim::Workload workload = workload_of(options);
-  const Clock::time_point start = Clock::now();
+  const Stopwatch stopwatch;
   const latency_predictor::LatencyPredictor plain(hardware, workload);
   plain.fill(space);
-  const std::chrono::duration<double> filled = Clock::now() - start;
-  log_notice(fmt::format("{} operators priced in {:.1f} s", plain.table().size(), filled.count()));
+  log_notice(
+      fmt::format("{} operators priced in {:.1f} s", plain.table().size(), stopwatch.seconds()));
   latency_predictor::LatencyPredictor predictor(
       hardware, workload, plain.table(),
       latency_predictor::simulate_in_place(space, workload, hardware, options.seed));
@@ -161,7 +155,6 @@ void build_predictor(const PredictorOptions& options, const CommonOptions& commo
 }
 
 void check_predictor(const PredictorOptions& options, const CommonOptions& common) {
-  const auto threads = limit_threads(common);
   const latency_predictor::LatencyPredictor predictor =
       latency_predictor::LatencyPredictor::load(options.file.string());
   answer({{"predictor", options.file.string()}},
@@ -243,11 +236,10 @@ void add_predictor_check(CLI::App* verb, PredictorOptions& options) {
 }
 
 void add_fit(CLI::App* predictor, CommonOptions& common) {
-  const auto owned = std::make_shared<PredictorFitOptions>();
-  PredictorFitOptions& options = *owned;
-  latency_predictor::FitOptions& fit = options.fit;
   CLI::App* verb =
       predictor->add_subcommand("fit", "Learn a model over lengths and hardware from samples");
+  PredictorFitOptions& options = options_of(verb, common, fit_predictor);
+  latency_predictor::FitOptions& fit = options.fit;
   verb->option_defaults()->always_capture_default();
   verb->add_option("--space", options.space, "Search space: preset or JSON file");
   verb->add_option("--hardware", options.hardware,
@@ -269,53 +261,50 @@ void add_fit(CLI::App* predictor, CommonOptions& common) {
   verb->add_flag("--curve", options.curve, "Also print errors against the number of samples");
   verb->add_option("--output", options.output, "File to write")->required();
   add_common(verb, common);
-  verb->callback([owned, &common] { fit_predictor(*owned, common); });
 }
 
 }  // namespace
 
 void add_predictor(CLI::App& app, CommonOptions& common) {
-  const auto owned = std::make_shared<PredictorOptions>();
-  PredictorOptions& options = *owned;
   CLI::App* predictor = app.add_subcommand("predictor", "Make and check latency predictors");
   predictor->require_subcommand(1);
   CLI::App* build = predictor->add_subcommand(
       "build", "Price a space's operators on simulated hardware, check, write a predictor");
-  add_predictor_space(build, options);
-  build->add_option("--hardware", options.hardware, "Preset or JSON file");
-  add_predictor_workload(build, options);
-  add_predictor_check(build, options);
-  build->add_option("--output", options.output, "File to write")->required();
+  PredictorOptions& built = options_of(build, common, build_predictor);
+  add_predictor_space(build, built);
+  build->add_option("--hardware", built.hardware, "Preset or JSON file");
+  add_predictor_workload(build, built);
+  add_predictor_check(build, built);
+  build->add_option("--output", built.output, "File to write")->required();
   add_common(build, common);
-  build->callback([owned, &common] { build_predictor(*owned, common); });
 
   CLI::App* check = predictor->add_subcommand("check", "Compare with whole-network simulations");
-  check->add_option("PREDICTOR", options.file, "Predictor file")->required();
-  add_predictor_space(check, options);
-  add_predictor_check(check, options);
+  PredictorOptions& checked = options_of(check, common, check_predictor);
+  check->add_option("PREDICTOR", checked.file, "Predictor file")->required();
+  add_predictor_space(check, checked);
+  add_predictor_check(check, checked);
   add_common(check, common);
-  check->callback([owned, &common] { check_predictor(*owned, common); });
 
   CLI::App* list = predictor->add_subcommand("operators", "A space's operators, as CSV to fill in");
-  add_predictor_space(list, options);
-  add_predictor_workload(list, options);
+  PredictorOptions& listed = options_of(list, common, list_operators);
+  add_predictor_space(list, listed);
+  add_predictor_workload(list, listed);
   add_common(list, common);
-  list->callback([owned, &common] { list_operators(*owned, common); });
 
   CLI::App* measured = predictor->add_subcommand("import", "Make a predictor of measurements");
-  measured->add_option("CSV", options.file, "CSV file of operators with latency and energy")
+  PredictorOptions& imported = options_of(measured, common, import_measurements);
+  measured->add_option("CSV", imported.file, "CSV file of operators with latency and energy")
       ->required();
-  measured->add_option("--device", options.device, "Name of the device")->required();
-  add_predictor_space(measured, options);
-  add_predictor_workload(measured, options);
+  measured->add_option("--device", imported.device, "Name of the device")->required();
+  add_predictor_space(measured, imported);
+  add_predictor_workload(measured, imported);
   measured
-      ->add_option("--clock-mhz", options.clock_mhz,
+      ->add_option("--clock-mhz", imported.clock_mhz,
                    "Clock rate that turns the column latency_cycles into time")
       ->check(CLI::Range(1e-3, 1e6))
       ->check(is_number());
-  measured->add_option("--output", options.output, "File to write")->required();
+  measured->add_option("--output", imported.output, "File to write")->required();
   add_common(measured, common);
-  measured->callback([owned, &common] { import_measurements(*owned, common); });
   add_fit(predictor, common);
 }
 

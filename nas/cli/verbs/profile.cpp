@@ -1,8 +1,6 @@
 // The verb `profile`.
 #include "accel_sim/workload/profile.hpp"
 
-#include <memory>
-
 #include "accel_sim/hardware/target.hpp"
 #include "accel_sim/workload/words.hpp"
 #include "nas/cli/arguments.hpp"
@@ -119,10 +117,9 @@ void profile_model(const ProfileOptions& options, const CommonOptions& common) {
 }  // namespace
 
 void add_profile(CLI::App& app, CommonOptions& common) {
-  const auto owned = std::make_shared<ProfileOptions>();
-  ProfileOptions& options = *owned;
   CLI::App* verb = app.add_subcommand(
       "profile", "FLOPs, memory operations and arithmetic intensity of a network");
+  ProfileOptions& options = options_of(verb, common, profile_model);
   verb->add_option(
           "MODEL", options.model,
           "bert_base, bert_large, gpt2, resnet50, an architecture's JSON file, an ONNX model, or a "
@@ -134,7 +131,7 @@ void add_profile(CLI::App& app, CommonOptions& common) {
       ->check(CLI::Range(1, 1 << 20));
   add_batch(verb, options.batch);
   verb->add_flag_function(
-      "--decode,!--prefill", [owned](std::int64_t count) { owned->decode = count > 0; },
+      "--decode,!--prefill", [&options](std::int64_t count) { options.decode = count > 0; },
       "Generate the sequence token by token, or compute all of it at once (default: as it is "
       "used)");
   verb->add_flag("--fused", options.fused,
@@ -146,7 +143,6 @@ void add_profile(CLI::App& app, CommonOptions& common) {
                             ->capture_default_str();
   add_common(verb, common);
   format->excludes(verb->get_option("--json"));
-  verb->callback([owned, &common] { profile_model(*owned, common); });
 }
 
 }  // namespace paretoformer::nas

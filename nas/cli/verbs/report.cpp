@@ -1,5 +1,3 @@
-#include <memory>
-
 #include "nas/cli/arguments.hpp"
 #include "nas/cli/command_io.hpp"
 #include "nas/cli/verbs.hpp"
@@ -32,12 +30,10 @@ void write_report(const std::filesystem::path& folder, const CommonOptions& comm
 }  // namespace
 
 void add_report(CLI::App& app, CommonOptions& common) {
-  const auto run_folder = std::make_shared<std::string>();
   CLI::App* report =
       app.add_subcommand("report", "Write the report of a run again, finished or not");
-  report->add_option("RUN", *run_folder, "Run folder")->required();
+  report->add_option("RUN", options_of(report, common, write_report), "Run folder")->required();
   add_common(report, common);
-  report->callback([run_folder, &common] { write_report(*run_folder, common); });
 }
 
 }  // namespace paretoformer::nas

@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <cmath>
-#include <memory>
 
 #include "nas/cli/arguments.hpp"
 #include "nas/cli/command_io.hpp"
@@ -24,14 +23,29 @@ namespace {
 
 constexpr int kSeparationNetworks = 20;
 
-struct Extremes {
-  Objectives smallest, largest;
+struct SearchOptions {
+  RunArguments run;
+  bool all = false;
 };
 
-Extremes evaluate_extremes(const ProxyTask& proxy, CandidateEvaluator& evaluator) {
+// What is known of a supernet before it is searched.
+struct Measured {
+  Objectives smallest, largest;  // networks
+  Separation separation;
+  std::vector<supernet::ProbeRecord> probes;
+  std::string summary;
+};
+
+Measured measured(TrainedRun& trained) {
+  const ProxyTask& proxy = trained.proxy;
   const std::vector<Architecture> networks{proxy.space().smallest(), proxy.space().largest()};
-  const std::vector<Objectives> objectives = evaluator.evaluate(networks);
-  return {objectives[0], objectives[1]};
+  const std::vector<Objectives> objectives = trained.evaluator.evaluate(networks);
+  Measured result{objectives[0], objectives[1],
+                  measure_separation(proxy, kSeparationNetworks, trained.folder.config().seed),
+                  supernet::read_probe_records(trained.folder.convergence()), ""};
+  result.summary = perplexity_summary(proxy, objectives[0].perplexity, objectives[1].perplexity) +
+                   separation_summary(result.separation) + convergence_summary(result.probes);
+  return result;
 }
 
 Json to_json(const Separation& s) {
@@ -40,10 +54,10 @@ Json to_json(const Separation& s) {
       {"shared_change", s.shared_change}, {"subset_change", s.subset_change}, {"ratio", s.ratio()}};
 }
 
-Json perplexities(const ProxyTask& proxy, const Extremes& extremes) {
+Json perplexities(const ProxyTask& proxy, const Measured& known) {
   Json json{{"unigram", proxy.corpus().unigram_perplexity},
-            {"smallest", extremes.smallest.perplexity},
-            {"largest", extremes.largest.perplexity}};
+            {"smallest", known.smallest.perplexity},
+            {"largest", known.largest.perplexity}};
   if (proxy.corpus().oracle_perplexity) json["source"] = *proxy.corpus().oracle_perplexity;
   const Json per_token = json;
   for (const auto& [name, perplexity] : per_token.items()) {
@@ -70,32 +84,25 @@ std::string why_it_ended(SearchEnd end, const SearchConfig& config) {
   return "";
 }
 
-void search_and_print(const RunOptions& options, bool all, const CommonOptions& common) {
-  const auto threads = limit_threads(common);
-  TrainedRun trained(load_run_config(options.config, options.overrides), options.resume, true,
-                     common.ranks);
+void search_and_print(const SearchOptions& given, const CommonOptions& common) {
+  TrainedRun trained(given.run.config(), given.run.options.resume, true, common.ranks);
   auto& [run, proxy, losses, evaluator] = trained;
 
-  const Extremes extremes = evaluate_extremes(proxy, evaluator);
-  const Separation separation = measure_separation(proxy, kSeparationNetworks, run.config().seed);
-  const std::string summary =
-      perplexity_summary(proxy, extremes.smallest.perplexity, extremes.largest.perplexity) +
-      separation_summary(separation) +
-      convergence_summary(supernet::read_probe_records(run.convergence()));
-  log_notice(summary);
+  const Measured known = measured(trained);
+  log_notice(known.summary);
 
   auto [found, front, json] = found_front(trained);
   const auto& [archive, end, last] = found;
   if (common.json) {
     json["run"] = run.path().string();
-    json["perplexities"] = perplexities(proxy, extremes);
-    json["separation"] = to_json(separation);
+    json["perplexities"] = perplexities(proxy, known);
+    json["separation"] = to_json(known.separation);
     json["ended"] = name_of(end);
     return print(to_text(json));
   }
-  print("\n" + front_table(proxy.corpus(), front, extremes.largest, text_error(proxy, front), all,
-                           run.config().hardware_space));
-  print(summary);
+  print("\n" + front_table(proxy.corpus(), front, known.largest, text_error(proxy, front),
+                           given.all, run.config().hardware_space));
+  print(known.summary);
   print(fmt::format("{} of {:.4g} networks evaluated, {} on the front, hypervolume {:.4f} of the "
                     "reference box (generation 0)\n",
                     archive.size(), static_cast<double>(proxy.designs().count_up_to(INT64_MAX)),
@@ -106,51 +113,42 @@ void search_and_print(const RunOptions& options, bool all, const CommonOptions& 
         "  take networks away: paretoformer export " + path_text(run.path()) + " --knee\n");
 }
 
-void train_only(const RunOptions& options, const CommonOptions& common) {
-  const auto threads = limit_threads(common);
-  TrainedRun trained(load_run_config(options.config, options.overrides), options.resume, false,
-                     common.ranks);
-  auto& [run, proxy, losses, evaluator] = trained;
-  const Extremes extremes = evaluate_extremes(proxy, evaluator);
-  const Separation separation = measure_separation(proxy, kSeparationNetworks, run.config().seed);
-  const std::vector<supernet::ProbeRecord> probes = supernet::read_probe_records(run.convergence());
+void train_only(const RunArguments& given, const CommonOptions& common) {
+  TrainedRun trained(given.config(), given.options.resume, false, common.ranks);
+  const RunFolder& run = trained.folder;
+  const Measured known = measured(trained);
   if (common.json)
-    return print(
-        to_text(Json{{"run", run.path().string()},
-                     {"steps", probes.empty() ? run.config().training.steps : probes.back().step},
-                     {"perplexities", perplexities(proxy, extremes)},
-                     {"separation", to_json(separation)},
-                     {"convergence", convergence_json(probes)}}));
-  print(perplexity_summary(proxy, extremes.smallest.perplexity, extremes.largest.perplexity) +
-        separation_summary(separation) + convergence_summary(probes) +
-        "Supernet: " + path_text(run.supernet()) + "\n");
+    return print(to_text(Json{
+        {"run", run.path().string()},
+        {"steps", known.probes.empty() ? run.config().training.steps : known.probes.back().step},
+        {"perplexities", perplexities(trained.proxy, known)},
+        {"separation", to_json(known.separation)},
+        {"convergence", convergence_json(known.probes)}}));
+  print(known.summary + "Supernet: " + path_text(run.supernet()) + "\n");
 }
 
 }  // namespace
 
 void add_search(CLI::App& app, CommonOptions& common) {
-  const auto given = std::make_shared<RunArguments>();
-  const auto all = std::make_shared<bool>(false);
-  CLI::App* search = add_run_verb(app, "search", "Train a supernet, search, write the front",
-                                  *given, common, "Continue an interrupted run");
-  search->add_option("--algorithm", given->algorithm, "evolution, nsga2, random, ...");
-  search->add_option("--seed-architectures", given->seed_architectures,
+  CLI::App* search = app.add_subcommand("search", "Train a supernet, search, write the front");
+  SearchOptions& given = options_of(search, common, search_and_print);
+  add_run(search, given.run, common, "Continue an interrupted run");
+  search->add_option("--algorithm", given.run.algorithm, "evolution, nsga2, random, ...");
+  search->add_option("--seed-architectures", given.run.seed_architectures,
                      "Networks to begin with: JSON file of one, of a list, or of a front");
-  search->add_flag("--all", *all, "Print every member of the front, not a screen of them");
+  search->add_flag("--all", given.all, "Print every member of the front, not a screen of them");
   search->footer(
       "On several machines: mpirun -n N paretoformer search ..., in a build with MPI; or "
       "paretoformer worker RUN on any that see the run folder. docs/cluster.md says more.");
-  search->callback([given, all, &common] { search_and_print(given->resolved(), *all, common); });
 }
 
 void add_train(CLI::App& app, CommonOptions& common) {
-  const auto given = std::make_shared<RunArguments>();
-  CLI::App* train = add_run_verb(app, "train", "Train the supernet only", *given, common,
-                                 "Continue an interrupted training");
-  train->add_option("--from", given->start,
+  CLI::App* train = app.add_subcommand("train", "Train the supernet only");
+  RunArguments& given = options_of(train, common, train_only);
+  add_run(train, given, common, "Continue an interrupted training");
+  train->add_option("--from", given.start,
                     "Start from trained weights of the largest network: safetensors file of a "
                     "training, of export, or of a GPT-2");
-  train->callback([given, &common] { train_only(given->resolved(), common); });
 }
 
 }  // namespace paretoformer::nas

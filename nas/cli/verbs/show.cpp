@@ -1,4 +1,3 @@
-#include <memory>
 #include <optional>
 #include <string>
 
@@ -55,14 +54,13 @@ void show_run(const Shown& given, const CommonOptions& common) {
 }  // namespace
 
 void add_show(CLI::App& app, CommonOptions& common) {
-  const auto given = std::make_shared<Shown>();
   CLI::App* verb = app.add_subcommand(
       "show", "Draw a run's front, finished or not, or the layers of a network of it");
-  verb->add_option("RUN", given->run_folder, "Run folder")->required();
-  add_choice(verb, given->choice);
-  verb->add_flag("--all", given->all, "A line for every member, not a screen of them");
+  Shown& given = options_of(verb, common, show_run);
+  verb->add_option("RUN", given.run_folder, "Run folder")->required();
+  add_choice(verb, given.choice);
+  verb->add_flag("--all", given.all, "A line for every member, not a screen of them");
   add_common(verb, common);
-  verb->callback([given, &common] { show_run(*given, common); });
 }
 
 }  // namespace paretoformer::nas

@@ -2,7 +2,6 @@
 #include <fmt/format.h>
 
 #include <functional>
-#include <memory>
 #include <unordered_map>
 #include <unordered_set>
 #include <utility>
@@ -267,10 +266,9 @@ OperatorArguments add_operator(CLI::App* verb, OperatorOptions& one) {
 }  // namespace
 
 void add_simulate(CLI::App& app, CommonOptions& common) {
-  const auto owned = std::make_shared<SimulateOptions>();
-  SimulateOptions& options = *owned;
   CLI::App* verb = app.add_subcommand(
       "simulate", "Cycles and energy of one architecture, or one operator, and where they go");
+  SimulateOptions& options = options_of(verb, common, simulate_and_print);
   verb->option_defaults()->always_capture_default();
   CLI::Option* network = verb->add_option(
       "ARCHITECTURE", options.architecture,
@@ -299,7 +297,6 @@ void add_simulate(CLI::App& app, CommonOptions& common) {
   elementwise->excludes(network, mapping);
   mapping->excludes(network);
   add_common(verb, common);
-  verb->callback([owned, &common] { simulate_and_print(*owned, common); });
 }
 
 }  // namespace paretoformer::nas

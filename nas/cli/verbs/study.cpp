@@ -1,5 +1,4 @@
 #include <filesystem>
-#include <memory>
 #include <string>
 #include <vector>
 
@@ -46,9 +45,9 @@ void study_and_print(const RunFolder& run, ProxyTask& proxy, CandidateEvaluator&
                      const Archive& archive, const FinalFront& front, const StudyArguments& given,
                      const CommonOptions& common) {
   const StudyOptions options = given.options(proxy);
-  LongWork work;
-  const Study study = make_study(run, proxy, evaluator, archive, front, options, work.watch());
-  work.end();
+  const Study study = long_work([&](const Watch& watch) {
+    return make_study(run, proxy, evaluator, archive, front, options, watch);
+  });
   Json json = to_json(study);
   json["provenance"] = provenance(run, proxy);
   write_file_atomic(run.study(), to_text(json));
@@ -130,7 +129,6 @@ void study(const StudyArguments& given, const CommonOptions& common) {
     runs.insert(runs.end(), given.others.begin(), given.others.end());
     return print_together(runs, common);
   }
-  const auto threads = limit_threads(common);
   const RunOptions options = given.run.resolved();
   if (given.seeds > 1) return study_seeds(options, given, common);
   if (!options.resume && options.overrides.empty() && std::filesystem::is_directory(options.config))
@@ -141,28 +139,29 @@ void study(const StudyArguments& given, const CommonOptions& common) {
 }  // namespace
 
 void add_study(CLI::App& app, CommonOptions& common) {
-  const auto given = std::make_shared<StudyArguments>();
-  CLI::App* verb = add_run_verb(
-      app, "study",
+  CLI::App* verb = app.add_subcommand(
+      "study",
       "What every step is worth, from a naive implementation to a run's best networks, and the "
-      "search against simpler ways",
-      given->run, common, "Continue an interrupted search, or finish one, before its study");
+      "search against simpler ways");
+  StudyArguments& given = options_of(verb, common, study);
+  add_run(verb, given.run, common,
+          "Continue an interrupted search, or finish one, before its study");
   CLI::Option* const others = verb->add_option(
-      "OTHERS", given->others,
+      "OTHERS", given.others,
       "Folders of runs with other seeds: what their studies and that of CONFIG, a run "
       "folder too, come to together");
-  verb->add_option("--largest", given->largest,
+  verb->add_option("--largest", given.largest,
                    "Trained weights of the largest network, which is pruned with these as well: "
                    "safetensors file of a training, of export, or of a GPT-2");
   CLI::Option* const train_on = verb->add_flag(
-      "--train-on", given->train_on,
+      "--train-on", given.train_on,
       "Train the largest network, the choices and, of the simpler ways, the network nearest to "
       "each in EDP on, in RUN/finetune; those that are there are not trained again");
-  verb->add_option("--steps", given->steps, "Of training on (default: a quarter of the run's)")
+  verb->add_option("--steps", given.steps, "Of training on (default: a quarter of the run's)")
       ->check(CLI::PositiveNumber)
       ->needs(train_on);
   verb->add_option(
-          "--seeds", given->seeds,
+          "--seeds", given.seeds,
           "Search and study with so many seeds, in RUN/seed1 ..., and print what they come "
           "to together")
       ->check(CLI::Range(1, 1000));
@@ -171,7 +170,6 @@ void add_study(CLI::App& app, CommonOptions& common) {
   verb->footer(
       "A folder of a finished search is studied as it is; otherwise the search comes first. With "
       "OTHERS all are read as they were studied before.");
-  verb->callback([given, &common] { study(*given, common); });
 }
 
 }  // namespace paretoformer::nas

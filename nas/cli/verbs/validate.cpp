@@ -1,7 +1,5 @@
 #include <fmt/format.h>
 
-#include <memory>
-
 #include "nas/cli/arguments.hpp"
 #include "nas/cli/command_io.hpp"
 #include "nas/cli/verbs.hpp"
@@ -15,8 +13,8 @@
 namespace paretoformer::nas {
 namespace {
 
-void validate(const RunOptions& options, const CommonOptions& common) {
-  const RunConfig config = load_run_config(options.config, options.overrides);
+void validate(const RunArguments& given, const CommonOptions& common) {
+  const RunConfig config = given.config();
   ProxyTask proxy(config, {});
   if (!config.supernet.empty())
     proxy.load_weights(config.supernet / "supernet.safetensors", config.training);
@@ -52,9 +50,8 @@ void validate(const RunOptions& options, const CommonOptions& common) {
 }  // namespace
 
 void add_validate(CLI::App& app, CommonOptions& common) {
-  const auto given = std::make_shared<RunArguments>();
-  add_run_verb(app, "validate", "Check a configuration and its text", *given, common)
-      ->callback([given, &common] { validate(given->resolved(), common); });
+  CLI::App* verb = app.add_subcommand("validate", "Check a configuration and its text");
+  add_run(verb, options_of(verb, common, validate), common);
 }
 
 }  // namespace paretoformer::nas

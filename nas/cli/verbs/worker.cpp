@@ -1,6 +1,5 @@
 #include <fmt/format.h>
 
-#include <memory>
 #include <string>
 
 #include "nas/cli/arguments.hpp"
@@ -53,7 +52,6 @@ WorkDone work_for(const RunFolder& run, const WorkerOptions& options) {
 }
 
 void work_and_print(const WorkerRequest& request, const CommonOptions& common) {
-  const auto threads = limit_threads(common);
   const RunFolder run = RunFolder::read(request.run_folder);
   const WorkDone done = work_for(run, request.options);
   const char* const why = done.idle ? "idle" : "over";
@@ -69,22 +67,21 @@ void work_and_print(const WorkerRequest& request, const CommonOptions& common) {
 }  // namespace
 
 void add_worker(CLI::App& app, CommonOptions& common) {
-  const auto request = std::make_shared<WorkerRequest>();
   CLI::App* worker = app.add_subcommand(
       "worker", "Measure candidates of a search on another machine that sees its run folder");
-  worker->add_option("RUN", request->run_folder, "Run folder of the search")->required();
+  WorkerRequest& request = options_of(worker, common, work_and_print);
+  worker->add_option("RUN", request.run_folder, "Run folder of the search")->required();
   worker
-      ->add_option("--lease", request->options.lease_seconds,
+      ->add_option("--lease", request.options.lease_seconds,
                    "Seconds that the search waits for this worker when it hears nothing of it")
       ->check(CLI::Range(0.5, 86400.0))
       ->capture_default_str();
   worker
-      ->add_option("--idle", request->options.idle_seconds,
+      ->add_option("--idle", request.options.idle_seconds,
                    "Seconds without work after which it ends (0: only with the search)")
       ->check(CLI::Range(0.0, 1e9))
       ->capture_default_str();
   add_common(worker, common);
-  worker->callback([request, &common] { work_and_print(*request, common); });
 }
 
 }  // namespace paretoformer::nas
