@@ -139,21 +139,18 @@ void SearchSpace::add_optional(const Gene<Layer>& gene, const JsonNode& node) {
 }
 
 Json SearchSpace::schema() {
-  const auto integer = [](int low, int high) {
-    return Json{{"type", "integer"}, {"minimum", low}, {"maximum", high}};
-  };
   Json properties = Json::object();
   properties["name"] = {{"type", "string"}, {"default", "custom"}, {"description", "of the space"}};
-  properties["head_width"] = integer(1, kLargestSize);
+  properties["head_width"] = Range{1, kLargestSize}.schema(0);
   properties["head_width"]["default"] = SearchSpace().head_width_;
   properties["head_width"]["description"] = "width of every attention head";
-  properties["vocabulary"] = integer(0, kLargestSize);
+  properties["vocabulary"] = Range{0, kLargestSize}.schema(0);
   properties["vocabulary"]["default"] = 0;
   properties["vocabulary"]["description"] =
       "tokens of embedding and language-model head; 0: neither. A run takes its text's";
   Json required = Json::array();
   const auto add = [&](const auto& gene, int largest) {
-    const Json value = integer(1, largest);
+    const Json value = Range{1, largest}.schema(0);
     Json range = object_schema({{"from", value}, {"to", value}, {"step", value}});
     range["required"] = {"from", "to", "step"};
     const Json list = {

@@ -20,13 +20,10 @@ constexpr int kBlocksPerStore = 4;
 // A store of n blocks through the normaliser occupies n + 3 cycles (ReservationStation.scala L378:
 // a store waits until the previous one is complete).
 constexpr int kStoreOverheadCycles = 3;
+
 Cycles whole_cycles(double cycles) {
   if (!(cycles < 0x1.0p63)) cost_arithmetic::overflow();
   return Cycles(static_cast<std::int64_t>(std::ceil(cycles)));
-}
-
-Cycles dram_cycles(std::int64_t bytes, const Target& target) {
-  return whole_cycles(static_cast<double>(bytes) / target.dram_bytes_per_cycle);
 }
 
 // Cycles of one call of the C library before and after the overlapped part.
@@ -108,12 +105,8 @@ AnalyticalEstimate estimate_matmul(const Call& call, const Target& target) {
   const MatmulWork work =
       op.bias == Bias::kTriangle ? work_of_row_blocks(call) : work_of(call, target);
   const bool transposed = op.right == RightOperand::kTransposedActivations;
-  const std::int64_t bytes =
-      work.loaded - work.saved + work.biases + work.stored * call.result_bytes;
-
   AnalyticalEstimate result;
   result.latency.compute = Cycles((work.steps + (transposed ? work.weights : 0)) * size);
-  result.latency.memory = dram_cycles(bytes, target);
   result.latency.issue = Cycles(work.loops) * target.loop_issue_cycles;
   result.latency.fixed = call_cycles(call, target) + Cycles(array_latency(static_cast<int>(size)));
 
@@ -123,7 +116,7 @@ AnalyticalEstimate estimate_matmul(const Call& call, const Target& target) {
   accesses.pe_register = accesses.macs + work.weights * block;
   accesses.scratchpad = (work.steps + work.weights) * block + work.loaded;
   accesses.accumulator = (2 * work.steps + work.results * (work.biases > 0 ? 2 : 1)) * block;
-  accesses.dram_bytes = bytes;
+  accesses.dram_bytes = work.loaded - work.saved + work.biases + work.stored * call.result_bytes;
   return result;
 }
 
@@ -157,7 +150,6 @@ AnalyticalEstimate estimate_tiled_norm(const Call& call, const Target& target) {
   result.accesses.accumulator = (loads + kNormaliserPasses) * padded_elements(op, target);
   result.accesses.dram_bytes = elements(op) * (call.operand_bytes + 1);
   result.latency.compute = normaliser_cycles(op, target);
-  result.latency.memory = dram_cycles(result.accesses.dram_bytes, target);
   const HostCommandCycles host = host_command_cycles(call, target);
   result.latency.issue = Cycles(commands) * host.mvout + Cycles(passes) * host.config;
   result.latency.fixed = call_cycles(call, target);
@@ -197,7 +189,6 @@ AnalyticalEstimate estimate_residual_add(const Call& call, const Target& target)
   if (adds)
     result.latency.compute =
         Cycles(ceil_divide(2 * elements(op), target.mvin_scale_elements_per_cycle));
-  result.latency.memory = dram_cycles(result.accesses.dram_bytes, target);
   result.latency.fixed = call_cycles(call, target);
   return result;
 }
@@ -218,7 +209,6 @@ AnalyticalEstimate estimate_embedding(const Call& call, const Target& target) {
     result.accesses.scratchpad = 2 * padded_elements(op, target);
     result.accesses.dram_bytes = 2 * elements(op);
   }
-  result.latency.memory = dram_cycles(result.accesses.dram_bytes, target);
   result.latency.fixed = call_cycles(call, target);
   return result;
 }
@@ -229,7 +219,6 @@ AnalyticalEstimate estimate_on_host(const Operator& op, const Target& target) {
   const double per_element = host_cycles_per_element(op.kind, target);
   result.accesses.dram_bytes = statistics(op).bytes;
   result.latency.compute = whole_cycles(static_cast<double>(elements(op)) * per_element);
-  result.latency.memory = dram_cycles(result.accesses.dram_bytes, target);
   return result;
 }
 
@@ -268,6 +257,8 @@ Cycles AnalyticalLatency::total() const { return fixed + std::max({compute, memo
 AnalyticalEstimate analytical_estimate(const Operator& op, const Target& target) {
   const Call call = compile(op, target);
   AnalyticalEstimate result = estimate(call, target);
+  result.latency.memory =
+      whole_cycles(static_cast<double>(result.accesses.dram_bytes) / target.dram_bytes_per_cycle);
   const Cycles total = result.latency.total();
   const Cycles host = call.runs_in == RunsIn::kHost ? total : Cycles();
   result.cost = {total, energy(result.accesses, total, host, target)};

@@ -121,10 +121,9 @@ SurveyEstimate survey_estimate(const TransformerOperator& item, bool fused,
       if (fused) return {};
       return estimate_elementwise(elements, (kWideBytes + 1) * elements + 2 * kWideBytes * n,
                                   hardware);
-    case OperatorKind::kResidualAdd:
-      return estimate_elementwise(elements, 3 * elements, hardware);
     case OperatorKind::kEmbedding:
       return estimate_elementwise(elements, 2 * elements, hardware);
+    case OperatorKind::kResidualAdd:
     case OperatorKind::kRmsNorm:
     case OperatorKind::kSilu:
     case OperatorKind::kRotary:
@@ -152,11 +151,7 @@ SurveyEstimates survey_estimates(const ListedNetwork& network, int length, Mode 
 
 SurveyEstimates survey_estimates(const Architecture& architecture, int length, Mode mode,
                                  bool fused, const Hardware& hardware, int batch) {
-  ListedNetwork network;
-  network.operators = [&](const Workload& workload) {
-    return transformer_operators(architecture, workload);
-  };
-  return survey_estimates(network, length, mode, fused, hardware, batch);
+  return survey_estimates(listed(architecture), length, mode, fused, hardware, batch);
 }
 
 SurveyEstimates survey_estimates(const ConvolutionalNetwork& network, bool fused,

@@ -109,23 +109,24 @@ EnergyDelayProduct price_of(const Form& form, const OperatorPricer& price) {
   return total.energy_delay_product();
 }
 
+bool is_quantised(const std::vector<TransformerOperator>& list) {
+  return std::any_of(list.begin(), list.end(),
+                     [](const TransformerOperator& item) { return reads_int8(item.op); });
+}
+
 // Chooses among the forms of pairs that can be fused.
 class Scheduler {
  public:
-  Scheduler(const Target& target, Fusion fusion, Masking masking, bool is_quantised,
-            const OperatorPricer& price)
-      : target_(target),
-        fusion_(fusion),
-        masking_(masking),
-        is_quantised_(is_quantised),
-        price_(price) {}
+  Scheduler(const Target& target, Fusion fusion, Masking masking, const OperatorPricer& price)
+      : target_(target), fusion_(fusion), masking_(masking), price_(price) {}
 
   void apply(std::vector<TransformerOperator>& list) const {
+    const bool quantised = is_quantised(list);
     for (std::size_t i = 0; i + 1 < list.size(); ++i) {
       const Operator& op = list[i].op;
       if (op.kind != OperatorKind::kMatmul) continue;
       if (op.activation == Activation::kSoftmax && rows_can_be_fused(op, target_))
-        replace(list, i, best(softmax_forms(op)));
+        replace(list, i, best(softmax_forms(op, quantised)));
       else if (i + 2 < list.size() && list[i + 1].op.kind == OperatorKind::kResidualAdd &&
                list[i + 2].op.kind == OperatorKind::kLayerNorm && !reads_int8(list[i + 2].op))
         replace(list, i, best(layer_norm_forms(op)));
@@ -136,7 +137,7 @@ class Scheduler {
   bool may_be_apart() const { return fusion_ == Fusion::kOff || fusion_ == Fusion::kBest; }
 
   // The simplest first.
-  std::vector<Form> softmax_forms(const Operator& scores) const {
+  std::vector<Form> softmax_forms(const Operator& scores, bool quantised) const {
     std::vector<Form> forms;
     if (may_be_apart()) forms.push_back(softmax_apart(scores));
     if (fusion_ == Fusion::kOff) return forms;
@@ -144,7 +145,7 @@ class Scheduler {
                                highest_row_block(scores, target_) > 0;
     if (!may_be_blocks || masking_ == Masking::kBest) forms.push_back(softmax_fused(scores));
     if (may_be_blocks) forms.push_back(in_row_blocks(scores));
-    return is_quantised_ ? exportable(std::move(forms)) : forms;
+    return quantised ? exportable(std::move(forms)) : forms;
   }
 
   // Those that a program can have; all if none can.
@@ -186,14 +187,8 @@ class Scheduler {
   const Target& target_;
   Fusion fusion_;
   Masking masking_;
-  bool is_quantised_;
   const OperatorPricer& price_;
 };
-
-bool is_quantised(const std::vector<TransformerOperator>& list) {
-  return std::any_of(list.begin(), list.end(),
-                     [](const TransformerOperator& item) { return reads_int8(item.op); });
-}
 
 // Row blocks hide a score by 127 * 127 steps of it, and int8 queries and keys may have scores that
 // differ by more: what a quantised network, whose LayerNorms read int8, computes to the bit needs
@@ -204,7 +199,7 @@ Masking masking_of(const std::vector<TransformerOperator>& list, const Target& t
 
 std::vector<TransformerOperator> scheduled(std::vector<TransformerOperator> list,
                                            const Target& target, const OperatorPricer& price) {
-  Scheduler(target, target.fusion, masking_of(list, target), is_quantised(list), price).apply(list);
+  Scheduler(target, target.fusion, masking_of(list, target), price).apply(list);
   return list;
 }
 
@@ -346,9 +341,6 @@ std::string_view obstacle_to_export(const Call& call, const Target& target) {
 std::vector<Operator> operators_to_schedule(const Architecture& architecture,
                                             const Workload& workload, const Target& target) {
   std::vector<Operator> operators;
-  const auto add = [&](const std::vector<TransformerOperator>& list) {
-    for (const TransformerOperator& item : list) operators.push_back(item.op);
-  };
   const auto either = [](auto choice, auto best, auto one, auto other) {
     return choice == best ? std::vector{one, other} : std::vector{choice};
   };
@@ -358,8 +350,8 @@ std::vector<Operator> operators_to_schedule(const Architecture& architecture,
     for (const Masking masking : either(masking_of(unscheduled, target), Masking::kBest,
                                         Masking::kBias, Masking::kRowBlocks)) {
       std::vector<TransformerOperator> list = unscheduled;
-      Scheduler(target, fusion, masking, is_quantised(list), {}).apply(list);
-      add(list);
+      Scheduler(target, fusion, masking, {}).apply(list);
+      for (const TransformerOperator& item : list) operators.push_back(item.op);
     }
   return operators;
 }

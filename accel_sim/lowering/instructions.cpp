@@ -109,32 +109,15 @@ LoadSequence::Step LoadSequence::take_left() {
   return step;
 }
 
-Mvin LoadSequence::mvin_of_sums(const Step& step) const {
-  const int size = hardware_->array_size;
-  const Matrix& matrix = tile_->sums;
-  Mvin mvin;
-  mvin.address = matrix.at(step.row * size, step.column * size).address;
-  mvin.stride = matrix.stride;
-  mvin.rows = std::min(size, tile_->rows - step.row * size);
-  mvin.row_bytes =
-      std::min(step.blocks * size, tile_->columns - step.column * size) * matrix.element_bytes;
-  mvin.element_bytes = matrix.element_bytes;
-  mvin.blocks = step.blocks;
-  mvin.target = {Memory::kAccumulator, layout_.result_block(step.row, step.column)};
-  if (matrix.stride == 0) mvin.copies = std::exchange(mvin.rows, 1);
-  mvin.scaled = matrix.element_bytes == 1;
-  return mvin;
-}
-
 Mvin LoadSequence::mvin(const Step& step) const {
-  if (step.operand == Operand::kSums) return mvin_of_sums(step);
   const int size = hardware_->array_size;
-  const bool is_left = step.operand == Operand::kLeft;
-  const Matrix& matrix = is_left ? tile_->left : tile_->right;
+  const bool is_left = step.operand == Operand::kLeft, is_sums = step.operand == Operand::kSums;
+  const Matrix& matrix = is_sums ? tile_->sums : is_left ? tile_->left : tile_->right;
+  const bool is_factor = is_matmul(*tile_) && !is_sums;
   // Extents of the operand as stored, in elements.
-  int rows = tile_->rows;
-  int columns = is_matmul(*tile_) ? tile_->inner : tile_->columns;
-  if (!is_left && is_matmul(*tile_)) {
+  int rows = tile_->rows, columns = tile_->columns;
+  if (is_factor && is_left) columns = tile_->inner;
+  if (is_factor && !is_left) {
     rows = layout_.transposed ? tile_->columns : tile_->inner;
     columns = layout_.transposed ? tile_->inner : tile_->columns;
   }
@@ -143,7 +126,7 @@ Mvin LoadSequence::mvin(const Step& step) const {
   mvin.stride = matrix.stride;
   // The unroller reads whole blocks of rows of the right operand: its test for the last one is
   // never true (LoopMatmul.scala L185).
-  const bool whole = !is_left && tile_->kind == TileKind::kMatmul;
+  const bool whole = step.operand == Operand::kRight && tile_->kind == TileKind::kMatmul;
   const int there = std::min(size, rows - step.row * size);
   mvin.rows = whole ? size : there;
   mvin.rows_beyond = mvin.rows - there;
@@ -152,7 +135,7 @@ Mvin LoadSequence::mvin(const Step& step) const {
   mvin.element_bytes = matrix.element_bytes;
   mvin.blocks = step.blocks;
   if (matrix.int4) add_multipliers(step, mvin);
-  if (is_matmul(*tile_)) {
+  if (is_factor) {
     const int row_blocks = ceil_divide(columns, size);
     mvin.target.index =
         (is_left ? layout_.left : layout_.right) + step.row * row_blocks + step.column;
@@ -160,6 +143,11 @@ Mvin LoadSequence::mvin(const Step& step) const {
     mvin.target.index = layout_.left + step.row * layout_.columns + step.column;
   } else {
     mvin.target = {Memory::kAccumulator, layout_.result_block(step.row, step.column)};
+  }
+  if (is_sums) {
+    if (matrix.stride == 0) mvin.copies = std::exchange(mvin.rows, 1);
+    mvin.scaled = matrix.element_bytes == 1;
+  } else if (mvin.target.memory == Memory::kAccumulator) {
     mvin.accumulate = !is_left || step.again;
     mvin.scaled = tile_->scaled && (tile_->kind == TileKind::kResidualAdd || step.only_row >= 0);
   }

@@ -158,7 +158,6 @@ class LoadSequence {
   bool right_is_next() const;
   Step take_left();
   Step take_right();
-  Mvin mvin_of_sums(const Step& step) const;
   void add_multipliers(const Step& step, Mvin& mvin) const;
 
   const Tile* tile_;

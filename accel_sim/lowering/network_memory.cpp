@@ -74,7 +74,7 @@ NetworkMemory::NetworkMemory(const Architecture& network, const Workload& worklo
     const int a = layer.heads * network.head_width;  // compile() has checked it
     LayerMatrices each;
     const auto place = [&](int inner, int columns) -> Weights {
-      if (layer.weight_bits == kInt8Bits) return {space_.place(inner, columns), {}};
+      if (layer.weight_bits == kInt8Bits) return {space_.place(inner, columns)};
       const Matrix numbers = space_.place_int4(inner, columns);
       return {numbers, space_.place_int4(int4_groups(inner), columns)};
     };
@@ -87,7 +87,7 @@ NetworkMemory::NetworkMemory(const Architecture& network, const Workload& worklo
     layers_.push_back(each);
   }
   if (network.vocabulary > 0) {
-    head_ = space_.place(d, network.vocabulary);
+    head_.numbers = space_.place(d, network.vocabulary);
     logits_ = space_.place(rows, network.vocabulary, calls.back().result_bytes);
   }
   const std::int64_t partial_sums = most_partial_sums(calls, target);
@@ -96,7 +96,7 @@ NetworkMemory::NetworkMemory(const Architecture& network, const Workload& worklo
   for (const Call& call : calls) {
     if (call.layer < 0 || call.op.activation != Activation::kLayerNorm) continue;
     LayerMatrices& layer = layers_[static_cast<std::size_t>(call.layer)];
-    (call.role == "attention.output" ? layer.output_is_normalised : layer.down_is_normalised) |=
+    (call.role == "attention.output" ? layer.output : layer.down).are_normalised |=
         call.op.kind == OperatorKind::kMatmul;
   }
 }
@@ -113,18 +113,18 @@ void NetworkMemory::place_biases(const std::vector<Call>& calls) {
       continue;
     }
     if (call.role == "language_model_head") {
-      head_bias_ = space_.place_bias(op);
+      head_.bias = space_.place_bias(op);
       continue;
     }
     LayerMatrices& layer = layers_[static_cast<std::size_t>(call.layer)];
     if (call.role == "attention.qkv")
-      for (Matrix& each : layer.qkv_bias) each = space_.place_bias(op);
+      for (Weights& each : layer.qkv) each.bias = space_.place_bias(op);
     else if (call.role == "attention.output")
-      layer.output_bias = space_.place_bias(op);
+      layer.output.bias = space_.place_bias(op);
     else if (call.role == "ffn.up")
-      layer.up_bias = space_.place_bias(op);
+      layer.up.bias = space_.place_bias(op);
     else if (call.role == "ffn.down")
-      layer.down_bias = space_.place_bias(op);
+      layer.down.bias = space_.place_bias(op);
     else
       unknown(call.role);
   }
@@ -145,15 +145,6 @@ void NetworkMemory::place_constants(const Call& scores) {
   layers_[l].triangle = operands.triangle;
 }
 
-Matrix NetworkMemory::bias(const TransformerOperator& item, int repeat) const {
-  if (item.role == "attention.scores") return mask_;
-  if (item.role == "language_model_head") return head_bias_;
-  const LayerMatrices& layer = layers_[static_cast<std::size_t>(item.layer)];
-  if (item.role == "attention.qkv") return layer.qkv_bias[repeat];
-  if (item.role == "attention.output") return layer.output_bias;
-  return item.role == "ffn.up" ? layer.up_bias : layer.down_bias;
-}
-
 Placement NetworkMemory::placement(const TransformerOperator& item, int repeat) const {
   Placement placement;
   if (item.role == "embedding")
@@ -163,14 +154,12 @@ Placement NetworkMemory::placement(const TransformerOperator& item, int repeat) 
   else if (item.role == "final.norm")
     placement = norm(stream_);
   else if (item.role == "language_model_head")
-    placement = {norm_, head_, logits_};
+    placement = product(norm_, head_, logits_);
   else
     placement = item.role.substr(0, 4) == "ffn." ? ffn(item) : attention(item, repeat);
   if (item.op.kind == OperatorKind::kMatmul)
     placement.partial_sums = {partial_sums_.address, std::int64_t{item.op.columns} * kSumBytes,
                               kSumBytes};
-  if (item.op.kind == OperatorKind::kMatmul && loads_bias(item.op))
-    placement.bias = bias(item, repeat);
   placement.bytes = space_.bytes();
   return placement;
 }
@@ -181,6 +170,7 @@ Placement NetworkMemory::norm(const Matrix& stream) const {
 }
 
 Matrix NetworkMemory::branch(const Operator& op) const {
+  if (op.activation == Activation::kLayerNorm) return norm_;
   const int bytes = op.activation == Activation::kSums ? kSumBytes : 1;
   return {branch_.address, std::int64_t{network_.model_width} * bytes, bytes};
 }
@@ -188,7 +178,14 @@ Matrix NetworkMemory::branch(const Operator& op) const {
 Placement NetworkMemory::product(const Matrix& left, const Weights& weights, const Matrix& result) {
   Placement placement{left, weights.numbers, result};
   placement.multipliers = weights.multipliers;
+  placement.bias = weights.bias;
   return placement;
+}
+
+Placement NetworkMemory::residual(const Matrix& stream, const Weights& before,
+                                  const Matrix& sum) const {
+  const Matrix& other = before.are_normalised ? norm_ : branch_;
+  return {stream, {other.address, stream.stride, 1}, sum};
 }
 
 Placement NetworkMemory::attention(const TransformerOperator& item, int repeat) const {
@@ -212,6 +209,7 @@ Placement NetworkMemory::attention(const TransformerOperator& item, int repeat) 
   }
   if (item.role == "attention.scores") {
     Placement placement{query.at(row, column), layer.keys.at(key, column), scores_[run]};
+    if (loads_bias(item.op)) placement.bias = mask_;
     placement.identity = layer.identity;
     placement.triangle = layer.triangle;
     return placement;
@@ -219,12 +217,8 @@ Placement NetworkMemory::attention(const TransformerOperator& item, int repeat) 
   if (item.role == "attention.softmax") return {scores_[run], scores_[run], probabilities_[run]};
   if (item.role == "attention.context")
     return {probabilities_[run], layer.values.at(key, column), context.at(row, column)};
-  if (item.op.activation == Activation::kLayerNorm) return product(context, layer.output, norm_);
   if (item.role == "attention.output") return product(context, layer.output, branch(item.op));
-  if (item.role == "attention.residual") {
-    const Matrix& other = layer.output_is_normalised ? norm_ : branch_;
-    return {stream_, {other.address, stream_.stride, 1}, middle_};
-  }
+  if (item.role == "attention.residual") return residual(stream_, layer.output, middle_);
   unknown(item.role);
 }
 
@@ -234,12 +228,8 @@ Placement NetworkMemory::ffn(const TransformerOperator& item) const {
   if (item.role == "ffn.norm") return norm(middle_);
   if (item.role == "ffn.up") return product(norm_, layers_[l].up, hidden);
   if (item.role == "ffn.gelu") return {hidden, hidden, hidden};
-  if (item.op.activation == Activation::kLayerNorm) return product(hidden, layers_[l].down, norm_);
   if (item.role == "ffn.down") return product(hidden, layers_[l].down, branch(item.op));
-  if (item.role == "ffn.residual") {
-    const Matrix& other = layers_[l].down_is_normalised ? norm_ : branch_;
-    return {middle_, {other.address, stream_.stride, 1}, stream_};
-  }
+  if (item.role == "ffn.residual") return residual(middle_, layers_[l].down, stream_);
   unknown(item.role);
 }
 

@@ -35,21 +35,22 @@ class NetworkMemory {
 
  private:
   struct Weights {
-    Matrix numbers, multipliers;  // multipliers of int4 only
+    Matrix numbers;
+    Matrix multipliers = {}, bias = {};  // of int4, and where there is one
+    bool are_normalised = false;         // their products, as they leave
   };
   struct LayerMatrices {
     Weights qkv[3], output, up, down;
-    Matrix keys, values;  // of all positions
-    Matrix qkv_bias[3], output_bias, up_bias, down_bias;
-    bool output_is_normalised = false, down_is_normalised = false;  // as they leave
-    Matrix identity, triangle;                                      // of scores in row blocks
+    Matrix keys, values;        // of all positions
+    Matrix identity, triangle;  // of scores in row blocks
   };
   Placement attention(const TransformerOperator& item, int repeat) const;
   Placement ffn(const TransformerOperator& item) const;
   Placement norm(const Matrix& stream) const;
+  // The sum of the stream and of what the matmul of these weights has left.
+  Placement residual(const Matrix& stream, const Weights& before, const Matrix& sum) const;
   static Placement product(const Matrix& left, const Weights& weights, const Matrix& result);
-  Matrix branch(const Operator& op) const;  // what it writes or reads there
-  Matrix bias(const TransformerOperator& item, int repeat) const;
+  Matrix branch(const Operator& op) const;  // where it writes
   void place_biases(const std::vector<Call>& calls);
   void place_constants(const Call& scores);
 
@@ -58,8 +59,9 @@ class NetworkMemory {
   AddressSpace space_;
   Matrix partial_sums_;  // of whichever matmul runs
   Matrix mask_;          // of every head's scores
-  Matrix embedding_, positions_, head_bias_;
-  Matrix stream_, middle_, norm_, branch_, query_, context_, hidden_, head_, logits_;
+  Matrix embedding_, positions_;
+  Matrix stream_, middle_, norm_, branch_, query_, context_, hidden_, logits_;
+  Weights head_;
   std::vector<Matrix> scores_, probabilities_;  // by sequence and head
   std::vector<LayerMatrices> layers_;
 };

@@ -3,9 +3,7 @@
 namespace paretoformer::accel_sim {
 namespace {
 
-constexpr std::int64_t kBiasBytes = 4;
-
-std::int64_t layer_norm_bytes(std::int64_t width) { return width + kBiasBytes * width; }
+std::int64_t layer_norm_bytes(std::int64_t width) { return width + kSumBytes * width; }
 
 // `cache` is whether keys and values of all positions are kept: the cached ones, too.
 std::int64_t stored_for(const Call& call, const Workload& workload, bool cache) {
@@ -15,7 +13,7 @@ std::int64_t stored_for(const Call& call, const Workload& workload, bool cache) 
   if (call.role == "language_model_head") return 2 * inner * columns + bias_bytes(call.op);
   if (call.role == "attention.scores") return cache ? 2 * call.repeat * inner * columns : 0;
   if (!has_weights(call.op) || call.op.kind != OperatorKind::kMatmul) return 0;
-  return call.repeat * (right_bytes(call.op) + kBiasBytes * columns);
+  return call.repeat * (right_bytes(call.op) + kSumBytes * columns);
 }
 
 // No more is alive at the calls that are not named here than at one of the others.

@@ -160,7 +160,6 @@ Program lower_matmul(const Call& call, const Target& target, const Placement& pl
   Residence results(accumulator_buffers, false, false);
 
   Program program;
-  program.bytes = placement.bytes;
   program.tiles.reserve(static_cast<std::size_t>(tiles));
   do {
     const int i = grid.at(MatmulLoop::kRows), j = grid.at(MatmulLoop::kColumns);
@@ -206,7 +205,6 @@ Program lower_row_blocks(const Call& call, const Target& target, const Placement
   require_countable(std::ssize(blocks) * (ceil_divide(op.inner, depth) + tile.rows), op);
 
   Program program;
-  program.bytes = placement.bytes;
   int half = 0;
   for (const auto& [first, rows, columns] : blocks) {
     Tile item;
@@ -266,7 +264,6 @@ Program lower_elementwise(const Operator& op, TileKind kind, int capacity, const
       item.left_half = item.result_half;
       program.tiles.push_back(item);
     }
-  program.bytes = placement.bytes;
   return program;
 }
 
@@ -459,6 +456,7 @@ Program lower(const Operator& op, const Target& target,
 Program lower(const Call& call, const Target& target, const Placement* placement) {
   const Placement where = placement != nullptr ? *placement : packed(call, target);
   Program program = lower_to_tiles(call, target, where);
+  program.bytes = where.bytes;
   program.prologue_cycles = prologue_cycles(call, target);
   return program;
 }

@@ -47,8 +47,7 @@ Mapping library_mapping(const PerDimension<int>& tile, const PerDimension<std::u
                         const Target& target) {
   Mapping mapping;
   mapping.tile = tile;
-  for (const Dimension d : {kP, kQ}) mapping.inner[d] = tile[d];
-  for (const Dimension d : {kC, kK}) mapping.inner[d] = std::min(tile[d], target.array_size);
+  fill_array(mapping, target.array_size);
   mapping.order = order;
   mapping.reloads = true;
   return mapping;

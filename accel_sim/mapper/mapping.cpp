@@ -1,5 +1,6 @@
 #include "accel_sim/mapper/mapping.hpp"
 
+#include <algorithm>
 #include <initializer_list>
 
 namespace paretoformer::accel_sim {
@@ -44,6 +45,11 @@ Operator matmul_of(const Workpiece& work) {
   return matmul(
       work.extent[kP], work.extent[kC], work.extent[kK],
       work.weight_bits == kInt8Bits ? RightOperand::kWeights : RightOperand::kInt4Weights);
+}
+
+void fill_array(Mapping& mapping, int array_size) {
+  for (const Dimension d : {kP, kQ}) mapping.inner[d] = mapping.tile[d];
+  for (const Dimension d : {kC, kK}) mapping.inner[d] = std::min(mapping.tile[d], array_size);
 }
 
 TileRows tile_rows(const PerDimension<int>& tile, const Workpiece& work, int array_size) {

@@ -63,6 +63,9 @@ struct Mapping {
   bool operator==(const Mapping&) const = default;
 };
 
+// All outputs of the tile stream past each block of weights, of as many channels as there are.
+void fill_array(Mapping& mapping, int array_size);
+
 // Rows of array_size words that a tile takes in the scratchpad and the accumulator, as the library
 // counts them. A matmul lies there in whole blocks (tiling.hpp), a convolution pixel by pixel, with
 // inputs of P * stride + R - 1 rows (tiled_conv_total_spad_rows, gemmini.h L1791-1831).

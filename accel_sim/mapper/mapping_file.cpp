@@ -9,7 +9,6 @@
 namespace paretoformer::accel_sim {
 namespace {
 
-constexpr int kLargestExtent = 1 << 20;  // of a matmul
 // Of a convolution, its kernel and its stride: tiles are then counted in 64 bits.
 constexpr int kLargestImage = 1 << 16;
 constexpr int kLargestKernel = 32;
@@ -47,24 +46,18 @@ Workpiece workpiece_from_json(const JsonNode& node) {
   return work;
 }
 
-void read_tile(const JsonNode& node, const Workpiece& work, Mapping& mapping) {
+// Of an object of nothing else.
+void read_dimensions(const JsonNode& node, const PerDimension<int>& highest, int dimensions,
+                     PerDimension<int>& values) {
   const JsonObject object(node);
-  read_dimensions(object, work.extent, kDimensions, mapping.tile);
+  read_dimensions(object, highest, dimensions, values);
   object.finish();
 }
 
 void read_array(const JsonNode& node, const Target& target, Mapping& mapping) {
-  const JsonObject object(node);
   PerDimension<int> highest = mapping.tile;
   for (const Dimension d : {kC, kK}) highest[d] = std::min(highest[d], target.array_size);
-  read_dimensions(object, highest, kR, mapping.inner);
-  object.finish();
-}
-
-void fill_array(const Target& target, Mapping& mapping) {
-  for (const Dimension d : {kP, kQ}) mapping.inner[d] = mapping.tile[d];
-  for (const Dimension d : {kC, kK})
-    mapping.inner[d] = std::min(mapping.tile[d], target.array_size);
+  read_dimensions(node, highest, kR, mapping.inner);
 }
 
 // Loops of one tile, which need not be there, go outside.
@@ -124,11 +117,11 @@ MappedWorkpiece mapping_from_json(const JsonNode& node, const Target& target) {
   mapped.work = workpiece_from_json(object.at("workpiece"));
   const JsonObject mapping(object.at("mapping"));
   mapping.string("text", "");
-  read_tile(mapping.at("tile"), mapped.work, mapped.mapping);
+  read_dimensions(mapping.at("tile"), mapped.work.extent, kDimensions, mapped.mapping.tile);
   if (mapping.has("array"))
     read_array(mapping.at("array"), target, mapped.mapping);
   else
-    fill_array(target, mapped.mapping);
+    fill_array(mapped.mapping, target.array_size);
   read_loops(mapping.at("dram"), mapped.work, mapped.mapping);
   mapped.mapping.reloads = mapping.boolean("reloads", false);
   mapping.finish();

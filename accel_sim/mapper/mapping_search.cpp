@@ -49,11 +49,6 @@ PerDimension<std::vector<Split>> largest_inner(const Mapspace& mapspace) {
   return result;
 }
 
-void set(Mapping& mapping, int d, const Split& split) {
-  mapping.tile[d] = split.tile;
-  mapping.inner[d] = split.inner;
-}
-
 // Passes on every hundredth of a mapspace, and no more: a loop may report as often as it likes.
 class Shares {
  public:
@@ -84,19 +79,19 @@ void for_each_tile(const Mapspace& mapspace, const PerDimension<std::vector<Spli
   if (d == kDimensions) return visit(mapping);
   width /= static_cast<double>(splits[d].size());
   for (const Split& split : splits[d]) {
-    set(mapping, d, split);
+    split.set(mapping, d);
     if (!fits(mapping.tile, mapspace.work(), mapspace.target())) break;
     for_each_tile(mapspace, splits, mapping, d + 1, begin, width, shares, visit);
     shares.report(begin += width);
   }
-  set(mapping, d, splits[d].front());
+  splits[d].front().set(mapping, d);
 }
 
 template <typename Visit>
 void for_each_tile(const Mapspace& mapspace, const ShareDone& done, const Visit& visit) {
   const auto splits = largest_inner(mapspace);
   Mapping mapping;
-  for (int d = 0; d < kDimensions; ++d) set(mapping, d, splits[d].front());
+  for (int d = 0; d < kDimensions; ++d) splits[d].front().set(mapping, d);
   Shares shares(done);
   for_each_tile(mapspace, splits, mapping, 0, 0, 1, shares, visit);
   shares.end();

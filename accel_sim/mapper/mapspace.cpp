@@ -102,14 +102,8 @@ double Mapspace::size() const {
 Mapping Mapspace::draw(Random& random) const {
   Mapping mapping;
   for (int d = 0; d < kDimensions; ++d) {
-    if (splits_[d].size() == 1) {
-      mapping.tile[d] = splits_[d][0].tile;
-      mapping.inner[d] = splits_[d][0].inner;
-      continue;
-    }
-    const Split& split = splits_[d][random.below(splits_[d].size())];
-    mapping.tile[d] = split.tile;
-    mapping.inner[d] = split.inner;
+    const std::size_t count = splits_[d].size();
+    splits_[d][count == 1 ? 0 : random.below(count)].set(mapping, d);
   }
   mapping.order = orders_[random.below(orders_.size())];
   return mapping;

@@ -35,6 +35,10 @@ struct Split {
   int inner = 1;
 
   bool operator==(const Split&) const = default;
+  void set(Mapping& mapping, int d) const {
+    mapping.tile[d] = tile;
+    mapping.inner[d] = inner;
+  }
 };
 
 // The product of every dimension's splits and of the orders of the loops over tiles, in which unit

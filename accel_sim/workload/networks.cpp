@@ -27,6 +27,16 @@ Model model_from_json(const Json& json, const std::string& file) {
 
 }  // namespace
 
+ListedNetwork listed(const Architecture& architecture) {
+  ListedNetwork listed;
+  listed.description = describe(architecture);
+  listed.parameters = parameter_count(architecture);
+  listed.operators = [architecture](const Workload& workload) {
+    return transformer_operators(architecture, workload);
+  };
+  return listed;
+}
+
 std::vector<std::string> model_presets() { return kPresets.names(); }
 
 Model find_model(const std::string& name_or_path) {

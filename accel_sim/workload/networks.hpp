@@ -17,6 +17,9 @@ struct Model {
   Mode mode = Mode::kPrefill;  // how it is used: a GPT generates
 };
 
+// Layers and, with a vocabulary, embedding and head.
+ListedNetwork listed(const Architecture& architecture);
+
 // Names of the presets in accel_sim/workload/networks/*.json, which are part of the library.
 std::vector<std::string> model_presets();
 

@@ -65,6 +65,13 @@ class Message {
     return printable(std::string(text));
   }
   Message message() const { return {bytes(), begin_, *file_}; }
+  // The message in the last of the fields left of that number; empty when there is none.
+  Message part(int field) const {
+    Message rest = *this, found({}, begin_, *file_);
+    while (rest.next())
+      if (rest.field() == field) found = rest.message();
+    return found;
+  }
 
   // Of a repeated integer: packed, or one of them.
   void append_to(std::vector<std::int64_t>& values) const {
@@ -124,26 +131,15 @@ OnnxTensor read_tensor(Message message) {
   OnnxTensor tensor;
   std::int64_t type = 0;
   std::string_view raw;
-  while (message.next()) switch (message.field()) {
-      case onnx::tensor::kDimensions:
-        message.append_to(tensor.shape);
-        break;
-      case onnx::tensor::kDataType:
-        type = message.integer();
-        break;
-      case onnx::tensor::kName:
-        tensor.name = message.text();
-        break;
-      case onnx::tensor::kRawData:
-        raw = message.bytes();
-        break;
-      case onnx::tensor::kInt32:
-      case onnx::tensor::kInt64:
-        message.append_to(tensor.values);
-        break;
-      default:
-        break;
-    }
+  while (message.next()) {
+    const int field = message.field();
+    if (field == onnx::tensor::kDimensions) message.append_to(tensor.shape);
+    if (field == onnx::tensor::kDataType) type = message.integer();
+    if (field == onnx::tensor::kName) tensor.name = message.text();
+    if (field == onnx::tensor::kRawData) raw = message.bytes();
+    if (field == onnx::tensor::kInt32 || field == onnx::tensor::kInt64)
+      message.append_to(tensor.values);
+  }
   tensor.is_weight = type == onnx::tensor::kFloat32 || type == onnx::tensor::kFloat16 ||
                      type == onnx::tensor::kFloat64 || type == onnx::tensor::kBfloat16 ||
                      type == onnx::tensor::kInt8 || type == onnx::tensor::kUint8;
@@ -170,52 +166,28 @@ OnnxTensor read_tensor(Message message) {
 void read_attribute(Message message, std::map<std::string, OnnxAttribute>& attributes) {
   std::string name;
   OnnxAttribute attribute;
-  while (message.next()) switch (message.field()) {
-      case onnx::attribute::kName:
-        name = message.text();
-        break;
-      case onnx::attribute::kInteger:
-        attribute.integer = message.integer();
-        break;
-      case onnx::attribute::kString:
-        attribute.text = message.text();
-        break;
-      case onnx::attribute::kTensor:
-        attribute.tensor = read_tensor(message.message());
-        break;
-      case onnx::attribute::kIntegers:
-        message.append_to(attribute.integers);
-        break;
-      default:
-        break;
-    }
+  while (message.next()) {
+    const int field = message.field();
+    if (field == onnx::attribute::kName) name = message.text();
+    if (field == onnx::attribute::kInteger) attribute.integer = message.integer();
+    if (field == onnx::attribute::kString) attribute.text = message.text();
+    if (field == onnx::attribute::kTensor) attribute.tensor = read_tensor(message.message());
+    if (field == onnx::attribute::kIntegers) message.append_to(attribute.integers);
+  }
   attributes[name] = std::move(attribute);
 }
 
 OnnxNode read_node(Message message) {
   OnnxNode node;
-  while (message.next()) switch (message.field()) {
-      case onnx::node_proto::kInput:
-        node.inputs.push_back(message.text());
-        break;
-      case onnx::node_proto::kOutput:
-        node.outputs.push_back(message.text());
-        break;
-      case onnx::node_proto::kName:
-        node.name = message.text();
-        break;
-      case onnx::node_proto::kOperation:
-        node.operation = message.text();
-        break;
-      case onnx::node_proto::kDomain:
-        node.domain = message.text();
-        break;
-      case onnx::node_proto::kAttribute:
-        read_attribute(message.message(), node.attributes);
-        break;
-      default:
-        break;
-    }
+  while (message.next()) {
+    const int field = message.field();
+    if (field == onnx::node_proto::kInput) node.inputs.push_back(message.text());
+    if (field == onnx::node_proto::kOutput) node.outputs.push_back(message.text());
+    if (field == onnx::node_proto::kName) node.name = message.text();
+    if (field == onnx::node_proto::kOperation) node.operation = message.text();
+    if (field == onnx::node_proto::kDomain) node.domain = message.text();
+    if (field == onnx::node_proto::kAttribute) read_attribute(message.message(), node.attributes);
+  }
   if (node.name.empty() && !node.outputs.empty()) node.name = node.outputs[0];
   return node;
 }
@@ -229,27 +201,12 @@ OnnxDimension read_dimension(Message message) {
   return dimension;
 }
 
-// The message in the last field of that number; empty when there is none.
-Message part(Message message, int field) {
-  Message found = message;
-  bool any = false;
-  while (message.next())
-    if (message.field() == field) {
-      found = message.message();
-      any = true;
-    }
-  if (!any)
-    while (found.next()) {
-    }
-  return found;
-}
-
 OnnxInput read_input(Message message) {
   OnnxInput input;
   while (message.next()) {
     if (message.field() == onnx::value_info::kName) input.name = message.text();
     if (message.field() != onnx::value_info::kType) continue;
-    Message shape = part(part(message.message(), onnx::type::kTensor), onnx::type::kShape);
+    Message shape = message.message().part(onnx::type::kTensor).part(onnx::type::kShape);
     while (shape.next())
       if (shape.field() == onnx::type::kDimension)
         input.shape.push_back(read_dimension(shape.message()));
@@ -260,22 +217,14 @@ OnnxInput read_input(Message message) {
 OnnxGraph read_graph(Message message, const std::string& file) {
   OnnxGraph graph;
   graph.file = file;
-  while (message.next()) switch (message.field()) {
-      case onnx::graph::kNode:
-        graph.nodes.push_back(read_node(message.message()));
-        break;
-      case onnx::graph::kInitializer:
-        graph.constants.push_back(read_tensor(message.message()));
-        break;
-      case onnx::graph::kInput:
-        graph.inputs.push_back(read_input(message.message()));
-        break;
-      case onnx::graph::kOutput:
-        graph.outputs.push_back(read_input(message.message()).name);
-        break;
-      default:
-        break;
-    }
+  while (message.next()) {
+    const int field = message.field();
+    if (field == onnx::graph::kNode) graph.nodes.push_back(read_node(message.message()));
+    if (field == onnx::graph::kInitializer)
+      graph.constants.push_back(read_tensor(message.message()));
+    if (field == onnx::graph::kInput) graph.inputs.push_back(read_input(message.message()));
+    if (field == onnx::graph::kOutput) graph.outputs.push_back(read_input(message.message()).name);
+  }
   std::set<std::string> constants;  // older files list them among the inputs
   for (const OnnxTensor& tensor : graph.constants) constants.insert(tensor.name);
   std::erase_if(graph.inputs, [&](const auto& input) { return constants.contains(input.name); });

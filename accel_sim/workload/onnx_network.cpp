@@ -131,9 +131,9 @@ class Lister {
       }
       values.push_back(inputs_.back().value);
     }
-    results_ = output_values(graph_, node, values);
-    out_.assign(results_.size(), Tensor());
-    for (std::size_t i = 0; i < results_.size(); ++i) out_[i].value = results_[i];
+    out_.clear();
+    for (OnnxValue& value : output_values(graph_, node, values))
+      out_.emplace_back().value = std::move(value);
     if (!out_.empty() && !out_[0].value.is_constant) {
       for (Tensor& each : out_) each.product = inputs_[dynamic_inputs().at(0)].product;
       add_work();
@@ -176,8 +176,9 @@ class Lister {
     items_.push_back({{role, -1, repeat, op}, group});
     return static_cast<int>(items_.size()) - 1;
   }
-  Operator& op_of(int index) { return items_[static_cast<std::size_t>(index)].item.op; }
-  std::string_view& role_of(int index) { return items_[static_cast<std::size_t>(index)].item.role; }
+  TransformerOperator& item(int index) { return items_[static_cast<std::size_t>(index)].item; }
+  Operator& op_of(int index) { return item(index).op; }
+  std::string_view& role_of(int index) { return item(index).role; }
 
   int extent(std::int64_t value, const char* what) const {
     if (value < 1 || value > kLargestSize)
@@ -186,20 +187,16 @@ class Lister {
     return static_cast<int>(value);
   }
 
-  // Rows and columns of the last axis; where an axis does not matter, halved until they fit.
-  std::pair<int, int> matrix(const OnnxShape& shape, bool keeps_rows) const {
+  // Over rows, and columns of the last axis; where an axis does not matter, halved until they fit.
+  Operator pass(OperatorKind kind, const OnnxShape& shape, bool keeps_rows = false) const {
     std::int64_t columns = shape.empty() ? 1 : shape.back();
     std::int64_t rows = shape.empty() ? 1 : elements_of(shape.begin(), shape.end() - 1);
     while (!keeps_rows && rows > kLargestSize && rows % 2 == 0) {
       rows /= 2;
       columns *= 2;
     }
-    return {extent(rows, "its rows"), extent(columns, "its columns")};
-  }
-
-  Operator pass(OperatorKind kind, const OnnxShape& shape, bool keeps_rows = false) const {
-    const auto [rows, columns] = matrix(shape, keeps_rows);
-    return elementwise(kind, rows, columns);
+    const int fitting = extent(rows, "its rows");
+    return elementwise(kind, fitting, extent(columns, "its columns"));
   }
   Operator nonlinear(OperatorKind kind, const OnnxShape& shape) const {
     const Operator op = pass(kind, shape, true);
@@ -347,7 +344,7 @@ class Lister {
     for (const Tensor& part : out_)
       if (part.value.elements() != out_[0].value.elements()) return;
     op_of(from.op).columns /= parts;
-    items_[static_cast<std::size_t>(from.op)].item.repeat *= parts;
+    item(from.op).repeat *= parts;
   }
 
   // Free as results leave; Gemmini's residual add has one as well.
@@ -378,7 +375,7 @@ class Lister {
     Operator& op = op_of(scores.op);
     op.right = RightOperand::kTransposedActivations;
     op.activation = Activation::kSoftmax;
-    const std::int64_t repeat = items_[static_cast<std::size_t>(scores.op)].item.repeat;
+    const std::int64_t repeat = item(scores.op).repeat;
     out_[0].op = append("attention.softmax", softmax_of(op), repeat);
   }
 
@@ -459,7 +456,7 @@ class Lister {
     const OnnxShape& shape = out_[0].value.shape;
     Operator& op = op_of(rows.op);
     const std::int64_t length = shape.size() < 2 ? 1 : shape[shape.size() - 2];
-    items_[static_cast<std::size_t>(rows.op)].item.repeat = op.rows / length;
+    item(rows.op).repeat = op.rows / length;
     op = of_int8(OperatorKind::kEmbedding, static_cast<int>(length), op.columns);
     take_over(rows);
     return true;
@@ -547,7 +544,6 @@ class Lister {
   // Of the node that is added:
   const OnnxNode* node_ = nullptr;
   std::vector<Tensor> inputs_, out_;
-  std::vector<OnnxValue> results_;
 };
 
 // Some input has such a size.

@@ -39,14 +39,17 @@ class Node {
   std::int64_t integer(const char* name, std::int64_t absent) const {
     return integer_of(node_, name, absent);
   }
-  bool has_attribute(const char* name) const { return node_.attributes.contains(name); }
-  Numbers integers(const char* name) const {
+  // Null when there is none.
+  const OnnxAttribute* attribute(const char* name) const {
     const auto found = node_.attributes.find(name);
-    return found == node_.attributes.end() ? Numbers() : found->second.integers;
+    return found == node_.attributes.end() ? nullptr : &found->second;
+  }
+  Numbers integers(const char* name) const {
+    return attribute(name) ? attribute(name)->integers : Numbers();
   }
   // Given by an attribute, as in older operator sets, or by an input.
   std::optional<Numbers> integers_or_input(const char* name, std::size_t input) const {
-    if (has_attribute(name)) return integers(name);
+    if (attribute(name)) return integers(name);
     return has(input) ? std::optional(numbers(input)) : std::nullopt;
   }
   // An axis of so many, counted from the end when it is negative.

@@ -101,17 +101,16 @@ Values same_shape(const Node& node) {
 }
 
 Values constant_values(const Node& node) {
-  const auto& attributes = node.node().attributes;
-  if (const auto value = attributes.find("value"); value != attributes.end()) {
-    const OnnxTensor& tensor = value->second.tensor;
+  if (const OnnxAttribute* value = node.attribute("value")) {
+    const OnnxTensor& tensor = value->tensor;
     OnnxValue result{tensor.shape, true, std::nullopt};
     if (tensor.has_values) result.numbers = tensor.values;
     return {result};
   }
-  if (node.has_attribute("value_int"))
+  if (node.attribute("value_int"))
     return {of_numbers({node.integer("value_int", 0)}, /*is_list=*/false)};
-  if (node.has_attribute("value_ints")) return {of_numbers(node.integers("value_ints"))};
-  if (node.has_attribute("value_float")) return {OnnxValue{{}, true, std::nullopt}};
+  if (node.attribute("value_ints")) return {of_numbers(node.integers("value_ints"))};
+  if (node.attribute("value_float")) return {OnnxValue{{}, true, std::nullopt}};
   node.fail("has a value of a kind that is not understood: expected a tensor or numbers");
 }
 
@@ -130,11 +129,11 @@ Values shape_values(const Node& node) {
 Values constant_of_shape_values(const Node& node) {
   OnnxValue result = of_shape(node.numbers(0));
   result.is_constant = true;
-  const auto value = node.node().attributes.find("value");
-  if (value != node.node().attributes.end() && value->second.tensor.has_values &&
-      !value->second.tensor.values.empty() && result.elements() <= kMostNumbers)
+  const OnnxAttribute* value = node.attribute("value");
+  if (value && value->tensor.has_values && !value->tensor.values.empty() &&
+      result.elements() <= kMostNumbers)
     result.numbers = Numbers(static_cast<std::size_t>(std::max<std::int64_t>(result.elements(), 0)),
-                             value->second.tensor.values[0]);
+                             value->tensor.values[0]);
   return {result};
 }
 
@@ -407,9 +406,8 @@ Values sliding_values(const Node& node, std::int64_t channels) {
   };
   const Numbers strides = given("strides", axes, 1), dilations = given("dilations", axes, 1);
   const Numbers pads = given("pads", 2 * axes, 0);
-  const auto automatic = node.node().attributes.find("auto_pad");
-  const std::string padding =
-      automatic == node.node().attributes.end() ? "NOTSET" : automatic->second.text;
+  const OnnxAttribute* automatic = node.attribute("auto_pad");
+  const std::string padding = automatic ? automatic->text : "NOTSET";
   OnnxShape shape{image[0], channels};
   for (std::size_t i = 0; i < axes; ++i) {
     node.require(kernel[i] > 0 && kernel[i] < 1 << 20, "its kernel's extents");

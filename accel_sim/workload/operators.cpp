@@ -11,9 +11,6 @@
 namespace paretoformer::accel_sim {
 namespace {
 
-// Three extents of 2^20 multiply to 2^60: statistics and costs of one operator fit 64 bits.
-constexpr int kLargestExtent = 1 << 20;
-
 constexpr Words<OperatorKind, 10> kKindWords{{{OperatorKind::kMatmul, "matmul"},
                                               {OperatorKind::kSoftmax, "softmax"},
                                               {OperatorKind::kLayerNorm, "layer_norm"},

@@ -93,6 +93,8 @@ std::string describe(const Operator& op);
 // The inverse of describe(). Throws InputError when `text` is no operator.
 Operator operator_from_text(const std::string& text);
 
+// Three extents of 2^20 multiply to 2^60: statistics and costs of one operator fit 64 bits.
+inline constexpr int kLargestExtent = 1 << 20;
 inline constexpr int kSumBytes = 4;  // int32, in DRAM
 
 inline bool has_weights(const Operator& op) {

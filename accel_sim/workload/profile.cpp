@@ -1,7 +1,6 @@
 #include "accel_sim/workload/profile.hpp"
 
 #include <algorithm>
-#include <functional>
 
 #include "accel_sim/hardware/hardware_cost.hpp"
 
@@ -45,23 +44,23 @@ Profile to_profile(const Counts& counts, std::optional<int> length) {
   return profile;
 }
 
-using OperatorList = std::function<std::vector<TransformerOperator>(const Workload&)>;
-
-Counts counts(const OperatorList& operators, const Workload& workload, bool fused) {
+Counts counts(const ListedNetwork& network, const Workload& workload, bool fused) {
   Counts counts{};
-  for (const TransformerOperator& item : operators(workload))
+  for (const TransformerOperator& item : network.operators(workload))
     at(counts, class_of(item)) += count(item, workload.mode, fused);
   return counts;
 }
 
 // Every count of one decoded token is an affine function of its position, so that the sum over
 // positions is that of an arithmetic series.
-Counts counts_of_generation(const OperatorList& operators, int first, int last, bool fused,
+Counts counts_of_generation(const ListedNetwork& network, int first, int last, bool fused,
                             int batch) {
-  const Counts begin =
-      counts(operators, {.sequence_length = first, .mode = Mode::kDecode, .batch = batch}, fused);
-  Counts sum =
-      counts(operators, {.sequence_length = last, .mode = Mode::kDecode, .batch = batch}, fused);
+  const auto at = [&](int position) {
+    return counts(network, {.sequence_length = position, .mode = Mode::kDecode, .batch = batch},
+                  fused);
+  };
+  const Counts begin = at(first);
+  Counts sum = at(last);
   for (std::size_t i = 0; i < sum.size(); ++i) {
     sum[i] += begin[i];
     sum[i] = sum[i] * (last - first + 1);
@@ -70,19 +69,15 @@ Counts counts_of_generation(const OperatorList& operators, int first, int last, 
   return sum;
 }
 
-// From `window` on (0: never), what attends to no more positions takes what it took there.
-Profile profile(const OperatorList& operators, int window, int length, Mode mode, bool fused,
-                int batch) {
-  if (mode == Mode::kPrefill)
-    return to_profile(counts(operators, {.sequence_length = length, .batch = batch}, fused),
-                      length);
-  const int bend = window > 0 ? std::min(window, length) : length;
-  Counts sum = counts_of_generation(operators, 1, bend, fused, batch);
+// From the window on, what attends to no more positions takes what it took there.
+Counts counts_of_generation(const ListedNetwork& network, int length, bool fused, int batch) {
+  const int bend = network.window > 0 ? std::min(network.window, length) : length;
+  Counts sum = counts_of_generation(network, 1, bend, fused, batch);
   if (bend < length) {
-    const Counts rest = counts_of_generation(operators, bend + 1, length, fused, batch);
+    const Counts rest = counts_of_generation(network, bend + 1, length, fused, batch);
     for (std::size_t i = 0; i < sum.size(); ++i) sum[i] += rest[i];
   }
-  return to_profile(sum, length);
+  return sum;
 }
 
 // Batch normalisation, and what follows it.
@@ -144,15 +139,14 @@ WorkloadCount Profile::of(OperatorClass operators) const {
 }
 
 Profile profile(const Architecture& architecture, int length, Mode mode, bool fused, int batch) {
-  return profile(
-      [&](const Workload& workload) { return transformer_operators(architecture, workload); }, 0,
-      length, mode, fused, batch);
+  return profile(listed(architecture), length, mode, fused, batch);
 }
 
 Profile profile(const ListedNetwork& network, int length, Mode mode, bool fused, int batch) {
-  Profile result = profile(network.operators, network.window, length, mode, fused, batch);
-  if (!network.has_length) result.length.reset();
-  return result;
+  const Counts sum = mode == Mode::kDecode
+                         ? counts_of_generation(network, length, fused, batch)
+                         : counts(network, {.sequence_length = length, .batch = batch}, fused);
+  return to_profile(sum, network.has_length ? std::optional(length) : std::nullopt);
 }
 
 Profile profile(const ConvolutionalNetwork& network, bool fused) {

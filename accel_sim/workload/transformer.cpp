@@ -7,8 +7,6 @@
 namespace paretoformer::accel_sim {
 namespace {
 
-// Three extents of 2^20 multiply to 2^60: statistics and costs of one operator fit 64 bits.
-constexpr int kLargestExtent = 1 << 20;
 constexpr std::size_t kOperatorsPerLayer = 12;
 constexpr std::size_t kOperatorsOutsideLayers = 3;
 
@@ -148,42 +146,6 @@ class BlockMaker {
   std::vector<TransformerOperator>& list_;
 };
 
-// What stands before the blocks.
-void append_embedding(const Transformer& network, const Workload& workload,
-                      std::vector<TransformerOperator>& list) {
-  const Maker make(workload);
-  const int e = network.embedding_width, d = network.block.width;
-  const auto add = [&](std::string_view role, const Operator& op) {
-    list.push_back({role, -1, 1, op});
-  };
-  const Operator sum = elementwise(OperatorKind::kResidualAdd, make.rows(), d);
-  const bool in_accumulator = network.position_rows > 0 && e == d && !make.of_sums();
-  list.push_back(make.embedding(e, in_accumulator));
-  if (e != d) add("embedding.projection", make.projection(e, d, RightOperand::kWeights, false));
-  if (network.position_rows > 0 && !in_accumulator) add("embedding.positions", sum);
-  if (network.token_types > 0) add("embedding.types", sum);
-  if (network.embedding_norm) add("embedding.norm", make.norm(false, d));
-}
-
-// And after them.
-void append_head(const Transformer& network, const Workload& workload,
-                 std::vector<TransformerOperator>& list) {
-  const Maker make(workload);
-  const int e = network.embedding_width, d = network.block.width;
-  const auto add = [&](std::string_view role, const Operator& op) {
-    list.push_back({role, -1, 1, op});
-  };
-  if (network.final_norm) add("final.norm", make.norm(network.block.rms_norm, d));
-  if (network.has_pooler)
-    add("pooler", matmul(workload.batch, d, d, RightOperand::kWeights, Activation::kNone,
-                         workload.biases ? Bias::kRow : Bias::kNone));
-  if (network.head == LanguageModelHead::kNone) return;
-  if (e != d) add("head.projection", make.projection(d, e, RightOperand::kWeights, false));
-  add("language_model_head",
-      make.projection(e, network.vocabulary, RightOperand::kWeights, false,
-                      make.of_sums() ? Activation::kNone : Activation::kSums));
-}
-
 }  // namespace
 
 void append_block(const TransformerBlock& block, int layer, const Workload& workload,
@@ -228,14 +190,33 @@ std::vector<TransformerOperator> transformer_operators(const Transformer& networ
     throw InputError("sequence length " + std::to_string(workload.sequence_length) +
                      " is out of range: the network has positions for 1 to " +
                      std::to_string(network.longest));
+  const Maker make(workload);
+  const int e = network.embedding_width, d = network.block.width;
   std::vector<TransformerOperator> list;
-  append_embedding(network, workload, list);
+  const auto add = [&](std::string_view role, const Operator& op) {
+    list.push_back({role, -1, 1, op});
+  };
+  const Operator sum = elementwise(OperatorKind::kResidualAdd, make.rows(), d);
+  const bool in_accumulator = network.position_rows > 0 && e == d && !make.of_sums();
+  list.push_back(make.embedding(e, in_accumulator));
+  if (e != d) add("embedding.projection", make.projection(e, d, RightOperand::kWeights, false));
+  if (network.position_rows > 0 && !in_accumulator) add("embedding.positions", sum);
+  if (network.token_types > 0) add("embedding.types", sum);
+  if (network.embedding_norm) add("embedding.norm", make.norm(false, d));
   TransformerBlock block = network.block;
   for (int layer = 0; layer < network.layers; ++layer) {
     block.window = layer < network.first_windowed ? 0 : network.block.window;
     append_block(block, layer, workload, list);
   }
-  append_head(network, workload, list);
+  if (network.final_norm) add("final.norm", make.norm(network.block.rms_norm, d));
+  if (network.has_pooler)
+    add("pooler", matmul(workload.batch, d, d, RightOperand::kWeights, Activation::kNone,
+                         workload.biases ? Bias::kRow : Bias::kNone));
+  if (network.head == LanguageModelHead::kNone) return list;
+  if (e != d) add("head.projection", make.projection(d, e, RightOperand::kWeights, false));
+  add("language_model_head",
+      make.projection(e, network.vocabulary, RightOperand::kWeights, false,
+                      make.of_sums() ? Activation::kNone : Activation::kSums));
   return list;
 }
 
