@@ -20,6 +20,13 @@ constexpr int kTile = kSide * kPitch;
 constexpr int kWarpRows = 64, kWarpColumns = 32;
 constexpr std::size_t kSharedBytes = 2 * kStages * kTile;
 
+__device__ inline int first_row() { return static_cast<int>(blockIdx.x) * kSide; }
+__device__ inline int first_column() { return static_cast<int>(blockIdx.y) * kSide; }
+__device__ inline int warp_row() { return static_cast<int>(threadIdx.x) / kWarp % 2 * kWarpRows; }
+__device__ inline int warp_column() {
+  return static_cast<int>(threadIdx.x) / kWarp / 2 * kWarpColumns;
+}
+
 // Rows from `first` on, of which there are `rows`, and from column k on.
 __device__ inline void copy_tile(const std::int8_t* from, int first, int rows, int stride, int k,
                                  std::int8_t* to) {
@@ -34,31 +41,25 @@ __device__ inline void copy_tile(const std::int8_t* from, int first, int rows, i
   }
 }
 
-// Finish takes every sum with its bias.
-template <class Finish>
-__global__ void __launch_bounds__(kThreads)
-    integer_products(DeviceLinear linear, int rows, const std::int8_t* x, Finish finish) {
-  PARETOFORMER_DYNAMIC_SHARED(memory);
-  auto* const left = reinterpret_cast<std::int8_t*>(memory);
+using Sums = int[kWarpRows / 16][kWarpColumns / 8][4];
+
+// The product of the block's tile, whose sums are spread over its threads; see for_sums().
+__device__ inline void multiply_tile(const DeviceLinear& linear, int rows, const std::int8_t* x,
+                                     std::int8_t* memory, Sums& sums) {
+  std::int8_t* const left = memory;
   std::int8_t* const right = left + kStages * kTile;
-  const int first_row = static_cast<int>(blockIdx.x) * kSide;
-  const int first_column = static_cast<int>(blockIdx.y) * kSide;
   const int stride = byte_stride(linear.inputs);
   const int steps = ceil_div(stride, kDepth);
   const auto fetch = [&](int step) {
     if (step < steps) {
       const int stage = step % kStages * kTile;
-      copy_tile(x, first_row, rows, stride, step * kDepth, left + stage);
-      copy_tile(linear.weight, first_column, linear.outputs, stride, step * kDepth, right + stage);
+      copy_tile(x, first_row(), rows, stride, step * kDepth, left + stage);
+      copy_tile(linear.weight, first_column(), linear.outputs, stride, step * kDepth,
+                right + stage);
     }
     commit_copies();
   };
   for (int step = 0; step < kStages - 1; ++step) fetch(step);
-
-  const int warp = static_cast<int>(threadIdx.x) / kWarp;
-  const int warp_row = warp % 2 * kWarpRows;
-  const int warp_column = warp / 2 * kWarpColumns;
-  int sums[kWarpRows / 16][kWarpColumns / 8][4] = {};
   for (int step = 0; step < steps; ++step) {
     wait_for_copies<kStages - 2>();
     __syncthreads();
@@ -69,10 +70,10 @@ __global__ void __launch_bounds__(kThreads)
       unsigned a[kWarpRows / 16][4], b[kWarpColumns / 16][4];
       PARETOFORMER_UNROLL
       for (int i = 0; i < kWarpRows / 16; ++i)
-        load_left(a[i], left + stage + (warp_row + i * 16) * kPitch + k, kPitch);
+        load_left(a[i], left + stage + (warp_row() + i * 16) * kPitch + k, kPitch);
       PARETOFORMER_UNROLL
       for (int j = 0; j < kWarpColumns / 16; ++j)
-        load_right(b[j], right + stage + (warp_column + j * 16) * kPitch + k, kPitch);
+        load_right(b[j], right + stage + (warp_column() + j * 16) * kPitch + k, kPitch);
       PARETOFORMER_UNROLL
       for (int i = 0; i < kWarpRows / 16; ++i) {
         PARETOFORMER_UNROLL
@@ -81,67 +82,94 @@ __global__ void __launch_bounds__(kThreads)
       }
     }
   }
+}
 
+// Calls use(row, column, sum with its bias) for this thread's part of the tile.
+template <class Use>
+__device__ inline void for_sums(const DeviceLinear& linear, const Sums& sums, const Use& use) {
   PARETOFORMER_UNROLL
   for (int i = 0; i < kWarpRows / 16; ++i) {
     PARETOFORMER_UNROLL
     for (int j = 0; j < kWarpColumns / 8; ++j) {
       PARETOFORMER_UNROLL
       for (int e = 0; e < 4; ++e) {
-        const int row = first_row + warp_row + i * 16 + row_of_sum(e);
-        const int column = first_column + warp_column + j * 8 + column_of_sum(e);
-        if (row < rows && column < linear.outputs)
-          finish(row, column,
-                 static_cast<int>(static_cast<Word>(sums[i][j][e]) +
-                                  static_cast<Word>(linear.bias[column])));
+        const int column = warp_column() + j * 8 + column_of_sum(e);
+        const int output = first_column() + column;
+        const int bias = output < linear.outputs ? linear.bias[output] : 0;
+        use(warp_row() + i * 16 + row_of_sum(e), column,
+            static_cast<int>(static_cast<Word>(sums[i][j][e]) + static_cast<Word>(bias)));
       }
     }
   }
 }
 
-template <class Finish>
-void launch_products(Stream& stream, const DeviceLinear& linear, int rows, const std::int8_t* x,
-                     const Finish& finish) {
-  const dim3 grid(static_cast<unsigned>(ceil_div(rows, kSide)),
-                  static_cast<unsigned>(ceil_div(linear.outputs, kSide)));
-  launch(integer_products<Finish>, grid, kThreads, kSharedBytes, stream, linear, rows, x, finish);
+__global__ void __launch_bounds__(kThreads)
+    integer_sum_tiles(DeviceLinear linear, int rows, const std::int8_t* x, std::int32_t* y,
+                      std::ptrdiff_t stride) {
+  PARETOFORMER_DYNAMIC_SHARED(memory);
+  Sums sums = {};
+  multiply_tile(linear, rows, x, reinterpret_cast<std::int8_t*>(memory), sums);
+  for_sums(linear, sums, [&](int row, int column, int sum) {
+    row += first_row();
+    column += first_column();
+    if (row < rows && column < linear.outputs) y[row * stride + column] = sum;
+  });
 }
 
-struct Keep {
-  std::int32_t* y;
-  std::ptrdiff_t stride;
-  __device__ void operator()(int row, int column, int sum) const { y[row * stride + column] = sum; }
+// What becomes of the results from -128 on, if there is a table, or whether they are added to those
+// that are there.
+struct AfterProduct {
+  const std::int8_t* table = nullptr;
+  bool adds = false;
+  ResidualScales scales{};
 };
 
-struct Requantize {
-  float scale;
-  std::int8_t* y;
-  std::ptrdiff_t stride;
-  __device__ void operator()(int row, int column, int sum) const {
-    y[row * stride + column] = static_cast<std::int8_t>(requantized(sum, scale));
+// Results go through shared memory, so that they leave by 16.
+__global__ void __launch_bounds__(kThreads)
+    integer_result_tiles(DeviceLinear linear, int rows, const std::int8_t* x, AfterProduct after,
+                         std::int8_t* y) {
+  PARETOFORMER_DYNAMIC_SHARED(memory);
+  auto* const tile = reinterpret_cast<std::int8_t*>(memory);
+  Sums sums = {};
+  multiply_tile(linear, rows, x, tile, sums);
+  wait_for_copies<0>();
+  __syncthreads();  // everybody is through with the factors
+  constexpr int kResultPitch = tile_pitch(kSide);
+  for_sums(linear, sums, [&](int row, int column, int sum) {
+    tile[row * kResultPitch + column] = static_cast<std::int8_t>(requantized(sum, linear.scale));
+  });
+  __syncthreads();
+  const int stride = byte_stride(linear.outputs);
+  for (int i = static_cast<int>(threadIdx.x); i < kSide * kSide / 16; i += kThreads) {
+    const int row = i / (kSide / 16);
+    const int column = i % (kSide / 16) * 16;
+    if (first_row() + row >= rows || first_column() + column >= stride) continue;
+    using Piece = Pack<std::int8_t, 16>;
+    auto results = *reinterpret_cast<const Piece*>(tile + row * kResultPitch + column);
+    auto* const to = reinterpret_cast<Piece*>(y + std::ptrdiff_t{first_row() + row} * stride +
+                                              first_column() + column);
+    if (after.table != nullptr)
+      for (std::int8_t& each : results.values) each = after.table[each + 128];
+    if (after.adds) {
+      const Piece before = *to;
+      for (int j = 0; j < 16; ++j)
+        results.values[j] =
+            static_cast<std::int8_t>(added(before.values[j], results.values[j], after.scales));
+    }
+    *to = results;
   }
-};
+}
 
-struct LookUp {
-  float scale;
-  const std::int8_t* table;
-  std::int8_t* y;
-  std::ptrdiff_t stride;
-  __device__ void operator()(int row, int column, int sum) const {
-    y[row * stride + column] = table[requantized(sum, scale) + 128];
-  }
-};
+dim3 tiles(const DeviceLinear& linear, int rows) {
+  return dim3(static_cast<unsigned>(ceil_div(rows, kSide)),
+              static_cast<unsigned>(ceil_div(linear.outputs, kSide)));
+}
 
-struct Add {
-  float scale;
-  ResidualScales scales;
-  std::int8_t* x;
-  std::ptrdiff_t stride;
-  __device__ void operator()(int row, int column, int sum) const {
-    std::int8_t& to = x[row * stride + column];
-    to = static_cast<std::int8_t>(added(to, requantized(sum, scale), scales));
-  }
-};
+void launch_results(Stream& stream, const DeviceLinear& linear, int rows, const std::int8_t* x,
+                    const AfterProduct& after, std::int8_t* y) {
+  launch(integer_result_tiles, tiles(linear, rows), kThreads, kSharedBytes, stream, linear, rows, x,
+         after, y);
+}
 
 // --- rows
 
@@ -215,22 +243,18 @@ __global__ void __launch_bounds__(kWarps* kWarp)
 
 void integer_sums(Stream& stream, const DeviceLinear& linear, int rows, const std::int8_t* x,
                   std::int32_t* y, std::ptrdiff_t stride) {
-  launch_products(stream, linear, rows, x, Keep{y, stride});
+  launch(integer_sum_tiles, tiles(linear, rows), kThreads, kSharedBytes, stream, linear, rows, x, y,
+         stride);
 }
 
 void integer_linear(Stream& stream, const DeviceLinear& linear, int rows, const std::int8_t* x,
                     const std::int8_t* table, std::int8_t* y) {
-  const std::ptrdiff_t stride = byte_stride(linear.outputs);
-  if (table == nullptr)
-    launch_products(stream, linear, rows, x, Requantize{linear.scale, y, stride});
-  else
-    launch_products(stream, linear, rows, x, LookUp{linear.scale, table, y, stride});
+  launch_results(stream, linear, rows, x, {.table = table}, y);
 }
 
 void integer_linear_added(Stream& stream, const DeviceLinear& linear, int rows,
                           const std::int8_t* added, const ResidualScales& scales, std::int8_t* x) {
-  launch_products(stream, linear, rows, added,
-                  Add{linear.scale, scales, x, byte_stride(linear.outputs)});
+  launch_results(stream, linear, rows, added, {.adds = true, .scales = scales}, x);
 }
 
 void integer_norm(Stream& stream, int rows, int columns, const std::int8_t* x, int reads,
