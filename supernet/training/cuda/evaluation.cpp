@@ -138,7 +138,7 @@ DeviceLosses::DeviceLosses(const ParameterLayout& layout, const std::vector<floa
 
 std::vector<std::vector<double>> DeviceLosses::sequence_losses(
     std::span<const Architecture> networks, const Batch& batch) {
-  return evaluation_->sequence_losses(weights_, networks, batch);
+  return evaluation_->sequence_losses(weights_.view(), networks, batch);
 }
 
 }  // namespace paretoformer::supernet::cuda

@@ -59,7 +59,7 @@ class DeviceWeights {
  public:
   DeviceWeights(Stream& stream, const ParameterLayout& layout,
                 const std::vector<float>& parameters);
-  operator Weights() const { return {matrices_.data(), vectors_.data(), matrices_.size()}; }
+  Weights view() const { return {matrices_.data(), vectors_.data(), matrices_.size()}; }
 
  private:
   DeviceArray<Bf16> matrices_;

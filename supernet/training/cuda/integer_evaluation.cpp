@@ -294,8 +294,8 @@ Sites<Distribution> IntegerEvaluation::observe(const Architecture& network, cons
     const int sequences = std::min(at_a_time, batch.sequences - first);
     copy_to_device(stream_, text.data(), batch.tokens + std::ptrdiff_t{first} * batch.length,
                    static_cast<std::size_t>(sequences) * static_cast<std::size_t>(batch.length));
-    const Pass pass{stream_,      layout_,     weights_,    network,   sequences,
-                    batch.length, text.data(), text.data(), *observed_};
+    const Pass pass{stream_,      layout_,     weights_.view(), network,   sequences,
+                    batch.length, text.data(), text.data(),     *observed_};
     forward(pass);
     const std::vector<SiteRows> values = site_rows(pass);
     for (std::size_t i = 0; i < values.size(); ++i)
