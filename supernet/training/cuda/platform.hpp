@@ -4,8 +4,8 @@
 //
 // Both know: bf16 with to_float() and to_bf16(), launch(), __syncthreads(), __syncwarp(),
 // __shfl_sync(), __shfl_xor_sync(), __shfl_down_sync(), float math, and of nvcuda::wmma the
-// 16x16x16 products of bf16 summed in float. Atomics are left out: what they add comes in any
-// order, and results must have the same bits in every run.
+// 16x16x16 products of bf16 summed in float. Atomics add whole numbers only: what they add comes in
+// any order, and results must have the same bits in every run.
 #pragma once
 
 #ifdef PARETOFORMER_CUDA_EMULATION
