@@ -285,17 +285,19 @@ Sites<Distribution> IntegerEvaluation::observe(const Architecture& network, cons
     Sites<int> most(layout_.largest().layers.size());
     counts_ = DeviceArray<SiteCounts>(most.all().size());
     partial_ = DeviceArray<unsigned>(kSiteBlocks);
+    observed_text_ = DeviceArray<std::int32_t>(static_cast<std::size_t>(observed_->sequences) *
+                                               static_cast<std::size_t>(batch.length));
   }
   std::vector<SiteCounts> counts(sites.size());
   const int at_a_time = observed_->sequences;
-  const DeviceArray<std::int32_t> text(static_cast<std::size_t>(at_a_time) *
-                                       static_cast<std::size_t>(batch.length));
+  const std::int32_t* const text = observed_text_.data();
   for (int first = 0; first < batch.sequences; first += at_a_time) {
     const int sequences = std::min(at_a_time, batch.sequences - first);
-    copy_to_device(stream_, text.data(), batch.tokens + std::ptrdiff_t{first} * batch.length,
+    copy_to_device(stream_, observed_text_.data(),
+                   batch.tokens + std::ptrdiff_t{first} * batch.length,
                    static_cast<std::size_t>(sequences) * static_cast<std::size_t>(batch.length));
-    const Pass pass{stream_,      layout_,     weights_.view(), network,   sequences,
-                    batch.length, text.data(), text.data(),     *observed_};
+    const Pass pass{stream_, layout_, weights_.view(), network, sequences, batch.length,
+                    text,    text,    *observed_};
     forward(pass);
     const std::vector<SiteRows> values = site_rows(pass);
     for (std::size_t i = 0; i < values.size(); ++i)

@@ -58,6 +58,7 @@ class IntegerEvaluation {
   DeviceWeights weights_;
   // Of the passes that are observed, which keep all activations.
   std::optional<cuda::Buffers> observed_;
+  DeviceArray<std::int32_t> observed_text_;
   DeviceArray<SiteCounts> counts_;  // by site
   DeviceArray<unsigned> partial_;
   Buffers buffers_;
