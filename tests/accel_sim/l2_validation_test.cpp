@@ -208,7 +208,8 @@ TEST(L2Validation, CyclesOfReadsAndWrites) {
   }
   const double mean = sum / static_cast<double>(kMeasured.size() * kLatencies.size());
   std::printf("mean absolute error %.1f %%, worst %.0f %%\n", 100 * mean, 100 * worst);
-  EXPECT_LE(mean, 0.15);
+  // 8.6 % without what docs/simulator.md says is missing; no rule may make it worse.
+  EXPECT_LE(mean, 0.09);
 }
 
 }  // namespace
