@@ -236,7 +236,8 @@ Program lower_row_blocks(const Call& call, const Target& target, const Placement
 }
 
 // Tiles of whole rows or parts of rows that fit `capacity` blocks of the accumulator: rows are
-// halved first, then columns, as tiled_resadd_auto does (gemmini.h L3135-3305).
+// halved first, then columns. (For residual adds the library takes a block off the columns while a
+// tile is wider than high, and halves its rows otherwise: gemmini.h L3264-3275.)
 Program lower_elementwise(const Operator& op, TileKind kind, int capacity, const Target& target,
                           const Placement& placement, bool scaled = true) {
   const int size = target.array_size;
