@@ -107,7 +107,7 @@ struct Request {
 std::vector<Request> requests(std::string_view round, int rounds, std::int64_t lacking,
                               std::int64_t held) {
   std::vector<Request> all;
-  int lines = 0, quarters = 0;
+  int lines = 0, asked = 0;
   for (int i = 0; i < rounds; ++i) {
     for (const char kind : round) {
       const int parts = kind == 'H' ? 2 : kind == 'F' ? 4 : 1;
@@ -117,7 +117,7 @@ std::vector<Request> requests(std::string_view round, int rounds, std::int64_t l
         continue;
       }
       all.push_back({lacking, !part ? 4 : kind == 'H' ? 2 : 1});
-      if (++quarters % parts == 0) ++lacking;
+      if (++asked % parts == 0) ++lacking;  // a round has parts of one size only
     }
   }
   return all;
